@@ -1,0 +1,31 @@
+# ripieno_library(<layer> HEADERS ... SOURCES ... DEPENDS ... [PRIVATE ...])
+#
+# One layer as one library, ripieno::<layer>. HEADERS are installed, and each is checked to compile on
+# its own; SOURCES may include other headers, which stay private. DEPENDS shows in the public headers,
+# PRIVATE does not.
+function(ripieno_library layer)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;SOURCES;DEPENDS;PRIVATE")
+  set(target ripieno_${layer})
+  add_library(${target} STATIC ${arg_SOURCES})
+  add_library(ripieno::${layer} ALIAS ${target})
+  ripieno_headers(${target} ${arg_HEADERS})
+  target_link_libraries(${target} PUBLIC ${arg_DEPENDS} PRIVATE ${arg_PRIVATE})
+  ripieno_compile_options(${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${layer})
+  install(TARGETS ${target} EXPORT ripieno FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ripieno)
+endfunction()
+
+# The public headers of a library target, seen by users as "ripieno/<layer>/<header>".
+function(ripieno_headers target)
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARGN})
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+endfunction()
+
+# The language and the warnings that everything of ours is compiled with.
+function(ripieno_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow $<$<BOOL:${RIPIENO_WERROR}>:-Werror>>)
+endfunction()

@@ -1,0 +1,38 @@
+#include "ripieno/core/dtype.h"
+
+#include <array>
+
+namespace ripieno {
+namespace {
+
+struct Description {
+  std::string_view name;
+  std::size_t size;
+};
+
+// In the order of the enumeration.
+constexpr std::array<Description, 8> kDescriptions = {{{"float32", 4},
+                                                       {"bfloat16", 2},
+                                                       {"float16", 2},
+                                                       {"float64", 8},
+                                                       {"int64", 8},
+                                                       {"int32", 4},
+                                                       {"uint8", 1},
+                                                       {"bool", 1}}};
+
+const Description& describe(DType dtype) { return kDescriptions[static_cast<std::size_t>(dtype)]; }
+
+}  // namespace
+
+std::size_t size_of(DType dtype) { return describe(dtype).size; }
+std::string_view name_of(DType dtype) { return describe(dtype).name; }
+bool is_floating_point(DType dtype) { return dtype <= DType::float64; }
+
+std::optional<DType> dtype_named(std::string_view name) {
+  for (std::size_t i = 0; i < kDescriptions.size(); ++i) {
+    if (kDescriptions[i].name == name) return static_cast<DType>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace ripieno

@@ -1,0 +1,48 @@
+// Communicator: one rank's end of a group of processes (or threads) that train together.
+//
+// Collectives are ordered: every rank calls the same ones, in the same order, with tensors of the same
+// size and element type, one thread at a time. Sums are taken in rank order, in float for the 16-bit
+// types, so the result has the same bits on every rank and with every communicator. Element types: float32,
+// float64, bfloat16, float16, int64. Tensors are dense; any shape, any size, 0 too. A call returns when
+// the result is there (on a GPU: when it is enqueued). All throw CommunicationFailure when a peer is lost.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ripieno/core/tensor.h"
+
+namespace ripieno::distributed {
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  // Among the ranks on this host.
+  virtual int local_rank() const = 0;
+  virtual int local_size() const = 0;
+
+  // Leaves the sum of every rank's `x` in every rank's `x`.
+  virtual void all_reduce(const Tensor& x) = 0;
+  // Leaves rank r's part, the r-th of size() equal parts of the sum of every rank's `in`, in rank r's `out`.
+  virtual void reduce_scatter(const Tensor& out, const Tensor& in) = 0;
+  // Leaves every rank's `in`, in rank order, in every rank's `out`.
+  virtual void all_gather(const Tensor& out, const Tensor& in) = 0;
+  // Copies the root's `x` over every other rank's.
+  virtual void broadcast(const Tensor& x, int root) = 0;
+  // Returns once every rank has called it.
+  virtual void barrier() = 0;
+
+  // A second group of the same ranks, whose collectives are ordered apart from this one's. A collective.
+  virtual std::unique_ptr<Communicator> duplicate() = 0;
+};
+
+// A group of one: every collective is the identity.
+std::unique_ptr<Communicator> alone();
+
+// `size` communicators joined inside this process, one for each of `size` threads.
+std::vector<std::unique_ptr<Communicator>> in_process(int size);
+
+}  // namespace ripieno::distributed

@@ -1,0 +1,27 @@
+// Activations, alone and with their gradients.
+#pragma once
+
+#include <cstdint>
+
+#include "ripieno/kernels/execution.h"
+
+namespace ripieno::kernels {
+
+// kGelu is exact, x Phi(x); kGeluTanh is its tanh approximation (Hendrycks and Gimpel, 2016), GPT-2's.
+enum class Activation { kNone, kRelu, kGelu, kGeluTanh };
+
+// out[i] = activation(in[i]).   out may alias in.
+template <typename T>
+void activation_forward(OnCpu, T* out, const T* in, int64_t size, Activation activation);
+template <typename T>
+void activation_forward(OnCuda, T* out, const T* in, int64_t size, Activation activation);
+
+// grad_in[i] = grad_out[i] * activation'(in[i]).   grad_in may alias grad_out.
+template <typename T>
+void activation_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, int64_t size,
+                         Activation activation);
+template <typename T>
+void activation_backward(OnCuda, T* grad_in, const T* grad_out, const T* in, int64_t size,
+                         Activation activation);
+
+}  // namespace ripieno::kernels

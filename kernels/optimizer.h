@@ -1,0 +1,64 @@
+// Optimizer steps over a whole arena in one launch.
+#pragma once
+
+#include <cstdint>
+
+#include "ripieno/kernels/execution.h"
+
+namespace ripieno::kernels {
+
+// A range of an arena whose parameters share a weight decay. Segments are in order and do not overlap.
+struct DecaySegment {
+  int64_t begin = 0, end = 0;  // elements
+  float weight_decay = 0.0f;
+};
+
+// What changes from step to step. Lives where the kernel runs, so that a step can be captured and replayed.
+struct StepScalars {
+  float learning_rate = 0.0f;
+  float gradient_scale = 1.0f;    // applied to gradients first: clip factor / token count
+  float first_correction = 1.0f;  // 1 / (1 - beta1^step)
+  float second_correction = 1.0f; // 1 / (1 - beta2^step)
+  float gradient_norm = 0.0f;     // after division by the count, before clipping; written for the log
+};
+
+// Fills in the two fields that depend on gradients: with s = sqrt(*sum_of_squares) / *count the norm,
+// gradient_scale = min(1, max_norm / s) / *count. max_norm <= 0: no clipping. A count of 0 gives a scale of 0.
+void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squares,
+                         const double* count, double max_norm);
+void finish_step_scalars(OnCuda, StepScalars* scalars, const double* sum_of_squares,
+                         const double* count, double max_norm);
+
+struct AdamWConstants {
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+};
+
+// AdamW with decoupled weight decay (Loshchilov and Hutter, 2019).
+// master: the parameters in float, the truth where T is narrower, or null; parameter = T(master) then.
+// parameter, gradient, first_moment, second_moment, master: over the same arena.
+template <typename T>
+void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
+           const T* gradient, const DecaySegment* segments, int64_t segment_count,
+           const StepScalars* scalars, const AdamWConstants& constants);
+template <typename T>
+void adamw(OnCuda, T* parameter, float* master, float* first_moment, float* second_moment,
+           const T* gradient, const DecaySegment* segments, int64_t segment_count,
+           const StepScalars* scalars, const AdamWConstants& constants);
+
+struct SgdConstants {
+  float momentum = 0.0f;
+  bool nesterov = false;
+};
+
+// SGD as in PyTorch: velocity = momentum * velocity + g; the step follows velocity, or g + momentum * velocity
+// with Nesterov's. Weight decay is added to the gradient. velocity: null where momentum is 0; zero before step 1.
+template <typename T>
+void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
+         const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
+         const SgdConstants& constants);
+template <typename T>
+void sgd(OnCuda, T* parameter, float* master, float* velocity, const T* gradient,
+         const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
+         const SgdConstants& constants);
+
+}  // namespace ripieno::kernels

@@ -1,0 +1,28 @@
+// Filling memory with random numbers that depend on (key, index) alone.
+#pragma once
+
+#include <cstdint>
+
+#include "ripieno/kernels/execution.h"
+#include "ripieno/kernels/philox.h"
+
+namespace ripieno::kernels {
+
+// out[i] = low + (high - low) * uniform(offset + i), uniform in (0, 1].
+template <typename T>
+void fill_uniform(OnCpu, T* out, int64_t size, double low, double high, const RandomKey& key,
+                  int64_t offset);
+template <typename T>
+void fill_uniform(OnCuda, T* out, int64_t size, double low, double high, const RandomKey& key,
+                  int64_t offset);
+
+// out[i] = mean + deviation * normal(offset + i), by Box and Muller (1958), computed in double on every place,
+// so that places differ by no more than rounding to T.
+template <typename T>
+void fill_normal(OnCpu, T* out, int64_t size, double mean, double deviation, const RandomKey& key,
+                 int64_t offset);
+template <typename T>
+void fill_normal(OnCuda, T* out, int64_t size, double mean, double deviation, const RandomKey& key,
+                 int64_t offset);
+
+}  // namespace ripieno::kernels
