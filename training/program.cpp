@@ -1,0 +1,57 @@
+#include "ripieno/training/program.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <thread>
+
+#include "ripieno/training/exit_status.h"
+
+namespace ripieno {
+namespace {
+
+[[noreturn]] void end_silently(ExitStatus status) {
+  // mpirun ends this rank once the one with the message has ended; ending before it could cost the
+  // message.
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  std::_Exit(static_cast<int>(status));
+}
+
+[[noreturn]] void end_with_message(const std::exception& error) {
+  if (const auto* failure = dynamic_cast<const RankFailure*>(&error);
+      failure && failure->is_silent()) {
+    end_silently(failure->status());
+  }
+  std::string message = fmt::format("{}: {}", program_invocation_short_name, error.what());
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::fflush(stdout);
+  std::fputs((message + '\n').c_str(), stderr);
+  std::fflush(stderr);
+  std::_Exit(static_cast<int>(exit_status_of(error)));
+}
+
+[[noreturn]] void end_of_process() {
+  try {
+    std::rethrow_exception(std::current_exception());
+  } catch (const std::exception& error) {
+    end_with_message(error);
+  } catch (...) {
+    end_with_message(Error("ended by an exception that is not a std::exception"));
+  }
+}
+
+}  // namespace
+
+int run_program(const std::function<int()>& body) {
+  std::set_terminate(end_of_process);
+  return body();
+}
+
+}  // namespace ripieno

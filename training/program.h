@@ -1,0 +1,15 @@
+// How a program ends: one line on stderr where something went wrong, and the exit status that fits.
+//
+//   int main(int argc, char** argv) { return ripieno::run_program([&] { … return 0; }); }
+#pragma once
+
+#include <functional>
+
+namespace ripieno {
+
+// What `body` returns. An exception that nobody catches ends the process where it is thrown: one
+// line on stderr, and the status of its kind (exit_status.h). Nothing is unwound, because
+// destructors would wait for peers that wait for this rank; mpirun ends those.
+int run_program(const std::function<int()>& body);
+
+}  // namespace ripieno

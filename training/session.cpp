@@ -1,0 +1,124 @@
+#include "ripieno/training/session.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "ripieno/core/error.h"
+#include "ripieno/kernels/cpu_threads.h"
+#include "ripieno/kernels/cuda/runtime.h"
+#include "ripieno/training/exchange.h"
+#include "ripieno/training/exit_status.h"
+
+namespace ripieno {
+namespace {
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// The processors that this process may use.
+cpu_set_t affinity() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) CPU_SET(0, &set);
+  return set;
+}
+
+std::string to_string(const cpu_set_t& set) {
+  std::string text;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) text += fmt::format("{} ", cpu);
+  }
+  return text;
+}
+
+Device choose_device(const std::string& name, int local_rank) {
+  if (name == "cpu") return Device::cpu();
+  const int count = kernels::cuda::device_count();
+  if (name == "cuda" && count == 0) {
+    throw ConfigurationError(fmt::format("--device cuda: {} on {}; use --device cpu, or auto",
+                                         kernels::cuda::describe(), host_name()));
+  }
+  return count == 0 ? Device::cpu() : Device::cuda(local_rank % count);
+}
+
+}  // namespace
+
+Session::Session(int argc, char** argv) : command_(argv, argv + argc) {
+  if (distributed::launched_by_mpi()) mpi_ = std::make_unique<distributed::MpiEnvironment>();
+  communicator_ = mpi_ ? distributed::mpi_world() : distributed::alone();
+  signal_ = std::make_unique<StopSignal>(/*alone=*/mpi_ == nullptr);
+  share_cores();
+  use_device("auto");
+}
+
+Session::Session(std::unique_ptr<distributed::Communicator> communicator)
+    : communicator_(std::move(communicator)) {
+  describe_places();
+}
+
+Session::~Session() = default;
+
+// Ranks that may use the same processors of the same host share them.
+void Session::share_cores() {
+  const cpu_set_t processors = affinity();
+  const auto places = gather(*communicator_, host_name() + "/" + to_string(processors));
+  const auto mine = places[static_cast<std::size_t>(rank())];
+  const auto sharers = std::count(places.begin(), places.end(), mine);
+  kernels::set_cpu_threads(std::max(1, CPU_COUNT(&processors) / static_cast<int>(sharers)));
+}
+
+void Session::use_device(const std::string& name) {
+  together([&] { device_ = choose_device(name, communicator_->local_rank()); });
+  describe_places();
+}
+
+void Session::describe_places() {
+  const int threads = kernels::cpu_threads();
+  hosts_ = gather(*communicator_, host_name());
+  devices_ = gather(*communicator_, device_.is_cuda() ? ripieno::to_string(device_)
+                                                      : fmt::format("cpu, {} thread{}", threads,
+                                                                    threads > 1 ? "s" : ""));
+}
+
+void Session::together(const std::function<void()>& action) {
+  std::exception_ptr failure;
+  std::string message;
+  int64_t status = 0;
+  try {
+    action();
+  } catch (const std::exception& error) {
+    failure = std::current_exception();
+    message = error.what();
+    status = static_cast<int64_t>(exit_status_of(error));
+  }
+  if (size() == 1) {
+    if (failure) std::rethrow_exception(failure);
+    return;
+  }
+  const auto statuses = gather(*communicator_, status);
+  const auto first = std::find_if(statuses.begin(), statuses.end(), [](auto s) { return s != 0; });
+  if (first == statuses.end()) return;
+  const bool speaks = first - statuses.begin() == rank();
+  const bool everyone = std::find(statuses.begin(), statuses.end(), 0) == statuses.end();
+  if (speaks && everyone) std::rethrow_exception(failure);
+  throw RankFailure(static_cast<ExitStatus>(*first),
+                    speaks ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
+}
+
+bool Session::stops_now() {
+  if (signal_ && StopSignal::arrived()) stop_asked_ = true;
+  if (size() == 1) return stop_asked_;
+  if (!stop_votes_.defined()) stop_votes_ = Tensor({1}, DType::int64);
+  *stop_votes_.data<int64_t>() = stop_asked_;
+  communicator_->all_reduce(stop_votes_);
+  return *stop_votes_.data<int64_t>() > 0;
+}
+
+}  // namespace ripieno

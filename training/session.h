@@ -1,0 +1,69 @@
+// Session: this process as one rank of a training job, alone or under mpirun; the first object of a
+// program.
+//
+// It owns the communicator, so it outlives the model's parallel wrapper, the loaders and the Run.
+// It sets how many threads the CPU kernels of the constructing thread may use, and listens to
+// signals (stop_signal.h). One thread uses it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ripieno/core/device.h"
+#include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/mpi_world.h"
+#include "ripieno/io/part.h"
+#include "ripieno/training/stop_signal.h"
+
+namespace ripieno {
+
+class Session {
+ public:
+  // Joins the job that mpirun started, or is alone; takes the GPU of the local rank, or the CPU.
+  Session(int argc, char** argv);
+  // Over the caller's communicator, on the CPU; leaves signals alone.
+  explicit Session(std::unique_ptr<distributed::Communicator> communicator);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  int rank() const { return communicator_->rank(); }
+  int size() const { return communicator_->size(); }
+  distributed::Communicator& communicator() { return *communicator_; }
+  Device device() const { return device_; }
+  // The share of each batch that loaders give this rank.
+  operator io::Part() const { return {rank(), size()}; }
+  // The words of the command line, and what each rank runs on: "host cpu, 2 threads".
+  const std::vector<std::string>& command() const { return command_; }
+  const std::vector<std::string>& hosts() const { return hosts_; }
+  const std::vector<std::string>& devices() const { return devices_; }
+
+  // "auto", "cpu" or "cuda". Throws ConfigurationError where there is no GPU to take. A collective.
+  void use_device(const std::string& name);
+
+  // Runs `action`, which makes no collectives, on every rank, and returns where it succeeded on
+  // all. Where it failed, every rank throws: each its own exception where all failed, else
+  // RankFailure.
+  void together(const std::function<void()>& action);
+
+  // As a signal would.
+  void ask_to_stop() { stop_asked_ = true; }
+  // Whether any rank was asked to stop: the same answer on every rank. A collective.
+  bool stops_now();
+
+ private:
+  void describe_places();
+  void share_cores();
+
+  std::unique_ptr<distributed::MpiEnvironment> mpi_;
+  std::unique_ptr<distributed::Communicator> communicator_;
+  std::unique_ptr<StopSignal> signal_;
+  Device device_;
+  bool stop_asked_ = false;
+  Tensor stop_votes_;  // (1) int64
+  std::vector<std::string> command_, hosts_, devices_;
+};
+
+}  // namespace ripieno

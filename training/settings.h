@@ -1,0 +1,71 @@
+// Settings: the table of what a configuration may say, for programs and for whoever adds a key to
+// one.
+//
+// One line a key: its name, the variable it sets, what it accepts and what it means. From this
+// table come the reading of files and of --set, the checks, the list that --help prints, and
+// run.json.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ripieno {
+
+// What a number or a string must satisfy beyond its type.
+struct Accepts {
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  bool above_minimum = false;  // the minimum itself is refused
+  std::vector<std::string> choices;
+
+  static Accepts at_least(double minimum) { return {.minimum = minimum, .choices = {}}; }
+  static Accepts positive() { return {.minimum = 0, .above_minimum = true, .choices = {}}; }
+  static Accepts between(double minimum, double maximum) {
+    return {.minimum = minimum, .maximum = maximum, .choices = {}};
+  }
+  static Accepts one_of(std::vector<std::string> choices) {
+    return {.choices = std::move(choices)};
+  }
+};
+
+class Settings {
+ public:
+  // Where a setting is kept. Its value at the time of add() is the default.
+  using Place = std::variant<bool*, int64_t*, double*, std::string*, std::vector<int64_t>*>;
+
+  // `place` must outlive this table. `key` is "section.name".
+  void add(std::string key, Place place, std::string help, Accepts accepts = {});
+
+  // These throw ConfigurationError, which names the file and line (or the flag), the key, what it
+  // takes, and for an unknown key the nearest one.
+  void read(const std::string& path);       // a TOML file
+  void set(const std::string& assignment);  // "section.name=value": value is TOML, or a bare string
+
+  // Takes values() of an earlier run. Keys unknown here are left alone; throws DataError for
+  // ill-typed ones.
+  void restore(const nlohmann::json& values);
+  // {"section": {"name": value}}, every key.
+  nlohmann::json values() const;
+  // One line a key: "  train.batch_size = 12   samples in a step …".
+  std::string listing() const;
+
+ private:
+  struct Entry {
+    std::string key;
+    Place place;
+    std::string help;
+    Accepts accepts;
+  };
+
+  const Entry& entry(std::string_view key, const std::string& where) const;
+  std::string nearest(std::string_view key) const;
+
+  std::vector<Entry> entries_;
+};
+
+}  // namespace ripieno
