@@ -1,27 +1,84 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, trains a small GPT on two ranks of this machine, and lets it write.
-# A second call goes on where the first one stopped, or says that it is done. Ctrl-C saves.
+# A second call goes on where the first one stopped, or says that it is done. Ctrl-C saves first.
 #
-#   scripts/quickstart.sh [--data FILE] [--ranks N]     FILE: any text of yours, in UTF-8
+#   scripts/quickstart.sh [--data FILE] [--ranks N]     FILE: a text of your own, in UTF-8
 set -euo pipefail
 called_from=$PWD
 cd "$(dirname "$0")/.."
 
 run=runs/quickstart
-bin=build/release/bin
 text=runs/king_james_bible.txt
 ranks=2
+again="scripts/quickstart.sh $*"
 
 usage() {
-  sed -n '2,5s/^# \{0,1\}//p' "$0"
+  sed -n '2,5s/^# \{0,1\}//p' scripts/quickstart.sh
   exit "$1"
 }
 
 while (($#)); do
   case $1 in
-    --data) text=$(cd "$called_from" && realpath -- "${2:?--data takes a file}"); shift 2 ;;
-    --ranks) ranks=${2:?--ranks takes a number}; shift 2 ;;
+    --data | --ranks) (($# > 1)) || { echo "quickstart.sh: $1 takes a value" >&2; exit 64; } ;;&
+    --data) text=$(cd "$called_from" && realpath --canonicalize-missing -- "$2") ;;
+    --ranks) ranks=$2 ;;
     --help) usage 0 ;;
     *) echo "quickstart.sh: unknown argument $1" >&2; usage 64 >&2 ;;
   esac
+  shift 2
 done
+
+build() {
+  [[ -x build/release/bin/generate ]] || echo "Building into build/release: about 300 MB of disk and five minutes on two cores, the first time."
+  [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
+  cmake --preset release --log-level=NOTICE
+  cmake --build --preset release --target train_gpt generate
+}
+
+# The King James Bible, 4.4 MB, from Debian's bible-kjv-text.
+write_text() {
+  [[ -e $text || $text != runs/king_james_bible.txt ]] && return
+  mkdir -p runs
+  bible -f 'gen1:1-rev22:21' >"$text.partial"
+  mv "$text.partial" "$text"
+}
+
+# mpirun in a session of its own, so that Ctrl-C reaches this script alone, which passes SIGUSR1 on: all ranks
+# save and stop. Sets `status`.
+train() {
+  local command=(mpirun --quiet -n "$ranks")
+  ((ranks > $(nproc))) && command+=(--oversubscribe --mca mpi_yield_when_idle 1)
+  command+=(build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir "$run"
+    --set "data.path=$text" --set schedule.steps=4000)
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  # Containers forbid one process to read another's memory, and Open MPI then complains on every message.
+  export OMPI_MCA_btl_vader_single_copy_mechanism=none
+  setsid "${command[@]}" </dev/null &
+  local mpirun=$!
+  trap 'interrupted=yes; echo; echo "Saving; a moment, please."; kill -USR1 "$mpirun" 2>/dev/null' INT TERM HUP
+  while :; do
+    interrupted=
+    wait "$mpirun" && status=0 || status=$?
+    [[ $interrupted ]] || break
+  done
+  trap - INT TERM HUP
+}
+
+scripts/install_dependencies.sh
+build
+write_text
+train
+case $status in
+  0) ;;
+  75) echo "Saved. To go on: $again"; exit 75 ;;
+  *) exit "$status" ;;
+esac
+
+echo
+echo "A sample of what it writes now:"
+echo
+build/release/bin/generate "$run" --tokens 400 --seed 1
+echo
+echo "The report:     $run/report.html"
+echo "To train on:    mpirun -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
+echo "To let it write: build/release/bin/generate $run --prompt 'In the beginning'"
