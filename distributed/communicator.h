@@ -1,10 +1,11 @@
 // Communicator: one rank's end of a group of processes (or threads) that train together.
 //
-// Collectives are ordered: every rank calls the same ones, in the same order, with tensors of the same
-// size and element type, one thread at a time. Sums are taken in rank order, in float for the 16-bit
-// types, so the result has the same bits on every rank and with every communicator. Element types: float32,
-// float64, bfloat16, float16, int64. Tensors are dense; any shape, any size, 0 too. A call returns when
-// the result is there (on a GPU: when it is enqueued). All throw CommunicationFailure when a peer is lost.
+// Collectives are ordered: every rank calls the same ones, in the same order, with tensors of the
+// same size and element type, one thread at a time. Sums are taken in rank order, in float for the
+// 16-bit types, so the result has the same bits on every rank and with every communicator. Element
+// types: float32, float64, bfloat16, float16, int64. Tensors are dense; any shape, any size, 0 too.
+// A call returns when the result is there (on a GPU: when it is enqueued). All throw
+// CommunicationFailure when a peer is lost.
 #pragma once
 
 #include <memory>
@@ -26,7 +27,8 @@ class Communicator {
 
   // Leaves the sum of every rank's `x` in every rank's `x`.
   virtual void all_reduce(const Tensor& x) = 0;
-  // Leaves rank r's part, the r-th of size() equal parts of the sum of every rank's `in`, in rank r's `out`.
+  // Leaves rank r's part, the r-th of size() equal parts of the sum of every rank's `in`, in rank
+  // r's `out`.
   virtual void reduce_scatter(const Tensor& out, const Tensor& in) = 0;
   // Leaves every rank's `in`, in rank order, in every rank's `out`.
   virtual void all_gather(const Tensor& out, const Tensor& in) = 0;
@@ -35,7 +37,8 @@ class Communicator {
   // Returns once every rank has called it.
   virtual void barrier() = 0;
 
-  // A second group of the same ranks, whose collectives are ordered apart from this one's. A collective.
+  // A second group of the same ranks, whose collectives are ordered apart from this one's. A
+  // collective.
   virtual std::unique_ptr<Communicator> duplicate() = 0;
 };
 

@@ -9,8 +9,8 @@
 
 namespace ripieno::distributed {
 
-// The ranks of `communicator`, which is duplicated and stays the caller's. A collective, and so is the
-// destruction of the result, which comes before MPI_Finalize. Inside one host the ranks meet in
+// The ranks of `communicator`, which is duplicated and stays the caller's. A collective, and so is
+// the destruction of the result, which comes before MPI_Finalize. Inside one host the ranks meet in
 // shared memory, else by messages. duplicate() throws ConfigurationError unless MPI was initialized
 // with MPI_THREAD_MULTIPLE.
 std::unique_ptr<Communicator> mpi(MPI_Comm communicator);

@@ -1,6 +1,7 @@
 // MPI for programs that mpirun starts: initialization, and the communicator of all processes.
 //
-// Needs no mpi.h, and is there in a build without MPI. Programs with an MPI_Comm of their own: mpi.h.
+// Needs no mpi.h, and is there in a build without MPI. Programs with an MPI_Comm of their own:
+// mpi.h.
 #pragma once
 
 #include <memory>
@@ -30,8 +31,8 @@ class MpiEnvironment {
   int exceptions_at_start_ = 0;
 };
 
-// All processes of the job. Throws ConfigurationError where MPI is not initialized, or not built in.
-// Every rank destroys it, as a collective.
+// All processes of the job. Throws ConfigurationError where MPI is not initialized, or not built
+// in. Every rank destroys it, as a collective.
 std::unique_ptr<Communicator> mpi_world();
 
 }  // namespace ripieno::distributed

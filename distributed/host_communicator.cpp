@@ -1,0 +1,72 @@
+#include "ripieno/distributed/host_communicator.h"
+
+#include <fmt/format.h>
+
+namespace ripieno::distributed {
+namespace {
+
+// A tensor's numbers in host memory: the tensor's own, or a copy that put_back() writes back.
+class OnHost {
+ public:
+  explicit OnHost(const Tensor& tensor)
+      : tensor_(tensor), host_(tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor) {}
+
+  std::byte* data() const { return static_cast<std::byte*>(host_.raw_data()); }
+  void put_back() {
+    if (tensor_.device().is_cuda()) tensor_.detach().copy_from(host_);
+  }
+
+ private:
+  Tensor tensor_;
+  Tensor host_;
+};
+
+}  // namespace
+
+template <typename Run>
+void HostCommunicator::named(const Collective& collective, const Run& run) const {
+  try {
+    run();
+  } catch (const CommunicationFailure& failure) {
+    throw CommunicationFailure(fmt::format("{} on rank {} of {}: {}", to_string(collective), rank(),
+                                           size(), failure.what()),
+                               failure.where());
+  }
+}
+
+void HostCommunicator::all_reduce(const Tensor& x) {
+  const Collective collective = all_reduce_of(x);
+  OnHost host(x);
+  named(collective, [&] { sum_everywhere(collective, host.data()); });
+  host.put_back();
+}
+
+void HostCommunicator::reduce_scatter(const Tensor& out, const Tensor& in) {
+  const Collective collective = reduce_scatter_of(out, in, size());
+  OnHost host_out(out);
+  const OnHost host_in(in);
+  named(collective, [&] { sum_parts(collective, host_out.data(), host_in.data()); });
+  host_out.put_back();
+}
+
+void HostCommunicator::all_gather(const Tensor& out, const Tensor& in) {
+  const Collective collective = all_gather_of(out, in, size());
+  OnHost host_out(out);
+  const OnHost host_in(in);
+  named(collective, [&] { gather(collective, host_out.data(), host_in.data()); });
+  host_out.put_back();
+}
+
+void HostCommunicator::broadcast(const Tensor& x, int root) {
+  const Collective collective = broadcast_of(x, root, size());
+  OnHost host(x);
+  named(collective, [&] { copy_from_root(collective, host.data()); });
+  host.put_back();
+}
+
+void HostCommunicator::barrier() {
+  const Collective collective{.kind = Collective::Kind::barrier};
+  named(collective, [&] { meet(collective); });
+}
+
+}  // namespace ripieno::distributed

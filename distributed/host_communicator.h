@@ -1,0 +1,37 @@
+// HostCommunicator: what communicators over host memory share: they check the tensors, stage those
+// of a GPU through host copies, and say in a failure which collective of what size it was.
+//
+// A communicator implements the private collectives on plain memory.
+#pragma once
+
+#include <cstddef>
+
+#include "ripieno/distributed/collective.h"
+#include "ripieno/distributed/communicator.h"
+
+namespace ripieno::distributed {
+
+class HostCommunicator : public Communicator {
+ public:
+  void all_reduce(const Tensor& x) final;
+  void reduce_scatter(const Tensor& out, const Tensor& in) final;
+  void all_gather(const Tensor& out, const Tensor& in) final;
+  void broadcast(const Tensor& x, int root) final;
+  void barrier() final;
+
+ private:
+  // x: (elements) on every rank, summed in place.
+  virtual void sum_everywhere(const Collective& collective, std::byte* x) = 0;
+  // out: (elements), in: (size, elements); out may be this rank's part of in.
+  virtual void sum_parts(const Collective& collective, std::byte* out, const std::byte* in) = 0;
+  // out: (size, elements), in: (elements); in may be this rank's part of out.
+  virtual void gather(const Collective& collective, std::byte* out, const std::byte* in) = 0;
+  virtual void copy_from_root(const Collective& collective, std::byte* x) = 0;
+  virtual void meet(const Collective& collective) = 0;
+
+  // Runs `collective`; a CommunicationFailure leaves with its name and this rank's.
+  template <typename Run>
+  void named(const Collective& collective, const Run& run) const;
+};
+
+}  // namespace ripieno::distributed

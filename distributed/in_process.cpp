@@ -1,0 +1,106 @@
+#include <cstring>
+
+#include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/host_communicator.h"
+#include "ripieno/distributed/meeting.h"
+#include "ripieno/distributed/sum.h"
+
+namespace ripieno::distributed {
+namespace {
+
+// Ranks read each other's tensors where they are. Each collective begins with posting their
+// addresses, and ends with a barrier, so that nobody overwrites what another rank still reads.
+class InProcess final : public HostCommunicator {
+ public:
+  InProcess(std::shared_ptr<Meeting> meeting, int rank)
+      : meeting_(std::move(meeting)), rank_(rank), parts_(static_cast<std::size_t>(size())) {}
+  ~InProcess() override { meeting_->leave(rank_); }
+
+  int rank() const override { return rank_; }
+  int size() const override { return meeting_->size(); }
+  int local_rank() const override { return rank(); }
+  int local_size() const override { return size(); }
+
+  std::unique_ptr<Communicator> duplicate() override {
+    if (rank_ == 0) meeting_->next = std::make_shared<Meeting>(size());
+    meeting_->post(rank_, {.kind = Collective::Kind::duplicate}, nullptr, nullptr);
+    auto result = std::make_unique<InProcess>(meeting_->next, rank_);
+    meeting_->arrive();
+    return result;
+  }
+
+ private:
+  void sum_everywhere(const Collective& collective, std::byte* x) override {
+    meeting_->post(rank_, collective, x, x);
+    const std::size_t size_of_one = collective.element_bytes();
+    const auto offset = [&](int64_t element) {
+      return static_cast<std::size_t>(element) * size_of_one;
+    };
+    const Slice mine = slice_of(collective.elements, rank_, size());
+    sum_at(offset(mine.begin), collective.dtype, x + offset(mine.begin), mine.elements);
+    meeting_->arrive();
+    for (int other = 0; other < size(); ++other) {
+      const Slice theirs = slice_of(collective.elements, other, size());
+      if (other == rank_ || theirs.elements == 0) continue;
+      std::memcpy(x + offset(theirs.begin), meeting_->out(other) + offset(theirs.begin),
+                  offset(theirs.elements));
+    }
+    meeting_->arrive();
+  }
+
+  void sum_parts(const Collective& collective, std::byte* out, const std::byte* in) override {
+    meeting_->post(rank_, collective, out, in);
+    sum_at(static_cast<std::size_t>(rank_) * collective.bytes(), collective.dtype, out,
+           collective.elements);
+    meeting_->arrive();
+  }
+
+  void gather(const Collective& collective, std::byte* out, const std::byte* in) override {
+    meeting_->post(rank_, collective, out, in);
+    const std::size_t bytes = collective.bytes();
+    for (int other = 0; other < size() && bytes > 0; ++other) {
+      std::byte* part = out + static_cast<std::size_t>(other) * bytes;
+      if (part != meeting_->in(other)) std::memcpy(part, meeting_->in(other), bytes);
+    }
+    meeting_->arrive();
+  }
+
+  void copy_from_root(const Collective& collective, std::byte* x) override {
+    meeting_->post(rank_, collective, x, x);
+    if (rank_ != collective.root && collective.elements > 0) {
+      std::memcpy(x, meeting_->in(collective.root), collective.bytes());
+    }
+    meeting_->arrive();
+  }
+
+  void meet(const Collective& collective) override {
+    meeting_->post(rank_, collective, nullptr, nullptr);
+    meeting_->arrive();
+  }
+
+  // out = the sum of what lies `offset` bytes into every rank's in.
+  void sum_at(std::size_t offset, DType dtype, std::byte* out, int64_t elements) {
+    for (int rank = 0; rank < size(); ++rank) {
+      parts_[static_cast<std::size_t>(rank)] = meeting_->in(rank) + offset;
+    }
+    sum_in_order(dtype, out, parts_, elements);
+  }
+
+  std::shared_ptr<Meeting> meeting_;
+  int rank_;
+  std::vector<const void*> parts_;  // (size)
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Communicator>> in_process(int size) {
+  if (size < 1) fail("in_process: a group needs at least one rank");
+  auto meeting = std::make_shared<Meeting>(size);
+  std::vector<std::unique_ptr<Communicator>> group;
+  for (int rank = 0; rank < size; ++rank) {
+    group.push_back(std::make_unique<InProcess>(meeting, rank));
+  }
+  return group;
+}
+
+}  // namespace ripieno::distributed

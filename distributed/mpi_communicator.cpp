@@ -1,0 +1,69 @@
+#include "ripieno/distributed/mpi_communicator.h"
+
+#include "ripieno/distributed/mpi.h"
+#include "ripieno/distributed/mpi_messages.h"
+
+namespace ripieno::distributed {
+namespace {
+
+void require_threads() {
+  int provided = MPI_THREAD_SINGLE;
+  check_mpi(MPI_Query_thread(&provided), "MPI_Query_thread");
+  if (provided == MPI_THREAD_MULTIPLE) return;
+  throw ConfigurationError(
+      "duplicate: MPI was initialized without MPI_THREAD_MULTIPLE; ask MPI_Init_thread for it, or "
+      "communicate without overlap");
+}
+
+struct Place {
+  int rank = 0;
+  int size = 1;
+};
+
+Place place_in(MPI_Comm communicator) {
+  Place result;
+  check_mpi(MPI_Comm_rank(communicator, &result.rank), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(communicator, &result.size), "MPI_Comm_size");
+  return result;
+}
+
+// Among the ranks of this host. A collective.
+Place place_on_host(MPI_Comm communicator) {
+  MPI_Comm host = MPI_COMM_NULL;
+  const int order = place_in(communicator).rank;
+  check_mpi(MPI_Comm_split_type(communicator, MPI_COMM_TYPE_SHARED, order, MPI_INFO_NULL, &host),
+            "MPI_Comm_split_type");
+  const Place result = place_in(host);
+  check_mpi(MPI_Comm_free(&host), "MPI_Comm_free");
+  return result;
+}
+
+}  // namespace
+
+MpiCommunicator::MpiCommunicator(MPI_Comm communicator) {
+  check_mpi(MPI_Comm_dup(communicator, &communicator_), "MPI_Comm_dup");
+  MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN);
+  const Place everywhere = place_in(communicator_), here = place_on_host(communicator_);
+  rank_ = everywhere.rank;
+  size_ = everywhere.size;
+  local_rank_ = here.rank;
+  local_size_ = here.size;
+}
+
+MpiCommunicator::~MpiCommunicator() {
+  if (peers_follow()) MPI_Comm_free(&communicator_);
+}
+
+std::unique_ptr<Communicator> MpiCommunicator::duplicate() {
+  require_threads();
+  return mpi(communicator_);
+}
+
+std::unique_ptr<Communicator> mpi(MPI_Comm communicator) {
+  const int size = place_in(communicator).size;
+  if (size == 1) return alone();
+  const bool on_one_host = place_on_host(communicator).size == size;
+  return on_one_host ? mpi_window(communicator) : mpi_point_to_point(communicator);
+}
+
+}  // namespace ripieno::distributed

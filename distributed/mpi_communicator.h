@@ -1,0 +1,43 @@
+// MpiCommunicator: what both communicators over MPI share: an MPI_Comm of their own, and where its
+// ranks are.
+#pragma once
+
+#include <mpi.h>
+
+#include <memory>
+
+#include "ripieno/distributed/host_communicator.h"
+
+namespace ripieno::distributed {
+
+class MpiCommunicator : public HostCommunicator {
+ public:
+  // Duplicates `communicator`. A collective, and so is the destruction.
+  explicit MpiCommunicator(MPI_Comm communicator);
+  ~MpiCommunicator() override;
+  MpiCommunicator(const MpiCommunicator&) = delete;
+  MpiCommunicator& operator=(const MpiCommunicator&) = delete;
+
+  int rank() const final { return rank_; }
+  int size() const final { return size_; }
+  int local_rank() const final { return local_rank_; }
+  int local_size() const final { return local_size_; }
+  std::unique_ptr<Communicator> duplicate() final;
+
+ protected:
+  MPI_Comm communicator() const { return communicator_; }
+
+ private:
+  MPI_Comm communicator_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+  int local_rank_ = 0;
+  int local_size_ = 1;
+};
+
+// The ranks exchange through shared memory: all on one host.
+std::unique_ptr<Communicator> mpi_window(MPI_Comm communicator);
+// The ranks exchange messages.
+std::unique_ptr<Communicator> mpi_point_to_point(MPI_Comm communicator);
+
+}  // namespace ripieno::distributed

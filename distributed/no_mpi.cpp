@@ -1,0 +1,21 @@
+#include "ripieno/distributed/launcher.h"
+#include "ripieno/distributed/mpi_world.h"
+
+namespace ripieno::distributed {
+namespace {
+
+[[noreturn]] void fail_without_mpi() {
+  throw ConfigurationError(
+      "this Ripieno was built without MPI; configure it with -DRIPIENO_MPI=ON");
+}
+
+}  // namespace
+
+bool launched_by_mpi() { return started_by_launcher(); }
+
+MpiEnvironment::MpiEnvironment() { fail_without_mpi(); }
+MpiEnvironment::~MpiEnvironment() = default;
+
+std::unique_ptr<Communicator> mpi_world() { fail_without_mpi(); }
+
+}  // namespace ripieno::distributed
