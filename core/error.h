@@ -1,4 +1,5 @@
-// How the library reports that it cannot go on: it throws an Error, whose kind says whose turn it is.
+// How the library reports that it cannot go on: it throws an Error, whose kind says whose turn it
+// is.
 //
 // A message is one line: what, where, why, what to do. The library never prints and never exits.
 #pragma once

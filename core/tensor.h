@@ -51,6 +51,8 @@ class Tensor {
   DType dtype() const;
   Device device() const;
   bool is_dense() const;
+  // Whether this is the only handle on its memory.
+  bool is_exclusive() const;
 
   // The first element, on device(). Throws Error where T is not dtype().
   template <typename T>
@@ -60,7 +62,8 @@ class Tensor {
   }
   void* raw_data() const;
 
-  // The numbers as T, row-major, on the host: waits for the device. item(): of a tensor of one element.
+  // The numbers as T, row-major, on the host: waits for the device. item(): of a tensor of one
+  // element.
   template <typename T>
   std::vector<T> to_vector() const;
   double item() const;
@@ -86,7 +89,8 @@ class Tensor {
   Tensor& set_requires_gradient(bool requires_gradient = true);
   Tensor gradient() const;  // undefined where there is none
   void clear_gradient();
-  // Adds the derivative of this tensor (of one element, unless `seed` is given) to the leaves it came from.
+  // Adds the derivative of this tensor (of one element, unless `seed` is given) to the leaves it
+  // came from.
   void backward(const Tensor& seed = {}) const;
   // Calls `hook` in each backward, once this leaf's gradient is complete.
   void on_gradient(std::function<void()> hook);

@@ -1,0 +1,168 @@
+#include "ripieno/core/autograd.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/tensor_implementation.h"
+
+namespace ripieno {
+namespace {
+
+thread_local bool is_recording = true;
+
+}  // namespace
+
+NoGrad::NoGrad() : before_(std::exchange(is_recording, false)) {}
+NoGrad::~NoGrad() { is_recording = before_; }
+
+namespace autograd {
+namespace {
+
+thread_local uint64_t last_order = 0;
+thread_local uint64_t last_backward = 0;
+
+// Nobody else would see a change of it.
+bool may_be_added_to(const Tensor& pending) { return pending.is_dense() && pending.is_exclusive(); }
+
+bool is_earlier(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
+  return a->order < b->order;
+}
+
+void accumulate(Tensor& pending, const Tensor& gradient) {
+  if (!may_be_added_to(pending)) pending = pending.clone();
+  add_into(pending, gradient.dense());
+}
+
+// Counts how often each leaf will be reached, so that its hooks run with the last contribution.
+void count_contributions(Node& root, uint64_t backward) {
+  thread_local std::vector<Node*> open;
+  open.assign(1, &root);
+  root.visited = backward;
+  while (!open.empty()) {
+    Node& node = *open.back();
+    open.pop_back();
+    if (node.released) {
+      fail(fmt::format("backward: '{}' was already gone through; compute the loss again",
+                       node.name));
+    }
+    for (int i = 0; i < node.input_count; ++i) {
+      auto& input = node.inputs[static_cast<std::size_t>(i)];
+      if (input.leaf) {
+        if (std::exchange(input.leaf->backward, backward) != backward) input.leaf->awaited = 0;
+        ++input.leaf->awaited;
+      } else if (input.node && std::exchange(input.node->visited, backward) != backward) {
+        open.push_back(input.node.get());
+      }
+    }
+  }
+}
+
+void complete(Leaf& leaf) {
+  if (--leaf.awaited > 0) return;
+  for (const auto& hook : leaf.hooks) hook();
+}
+
+}  // namespace
+
+bool recording() { return is_recording; }
+
+bool needed(std::initializer_list<const Tensor*> inputs) {
+  if (!is_recording) return false;
+  return std::any_of(inputs.begin(), inputs.end(), [](const Tensor* input) {
+    return input->defined() && input->requires_gradient();
+  });
+}
+
+void attach(const Tensor& output, std::shared_ptr<Node> node, std::string_view name,
+            std::initializer_list<const Tensor*> inputs) {
+  node->name = name;
+  node->order = ++last_order;
+  for (const Tensor* tensor : inputs) {
+    auto& input = node->inputs[static_cast<std::size_t>(node->input_count++)];
+    if (!tensor->defined() || !tensor->requires_gradient()) continue;
+    const TensorImplementation& from = tensor->implementation();
+    input.node = from.node;
+    input.leaf = from.leaf;
+    input.shape = from.shape;
+    input.dtype = from.dtype;
+    input.device = from.device;
+  }
+  output.implementation().requires_gradient = true;
+  output.implementation().node = std::move(node);
+}
+
+Gradients::Destination Gradients::destination(int index) {
+  auto& input = node_.inputs[static_cast<std::size_t>(index)];
+  Tensor& target = input.leaf ? input.leaf->gradient : input.node->pending;
+  if (!target.defined())
+    target = Tensor(input.shape, input.dtype, input.device);
+  else if (input.node) {
+    if (!may_be_added_to(target)) target = target.clone();
+    return {target, true};
+  }
+  return {target, input.leaf && std::exchange(input.leaf->has_gradient, true)};
+}
+
+void Gradients::add(int index, const Tensor& gradient) {
+  auto& input = node_.inputs[static_cast<std::size_t>(index)];
+  if (input.node) {
+    Tensor& pending = input.node->pending;
+    if (pending.defined()) {
+      accumulate(pending, gradient);
+    } else {
+      pending = gradient;
+    }
+    return;
+  }
+  const auto [tensor, adds] = destination(index);
+  if (adds) {
+    add_into(tensor, gradient.dense());
+  } else {
+    Tensor(tensor).copy_from(gradient);
+  }
+}
+
+void run_backward(const Tensor& root, const Tensor& seed) {
+  const std::shared_ptr<Node> last = root.implementation().node;
+  if (last == nullptr)
+    fail("backward: this tensor was not computed from any that requires a gradient");
+  if (!seed.defined() && root.elements() != 1) {
+    fail("backward: a tensor of shape " + to_string(root.shape()) + " needs a seed of that shape");
+  }
+  const NoGrad no_grad;
+  const uint64_t backward = ++last_backward;
+  count_contributions(*last, backward);
+  last->pending =
+      seed.defined() ? seed : Tensor::full(root.shape(), 1.0, root.dtype(), root.device());
+
+  // The latest recorded first: whoever adds to a node's gradient was recorded after it.
+  thread_local std::vector<std::shared_ptr<Node>> open;
+  open.assign(1, last);
+  while (!open.empty()) {
+    std::pop_heap(open.begin(), open.end(), is_earlier);
+    const std::shared_ptr<Node> node = std::move(open.back());
+    open.pop_back();
+
+    if (Tensor gradient = std::exchange(node->pending, {}); gradient.defined()) {
+      Gradients gradients(*node);
+      node->backward(gradient.dense(), gradients);
+    }
+    node->release();
+    node->released = true;
+    for (auto& input : node->inputs) {
+      if (input.leaf) complete(*input.leaf);
+      if (input.node && input.node->visited == backward) {
+        input.node->visited = 0;  // queued once
+        open.push_back(std::move(input.node));
+        std::push_heap(open.begin(), open.end(), is_earlier);
+      }
+      input.node.reset();
+      input.leaf.reset();
+    }
+  }
+}
+
+}  // namespace autograd
+}  // namespace ripieno

@@ -1,0 +1,23 @@
+// Embedding: a learned row of numbers for each id.
+#pragma once
+
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/ops/embedding.h"
+
+namespace ripieno::nn {
+
+class Embedding final : public Module {
+ public:
+  Embedding(int64_t vocab, int64_t channels, const Initial& initial = Initial::normal(1.0))
+      : weight_(add_parameter("weight", {vocab, channels}, initial)) {}
+
+  // ids: (…), int32 -> (…, channels)
+  Tensor operator()(const Tensor& ids) const { return embedding(weight_, ids); }
+
+  const Tensor& weight() const { return weight_; }  // (vocab, channels)
+
+ private:
+  Tensor weight_;
+};
+
+}  // namespace ripieno::nn

@@ -1,0 +1,58 @@
+// Gpt: a GPT-2 (Radford et al., 2019): pre-norm blocks, learned positions, head tied to the token
+// embedding.
+#pragma once
+
+#include <deque>
+
+#include "ripieno/core/nn/dropout.h"
+#include "ripieno/core/nn/embedding.h"
+#include "ripieno/core/nn/layer_norm.h"
+#include "ripieno/core/nn/linear.h"
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/ops/cross_entropy.h"
+
+namespace ripieno::nn {
+
+struct GptOptions {
+  int64_t vocab = 50304;
+  int64_t layers = 12;
+  int64_t heads = 12;
+  int64_t channels = 768;
+  int64_t context = 1024;  // the longest sequence
+  double dropout = 0.0;
+};
+
+// Layer norm, causal attention, layer norm, a GELU MLP of four times the width; two residuals.
+class GptBlock final : public Module {
+ public:
+  explicit GptBlock(const GptOptions& options);
+  Tensor operator()(const Tensor& x) const;  // (batch, time, channels), both
+
+ private:
+  int64_t heads_;
+  LayerNorm norm1_, norm2_;
+  Linear qkv_, projection_, up_, down_;
+  Dropout dropout1_, dropout2_;
+};
+
+class Gpt final : public Module {
+ public:
+  // Throws ConfigurationError for sizes that do not fit each other.
+  explicit Gpt(const GptOptions& options);
+
+  // (batch, time), int32 -> logits (batch, time, vocab)
+  Tensor operator()(const Tensor& ids) const;
+  // The loss of predicting `targets` (batch, time); kIgnoredTarget is left out.
+  Loss loss(const Tensor& ids, const Tensor& targets) const;
+
+  const GptOptions& options() const { return options_; }
+
+ private:
+  GptOptions options_;
+  Embedding tokens_, positions_;
+  Dropout dropout_;
+  std::deque<GptBlock> blocks_;
+  LayerNorm norm_;
+};
+
+}  // namespace ripieno::nn

@@ -1,0 +1,23 @@
+// LayerNorm: normalization over the last axis, with a learned scale and shift.
+#pragma once
+
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/ops/layer_norm.h"
+
+namespace ripieno::nn {
+
+class LayerNorm final : public Module {
+ public:
+  explicit LayerNorm(int64_t channels, double epsilon = 1e-5)
+      : epsilon_(epsilon),
+        weight_(add_parameter("weight", {channels}, Initial::constant(1.0))),
+        bias_(add_parameter("bias", {channels}, Initial::constant(0.0))) {}
+
+  Tensor operator()(const Tensor& x) const { return layer_norm(x, weight_, bias_, epsilon_); }
+
+ private:
+  double epsilon_;
+  Tensor weight_, bias_;
+};
+
+}  // namespace ripieno::nn

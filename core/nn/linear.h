@@ -1,0 +1,39 @@
+// Linear: y = activation(x W^T + b).
+#pragma once
+
+#include <cmath>
+
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/ops/matmul.h"
+
+namespace ripieno::nn {
+
+struct LinearOptions {
+  bool bias = true;
+  Activation activation = Activation::kNone;
+  std::optional<Initial> weight;  // uniform in +-1 / sqrt(inputs) where not given, as in PyTorch
+  std::optional<Initial> bias_initial;
+};
+
+class Linear final : public Module {
+ public:
+  Linear(int64_t inputs, int64_t outputs, const LinearOptions& options = {})
+      : activation_(options.activation) {
+    const Initial standard = Initial::uniform(1.0 / std::sqrt(static_cast<double>(inputs)));
+    weight_ = add_parameter("weight", {outputs, inputs}, options.weight.value_or(standard));
+    if (options.bias)
+      bias_ = add_parameter("bias", {outputs}, options.bias_initial.value_or(standard));
+  }
+
+  // (…, inputs) -> (…, outputs)
+  Tensor operator()(const Tensor& x) const { return linear(x, weight_, bias_, activation_); }
+
+  const Tensor& weight() const { return weight_; }  // (outputs, inputs)
+  const Tensor& bias() const { return bias_; }      // (outputs), or undefined
+
+ private:
+  Activation activation_;
+  Tensor weight_, bias_;
+};
+
+}  // namespace ripieno::nn

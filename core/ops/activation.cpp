@@ -1,0 +1,35 @@
+#include "ripieno/core/ops/activation.h"
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/place.h"
+
+namespace ripieno {
+
+Tensor activate(const Tensor& x, Activation activation) {
+  if (activation == Activation::kNone) return x;
+  const Tensor before = x.dense();
+  Tensor result(x.shape(), x.dtype(), x.device());
+  run(x, [&]<typename T>(auto on) {
+    kernels::activation_forward(on, result.data<T>(), before.data<T>(), x.elements(), activation);
+  });
+  return autograd::record(
+      "activation", result, {&x},
+      [before, activation](const Tensor& gradient, autograd::Gradients& gradients) {
+        gradients.add(0, activation_gradient(gradient, before, activation));
+      });
+}
+
+Tensor activation_gradient(const Tensor& gradient, const Tensor& before, Activation activation) {
+  Tensor result(before.shape(), before.dtype(), before.device());
+  run(before, [&]<typename T>(auto on) {
+    kernels::activation_backward(on, result.data<T>(), gradient.data<T>(), before.data<T>(),
+                                 before.elements(), activation);
+  });
+  return result;
+}
+
+Tensor relu(const Tensor& x) { return activate(x, Activation::kRelu); }
+Tensor gelu(const Tensor& x) { return activate(x, Activation::kGelu); }
+Tensor gelu_tanh(const Tensor& x) { return activate(x, Activation::kGeluTanh); }
+
+}  // namespace ripieno

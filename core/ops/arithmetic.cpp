@@ -1,0 +1,165 @@
+#include "ripieno/core/ops/arithmetic.h"
+
+#include <fmt/format.h>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/elementwise.h"
+
+namespace ripieno {
+namespace {
+
+using autograd::Gradients;
+using kernels::Binary;
+using kernels::Unary;
+
+void check_operands(const char* name, const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype()) {
+    fail(fmt::format("{}: element types differ, {} and {}", name, name_of(a.dtype()),
+                     name_of(b.dtype())));
+  }
+  if (a.device() != b.device()) {
+    fail(fmt::format("{}: devices differ, {} and {}", name, to_string(a.device()),
+                     to_string(b.device())));
+  }
+}
+
+// How `x` is read while walking over `shape`: 0 along the axes that it repeats on.
+void broadcast_strides(int64_t* strides, const Tensor& x, const Shape& shape) {
+  const int added = shape.rank() - x.rank();
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    const int from = axis - added;
+    strides[axis] = from < 0 || x.shape()[from] == 1 ? 0 : x.strides()[from];
+  }
+}
+
+Tensor apply(const char* name, const Tensor& a, const Tensor& b, Binary op) {
+  check_operands(name, a, b);
+  const Shape shape = broadcast(a.shape(), b.shape());
+  Tensor result(shape, a.dtype(), a.device());
+  if (result.elements() == 0) return result;
+  run(a, [&]<typename T>(auto on) {
+    if (a.is_dense() && b.is_dense() && a.shape() == b.shape()) {
+      kernels::binary(on, result.data<T>(), a.data<T>(), b.data<T>(), a.elements(), op);
+      return;
+    }
+    kernels::StridedShape strided;
+    strided.rank = shape.rank();
+    std::copy(shape.begin(), shape.end(), strided.sizes);
+    broadcast_strides(strided.strides_a, a, shape);
+    broadcast_strides(strided.strides_b, b, shape);
+    kernels::binary_strided(on, result.data<T>(), a.data<T>(), b.data<T>(), strided, op);
+  });
+  return result;
+}
+
+Tensor affine(const char* name, const Tensor& x, double scale, double shift) {
+  const Tensor from = x.dense();
+  Tensor result(x.shape(), x.dtype(), x.device());
+  run(x, [&]<typename T>(auto on) {
+    kernels::affine(on, result.data<T>(), from.data<T>(), x.elements(), scale, shift);
+  });
+  return autograd::record(name, result, {&x},
+                          [scale](const Tensor& gradient, Gradients& gradients) {
+                            gradients.add(0, scale == 1.0 ? gradient : gradient * scale);
+                          });
+}
+
+Tensor apply(const char* name, const Tensor& x, Unary op) {
+  const Tensor from = x.dense();
+  Tensor result(x.shape(), x.dtype(), x.device());
+  run(x, [&]<typename T>(auto on) {
+    kernels::unary(on, result.data<T>(), from.data<T>(), x.elements(), op);
+  });
+  return autograd::record(name, result, {&x},
+                          [x = from, op](const Tensor& gradient, Gradients& gradients) {
+                            Tensor back(x.shape(), x.dtype(), x.device());
+                            run(x, [&]<typename T>(auto on) {
+                              kernels::unary_backward(on, back.data<T>(), gradient.data<T>(),
+                                                      x.data<T>(), x.elements(), op);
+                            });
+                            gradients.add(0, back);
+                          });
+}
+
+}  // namespace
+
+Shape broadcast(const Shape& a, const Shape& b) {
+  const Shape& longer = a.rank() >= b.rank() ? a : b;
+  const Shape& shorter = a.rank() >= b.rank() ? b : a;
+  Shape result = longer;
+  for (int axis = 1; axis <= shorter.rank(); ++axis) {
+    int64_t& size = result[longer.rank() - axis];
+    const int64_t other = shorter[shorter.rank() - axis];
+    if (size != other && size != 1 && other != 1) {
+      fail("broadcast: shapes do not fit, " + to_string(a) + " and " + to_string(b));
+    }
+    if (size == 1) size = other;
+  }
+  return result;
+}
+
+void add_into(const Tensor& target, const Tensor& x) {
+  run(target, [&]<typename T>(auto on) {
+    kernels::binary(on, target.data<T>(), target.data<T>(), x.data<T>(), target.elements(),
+                    Binary::kAdd);
+  });
+}
+
+Tensor operator+(const Tensor& a, const Tensor& b) {
+  return autograd::record(
+      "add", apply("add", a, b, Binary::kAdd), {&a, &b},
+      [a = a.shape(), b = b.shape()](const Tensor& gradient, Gradients& gradients) {
+        if (gradients.wanted(0)) gradients.add(0, sum_to(gradient, a));
+        if (gradients.wanted(1)) gradients.add(1, sum_to(gradient, b));
+      });
+}
+
+Tensor operator-(const Tensor& a, const Tensor& b) {
+  return autograd::record(
+      "subtract", apply("subtract", a, b, Binary::kSubtract), {&a, &b},
+      [a = a.shape(), b = b.shape()](const Tensor& gradient, Gradients& gradients) {
+        if (gradients.wanted(0)) gradients.add(0, sum_to(gradient, a));
+        if (gradients.wanted(1)) gradients.add(1, sum_to(-gradient, b));
+      });
+}
+
+Tensor operator*(const Tensor& a, const Tensor& b) {
+  return autograd::record("multiply", apply("multiply", a, b, Binary::kMultiply), {&a, &b},
+                          [a, b](const Tensor& gradient, Gradients& gradients) {
+                            if (gradients.wanted(0))
+                              gradients.add(0, sum_to(gradient * b, a.shape()));
+                            if (gradients.wanted(1))
+                              gradients.add(1, sum_to(gradient * a, b.shape()));
+                          });
+}
+
+Tensor operator/(const Tensor& a, const Tensor& b) {
+  return autograd::record("divide", apply("divide", a, b, Binary::kDivide), {&a, &b},
+                          [a, b](const Tensor& gradient, Gradients& gradients) {
+                            const Tensor quotient = gradient / b;
+                            if (gradients.wanted(0)) gradients.add(0, sum_to(quotient, a.shape()));
+                            if (gradients.wanted(1))
+                              gradients.add(1, sum_to(-(quotient * a / b), b.shape()));
+                          });
+}
+
+Tensor operator+(const Tensor& a, double b) { return affine("add", a, 1.0, b); }
+Tensor operator-(const Tensor& a, double b) { return affine("subtract", a, 1.0, -b); }
+Tensor operator*(const Tensor& a, double b) { return affine("multiply", a, b, 0.0); }
+Tensor operator/(const Tensor& a, double b) { return affine("divide", a, 1.0 / b, 0.0); }
+Tensor operator+(double a, const Tensor& b) { return affine("add", b, 1.0, a); }
+Tensor operator-(double a, const Tensor& b) { return affine("subtract", b, -1.0, a); }
+Tensor operator*(double a, const Tensor& b) { return affine("multiply", b, a, 0.0); }
+Tensor operator/(double a, const Tensor& b) { return reciprocal(b) * a; }
+
+Tensor operator-(const Tensor& x) { return affine("negate", x, -1.0, 0.0); }
+Tensor exp(const Tensor& x) { return apply("exp", x, Unary::kExp); }
+Tensor log(const Tensor& x) { return apply("log", x, Unary::kLog); }
+Tensor sqrt(const Tensor& x) { return apply("sqrt", x, Unary::kSqrt); }
+Tensor tanh(const Tensor& x) { return apply("tanh", x, Unary::kTanh); }
+Tensor square(const Tensor& x) { return apply("square", x, Unary::kSquare); }
+Tensor reciprocal(const Tensor& x) { return apply("reciprocal", x, Unary::kReciprocal); }
+
+}  // namespace ripieno

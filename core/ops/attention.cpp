@@ -1,0 +1,63 @@
+#include "ripieno/core/ops/attention.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/attention.h"
+
+namespace ripieno {
+namespace {
+
+kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
+  if (qkv.rank() != 3 || heads < 1 || qkv.size(2) % (3 * heads) != 0) {
+    fail(fmt::format("causal_attention: {} is not (batch, time, 3 * {} heads * head size)",
+                     to_string(qkv.shape()), heads));
+  }
+  kernels::AttentionShape shape;
+  shape.batch = qkv.size(0);
+  shape.time = qkv.size(1);
+  shape.heads = heads;
+  shape.head_size = qkv.size(2) / (3 * heads);
+  shape.qkv_time_stride = qkv.size(2);
+  shape.qkv_batch_stride = qkv.size(1) * qkv.size(2);
+  shape.scale = 1.0 / std::sqrt(static_cast<double>(shape.head_size));
+  return shape;
+}
+
+}  // namespace
+
+Tensor causal_attention(const Tensor& qkv_, int64_t heads) {
+  const kernels::AttentionShape shape = shape_of(qkv_, heads);
+  const Tensor qkv = qkv_.dense();
+  const int64_t channels = shape.heads * shape.head_size;
+  const DType statistics = qkv.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  const Shape of_rows = {shape.batch, shape.heads, shape.time};
+  Tensor result({shape.batch, shape.time, channels}, qkv.dtype(), qkv.device());
+  Tensor log_sum_exp(of_rows, statistics, qkv.device());
+  run(qkv, [&]<typename T>(auto on) {
+    const T* q = qkv.data<T>();
+    kernels::attention_forward(on, result.data<T>(), log_sum_exp.data<kernels::accumulator_t<T>>(),
+                               q, q + channels, q + 2 * channels, shape);
+  });
+  return autograd::record("causal_attention", result, {&qkv},
+                          [qkv, out = result.detach(), log_sum_exp, shape, channels, of_rows](
+                              const Tensor& gradient, autograd::Gradients& gradients) {
+                            Tensor back(qkv.shape(), qkv.dtype(), qkv.device());
+                            const Tensor workspace(of_rows, log_sum_exp.dtype(), qkv.device());
+                            run(qkv, [&]<typename T>(auto on) {
+                              using A = kernels::accumulator_t<T>;
+                              const T* q = qkv.data<T>();
+                              T* to = back.data<T>();
+                              kernels::attention_backward(
+                                  on, to, to + channels, to + 2 * channels, workspace.data<A>(),
+                                  gradient.data<T>(), q, q + channels, q + 2 * channels,
+                                  out.data<T>(), log_sum_exp.data<A>(), shape);
+                            });
+                            gradients.add(0, back);
+                          });
+}
+
+}  // namespace ripieno

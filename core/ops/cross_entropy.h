@@ -1,0 +1,24 @@
+// Cross entropy of logits against target classes: a sum and a count.
+#pragma once
+
+#include "ripieno/core/tensor.h"
+
+namespace ripieno {
+
+// A loss summed over what it covers. Kept apart from its count so that means are right however a
+// batch is cut over micro-batches and ranks.
+struct Loss {
+  Tensor sum;    // scalar; has the gradient
+  Tensor count;  // scalar, of the sum's element type: the targets that are not ignored
+
+  // sum / count, as a number: waits for the device.
+  double mean() const;
+};
+
+inline constexpr int32_t kIgnoredTarget = -1;
+
+// logits: (…, classes); targets: (…), int32. Targets equal to `ignored` are left out. On the CPU
+// any other target outside [0, classes) throws DataError.
+Loss cross_entropy(const Tensor& logits, const Tensor& targets, int32_t ignored = kIgnoredTarget);
+
+}  // namespace ripieno

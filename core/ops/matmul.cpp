@@ -1,0 +1,177 @@
+#include "ripieno/core/ops/matmul.h"
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/activation.h"
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/matmul.h"
+#include "ripieno/kernels/reduce.h"
+
+namespace ripieno {
+namespace {
+
+using autograd::Gradients;
+using kernels::MatmulShape;
+
+// A batch of matrices, read as it lies: row-major, or transposed.
+struct Matrices {
+  Tensor tensor;
+  bool transposed = false;
+  int64_t leading = 0;  // elements from one stored row to the next
+};
+
+bool rows_lie_apart(int64_t step, int64_t inner_size, int64_t inner_step) {
+  return (inner_step == 1 || inner_size == 1) && step >= inner_size;
+}
+
+// The batch axes lie densely on top of matrices of rows * leading elements.
+bool batches_lie_densely(const Tensor& x, int64_t matrix) {
+  for (int axis = x.rank() - 3; axis >= 0; --axis) {
+    if (x.shape()[axis] != 1 && x.strides()[axis] != matrix) return false;
+    matrix *= x.shape()[axis];
+  }
+  return true;
+}
+
+Matrices as_matrices(const Tensor& x) {
+  const int64_t rows = x.size(-2), cols = x.size(-1);
+  const int64_t row_step = x.strides()[x.rank() - 2], col_step = x.strides()[x.rank() - 1];
+  if (batches_lie_densely(x, rows * cols)) {
+    if (row_step == cols && (col_step == 1 || cols == 1)) return {x, false, cols};
+    if (col_step == rows && (row_step == 1 || rows == 1)) return {x, true, rows};
+  }
+  if (x.rank() == 2) {
+    if (rows_lie_apart(row_step, cols, col_step)) return {x, false, row_step};
+    if (rows_lie_apart(col_step, rows, row_step)) return {x, true, col_step};
+  }
+  return {x.dense(), false, cols};
+}
+
+int64_t batch_of(const Tensor& x) {
+  int64_t batch = 1;
+  for (int axis = 0; axis < x.rank() - 2; ++axis) batch *= x.shape()[axis];
+  return batch;
+}
+
+void check(const Tensor& a, const Tensor& b) {
+  const auto shapes = [&] { return to_string(a.shape()) + " x " + to_string(b.shape()); };
+  if (a.rank() < 2 || b.rank() < 2) fail("matmul: takes matrices, not " + shapes());
+  if (a.dtype() != b.dtype() || a.device() != b.device()) {
+    fail("matmul: element types or devices differ, " + shapes());
+  }
+  if (a.size(-1) != b.size(-2)) fail("matmul: inner sizes differ, " + shapes());
+  bool same_batch = a.rank() == b.rank();
+  for (int axis = 0; same_batch && axis < a.rank() - 2; ++axis) {
+    same_batch = a.shape()[axis] == b.shape()[axis];
+  }
+  if (b.rank() != 2 && !same_batch) fail("matmul: batch axes differ, " + shapes());
+}
+
+// out (dense) = a b, or += where `accumulate`.
+void multiply(const Tensor& out, const Tensor& a_, const Tensor& b_, bool accumulate) {
+  const Matrices a = as_matrices(a_), b = as_matrices(b_);
+  MatmulShape shape{.m = a_.size(-2),
+                    .n = b_.size(-1),
+                    .k = a_.size(-1),
+                    .transpose_a = a.transposed,
+                    .transpose_b = b.transposed,
+                    .lda = a.leading,
+                    .ldb = b.leading,
+                    .ldc = b_.size(-1)};
+  shape.batch = batch_of(a_);
+  shape.stride_a = shape.m * shape.k;
+  shape.stride_b = b_.rank() == 2 ? 0 : shape.k * shape.n;
+  shape.stride_c = shape.m * shape.n;
+  if (out.elements() == 0) return;
+  run(out, [&]<typename T>(auto on) {
+    kernels::matmul(on, out.data<T>(), a.tensor.data<T>(), b.tensor.data<T>(), shape, accumulate);
+  });
+}
+
+// (…, k) seen as one matrix.
+Tensor flat(const Tensor& x) { return x.reshape({-1, x.size(-1)}); }
+
+void give_product(Gradients& gradients, int input, const Tensor& a, const Tensor& b) {
+  const auto [target, accumulate] = gradients.destination(input);
+  multiply(target, a, b, accumulate);
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check(a, b);
+  if (a.rank() > 2 && b.rank() == 2) {
+    Shape shape = a.shape();
+    shape.back() = b.size(-1);
+    return matmul(a.reshape({-1, a.size(-1)}), b).reshape(shape);
+  }
+  Shape shape = a.shape();
+  shape.back() = b.size(-1);
+  Tensor result(shape, a.dtype(), a.device());
+  multiply(result, a, b, false);
+  return autograd::record("matmul", result, {&a, &b},
+                          [a, b](const Tensor& gradient, Gradients& gradients) {
+                            if (gradients.wanted(0)) {
+                              give_product(gradients, 0, gradient, b.transpose(-1, -2));
+                            }
+                            if (gradients.wanted(1)) {
+                              give_product(gradients, 1, a.transpose(-1, -2), gradient);
+                            }
+                          });
+}
+
+Tensor linear(const Tensor& x_, const Tensor& weight, const Tensor& bias, Activation activation) {
+  if (weight.rank() != 2 || x_.rank() < 1 || x_.size(-1) != weight.size(1)) {
+    fail("linear: x " + to_string(x_.shape()) + " does not fit weight " +
+         to_string(weight.shape()));
+  }
+  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
+    fail("linear: bias " + to_string(bias.shape()) + " does not fit weight " +
+         to_string(weight.shape()));
+  }
+  if (x_.dtype() != weight.dtype() || x_.device() != weight.device()) {
+    fail("linear: x and weight have other element types or devices");
+  }
+  const Tensor x = x_.dense();
+  const int64_t rows = x.elements() / weight.size(1), outputs = weight.size(0);
+  Shape shape = x.shape();
+  shape.back() = outputs;
+  Tensor result(shape, x.dtype(), x.device());
+  const bool recorded = autograd::needed({&x, &weight, &bias});
+  Tensor before;  // the activation's input, kept for its gradient
+  if (recorded && activation != Activation::kNone) before = Tensor(shape, x.dtype(), x.device());
+  if (result.elements() > 0) {
+    run(x, [&]<typename T>(auto on) {
+      kernels::matmul_bias_activation(on, result.data<T>(),
+                                      before.defined() ? before.data<T>() : nullptr, x.data<T>(),
+                                      weight.data<T>(), bias.defined() ? bias.data<T>() : nullptr,
+                                      {.m = rows,
+                                       .n = outputs,
+                                       .k = weight.size(1),
+                                       .transpose_b = true,
+                                       .lda = weight.size(1),
+                                       .ldb = weight.size(1),
+                                       .ldc = outputs},
+                                      activation);
+    });
+  }
+  return autograd::record(
+      "linear", result, {&x, &weight, &bias},
+      [x, weight, before, activation](const Tensor& gradient, Gradients& gradients) {
+        const Tensor back =
+            flat(before.defined() ? activation_gradient(gradient, before, activation) : gradient);
+        if (gradients.wanted(2)) {
+          const auto [target, accumulate] = gradients.destination(2);
+          run(back, [&]<typename T>(auto on) {
+            kernels::reduce(on, target.data<T>(), back.data<T>(), 1, back.size(0), back.size(1),
+                            kernels::Reduction::kSum, 1.0, accumulate);
+          });
+        }
+        if (gradients.wanted(1)) give_product(gradients, 1, back.transpose(0, 1), flat(x));
+        if (gradients.wanted(0)) {
+          const auto [target, accumulate] = gradients.destination(0);
+          multiply(target.reshape({-1, target.size(-1)}), back, weight, accumulate);
+        }
+      });
+}
+
+}  // namespace ripieno

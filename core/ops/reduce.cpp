@@ -1,0 +1,103 @@
+#include "ripieno/core/ops/reduce.h"
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/reduce.h"
+
+namespace ripieno {
+namespace {
+
+using autograd::Gradients;
+using kernels::Reduction;
+
+// x seen as (outer, axis, inner).
+struct Split {
+  int64_t outer = 1, axis = 1, inner = 1;
+};
+
+Split split(const Shape& shape, int axis) {
+  Split result;
+  for (int i = 0; i < shape.rank(); ++i) {
+    (i < axis ? result.outer : i == axis ? result.axis : result.inner) *= shape[i];
+  }
+  return result;
+}
+
+Shape reduced(const Shape& shape, int axis, bool keep) {
+  Shape result;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (i != axis)
+      result.push_back(shape[i]);
+    else if (keep)
+      result.push_back(1);
+  }
+  return result;
+}
+
+void reduce_into(const Tensor& out, const Tensor& x, const Split& split, Reduction reduction,
+                 double scale) {
+  run(x, [&]<typename T>(auto on) {
+    kernels::reduce(on, out.data<T>(), x.data<T>(), split.outer, split.axis, split.inner, reduction,
+                    scale, /*accumulate=*/false);
+  });
+}
+
+Tensor scaled_sum(const char* name, const Tensor& x, int axis_, bool keep, bool mean) {
+  const int axis = x.shape().axis(axis_);
+  const Split parts = split(x.shape(), axis);
+  const double scale = mean ? 1.0 / static_cast<double>(parts.axis) : 1.0;
+  Tensor result(reduced(x.shape(), axis, keep), x.dtype(), x.device());
+  reduce_into(result, x.dense(), parts, Reduction::kSum, scale);
+  return autograd::record(
+      name, result, {&x},
+      [shape = x.shape(), axis, scale](const Tensor& gradient, Gradients& gradients) {
+        const Tensor scaled = scale == 1.0 ? gradient : gradient * scale;
+        gradients.add(0, scaled.reshape(reduced(shape, axis, true)).expand(shape));
+      });
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x) { return sum(x.reshape({x.elements()}), 0); }
+Tensor mean(const Tensor& x) { return mean(x.reshape({x.elements()}), 0); }
+
+Tensor sum(const Tensor& x, int axis, bool keep) { return scaled_sum("sum", x, axis, keep, false); }
+Tensor mean(const Tensor& x, int axis, bool keep) {
+  return scaled_sum("mean", x, axis, keep, true);
+}
+
+Tensor max(const Tensor& x, int axis_, bool keep) {
+  const int axis = x.shape().axis(axis_);
+  const Split parts = split(x.shape(), axis);
+  const Tensor from = x.dense();
+  Tensor result(reduced(x.shape(), axis, keep), x.dtype(), x.device());
+  reduce_into(result, from, parts, Reduction::kMax, 1.0);
+  return autograd::record(
+      "max", result, {&x},
+      [from, out = result.detach(), parts](const Tensor& gradient, Gradients& gradients) {
+        Tensor back(from.shape(), from.dtype(), from.device());
+        run(from, [&]<typename T>(auto on) {
+          kernels::reduce_max_backward(on, back.data<T>(), gradient.data<T>(), from.data<T>(),
+                                       out.data<T>(), parts.outer, parts.axis, parts.inner);
+        });
+        gradients.add(0, back);
+      });
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  Tensor result = x;
+  if (const int added = x.rank() - shape.rank(); added > 0) {
+    // The outer axes that broadcasting added are summed as one.
+    Shape folded = {split(x.shape(), added - 1).outer * x.shape()[added - 1]};
+    for (int axis = added; axis < x.rank(); ++axis) folded.push_back(x.shape()[axis]);
+    result = sum(x.reshape(folded), 0);
+  }
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (shape[axis] == 1 && result.shape()[axis] != 1) result = sum(result, axis, true);
+  }
+  return result;
+}
+
+}  // namespace ripieno

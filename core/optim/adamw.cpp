@@ -1,0 +1,48 @@
+#include "ripieno/core/optim/adamw.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "ripieno/core/place.h"
+
+namespace ripieno::optim {
+
+AdamW::AdamW(Parameters parameters, const AdamWOptions& options)
+    : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
+                                        options.max_gradient_norm}),
+      beta1_(options.beta1),
+      beta2_(options.beta2),
+      epsilon_(options.epsilon) {
+  for (const double beta : {beta1_, beta2_}) {
+    if (!(beta >= 0.0 && beta < 1.0)) {
+      throw ConfigurationError(fmt::format("adamw: a beta of {} is not in [0, 1)", beta));
+    }
+  }
+}
+
+void AdamW::prepare() {
+  slot("first_moment");
+  slot("second_moment");
+}
+
+void AdamW::corrections(int64_t step, kernels::StepScalars& scalars) const {
+  const auto t = static_cast<double>(step);
+  scalars.first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1_, t)));
+  scalars.second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2_, t)));
+}
+
+void AdamW::update(const kernels::DecaySegment* segments, int64_t segment_count,
+                   const kernels::StepScalars* scalars) {
+  const kernels::AdamWConstants constants{static_cast<float>(beta1_), static_cast<float>(beta2_),
+                                          static_cast<float>(epsilon_)};
+  const Tensor values = parameters_.values().flat(), gradients = parameters_.gradients().flat();
+  const Tensor first = slot("first_moment").flat(), second = slot("second_moment").flat();
+  float* master_values = keeps_master() ? master().flat().data<float>() : nullptr;
+  run(values, [&]<typename T>(auto on) {
+    kernels::adamw(on, values.data<T>(), master_values, first.data<float>(), second.data<float>(),
+                   gradients.data<T>(), segments, segment_count, scalars, constants);
+  });
+}
+
+}  // namespace ripieno::optim

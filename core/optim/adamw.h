@@ -1,0 +1,30 @@
+// AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+#pragma once
+
+#include "ripieno/core/optim/optimizer.h"
+
+namespace ripieno::optim {
+
+struct AdamWOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9, beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;
+  std::function<bool(const ArenaLayout::Entry&)> decays;  // see Common
+  double max_gradient_norm = 0.0;
+};
+
+class AdamW final : public Optimizer {
+ public:
+  explicit AdamW(Parameters parameters, const AdamWOptions& options = {});
+
+ private:
+  void prepare() override;
+  void update(const kernels::DecaySegment* segments, int64_t segment_count,
+              const kernels::StepScalars* scalars) override;
+  void corrections(int64_t step, kernels::StepScalars& scalars) const override;
+
+  double beta1_, beta2_, epsilon_;
+};
+
+}  // namespace ripieno::optim

@@ -1,0 +1,36 @@
+#include "ripieno/core/optim/sgd.h"
+
+#include <fmt/format.h>
+
+#include "ripieno/core/place.h"
+
+namespace ripieno::optim {
+
+Sgd::Sgd(Parameters parameters, const SgdOptions& options)
+    : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
+                                        options.max_gradient_norm}),
+      momentum_(options.momentum),
+      nesterov_(options.nesterov) {
+  if (!(momentum_ >= 0.0 && momentum_ < 1.0)) {
+    throw ConfigurationError(fmt::format("sgd: a momentum of {} is not in [0, 1)", momentum_));
+  }
+  if (nesterov_ && momentum_ == 0.0) throw ConfigurationError("sgd: nesterov needs a momentum");
+}
+
+void Sgd::prepare() {
+  if (momentum_ > 0.0) slot("velocity");
+}
+
+void Sgd::update(const kernels::DecaySegment* segments, int64_t segment_count,
+                 const kernels::StepScalars* scalars) {
+  const kernels::SgdConstants constants{static_cast<float>(momentum_), nesterov_};
+  const Tensor values = parameters_.values().flat(), gradients = parameters_.gradients().flat();
+  float* velocity = momentum_ > 0.0 ? slot("velocity").flat().data<float>() : nullptr;
+  float* master_values = keeps_master() ? master().flat().data<float>() : nullptr;
+  run(values, [&]<typename T>(auto on) {
+    kernels::sgd(on, values.data<T>(), master_values, velocity, gradients.data<T>(), segments,
+                 segment_count, scalars, constants);
+  });
+}
+
+}  // namespace ripieno::optim

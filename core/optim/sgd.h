@@ -1,0 +1,31 @@
+// Sgd: stochastic gradient descent with momentum (Sutskever et al., 2013; the form that PyTorch
+// uses).
+#pragma once
+
+#include "ripieno/core/optim/optimizer.h"
+
+namespace ripieno::optim {
+
+struct SgdOptions {
+  double learning_rate = 1e-2;
+  double momentum = 0.0;
+  bool nesterov = false;
+  double weight_decay = 0.0;                              // added to the gradient
+  std::function<bool(const ArenaLayout::Entry&)> decays;  // see Common
+  double max_gradient_norm = 0.0;
+};
+
+class Sgd final : public Optimizer {
+ public:
+  explicit Sgd(Parameters parameters, const SgdOptions& options = {});
+
+ private:
+  void prepare() override;
+  void update(const kernels::DecaySegment* segments, int64_t segment_count,
+              const kernels::StepScalars* scalars) override;
+
+  double momentum_;
+  bool nesterov_;
+};
+
+}  // namespace ripieno::optim

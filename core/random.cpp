@@ -1,0 +1,31 @@
+#include "ripieno/core/random.h"
+
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/random.h"
+
+namespace ripieno {
+
+RandomContext& random_context() {
+  thread_local RandomContext context;
+  return context;
+}
+
+uint64_t random_stream(std::string_view path) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return hash;
+}
+
+void fill_uniform(const Tensor& x, double low, double high, const kernels::RandomKey& key) {
+  run(x, [&]<typename T>(auto on) {
+    kernels::fill_uniform(on, x.data<T>(), x.elements(), low, high, key, 0);
+  });
+}
+
+void fill_normal(const Tensor& x, double mean, double deviation, const kernels::RandomKey& key) {
+  run(x, [&]<typename T>(auto on) {
+    kernels::fill_normal(on, x.data<T>(), x.elements(), mean, deviation, key, 0);
+  });
+}
+
+}  // namespace ripieno

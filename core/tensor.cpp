@@ -1,0 +1,272 @@
+#include "ripieno/core/tensor.h"
+
+#include <fmt/format.h>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/copy.h"
+#include "ripieno/core/place.h"
+#include "ripieno/core/tensor_implementation.h"
+#include "ripieno/kernels/elementwise.h"
+
+namespace ripieno {
+namespace {
+
+bool lies_densely(const Shape& shape, const Shape& strides) {
+  int64_t expected = 1;
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    if (shape[axis] != 1 && strides[axis] != expected) return false;
+    expected *= shape[axis];
+  }
+  return true;
+}
+
+kernels::StridedShape strided(const Tensor& x) {
+  kernels::StridedShape result;
+  result.rank = x.rank();
+  std::copy(x.shape().begin(), x.shape().end(), result.sizes);
+  std::copy(x.strides().begin(), x.strides().end(), result.strides_a);
+  return result;
+}
+
+Tensor dense_copy(const Tensor& x) {
+  Tensor result(x.shape(), x.dtype(), x.device());
+  if (x.elements() == 0) return result;
+  if (x.is_dense()) {
+    copy_bytes(result.raw_data(), x.device(), x.raw_data(), x.device(), x.bytes());
+    return result;
+  }
+  run_words(x, [&]<typename Word>(auto on) {
+    kernels::copy_strided(on, static_cast<Word*>(result.raw_data()),
+                          static_cast<const Word*>(x.raw_data()), strided(x));
+  });
+  return result;
+}
+
+Tensor cast_copy(const Tensor& x, DType dtype) {
+  const Tensor from = x.dense();
+  Tensor result(x.shape(), dtype, x.device());
+  run_any(from, [&]<typename From>(auto on) {
+    run_any(result, [&]<typename To>(auto) {
+      kernels::cast(on, result.data<To>(), static_cast<const From*>(from.raw_data()), x.elements());
+    });
+  });
+  return result;
+}
+
+}  // namespace
+
+Storage::Storage(std::size_t size, Device where, MemoryResource& from)
+    : data(from.allocate(size)), bytes(size), device(where), resource(from) {}
+
+Storage::~Storage() { resource.deallocate(data, bytes); }
+
+std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,
+                                          MemoryResource& resource) {
+  return std::allocate_shared<Storage>(PoolAllocator<Storage>(), bytes, device, resource);
+}
+
+Tensor tensor_over(std::shared_ptr<Storage> storage, int64_t offset, const Shape& shape,
+                   const Shape& strides, DType dtype) {
+  auto result = std::allocate_shared<TensorImplementation>(PoolAllocator<TensorImplementation>());
+  result->device = storage->device;
+  result->storage = std::move(storage);
+  result->offset = offset;
+  result->shape = shape;
+  result->strides = strides;
+  result->elements = shape.elements();
+  result->dense = lies_densely(shape, strides);
+  result->dtype = dtype;
+  return Tensor(std::move(result));
+}
+
+Tensor::Tensor(const Shape& shape, DType dtype, Device device)
+    : Tensor(
+          tensor_over(allocate_storage(static_cast<std::size_t>(shape.elements()) * size_of(dtype),
+                                       device, pool(device)),
+                      0, shape, dense_strides(shape), dtype)) {}
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
+  Tensor result(shape, dtype, device);
+  zero_bytes(result.raw_data(), device, result.bytes());
+  return result;
+}
+
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
+  Tensor result(shape, dtype, device);
+  result.fill(value);
+  return result;
+}
+
+template <typename T>
+Tensor Tensor::of(const Shape& shape, const std::vector<T>& values) {
+  Tensor result(shape, dtype_of<T>);
+  if (static_cast<std::size_t>(result.elements()) != values.size()) {
+    fail(fmt::format("tensor: {} values for shape {}", values.size(), to_string(shape)));
+  }
+  std::copy(values.begin(), values.end(), result.data<T>());
+  return result;
+}
+
+const Shape& Tensor::shape() const { return implementation_->shape; }
+const Shape& Tensor::strides() const { return implementation_->strides; }
+int64_t Tensor::elements() const { return implementation_->elements; }
+DType Tensor::dtype() const { return implementation_->dtype; }
+Device Tensor::device() const { return implementation_->device; }
+bool Tensor::is_dense() const { return implementation_->dense; }
+bool Tensor::is_exclusive() const {
+  return implementation_.use_count() == 1 && implementation_->storage.use_count() == 1;
+}
+
+std::size_t Tensor::bytes() const {
+  return static_cast<std::size_t>(elements()) * size_of(dtype());
+}
+
+void* Tensor::raw_data() const {
+  implementation_->require_memory();
+  return static_cast<std::byte*>(implementation_->storage->data) +
+         static_cast<std::size_t>(implementation_->offset) * size_of(dtype());
+}
+
+void Tensor::require_dtype(DType wanted) const {
+  if (wanted == dtype()) return;
+  fail(fmt::format("tensor: holds {}, read as {}", name_of(dtype()), name_of(wanted)));
+}
+
+template <typename T>
+std::vector<T> Tensor::to_vector() const {
+  const Tensor values =
+      (dtype() == dtype_of<T> ? *this : cast_copy(*this, dtype_of<T>)).dense().to(Device::cpu());
+  return {values.data<T>(), values.data<T>() + values.elements()};
+}
+
+// vector<bool> has no elements to point at, so bool goes without.
+template Tensor Tensor::of(const Shape&, const std::vector<float>&);
+template Tensor Tensor::of(const Shape&, const std::vector<double>&);
+template Tensor Tensor::of(const Shape&, const std::vector<int64_t>&);
+template Tensor Tensor::of(const Shape&, const std::vector<int32_t>&);
+template Tensor Tensor::of(const Shape&, const std::vector<uint8_t>&);
+template Tensor Tensor::of(const Shape&, const std::vector<bfloat16>&);
+template Tensor Tensor::of(const Shape&, const std::vector<float16>&);
+template std::vector<float> Tensor::to_vector() const;
+template std::vector<double> Tensor::to_vector() const;
+template std::vector<int64_t> Tensor::to_vector() const;
+template std::vector<int32_t> Tensor::to_vector() const;
+template std::vector<uint8_t> Tensor::to_vector() const;
+template std::vector<bfloat16> Tensor::to_vector() const;
+template std::vector<float16> Tensor::to_vector() const;
+
+double Tensor::item() const {
+  if (elements() != 1) fail("item: takes a tensor of one element, not " + to_string(shape()));
+  const Tensor value = to(Device::cpu()).to(DType::float64);
+  return *value.data<double>();
+}
+
+Tensor Tensor::dense() const {
+  if (is_dense()) return *this;
+  return autograd::record(
+      "dense", dense_copy(*this), {this},
+      [](const Tensor& gradient, autograd::Gradients& gradients) { gradients.add(0, gradient); });
+}
+
+Tensor Tensor::clone() const {
+  return autograd::record(
+      "clone", dense_copy(*this), {this},
+      [](const Tensor& gradient, autograd::Gradients& gradients) { gradients.add(0, gradient); });
+}
+
+Tensor Tensor::to(DType wanted) const {
+  if (wanted == dtype()) return *this;
+  return autograd::record("to", cast_copy(*this, wanted), {this},
+                          [from = dtype()](const Tensor& gradient, autograd::Gradients& gradients) {
+                            gradients.add(0, gradient.to(from));
+                          });
+}
+
+Tensor Tensor::to(Device wanted) const {
+  if (wanted == device()) return *this;
+  const Tensor from = dense();
+  Tensor result(shape(), dtype(), wanted);
+  copy_bytes(result.raw_data(), wanted, from.raw_data(), device(), bytes());
+  return autograd::record(
+      "to", result, {this},
+      [back = device()](const Tensor& gradient, autograd::Gradients& gradients) {
+        gradients.add(0, gradient.to(back));
+      });
+}
+
+void Tensor::fill(double value) {
+  if (autograd::recording() && requires_gradient()) {
+    fail("fill: changing a tensor that requires a gradient is not recorded; do it under NoGrad");
+  }
+  if (!is_dense()) fail("fill: takes a dense tensor");
+  run_any(*this, [&]<typename T>(auto on) {
+    T converted{};
+    if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
+      converted = T(static_cast<float>(value));
+    } else {
+      converted = static_cast<T>(value);
+    }
+    kernels::fill(on, data<T>(), elements(), converted);
+  });
+}
+
+void Tensor::copy_from(const Tensor& other) {
+  if (autograd::recording() && requires_gradient()) {
+    fail(
+        "copy_from: changing a tensor that requires a gradient is not recorded; do it under "
+        "NoGrad");
+  }
+  if (!(shape() == other.shape())) {
+    fail("copy_from: shapes differ, " + to_string(shape()) + " from " + to_string(other.shape()));
+  }
+  const NoGrad no_grad;
+  if (elements() == 0) return;
+  const Tensor from = other.to(dtype()).dense().to(device());
+  if (is_dense()) {
+    copy_bytes(raw_data(), device(), from.raw_data(), device(), bytes());
+    return;
+  }
+  run_words(*this, [&]<typename Word>(auto on) {
+    kernels::copy_to_strided(on, static_cast<Word*>(raw_data()),
+                             static_cast<const Word*>(from.raw_data()), strided(*this));
+  });
+}
+
+bool Tensor::requires_gradient() const { return implementation_->requires_gradient; }
+
+Tensor& Tensor::set_requires_gradient(bool requires_gradient) {
+  if (implementation_->node) fail("set_requires_gradient: only a leaf can be set; see detach()");
+  if (requires_gradient && !is_floating_point(dtype())) {
+    fail(fmt::format("set_requires_gradient: {} has no gradient", name_of(dtype())));
+  }
+  implementation_->requires_gradient = requires_gradient;
+  if (requires_gradient && implementation_->leaf == nullptr) {
+    implementation_->leaf = std::make_shared<autograd::Leaf>();
+  }
+  return *this;
+}
+
+Tensor Tensor::gradient() const {
+  const auto& leaf = implementation_->leaf;
+  return leaf && leaf->has_gradient ? leaf->gradient : Tensor();
+}
+
+void Tensor::clear_gradient() {
+  if (implementation_->leaf) implementation_->leaf->has_gradient = false;
+}
+
+void Tensor::backward(const Tensor& seed) const { autograd::run_backward(*this, seed); }
+
+void Tensor::on_gradient(std::function<void()> hook) {
+  if (implementation_->leaf == nullptr)
+    fail("on_gradient: only a leaf that requires a gradient has one");
+  implementation_->leaf->hooks.push_back(std::move(hook));
+}
+
+Tensor Tensor::detach() const {
+  implementation_->require_memory();
+  return tensor_over(implementation_->storage, implementation_->offset, shape(), strides(),
+                     dtype());
+}
+
+}  // namespace ripieno

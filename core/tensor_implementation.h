@@ -1,0 +1,60 @@
+// What a Tensor handle points at. For core's own operations; users need tensor.h alone.
+#pragma once
+
+#include <memory>
+
+#include "ripieno/core/memory.h"
+#include "ripieno/core/tensor.h"
+
+namespace ripieno {
+
+// Memory that tensors share. Freed with the last of them.
+struct Storage {
+  Storage(std::size_t bytes, Device device, MemoryResource& resource);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data;
+  std::size_t bytes;
+  Device device;
+  MemoryResource& resource;
+};
+
+std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,
+                                          MemoryResource& resource);
+
+// Gives a parameter its memory when it is first used (arena.h).
+class LazyMemory {
+ public:
+  virtual void materialize() = 0;
+
+ protected:
+  ~LazyMemory() = default;
+};
+
+struct TensorImplementation {
+  std::shared_ptr<Storage> storage;  // null for a parameter that has no memory yet
+  int64_t offset = 0;                // elements
+  Shape shape, strides;
+  int64_t elements = 0;
+  bool dense = true;
+  DType dtype = DType::float32;
+  Device device;
+
+  LazyMemory* lazy = nullptr;  // outlives the tensor's use without memory
+  bool requires_gradient = false;
+  std::shared_ptr<autograd::Node> node;  // the operation that made it, where recorded
+  std::shared_ptr<autograd::Leaf> leaf;  // its gradient, where it is a leaf
+
+  void require_memory() {
+    if (storage == nullptr && lazy != nullptr) [[unlikely]]
+      lazy->materialize();
+  }
+};
+
+// A tensor over part of `storage`.
+Tensor tensor_over(std::shared_ptr<Storage> storage, int64_t offset, const Shape& shape,
+                   const Shape& strides, DType dtype);
+
+}  // namespace ripieno

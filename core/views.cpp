@@ -1,0 +1,97 @@
+// Views: other shapes over the same memory. The backward of a view is a view, or a sum.
+#include <fmt/format.h>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/tensor_implementation.h"
+
+namespace ripieno {
+namespace {
+
+using autograd::Gradients;
+
+Tensor view(const Tensor& x, int64_t offset, const Shape& shape, const Shape& strides) {
+  TensorImplementation& from = x.implementation();
+  from.require_memory();
+  return tensor_over(from.storage, from.offset + offset, shape, strides, from.dtype);
+}
+
+// `wanted` with its one -1, if any, worked out.
+Shape complete(const Shape& wanted, const Tensor& x) {
+  Shape result = wanted;
+  int64_t known = 1;
+  int open = -1;
+  for (int axis = 0; axis < wanted.rank(); ++axis) {
+    if (wanted[axis] == -1 && open == -1)
+      open = axis;
+    else
+      known *= wanted[axis];
+  }
+  if (open >= 0 && known > 0) result[open] = x.elements() / known;
+  for (const int64_t size : result) {
+    if (size < 0) fail("reshape: cannot work out " + to_string(wanted));
+  }
+  if (result.elements() != x.elements()) {
+    fail("reshape: " + to_string(x.shape()) + " does not fit into " + to_string(wanted));
+  }
+  return result;
+}
+
+}  // namespace
+
+Tensor Tensor::reshape(const Shape& wanted) const {
+  const Shape shape = complete(wanted, *this);
+  if (!is_dense()) return dense().reshape(shape);
+  return autograd::record("reshape", view(*this, 0, shape, dense_strides(shape)), {this},
+                          [before = this->shape()](const Tensor& gradient, Gradients& gradients) {
+                            gradients.add(0, gradient.reshape(before));
+                          });
+}
+
+Tensor Tensor::slice(int axis_, int64_t begin, int64_t end) const {
+  const int axis = shape().axis(axis_);
+  if (begin < 0 || begin > end || end > shape()[axis]) {
+    fail(fmt::format("slice: [{}, {}) is outside axis {} of {}", begin, end, axis,
+                     to_string(shape())));
+  }
+  Shape part = shape();
+  part[axis] = end - begin;
+  return autograd::record(
+      "slice", view(*this, begin * strides()[axis], part, strides()), {this},
+      [whole = shape(), axis, begin, end](const Tensor& gradient, Gradients& gradients) {
+        Tensor spread = Tensor::zeros(whole, gradient.dtype(), gradient.device());
+        spread.slice(axis, begin, end).copy_from(gradient);
+        gradients.add(0, spread);
+      });
+}
+
+Tensor Tensor::transpose(int a_, int b_) const {
+  const int a = shape().axis(a_), b = shape().axis(b_);
+  Shape sizes = shape(), steps = strides();
+  std::swap(sizes[a], sizes[b]);
+  std::swap(steps[a], steps[b]);
+  return autograd::record("transpose", view(*this, 0, sizes, steps), {this},
+                          [a, b](const Tensor& gradient, Gradients& gradients) {
+                            gradients.add(0, gradient.transpose(a, b));
+                          });
+}
+
+Tensor Tensor::expand(const Shape& wanted) const {
+  const int added = wanted.rank() - rank();
+  Shape steps = wanted;
+  for (int axis = 0; axis < wanted.rank(); ++axis) {
+    const int from = axis - added;
+    const bool repeats = from < 0 || (shape()[from] == 1 && wanted[axis] != 1);
+    if (added < 0 || (!repeats && shape()[from] != wanted[axis])) {
+      fail("expand: " + to_string(shape()) + " does not expand to " + to_string(wanted));
+    }
+    steps[axis] = repeats ? 0 : strides()[from];
+  }
+  if (added < 0) fail("expand: " + to_string(shape()) + " does not expand to " + to_string(wanted));
+  return autograd::record("expand", view(*this, 0, wanted, steps), {this},
+                          [before = shape()](const Tensor& gradient, Gradients& gradients) {
+                            gradients.add(0, sum_to(gradient, before));
+                          });
+}
+
+}  // namespace ripieno
