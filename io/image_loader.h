@@ -29,6 +29,12 @@ struct ImageData {
 // Every fifth sample (4, 9, 14, …) is held out for validation; the others are trained on.
 inline constexpr int64_t kHeldOutEvery = 5;
 
+// What a model sees of a pixel: (pixel - mean) / deviation.
+struct PixelScale {
+  double mean = 0;
+  double deviation = 1;
+};
+
 struct ImageLoaderOptions {
   int64_t batch_size = 0;  // images, of all ranks together
   uint64_t seed = 0;
@@ -57,14 +63,14 @@ class ImageLoader final : public Loader {
   std::unique_ptr<EvaluationSet> held_out(int64_t batch_size) const override;
 
   const ImageData& data() const { return data_; }
+  PixelScale pixel_scale() const { return scale_; }
   int64_t training_samples() const { return data_.size() - data_.size() / kHeldOutEvery; }
 
  private:
   ImageData data_;
   Options options_;
   Part part_;
-  double mean_ = 0;
-  double deviation_ = 1;
+  PixelScale scale_;
   std::unique_ptr<Prefetcher> prefetcher_;
 };
 

@@ -46,14 +46,14 @@ class Progress {
   void finish();
 
  private:
-  void draw(const ProgressState& state);
+  void show(const ProgressState& state);
 
   std::FILE* out_;
   bool terminal_;
   std::chrono::duration<double> interval_;
   std::optional<std::chrono::steady_clock::time_point> drawn_;
-  std::string line_;     // what stands on the terminal, without an end of line
-  std::string pending_;  // the last state, where it is not shown
+  std::string line_;                      // what stands on the terminal, without an end of line
+  std::optional<ProgressState> pending_;  // the last state, where it is not shown
 };
 
 bool is_terminal(std::FILE* out);
