@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -127,7 +126,12 @@ void Progress::finish() {
   std::fflush(out_);
 }
 
-bool is_terminal(std::FILE* out) { return ::isatty(::fileno(out)) == 1; }
+// mpirun gives each rank a terminal, whatever it writes to itself: that one has a width only where
+// mpirun's own output is a terminal.
+bool is_terminal(std::FILE* out) {
+  winsize size{};
+  return ::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+}
 
 std::optional<double> TimeLeft::after(int64_t step, int64_t steps, Clock::time_point now) {
   if (!start_) {
