@@ -24,8 +24,14 @@ endif()
 
 set(RIPIENO_HAS_ONEDNN false)
 if(RIPIENO_ONEDNN)
-  find_package(dnnl QUIET)
-  if(dnnl_FOUND)
+  # Not by its own package file, which asks for OpenCL's headers where the library was built with it.
+  find_path(DNNL_INCLUDE_DIR dnnl.h)
+  find_library(DNNL_LIBRARY dnnl)
+  mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)
+  if(DNNL_INCLUDE_DIR AND DNNL_LIBRARY)
+    add_library(DNNL::dnnl UNKNOWN IMPORTED)
+    set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
+      INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
     set(RIPIENO_HAS_ONEDNN true)
   else()
     message(STATUS "oneDNN was not found: CPU matrix products use Eigen")

@@ -1,0 +1,81 @@
+// The activations as functions of one number, for loops and for the epilogue of matrix products.
+#pragma once
+
+#include <utility>
+
+#include "ripieno/kernels/activation.h"
+#include "ripieno/kernels/cpu/math.h"
+
+namespace ripieno::kernels::cpu {
+
+struct Identity {
+  template <typename A>
+  static A value(A x) {
+    return x;
+  }
+  template <typename A>
+  static A derivative(A) {
+    return A(1);
+  }
+};
+
+struct Relu {
+  template <typename A>
+  static A value(A x) {
+    return x < A(0) ? A(0) : x;  // NaN stays
+  }
+  template <typename A>
+  static A derivative(A x) {
+    return x > A(0) ? A(1) : A(0);
+  }
+};
+
+struct Gelu {
+  template <typename A>
+  static A value(A x) {
+    return A(0.5) * x * (A(1) + cpu::erf(x * A(0.70710678118654752)));
+  }
+  template <typename A>
+  static A derivative(A x) {
+    const A below = A(0.5) * (A(1) + cpu::erf(x * A(0.70710678118654752)));
+    return below + x * A(0.39894228040143268) * cpu::exp(A(-0.5) * x * x);
+  }
+};
+
+struct GeluTanh {
+  template <typename A>
+  static A value(A x) {
+    return A(0.5) * x * (A(1) + cpu::tanh(inner(x)));
+  }
+  template <typename A>
+  static A derivative(A x) {
+    const A t = cpu::tanh(inner(x));
+    const A slope = kScale<A> * (A(1) + A(3 * 0.044715) * x * x);
+    return A(0.5) * (A(1) + t) + A(0.5) * x * (A(1) - t * t) * slope;
+  }
+
+ private:
+  template <typename A>
+  static constexpr A kScale = A(0.79788456080286536);  // sqrt(2 / pi)
+  template <typename A>
+  static A inner(A x) {
+    return kScale<A> * (x + A(0.044715) * x * x * x);
+  }
+};
+
+// Calls body with the function that `activation` names, so that loops are compiled for each.
+template <typename Body>
+void with_activation(Activation activation, Body&& body) {
+  switch (activation) {
+    case Activation::kNone:
+      return body(Identity{});
+    case Activation::kRelu:
+      return body(Relu{});
+    case Activation::kGelu:
+      return body(Gelu{});
+    case Activation::kGeluTanh:
+      return body(GeluTanh{});
+  }
+}
+
+}  // namespace ripieno::kernels::cpu

@@ -1,0 +1,319 @@
+#include "ripieno/kernels/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "ripieno/kernels/cpu/gemm.h"
+#include "ripieno/kernels/cpu/math.h"
+#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/scratch.h"
+
+namespace ripieno::kernels {
+
+namespace {
+
+constexpr int64_t kQueries = 64, kKeys = 64;  // of one block of scores
+
+// Rows (time) of one head, `stride` elements apart.
+template <typename A>
+struct Rows {
+  A* data = nullptr;
+  int64_t stride = 0;
+  A* row(int64_t t) const { return data + t * stride; }
+};
+
+// One head of one sample.
+struct Head {
+  int64_t time, size;
+  double scale;
+};
+
+// scores = scale * q kᵀ for the block at (query, key), with what a query must not see at -infinity.
+template <typename A>
+void score_block(A* scores, Rows<const A> q, Rows<const A> k, const Head& head, int64_t query,
+                 int64_t queries, int64_t key, int64_t keys) {
+  cpu::multiply(scores, q.row(query), k.row(key),
+                {.m = queries,
+                 .n = keys,
+                 .k = head.size,
+                 .transpose_b = true,
+                 .lda = q.stride,
+                 .ldb = k.stride,
+                 .ldc = kKeys});
+  const A scale = static_cast<A>(head.scale);
+  for (int64_t i = 0; i < queries; ++i) {
+    A* row = scores + i * kKeys;
+    const int64_t seen = std::min(keys, query + i + 1 - key);
+#pragma omp simd
+    for (int64_t j = 0; j < seen; ++j) row[j] *= scale;
+    for (int64_t j = seen; j < keys; ++j) row[j] = -std::numeric_limits<A>::infinity();
+  }
+}
+
+// Takes a block of scores into the running softmax of its queries: scores become exponentials.
+template <typename A>
+void online_softmax(A* scores, A* sums, A* maxima, A* out, int64_t queries, int64_t keys,
+                    int64_t head_size, bool first) {
+  for (int64_t i = 0; i < queries; ++i) {
+    A* row = scores + i * kKeys;
+    A largest = first ? -std::numeric_limits<A>::infinity() : maxima[i];
+#pragma omp simd reduction(max : largest)
+    for (int64_t j = 0; j < keys; ++j) largest = row[j] > largest ? row[j] : largest;
+    A sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < keys; ++j) {
+      row[j] = cpu::exp(row[j] - largest);
+      sum += row[j];
+    }
+    if (!first) {
+      const A shrink = cpu::exp(maxima[i] - largest);
+      sum += sums[i] * shrink;
+      A* sofar = out + i * head_size;
+#pragma omp simd
+      for (int64_t d = 0; d < head_size; ++d) sofar[d] *= shrink;
+    }
+    sums[i] = sum;
+    maxima[i] = largest;
+  }
+}
+
+template <typename A>
+void forward_queries(Rows<A> out, A* log_sum_exp, Rows<const A> q, Rows<const A> k, Rows<const A> v,
+                     const Head& head, int64_t query) {
+  const int64_t queries = std::min(kQueries, head.time - query);
+  A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, kQueries * (kKeys + head.size));
+  A* sofar = scores + kQueries * kKeys;  // (queries, head size): the output before division
+  A sums[kQueries], maxima[kQueries];
+  for (int64_t key = 0; key < query + queries; key += kKeys) {
+    const int64_t keys = std::min(kKeys, query + queries - key);
+    score_block(scores, q, k, head, query, queries, key, keys);
+    online_softmax(scores, sums, maxima, sofar, queries, keys, head.size, key == 0);
+    cpu::multiply(sofar, scores, v.row(key),
+                  {.m = queries,
+                   .n = head.size,
+                   .k = keys,
+                   .lda = kKeys,
+                   .ldb = v.stride,
+                   .ldc = head.size,
+                   .accumulate = key > 0});
+  }
+  for (int64_t i = 0; i < queries; ++i) {
+    log_sum_exp[query + i] = maxima[i] + std::log(sums[i]);
+    const A factor = A(1) / sums[i];
+    A* to = out.row(query + i);
+#pragma omp simd
+    for (int64_t d = 0; d < head.size; ++d) to[d] = sofar[i * head.size + d] * factor;
+  }
+}
+
+// scores -> probabilities, and probability_grads -> score gradients, for one block.
+template <typename A>
+void differentiate_block(A* scores, A* grads, const A* log_sum_exp, const A* delta, double scale,
+                         int64_t queries, int64_t keys) {
+  for (int64_t i = 0; i < queries; ++i) {
+    A* p = scores + i * kKeys;
+    A* d = grads + i * kKeys;
+    const A shift = log_sum_exp[i], center = delta[i], factor = static_cast<A>(scale);
+#pragma omp simd
+    for (int64_t j = 0; j < keys; ++j) {
+      p[j] = cpu::exp(p[j] - shift);
+      d[j] = p[j] * (d[j] - center) * factor;
+    }
+  }
+}
+
+template <typename A>
+struct Gradients {
+  Rows<A> q, k, v;
+};
+
+template <typename A>
+void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const A> q,
+                   Rows<const A> k, Rows<const A> v, const A* log_sum_exp, const A* delta,
+                   const Head& head) {
+  A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, 2 * kQueries * kKeys);
+  A* grads = scores + kQueries * kKeys;
+  for (int64_t key = 0; key < head.time; key += kKeys) {
+    const int64_t keys = std::min(kKeys, head.time - key);
+    for (int64_t query = key / kQueries * kQueries; query < head.time; query += kQueries) {
+      const int64_t queries = std::min(kQueries, head.time - query);
+      const bool first = query <= key;
+      score_block(scores, q, k, head, query, queries, key, keys);
+      cpu::multiply(grads, grad_out.row(query), v.row(key),
+                    {.m = queries,
+                     .n = keys,
+                     .k = head.size,
+                     .transpose_b = true,
+                     .lda = grad_out.stride,
+                     .ldb = v.stride,
+                     .ldc = kKeys});
+      differentiate_block(scores, grads, log_sum_exp + query, delta + query, head.scale, queries,
+                          keys);
+      cpu::multiply(grad.v.row(key), scores, grad_out.row(query),
+                    {.m = keys,
+                     .n = head.size,
+                     .k = queries,
+                     .transpose_a = true,
+                     .lda = kKeys,
+                     .ldb = grad_out.stride,
+                     .ldc = grad.v.stride,
+                     .accumulate = !first});
+      cpu::multiply(grad.k.row(key), grads, q.row(query),
+                    {.m = keys,
+                     .n = head.size,
+                     .k = queries,
+                     .transpose_a = true,
+                     .lda = kKeys,
+                     .ldb = q.stride,
+                     .ldc = grad.k.stride,
+                     .accumulate = !first});
+      cpu::multiply(grad.q.row(query), grads, k.row(key),
+                    {.m = queries,
+                     .n = head.size,
+                     .k = keys,
+                     .lda = kKeys,
+                     .ldb = k.stride,
+                     .ldc = grad.q.stride,
+                     .accumulate = key > 0});
+    }
+  }
+}
+
+// A head's rows as numbers to compute with: in place, or a dense copy at `copy`, which moves on.
+template <typename T>
+Rows<const accumulator_t<T>> widened(const T* data, int64_t stride, const Head& head,
+                                     accumulator_t<T>*& copy) {
+  if constexpr (std::is_same_v<T, accumulator_t<T>>) {
+    return {data, stride};
+  } else {
+    float* out = copy;
+    copy += head.time * head.size;
+    for (int64_t t = 0; t < head.time; ++t) {
+      for (int64_t d = 0; d < head.size; ++d) {
+        out[t * head.size + d] = static_cast<float>(data[t * stride + d]);
+      }
+    }
+    return {out, head.size};
+  }
+}
+
+// Where to compute a result that belongs at data: there, or at `copy`, which moves on.
+template <typename T>
+Rows<accumulator_t<T>> result(T* data, int64_t stride, const Head& head, accumulator_t<T>*& copy) {
+  if constexpr (std::is_same_v<T, accumulator_t<T>>) {
+    return {data, stride};
+  } else {
+    float* out = copy;
+    copy += head.time * head.size;
+    return {out, head.size};
+  }
+}
+
+// Takes a result to where it belongs.
+template <typename T>
+void narrow(T* data, int64_t stride, const Head& head, Rows<accumulator_t<T>> from) {
+  if constexpr (!std::is_same_v<T, accumulator_t<T>>) {
+    for (int64_t t = 0; t < head.time; ++t) {
+      for (int64_t d = 0; d < head.size; ++d) data[t * stride + d] = T(from.row(t)[d]);
+    }
+  }
+}
+
+template <typename T>
+accumulator_t<T>* copies(const Head& head, int64_t count) {
+  if constexpr (std::is_same_v<T, accumulator_t<T>>) return nullptr;
+  return cpu::scratch<accumulator_t<T>>(cpu::Scratch::kAttention, count * head.time * head.size);
+}
+
+// Where one head begins: in the packed tensors, in dense ones, and in (batch, heads, time).
+struct Place {
+  int64_t packed, dense, rows;
+};
+
+// Calls body(place) for each head of each sample.
+template <typename Body>
+void for_each_head(const AttentionShape& s, const Body& body) {
+  cpu::parallel_for(s.batch * s.heads, s.time * s.time * s.head_size / 8, [&](int64_t item) {
+    const int64_t b = item / s.heads, h = item % s.heads;
+    body(Place{b * s.qkv_batch_stride + h * s.head_size, (b * s.time * s.heads + h) * s.head_size,
+               item * s.time});
+  });
+}
+
+}  // namespace
+
+template <typename T>
+void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
+                       const T* v, const AttentionShape& shape) {
+  const Head head{shape.time, shape.head_size, shape.scale};
+  const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
+  for_each_head(shape, [&](const Place& at) {
+    accumulator_t<T>* copy = copies<T>(head, 4);
+    const auto queries = widened(q + at.packed, stride, head, copy);
+    const auto keys = widened(k + at.packed, stride, head, copy);
+    const auto values = widened(v + at.packed, stride, head, copy);
+    const auto results = result(out + at.dense, out_stride, head, copy);
+    for (int64_t query = 0; query < head.time; query += kQueries) {
+      forward_queries(results, log_sum_exp + at.rows, queries, keys, values, head, query);
+    }
+    narrow(out + at.dense, out_stride, head, results);
+  });
+}
+
+template <typename T>
+void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>* workspace,
+                        const T* grad_out, const T* q, const T* k, const T* v, const T* out,
+                        const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
+  using A = accumulator_t<T>;
+  const Head head{shape.time, shape.head_size, shape.scale};
+  const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
+  for_each_head(shape, [&](const Place& at) {
+    A* delta = workspace + at.rows;  // (time): sum over d of out * grad_out
+    for (int64_t t = 0; t < head.time; ++t) {
+      const T* o = out + at.dense + t * out_stride;
+      const T* g = grad_out + at.dense + t * out_stride;
+      A sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t d = 0; d < head.size; ++d) sum += A(o[d]) * A(g[d]);
+      delta[t] = sum;
+    }
+    A* copy = copies<T>(head, 7);
+    const auto grads = widened(grad_out + at.dense, out_stride, head, copy);
+    const auto queries = widened(q + at.packed, stride, head, copy);
+    const auto keys = widened(k + at.packed, stride, head, copy);
+    const auto values = widened(v + at.packed, stride, head, copy);
+    const Gradients<A> results{result(grad_q + at.packed, stride, head, copy),
+                               result(grad_k + at.packed, stride, head, copy),
+                               result(grad_v + at.packed, stride, head, copy)};
+    backward_head(results, grads, queries, keys, values, log_sum_exp + at.rows, delta, head);
+    narrow(grad_q + at.packed, stride, head, results.q);
+    narrow(grad_k + at.packed, stride, head, results.k);
+    narrow(grad_v + at.packed, stride, head, results.v);
+  });
+}
+
+template void attention_forward(OnCpu, float*, float*, const float*, const float*, const float*,
+                                const AttentionShape&);
+template void attention_forward(OnCpu, double*, double*, const double*, const double*,
+                                const double*, const AttentionShape&);
+template void attention_forward(OnCpu, bfloat16*, float*, const bfloat16*, const bfloat16*,
+                                const bfloat16*, const AttentionShape&);
+template void attention_forward(OnCpu, float16*, float*, const float16*, const float16*,
+                                const float16*, const AttentionShape&);
+
+template void attention_backward(OnCpu, float*, float*, float*, float*, const float*, const float*,
+                                 const float*, const float*, const float*, const float*,
+                                 const AttentionShape&);
+template void attention_backward(OnCpu, double*, double*, double*, double*, const double*,
+                                 const double*, const double*, const double*, const double*,
+                                 const double*, const AttentionShape&);
+template void attention_backward(OnCpu, bfloat16*, bfloat16*, bfloat16*, float*, const bfloat16*,
+                                 const bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*,
+                                 const float*, const AttentionShape&);
+template void attention_backward(OnCpu, float16*, float16*, float16*, float*, const float16*,
+                                 const float16*, const float16*, const float16*, const float16*,
+                                 const float*, const AttentionShape&);
+
+}  // namespace ripieno::kernels

@@ -1,0 +1,91 @@
+#include "ripieno/kernels/embedding.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/element_types.h"
+
+namespace ripieno::kernels {
+
+namespace {
+
+// Sorts positions by id, stably: those of id v are order[begin[v]] .. order[begin[v + 1] - 1].
+// begin: (vocab + 1); order: (count). Ids out of range are left out.
+void sort_by_id(int32_t* begin, int32_t* order, const int32_t* ids, int64_t count, int64_t vocab) {
+  std::fill_n(begin, vocab + 1, 0);
+  const auto known = [&](int64_t i) { return ids[i] >= 0 && ids[i] < vocab; };
+  for (int64_t i = 0; i < count; ++i) {
+    if (known(i)) ++begin[ids[i] + 1];
+  }
+  for (int64_t v = 0; v < vocab; ++v) begin[v + 1] += begin[v];
+  for (int64_t i = 0; i < count; ++i) {
+    if (known(i)) order[begin[ids[i]]++] = static_cast<int32_t>(i);
+  }
+  // Each begin has moved to the end of its id, which is the begin of the next.
+  for (int64_t v = vocab; v > 0; --v) begin[v] = begin[v - 1];
+  begin[0] = 0;
+}
+
+}  // namespace
+
+template <typename T>
+void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, int64_t count,
+                       int64_t vocab, int64_t channels) {
+  using A = accumulator_t<T>;
+  cpu::for_each_row(count, channels, [&](int64_t i) {
+    T* row = out + i * channels;
+    if (ids[i] >= 0 && ids[i] < vocab) {
+      std::copy_n(table + ids[i] * channels, channels, row);
+    } else {
+      std::fill_n(row, channels, T(std::numeric_limits<A>::quiet_NaN()));
+    }
+  });
+}
+
+template <typename T>
+void embedding_backward(OnCpu, T* grad_table, int32_t* workspace, const T* grad_out,
+                        const int32_t* ids, int64_t count, int64_t vocab, int64_t channels,
+                        bool accumulate) {
+  using A = accumulator_t<T>;
+  constexpr int64_t kColumns = 128;
+  int32_t* begin = workspace;              // (vocab + 1)
+  int32_t* order = workspace + vocab + 1;  // (count)
+  sort_by_id(begin, order, ids, count, vocab);
+  const int64_t work = (count / std::max<int64_t>(vocab, 1) + 1) * channels;
+  cpu::parallel_for(vocab, work, [&](int64_t v) {
+    if (accumulate && begin[v] == begin[v + 1]) return;
+    for (int64_t from = 0; from < channels; from += kColumns) {
+      const int64_t columns = std::min(kColumns, channels - from);
+      T* grad = grad_table + v * channels + from;
+      A sums[kColumns] = {};
+      for (int32_t at = begin[v]; at < begin[v + 1]; ++at) {
+        const T* row = grad_out + order[at] * channels + from;
+        for (int64_t c = 0; c < columns; ++c) sums[c] += A(row[c]);
+      }
+      for (int64_t c = 0; c < columns; ++c) {
+        grad[c] = T(accumulate ? A(grad[c]) + sums[c] : sums[c]);
+      }
+    }
+  });
+}
+
+template void embedding_forward(OnCpu, float*, const float*, const int32_t*, int64_t, int64_t,
+                                int64_t);
+template void embedding_forward(OnCpu, double*, const double*, const int32_t*, int64_t, int64_t,
+                                int64_t);
+template void embedding_forward(OnCpu, bfloat16*, const bfloat16*, const int32_t*, int64_t, int64_t,
+                                int64_t);
+template void embedding_forward(OnCpu, float16*, const float16*, const int32_t*, int64_t, int64_t,
+                                int64_t);
+
+template void embedding_backward(OnCpu, float*, int32_t*, const float*, const int32_t*, int64_t,
+                                 int64_t, int64_t, bool);
+template void embedding_backward(OnCpu, double*, int32_t*, const double*, const int32_t*, int64_t,
+                                 int64_t, int64_t, bool);
+template void embedding_backward(OnCpu, bfloat16*, int32_t*, const bfloat16*, const int32_t*,
+                                 int64_t, int64_t, int64_t, bool);
+template void embedding_backward(OnCpu, float16*, int32_t*, const float16*, const int32_t*, int64_t,
+                                 int64_t, int64_t, bool);
+
+}  // namespace ripieno::kernels

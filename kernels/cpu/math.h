@@ -1,0 +1,81 @@
+// Elementary functions that vectorise in plain loops: polynomials in float, the standard library in
+// double.
+//
+// The coefficients are weighted minimax fits; errors are of the order of one unit in the last
+// place.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace ripieno::kernels::cpu {
+
+namespace detail {
+
+// exp(x) = 2^power * (1 + fraction), x within [-150, 100] or NaN.
+struct ExpParts {
+  int32_t power;
+  float fraction;  // exp(r) - 1, |r| <= log(2) / 2
+};
+
+inline ExpParts exp_parts(float x) {
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const float shifted = x * 1.4426950408889634f + kRound;
+  const float n = shifted - kRound;
+  // log(2) in two parts, the first short enough that n times it is exact.
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 0.0013882508501410484f;
+  p = p * r + 0.008366580121219158f;
+  p = p * r + 0.04166720062494278f;
+  p = p * r + 0.1666654348373413f;
+  p = p * r + 0.4999999701976776f;
+  return {std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound), p * (r * r) + r};
+}
+
+inline float power_of_two(int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
+
+// exp(x) - 1 for x in [-86, 86]: accurate near 0 as well.
+inline float expm1_in_range(float x) {
+  const ExpParts parts = exp_parts(x);
+  const float scale = power_of_two(parts.power);
+  return scale * parts.fraction + (scale - 1.0f);
+}
+
+}  // namespace detail
+
+inline float exp(float x) {
+  float clamped = x < -105.0f ? -105.0f : x;  // comparisons this way around keep NaN
+  clamped = clamped > 90.0f ? 90.0f : clamped;
+  const detail::ExpParts parts = detail::exp_parts(clamped);
+  // Two factors, so that neither leaves float's range where the result is subnormal or just below
+  // infinity.
+  const int32_t half = parts.power >> 1;
+  const float value = (1.0f + parts.fraction) * detail::power_of_two(half);
+  return value * detail::power_of_two(parts.power - half);
+}
+inline double exp(double x) { return std::exp(x); }
+
+inline float tanh(float x) {
+  const float magnitude = std::fabs(x) > 10.0f ? 10.0f : std::fabs(x);
+  const float e = detail::expm1_in_range(2.0f * magnitude);
+  return std::copysign(e / (e + 2.0f), x);
+}
+inline double tanh(double x) { return std::tanh(x); }
+
+// erf(x) = 1 - exp(-p(|x|)), p a polynomial without a constant term.
+inline float erf(float x) {
+  const float magnitude = std::fabs(x) > 4.0f ? 4.0f : std::fabs(x);
+  float p = 4.070793875143863e-05f;
+  p = p * magnitude - 0.0003810006601270288f;
+  p = p * magnitude + 0.0012517464347183704f;
+  p = p * magnitude + 0.00020571656932588667f;
+  p = p * magnitude - 0.01932171732187271f;
+  p = p * magnitude + 0.10281441360712051f;
+  p = p * magnitude + 0.6366164684295654f;
+  p = p * magnitude + 1.128379225730896f;
+  return std::copysign(-detail::expm1_in_range(-(p * magnitude)), x);
+}
+inline double erf(double x) { return std::erf(x); }
+
+}  // namespace ripieno::kernels::cpu

@@ -1,0 +1,131 @@
+#include "ripieno/kernels/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/element_types.h"
+
+namespace ripieno::kernels {
+
+namespace {
+
+// Calls body(begin, end, weight_decay) for blocks that cover the segments, however many and short
+// they are.
+template <typename Body>
+void for_each_segment_block(const DecaySegment* segments, int64_t count, int64_t work_per_element,
+                            const Body& body) {
+  if (count == 0) return;
+  const int64_t first = segments[0].begin, last = segments[count - 1].end;
+  const int64_t blocks = (last - first + cpu::kBlock - 1) / cpu::kBlock;
+  cpu::parallel_for(blocks, cpu::kBlock * work_per_element, [&](int64_t block) {
+    const int64_t begin = first + block * cpu::kBlock;
+    const int64_t end = std::min(last, begin + cpu::kBlock);
+    const auto ends_before = [](const DecaySegment& s, int64_t at) { return s.end <= at; };
+    const DecaySegment* s = std::lower_bound(segments, segments + count, begin, ends_before);
+    for (; s != segments + count && s->begin < end; ++s) {
+      body(std::max(begin, s->begin), std::min(end, s->end), s->weight_decay);
+    }
+  });
+}
+
+}  // namespace
+
+void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squares,
+                         const double* count, double max_norm) {
+  if (!(*count > 0.0)) {
+    scalars->gradient_scale = 0.0f;
+    scalars->gradient_norm = 0.0f;
+    return;
+  }
+  const double norm = std::sqrt(*sum_of_squares) / *count;
+  const double clip = max_norm > 0.0 && norm > max_norm ? max_norm / norm : 1.0;
+  scalars->gradient_scale = static_cast<float>(clip / *count);
+  scalars->gradient_norm = static_cast<float>(norm);
+}
+
+template <typename T>
+void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
+           const T* gradient, const DecaySegment* segments, int64_t segment_count,
+           const StepScalars* scalars, const AdamWConstants& constants) {
+  using A = accumulator_t<T>;
+  const A rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
+  const A first_correction = A(scalars->first_correction);
+  const A second_correction = A(scalars->second_correction);
+  const A beta1 = A(constants.beta1), beta2 = A(constants.beta2), epsilon = A(constants.epsilon);
+  for_each_segment_block(segments, segment_count, 4,
+                         [=](int64_t begin, int64_t end, float weight_decay) {
+                           const A keep = A(1) - rate * A(weight_decay);
+                           const auto step = [=](A value, int64_t i) {
+                             const A g = A(gradient[i]) * scale;
+                             const A m = beta1 * A(first_moment[i]) + (A(1) - beta1) * g;
+                             const A v = beta2 * A(second_moment[i]) + (A(1) - beta2) * g * g;
+                             first_moment[i] = static_cast<float>(m);
+                             second_moment[i] = static_cast<float>(v);
+                             const A denominator = std::sqrt(v * second_correction) + epsilon;
+                             return keep * value - rate * (m * first_correction) / denominator;
+                           };
+                           if (master) {
+#pragma omp simd
+                             for (int64_t i = begin; i < end; ++i) {
+                               master[i] = static_cast<float>(step(A(master[i]), i));
+                               parameter[i] = T(static_cast<A>(master[i]));
+                             }
+                           } else {
+#pragma omp simd
+                             for (int64_t i = begin; i < end; ++i)
+                               parameter[i] = T(step(A(parameter[i]), i));
+                           }
+                         });
+}
+
+template <typename T>
+void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
+         const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
+         const SgdConstants& constants) {
+  using A = accumulator_t<T>;
+  const A rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
+  const A momentum = A(constants.momentum);
+  const bool nesterov = constants.nesterov;
+  for_each_segment_block(segments, segment_count, 2,
+                         [=](int64_t begin, int64_t end, float weight_decay) {
+                           const auto step = [=](A value, int64_t i) {
+                             const A g = A(gradient[i]) * scale + A(weight_decay) * value;
+                             if (!velocity) return value - rate * g;
+                             const A v = momentum * A(velocity[i]) + g;
+                             velocity[i] = static_cast<float>(v);
+                             return value - rate * (nesterov ? g + momentum * v : v);
+                           };
+                           if (master) {
+#pragma omp simd
+                             for (int64_t i = begin; i < end; ++i) {
+                               master[i] = static_cast<float>(step(A(master[i]), i));
+                               parameter[i] = T(static_cast<A>(master[i]));
+                             }
+                           } else {
+#pragma omp simd
+                             for (int64_t i = begin; i < end; ++i)
+                               parameter[i] = T(step(A(parameter[i]), i));
+                           }
+                         });
+}
+
+template void adamw(OnCpu, float*, float*, float*, float*, const float*, const DecaySegment*,
+                    int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, double*, float*, float*, float*, const double*, const DecaySegment*,
+                    int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, bfloat16*, float*, float*, float*, const bfloat16*, const DecaySegment*,
+                    int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, float16*, float*, float*, float*, const float16*, const DecaySegment*,
+                    int64_t, const StepScalars*, const AdamWConstants&);
+
+template void sgd(OnCpu, float*, float*, float*, const float*, const DecaySegment*, int64_t,
+                  const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, double*, float*, float*, const double*, const DecaySegment*, int64_t,
+                  const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, bfloat16*, float*, float*, const bfloat16*, const DecaySegment*, int64_t,
+                  const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, float16*, float*, float*, const float16*, const DecaySegment*, int64_t,
+                  const StepScalars*, const SgdConstants&);
+
+}  // namespace ripieno::kernels

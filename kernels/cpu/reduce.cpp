@@ -1,0 +1,206 @@
+#include "ripieno/kernels/reduce.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/element_types.h"
+
+namespace ripieno::kernels {
+
+namespace {
+
+// Elements that one partial result along a contiguous axis covers.
+constexpr int64_t kAxisChunk = 4096;
+// Rows that one partial sum along a strided axis covers, and columns that one item reduces.
+constexpr int64_t kRowChunk = 64;
+constexpr int64_t kColumns = 128;
+
+struct Sum {
+  template <typename A>
+  static constexpr A kEmpty = A(0);
+  template <typename A>
+  static A combine(A a, A b) {
+    return a + b;
+  }
+  template <typename T>
+  static accumulator_t<T> of(const T* in, int64_t size) {
+    using A = accumulator_t<T>;
+    A sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < size; ++i) sum += A(in[i]);
+    return sum;
+  }
+};
+
+struct Max {
+  template <typename A>
+  static constexpr A kEmpty = -std::numeric_limits<A>::infinity();
+  template <typename A>
+  static A combine(A a, A b) {
+    return b > a || b != b ? b : a;  // NaN wins, and stays since no comparison with it is true
+  }
+  template <typename T>
+  static accumulator_t<T> of(const T* in, int64_t size) {
+    using A = accumulator_t<T>;
+    A largest = kEmpty<A>;
+    int64_t unordered = 0;
+#pragma omp simd reduction(max : largest) reduction(+ : unordered)
+    for (int64_t i = 0; i < size; ++i) {
+      const A x = A(in[i]);
+      largest = x > largest ? x : largest;
+      unordered += x != x;
+    }
+    return unordered ? std::numeric_limits<A>::quiet_NaN() : largest;
+  }
+};
+
+template <typename T, typename Reducer>
+accumulator_t<T> reduce_contiguous(const T* in, int64_t size, Reducer reducer) {
+  using A = accumulator_t<T>;
+  A total = reducer.template kEmpty<A>;
+  for (int64_t begin = 0; begin < size; begin += kAxisChunk) {
+    total = reducer.combine(total, reducer.of(in + begin, std::min(kAxisChunk, size - begin)));
+  }
+  return total;
+}
+
+// The same by several threads: a batch of chunks at a time, combined in order.
+template <typename T, typename Reducer>
+accumulator_t<T> reduce_long(const T* in, int64_t size, Reducer reducer) {
+  using A = accumulator_t<T>;
+  constexpr int64_t kChunksAtOnce = 256;
+  A total = reducer.template kEmpty<A>;
+  for (int64_t begin = 0; begin < size; begin += kChunksAtOnce * kAxisChunk) {
+    A partials[kChunksAtOnce];
+    const int64_t span = std::min(kChunksAtOnce * kAxisChunk, size - begin);
+    const int64_t chunks = (span + kAxisChunk - 1) / kAxisChunk;
+    cpu::parallel_for(chunks, kAxisChunk, [&](int64_t chunk) {
+      partials[chunk] = reducer.of(in + begin + chunk * kAxisChunk,
+                                   std::min(kAxisChunk, span - chunk * kAxisChunk));
+    });
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      total = reducer.combine(total, partials[chunk]);
+    }
+  }
+  return total;
+}
+
+// results[c] = reduction over a of in[a * inner + c], for `columns` <= kColumns columns.
+template <typename T, typename Reducer>
+void reduce_columns(accumulator_t<T>* results, const T* in, int64_t axis, int64_t inner,
+                    int64_t columns, Reducer reducer) {
+  using A = accumulator_t<T>;
+  std::fill_n(results, columns, reducer.template kEmpty<A>);
+  for (int64_t begin = 0; begin < axis; begin += kRowChunk) {
+    A partial[kColumns];
+    std::fill_n(partial, columns, reducer.template kEmpty<A>);
+    for (int64_t a = begin; a < std::min(axis, begin + kRowChunk); ++a) {
+      const T* row = in + a * inner;
+#pragma omp simd
+      for (int64_t c = 0; c < columns; ++c) partial[c] = reducer.combine(partial[c], A(row[c]));
+    }
+    for (int64_t c = 0; c < columns; ++c) results[c] = reducer.combine(results[c], partial[c]);
+  }
+}
+
+template <typename T, typename Reducer>
+void reduce_with(T* out, const T* in, int64_t outer, int64_t axis, int64_t inner, Reducer reducer,
+                 double scale, bool accumulate) {
+  using A = accumulator_t<T>;
+  const auto write = [=](T& to, A value) {
+    value *= static_cast<A>(scale);
+    to = T(accumulate ? A(to) + value : value);
+  };
+  if (inner == 1 && outer == 1) {
+    write(out[0], reduce_long(in, axis, reducer));
+  } else if (inner == 1) {
+    cpu::for_each_row(outer, axis, [&](int64_t o) {
+      write(out[o], reduce_contiguous(in + o * axis, axis, reducer));
+    });
+  } else {
+    const int64_t blocks = (inner + kColumns - 1) / kColumns;
+    cpu::parallel_for(outer * blocks, axis * std::min(inner, kColumns), [&](int64_t item) {
+      const int64_t o = item / blocks, begin = item % blocks * kColumns;
+      const int64_t columns = std::min(kColumns, inner - begin);
+      A results[kColumns];
+      reduce_columns(results, in + o * axis * inner + begin, axis, inner, columns, reducer);
+      for (int64_t c = 0; c < columns; ++c) write(out[o * inner + begin + c], results[c]);
+    });
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void reduce(OnCpu, T* out, const T* in, int64_t outer, int64_t axis, int64_t inner,
+            Reduction reduction, double scale, bool accumulate) {
+  switch (reduction) {
+    case Reduction::kSum:
+      return reduce_with(out, in, outer, axis, inner, Sum{}, scale, accumulate);
+    case Reduction::kMax:
+      return reduce_with(out, in, outer, axis, inner, Max{}, scale, accumulate);
+  }
+}
+
+template <typename T>
+void reduce_max_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, const T* out,
+                         int64_t outer, int64_t axis, int64_t inner) {
+  using A = accumulator_t<T>;
+  cpu::parallel_for(outer, axis * inner, [&](int64_t o) {
+    for (int64_t i = 0; i < inner; ++i) {
+      const A largest = A(out[o * inner + i]);
+      bool found = false;
+      for (int64_t a = 0; a < axis; ++a) {
+        const int64_t at = (o * axis + a) * inner + i;
+        const A x = A(in[at]);
+        const bool first = !found && (x == largest || (x != x && largest != largest));
+        grad_in[at] = first ? grad_out[o * inner + i] : T(A(0));
+        found = found || first;
+      }
+    }
+  });
+}
+
+template <typename T>
+void sum_of_squares(OnCpu, double* out, double* partials, const T* in, int64_t size) {
+  const int64_t chunks = (size + kSumChunk - 1) / kSumChunk;
+  cpu::parallel_for(chunks, kSumChunk, [&](int64_t chunk) {
+    const int64_t end = std::min(size, (chunk + 1) * kSumChunk);
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = chunk * kSumChunk; i < end; ++i) {
+      const double x = static_cast<double>(accumulator_t<T>(in[i]));
+      sum += x * x;
+    }
+    partials[chunk] = sum;
+  });
+  double total = 0;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partials[chunk];
+  *out = total;
+}
+
+template void reduce(OnCpu, float*, const float*, int64_t, int64_t, int64_t, Reduction, double,
+                     bool);
+template void reduce(OnCpu, double*, const double*, int64_t, int64_t, int64_t, Reduction, double,
+                     bool);
+template void reduce(OnCpu, bfloat16*, const bfloat16*, int64_t, int64_t, int64_t, Reduction,
+                     double, bool);
+template void reduce(OnCpu, float16*, const float16*, int64_t, int64_t, int64_t, Reduction, double,
+                     bool);
+
+template void reduce_max_backward(OnCpu, float*, const float*, const float*, const float*, int64_t,
+                                  int64_t, int64_t);
+template void reduce_max_backward(OnCpu, double*, const double*, const double*, const double*,
+                                  int64_t, int64_t, int64_t);
+template void reduce_max_backward(OnCpu, bfloat16*, const bfloat16*, const bfloat16*,
+                                  const bfloat16*, int64_t, int64_t, int64_t);
+template void reduce_max_backward(OnCpu, float16*, const float16*, const float16*, const float16*,
+                                  int64_t, int64_t, int64_t);
+
+template void sum_of_squares(OnCpu, double*, double*, const float*, int64_t);
+template void sum_of_squares(OnCpu, double*, double*, const double*, int64_t);
+template void sum_of_squares(OnCpu, double*, double*, const bfloat16*, int64_t);
+template void sum_of_squares(OnCpu, double*, double*, const float16*, int64_t);
+
+}  // namespace ripieno::kernels
