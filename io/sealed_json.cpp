@@ -1,0 +1,42 @@
+#include "ripieno/io/sealed_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/hash.h"
+
+namespace ripieno::io {
+namespace {
+
+constexpr std::string_view kSeal = "\"xxh3\": \"";
+constexpr std::string_view kEnd = "\"}\n";
+constexpr std::size_t kDigits = 16;
+constexpr std::size_t kTailBytes = kSeal.size() + kDigits + kEnd.size();
+
+bool is_sealed(std::string_view text) {
+  if (text.size() < kTailBytes) return false;
+  const std::string_view body = text.substr(0, text.size() - kTailBytes);
+  const std::string_view tail = text.substr(body.size());
+  return tail.starts_with(kSeal) && tail.ends_with(kEnd) &&
+         from_hexadecimal(tail.substr(kSeal.size(), kDigits)) == hash_of(body);
+}
+
+}  // namespace
+
+std::string seal(std::string_view members) {
+  std::string text = "{\n" + std::string(members) + ",\n";
+  const std::string digits = hexadecimal(hash_of(text));
+  text.append(kSeal).append(digits).append(kEnd);
+  return text;
+}
+
+nlohmann::json unseal(std::string_view text) {
+  if (!is_sealed(text)) throw DataError("it does not match its checksum");
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(std::string("it is not JSON: ") + error.what());
+  }
+}
+
+}  // namespace ripieno::io

@@ -1,0 +1,156 @@
+#include "ripieno/io/shard.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/hdf5_layout.h"
+#include "ripieno/io/sealed_json.h"
+#include "ripieno/io/step_directory.h"
+
+namespace ripieno::io {
+namespace {
+
+std::string group_of(StateKind kind) {
+  switch (kind) {
+    case StateKind::parameter:
+      return "/parameters/";
+    case StateKind::buffer:
+      return "/buffers/";
+    case StateKind::optimizer:
+      return "/optimizer/";
+  }
+  fail("unknown kind of state");
+}
+
+std::string path_of(StateKind kind, const std::string& name) { return group_of(kind) + name; }
+
+bool is_whole(const Piece& piece, const Shape& shape) { return piece.count == shape.elements(); }
+
+// A whole tensor keeps its shape in a shard, a part of one is flat.
+Shape shape_in_shard(const Piece& piece, const Shape& shape) {
+  return is_whole(piece, shape) ? shape : Shape{piece.count};
+}
+
+// HDF5 reads a name as a path.
+bool is_path(const std::string& name) {
+  const std::string path = "/" + name + "/";
+  return path.find("//") == std::string::npos && path.find("/./") == std::string::npos &&
+         path.find('\0') == std::string::npos;
+}
+
+void check_tensor(const StateTensor& tensor) {
+  const int64_t count = tensor.count();
+  if (!is_path(tensor.name)) fail("save_checkpoint: \"" + tensor.name + "\" names no tensor");
+  if (count > 0 && tensor.part.dtype() != tensor.dtype)
+    fail("save_checkpoint: the part of " + tensor.name + " has another element type");
+  if (tensor.begin < 0 || count > tensor.shape.elements() - tensor.begin)
+    fail(fmt::format("save_checkpoint: {} elements from {} on of {} do not fit shape {}", count,
+                     tensor.begin, tensor.name, to_string(tensor.shape)));
+}
+
+// A second run of a tensor is told from the first by where it begins.
+std::string unused_path(std::set<std::string>& used, const StateTensor& tensor) {
+  std::string path = path_of(tensor.kind, tensor.name);
+  if (!used.insert(path).second) {
+    path += fmt::format("@{}", tensor.begin);
+    if (!used.insert(path).second) fail("save_checkpoint: " + tensor.name + " is there twice");
+  }
+  return path;
+}
+
+}  // namespace
+
+std::string shard_name(int rank, int size) {
+  return fmt::format("shard_{:05}_of_{:05}.h5", rank, size);
+}
+
+std::string side_name(int rank, int size) {
+  return fmt::format("shard_{:05}_of_{:05}.json", rank, size);
+}
+
+Shard write_shard(FileSystem& files, const std::string& directory, int rank, int size,
+                  const State& mine) {
+  Shard shard{{shard_name(rank, size), 0, 0}, {}};
+  Hdf5Layout layout;
+  std::vector<Hdf5Block> blocks;
+  std::set<std::string> paths;
+  for (const StateTensor& tensor : mine) {
+    check_tensor(tensor);
+    SavedTensor saved{tensor.name, tensor.kind, tensor.dtype, tensor.shape, {}};
+    if (tensor.count() > 0) {
+      Piece piece{.file = shard.file.name,
+                  .data_set = unused_path(paths, tensor),
+                  .begin = tensor.begin,
+                  .count = tensor.count(),
+                  .bytes = static_cast<int64_t>(tensor.part.bytes())};
+      piece.file_offset =
+          layout.add(piece.data_set, tensor.dtype, shape_in_shard(piece, tensor.shape));
+      saved.pieces.push_back(piece);
+      blocks.push_back({piece.file_offset, tensor.part});
+    }
+    shard.tensors.push_back(std::move(saved));
+  }
+  layout.finish();
+
+  const Hdf5Written written =
+      write_laid_out(files, directory + "/" + shard.file.name, layout, blocks);
+  shard.file.bytes = written.bytes;
+  shard.file.outside_hash = written.outside_hash;
+  auto hash = written.block_hashes.begin();
+  for (SavedTensor& tensor : shard.tensors) {
+    for (Piece& piece : tensor.pieces) piece.hash = *hash++;
+  }
+  return shard;
+}
+
+SavedFile write_view(FileSystem& files, const std::string& directory,
+                     const std::vector<SavedTensor>& tensors) {
+  Hdf5Layout layout;
+  for (const SavedTensor& tensor : tensors) {
+    std::vector<Hdf5Source> sources;
+    for (const Piece& piece : tensor.pieces)
+      sources.push_back(
+          {piece.file, piece.data_set, shape_in_shard(piece, tensor.shape), piece.begin});
+    layout.add_virtual(path_of(tensor.kind, tensor.name), tensor.dtype, tensor.shape, sources);
+  }
+  layout.finish();
+  const std::string name(kViewName);
+  const Hdf5Written written = write_laid_out(files, directory + "/" + name, layout, {});
+  return {name, written.bytes, written.outside_hash};
+}
+
+std::string to_text(const Side& side) {
+  nlohmann::ordered_json json = {{"attempt", side.attempt}};
+  if (side.error) {
+    json["error"] = *side.error;
+  } else {
+    json["file"] = to_json(side.shard.file);
+    json["tensors"] = nlohmann::ordered_json::array();
+    for (const SavedTensor& tensor : side.shard.tensors) {
+      if (!tensor.pieces.empty()) json["tensors"].push_back(to_json(tensor));
+    }
+  }
+  return seal("\"side\": " + json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+Side side_from_text(std::string_view text) {
+  try {
+    const nlohmann::json sealed = unseal(text);
+    const nlohmann::json& json = sealed.at("side");
+    Side side{json.at("attempt"), {}, std::nullopt};
+    if (json.contains("error")) {
+      side.error = json.at("error").get<std::string>();
+      return side;
+    }
+    side.shard.file = file_from_json(json.at("file"));
+    for (const auto& tensor : json.at("tensors"))
+      side.shard.tensors.push_back(tensor_from_json(tensor));
+    return side;
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(error.what());
+  }
+}
+
+}  // namespace ripieno::io
