@@ -3,12 +3,12 @@
 
 #include <cuda_runtime_api.h>
 
-#include <string>
+#include <string_view>
 
 namespace ripieno::kernels::cuda {
 
 // Throws CudaError("<call>: <reason>") unless `status` is success, and clears the runtime's memory
 // of it.
-void check(cudaError_t status, const std::string& call);
+void check(cudaError_t status, std::string_view call);
 
 }  // namespace ripieno::kernels::cuda

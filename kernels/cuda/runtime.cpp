@@ -24,10 +24,10 @@ std::string why_none(cudaError_t status) {
 
 }  // namespace
 
-void check(cudaError_t status, const std::string& call) {
+void check(cudaError_t status, std::string_view call) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // else the next call would report this failure again
-  throw CudaError(call + ": " + cudaGetErrorString(status));
+  throw CudaError(std::string(call) + ": " + cudaGetErrorString(status));
 }
 
 int device_count() {
@@ -48,16 +48,20 @@ std::string describe() {
 }
 
 void set_device(int device) {
-  check(cudaSetDevice(device), "cudaSetDevice(" + std::to_string(device) + ")");
+  const cudaError_t status = cudaSetDevice(device);
+  if (status != cudaSuccess) check(status, "cudaSetDevice(" + std::to_string(device) + ")");
 }
 
 void* allocate(std::size_t bytes) {
   void* memory = nullptr;
-  check(cudaMalloc(&memory, bytes), "cudaMalloc of " + std::to_string(bytes) + " bytes");
+  const cudaError_t status = cudaMalloc(&memory, bytes);
+  if (status != cudaSuccess) check(status, "cudaMalloc of " + std::to_string(bytes) + " bytes");
   return memory;
 }
 
-void deallocate(void* memory) noexcept { cudaFree(memory); }
+void deallocate(void* memory) noexcept {
+  if (memory && cudaFree(memory) != cudaSuccess) cudaGetLastError();
+}
 
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream), "cudaMemcpyAsync");

@@ -19,7 +19,8 @@ struct CudaError : std::runtime_error {
 
 // 0 where there is no driver: a machine without a GPU is not an error.
 int device_count();
-// One line for people: the GPUs found, or why there are none ("built without CUDA", "no driver", …).
+// One line for people: the GPUs found, or why there are none ("built without CUDA", "no driver",
+// …).
 std::string describe();
 void set_device(int device);
 

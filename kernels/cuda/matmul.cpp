@@ -1,0 +1,58 @@
+#include "ripieno/kernels/matmul.h"
+
+#include <cuda_runtime_api.h>
+
+#include "ripieno/kernels/cuda/column_major.h"
+#include "ripieno/kernels/cuda/cublas_lt.h"
+#include "ripieno/kernels/cuda/matmul_epilogue.h"
+#include "ripieno/kernels/element_types.h"
+
+namespace ripieno::kernels {
+namespace {
+
+// float is computed as float, not as TensorFloat-32.
+template <typename T>
+constexpr cuda::ProductTypes kTypes{CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F};
+template <>
+constexpr cuda::ProductTypes kTypes<double>{CUDA_R_64F, CUBLAS_COMPUTE_64F, CUDA_R_64F};
+template <>
+constexpr cuda::ProductTypes kTypes<bfloat16>{CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F};
+template <>
+constexpr cuda::ProductTypes kTypes<float16>{CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F};
+
+}  // namespace
+
+template <typename T>
+void matmul(OnCuda on, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate) {
+  if (shape.m == 0 || shape.n == 0 || shape.batch == 0) return;
+  if (shape.k == 0) {
+    if (!accumulate) cuda::zero_product(on, c, shape);
+    return;
+  }
+  cuda::multiply(on, c, b, a, cuda::column_major(shape), kTypes<T>, accumulate);
+}
+
+// The bias and the activation are a kernel of their own, on the product already rounded to T.
+template <typename T>
+void matmul_bias_activation(OnCuda on, T* c, T* before_activation, const T* a, const T* b,
+                            const T* bias, const MatmulShape& shape, Activation activation) {
+  matmul(on, c, a, b, shape, false);
+  if (!bias && !before_activation && activation == Activation::kNone) return;
+  cuda::add_bias_and_activate(on, c, before_activation, bias, shape, activation);
+}
+
+template void matmul(OnCuda, float*, const float*, const float*, const MatmulShape&, bool);
+template void matmul(OnCuda, double*, const double*, const double*, const MatmulShape&, bool);
+template void matmul(OnCuda, bfloat16*, const bfloat16*, const bfloat16*, const MatmulShape&, bool);
+template void matmul(OnCuda, float16*, const float16*, const float16*, const MatmulShape&, bool);
+
+template void matmul_bias_activation(OnCuda, float*, float*, const float*, const float*,
+                                     const float*, const MatmulShape&, Activation);
+template void matmul_bias_activation(OnCuda, double*, double*, const double*, const double*,
+                                     const double*, const MatmulShape&, Activation);
+template void matmul_bias_activation(OnCuda, bfloat16*, bfloat16*, const bfloat16*, const bfloat16*,
+                                     const bfloat16*, const MatmulShape&, Activation);
+template void matmul_bias_activation(OnCuda, float16*, float16*, const float16*, const float16*,
+                                     const float16*, const MatmulShape&, Activation);
+
+}  // namespace ripieno::kernels
