@@ -95,7 +95,7 @@ class Gradients {
 
 template <typename Backward>
 struct RecordedOperation final : Node {
-  explicit RecordedOperation(Backward function) : function(std::move(function)) {}
+  explicit RecordedOperation(Backward given) : function(std::move(given)) {}
   void backward(const Tensor& gradient, Gradients& gradients) override {
     (*function)(gradient, gradients);
   }

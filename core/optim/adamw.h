@@ -10,7 +10,7 @@ struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.0;
-  std::function<bool(const ArenaLayout::Entry&)> decays;  // see Common
+  std::function<bool(const ArenaLayout::Entry&)> decays = {};  // see Common
   double max_gradient_norm = 0.0;
 };
 

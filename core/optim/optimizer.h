@@ -19,7 +19,7 @@ struct Common {
   double learning_rate = 1e-3;
   double weight_decay = 0.0;
   // Which parameters decay; those with two axes or more (matrices) where not given.
-  std::function<bool(const ArenaLayout::Entry&)> decays;
+  std::function<bool(const ArenaLayout::Entry&)> decays = {};
   double max_gradient_norm = 0.0;  // the global norm is clipped to it; 0: no clipping
 };
 

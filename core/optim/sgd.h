@@ -11,7 +11,7 @@ struct SgdOptions {
   double momentum = 0.0;
   bool nesterov = false;
   double weight_decay = 0.0;                              // added to the gradient
-  std::function<bool(const ArenaLayout::Entry&)> decays;  // see Common
+  std::function<bool(const ArenaLayout::Entry&)> decays = {};  // see Common
   double max_gradient_norm = 0.0;
 };
 
