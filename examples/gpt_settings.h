@@ -1,4 +1,5 @@
-// What a configuration says about a GPT and its text, for the programs that train one and that use it.
+// What a configuration says about a GPT and its text, for the programs that train one and that use
+// it.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -26,8 +27,8 @@ struct TextSettings {
 void bind(ripieno::Settings& settings, GptSettings& gpt);
 void bind(ripieno::Settings& settings, TextSettings& text);
 
-// With the vocabulary of the data where the configuration has none. Throws ConfigurationError where it has
-// one that is too small.
+// With the vocabulary of the data where the configuration has none. Throws ConfigurationError where
+// it has one that is too small.
 ripieno::nn::GptOptions model_options(const GptSettings& gpt, int64_t data_vocabulary);
 
 }  // namespace examples

@@ -1,0 +1,86 @@
+// Trains an MLP to tell images apart: train_image_classifier --config examples/configs/digits.toml
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ripieno/ripieno.h"
+
+namespace {
+
+using namespace ripieno;
+
+struct Settings {
+  TrainingProgram program;
+  std::string kind = "mlp";
+  std::vector<int64_t> hidden = {128};
+  std::string path;
+
+  Settings() {
+    program.settings.add("model.kind", &kind, "", Accepts::one_of({"mlp"}));
+    program.settings.add("model.hidden", &hidden, "channels of each hidden layer",
+                         Accepts::at_least(1));
+    program.settings.add("data.path", &path, "an HDF5 file with data sets images and labels");
+  }
+};
+
+std::vector<int64_t> layer_sizes(const io::ImageData& data, const std::vector<int64_t>& hidden) {
+  std::vector<int64_t> sizes = {data.images.elements() / data.size()};
+  sizes.insert(sizes.end(), hidden.begin(), hidden.end());
+  sizes.push_back(data.classes());
+  return sizes;
+}
+
+Tensor flat(const Tensor& images) { return images.reshape({images.size(0), -1}); }
+
+// How often the largest of a row of logits (rows, classes) is its label's.
+int64_t count_correct(const Tensor& logits, const Tensor& labels) {
+  const auto scores = logits.to_vector<float>();
+  const auto wanted = labels.to_vector<int32_t>();
+  const auto classes = static_cast<std::ptrdiff_t>(logits.size(1));
+  int64_t correct = 0;
+  for (std::size_t row = 0; row < wanted.size(); ++row) {
+    const auto first = scores.begin() + static_cast<std::ptrdiff_t>(row) * classes;
+    correct += std::max_element(first, first + classes) - first == wanted[row];
+  }
+  return correct;
+}
+
+int train(int argc, char** argv) {
+  Settings settings;
+  const TrainingProgram& program = settings.program;
+  Session session(argc, argv);
+  if (!settings.program.start(session, "Trains an MLP to tell images apart.", stdout)) return 0;
+
+  std::unique_ptr<io::ImageLoader> loader;
+  session.together([&] {
+    loader = std::make_unique<io::ImageLoader>(
+        settings.path,
+        io::ImageLoaderOptions{.batch_size = program.train.batch_size, .seed = program.seed()},
+        session);
+  });
+  nn::Mlp model(layer_sizes(loader->data(), settings.hidden));
+  model.to(session.device(), program.precision());
+  const auto optimizer = program.make_optimizer(model.parameters());
+  DataParallel parallel(model, *optimizer, session.communicator());
+
+  Run run(program.command.run_directory, session, model, *optimizer, *loader,
+          program.run_options());
+  run.validate_with([&](const io::Batch& batch) {
+    const Tensor logits = model(flat(batch.inputs));
+    return Measured{cross_entropy(logits, batch.targets),
+                    count_correct(logits.to(DType::float32), batch.targets)};
+  });
+  while (const auto batch = run.next()) {
+    const Loss loss = model.loss(flat(batch->inputs), batch->targets);
+    parallel.backward(loss);
+    parallel.step();
+    run.log(loss);
+  }
+  return run.exit_status();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return ripieno::run_program([&] { return train(argc, argv); });
+}

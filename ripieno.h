@@ -1,0 +1,43 @@
+// All of Ripieno, for programs that train: #include <ripieno/ripieno.h>
+#pragma once
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/nn/dropout.h"
+#include "ripieno/core/nn/embedding.h"
+#include "ripieno/core/nn/gpt.h"
+#include "ripieno/core/nn/layer_norm.h"
+#include "ripieno/core/nn/linear.h"
+#include "ripieno/core/nn/mlp.h"
+#include "ripieno/core/ops/activation.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/attention.h"
+#include "ripieno/core/ops/cross_entropy.h"
+#include "ripieno/core/ops/dropout.h"
+#include "ripieno/core/ops/embedding.h"
+#include "ripieno/core/ops/layer_norm.h"
+#include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/ops/softmax.h"
+#include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/optim/schedule.h"
+#include "ripieno/core/optim/sgd.h"
+#include "ripieno/core/random.h"
+#include "ripieno/core/tensor.h"
+#include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/data_parallel.h"
+#include "ripieno/io/checkpoint.h"
+#include "ripieno/io/image_loader.h"
+#include "ripieno/io/token_loader.h"
+#include "ripieno/io/tokenizer.h"
+#include "ripieno/training/program.h"
+#include "ripieno/training/run.h"
+#include "ripieno/training/session.h"
+#include "ripieno/training/training_program.h"
+
+namespace ripieno {
+
+using distributed::DataParallel;
+using io::ImageLoader;
+using io::TokenLoader;
+
+}  // namespace ripieno

@@ -1,0 +1,60 @@
+#include "ripieno/training/configuration.h"
+
+namespace ripieno {
+
+void bind(Settings& settings, OptimizerSettings& optimizer) {
+  settings.add("optimizer.kind", &optimizer.kind, "", Accepts::one_of({"adamw", "sgd"}));
+  settings.add("optimizer.learning_rate", &optimizer.learning_rate, "the highest of the schedule",
+               Accepts::positive());
+  settings.add("optimizer.beta1", &optimizer.beta1, "adamw: decay of the first moment",
+               Accepts::between(0, 1));
+  settings.add("optimizer.beta2", &optimizer.beta2, "adamw: decay of the second moment",
+               Accepts::between(0, 1));
+  settings.add("optimizer.epsilon", &optimizer.epsilon, "adamw", Accepts::positive());
+  settings.add("optimizer.weight_decay", &optimizer.weight_decay, "of matrices; vectors have none",
+               Accepts::at_least(0));
+  settings.add("optimizer.momentum", &optimizer.momentum, "sgd", Accepts::between(0, 1));
+  settings.add("optimizer.nesterov", &optimizer.nesterov, "sgd: Nesterov's momentum");
+}
+
+void bind(Settings& settings, ScheduleSettings& schedule) {
+  settings.add("schedule.kind", &schedule.kind, "of the learning rate, after the warm-up",
+               Accepts::one_of({"constant", "linear", "cosine", "warmup_stable_decay"}));
+  settings.add("schedule.steps", &schedule.steps,
+               "of the whole schedule, and of the run unless --steps", Accepts::at_least(1));
+  settings.add("schedule.warmup_steps", &schedule.warmup_steps, "from 0 up to the highest rate",
+               Accepts::at_least(0));
+  settings.add("schedule.final_learning_rate", &schedule.final_learning_rate,
+               "at the schedule's end", Accepts::at_least(0));
+  settings.add("schedule.decay_steps", &schedule.decay_steps,
+               "warmup_stable_decay: the last steps, that decay", Accepts::at_least(0));
+}
+
+void bind(Settings& settings, TrainSettings& train) {
+  settings.add("train.batch_size", &train.batch_size, "samples in a step, of all ranks together",
+               Accepts::at_least(1));
+  settings.add("train.micro_batch_size", &train.micro_batch_size,
+               "samples that a rank takes at once; 0: all of its share", Accepts::at_least(0));
+  settings.add("train.evaluate_every", &train.evaluate_every, "steps; 0: at the end only",
+               Accepts::at_least(0));
+  settings.add("train.evaluation_batch_size", &train.evaluation_batch_size,
+               "samples, of all ranks together; 0: as in training", Accepts::at_least(0));
+  settings.add("train.precision", &train.precision, "of the parameters",
+               Accepts::one_of({"float32", "bfloat16"}));
+  settings.add("train.gradient_clip", &train.gradient_clip,
+               "largest norm of the whole gradient; 0: no limit", Accepts::at_least(0));
+  settings.add("train.seed", &train.seed, "of all random numbers", Accepts::at_least(0));
+}
+
+void bind(Settings& settings, CheckpointSettings& checkpoint) {
+  settings.add("checkpoint.every", &checkpoint.every, "steps; one is saved at the end as well",
+               Accepts::at_least(1));
+  settings.add("checkpoint.keep", &checkpoint.keep, "the newest so many", Accepts::at_least(1));
+}
+
+void bind(Settings& settings, LogSettings& log) {
+  settings.add("log.every", &log.every, "steps between lines of metrics.jsonl",
+               Accepts::at_least(1));
+}
+
+}  // namespace ripieno

@@ -1,0 +1,60 @@
+// The sections of a configuration that every training program shares, and their keys.
+//
+// A program binds those that it uses, and its own, to one table:
+//   Settings settings;
+//   TrainSettings train;
+//   bind(settings, train);
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ripieno/training/settings.h"
+
+namespace ripieno {
+
+struct OptimizerSettings {
+  std::string kind = "adamw";
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0;
+  double momentum = 0.9;
+  bool nesterov = false;
+};
+
+struct ScheduleSettings {
+  std::string kind = "cosine";
+  int64_t steps = 1000;
+  int64_t warmup_steps = 0;
+  double final_learning_rate = 0;
+  int64_t decay_steps = 0;
+};
+
+struct TrainSettings {
+  int64_t batch_size = 32;
+  int64_t micro_batch_size = 0;
+  int64_t evaluate_every = 0;
+  int64_t evaluation_batch_size = 0;
+  std::string precision = "float32";
+  double gradient_clip = 0;
+  int64_t seed = 1;
+};
+
+struct CheckpointSettings {
+  int64_t every = 1000;
+  int64_t keep = 3;
+};
+
+struct LogSettings {
+  int64_t every = 1;
+};
+
+void bind(Settings& settings, OptimizerSettings& optimizer);
+void bind(Settings& settings, ScheduleSettings& schedule);
+void bind(Settings& settings, TrainSettings& train);
+void bind(Settings& settings, CheckpointSettings& checkpoint);
+void bind(Settings& settings, LogSettings& log);
+
+}  // namespace ripieno

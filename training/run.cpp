@@ -1,0 +1,287 @@
+#include "ripieno/training/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/error.h"
+#include "ripieno/core/random.h"
+#include "ripieno/io/checkpoint.h"
+#include "ripieno/io/file_system.h"
+#include "ripieno/io/report.h"
+#include "ripieno/training/run_record.h"
+
+namespace ripieno {
+namespace {
+
+// Sums over all ranks, in place.
+template <std::size_t count>
+void sum_over_ranks(Session& session, std::array<double, count>& values) {
+  if (session.size() == 1) return;
+  const Tensor tensor({static_cast<int64_t>(count)}, DType::float64);
+  std::copy(values.begin(), values.end(), tensor.data<double>());
+  session.communicator().all_reduce(tensor);
+  std::copy_n(tensor.data<double>(), count, values.begin());
+}
+
+io::Batch on_device(io::Batch batch, Device device) {
+  batch.inputs = batch.inputs.to(device);
+  batch.targets = batch.targets.to(device);
+  return batch;
+}
+
+}  // namespace
+
+Run::Run(const std::string& directory, Session& session, nn::Module& model,
+         optim::Optimizer& optimizer, io::Loader& loader, const RunOptions& options)
+    : session_(session),
+      model_(model),
+      optimizer_(optimizer),
+      loader_(loader),
+      options_(options),
+      paths_{directory},
+      checkpoints_(session, paths_.checkpoints(), options.keep),
+      kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {
+  session_.together([&] {
+    if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
+  });
+  const int64_t batch_size = options_.evaluation_batch_size;
+  held_out_ = loader_.held_out(batch_size > 0 ? batch_size : loader_.batch_size());
+  resume();
+  next_save_ = step_ + options_.checkpoint_every - step_ % options_.checkpoint_every;
+  clock_.skip();
+}
+
+Run::~Run() = default;
+
+void Run::resume() {
+  const auto [path, rejected] = checkpoints_.choose(options_.resume);
+  std::vector<std::string> differences;
+  if (!path.empty()) session_.together([&, &path = path] { differences = load(path); });
+  if (options_.resume != "auto") checkpoints_.set_aside_after(step_);
+  session_.together([&, &path = path] { open_log(path); });
+  for (const auto& line : rejected) log_->warn(line);
+  for (const auto& line : differences) log_->warn(line);
+  if (!path.empty()) log_->note(fmt::format("continuing after step {} ({})", step_, path));
+}
+
+// What is not as it was when the checkpoint was saved, but does not keep it from being used.
+std::vector<std::string> Run::load(const std::string& path) {
+  const auto checkpoint = io::Checkpoint::open(io::local_files(), path);
+  checkpoint.load(state_of(model_, optimizer_));
+  const Position position = position_from_json(checkpoint.training_state());
+  step_ = saved_step_ = position.step;
+  evaluation_pending_ = position.evaluation_pending;
+  optimizer_.set_steps_taken(position.optimizer_steps);
+  optimizer_.set_learning_rate(position.learning_rate);
+  loader_.seek(position.samples);
+  std::vector<std::string> differences;
+  if (checkpoint.training_state().value("data_fingerprint", "") != loader_.fingerprint()) {
+    differences.push_back(path + ": was trained on other data; training goes on with the new data");
+  }
+  if (position.seed != random_context().seed) {
+    differences.push_back(fmt::format("{}: was trained with seed {}; training goes on with seed {}",
+                                      path, position.seed, random_context().seed));
+  }
+  return differences;
+}
+
+void Run::open_log(const std::string& resumed_from) {
+  if (session_.rank() == 0) {
+    if (options_.resume == "never") set_aside(io::local_files(), paths_.metrics());
+    io::append_start(io::local_files(), paths_,
+                     start_record(session_, loader_, options_.settings, resumed_from));
+  }
+  log_ =
+      std::make_unique<RunLog>(paths_, session_.rank() == 0, options_.progress, options_.messages);
+}
+
+void Run::validate_with(std::function<Measured(const io::Batch&)> measure) {
+  measure_ = std::move(measure);
+}
+
+void Run::keep_in_checkpoints(const std::string& name, const nlohmann::json& value) {
+  (*kept_)[name] = value;
+}
+
+std::optional<io::Batch> Run::next() {
+  if (over_) return std::nullopt;
+  if (evaluation_pending_ && validates() && !validate()) end(ExitStatus::run_again);
+  if (!over_ && step_ >= options_.steps) end(ExitStatus::finished);
+  if (over_) return std::nullopt;
+
+  clock_.skip();
+  io::Batch batch = on_device(loader_.next(), session_.device());
+  random_context().step = static_cast<uint64_t>(step_ + 1);
+  random_context().first_row = batch.first_row;
+  if (options_.schedule) optimizer_.set_learning_rate(options_.schedule->at(step_ + 1));
+  clock_.charge(StepClock::data);
+  return batch;
+}
+
+bool Run::is_logged(int64_t step) const {
+  return step % options_.log_every == 0 || step >= options_.steps;
+}
+
+void Run::add(const Loss& loss) {
+  if (is_logged(step_ + 1)) losses_.push_back({loss.sum.detach(), loss.count.detach()});
+}
+
+void Run::log(const Loss& loss) {
+  add(loss);
+  clock_.charge(StepClock::forward);
+  clock_.step();
+  ++step_;
+  if (is_logged(step_)) write_metrics();
+  losses_.clear();
+
+  const bool last = step_ >= options_.steps;
+  evaluation_pending_ = validates() && (is_due(options_.evaluate_every) || last);
+  const bool interrupted = evaluation_pending_ && !validate();
+  if (last && !interrupted) return end(ExitStatus::finished);
+  if (interrupted || session_.stops_now()) return end(ExitStatus::run_again);
+  if (step_ >= next_save_) save_or_retry();
+}
+
+void Run::write_metrics() {
+  std::array<double, 2> total = {};
+  for (const auto& loss : losses_) {
+    total[0] += loss.sum.item();
+    total[1] += loss.count.item();
+  }
+  sum_over_ranks(session_, total);
+
+  io::StepMetrics metrics;
+  metrics.step = step_;
+  metrics.loss = total[0] / total[1];
+  metrics.learning_rate = optimizer_.learning_rate();
+  metrics.gradient_norm = optimizer_.gradient_norm();
+  const double step_seconds = clock_.seconds_without_checkpoint();
+  metrics.seconds = clock_.take();
+  const int64_t units = loader_.position() * loader_.units_per_sample();
+  const double rate =
+      static_cast<double>(loader_.batch_size() * loader_.units_per_sample()) / step_seconds;
+  const bool counts_tokens = loader_.unit() == "tokens";
+  (counts_tokens ? metrics.tokens : metrics.samples) = units;
+  (counts_tokens ? metrics.tokens_per_s : metrics.samples_per_s) = rate;
+  log_->write(metrics);
+  shown_.loss = metrics.loss;
+  shown_.units_per_s = rate;
+  if (log_->shows_progress()) log_->show(progress());
+}
+
+io::ProgressState Run::progress() {
+  auto state = shown_;
+  state.step = step_;
+  state.steps = options_.steps;
+  state.unit = loader_.unit();
+  state.seconds_left = time_left_.after(step_, options_.steps);
+  return state;
+}
+
+// False where a signal stopped it; it is then still pending.
+bool Run::validate() {
+  const NoGrad no_grad;
+  model_.evaluate();
+  std::array<double, 3> total = {};  // loss, count, correct
+  bool counts_correct = false;
+  bool stopped = false;
+  for (int64_t i = 0; i < held_out_->batches() && !stopped; ++i) {
+    const io::Batch batch = on_device(held_out_->batch(i), session_.device());
+    if (batch.targets.elements() > 0) {
+      const Measured measured = measure_(batch);
+      total[0] += measured.loss.sum.item();
+      total[1] += measured.loss.count.item();
+      total[2] += static_cast<double>(measured.correct.value_or(0));
+      counts_correct = measured.correct.has_value();
+    }
+    stopped = session_.stops_now();
+  }
+  model_.train();
+  clock_.skip();
+  if (stopped) return false;
+
+  sum_over_ranks(session_, total);
+  io::StepMetrics metrics;
+  metrics.step = step_;
+  metrics.validation_loss = total[0] / total[1];
+  if (counts_correct) metrics.accuracy = total[2] / total[1];
+  log_->write(metrics);
+  shown_.validation_loss = metrics.validation_loss;
+  evaluation_pending_ = false;
+  return true;
+}
+
+nlohmann::json Run::training_state() const {
+  nlohmann::json state = to_json(Position{.step = step_,
+                                          .samples = loader_.position(),
+                                          .optimizer_steps = optimizer_.steps_taken(),
+                                          .learning_rate = optimizer_.learning_rate(),
+                                          .seed = random_context().seed,
+                                          .evaluation_pending = evaluation_pending_});
+  state["data_fingerprint"] = loader_.fingerprint();
+  if (options_.settings) state["configuration"] = options_.settings->values();
+  state.update(*kept_);
+  return state;
+}
+
+// Empty, or why it failed; the same on every rank.
+std::string Run::try_to_save() {
+  if (saved_step_ == step_) return "";
+  log_->sync();  // no checkpoint survives a power cut that the lines before it do not
+  const std::string failure =
+      checkpoints_.save(step_, state_of(model_, optimizer_), training_state());
+  if (!failure.empty()) return fmt::format("step {} is not saved: {}", step_, failure);
+  saved_step_ = step_;
+  return "";
+}
+
+void Run::save_or_retry() {
+  next_save_ = step_ + options_.checkpoint_every;
+  const std::string failure = try_to_save();
+  if (!failure.empty()) {
+    next_save_ = step_ + std::max<int64_t>(1, options_.checkpoint_every / 10);
+    log_->warn(
+        fmt::format("{}; training goes on, the next try is at step {}", failure, next_save_));
+  }
+  clock_.charge(StepClock::checkpoint);
+}
+
+void Run::end(ExitStatus status) {
+  over_ = true;
+  status_ = status;
+  const bool was_over = saved_step_ == step_;
+  log_->finish();
+  const std::string failure = try_to_save();
+  session_.together([&] {
+    if (!failure.empty()) throw StorageError(failure);
+  });
+  if (session_.rank() != 0) return;
+  write_report();
+  log_->note(closing_words(was_over));
+}
+
+void Run::write_report() {
+  try {
+    io::write_report(io::local_files(), paths_);
+  } catch (const StorageError& error) {
+    log_->warn(error.what());
+  }
+}
+
+std::string Run::closing_words(bool was_over) const {
+  if (status_ == ExitStatus::run_again) {
+    const char* how = options_.resume == "auto" ? "" : " without --resume";
+    return fmt::format("saved after step {}; the same command{} continues", step_, how);
+  }
+  if (was_over) {
+    return fmt::format("finished already, at step {}; a larger --steps goes on: {}", step_,
+                       paths_.report());
+  }
+  return fmt::format("finished at step {}: {}", step_, paths_.report());
+}
+
+}  // namespace ripieno

@@ -1,0 +1,133 @@
+// Run: one training run in its run directory, from wherever it stood; the loop of a training
+// program.
+//
+//   Run run("runs/small", session, model, optimizer, loader, {.steps = 2000});
+//   while (auto batch = run.next()) {
+//     … a step …
+//     run.log(loss);
+//   }
+//   return run.exit_status();
+//
+// It continues from the newest intact checkpoint, hands out batches, keeps the schedule, writes
+// metrics, validates, saves, and stops where a signal asks for it. Every rank has one; the calls
+// are collectives.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/ops/cross_entropy.h"
+#include "ripieno/core/optim/optimizer.h"
+#include "ripieno/core/optim/schedule.h"
+#include "ripieno/io/loader.h"
+#include "ripieno/io/progress.h"
+#include "ripieno/io/run_directory.h"
+#include "ripieno/training/exit_status.h"
+#include "ripieno/training/run_checkpoints.h"
+#include "ripieno/training/run_log.h"
+#include "ripieno/training/session.h"
+#include "ripieno/training/settings.h"
+#include "ripieno/training/step_clock.h"
+#include "ripieno/training/training_state.h"
+
+namespace ripieno {
+
+struct RunOptions {
+  int64_t steps = 1000;  // the step to stop after
+  std::optional<optim::Schedule>
+      schedule;                        // of the learning rate; the optimizer's stays without one
+  int64_t checkpoint_every = 1000;     // steps; one is saved at the end as well
+  int keep = 3;                        // checkpoints
+  int64_t evaluate_every = 0;          // steps; 0: at the end only
+  int64_t evaluation_batch_size = 0;   // of all ranks together; 0: as in training
+  int64_t log_every = 1;               // steps between lines of metrics.jsonl
+  std::string resume = "auto";         // "auto", "never", or the path of a checkpoint
+  const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
+  std::FILE* progress = nullptr;       // where progress is shown, and
+  std::FILE* messages = nullptr;       // what goes wrong is said, by rank 0
+};
+
+// What a batch of validation adds up to.
+struct Measured {
+  Loss loss;
+  std::optional<int64_t> correct;  // of the loss's count, for the accuracy
+};
+
+class Run {
+ public:
+  // All but the directory outlive the run. Throws ConfigurationError where the directory cannot be
+  // used or a checkpoint is of another model, DataError where checkpoints are damaged.
+  Run(const std::string& directory, Session& session, nn::Module& model,
+      optim::Optimizer& optimizer, io::Loader& loader, const RunOptions& options = {});
+  ~Run();
+
+  // How what the loader holds out is measured: on each batch, on the session's device, without
+  // gradients and with the model evaluating.
+  void validate_with(std::function<Measured(const io::Batch&)> measure);
+  // Adds a member to what every checkpoint's training state holds.
+  void keep_in_checkpoints(const std::string& name, const nlohmann::json& value);
+
+  // The next step's batch on the session's device; nothing once the run is over, finished or
+  // stopped.
+  std::optional<io::Batch> next();
+  // One of several micro-batches of the step.
+  void add(const Loss& loss);
+  // Ends the step: `loss` is the last of its losses on this rank.
+  void log(const Loss& loss);
+
+  // Steps done.
+  int64_t step() const { return step_; }
+  // 0, or 75 where the run was stopped and the same command continues it.
+  int exit_status() const { return static_cast<int>(status_); }
+
+ private:
+  void resume();
+  std::vector<std::string> load(const std::string& path);
+  void open_log(const std::string& resumed_from);
+  bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
+  bool is_logged(int64_t step) const;
+  bool validates() const { return held_out_ != nullptr && measure_ != nullptr; }
+  bool validate();
+  void write_metrics();
+  io::ProgressState progress();
+  nlohmann::json training_state() const;
+  std::string try_to_save();
+  void save_or_retry();
+  void end(ExitStatus status);
+  void write_report();
+  std::string closing_words(bool was_over) const;
+
+  Session& session_;
+  nn::Module& model_;
+  optim::Optimizer& optimizer_;
+  io::Loader& loader_;
+  RunOptions options_;
+  io::RunPaths paths_;
+  std::unique_ptr<io::RunDirectory> directory_;  // rank 0
+  RunCheckpoints checkpoints_;
+  std::unique_ptr<RunLog> log_;
+  std::unique_ptr<io::EvaluationSet> held_out_;
+  std::function<Measured(const io::Batch&)> measure_;
+  std::unique_ptr<nlohmann::json> kept_;
+
+  int64_t step_ = 0;
+  int64_t saved_step_ = -1;
+  int64_t next_save_ = 0;
+  bool evaluation_pending_ = false;
+  bool over_ = false;
+  ExitStatus status_ = ExitStatus::finished;
+
+  std::vector<Loss> losses_;  // of this step's micro-batches
+  StepClock clock_;
+  io::TimeLeft time_left_;
+  io::ProgressState shown_;
+};
+
+}  // namespace ripieno

@@ -1,0 +1,17 @@
+// What run.json says about one start of a run: with what, on what and from where.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "ripieno/io/loader.h"
+#include "ripieno/training/session.h"
+#include "ripieno/training/settings.h"
+
+namespace ripieno {
+
+// `settings` may be null. resumed_from: the path of a checkpoint, or empty.
+nlohmann::json start_record(const Session& session, const io::Loader& loader,
+                            const Settings* settings, const std::string& resumed_from);
+
+}  // namespace ripieno

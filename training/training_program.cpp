@@ -1,0 +1,91 @@
+#include "ripieno/training/training_program.h"
+
+#include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/optim/sgd.h"
+#include "ripieno/core/random.h"
+
+namespace ripieno {
+namespace {
+
+optim::Schedule::Kind schedule_kind(const std::string& name) {
+  if (name == "linear") return optim::Schedule::Kind::linear;
+  if (name == "cosine") return optim::Schedule::Kind::cosine;
+  if (name == "warmup_stable_decay") return optim::Schedule::Kind::warmup_stable_decay;
+  return optim::Schedule::Kind::constant;
+}
+
+}  // namespace
+
+TrainingProgram::TrainingProgram() {
+  bind(settings, optimizer);
+  bind(settings, schedule);
+  bind(settings, train);
+  bind(settings, checkpoint);
+  bind(settings, log);
+}
+
+bool TrainingProgram::start(Session& session, const std::string& about, std::FILE* out) {
+  session.together([&] {
+    std::vector<const char*> words;
+    for (const auto& word : session.command()) words.push_back(word.c_str());
+    command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
+    if (command.help.empty()) configure(settings, command);
+  });
+  if (!command.help.empty()) {
+    if (session.rank() == 0) std::fputs(command.help.c_str(), out);
+    return false;
+  }
+  session.use_device(command.device);
+  random_context().seed = seed();
+  return true;
+}
+
+DType TrainingProgram::precision() const {
+  return train.precision == "bfloat16" ? DType::bfloat16 : DType::float32;
+}
+
+std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
+    const Parameters& parameters) const {
+  if (optimizer.kind == "sgd") {
+    return std::make_unique<optim::Sgd>(
+        parameters, optim::SgdOptions{.learning_rate = optimizer.learning_rate,
+                                      .momentum = optimizer.momentum,
+                                      .nesterov = optimizer.nesterov,
+                                      .weight_decay = optimizer.weight_decay,
+                                      .decays = {},
+                                      .max_gradient_norm = train.gradient_clip});
+  }
+  return std::make_unique<optim::AdamW>(
+      parameters, optim::AdamWOptions{.learning_rate = optimizer.learning_rate,
+                                      .beta1 = optimizer.beta1,
+                                      .beta2 = optimizer.beta2,
+                                      .epsilon = optimizer.epsilon,
+                                      .weight_decay = optimizer.weight_decay,
+                                      .decays = {},
+                                      .max_gradient_norm = train.gradient_clip});
+}
+
+optim::Schedule TrainingProgram::make_schedule() const {
+  return {.kind = schedule_kind(schedule.kind),
+          .peak = optimizer.learning_rate,
+          .final = schedule.final_learning_rate,
+          .warmup_steps = schedule.warmup_steps,
+          .steps = schedule.steps,
+          .decay_steps = schedule.decay_steps};
+}
+
+RunOptions TrainingProgram::run_options() const {
+  return {.steps = command.steps.value_or(schedule.steps),
+          .schedule = make_schedule(),
+          .checkpoint_every = checkpoint.every,
+          .keep = static_cast<int>(checkpoint.keep),
+          .evaluate_every = train.evaluate_every,
+          .evaluation_batch_size = train.evaluation_batch_size,
+          .log_every = log.every,
+          .resume = command.resume,
+          .settings = &settings,
+          .progress = command.quiet ? nullptr : stdout,
+          .messages = stderr};
+}
+
+}  // namespace ripieno

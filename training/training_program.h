@@ -1,0 +1,47 @@
+// TrainingProgram: what every training program says and asks before its model exists: the command
+// line, the configuration, and what follows from them.
+//
+//   TrainingProgram program;
+//   bind(program.settings, model);  // the program's own sections
+//   if (!program.start(session, "Trains a …")) return 0;
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ripieno/core/dtype.h"
+#include "ripieno/core/optim/optimizer.h"
+#include "ripieno/core/optim/schedule.h"
+#include "ripieno/training/command_line.h"
+#include "ripieno/training/configuration.h"
+#include "ripieno/training/run.h"
+#include "ripieno/training/session.h"
+#include "ripieno/training/settings.h"
+
+namespace ripieno {
+
+struct TrainingProgram {
+  TrainingProgram();
+
+  Settings settings;
+  OptimizerSettings optimizer;
+  ScheduleSettings schedule;
+  TrainSettings train;
+  CheckpointSettings checkpoint;
+  LogSettings log;
+  CommandLine command;
+
+  // Reads the command line and the configuration, takes the device, and seeds the random numbers of
+  // this thread. False where help was wanted instead, which rank 0 then wrote to `out`. A
+  // collective.
+  bool start(Session& session, const std::string& about, std::FILE* out);
+
+  DType precision() const;
+  uint64_t seed() const { return static_cast<uint64_t>(train.seed); }
+  std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
+  optim::Schedule make_schedule() const;
+  RunOptions run_options() const;
+};
+
+}  // namespace ripieno
