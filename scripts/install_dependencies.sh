@@ -12,7 +12,7 @@ packages=(
   libopenmpi-dev openmpi-bin                       # ranks
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and other programs that read them
   libeigen3-dev libdnnl-dev                        # arithmetic
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libxxhash-dev
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   bible-kjv                                        # 4.4 MB of public-domain text to train on
   "$@")
