@@ -29,7 +29,7 @@ Arena::Arena(std::shared_ptr<const ArenaLayout> layout, DType dtype, Device devi
     tensor->shape = entry.shape;
     tensor->strides = dense_strides(entry.shape);
     tensor->elements = entry.elements;
-    tensors_.emplace_back(std::move(tensor));
+    tensors_.push_back(Tensor::from(std::move(tensor)));
   }
   bind();
 }

@@ -76,7 +76,7 @@ Tensor tensor_over(std::shared_ptr<Storage> storage, int64_t offset, const Shape
   result->elements = shape.elements();
   result->dense = lies_densely(shape, strides);
   result->dtype = dtype;
-  return Tensor(std::move(result));
+  return Tensor::from(std::move(result));
 }
 
 Tensor::Tensor(const Shape& shape, DType dtype, Device device)

@@ -98,8 +98,11 @@ class Tensor {
   Tensor detach() const;
 
   TensorImplementation& implementation() const { return *implementation_; }
-  explicit Tensor(std::shared_ptr<TensorImplementation> implementation)
-      : implementation_(std::move(implementation)) {}
+  static Tensor from(std::shared_ptr<TensorImplementation> implementation) {
+    Tensor result;
+    result.implementation_ = std::move(implementation);
+    return result;
+  }
 
  private:
   void require_dtype(DType wanted) const;

@@ -36,7 +36,7 @@ Tensor Module::add_parameter(const std::string& name, const Shape& shape, const 
   tensor->strides = dense_strides(shape);
   tensor->elements = shape.elements();
   tensor->lazy = this;
-  own_.push_back({name, Tensor(std::move(tensor)), initial});
+  own_.push_back({name, Tensor::from(std::move(tensor)), initial});
   own_.back().tensor.set_requires_gradient();
   return own_.back().tensor;
 }

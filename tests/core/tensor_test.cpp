@@ -1,0 +1,142 @@
+#include "ripieno/core/tensor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "ripieno/core/autograd.h"
+
+namespace ripieno {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Tensor counting(const Shape& shape) {
+  Tensor x(shape);
+  for (int64_t i = 0; i < x.elements(); ++i) x.data<float>()[i] = static_cast<float>(i);
+  return x;
+}
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Tensor, ViewsNameTheSameMemory) {
+  const Tensor x = counting({2, 3});
+  x.reshape({3, 2}).data<float>()[5] = 50.0f;
+  x.transpose(0, 1).data<float>()[0] = 10.0f;
+  x.slice(1, 1, 2).data<float>()[0] = 20.0f;
+  EXPECT_THAT(x.to_vector<float>(), ElementsAre(10, 20, 2, 3, 4, 50));
+}
+
+TEST(Tensor, TransposeReadsColumns) {
+  const Tensor y = counting({2, 3}).transpose(0, 1);
+  EXPECT_EQ(y.shape(), (Shape{3, 2}));
+  EXPECT_FALSE(y.is_dense());
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 3, 1, 4, 2, 5));
+}
+
+TEST(Tensor, SliceOfATransposeReadsTheRightNumbers) {
+  const Tensor y = counting({2, 3, 4}).transpose(0, 2).slice(1, 1, 3).slice(0, 2, 3);
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(6, 18, 10, 22));
+}
+
+TEST(Tensor, ExpandRepeatsWithoutCopying) {
+  const Tensor x = counting({3, 1});
+  const Tensor y = x.expand({2, 3, 2});
+  EXPECT_EQ(y.raw_data(), x.raw_data());
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2));
+}
+
+TEST(Tensor, ReshapeWorksOutOneSize) {
+  EXPECT_EQ(counting({4, 6}).reshape({2, -1, 3}).shape(), (Shape{2, 4, 3}));
+  EXPECT_THAT(message_of([] { counting({4, 6}).reshape({5, -1}); }), HasSubstr("(4, 6)"));
+}
+
+TEST(Tensor, ReshapeOfAViewThatIsNotDenseCopies) {
+  const Tensor y = counting({2, 3}).transpose(0, 1).reshape({6});
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 3, 1, 4, 2, 5));
+}
+
+TEST(Tensor, CopyFromWritesThroughAView) {
+  Tensor x = Tensor::zeros({2, 3});
+  x.slice(1, 1, 3).copy_from(Tensor::of<float>({2, 2}, {1, 2, 3, 4}));
+  EXPECT_THAT(x.to_vector<float>(), ElementsAre(0, 1, 2, 0, 3, 4));
+}
+
+TEST(Tensor, CastsBetweenAllElementTypes) {
+  const DType all[] = {DType::float32, DType::bfloat16, DType::float16, DType::float64,
+                       DType::int64,   DType::int32,    DType::uint8,   DType::boolean};
+  for (const DType from : all) {
+    for (const DType to : all) {
+      const Tensor x = Tensor::of<float>({3}, {0, 1, 1}).to(from).to(to);
+      EXPECT_THAT(x.to(DType::float32).to_vector<float>(), ElementsAre(0, 1, 1))
+          << name_of(from) << " to " << name_of(to);
+    }
+  }
+}
+
+TEST(Tensor, SixteenBitTypesRoundToNearestEven) {
+  EXPECT_EQ(bfloat16(1.00390625f).bits, 0x3f80);    // halfway, to even
+  EXPECT_EQ(bfloat16(1.01171875f).bits, 0x3f82);    // halfway, to even
+  EXPECT_EQ(float16(1.00048828125f).bits, 0x3c00);  // halfway, to even
+  EXPECT_EQ(float16(65519.0f).bits, 0x7bff);
+  EXPECT_EQ(float16(65520.0f).bits, 0x7c00);
+  EXPECT_EQ(float16(0x1p-24f).bits, 0x0001);
+  EXPECT_EQ(static_cast<float>(float16(0x1p-24f)), 0x1p-24f);
+  EXPECT_TRUE(std::isnan(static_cast<float>(float16(std::nanf("")))));
+  EXPECT_TRUE(std::isnan(static_cast<float>(bfloat16(std::nanf("")))));
+}
+
+TEST(Tensor, EverySixteenBitPatternSurvivesTheWayThroughFloat) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    float16 half;
+    half.bits = static_cast<uint16_t>(bits);
+    bfloat16 brain;
+    brain.bits = static_cast<uint16_t>(bits);
+    if (!std::isnan(static_cast<float>(half))) {
+      ASSERT_EQ(float16(static_cast<float>(half)).bits, bits);
+    }
+    if (!std::isnan(static_cast<float>(brain))) {
+      ASSERT_EQ(bfloat16(static_cast<float>(brain)).bits, bits);
+    }
+  }
+}
+
+TEST(Tensor, SaysWhatIsWrong) {
+  EXPECT_THAT(message_of([] { (void)counting({2}).data<double>(); }), HasSubstr("float32"));
+  EXPECT_THAT(message_of([] { counting({2, 2}).slice(0, 1, 4); }), HasSubstr("[1, 4)"));
+  EXPECT_THAT(message_of([] { counting({2, 2}).expand({3, 2}); }), HasSubstr("(3, 2)"));
+  EXPECT_THAT(message_of([] { (void)counting({2}).size(1); }), HasSubstr("no axis 1"));
+  EXPECT_THAT(message_of([] { (void)counting({2}).item(); }), HasSubstr("(2)"));
+  EXPECT_THAT(message_of([] {
+                (void)Shape({int64_t{1} << 40, int64_t{1} << 40}).elements();
+              }),
+              HasSubstr("too many"));
+}
+
+TEST(Tensor, HoldsNothingWhereAnAxisIsEmpty) {
+  const Tensor x({0, 3});
+  EXPECT_EQ(x.elements(), 0);
+  EXPECT_THAT(x.to_vector<float>(), ElementsAre());
+  EXPECT_EQ(x.transpose(0, 1).dense().shape(), (Shape{3, 0}));
+}
+
+TEST(Tensor, RefusesToChangeWhatIsRecorded) {
+  Tensor x = counting({2});
+  x.set_requires_gradient();
+  EXPECT_THAT(message_of([&] { x.fill(0.0); }), HasSubstr("NoGrad"));
+  const NoGrad no_grad;
+  EXPECT_NO_THROW(x.fill(0.0));
+}
+
+}  // namespace
+}  // namespace ripieno
