@@ -1,0 +1,34 @@
+#include "distributed/allocations.h"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+thread_local int64_t count = 0;
+
+void* counted(std::size_t bytes) {
+  ++count;
+  if (void* memory = std::malloc(bytes > 0 ? bytes : 1)) return memory;
+  throw std::bad_alloc();
+}
+
+void* counted(std::size_t bytes, std::align_val_t alignment) {
+  ++count;
+  const auto to = static_cast<std::size_t>(alignment);
+  if (void* memory = std::aligned_alloc(to, (bytes + to) / to * to)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+int64_t ripieno::distributed::testing::allocations() { return count; }
+
+void* operator new(std::size_t bytes) { return counted(bytes); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, alignment);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }

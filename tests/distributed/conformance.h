@@ -1,0 +1,248 @@
+// What every communicator must do, whatever carries its traffic.
+//
+// A group is a type with `static void on_every_rank(body)`, which calls body(Communicator&) on
+// every rank: in threads, or in this process, which is one of the ranks. REGISTER and INSTANTIATE
+// as GoogleTest says.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "distributed/allocations.h"
+#include "ripieno/distributed/communicator.h"
+
+namespace ripieno::distributed::testing {
+
+// Sums of these depend on the order in which they are taken.
+template <typename T>
+T number(int rank, int64_t i) {
+  uint64_t bits = (static_cast<uint64_t>(rank) << 40 ^ static_cast<uint64_t>(i)) + 1;
+  bits *= 0x9e3779b97f4a7c15u;
+  bits ^= bits >> 29;
+  bits *= 0xbf58476d1ce4e5b9u;
+  if constexpr (std::is_same_v<T, int64_t>) return static_cast<int64_t>(bits >> 8);
+  const double exponent = static_cast<double>(bits >> 59) - 16.0;
+  const double sign = bits & 1 ? 1.0 : -1.0;
+  return static_cast<T>(static_cast<float>(
+      sign * std::exp2(exponent / 2) * (1.0 + static_cast<double>(bits >> 20 & 0xffff) / 65536)));
+}
+
+template <typename T>
+std::vector<T> numbers(int rank, int64_t elements) {
+  std::vector<T> result(static_cast<std::size_t>(elements));
+  for (int64_t i = 0; i < elements; ++i) result[static_cast<std::size_t>(i)] = number<T>(rank, i);
+  return result;
+}
+
+// Written apart from the library's: one element at a time, from rank 0 up.
+template <typename T>
+T expected_sum(int size, int64_t i) {
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double> ||
+                std::is_same_v<T, int64_t>) {
+    T sum = number<T>(0, i);
+    for (int rank = 1; rank < size; ++rank) sum += number<T>(rank, i);
+    return sum;
+  } else {
+    auto sum = static_cast<float>(number<T>(0, i));
+    for (int rank = 1; rank < size; ++rank) sum += static_cast<float>(number<T>(rank, i));
+    return static_cast<T>(sum);
+  }
+}
+
+template <typename T>
+std::vector<T> expected_sums(int size, int64_t elements) {
+  std::vector<T> result(static_cast<std::size_t>(elements));
+  for (int64_t i = 0; i < elements; ++i)
+    result[static_cast<std::size_t>(i)] = expected_sum<T>(size, i);
+  return result;
+}
+
+// The first element whose bits differ, or -1.
+template <typename T>
+int64_t first_difference(const Tensor& actual, const std::vector<T>& expected) {
+  if (actual.elements() != static_cast<int64_t>(expected.size())) return 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (std::memcmp(actual.data<T>() + i, &expected[i], sizeof(T)) != 0) {
+      return static_cast<int64_t>(i);
+    }
+  }
+  return -1;
+}
+
+// Calls body.operator()<T>(elements) for every element type and size; the largest is over 8 MiB.
+template <typename Body>
+void for_every_type_and_size(const Body& body) {
+  const auto sizes = [&]<typename T>() {
+    const auto large = static_cast<int64_t>((8u << 20) / sizeof(T)) + 3;
+    for (const int64_t elements : {int64_t{0}, int64_t{1}, int64_t{31}, int64_t{1001}, large}) {
+      SCOPED_TRACE(std::string(name_of(dtype_of<T>)) + " x " + std::to_string(elements));
+      body.template operator()<T>(elements);
+    }
+  };
+  sizes.template operator()<float>();
+  sizes.template operator()<double>();
+  sizes.template operator()<bfloat16>();
+  sizes.template operator()<float16>();
+  sizes.template operator()<int64_t>();
+}
+
+template <typename Group>
+class CommunicatorConformance : public ::testing::Test {};
+
+TYPED_TEST_SUITE_P(CommunicatorConformance);
+
+TYPED_TEST_P(CommunicatorConformance, AllReduceSumsInRankOrder) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    for_every_type_and_size([&]<typename T>(int64_t elements) {
+      const Tensor x = Tensor::of({elements}, numbers<T>(ranks.rank(), elements));
+      ranks.all_reduce(x);
+      EXPECT_EQ(first_difference(x, expected_sums<T>(ranks.size(), elements)), -1);
+    });
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, ReduceScatterGivesEachRankItsPart) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    for_every_type_and_size([&]<typename T>(int64_t elements) {
+      const int64_t all = elements * ranks.size(), begin = elements * ranks.rank();
+      const Tensor in = Tensor::of({all}, numbers<T>(ranks.rank(), all)),
+                   out({elements}, dtype_of<T>);
+      ranks.reduce_scatter(out, in);
+      auto expected = expected_sums<T>(ranks.size(), all);
+      expected = {expected.begin() + begin, expected.begin() + begin + elements};
+      EXPECT_EQ(first_difference(out, expected), -1);
+      EXPECT_EQ(first_difference(in, numbers<T>(ranks.rank(), all)), -1) << "the input changed";
+    });
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, AllGatherBringsThePartsInRankOrder) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    for_every_type_and_size([&]<typename T>(int64_t elements) {
+      const Tensor in = Tensor::of({elements}, numbers<T>(ranks.rank(), elements));
+      const Tensor out({ranks.size(), elements}, dtype_of<T>);
+      ranks.all_gather(out, in);
+      for (int rank = 0; rank < ranks.size(); ++rank) {
+        EXPECT_EQ(first_difference(out.slice(0, rank, rank + 1), numbers<T>(rank, elements)), -1);
+      }
+    });
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, BroadcastCopiesFromAnyRoot) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    for_every_type_and_size([&]<typename T>(int64_t elements) {
+      const auto root = static_cast<int>(elements % ranks.size());
+      const Tensor x = Tensor::of({elements}, numbers<T>(ranks.rank(), elements));
+      ranks.broadcast(x, root);
+      EXPECT_EQ(first_difference(x, numbers<T>(root, elements)), -1);
+    });
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, APartMayLieInItsWhole) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    constexpr int64_t kPart = 300001;
+    const int64_t all = kPart * ranks.size(), begin = kPart * ranks.rank();
+    const Tensor x = Tensor::of({all}, numbers<float>(ranks.rank(), all));
+    const Tensor mine = x.slice(0, begin, begin + kPart);
+    ranks.reduce_scatter(mine, x);
+    ranks.all_gather(x, mine);
+    EXPECT_EQ(first_difference(x, expected_sums<float>(ranks.size(), all)), -1);
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, TensorsOfAnyShapeAreReduced) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const Tensor x = Tensor::full({3, 5, 7}, 1.0), scalar = Tensor::full({}, 2.0, DType::float64);
+    ranks.all_reduce(x);
+    ranks.all_reduce(scalar);
+    EXPECT_EQ(x.to_vector<float>(), std::vector<float>(105, static_cast<float>(ranks.size())));
+    EXPECT_EQ(scalar.item(), 2.0 * ranks.size());
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, CollectivesFollowEachOtherClosely) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    for (int round = 0; round < 200; ++round) {
+      const Tensor x = Tensor::full({round}, 1.0), y = Tensor::full({2}, ranks.rank());
+      ranks.all_reduce(x);
+      ranks.broadcast(y, round % ranks.size());
+      ranks.barrier();
+      const std::vector<float> sums(static_cast<std::size_t>(round),
+                                    static_cast<float>(ranks.size()));
+      ASSERT_EQ(x.to_vector<float>(), sums);
+      ASSERT_EQ(y.to_vector<float>(),
+                std::vector<float>(2, static_cast<float>(round % ranks.size())));
+    }
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, ADuplicateIsOrderedApart) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const auto other = ranks.duplicate();
+    ASSERT_EQ(other->rank(), ranks.rank());
+    ASSERT_EQ(other->size(), ranks.size());
+    const auto count = [](Communicator& group) {
+      const Tensor x = Tensor::full({1001}, 1.0, DType::int64);
+      for (int round = 0; round < 20; ++round) group.all_reduce(x);
+      return x.to_vector<int64_t>().back();
+    };
+    int64_t there = 0;
+    std::thread thread([&] { there = count(*other); });
+    const int64_t here = count(ranks);
+    thread.join();
+    EXPECT_EQ(here, there);
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, ASecondRoundAllocatesNothing) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const Tensor x = Tensor::full({600000}, 1.0), part({600000 / 60 / ranks.size()});
+    const Tensor whole({part.elements() * ranks.size()});
+    const auto round = [&] {
+      ranks.all_reduce(x);
+      ranks.reduce_scatter(part, whole);
+      ranks.all_gather(whole, part);
+      ranks.broadcast(x, 0);
+      ranks.barrier();
+    };
+    round();
+    const int64_t before = allocations();
+    round();
+    EXPECT_EQ(allocations() - before, 0);
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, TensorsThatDoNotFitAreNamed) {
+  using ::testing::HasSubstr;
+  using ::testing::ThrowsMessage;
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const Tensor x({4, 3}), counts({4}, DType::int32), whole({ranks.size() * 4 + 1}), part({4});
+    EXPECT_THAT(
+        [&] { ranks.all_reduce(x.transpose(0, 1)); },
+        ThrowsMessage<Error>(HasSubstr("all_reduce: the tensor of shape (3, 4) is not dense")));
+    EXPECT_THAT([&] { ranks.all_reduce(counts); },
+                ThrowsMessage<Error>(HasSubstr("int32 has no sum")));
+    EXPECT_THAT([&] { ranks.reduce_scatter(part, whole); },
+                ThrowsMessage<Error>(HasSubstr("parts of 4")));
+    EXPECT_THAT(
+        [&] { ranks.all_gather(counts, part); },
+        ThrowsMessage<Error>(HasSubstr("all_gather: element types differ, int32 x float32")));
+    EXPECT_THAT([&] { ranks.broadcast(x, ranks.size()); },
+                ThrowsMessage<Error>(HasSubstr("there is no rank")));
+  });
+}
+
+REGISTER_TYPED_TEST_SUITE_P(CommunicatorConformance, AllReduceSumsInRankOrder,
+                            ReduceScatterGivesEachRankItsPart, AllGatherBringsThePartsInRankOrder,
+                            BroadcastCopiesFromAnyRoot, APartMayLieInItsWhole,
+                            TensorsOfAnyShapeAreReduced, CollectivesFollowEachOtherClosely,
+                            ADuplicateIsOrderedApart, ASecondRoundAllocatesNothing,
+                            TensorsThatDoNotFitAreNamed);
+
+}  // namespace ripieno::distributed::testing

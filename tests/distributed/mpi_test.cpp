@@ -1,0 +1,149 @@
+// The communicators over MPI. Each process is one rank and runs every test; see ripieno_mpi_test.
+#include "ripieno/distributed/mpi.h"
+
+#include <atomic>
+
+#include "distributed/conformance.h"
+#include "distributed/on_every_rank.h"
+#include "ripieno/distributed/mpi_communicator.h"
+#include "ripieno/distributed/mpi_messages.h"
+#include "ripieno/distributed/mpi_world.h"
+#include "ripieno/distributed/shared_window.h"
+
+namespace ripieno::distributed::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+template <std::unique_ptr<Communicator> (*join)(MPI_Comm)>
+struct World {
+  template <typename Body>
+  static void on_every_rank(const Body& body) {
+    body(*join(MPI_COMM_WORLD));
+  }
+};
+
+using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>>;
+INSTANTIATE_TYPED_TEST_SUITE_P(OverMpi, CommunicatorConformance, Groups);
+
+// What each rank does with its communicator, for comparison.
+std::vector<float> reduced(Communicator& ranks) {
+  const Tensor x = Tensor::of({100003}, numbers<float>(ranks.rank(), 100003));
+  ranks.all_reduce(x);
+  return x.to_vector<float>();
+}
+
+TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
+  const auto world = mpi_world();
+  std::vector<float> in_threads;
+  on_every_rank(world->size(), [&](Communicator& ranks) {
+    auto result = reduced(ranks);
+    if (ranks.rank() == 0) in_threads = std::move(result);
+  });
+  EXPECT_EQ(reduced(*world), in_threads);
+}
+
+TEST(Mpi, MessagesGiveTheBitsOfTheWindow) {
+  const auto window = mpi_window(MPI_COMM_WORLD), messages = mpi_point_to_point(MPI_COMM_WORLD);
+  EXPECT_EQ(reduced(*window), reduced(*messages));
+}
+
+TEST(Mpi, RanksOfOneHostAreCounted) {
+  const auto world = mpi_world();
+  EXPECT_EQ(world->local_size(), world->size());
+  EXPECT_EQ(world->local_rank(), world->rank());
+}
+
+TEST(Mpi, TheProcessKnowsThatMpiLaunchedIt) { EXPECT_TRUE(launched_by_mpi()); }
+
+TEST(Mpi, ACommunicatorOfTheCallersIsTakenAsItIs) {
+  const auto world = mpi_world();
+  const bool odd = world->rank() % 2 == 1;
+  MPI_Comm half = MPI_COMM_NULL;  // of even or of odd ranks, counted from the last
+  MPI_Comm_split(MPI_COMM_WORLD, odd, world->size() - world->rank(), &half);
+  {
+    const auto ranks = mpi(half);
+    const int last = (world->size() - 1 - odd) / 2 * 2 + odd;
+    EXPECT_EQ(ranks->rank(), (last - world->rank()) / 2);
+    const Tensor x = Tensor::full({3}, world->rank());
+    ranks->broadcast(x, 0);
+    EXPECT_EQ(x.to_vector<float>(), std::vector<float>(3, static_cast<float>(last)));
+  }
+  EXPECT_EQ(MPI_Comm_free(&half), MPI_SUCCESS);
+}
+
+TEST(Mpi, ABarrierWaitsForEveryRank) {
+  const auto world = mpi_world();
+  for (const auto join : {mpi_window, mpi_point_to_point}) {
+    const auto ranks = join(MPI_COMM_WORLD);
+    const SharedWindow window(MPI_COMM_WORLD, sizeof(std::atomic<int>));
+    auto& arrived = *reinterpret_cast<std::atomic<int>*>(window.of(0));
+    for (int round = 1; round <= 100; ++round) {
+      ++arrived;
+      ranks->barrier();
+      EXPECT_GE(arrived.load(), world->size() * round);
+      ranks->barrier();
+    }
+  }
+}
+
+TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
+  const auto ranks = mpi_window(MPI_COMM_WORLD);
+  const Tensor x = Tensor::zeros({ranks->rank() == 1 ? 6 : 5});
+  EXPECT_THAT([&] { ranks->all_reduce(x); },
+              ThrowsMessage<Error>(HasSubstr("rank 0 in all_reduce of 5 float32, rank 1 in "
+                                             "all_reduce of 6 float32")));
+}
+
+// Rank 0 sends 10 bytes to rank 1, which expects another number.
+void send_to_one_that_expects(std::size_t bytes) {
+  const auto ranks = mpi_point_to_point(MPI_COMM_WORLD);
+  MPI_Comm own = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &own);
+  MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
+  std::byte data[64] = {};
+  Messages messages(own, 1);
+  if (ranks->rank() == 0) {
+    messages.send(data, 10, 1);
+    messages.wait();
+  } else if (ranks->rank() == 1) {
+    messages.receive(data, bytes, 0);
+    EXPECT_THROW(messages.wait(), CommunicationFailure);
+  }
+  MPI_Comm_free(&own);
+}
+
+TEST(Mpi, AnErrorOfMpiIsACommunicationFailure) { send_to_one_that_expects(5); }
+
+TEST(Mpi, AMessageOfAnotherLengthIsACommunicationFailure) { send_to_one_that_expects(20); }
+
+// Rank 0 reports as usual; of the others only failures are heard.
+class FailuresOnly final : public ::testing::EmptyTestEventListener {
+ public:
+  explicit FailuresOnly(int rank) : rank_(rank) {}
+
+ private:
+  void OnTestPartResult(const ::testing::TestPartResult& result) override {
+    if (!result.failed()) return;
+    std::fprintf(stderr, "rank %d: %s:%d: %s\n", rank_, result.file_name(), result.line_number(),
+                 result.message());
+  }
+  int rank_;
+};
+
+}  // namespace
+}  // namespace ripieno::distributed::testing
+
+int main(int argc, char** argv) {
+  const ripieno::distributed::MpiEnvironment mpi;
+  ::testing::InitGoogleTest(&argc, argv);
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (rank > 0) {
+    auto& listeners = ::testing::UnitTest::GetInstance()->listeners();
+    delete listeners.Release(listeners.default_result_printer());
+    listeners.Append(new ripieno::distributed::testing::FailuresOnly(rank));
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,12 @@
+#!/bin/sh
+# under_mpi.sh RANKS COMMAND...: runs the command under mpirun, any number of ranks on any number of cores,
+# and leaves nothing behind, also where ranks were killed. Exits as mpirun does.
+set -eu
+ranks=$1
+shift
+base=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo /tmp)/ripieno.XXXXXX")
+trap 'rm -rf "$base"' EXIT
+status=0
+mpirun -n "$ranks" --allow-run-as-root --oversubscribe --quiet --mca mpi_yield_when_idle 1 \
+  --mca orte_tmpdir_base "$base" --mca btl_vader_backing_directory "$base" "$@" </dev/null || status=$?
+exit "$status"
