@@ -1,0 +1,222 @@
+#include "ripieno/training/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/error.h"
+#include "training/tiny_run.h"
+
+namespace ripieno {
+namespace {
+
+using testing::HasSubstr;
+
+class RunTest : public testing::Test {
+ protected:
+  TinyRun tiny(const std::string& name) const { return {.directory = directory / name}; }
+  TemporaryDirectory directory;
+};
+
+std::string complaint(const TinyRun& run, int ranks = 1) {
+  try {
+    run.train_on(ranks);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "no complaint";
+}
+
+void expect_close(const std::map<int64_t, double>& a, const std::map<int64_t, double>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [step, loss] : a) EXPECT_NEAR(loss, b.at(step), 1e-6 * loss) << "step " << step;
+}
+
+TEST_F(RunTest, LogsEveryStepAndValidatesWhereAskedAndAtTheEnd) {
+  auto run = tiny("run");
+  run.options.steps = 10;
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_EQ(run.losses().size(), 10u);
+  EXPECT_THAT(run.validation_losses(),
+              testing::ElementsAre(testing::Key(4), testing::Key(8), testing::Key(10)));
+}
+
+TEST_F(RunTest, Learns) {
+  auto run = tiny("run");
+  run.options.steps = 60;
+  run.train_on(1);
+  EXPECT_LT(run.losses().at(60), 0.9 * run.losses().at(1));
+}
+
+TEST_F(RunTest, ContinuesAsIfItHadNeverStopped) {
+  auto whole = tiny("whole"), halves = tiny("halves");
+  whole.train_on(1);
+  halves.options.steps = 7;
+  halves.train_on(1);
+  halves.options.steps = 12;
+  halves.train_on(1);
+  EXPECT_EQ(halves.losses(), whole.losses());
+  EXPECT_EQ(halves.validation_losses().at(12), whole.validation_losses().at(12));
+}
+
+TEST_F(RunTest, GivesTheSameLossesOnAnyNumberOfRanks) {
+  auto alone = tiny("alone");
+  alone.train_on(1);
+  for (const int ranks : {2, 3, 4}) {
+    auto run = tiny(std::to_string(ranks));
+    run.train_on(ranks);
+    expect_close(run.losses(), alone.losses());
+    expect_close(run.validation_losses(), alone.validation_losses());
+  }
+}
+
+TEST_F(RunTest, ContinuesOnFewerRanks) {
+  auto whole = tiny("whole");
+  whole.train_on(1);
+  for (const int ranks : {2, 1}) {
+    auto run = tiny(std::to_string(ranks));
+    run.options.steps = 7;
+    run.train_on(4);
+    run.options.steps = 12;
+    run.train_on(ranks);
+    expect_close(run.losses(), whole.losses());
+  }
+}
+
+TEST_F(RunTest, StopsEveryRankAfterTheSameStepWhenOneIsAsked) {
+  auto run = tiny("run");
+  const auto ask = [](Session& session, int64_t step) {
+    if (session.rank() == 2 && step == 3) session.ask_to_stop();
+  };
+  EXPECT_EQ(run.train_on(3, ask), 75);
+  EXPECT_EQ(run.losses().size(), 3u);
+  EXPECT_EQ(run.train_on(3), 0);
+  EXPECT_EQ(run.losses().size(), 12u);
+}
+
+TEST_F(RunTest, StopsInTheMiddleOfAValidationAndTakesItUpAgain) {
+  auto whole = tiny("whole"), run = tiny("run");
+  whole.train_on(1);
+  const auto ask = [](Session& session, int64_t step) {
+    if (step == -1) session.ask_to_stop();
+  };
+  EXPECT_EQ(run.train_on(1, ask), 75);
+  EXPECT_EQ(run.losses().size(), 4u);
+  EXPECT_TRUE(run.validation_losses().empty());
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_EQ(run.losses(), whole.losses());
+  EXPECT_EQ(run.validation_losses(), whole.validation_losses());
+}
+
+TEST_F(RunTest, KeepsTheNewestCheckpointsAlone) {
+  auto run = tiny("run");
+  run.options.checkpoint_every = 1;
+  run.options.keep = 2;
+  run.train_on(1);
+  const std::filesystem::path checkpoints = run.directory + "/checkpoints";
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoints)) {
+    names.push_back(entry.path().filename());
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAre("step_00000011", "step_00000012"));
+}
+
+TEST_F(RunTest, AFinishedRunTrainsNothing) {
+  auto run = tiny("run");
+  run.train_on(1);
+  int64_t steps = 0;
+  EXPECT_EQ(run.train_on(1, [&](Session&, int64_t) { ++steps; }), 0);
+  EXPECT_EQ(steps, 0);
+}
+
+TEST_F(RunTest, NeverResumingStartsAnewAndKeepsWhatWasThere) {
+  auto run = tiny("run");
+  run.train_on(1);
+  const auto before = run.losses();
+  run.options.resume = "never";
+  run.options.steps = 6;
+  run.train_on(1);
+  EXPECT_EQ(run.losses().size(), 6u);
+  const std::string old = run.directory + "/checkpoints/step_00000012";
+  EXPECT_FALSE(std::filesystem::exists(old));
+  EXPECT_TRUE(std::filesystem::exists(old + ".set_aside"));
+}
+
+TEST_F(RunTest, ContinuesFromTheCheckpointThatIsNamed) {
+  auto run = tiny("run");
+  run.train_on(1);
+  const auto whole = run.losses();
+  run.options.resume = run.directory + "/checkpoints/step_00000005";
+  int64_t first = 0;
+  run.train_on(1, [&](Session&, int64_t step) { first = first ? first : step; });
+  EXPECT_EQ(first, 6);
+  EXPECT_EQ(run.losses(), whole);
+}
+
+TEST_F(RunTest, NamesTheFirstParameterOfACheckpointOfAnotherModel) {
+  auto run = tiny("run");
+  run.train_on(1);
+  run.channels = 16;
+  EXPECT_THAT(complaint(run), HasSubstr("tokens.weight"));
+}
+
+TEST_F(RunTest, RefusesToStartAnewWhereEveryCheckpointIsDamaged) {
+  auto run = tiny("run");
+  run.options.keep = 1;
+  run.train_on(1);
+  std::ofstream(run.directory + "/checkpoints/step_00000012/manifest.json") << "{}";
+  EXPECT_THROW(run.train_on(1), DataError);
+  EXPECT_THAT(complaint(run), HasSubstr("step_00000012"));
+}
+
+TEST_F(RunTest, NamesACheckpointThatIsNotThere) {
+  auto run = tiny("run");
+  run.options.resume = directory / "nowhere";
+  EXPECT_THAT(complaint(run), HasSubstr("nowhere: there is no such checkpoint"));
+}
+
+TEST_F(RunTest, NamesARunDirectoryThatItCannotUse) {
+  auto run = tiny("run");
+  std::ofstream(run.directory) << "a file";
+  EXPECT_THROW(run.train_on(1), ConfigurationError);
+  EXPECT_THAT(complaint(run), HasSubstr(run.directory));
+}
+
+TEST_F(RunTest, OneRankSaysWhyAndTheOthersEndSilently) {
+  auto run = tiny("run");
+  run.options.resume = directory / "nowhere";
+  auto group = distributed::in_process(2);
+  std::string second = "nothing";
+  std::thread other([&] {
+    Session session(std::move(group[1]));
+    try {
+      run.train(session);
+    } catch (const RankFailure& failure) {
+      second = failure.what();
+    }
+  });
+  Session session(std::move(group[0]));
+  EXPECT_THROW(run.train(session), RankFailure);
+  other.join();
+  EXPECT_EQ(second, "");
+}
+
+TEST_F(RunTest, RecordsEachStart) {
+  auto run = tiny("run");
+  run.options.steps = 5;
+  run.train_on(2);
+  run.options.steps = 6;
+  run.train_on(1);
+  std::ifstream file(run.directory + "/run.json");
+  const auto record = nlohmann::json::parse(file);
+  ASSERT_EQ(record.at("starts").size(), 2u);
+  EXPECT_EQ(record["starts"][0].at("world_size"), 2);
+  EXPECT_TRUE(record["starts"][0].at("resumed_from").is_null());
+  EXPECT_THAT(record["starts"][1].at("resumed_from").get<std::string>(),
+              HasSubstr("step_00000005"));
+}
+
+}  // namespace
+}  // namespace ripieno

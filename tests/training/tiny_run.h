@@ -1,0 +1,127 @@
+// A run that takes a moment: a GPT of one block on a made-up text, on every rank of a group of
+// threads.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ripieno/core/nn/gpt.h"
+#include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/random.h"
+#include "ripieno/distributed/data_parallel.h"
+#include "ripieno/io/metrics.h"
+#include "ripieno/io/token_loader.h"
+#include "ripieno/training/run.h"
+
+namespace ripieno {
+
+// A directory of the test's own, gone with it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    static int count = 0;
+    const auto name = "ripieno_run_" + std::to_string(getpid()) + "_" + std::to_string(count++);
+    path_ = std::filesystem::temp_directory_path() / name;
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// 2,000 characters of four kinds, with something to learn in them.
+inline std::string tiny_text() {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += "abcd"[(i * i / 3 + i / 7) % 4];
+  return text;
+}
+
+// What a test may do in the course of a run: before the step of that number, on that rank.
+using Event = std::function<void(Session&, int64_t step)>;
+
+struct TinyRun {
+  std::string directory;
+  RunOptions options = {.steps = 12, .checkpoint_every = 5, .evaluate_every = 4};
+  int64_t batch_size = 8;
+  double dropout = 0.1;
+  int64_t channels = 8;
+  uint64_t seed = 3;
+
+  // One rank of it. The exit status.
+  int train(Session& session, const Event& before_step = {}) const {
+    random_context().seed = seed;
+    const auto text = tiny_text();
+    const auto data = io::TokenData::of(text, io::Tokenizer::characters_of(text));
+    io::TokenLoader loader(data, {.batch_size = batch_size, .context = 16, .seed = seed}, session);
+    nn::Gpt model({.vocab = 4,
+                   .layers = 1,
+                   .heads = 2,
+                   .channels = channels,
+                   .context = 16,
+                   .dropout = dropout});
+    model.to(session.device());
+    optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2});
+    distributed::DataParallel parallel(model, optimizer, session.communicator());
+    Run run(directory, session, model, optimizer, loader, options);
+    run.validate_with([&](const io::Batch& batch) {
+      if (before_step) before_step(session, -1);
+      return Measured{model.loss(batch.inputs, batch.targets), std::nullopt};
+    });
+    while (const auto batch = run.next()) {
+      if (before_step) before_step(session, run.step() + 1);
+      const Loss loss = model.loss(batch->inputs, batch->targets);
+      parallel.backward(loss);
+      parallel.step();
+      run.log(loss);
+    }
+    return run.exit_status();
+  }
+
+  // On the threads of a group; rank 0's exit status. Rethrows what rank 0 threw.
+  int train_on(int ranks, const Event& before_step = {}) const {
+    auto group = distributed::in_process(ranks);
+    std::vector<int> statuses(group.size());
+    std::vector<std::exception_ptr> failures(group.size());
+    std::vector<std::thread> threads;
+    for (std::size_t rank = 0; rank < group.size(); ++rank) {
+      threads.emplace_back([&, rank] {
+        try {
+          Session session(std::move(group[rank]));
+          statuses[rank] = train(session, before_step);
+        } catch (...) {
+          failures[rank] = std::current_exception();
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    if (failures[0]) std::rethrow_exception(failures[0]);
+    for (const int status : statuses) EXPECT_EQ(status, statuses[0]);
+    return statuses[0];
+  }
+
+  std::map<int64_t, double> losses() const { return values(&io::StepMetrics::loss); }
+  std::map<int64_t, double> validation_losses() const {
+    return values(&io::StepMetrics::validation_loss);
+  }
+
+ private:
+  std::map<int64_t, double> values(std::optional<double> io::StepMetrics::*member) const {
+    std::map<int64_t, double> found;
+    for (const auto& metrics : io::read_metrics(directory + "/metrics.jsonl")) {
+      if (metrics.*member) found[metrics.step] = *(metrics.*member);
+    }
+    return found;
+  }
+};
+
+}  // namespace ripieno
