@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace ripieno::kernels::cpu {
@@ -22,7 +26,7 @@ template <typename Body>
 void parallel_for(int64_t count, [[maybe_unused]] int64_t work_per_item, const Body& body) {
 #ifdef _OPENMP
   const int threads = cpu_threads();
-  if (threads > 1 && count > 1 && count * work_per_item >= kParallelGrain) {
+  if (threads > 1 && count > 1 && count * work_per_item >= kParallelGrain && !omp_in_parallel()) {
     // Always the whole team: OpenMP would end the threads that a smaller one leaves over.
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t i = 0; i < count; ++i) body(i);

@@ -10,7 +10,7 @@
 namespace ripieno::kernels::cpu {
 
 // What scratch is used for: two uses that overlap in time need two names.
-enum class Scratch { kLeft, kRight, kOut, kAttention, kAttentionBlock, kCount };
+enum class Scratch { kPacked, kLeft, kRight, kOut, kAttention, kAttentionBlock, kCount };
 
 // At least `size` elements, aligned to a cache line, with unknown contents; valid until the
 // thread's next call with the same use.
