@@ -53,10 +53,13 @@ std::string Module::path() const {
   return above.empty() ? name_ : above + "." + name_;
 }
 
-uint64_t Module::random_stream() const { return ripieno::random_stream(path()); }
+uint64_t Module::random_stream() const {
+  return stream_ ? *stream_ : ripieno::random_stream(path());
+}
 
 void Module::collect(const std::string& prefix, const std::string& unit,
-                     std::vector<Named>& found) const {
+                     std::vector<Named>& found) {
+  stream_ = ripieno::random_stream(path());
   for (const Parameter& parameter : own_) {
     found.push_back({prefix + parameter.name, unit, &parameter});
   }

@@ -81,11 +81,12 @@ class Module : LazyMemory {
   void materialize() override;
   Module& outermost();
   std::string path() const;
-  void collect(const std::string& prefix, const std::string& unit, std::vector<Named>& found) const;
+  void collect(const std::string& prefix, const std::string& unit, std::vector<Named>& found);
 
   std::string name_;
   Module* whole_ = nullptr;
   bool training_ = true;
+  std::optional<uint64_t> stream_;  // known once the model is built
   std::vector<Parameter> own_;
   std::vector<Part> parts_;
   std::optional<Parameters> parameters_;
