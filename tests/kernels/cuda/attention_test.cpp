@@ -1,0 +1,76 @@
+#include "ripieno/kernels/attention.h"
+
+#include "kernel_test.h"
+
+namespace ripieno::testing {
+namespace {
+
+class Attention : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cuda, Attention, device_runs(), run_name);
+
+struct Case {
+  int64_t batch, time, heads, head_size;
+};
+
+// Sizes about a warp of keys and about a slice of channels.
+constexpr Case kCases[] = {
+    {1, 1, 1, 1}, {2, 31, 2, 16}, {1, 33, 1, 32}, {1, 70, 2, 33}, {1, 5, 1, 300}};
+
+// q, k and v packed as (batch, time, 3, heads, head_size).
+kernels::AttentionShape packed(const Case& c) {
+  const int64_t row = 3 * c.heads * c.head_size;
+  return {.batch = c.batch,
+          .time = c.time,
+          .heads = c.heads,
+          .head_size = c.head_size,
+          .qkv_batch_stride = c.time * row,
+          .qkv_time_stride = row,
+          .scale = 1.0 / std::sqrt(static_cast<double>(c.head_size))};
+}
+
+TEST_P(Attention, ForwardAgreesWithTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const Case& c : kCases) {
+      const auto shape = packed(c);
+      const int64_t channels = c.heads * c.head_size;
+      Both<T> qkv = some_numbers<T>(3 * c.batch * c.time * channels, 1);
+      Both<T> out(c.batch * c.time * channels);
+      Both<accumulator_t<T>> log_sum_exp(c.batch * c.heads * c.time);
+      on_both([&](auto place, auto at) {
+        const T* q = at(qkv);
+        kernels::attention_forward(place, at(out), at(log_sum_exp), q, q + channels,
+                                   q + 2 * channels, shape);
+      });
+      expect_agreement(out, 2 * kTolerance<T>);
+      expect_agreement(log_sum_exp, 2 * kTolerance<T>);
+    }
+  });
+}
+
+TEST_P(Attention, BackwardAgreesWithTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const Case& c : kCases) {
+      const auto shape = packed(c);
+      const int64_t channels = c.heads * c.head_size, size = c.batch * c.time * channels;
+      Both<T> qkv = some_numbers<T>(3 * size, 1), out(size), grad_out = some_numbers<T>(size, 2);
+      Both<accumulator_t<T>> log_sum_exp(c.batch * c.heads * c.time);
+      Both<accumulator_t<T>> workspace(c.batch * c.heads * c.time);
+      Both<T> gradient(3 * size);
+      kernels::attention_forward(OnCpu{}, out.host(), log_sum_exp.host(), qkv.host(),
+                                 qkv.host() + channels, qkv.host() + 2 * channels, shape);
+      out.update_device();
+      log_sum_exp.update_device();
+      on_both([&](auto place, auto at) {
+        const T* q = at(qkv);
+        T* grad_q = at(gradient);
+        kernels::attention_backward(place, grad_q, grad_q + channels, grad_q + 2 * channels,
+                                    at(workspace), at(grad_out), q, q + channels, q + 2 * channels,
+                                    at(out), at(log_sum_exp), shape);
+      });
+      expect_agreement(gradient, 8 * kTolerance<T>);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace ripieno::testing

@@ -1,0 +1,81 @@
+#include "ripieno/kernels/optimizer.h"
+
+#include "kernel_test.h"
+
+namespace ripieno::testing {
+namespace {
+
+class Optimizer : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cuda, Optimizer, device_runs(), run_name);
+
+using kernels::DecaySegment;
+using kernels::StepScalars;
+
+// Two decays, and a hole that no segment covers.
+Both<DecaySegment> segments() {
+  return {DecaySegment{0, 31, 0.1f}, DecaySegment{31, 64, 0.0f}, DecaySegment{70, 1001, 0.2f}};
+}
+
+Both<StepScalars> third_step() {
+  return {StepScalars{.learning_rate = 0.01f,
+                      .gradient_scale = 0.5f,
+                      .first_correction = 1.0f / (1.0f - 0.729f),
+                      .second_correction = 1.0f / (1.0f - 0.970299f)}};
+}
+
+TEST_P(Optimizer, AdamWAgreesWithTheCpuWithAndWithoutAMaster) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const bool has_master : {false, true}) {
+      Both<T> parameter = some_numbers<T>(1001, 1), gradient = some_numbers<T>(1001, 2);
+      Both<float> master = some_numbers<float>(1001, 1);
+      Both<float> first = some_numbers<float>(1001, 3), second = some_numbers<float>(1001, 4, 0.1);
+      auto decays = segments();
+      auto scalars = third_step();
+      on_both([&](auto place, auto at) {
+        kernels::adamw(place, at(parameter), has_master ? at(master) : nullptr, at(first),
+                       at(second), at(gradient), at(decays), 3, at(scalars),
+                       {.beta1 = 0.9f, .beta2 = 0.99f});
+      });
+      expect_agreement(parameter);
+      expect_agreement(master);
+      expect_agreement(first);
+      expect_agreement(second);
+    }
+  });
+}
+
+TEST_P(Optimizer, SgdAgreesWithTheCpuWithAndWithoutMomentum) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const kernels::SgdConstants constants :
+         {kernels::SgdConstants{}, {.momentum = 0.9f}, {.momentum = 0.9f, .nesterov = true}}) {
+      Both<T> parameter = some_numbers<T>(1001, 1), gradient = some_numbers<T>(1001, 2);
+      Both<float> master = some_numbers<float>(1001, 1), velocity = some_numbers<float>(1001, 3);
+      auto decays = segments();
+      auto scalars = third_step();
+      on_both([&](auto place, auto at) {
+        kernels::sgd(place, at(parameter), at(master),
+                     constants.momentum > 0 ? at(velocity) : nullptr, at(gradient), at(decays), 3,
+                     at(scalars), constants);
+      });
+      expect_agreement(parameter);
+      expect_agreement(master);
+      expect_agreement(velocity);
+    }
+  });
+}
+
+TEST_P(Optimizer, StepScalarsAreTheCpusToTheBit) {
+  for (const double count : {0.0, 7.0}) {
+    for (const double max_norm : {0.0, 0.5, 100.0}) {
+      auto scalars = third_step();
+      Both<double> squares{90.0}, counted{count};
+      on_both([&](auto place, auto at) {
+        kernels::finish_step_scalars(place, at(scalars), at(squares), at(counted), max_norm);
+      });
+      expect_same_bits(scalars);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ripieno::testing

@@ -1,0 +1,50 @@
+#include "ripieno/kernels/softmax.h"
+
+#include "kernel_test.h"
+
+namespace ripieno::testing {
+namespace {
+
+class Softmax : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cuda, Softmax, device_runs(), run_name);
+
+TEST_P(Softmax, ForwardAgreesWithTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const int64_t cols : kSizes) {
+      for (const bool logarithm : {false, true}) {
+        const int64_t rows = 3;
+        Both<T> out(rows * cols), in = some_numbers<T>(rows * cols, 1, -8, 8);
+        on_both([&](auto place, auto at) {
+          kernels::softmax_forward(place, at(out), at(in), rows, cols, logarithm);
+        });
+        expect_agreement(out);
+      }
+    }
+  });
+}
+
+TEST_P(Softmax, BackwardAgreesWithTheCpuWhereItOverwritesItsInput) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const int64_t cols : kSizes) {
+      for (const bool logarithm : {false, true}) {
+        const int64_t rows = 3;
+        Both<T> gradient = some_numbers<T>(rows * cols, 1), out = some_numbers<T>(rows * cols, 2);
+        on_both([&](auto place, auto at) {
+          kernels::softmax_backward(place, at(gradient), at(gradient), at(out), rows, cols,
+                                    logarithm);
+        });
+        expect_agreement(gradient, 40 * kTolerance<T>);
+      }
+    }
+  });
+}
+
+TEST_P(Softmax, OfNoRowsDoesNothing) {
+  Both<float> out{1.0f};
+  on_both(
+      [&](auto place, auto at) { kernels::softmax_forward(place, at(out), at(out), 0, 1, false); });
+  expect_same_bits(out);
+}
+
+}  // namespace
+}  // namespace ripieno::testing

@@ -1,0 +1,56 @@
+#include "kernel_test.h"
+#include "ripieno/kernels/elementwise.h"
+
+namespace ripieno::testing {
+namespace {
+
+class Strided : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cuda, Strided, device_runs(), run_name);
+
+using kernels::StridedShape;
+
+// An output of (2, 7, 5): a is transposed, b is a row broadcast.
+constexpr StridedShape kBroadcast{
+    .rank = 3, .sizes = {2, 7, 5}, .strides_a = {35, 1, 7}, .strides_b = {0, 0, 1}};
+constexpr StridedShape kScalar{.rank = 0};
+constexpr int64_t kSize = 70;
+
+TEST_P(Strided, BinaryBroadcastsAsOnTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    Both<T> out(kSize), a = some_numbers<T>(kSize, 1), b = some_numbers<T>(5, 2);
+    on_both([&](auto place, auto at) {
+      kernels::binary_strided(place, at(out), at(a), at(b), kBroadcast, kernels::Binary::kSubtract);
+    });
+    expect_agreement(out);
+  });
+}
+
+TEST_P(Strided, AScalarIsOneElement) {
+  Both<float> out(1), a{2.0f}, b{3.0f};
+  on_both([&](auto place, auto at) {
+    kernels::binary_strided(place, at(out), at(a), at(b), kScalar, kernels::Binary::kMultiply);
+  });
+  expect_same_bits(out);
+  EXPECT_EQ(out.from_device()[0], 6.0f);
+}
+
+TEST_P(Strided, CopiesMoveEachWordAsOnTheCpu) {
+  const auto check = []<typename Word>(Word) {
+    Both<Word> in(kSize), gathered(kSize), scattered(2 * kSize);
+    for (int64_t i = 0; i < kSize; ++i) in.host()[i] = static_cast<Word>(i * 0x0123456789abcdefu);
+    in.update_device();
+    on_both([&](auto place, auto at) {
+      kernels::copy_strided(place, at(gathered), at(in), kBroadcast);
+      kernels::copy_to_strided(place, at(scattered) + 3, at(in), kBroadcast);
+    });
+    expect_same_bits(gathered);
+    expect_same_bits(scattered);  // what lies outside keeps its bits
+  };
+  check(uint8_t{});
+  check(uint16_t{});
+  check(uint32_t{});
+  check(uint64_t{});
+}
+
+}  // namespace
+}  // namespace ripieno::testing
