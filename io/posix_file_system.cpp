@@ -16,17 +16,20 @@
 namespace ripieno::io {
 namespace {
 
-std::string gibibytes(double bytes) { return fmt::format("{:.3g} GiB", bytes / (1 << 30)); }
+std::string readable(double bytes) {
+  const bool is_large = bytes >= 1 << 30;
+  return fmt::format("{:.1f} {}", bytes / (is_large ? 1 << 30 : 1 << 20), is_large ? "GiB" : "MiB");
+}
 
 std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
   struct statvfs space;
   if (error == ENOSPC || error == EDQUOT) {
     const std::string needed =
-        needed_bytes > 0 ? gibibytes(static_cast<double>(needed_bytes)) + " needed" : "none left";
+        needed_bytes > 0 ? readable(static_cast<double>(needed_bytes)) + " needed" : "none left";
     if (error == EDQUOT || ::statvfs(parent_of(path).c_str(), &space) != 0)
       return "; free some space: " + needed;
     const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
-    return fmt::format("; free some space: {}, {} free", needed, gibibytes(free));
+    return fmt::format("; free some space: {}, {} free", needed, readable(free));
   }
   if (error == EACCES || error == EPERM || error == EROFS)
     return "; make it writable, or choose another directory";
@@ -78,9 +81,7 @@ class PosixWritableFile final : public WritableFile {
   }
 
   void sync() override {
-    if (sync_failed_) fail("sync: an earlier sync of " + path_ + " failed; write it anew");
-    sync_failed_ = ::fsync(file_.get()) != 0;
-    if (sync_failed_) refuse("sync", path_, errno, needed_bytes_);
+    if (::fsync(file_.get()) != 0) refuse("sync", path_, errno, needed_bytes_);
   }
 
  private:
@@ -94,7 +95,6 @@ class PosixWritableFile final : public WritableFile {
   std::string path_;
   Descriptor file_;
   int64_t needed_bytes_ = 0;
-  bool sync_failed_ = false;
 };
 
 // ESTALE: the file was replaced on a network file system; opening it again finds the new one.

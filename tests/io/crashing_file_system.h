@@ -1,0 +1,207 @@
+// CrashingFileSystem: files in memory that fail on demand, and of which a power cut keeps only what
+// was synced, or some more: both are what a disk may do.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/file_system.h"
+
+namespace ripieno::io {
+
+// Not a std::exception, so that no error handling goes on without power.
+struct PowerCut {};
+
+class CrashingFileSystem final : public FileSystem {
+ public:
+  // The operation number `operations` from now, and all after it, do not happen.
+  void cut_power_after(int operations) { cut_at_ = operations_ + operations; }
+  // The operation number `operations` from now fails; those after it work.
+  void fail_after(int operations) { fail_at_ = operations_ + operations; }
+  bool failed() const { return fail_at_ >= 0 && operations_ > fail_at_; }
+
+  enum class Survives { what_was_synced, every_name, some };
+  // What is on the disk after a power cut. Bytes that were not synced are lost, or, with `some`,
+  // torn.
+  void restart(Survives survives, unsigned seed = 0) {
+    cut_at_ = fail_at_ = -1;
+    random_.seed(seed);
+    root_ = survivor(*root_, survives);
+  }
+
+  // Damage, past the interface.
+  std::string& bytes(const std::string& path) { return node(path)->bytes; }
+
+  std::unique_ptr<WritableFile> create(const std::string& path) override {
+    const std::lock_guard lock(mutex_);
+    step(path);
+    return std::make_unique<Writer>(*this, add(path, false));
+  }
+  std::unique_ptr<ReadableFile> open(const std::string& path) const override {
+    const std::lock_guard lock(mutex_);
+    step(path);
+    return std::make_unique<Reader>(node(path));
+  }
+  bool exists(const std::string& path) const override {
+    const std::lock_guard lock(mutex_);
+    step(path);
+    return find(path) != nullptr;
+  }
+  void make_directories(const std::string& path) override {
+    const std::lock_guard lock(mutex_);
+    step(path);
+    for (std::size_t end = 0; end != std::string::npos;) {
+      end = path.find('/', end + 1);
+      const std::string part = path.substr(0, end);
+      if (find(part) == nullptr) add(part, true);
+    }
+  }
+  std::vector<std::string> names_in(const std::string& directory) const override {
+    const std::lock_guard lock(mutex_);
+    step(directory);
+    std::vector<std::string> names;
+    for (const auto& [name, child] : node(directory)->names) names.push_back(name);
+    return names;
+  }
+  void rename(const std::string& from, const std::string& to) override {
+    const std::lock_guard lock(mutex_);
+    step(from);
+    const auto old = find(to);
+    if (old != nullptr && !old->names.empty()) throw StorageError(to + " is not empty");
+    const auto moved = node(from);
+    node(parent_of(from))->names.erase(name_of(from));
+    node(parent_of(to))->names[name_of(to)] = moved;
+  }
+  void remove_all(const std::string& path) override {
+    const std::lock_guard lock(mutex_);
+    step(path);
+    if (find(path) != nullptr) remove_below(*node(parent_of(path)), name_of(path));
+  }
+  void sync_directory(const std::string& path) override {
+    const std::lock_guard lock(mutex_);
+    step(path);
+    const auto directory = node(path);
+    directory->synced_names = directory->names;
+  }
+
+ private:
+  struct Node {
+    bool is_directory = false;
+    std::string bytes, synced_bytes;
+    bool is_lost = false;  // a sync failed: later ones succeed, and mean nothing
+    std::map<std::string, std::shared_ptr<Node>> names, synced_names;
+  };
+
+  class Writer final : public WritableFile {
+   public:
+    Writer(CrashingFileSystem& files, std::shared_ptr<Node> node) : files_(files), node_(node) {}
+    void reserve(int64_t) override { files_.step("reserve"); }
+    void append(std::span<const std::byte> bytes) override {
+      const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      node_->bytes += text.substr(0, text.size() / 2);  // torn, if it fails
+      files_.step("append");
+      node_->bytes += text.substr(text.size() / 2);
+    }
+    void sync() override {
+      try {
+        files_.step("sync");
+      } catch (const StorageError&) {
+        node_->is_lost = true;
+        throw;
+      }
+      if (!node_->is_lost) node_->synced_bytes = node_->bytes;
+    }
+
+   private:
+    CrashingFileSystem& files_;
+    std::shared_ptr<Node> node_;
+  };
+
+  class Reader final : public ReadableFile {
+   public:
+    explicit Reader(std::shared_ptr<Node> node) : node_(node) {}
+    int64_t size() const override { return std::ssize(node_->bytes); }
+    void read(int64_t offset, std::span<std::byte> into) const override {
+      if (offset + std::ssize(into) > size()) throw DataError("cut off");
+      std::memcpy(into.data(), node_->bytes.data() + offset, into.size());
+    }
+
+   private:
+    std::shared_ptr<Node> node_;
+  };
+
+  static std::string name_of(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);  // all of it where there is no slash
+  }
+
+  void step(const std::string& path) const {
+    const int operation = operations_++;
+    if (cut_at_ >= 0 && operation >= cut_at_) throw PowerCut();
+    if (operation == fail_at_) throw StorageError(path + ": operation fails");
+  }
+
+  std::shared_ptr<Node> find(const std::string& path) const {
+    std::shared_ptr<Node> found = root_;
+    for (std::size_t begin = 0; begin <= path.size() && found != nullptr;) {
+      const auto end = std::min(path.find('/', begin), path.size());
+      const std::string name = path.substr(begin, end - begin);
+      const auto child = found->names.find(name);
+      if (name != ".") found = child == found->names.end() ? nullptr : child->second;
+      begin = end + 1;
+    }
+    return found;
+  }
+  std::shared_ptr<Node> node(const std::string& path) const {
+    auto found = find(path);
+    if (found == nullptr) throw StorageError(path + " does not exist");
+    return found;
+  }
+  std::shared_ptr<Node> add(const std::string& path, bool is_directory) {
+    auto added = std::make_shared<Node>();
+    added->is_directory = is_directory;
+    node(parent_of(path))->names[name_of(path)] = added;
+    return added;
+  }
+  // One name after the other, as a disk does.
+  void remove_below(Node& parent, const std::string& name) {
+    const auto removed = parent.names.at(name);
+    while (!removed->names.empty()) remove_below(*removed, removed->names.begin()->first);
+    step(name);
+    parent.names.erase(name);
+  }
+
+  std::shared_ptr<Node> survivor(const Node& node, Survives survives) {
+    const auto kept = std::make_shared<Node>();
+    kept->is_directory = node.is_directory;
+    const bool keeps_names =
+        survives == Survives::every_name || (survives == Survives::some && random_() % 2 == 0);
+    for (const auto& [name, child] : keeps_names ? node.names : node.synced_names)
+      kept->names[name] = survivor(*child, survives);
+    kept->bytes = node.synced_bytes;
+    if (survives == Survives::some && node.bytes != node.synced_bytes)
+      kept->bytes = node.bytes.substr(0, random_() % (node.bytes.size() + 1));
+    kept->synced_bytes = kept->bytes;
+    kept->synced_names = kept->names;
+    return kept;
+  }
+
+  mutable std::mutex mutex_;
+  mutable int operations_ = 0;
+  int cut_at_ = -1;
+  int fail_at_ = -1;
+  std::mt19937 random_;
+  std::shared_ptr<Node> root_ = [] {
+    auto root = std::make_shared<Node>();
+    root->is_directory = true;
+    return root;
+  }();
+};
+
+}  // namespace ripieno::io
