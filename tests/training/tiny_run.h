@@ -3,10 +3,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <exception>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
@@ -19,25 +17,12 @@
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/metrics.h"
 #include "ripieno/io/token_loader.h"
+#include "io/temporary_directory.h"
 #include "ripieno/training/run.h"
 
 namespace ripieno {
 
-// A directory of the test's own, gone with it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    static int count = 0;
-    const auto name = "ripieno_run_" + std::to_string(getpid()) + "_" + std::to_string(count++);
-    path_ = std::filesystem::temp_directory_path() / name;
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using io::TemporaryDirectory;
 
 // 2,000 characters of four kinds, with something to learn in them.
 inline std::string tiny_text() {
