@@ -1,0 +1,64 @@
+// DataParallel: trains one model on the batches of all ranks, as if it were one batch on one.
+//
+//   parallel.backward(model.loss(inputs, targets));
+//   parallel.step();
+//
+// Every rank starts from rank 0's parameters. backward() sums the gradients of all ranks while it
+// makes them, and step() divides by what all ranks' losses count, so means are right however the
+// batch is cut. On one rank it costs nothing. One thread uses it; it is used and destroyed on every
+// rank alike.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/ops/cross_entropy.h"
+#include "ripieno/core/optim/optimizer.h"
+#include "ripieno/distributed/communicator.h"
+
+namespace ripieno::distributed {
+
+class GradientReducer;
+
+struct DataParallelOptions {
+  // Gradients are summed in ranges of the arena of about this size.
+  std::size_t bucket_bytes = std::size_t{4} << 20;
+  // Sum while backward runs, in a thread of its own: over MPI that takes MPI_THREAD_MULTIPLE.
+  bool overlap = true;
+};
+
+class DataParallel {
+ public:
+  enum class Accumulate { last, more };
+
+  // The three outlive this. A collective. Throws Error where the optimizer is another model's.
+  DataParallel(nn::Module& model, optim::Optimizer& optimizer, Communicator& communicator,
+               const DataParallelOptions& options = {});
+  ~DataParallel();
+  DataParallel(const DataParallel&) = delete;
+  DataParallel& operator=(const DataParallel&) = delete;
+
+  // Adds the gradients of a micro-batch. Accumulate::more: further ones of this step follow; the
+  // ranks communicate once, with the last. Ranks may cut their part into different numbers of them.
+  void backward(const Loss& loss, Accumulate accumulate = Accumulate::last);
+  // One step of the optimizer, the same on every rank. Throws CommunicationFailure where a peer was
+  // lost.
+  void step();
+
+  // Of the last step: over all micro-batches and ranks. Stands until the next step's last backward.
+  const Loss& loss() const { return loss_; }
+
+ private:
+  void add(const Loss& loss);
+  void start_alike();
+
+  optim::Optimizer& optimizer_;
+  Communicator& communicator_;
+  std::shared_ptr<GradientReducer> reducer_;  // where there are several ranks
+  Loss part_;                                 // this rank's, of the step that is under way
+  bool complete_ = false;                     // its last backward has run
+  Loss loss_;
+};
+
+}  // namespace ripieno::distributed

@@ -1,0 +1,87 @@
+#include "ripieno/distributed/gradient_reducer.h"
+
+#include <utility>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/kernels/cuda/runtime.h"
+
+namespace ripieno::distributed {
+
+GradientReducer::GradientReducer(const Parameters& parameters, Communicator& communicator,
+                                 std::size_t bucket_bytes, OrderedWorker::Place place)
+    : parameters_(parameters),
+      own_(place == OrderedWorker::Place::own_thread ? communicator.duplicate() : nullptr),
+      communicator_(own_ ? *own_ : communicator),
+      buckets_(
+          buckets_of(parameters.layout(), size_of(parameters.gradients().dtype()), bucket_bytes)),
+      bucket_of_(parameters.size()),
+      awaited_(buckets_.size()),
+      totals_({2}, DType::float64),
+      worker_(
+          static_cast<int>(buckets_.size()) + 1, [this](int piece) { reduce(piece); }, place) {
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    for (auto entry = buckets_[i].first_entry; entry < buckets_[i].entries_end; ++entry) {
+      bucket_of_[entry] = i;
+    }
+  }
+}
+
+void GradientReducer::begin(double sum, double count) {
+  totals_.data<double>()[0] = sum;
+  totals_.data<double>()[1] = count;
+  for (std::size_t i = 0; i < buckets_.size(); ++i) awaited_[i] = awaited_of(buckets_[i]);
+  ready_ = 0;
+  active_ = true;
+  zero_frozen();
+  worker_.release(1);
+}
+
+void GradientReducer::complete(std::size_t parameter) {
+  if (!active_) return;
+  --awaited_[bucket_of_[parameter]];
+  const std::size_t before = ready_;
+  while (ready_ < buckets_.size() && awaited_[ready_] == 0) ++ready_;
+  if (ready_ > before) worker_.release(static_cast<int>(ready_) + 1);
+}
+
+void GradientReducer::complete_all() {
+  active_ = false;
+  parameters_.complete_gradients();  // of buckets that are still held back, since one was missing
+  worker_.release(static_cast<int>(buckets_.size()) + 1);
+}
+
+const Tensor& GradientReducer::finish() {
+  worker_.finish();
+  return totals_;
+}
+
+// Piece 0: the totals; then the buckets.
+void GradientReducer::reduce(int piece) {
+  if (piece == 0) return communicator_.all_reduce(totals_);
+  Arena& gradients = parameters_.gradients();
+  // Each thread chooses its GPU; this one does it with its first bucket of a step.
+  if (piece == 1 && gradients.device().is_cuda()) {
+    kernels::cuda::set_device(gradients.device().index);
+  }
+  const Bucket& bucket = buckets_[static_cast<std::size_t>(piece) - 1];
+  communicator_.all_reduce(gradients.range(bucket.begin, bucket.end));
+}
+
+// Nobody waits for frozen parameters, so their gradients have to be zero beforehand.
+void GradientReducer::zero_frozen() const {
+  for (const Tensor& parameter : parameters_.tensors()) {
+    if (parameter.requires_gradient()) continue;
+    autograd::Leaf& leaf = *parameter.implementation().leaf;
+    if (!std::exchange(leaf.has_gradient, true)) leaf.gradient.fill(0.0);
+  }
+}
+
+std::size_t GradientReducer::awaited_of(const Bucket& bucket) const {
+  std::size_t count = 0;
+  for (auto entry = bucket.first_entry; entry < bucket.entries_end; ++entry) {
+    count += parameters_.tensors()[entry].requires_gradient();
+  }
+  return count;
+}
+
+}  // namespace ripieno::distributed

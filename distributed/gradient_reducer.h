@@ -1,0 +1,49 @@
+// GradientReducer: sums the gradients of all ranks, bucket by bucket, while backward makes them.
+//
+// Buckets are reduced in the order of the plan on every rank, whatever the order in which gradients
+// complete.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ripieno/core/parameters.h"
+#include "ripieno/distributed/buckets.h"
+#include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/ordered_worker.h"
+
+namespace ripieno::distributed {
+
+class GradientReducer {
+ public:
+  // Reduces in a thread of its own, over its own duplicate of `communicator`, or over
+  // `communicator` itself within finish().
+  GradientReducer(const Parameters& parameters, Communicator& communicator,
+                  std::size_t bucket_bytes, OrderedWorker::Place place);
+
+  // The step's last backward begins; `sum` and `count` of this rank's loss are reduced along.
+  void begin(double sum, double count);
+  // The gradient of a parameter (its index) is complete.
+  void complete(std::size_t parameter);
+  // Backward is over: every gradient is there, or zero. Returns once all are summed: (sum, count)
+  // of all ranks, float64, on the host.
+  const Tensor& finish();
+
+ private:
+  void reduce(int piece);
+  void zero_frozen() const;
+  std::size_t awaited_of(const Bucket& bucket) const;
+
+  Parameters parameters_;
+  std::unique_ptr<Communicator> own_;
+  Communicator& communicator_;
+  std::vector<Bucket> buckets_;
+  std::vector<std::size_t> bucket_of_;  // (parameters)
+  std::vector<std::size_t> awaited_;    // (buckets) gradients that are not complete yet
+  std::size_t ready_ = 0;               // buckets before this one are released
+  bool active_ = false;
+  Tensor totals_;         // (2) float64: the loss's sum and count
+  OrderedWorker worker_;  // last: its thread uses all of these
+};
+
+}  // namespace ripieno::distributed
