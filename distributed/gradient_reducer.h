@@ -25,8 +25,9 @@ class GradientReducer {
   void begin(double sum, double count);
   // The gradient of a parameter (its index) is complete.
   void complete(std::size_t parameter);
-  // Backward is over: every gradient is there, or zero. Returns once all are summed: (sum, count)
-  // of all ranks, float64, on the host.
+  // Backward is over: every gradient is there, or zero.
+  void complete_all();
+  // Returns once all are summed: (sum, count) of all ranks, float64, on the host.
   const Tensor& finish();
 
  private:
