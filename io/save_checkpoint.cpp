@@ -245,7 +245,6 @@ void Save::set_aside() {
   }
   files_.remove_all(aside);
   files_.rename(whole_, aside);
-  files_.sync_directory(directory_);
 }
 
 // The manifest first: what is left after a power cut is not taken for a checkpoint.
@@ -260,9 +259,8 @@ void Save::keep_newest() {
   std::set<int64_t> kept;
   for (const StepDirectory& found : step_directories(files_, directory_)) {
     if (found.step > step_ || found.suffix == kPartial || found.suffix == kDamaged) continue;
-    const bool is_cut = !files_.exists(fmt::format("{}/{}", found.path, kManifestName));
     const bool is_surplus = options_.keep > 0 && std::ssize(kept) >= options_.keep;
-    if (is_cut || is_surplus || kept.contains(found.step)) {
+    if (is_surplus || kept.contains(found.step)) {
       remove_checkpoint(found.path);
     } else if (opens(files_, found.path)) {  // else it is not one to fall back on
       kept.insert(found.step);

@@ -1,6 +1,8 @@
 // What a save leaves when the power is cut, or storage fails, at any of its operations.
 #include <gmock/gmock.h>
 
+#include <functional>
+
 #include "io/crashing_file_system.h"
 #include "io/sample_state.h"
 #include "ripieno/core/error.h"
@@ -160,6 +162,46 @@ TEST(Checkpoint, LeavesNoRemainsWhereASaveFails) {
     for (const std::string& name : files.names_in("run/checkpoints"))
       EXPECT_EQ(name.size(), std::string_view("step_00000000").size()) << name;
   }
+}
+
+// Does something, and then fails, when a side file is synced.
+class FailingSideFiles final : public CrashingFileSystem {
+ public:
+  std::function<void()> before_failing;
+
+  std::unique_ptr<WritableFile> create(const std::string& path) override {
+    auto file = CrashingFileSystem::create(path);
+    if (path.find(".json") == std::string::npos || before_failing == nullptr) return file;
+    return std::make_unique<Failing>(std::move(file), std::exchange(before_failing, nullptr));
+  }
+
+ private:
+  class Failing final : public WritableFile {
+   public:
+    Failing(std::unique_ptr<WritableFile> file, std::function<void()> before_failing)
+        : file_(std::move(file)), before_failing_(std::move(before_failing)) {}
+    void reserve(int64_t bytes) override { file_->reserve(bytes); }
+    void append(std::span<const std::byte> bytes) override { file_->append(bytes); }
+    void sync() override {
+      before_failing_();
+      throw StorageError("sync fails");
+    }
+
+   private:
+    std::unique_ptr<WritableFile> file_;
+    std::function<void()> before_failing_;
+  };
+};
+
+TEST(Checkpoint, IsNotCommittedWithAShardWhoseRankMayStillFail) {
+  FailingSideFiles files;
+  const auto save_share = [&](int rank) {
+    save_checkpoint(files, "run", 1, share_of(sample_state(1), rank, 2), {},
+                    {.rank = rank, .size = 2, .attempt = "first", .timeout_seconds = 0});
+  };
+  files.before_failing = [&] { EXPECT_THROW(save_share(0), StorageError); };
+  EXPECT_THROW(save_share(1), StorageError);
+  EXPECT_EQ(newest_intact(files, "run").path, std::nullopt);
 }
 
 }  // namespace

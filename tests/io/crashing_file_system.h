@@ -19,7 +19,7 @@ namespace ripieno::io {
 // Not a std::exception, so that no error handling goes on without power.
 struct PowerCut {};
 
-class CrashingFileSystem final : public FileSystem {
+class CrashingFileSystem : public FileSystem {
  public:
   // The operation number `operations` from now, and all after it, do not happen.
   void cut_power_after(int operations) { cut_at_ = operations_ + operations; }

@@ -4,6 +4,7 @@
 
 #include "io/crashing_file_system.h"
 #include "io/temporary_directory.h"
+#include "io/tiny_disk.h"
 #include "ripieno/core/error.h"
 
 namespace ripieno::io {
@@ -106,6 +107,15 @@ TEST(LocalFiles, KnowTheDirectoryOfAPath) {
   EXPECT_EQ(parent_of("a"), ".");
   EXPECT_EQ(parent_of("/a"), "/");
   EXPECT_EQ(parent_of("/"), "/");
+}
+
+TEST(LocalFiles, MeetAFullDiskBeforeTheFirstByte) {
+  const TinyDisk disk("100k");
+  if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
+  const auto file = local_files().create(disk / "a");
+  EXPECT_THAT(
+      [&] { file->reserve(3 << 19); },
+      ThrowsMessage<StorageError>(HasSubstr("free some space: 1.5 MiB needed, 0.1 MiB free")));
 }
 
 TEST(CrashingFileSystem, LosesWhatWasNotSynced) {
