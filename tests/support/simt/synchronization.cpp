@@ -59,9 +59,9 @@ std::vector<std::string> Scheduler::barriers_met() const {
 
 void Scheduler::wait_at_barrier(Location where) {
   Thread& thread = threads_[current_];
+  if (returned_ > 0) fail("__syncthreads at " + to_string(where) + " after threads returned");
   if (at_barrier_ == 0) {
     barrier_site_ = where;
-    if (returned_ > 0) fail("__syncthreads at " + to_string(where) + " after threads returned");
   } else if (!same_site(barrier_site_, where)) {
     thread.state = State::kWaiting;
     thread.waits_in = "__syncthreads";

@@ -1,0 +1,87 @@
+// Takes each barrier out of the kernels, and expects that some order of threads shows it.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "kernel_test.h"
+#include "ripieno/kernels/embedding.h"
+#include "ripieno/kernels/reduce.h"
+#include "ripieno/kernels/softmax.h"
+
+namespace ripieno::testing {
+namespace {
+
+template <typename T>
+bool agrees(Both<T>& array) {
+  const auto device = array.from_device();
+  for (int64_t i = 0; i < array.size(); ++i) {
+    if (!agree(to_double(device[i]), to_double(array.host()[i]), kTolerance<T>)) return false;
+  }
+  return true;
+}
+
+bool softmax_agrees() {
+  Both<float> out(1001), in = some_numbers<float>(1001, 1, -8, 8);
+  on_both([&](auto place, auto at) {
+    kernels::softmax_forward(place, at(out), at(in), 1, 1001, false);
+  });
+  return agrees(out);
+}
+
+bool embedding_agrees() {
+  const int64_t vocab = 300, count = 700;
+  Both<float> grad_table(vocab), grad_out = some_numbers<float>(count, 1, -1e6, 1e6);
+  Both<int32_t> ids = some_ids(count, 2, 0, vocab - 1), workspace(3 * count + vocab + 1);
+  for (int64_t i = 0; i < count; i += 2) ids.host()[i] = 7;
+  ids.update_device();
+  on_both([&](auto place, auto at) {
+    kernels::embedding_backward(place, at(grad_table), at(workspace), at(grad_out), at(ids), count,
+                                vocab, 1, false);
+  });
+  const auto device = grad_table.from_device();
+  return std::equal(device.get(), device.get() + vocab, grad_table.host());
+}
+
+bool column_sums_agree() {
+  Both<float> out(33), in = some_numbers<float>(40 * 33, 1);
+  on_both([&](auto place, auto at) {
+    kernels::reduce(place, at(out), at(in), 1, 40, 33, kernels::Reduction::kSum, 1.0, false);
+  });
+  return agrees(out);
+}
+
+bool all_agree_in_each_order() {
+  for (const auto order : {simt::Order::kForward, simt::Order::kReverse, simt::Order::kRandom}) {
+    simt::configuration().schedule = {order, 1};
+    if (!softmax_agrees() || !embedding_agrees() || !column_sums_agree()) return false;
+  }
+  return true;
+}
+
+// A child's, since a kernel without its barrier may write anywhere; a crash is noticed as well.
+bool was_noticed(int status) { return !WIFEXITED(status) || WEXITSTATUS(status) != 0; }
+
+[[noreturn]] void run_and_exit() {
+  alarm(30);
+  std::_Exit(all_agree_in_each_order() ? 0 : 1);
+}
+
+TEST(BarriersDeathTest, OfTheKernelsAreEachNeeded) {
+  simt::configuration().skipped_barrier.clear();
+  ASSERT_TRUE(all_agree_in_each_order());
+  int tried = 0;
+  for (const std::string& site : simt::barriers_met()) {
+    if (site.find("kernels/cuda/") == std::string::npos) continue;
+    if (site.find("tests/") != std::string::npos) continue;
+    simt::configuration().skipped_barrier = site;
+    EXPECT_EXIT(run_and_exit(), was_noticed, "") << "nothing needs the barrier at " << site;
+    ++tried;
+  }
+  simt::configuration().skipped_barrier.clear();
+  EXPECT_GE(tried, 5);
+}
+
+}  // namespace
+}  // namespace ripieno::testing

@@ -1,0 +1,62 @@
+#include "ripieno/kernels/cuda/runtime.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+
+#include "device_under_test.h"
+#include "ripieno/kernels/elementwise.h"
+
+namespace ripieno::testing {
+namespace {
+
+namespace cuda = kernels::cuda;
+
+// That this runs at all on a machine without a driver is half of what it tests.
+TEST(CudaRuntime, WithoutAGpuSaysWhyAndRefusesWork) {
+  if (cuda::device_count() > 0) GTEST_SKIP() << "this machine has a GPU";
+  EXPECT_NE(cuda::describe(), "");
+  EXPECT_THROW(cuda::allocate(16), cuda::CudaError);
+  EXPECT_THROW(cuda::synchronize(nullptr), cuda::CudaError);
+  cuda::deallocate(nullptr);
+}
+
+TEST(CudaRuntime, ALaunchThatFailsNamesTheKernelItsShapeAndTheReason) {
+  if (cuda::device_count() > 0) GTEST_SKIP() << "this machine has a GPU";
+  float value = 0;
+  try {
+    kernels::fill(kernels::OnCuda{}, &value, 1001, 1.0f);
+    FAIL() << "a launch without a GPU went through";
+  } catch (const cuda::CudaError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("grid (4, 1, 1), block (256, 1, 1): "));
+  }
+}
+
+class CudaMemory : public KernelTest {};
+INSTANTIATE_TEST_SUITE_P(Cuda, CudaMemory, device_runs(), run_name);
+
+TEST_P(CudaMemory, IsCopiedAndZeroed) {
+  const int32_t sent[] = {1, 2, 3};
+  int32_t received[3] = {};
+  void* const memory = cuda::allocate(sizeof(sent));
+  cuda::copy(memory, sent, sizeof(sent), nullptr);
+  cuda::zero(static_cast<int32_t*>(memory) + 1, sizeof(int32_t), nullptr);
+  cuda::copy(received, memory, sizeof(sent), nullptr);
+  cuda::synchronize(nullptr);
+  cuda::deallocate(memory);
+  EXPECT_THAT(received, ::testing::ElementsAre(1, 0, 3));
+}
+
+TEST_P(CudaMemory, OfMoreThanThereIsNamesTheSize) {
+  try {
+    cuda::allocate(std::size_t{1} << 60);
+    FAIL() << "an allocation of 2^60 bytes went through";
+  } catch (const cuda::CudaError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("1152921504606846976 bytes"));
+  }
+}
+
+}  // namespace
+}  // namespace ripieno::testing
