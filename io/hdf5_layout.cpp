@@ -12,9 +12,8 @@
 namespace ripieno::io {
 namespace {
 
-constexpr hsize_t kAlignBytes = 4096;       // of data sets
-constexpr hsize_t kAlignFromBytes = 65536;  // smaller ones lie close together
-constexpr hsize_t kMetadataBytes = 8192;    // taken at a time for what describes data sets
+constexpr hsize_t kAlignBytes = 64;       // so that a mapped file can be computed with
+constexpr hsize_t kMetadataBytes = 8192;  // taken at a time for what describes data sets
 
 using Sizes = std::array<hsize_t, Shape::kMaxRank>;
 
@@ -26,7 +25,7 @@ Hdf5Handle create_file(Hdf5Memory& memory) {
   const Hdf5Handle access = memory.access();
   const std::string what = "hdf5: lay out a file";
   check_hdf5(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), what);
-  check_hdf5(H5Pset_alignment(access.get(), kAlignFromBytes, kAlignBytes), what);
+  check_hdf5(H5Pset_alignment(access.get(), 1, kAlignBytes), what);
   check_hdf5(H5Pset_meta_block_size(access.get(), kMetadataBytes), what);
   return {H5Fcreate("layout", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose, what};
 }
