@@ -52,7 +52,7 @@ void read_line(const Json& line, StepMetrics& metrics) {
   const auto seconds = line.find("seconds");
   if (seconds == line.end()) return;
   metrics.seconds.clear();
-  for (const auto& [phase, value] : seconds->items()) {
+  for (const auto& [phase, value] : seconds->get_ref<const Json::object_t&>()) {
     if (!value.is_null()) metrics.seconds.emplace_back(phase, value.get<double>());
   }
 }

@@ -13,18 +13,18 @@ namespace ripieno::io {
 // set.
 struct StepMetrics {
   int64_t step = 0;  // counted from 1
-  std::optional<double> loss;
-  std::optional<double> validation_loss;
-  std::optional<double> accuracy;  // of validation, 0 to 1
-  std::optional<int64_t> tokens;   // since the run began
-  std::optional<int64_t> samples;
-  std::optional<double> tokens_per_s;
-  std::optional<double> samples_per_s;
-  std::optional<double> learning_rate;
-  std::optional<double> gradient_norm;
+  std::optional<double> loss = {};
+  std::optional<double> validation_loss = {};
+  std::optional<double> accuracy = {};  // of validation, 0 to 1
+  std::optional<int64_t> tokens = {};   // since the run began
+  std::optional<int64_t> samples = {};
+  std::optional<double> tokens_per_s = {};
+  std::optional<double> samples_per_s = {};
+  std::optional<double> learning_rate = {};
+  std::optional<double> gradient_norm = {};
   // Of this step, by phase: data, forward, backward, communication_exposed, optimizer, checkpoint,
   // total.
-  std::vector<std::pair<std::string, double>> seconds;
+  std::vector<std::pair<std::string, double>> seconds = {};
 
   bool operator==(const StepMetrics&) const = default;
 };

@@ -146,10 +146,13 @@ std::optional<double> TimeLeft::after(int64_t step, int64_t steps, Clock::time_p
 }
 
 std::string with_thousands(int64_t value) {
-  std::string digits = fmt::format("{}", value < 0 ? -value : value);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
-  return value < 0 ? "-" + digits : digits;
+  const std::string digits = fmt::format("{}", value < 0 ? -value : value);
+  std::string grouped = value < 0 ? "-" : "";
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
+    grouped += digits[i];
+  }
+  return grouped;
 }
 
 std::string clock_time(double seconds) {

@@ -16,11 +16,11 @@ namespace ripieno::io {
 struct ProgressState {
   int64_t step = 0;   // finished
   int64_t steps = 0;  // of the whole run
-  std::optional<double> loss;
-  std::optional<double> validation_loss;  // the newest
-  std::optional<double> units_per_s;
+  std::optional<double> loss = {};
+  std::optional<double> validation_loss = {};  // the newest
+  std::optional<double> units_per_s = {};
   std::string_view unit = "tokens";
-  std::optional<double> seconds_left;
+  std::optional<double> seconds_left = {};
 };
 
 // "step 1,200/2,000  ━━━━━━━━╸━━━━  60 %  loss 1.7310  validation 1.8802  54,210 tokens/s  0:12

@@ -14,8 +14,8 @@ struct ChartPoint {
 };
 
 struct Curve {
-  std::string style;  // the class of its line: "train", "smooth", "validation", …
-  std::vector<ChartPoint> points;
+  std::string style = {};  // the class of its line: "train", "smooth", "validation", …
+  std::vector<ChartPoint> points = {};
   bool dots = false;        // a dot, which tells its numbers, at each point
   bool mark_least = false;  // a label at the lowest point
 };
@@ -23,8 +23,8 @@ struct Curve {
 struct Chart {
   int width = 960;
   int height = 340;
-  std::string label;  // what it shows, for who cannot see it
-  std::vector<Curve> curves;
+  std::string label = {};  // what it shows, for who cannot see it
+  std::vector<Curve> curves = {};
   int x_ticks = 8;
   int y_ticks = 6;
   bool from_zero = false;  // the vertical axis begins at 0

@@ -129,7 +129,7 @@ std::string small_chart(std::string_view heading, std::string_view style,
   Chart chart{.width = 340,
               .height = 190,
               .label = std::string(heading),
-              .curves = {},
+
               .x_ticks = 3,
               .y_ticks = 3,
               .from_zero = from_zero};
@@ -239,7 +239,7 @@ std::string loss_section(const std::vector<StepMetrics>& metrics) {
   if (losses.empty() && validation.empty()) {
     return section("Loss", "<p class=\"empty\">No step has been logged yet.</p>");
   }
-  Chart chart{.label = "Loss over the steps", .curves = {}};
+  Chart chart{.label = "Loss over the steps"};
   const auto average = smoothed(losses, static_cast<double>(losses.size()) / 50);
   chart.curves = {{.style = "raw", .points = thinned(losses, kBuckets)},
                   {.style = "smooth", .points = thinned(average, kBuckets)},
