@@ -42,24 +42,29 @@ struct Gelu {
   }
 };
 
+// 0.5 (1 + tanh(u)) is the logistic function of 2 u, which loses nothing where tanh(u) is near -1.
 struct GeluTanh {
   template <typename A>
   static A value(A x) {
-    return A(0.5) * x * (A(1) + cpu::tanh(inner(x)));
+    return x * logistic(twice_inner(x));
   }
   template <typename A>
   static A derivative(A x) {
-    const A t = cpu::tanh(inner(x));
-    const A slope = kScale<A> * (A(1) + A(3 * 0.044715) * x * x);
-    return A(0.5) * (A(1) + t) + A(0.5) * x * (A(1) - t * t) * slope;
+    const A share = logistic(twice_inner(x));
+    const A slope = kTwiceScale<A> * (A(1) + A(3 * 0.044715) * x * x);
+    return share + x * share * (A(1) - share) * slope;
   }
 
  private:
   template <typename A>
-  static constexpr A kScale = A(0.79788456080286536);  // sqrt(2 / pi)
+  static constexpr A kTwiceScale = A(1.5957691216057308);  // 2 sqrt(2 / pi)
   template <typename A>
-  static A inner(A x) {
-    return kScale<A> * (x + A(0.044715) * x * x * x);
+  static A twice_inner(A x) {
+    return kTwiceScale<A> * (x + A(0.044715) * x * x * x);
+  }
+  template <typename A>
+  static A logistic(A x) {
+    return A(1) / (A(1) + cpu::exp(-x));
   }
 };
 

@@ -1,0 +1,174 @@
+#include "ripieno/kernels/attention.h"
+
+#include "kernels/values.h"
+#include "ripieno/kernels/cpu_threads.h"
+
+namespace ripieno::kernels {
+namespace {
+
+// q, k and v packed as (batch, time, 3, heads, head_size), and everything that comes of them.
+template <typename T>
+struct Problem {
+  using A = accumulator_t<T>;
+  AttentionShape shape;
+  int64_t channels;
+  std::vector<T> packed, out, grad_out, grad_packed;
+  std::vector<A> log_sum_exp, workspace;
+
+  Problem(int64_t batch, int64_t time, int64_t heads, int64_t head_size)
+      : shape{.batch = batch, .time = time, .heads = heads, .head_size = head_size},
+        channels(heads * head_size),
+        packed(random_values<T>(batch * time * 3 * channels, 1)),
+        out(batch * time * channels),
+        grad_out(random_values<T>(batch * time * channels, 2, -1, 1)),
+        grad_packed(packed.size(), T(99.0f)),  // must be overwritten
+        log_sum_exp(batch * heads * time),
+        workspace(batch * heads * time) {
+    shape.qkv_time_stride = 3 * channels;
+    shape.qkv_batch_stride = time * shape.qkv_time_stride;
+    shape.scale = 1 / std::sqrt(static_cast<double>(head_size));
+  }
+
+  void forward() {
+    attention_forward(OnCpu{}, out.data(), log_sum_exp.data(), packed.data(),
+                      packed.data() + channels, packed.data() + 2 * channels, shape);
+  }
+  void backward() {
+    attention_backward(OnCpu{}, grad_packed.data(), grad_packed.data() + channels,
+                       grad_packed.data() + 2 * channels, workspace.data(), grad_out.data(),
+                       packed.data(), packed.data() + channels, packed.data() + 2 * channels,
+                       out.data(), log_sum_exp.data(), shape);
+  }
+
+  // Which: 0 q, 1 k, 2 v.
+  int64_t at(int which, int64_t b, int64_t t, int64_t h) const {
+    return ((b * shape.time + t) * 3 + which) * channels + h * shape.head_size;
+  }
+  int64_t out_at(int64_t b, int64_t t, int64_t h) const {
+    return (b * shape.time + t) * channels + h * shape.head_size;
+  }
+};
+
+// Attention as it is written in textbooks, with its whole matrix of probabilities.
+template <typename T>
+struct Reference {
+  std::vector<double> out, grad, log_sum_exp;
+
+  explicit Reference(const Problem<T>& p)
+      : out(p.out.size()),
+        grad(p.packed.size()),
+        x_(to_doubles(p.packed)),
+        g_(to_doubles(p.grad_out)) {
+    for (int64_t b = 0; b < p.shape.batch; ++b) {
+      for (int64_t h = 0; h < p.shape.heads; ++h) {
+        for (int64_t t = 0; t < p.shape.time; ++t) query(p, b, h, t);
+      }
+    }
+  }
+
+ private:
+  std::vector<double> x_, g_;
+
+  double dot(const std::vector<double>& a, int64_t i, const std::vector<double>& b, int64_t j,
+             int64_t size) const {
+    double sum = 0;
+    for (int64_t d = 0; d < size; ++d) sum += a[i + d] * b[j + d];
+    return sum;
+  }
+
+  void query(const Problem<T>& p, int64_t b, int64_t h, int64_t t) {
+    const int64_t size = p.shape.head_size, q = p.at(0, b, t, h), o = p.out_at(b, t, h);
+    std::vector<double> probability;
+    double sum = 0;
+    for (int64_t s = 0; s <= t; ++s) {
+      const double score = dot(x_, q, x_, p.at(1, b, s, h), size);
+      probability.push_back(std::exp(p.shape.scale * score));
+      sum += probability.back();
+    }
+    log_sum_exp.push_back(std::log(sum));
+    double mean_slope = 0;  // of the probabilities' gradients
+    for (int64_t s = 0; s <= t; ++s) {
+      probability[s] /= sum;
+      const int64_t v = p.at(2, b, s, h);
+      for (int64_t d = 0; d < size; ++d) out[o + d] += probability[s] * x_[v + d];
+      mean_slope += probability[s] * dot(g_, o, x_, v, size);
+    }
+    for (int64_t s = 0; s <= t; ++s) {
+      const int64_t k = p.at(1, b, s, h), v = p.at(2, b, s, h);
+      const double slope = p.shape.scale * probability[s] * (dot(g_, o, x_, v, size) - mean_slope);
+      for (int64_t d = 0; d < size; ++d) {
+        grad[v + d] += probability[s] * g_[o + d];
+        grad[q + d] += slope * x_[k + d];
+        grad[k + d] += slope * x_[q + d];
+      }
+    }
+  }
+};
+
+template <typename T>
+class Attention : public testing::Test {};
+TYPED_TEST_SUITE(Attention, Floats);
+
+// One key, less than a block, a block, one more, several; head sizes off every vector.
+constexpr int64_t kTimes[] = {1, 31, 64, 65, 130, 200};
+
+TYPED_TEST(Attention, ForwardIsTheTextbooks) {
+  for (const int64_t time : kTimes) {
+    for (const int64_t head_size : {1, 32, 33}) {
+      Problem<TypeParam> p(2, time, 3, head_size);
+      const Reference<TypeParam> expected(p);
+      p.forward();
+      expect_close(p.out, expected.out, 64.0);
+      expect_close(p.log_sum_exp, expected.log_sum_exp, 64.0);
+    }
+  }
+}
+
+TYPED_TEST(Attention, BackwardIsTheTextbooks) {
+  for (const int64_t time : kTimes) {
+    for (const int64_t head_size : {1, 32, 33}) {
+      Problem<TypeParam> p(2, time, 3, head_size);
+      const Reference<TypeParam> expected(p);
+      p.forward();
+      p.backward();
+      // The backward starts from out as it was stored.
+      constexpr double kOfOut = kEpsilon<TypeParam> / kEpsilon<accumulator_t<TypeParam>>;
+      expect_close(p.grad_packed, expected.grad, 256.0 + 8.0 * kOfOut);
+    }
+  }
+}
+
+TYPED_TEST(Attention, DoesNotDependOnTheNumberOfThreads) {
+  Problem<TypeParam> alone(3, 130, 3, 33), together(3, 130, 3, 33);
+  alone.forward();
+  alone.backward();
+  set_cpu_threads(4);
+  together.forward();
+  together.backward();
+  set_cpu_threads(1);
+  expect_identical(together.out, alone.out);
+  expect_identical(together.grad_packed, alone.grad_packed);
+}
+
+TYPED_TEST(Attention, OfAQueryDoesNotDependOnWhatComesAfterIt) {
+  Problem<TypeParam> p(1, 200, 2, 33), changed(1, 200, 2, 33);
+  std::fill(changed.packed.begin() + changed.at(0, 0, 150, 0), changed.packed.end(),
+            TypeParam(9.0f));
+  p.forward();
+  changed.forward();
+  const auto middle = p.out_at(0, 150, 0);
+  expect_identical<TypeParam>({changed.out.begin(), changed.out.begin() + middle},
+                              {p.out.begin(), p.out.begin() + middle});
+}
+
+TEST(Attention, IsFiniteForLargeScores) {
+  Problem<float> p(1, 70, 1, 32);
+  for (float& x : p.packed) x *= 1000.0f;
+  p.forward();
+  p.backward();
+  for (const float x : p.out) ASSERT_TRUE(std::isfinite(x));
+  for (const float x : p.grad_packed) ASSERT_TRUE(std::isfinite(x));
+}
+
+}  // namespace
+}  // namespace ripieno::kernels

@@ -1,0 +1,45 @@
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "ripieno/kernels/cpu_threads.h"
+
+namespace ripieno::kernels {
+namespace {
+
+// The file that the CPU kernels of this process come from.
+std::string kernel_library() {
+  Dl_info info{};
+  dladdr(reinterpret_cast<void*>(&cpu_threads), &info);
+  return info.dli_fname;
+}
+
+// RIPIENO_EXPECTED_LEVEL is set where the loader has been told which level to take.
+TEST(CpuLevel, IsTheOneThatTheLoaderWasToldToTake) {
+  const char* expected = std::getenv("RIPIENO_EXPECTED_LEVEL");
+  if (!expected) GTEST_SKIP() << "the loader was left to choose";
+  const bool lowest = std::string(expected) == "lowest";
+  const std::string folder = "glibc-hwcaps/";
+  EXPECT_EQ(kernel_library().find(lowest ? folder : folder + expected) == std::string::npos, lowest)
+      << kernel_library();
+}
+
+TEST(CpuThreads, MustBeAtLeastOne) {
+  EXPECT_THROW(set_cpu_threads(0), std::invalid_argument);
+  EXPECT_EQ(cpu_threads(), 1);
+}
+
+TEST(CpuThreads, AreEachThreadsOwn) {
+  set_cpu_threads(3);
+  int of_another = 0;
+  std::thread([&] { of_another = cpu_threads(); }).join();
+  set_cpu_threads(1);
+  EXPECT_EQ(of_another, 1);
+}
+
+}  // namespace
+}  // namespace ripieno::kernels

@@ -1,0 +1,78 @@
+#include "ripieno/kernels/embedding.h"
+
+#include "kernels/values.h"
+#include "ripieno/kernels/cpu_threads.h"
+
+namespace ripieno::kernels {
+namespace {
+
+constexpr int64_t kVocab = 50, kCount = 333;
+
+// Some ids come up often, some never, and two are out of range.
+std::vector<int32_t> some_ids() {
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < kCount; ++i) ids.push_back(i * i % 47);
+  ids[5] = -1;
+  ids[6] = kVocab;
+  return ids;
+}
+
+template <typename T>
+class Embedding : public testing::Test {};
+TYPED_TEST_SUITE(Embedding, Floats);
+
+TYPED_TEST(Embedding, ForwardCopiesRowsAndMarksUnknownIds) {
+  const auto ids = some_ids();
+  const auto table = random_values<TypeParam>(kVocab * 33, 1);
+  std::vector<TypeParam> out(kCount * 33);
+  embedding_forward(OnCpu{}, out.data(), table.data(), ids.data(), kCount, kVocab, 33);
+  for (int64_t i = 0; i < kCount * 33; ++i) {
+    const int32_t id = ids[i / 33];
+    if (id < 0 || id >= kVocab) {
+      ASSERT_TRUE(std::isnan(to_double(out[i])));
+    } else {
+      ASSERT_EQ(to_double(out[i]), to_double(table[id * 33 + i % 33]));
+    }
+  }
+}
+
+template <typename T>
+std::vector<T> backward(std::vector<T> grad_table, const std::vector<T>& grad_out, int64_t channels,
+                        bool accumulate) {
+  const auto ids = some_ids();
+  std::vector<int32_t> workspace(3 * kCount + kVocab + 1);
+  embedding_backward(OnCpu{}, grad_table.data(), workspace.data(), grad_out.data(), ids.data(),
+                     kCount, kVocab, channels, accumulate);
+  return grad_table;
+}
+
+TYPED_TEST(Embedding, BackwardSumsTheRowsOfEachId) {
+  const auto ids = some_ids();
+  for (const int64_t channels : {1, 33, 300}) {
+    for (const bool accumulate : {false, true}) {
+      const auto grad_out = random_values<TypeParam>(kCount * channels, 1);
+      const auto before = random_values<TypeParam>(kVocab * channels, 2);
+      auto expected = accumulate ? to_doubles(before) : std::vector<double>(kVocab * channels);
+      for (int64_t i = 0; i < kCount; ++i) {
+        if (ids[i] < 0 || ids[i] >= kVocab) continue;
+        for (int64_t c = 0; c < channels; ++c) {
+          expected[ids[i] * channels + c] += to_double(grad_out[i * channels + c]);
+        }
+      }
+      expect_close(backward(before, grad_out, channels, accumulate), expected, 64.0);
+    }
+  }
+}
+
+TYPED_TEST(Embedding, BackwardDoesNotDependOnTheNumberOfThreads) {
+  const auto grad_out = random_values<TypeParam>(kCount * 300, 1);
+  const std::vector<TypeParam> before(kVocab * 300);
+  const auto alone = backward(before, grad_out, 300, false);
+  set_cpu_threads(3);
+  const auto together = backward(before, grad_out, 300, false);
+  set_cpu_threads(1);
+  expect_identical(together, alone);
+}
+
+}  // namespace
+}  // namespace ripieno::kernels

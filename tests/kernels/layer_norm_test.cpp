@@ -1,0 +1,170 @@
+#include "ripieno/kernels/layer_norm.h"
+
+#include "kernels/values.h"
+#include "ripieno/kernels/cpu_threads.h"
+
+namespace ripieno::kernels {
+namespace {
+
+constexpr double kEpsilonOfVariance = 1e-5;
+
+// One forward and what it was made from, widened.
+struct Row {
+  double mean = 0, inverse_deviation = 0;
+  Row(const double* x, int64_t cols) {
+    for (int64_t c = 0; c < cols; ++c) mean += x[c] / static_cast<double>(cols);
+    double variance = 0;
+    for (int64_t c = 0; c < cols; ++c) {
+      variance += (x[c] - mean) * (x[c] - mean) / static_cast<double>(cols);
+    }
+    inverse_deviation = 1 / std::sqrt(variance + kEpsilonOfVariance);
+  }
+};
+
+template <typename T>
+struct Problem {
+  using A = accumulator_t<T>;
+  int64_t rows, cols;
+  std::vector<T> in, weight, bias, grad_out, out, grad_in, grad_weight, grad_bias;
+  std::vector<A> mean, inverse_deviation, workspace;
+
+  Problem(int64_t r, int64_t c)
+      : rows(r),
+        cols(c),
+        in(random_values<T>(r * c, 1, 1, 5)),
+        weight(random_values<T>(c, 2)),
+        bias(random_values<T>(c, 3)),
+        grad_out(random_values<T>(r * c, 4, -1, 1)),
+        out(r * c),
+        grad_in(r * c),
+        grad_weight(random_values<T>(c, 5)),
+        grad_bias(random_values<T>(c, 6)),
+        mean(r),
+        inverse_deviation(r),
+        workspace(2 * ((r + kLayerNormRowChunk - 1) / kLayerNormRowChunk) * c) {}
+
+  void forward(bool with_weight) {
+    layer_norm_forward(OnCpu{}, out.data(), mean.data(), inverse_deviation.data(), in.data(),
+                       with_weight ? weight.data() : nullptr, with_weight ? bias.data() : nullptr,
+                       rows, cols, kEpsilonOfVariance);
+  }
+  void backward(bool with_weight, bool accumulate) {
+    layer_norm_backward(OnCpu{}, grad_in.data(), with_weight ? grad_weight.data() : nullptr,
+                        with_weight ? grad_bias.data() : nullptr, workspace.data(), grad_out.data(),
+                        in.data(), with_weight ? weight.data() : nullptr, mean.data(),
+                        inverse_deviation.data(), rows, cols, accumulate);
+  }
+};
+
+// By the chain rule through mean and variance, each written out.
+std::vector<double> reference_grad_in(const std::vector<double>& x, const std::vector<double>& g,
+                                      const std::vector<double>& weight, int64_t cols) {
+  std::vector<double> out;
+  const double n = static_cast<double>(cols);
+  for (size_t begin = 0; begin < x.size(); begin += cols) {
+    const Row row(&x[begin], cols);
+    double sum = 0, dot = 0;
+    for (int64_t c = 0; c < cols; ++c) {
+      const double d = g[begin + c] * (weight.empty() ? 1.0 : weight[c]);
+      sum += d;
+      dot += d * (x[begin + c] - row.mean);
+    }
+    const double r = row.inverse_deviation, grad_variance = -0.5 * dot * r * r * r;
+    for (int64_t c = 0; c < cols; ++c) {
+      const double d = g[begin + c] * (weight.empty() ? 1.0 : weight[c]);
+      out.push_back(d * r - sum * r / n + grad_variance * 2 * (x[begin + c] - row.mean) / n);
+    }
+  }
+  return out;
+}
+
+template <typename T>
+class LayerNorm : public testing::Test {};
+TYPED_TEST_SUITE(LayerNorm, Floats);
+
+TYPED_TEST(LayerNorm, NormalizesScalesAndShifts) {
+  for (const bool with_weight : {false, true}) {
+    for (const int64_t cols : kOddSizes) {
+      Problem<TypeParam> p(5, cols);
+      const auto x = to_doubles(p.in);
+      std::vector<double> expected, means;
+      for (int64_t r = 0; r < p.rows; ++r) {
+        const Row row(&x[r * cols], cols);
+        means.push_back(row.mean);
+        for (int64_t c = 0; c < cols; ++c) {
+          const double normalized = (x[r * cols + c] - row.mean) * row.inverse_deviation;
+          expected.push_back(with_weight
+                                 ? normalized * to_double(p.weight[c]) + to_double(p.bias[c])
+                                 : normalized);
+        }
+      }
+      p.forward(with_weight);
+      expect_close(p.out, expected, 64.0);
+      expect_close(p.mean, means, 32.0);
+    }
+  }
+}
+
+TYPED_TEST(LayerNorm, BackwardIsTheGradientOfTheInput) {
+  for (const bool with_weight : {false, true}) {
+    for (const int64_t cols : {31, 32, 33, 1001}) {
+      Problem<TypeParam> p(5, cols);
+      p.forward(with_weight);
+      const auto weight = with_weight ? to_doubles(p.weight) : std::vector<double>{};
+      const auto expected =
+          reference_grad_in(to_doubles(p.in), to_doubles(p.grad_out), weight, cols);
+      p.backward(with_weight, false);
+      expect_close(p.grad_in, expected, 64.0);
+    }
+  }
+}
+
+TYPED_TEST(LayerNorm, GradientsOfWeightAndBiasSumOverRowsAndMayAccumulate) {
+  for (const bool accumulate : {false, true}) {
+    for (const int64_t rows : {1, 31, 32, 33, 200}) {
+      Problem<TypeParam> p(rows, 70);
+      p.forward(true);
+      auto weight = accumulate ? to_doubles(p.grad_weight) : std::vector<double>(70);
+      auto bias = accumulate ? to_doubles(p.grad_bias) : std::vector<double>(70);
+      const auto x = to_doubles(p.in), g = to_doubles(p.grad_out);
+      for (int64_t i = 0; i < rows * 70; ++i) {
+        const Row row(&x[i / 70 * 70], 70);
+        weight[i % 70] += g[i] * (x[i] - row.mean) * row.inverse_deviation;
+        bias[i % 70] += g[i];
+      }
+      p.backward(true, accumulate);
+      expect_close(p.grad_weight, weight, 256.0);
+      expect_close(p.grad_bias, bias, 256.0);
+    }
+  }
+}
+
+TYPED_TEST(LayerNorm, DoesNotDependOnTheNumberOfThreads) {
+  Problem<TypeParam> alone(300, 129), together(300, 129);
+  alone.forward(true);
+  alone.backward(true, false);
+  set_cpu_threads(3);
+  together.forward(true);
+  together.backward(true, false);
+  set_cpu_threads(1);
+  expect_identical(together.out, alone.out);
+  expect_identical(together.grad_in, alone.grad_in);
+  expect_identical(together.grad_weight, alone.grad_weight);
+  expect_identical(together.grad_bias, alone.grad_bias);
+}
+
+TYPED_TEST(LayerNorm, BackwardMayWriteOverTheGradientItReads) {
+  Problem<TypeParam> apart(33, 65), in_place(33, 65);
+  apart.forward(true);
+  in_place.forward(true);
+  apart.backward(true, false);
+  layer_norm_backward(OnCpu{}, in_place.grad_out.data(), in_place.grad_weight.data(),
+                      in_place.grad_bias.data(), in_place.workspace.data(),
+                      in_place.grad_out.data(), in_place.in.data(), in_place.weight.data(),
+                      in_place.mean.data(), in_place.inverse_deviation.data(), 33, 65, false);
+  expect_identical(in_place.grad_out, apart.grad_in);
+  expect_identical(in_place.grad_weight, apart.grad_weight);
+}
+
+}  // namespace
+}  // namespace ripieno::kernels

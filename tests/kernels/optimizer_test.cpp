@@ -1,0 +1,149 @@
+#include "ripieno/kernels/optimizer.h"
+
+#include "kernels/values.h"
+#include "ripieno/kernels/cpu_threads.h"
+
+namespace ripieno::kernels {
+namespace {
+
+constexpr int64_t kSize = 10000;
+// The first elements, and those between the segments, belong to no one.
+constexpr DecaySegment kSegments[] = {{3, 500, 0.1f}, {500, 4100, 0.0f}, {4200, 9999, 0.5f}};
+constexpr StepScalars kScalars{.learning_rate = 0.01f,
+                               .gradient_scale = 0.5f,
+                               .first_correction = 1.7f,
+                               .second_correction = 2.9f};
+
+// Calls body(i, weight_decay) for each element of a segment.
+template <typename Body>
+void for_each_element(const Body& body) {
+  for (const DecaySegment& s : kSegments) {
+    for (int64_t i = s.begin; i < s.end; ++i) body(i, static_cast<double>(s.weight_decay));
+  }
+}
+
+template <typename T>
+struct State {
+  std::vector<T> parameter = random_values<T>(kSize, 1);
+  std::vector<T> gradient = random_values<T>(kSize, 2);
+  std::vector<float> master, first = random_values<float>(kSize, 3, -0.1, 0.1),
+                             second = random_values<float>(kSize, 4, 0.1, 0.2);
+
+  explicit State(bool with_master) {
+    if (with_master) {
+      for (const double x : to_doubles(parameter)) master.push_back(static_cast<float>(x));
+    }
+  }
+  float* master_data() { return master.empty() ? nullptr : master.data(); }
+  void adamw_step() {
+    adamw(OnCpu{}, parameter.data(), master_data(), first.data(), second.data(), gradient.data(),
+          kSegments, 3, &kScalars, AdamWConstants{.beta1 = 0.8f, .beta2 = 0.9f});
+  }
+  void sgd_step(float momentum, bool nesterov) {
+    sgd(OnCpu{}, parameter.data(), master_data(), momentum == 0.0f ? nullptr : first.data(),
+        gradient.data(), kSegments, 3, &kScalars,
+        SgdConstants{.momentum = momentum, .nesterov = nesterov});
+  }
+};
+
+// Moments and velocity are float, whatever the parameter is.
+template <typename T>
+constexpr double kOfFloatState = 16.0 * kEpsilon<float> / kEpsilon<accumulator_t<T>>;
+
+template <typename T>
+class Optimizer : public testing::Test {};
+TYPED_TEST_SUITE(Optimizer, Floats);
+
+TYPED_TEST(Optimizer, AdamWFollowsThePaper) {
+  for (const bool with_master : {false, true}) {
+    State<TypeParam> state(with_master);
+    auto p = to_doubles(state.parameter), m = to_doubles(state.first), v = to_doubles(state.second);
+    for_each_element([&](int64_t i, double decay) {
+      const double g = to_double(state.gradient[i]) * 0.5, b1 = 0.8f, b2 = 0.9f, rate = 0.01f;
+      m[i] = b1 * m[i] + (1 - b1) * g;
+      v[i] = b2 * v[i] + (1 - b2) * g * g;
+      p[i] -= rate * decay * p[i];
+      p[i] -= rate * m[i] * 1.7f / (std::sqrt(v[i] * 2.9f) + 1e-8f);
+    });
+    state.adamw_step();
+    expect_close(state.parameter, p, kOfFloatState<TypeParam>);
+    expect_close(state.first, m);
+    expect_close(state.second, v);
+    if (with_master) expect_close(state.master, p);
+  }
+}
+
+TYPED_TEST(Optimizer, SgdFollowsPyTorchsDefinition) {
+  for (const bool with_master : {false, true}) {
+    for (const auto& [momentum, nesterov] : {std::pair{0.0f, false}, {0.9f, false}, {0.9f, true}}) {
+      State<TypeParam> state(with_master);
+      auto p = to_doubles(state.parameter), velocity = to_doubles(state.first);
+      for_each_element([&](int64_t i, double decay) {
+        const double g = to_double(state.gradient[i]) * 0.5 + decay * p[i], mu = momentum;
+        if (momentum != 0.0f) velocity[i] = mu * velocity[i] + g;
+        const double step = momentum == 0.0f ? g : nesterov ? g + mu * velocity[i] : velocity[i];
+        p[i] -= 0.01f * step;
+      });
+      state.sgd_step(momentum, nesterov);
+      expect_close(state.parameter, p, kOfFloatState<TypeParam>);
+      expect_close(state.first, velocity);
+      if (with_master) expect_close(state.master, p);
+    }
+  }
+}
+
+TYPED_TEST(Optimizer, LeavesWhatIsInNoSegmentAlone) {
+  State<TypeParam> state(true);
+  const State<TypeParam> before(true);
+  state.adamw_step();
+  for (const int64_t i : {0, 2, 4100, 4199, 9999}) {
+    EXPECT_EQ(to_double(state.parameter[i]), to_double(before.parameter[i]));
+    EXPECT_EQ(state.first[i], before.first[i]);
+  }
+}
+
+TYPED_TEST(Optimizer, ParameterIsTheMasterRounded) {
+  State<TypeParam> state(true);
+  state.adamw_step();
+  for_each_element([&](int64_t i, double) {
+    ASSERT_EQ(to_double(state.parameter[i]), to_double(TypeParam(state.master[i])));
+  });
+}
+
+TYPED_TEST(Optimizer, DoesNotDependOnTheNumberOfThreads) {
+  State<TypeParam> alone(false), together(false);
+  alone.adamw_step();
+  set_cpu_threads(3);
+  together.adamw_step();
+  set_cpu_threads(1);
+  expect_identical(together.parameter, alone.parameter);
+  expect_identical(together.second, alone.second);
+}
+
+TEST(StepScalars, ClipsTheNormOfTheMean) {
+  StepScalars scalars;
+  const double sum_of_squares = 400.0, count = 10.0;  // norm 20 / 10 = 2
+  finish_step_scalars(OnCpu{}, &scalars, &sum_of_squares, &count, 1.0);
+  EXPECT_FLOAT_EQ(scalars.gradient_scale, 0.05f);
+  EXPECT_FLOAT_EQ(scalars.gradient_norm, 2.0f);
+}
+
+TEST(StepScalars, DoNotClipBelowTheLimitOrWithoutOne) {
+  const double sum_of_squares = 400.0, count = 10.0;
+  for (const double limit : {2.5, 0.0, -1.0}) {
+    StepScalars scalars;
+    finish_step_scalars(OnCpu{}, &scalars, &sum_of_squares, &count, limit);
+    EXPECT_FLOAT_EQ(scalars.gradient_scale, 0.1f);
+  }
+}
+
+TEST(StepScalars, OfNoTokensScaleByZero) {
+  StepScalars scalars;
+  const double nothing = 0.0;
+  finish_step_scalars(OnCpu{}, &scalars, &nothing, &nothing, 1.0);
+  EXPECT_EQ(scalars.gradient_scale, 0.0f);
+  EXPECT_EQ(scalars.gradient_norm, 0.0f);
+}
+
+}  // namespace
+}  // namespace ripieno::kernels

@@ -1,0 +1,141 @@
+#include "ripieno/kernels/softmax.h"
+
+#include "kernels/values.h"
+#include "ripieno/kernels/cross_entropy.h"
+
+namespace ripieno::kernels {
+namespace {
+
+std::vector<double> reference_softmax(const double* x, int64_t cols) {
+  const double largest = *std::max_element(x, x + cols);
+  double sum = 0;
+  for (int64_t c = 0; c < cols; ++c) sum += std::exp(x[c] - largest);
+  std::vector<double> out;
+  for (int64_t c = 0; c < cols; ++c) out.push_back(std::exp(x[c] - largest) / sum);
+  return out;
+}
+
+std::vector<double> reference_rows(const std::vector<double>& in, int64_t cols, bool logarithm) {
+  std::vector<double> out;
+  for (size_t r = 0; r < in.size(); r += cols) {
+    for (const double p : reference_softmax(&in[r], cols)) {
+      out.push_back(logarithm ? std::log(p) : p);
+    }
+  }
+  return out;
+}
+
+template <typename T>
+class Softmax : public testing::Test {};
+TYPED_TEST_SUITE(Softmax, Floats);
+
+TYPED_TEST(Softmax, RowsAreProbabilitiesOrTheirLogarithms) {
+  for (const bool logarithm : {false, true}) {
+    for (const int64_t cols : kOddSizes) {
+      auto values = random_values<TypeParam>(3 * cols, 1, -8, 8);
+      const auto expected = reference_rows(to_doubles(values), cols, logarithm);
+      softmax_forward(OnCpu{}, values.data(), values.data(), 3, cols, logarithm);
+      expect_close(values, expected);
+    }
+  }
+}
+
+TYPED_TEST(Softmax, BackwardIsTheJacobianTimesTheGradient) {
+  for (const bool logarithm : {false, true}) {
+    for (const int64_t cols : kOddSizes) {
+      auto out = random_values<TypeParam>(3 * cols, 1, -3, 3);
+      softmax_forward(OnCpu{}, out.data(), out.data(), 3, cols, logarithm);
+      auto grad = random_values<TypeParam>(3 * cols, 2);
+      std::vector<double> expected;
+      for (int64_t r = 0; r < 3; ++r) {
+        for (int64_t i = 0; i < cols; ++i) {
+          double sum = 0;  // over j of grad[j] * d out[j] / d in[i]
+          const double yi = to_double(out[r * cols + i]);
+          for (int64_t j = 0; j < cols; ++j) {
+            const double yj = to_double(out[r * cols + j]), same = i == j ? 1.0 : 0.0;
+            const double slope = logarithm ? same - std::exp(yi) : yj * (same - yi);
+            sum += to_double(grad[r * cols + j]) * slope;
+          }
+          expected.push_back(sum);
+        }
+      }
+      softmax_backward(OnCpu{}, grad.data(), grad.data(), out.data(), 3, cols, logarithm);
+      expect_close(grad, expected, 64.0);
+    }
+  }
+}
+
+TEST(Softmax, IsFiniteForLargeLogitsAndNanForNan) {
+  const float in[] = {3e38f, -3e38f, 0.0f, 1.0f, NAN, 0.0f};
+  float out[6];
+  softmax_forward(OnCpu{}, out, in, 2, 3, false);
+  EXPECT_EQ(std::vector<float>(out, out + 3), (std::vector<float>{1, 0, 0}));
+  for (int i = 3; i < 6; ++i) EXPECT_TRUE(std::isnan(out[i]));
+}
+
+template <typename T>
+class CrossEntropy : public testing::Test {
+ public:
+  using A = accumulator_t<T>;
+  static constexpr int64_t kRows = 5;
+  const std::vector<int32_t> targets{3, -1, 0, 30, 7};  // -1 is ignored below
+
+  A loss = 0, count = 0;
+  std::vector<A> log_sum_exp = std::vector<A>(kRows), row_losses = std::vector<A>(kRows);
+
+  void forward(const std::vector<T>& logits, int64_t classes, const std::vector<int32_t>& of) {
+    cross_entropy_forward(OnCpu{}, &loss, &count, log_sum_exp.data(), row_losses.data(),
+                          logits.data(), of.data(), kRows, classes, -1);
+  }
+};
+TYPED_TEST_SUITE(CrossEntropy, Floats);
+
+TYPED_TEST(CrossEntropy, IsASumAndACountOfTheRowsThatAreNotIgnored) {
+  for (const int64_t classes : {31, 32, 33, 1001}) {
+    const auto logits = random_values<TypeParam>(this->kRows * classes, 1, -4, 4);
+    const auto expected = reference_rows(to_doubles(logits), classes, true);
+    double sum = 0;
+    for (int64_t r = 0; r < this->kRows; ++r) {
+      if (this->targets[r] >= 0) sum -= expected[r * classes + this->targets[r]];
+    }
+    this->forward(logits, classes, this->targets);
+    EXPECT_NEAR(static_cast<double>(this->loss), sum, 1e-5);
+    EXPECT_EQ(this->count, 4);
+  }
+}
+
+TYPED_TEST(CrossEntropy, BackwardIsProbabilitiesLessTheTarget) {
+  for (const int64_t classes : {31, 32, 33, 1001}) {
+    auto logits = random_values<TypeParam>(this->kRows * classes, 1, -4, 4);
+    const auto probabilities = reference_rows(to_doubles(logits), classes, false);
+    this->forward(logits, classes, this->targets);
+    std::vector<double> expected;
+    for (int64_t i = 0; i < this->kRows * classes; ++i) {
+      const int32_t target = this->targets[i / classes];
+      const double hit = i % classes == target ? 1.0 : 0.0;
+      expected.push_back(target < 0 ? 0.0 : 0.5 * (probabilities[i] - hit));
+    }
+    const accumulator_t<TypeParam> grad_loss = 0.5;
+    cross_entropy_backward(OnCpu{}, logits.data(), &grad_loss, logits.data(), this->targets.data(),
+                           this->log_sum_exp.data(), this->kRows, classes, -1);
+    expect_close(logits, expected);
+  }
+}
+
+TYPED_TEST(CrossEntropy, OfATargetOutOfRangeIsNan) {
+  const auto logits = random_values<TypeParam>(this->kRows * 31, 1);
+  this->forward(logits, 31, {3, -1, 0, 31, 7});
+  EXPECT_TRUE(std::isnan(this->loss));
+  this->forward(logits, 31, {3, -1, 0, -2, 7});
+  EXPECT_TRUE(std::isnan(this->loss));
+}
+
+TYPED_TEST(CrossEntropy, OfOnlyIgnoredRowsIsZeroOfZero) {
+  const auto logits = random_values<TypeParam>(this->kRows * 31, 1);
+  this->forward(logits, 31, std::vector<int32_t>(this->kRows, -1));
+  EXPECT_EQ(this->loss, 0);
+  EXPECT_EQ(this->count, 0);
+}
+
+}  // namespace
+}  // namespace ripieno::kernels
