@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "io/temporary_directory.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/file_system.h"
+#include "ripieno/io/hash.h"
 
 namespace ripieno::io {
 namespace {
@@ -34,6 +36,14 @@ class TokenFile : public testing::Test {
   void SetUp() override { data_.save(local_files(), path_); }
 
   std::string bytes() const { return read_file(local_files(), path_); }
+  std::string refusal() const {
+    try {
+      all_of(TokenData::open(path_));
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "it was not refused";
+  }
   void flip(std::size_t at) {
     std::string changed = bytes();
     changed[at] = static_cast<char>(changed[at] ^ 0x10);
@@ -96,8 +106,29 @@ TEST_F(TokenFile, KeepsItsWholeBlocksUsableBesideADamagedOne) {
   EXPECT_THROW(all_of(read), DataError);
 }
 
-// Such a file can only be written by another program, whose checksums are right.
+TEST_F(TokenFile, IsNotCopiedWhereItIsDamaged) {
+  flip(200'000);
+  EXPECT_THROW(TokenData::open(path_).save(local_files(), directory_ / "copy.bin"), DataError);
+}
+
+TEST_F(TokenFile, OfAnotherVersionSaysSo) {
+  flip(8);
+  EXPECT_THAT(refusal(), HasSubstr("of version 17"));
+}
+
+// Another program may write such a file, with checksums that are right.
 TEST_F(TokenFile, IsRefusedWhereATokenIsOutsideTheVocabulary) {
+  TokenData::of(counting(6), Tokenizer::external("x", 6)).save(local_files(), path_);
+  std::string changed = bytes();
+  changed[16] = 5;
+  changed[changed.find(":6}") + 1] = '5';
+  const uint64_t hash = hash_of(changed.substr(0, 56) + changed.substr(64, 64));
+  std::memcpy(changed.data() + 56, &hash, sizeof(hash));
+  write_file(local_files(), path_, changed);
+  EXPECT_THAT(refusal(), HasSubstr("token 5 is outside the vocabulary of 5"));
+}
+
+TEST(TokenData, HoldsNoTokenOutsideTheVocabulary) {
   EXPECT_THROW(TokenData::of(counting(6), Tokenizer::external("five", 5)), DataError);
   EXPECT_THROW(TokenData::of(std::vector<int32_t>{-1}, Tokenizer::external("five", 5)), DataError);
 }
