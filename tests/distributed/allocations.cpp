@@ -1,20 +1,27 @@
 #include "distributed/allocations.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
 namespace {
 
-thread_local int64_t count = 0;
+thread_local int64_t here = 0;
+std::atomic<int64_t> everywhere = 0;
+
+void count() {
+  ++here;
+  ++everywhere;
+}
 
 void* counted(std::size_t bytes) {
-  ++count;
+  count();
   if (void* memory = std::malloc(bytes > 0 ? bytes : 1)) return memory;
   throw std::bad_alloc();
 }
 
 void* counted(std::size_t bytes, std::align_val_t alignment) {
-  ++count;
+  count();
   const auto to = static_cast<std::size_t>(alignment);
   if (void* memory = std::aligned_alloc(to, (bytes + to) / to * to)) return memory;
   throw std::bad_alloc();
@@ -22,7 +29,12 @@ void* counted(std::size_t bytes, std::align_val_t alignment) {
 
 }  // namespace
 
-int64_t ripieno::distributed::testing::allocations() { return count; }
+namespace ripieno::distributed::testing {
+
+int64_t allocations() { return here; }
+int64_t allocations_of_all_threads() { return everywhere; }
+
+}  // namespace ripieno::distributed::testing
 
 void* operator new(std::size_t bytes) { return counted(bytes); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {

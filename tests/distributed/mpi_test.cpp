@@ -5,6 +5,7 @@
 
 #include "distributed/conformance.h"
 #include "distributed/on_every_rank.h"
+#include "distributed/training_job.h"
 #include "ripieno/distributed/mpi_communicator.h"
 #include "ripieno/distributed/mpi_messages.h"
 #include "ripieno/distributed/mpi_world.h"
@@ -42,6 +43,18 @@ TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
     if (ranks.rank() == 0) in_threads = std::move(result);
   });
   EXPECT_EQ(reduced(*world), in_threads);
+}
+
+TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
+  const auto world = mpi_world();
+  TrainingJob::Result in_threads;
+  on_every_rank(world->size(), [&](Communicator& ranks) {
+    auto result = TrainingJob().train(ranks);
+    if (ranks.rank() == 0) in_threads = std::move(result);
+  });
+  const auto result = TrainingJob().train(*world);
+  EXPECT_EQ(result.parameters, in_threads.parameters);
+  EXPECT_EQ(result.losses, in_threads.losses);
 }
 
 TEST(Mpi, MessagesGiveTheBitsOfTheWindow) {

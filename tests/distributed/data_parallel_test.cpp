@@ -1,0 +1,213 @@
+#include "ripieno/distributed/data_parallel.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "distributed/allocations.h"
+#include "distributed/counted.h"
+#include "distributed/on_every_rank.h"
+#include "distributed/training_job.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/optim/sgd.h"
+
+namespace ripieno::distributed::testing {
+namespace {
+
+using ::testing::DoubleNear;
+using ::testing::FloatNear;
+using ::testing::Pointwise;
+
+std::vector<TrainingJob::Result> train_on(int size, const TrainingJob& job) {
+  std::vector<TrainingJob::Result> results(static_cast<std::size_t>(size));
+  on_every_rank(size, [&](Communicator& ranks) {
+    results[static_cast<std::size_t>(ranks.rank())] = job.train(ranks);
+  });
+  return results;
+}
+
+void expect_near(const TrainingJob::Result& result, const TrainingJob::Result& expected) {
+  EXPECT_THAT(result.losses, Pointwise(DoubleNear(1e-6), expected.losses));
+  EXPECT_THAT(result.parameters, Pointwise(FloatNear(1e-5f), expected.parameters));
+}
+
+TEST(DataParallel, StepsOnAnyRanksAreThoseOfOneRankOnTheWholeBatch) {
+  const auto expected = TrainingJob().train(*alone());
+  EXPECT_LT(expected.losses.back(), expected.losses.front());
+  for (const int size : {2, 3, 5}) expect_near(train_on(size, {})[0], expected);
+}
+
+TEST(DataParallel, RanksStayEqualToTheBit) {
+  const auto results = train_on(3, {});
+  EXPECT_EQ(results[1].parameters, results[0].parameters);
+  EXPECT_EQ(results[2].parameters, results[0].parameters);
+  EXPECT_EQ(results[2].losses, results[0].losses);
+}
+
+TEST(DataParallel, NeitherOverlapNorBucketsChangeABit) {
+  const auto expected = train_on(3, {})[0];
+  for (const DataParallelOptions options :
+       {DataParallelOptions{.bucket_bytes = 128, .overlap = false}, DataParallelOptions{}}) {
+    EXPECT_EQ(train_on(3, {.options = options})[0].parameters, expected.parameters);
+  }
+}
+
+TEST(DataParallel, MicroBatchesAddUpToTheBatch) {
+  const auto expected = TrainingJob().train(*alone());
+  for (const int size : {1, 3}) expect_near(train_on(size, {.micro_batches = 3})[0], expected);
+}
+
+TEST(DataParallel, MicroBatchesCommunicateOnce) {
+  for (const int micro_batches : {1, 4}) {
+    Counts counts;
+    on_every_rank(2, [&](Communicator& inner) {
+      Counted ranks(inner, counts);
+      TrainingJob{.options = {}, .micro_batches = micro_batches, .steps = 3}.train(ranks);
+    });
+    EXPECT_EQ(counts.all_reduces, 2 * 3 * 2) << "ranks, steps, the loss and one bucket";
+  }
+}
+
+TEST(DataParallel, OneRankCommunicatesNothing) {
+  Counts counts;
+  const auto inner = alone();
+  Counted ranks(*inner, counts);
+  TrainingJob().train(ranks);
+  EXPECT_EQ(counts.all_reduces + counts.duplicates + counts.others, 0);
+}
+
+TEST(DataParallel, WithoutOverlapNothingIsDuplicated) {
+  Counts counts;
+  on_every_rank(2, [&](Communicator& inner) {
+    Counted ranks(inner, counts);
+    TrainingJob{.options = {.overlap = false}}.train(ranks);
+  });
+  EXPECT_EQ(counts.duplicates, 0);
+}
+
+// A model of which only some of the parts are used.
+struct Parts final : nn::Module {
+  nn::Linear first{2, 2, {.bias = false}}, second{2, 2, {.bias = false}};
+  nn::Linear third{2, 2, {.bias = false}};
+  Parts() {
+    add("first", first);
+    add("second", second);
+    add("third", third);
+  }
+};
+
+std::vector<float> step_of_parts(Communicator& ranks, Parts& parts,
+                                 const std::vector<const nn::Linear*>& used, int steps = 1) {
+  optim::Sgd optimizer(parts.parameters(), {.learning_rate = 1.0});
+  DataParallel parallel(parts, optimizer, ranks, {.bucket_bytes = 1});
+  for (int step = 0; step < steps; ++step) {
+    Tensor x = Tensor::full({1, 2}, 1.0);
+    for (const nn::Linear* part : used) x = (*part)(x);
+    parallel.backward({sum(x), Tensor::full({}, 1.0)});
+    parallel.step();
+  }
+  return parts.parameters().values().flat().to_vector<float>();
+}
+
+TEST(DataParallel, PartsThatARankDoesNotUseGetTheOthersGradients) {
+  on_every_rank(2, [](Communicator& ranks) {
+    Parts parts;
+    const auto before = parts.third.weight().to_vector<float>();
+    using Used = std::vector<const nn::Linear*>;
+    step_of_parts(ranks, parts, ranks.rank() == 0 ? Used{&parts.third} : Used{&parts.first}, 3);
+    const auto after = parts.third.weight().to_vector<float>();
+    for (std::size_t i = 0; i < after.size(); ++i) EXPECT_FLOAT_EQ(after[i], before[i] - 1.5f);
+  });
+}
+
+TEST(DataParallel, PartsThatNobodyUsesStayAsTheyAre) {
+  on_every_rank(2, [](Communicator& ranks) {
+    Parts parts;
+    const auto before = parts.second.weight().to_vector<float>();
+    step_of_parts(ranks, parts, {&parts.first, &parts.third}, 3);
+    EXPECT_EQ(parts.second.weight().to_vector<float>(), before);
+    EXPECT_NE(parts.first.weight().to_vector<float>(), before);
+  });
+}
+
+TEST(DataParallel, FrozenPartsStayAsTheyAre) {
+  on_every_rank(2, [](Communicator& ranks) {
+    Parts parts;
+    Tensor frozen = parts.parameters()["second.weight"];
+    frozen.set_requires_gradient(false);
+    const auto before = frozen.to_vector<float>();
+    step_of_parts(ranks, parts, {&parts.first, &parts.second, &parts.third}, 3);
+    EXPECT_EQ(frozen.to_vector<float>(), before);
+    EXPECT_NE(parts.first.weight().to_vector<float>(), before);
+  });
+}
+
+TEST(DataParallel, TheModelMayOutliveIt) {
+  on_every_rank(2, [](Communicator& ranks) {
+    Parts parts;
+    step_of_parts(ranks, parts, {&parts.first});
+    EXPECT_NO_THROW(sum(parts.first(Tensor::full({1, 2}, 1.0))).backward());
+  });
+}
+
+TEST(DataParallel, ALossWithoutTargetsLeavesTheParameters) {
+  on_every_rank(2, [](Communicator& ranks) {
+    nn::Mlp model({kFeatures, kClasses});
+    optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
+    DataParallel parallel(model, optimizer, ranks);
+    const auto before = model.parameters().values().flat().to_vector<float>();
+    parallel.backward(model.loss(features().slice(0, 4, 5), targets().slice(0, 4, 5)));
+    parallel.step();
+    EXPECT_EQ(parallel.loss().count.item(), 0.0);
+    EXPECT_EQ(model.parameters().values().flat().to_vector<float>(), before);
+  });
+}
+
+TEST(DataParallel, TheOrderOfCallsIsChecked) {
+  nn::Mlp model({kFeatures, kClasses}), other({kFeatures, kClasses});
+  optim::Sgd optimizer(model.parameters());
+  const auto ranks = alone();
+  EXPECT_THROW(DataParallel(other, optimizer, *ranks), Error);
+  DataParallel parallel(model, optimizer, *ranks);
+  EXPECT_THROW(parallel.step(), Error);
+  parallel.backward(model.loss(features(), targets()));
+  EXPECT_THROW(parallel.backward(model.loss(features(), targets())), Error);
+}
+
+TEST(DataParallel, ARankThatFailsInItsStepEndsTheOthers) {
+  const auto job = [](Communicator& ranks) {
+    nn::Mlp model({kFeatures, 16, kClasses});
+    optim::Sgd optimizer(model.parameters());
+    DataParallel parallel(model, optimizer, ranks, {.bucket_bytes = 1});
+    for (int step = 0; step < 10; ++step) {
+      if (step == 5 && ranks.rank() == 1) throw DataError("a bad sample");
+      parallel.backward(model.loss(features(), targets()));
+      parallel.step();
+    }
+  };
+  EXPECT_THROW(on_every_rank(3, job), DataError);
+}
+
+TEST(DataParallel, ASteadyStepAllocatesNothing) {
+  on_every_rank(2, [](Communicator& ranks) {
+    nn::Mlp model({kFeatures, 16, 8, kClasses});
+    optim::AdamW optimizer(model.parameters());
+    DataParallel parallel(model, optimizer, ranks, {.bucket_bytes = 128});
+    const Tensor x = features(), y = targets();
+    const auto step = [&] {
+      parallel.backward(model.loss(x, y), DataParallel::Accumulate::more);
+      parallel.backward(model.loss(x, y));
+      parallel.step();
+    };
+    for (int i = 0; i < 3; ++i) step();
+    ranks.barrier();
+    const int64_t before = allocations_of_all_threads();
+    ranks.barrier();
+    for (int i = 0; i < 3; ++i) step();
+    ranks.barrier();
+    EXPECT_EQ(allocations_of_all_threads() - before, 0);
+    ranks.barrier();
+  });
+}
+
+}  // namespace
+}  // namespace ripieno::distributed::testing
