@@ -71,9 +71,8 @@ int train(int argc, char** argv) {
   Run run(program.command.run_directory, session, model, *optimizer, *loader,
           program.run_options());
   run.keep_in_checkpoints("tokenizer", loader->tokenizer().description());
-  run.validate_with([&](const io::Batch& batch) {
-    return Measured{model.loss(batch.inputs, batch.targets), std::nullopt};
-  });
+  run.validate_with(
+      [&](const io::Batch& batch) { return model.loss(batch.inputs, batch.targets); });
   while (const auto batch = run.next()) {
     take_step(model, parallel, run, *batch, program.train.micro_batch_size);
   }

@@ -20,6 +20,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ripieno/core/nn/module.h"
@@ -56,6 +57,8 @@ struct RunOptions {
 
 // What a batch of validation adds up to.
 struct Measured {
+  Measured(Loss loss_of_batch, std::optional<int64_t> correct_of_batch = {})
+      : loss(std::move(loss_of_batch)), correct(correct_of_batch) {}
   Loss loss;
   std::optional<int64_t> correct;  // of the loss's count, for the accuracy
 };

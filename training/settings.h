@@ -21,12 +21,12 @@ struct Accepts {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   bool above_minimum = false;  // the minimum itself is refused
-  std::vector<std::string> choices;
+  std::vector<std::string> choices = {};
 
-  static Accepts at_least(double minimum) { return {.minimum = minimum, .choices = {}}; }
-  static Accepts positive() { return {.minimum = 0, .above_minimum = true, .choices = {}}; }
+  static Accepts at_least(double minimum) { return {.minimum = minimum}; }
+  static Accepts positive() { return {.minimum = 0, .above_minimum = true}; }
   static Accepts between(double minimum, double maximum) {
-    return {.minimum = minimum, .maximum = maximum, .choices = {}};
+    return {.minimum = minimum, .maximum = maximum};
   }
   static Accepts one_of(std::vector<std::string> choices) {
     return {.choices = std::move(choices)};

@@ -52,7 +52,6 @@ std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
                                       .momentum = optimizer.momentum,
                                       .nesterov = optimizer.nesterov,
                                       .weight_decay = optimizer.weight_decay,
-                                      .decays = {},
                                       .max_gradient_norm = train.gradient_clip});
   }
   return std::make_unique<optim::AdamW>(
@@ -61,7 +60,6 @@ std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
                                       .beta2 = optimizer.beta2,
                                       .epsilon = optimizer.epsilon,
                                       .weight_decay = optimizer.weight_decay,
-                                      .decays = {},
                                       .max_gradient_norm = train.gradient_clip});
 }
 

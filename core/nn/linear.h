@@ -11,7 +11,8 @@ namespace ripieno::nn {
 struct LinearOptions {
   bool bias = true;
   Activation activation = Activation::kNone;
-  std::optional<Initial> weight = {};  // uniform in +-1 / sqrt(inputs) where not given, as in PyTorch
+  // Uniform in +-1 / sqrt(inputs) where not given, as in PyTorch.
+  std::optional<Initial> weight = {};
   std::optional<Initial> bias_initial = {};
 };
 

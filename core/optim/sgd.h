@@ -10,7 +10,7 @@ struct SgdOptions {
   double learning_rate = 1e-2;
   double momentum = 0.0;
   bool nesterov = false;
-  double weight_decay = 0.0;                              // added to the gradient
+  double weight_decay = 0.0;                                   // added to the gradient
   std::function<bool(const ArenaLayout::Entry&)> decays = {};  // see Common
   double max_gradient_norm = 0.0;
 };

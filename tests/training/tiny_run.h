@@ -11,13 +11,13 @@
 #include <thread>
 #include <vector>
 
+#include "io/temporary_directory.h"
 #include "ripieno/core/nn/gpt.h"
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/metrics.h"
 #include "ripieno/io/token_loader.h"
-#include "io/temporary_directory.h"
 #include "ripieno/training/run.h"
 
 namespace ripieno {
@@ -60,7 +60,7 @@ struct TinyRun {
     Run run(directory, session, model, optimizer, loader, options);
     run.validate_with([&](const io::Batch& batch) {
       if (before_step) before_step(session, -1);
-      return Measured{model.loss(batch.inputs, batch.targets), std::nullopt};
+      return model.loss(batch.inputs, batch.targets);
     });
     while (const auto batch = run.next()) {
       if (before_step) before_step(session, run.step() + 1);

@@ -1,0 +1,158 @@
+"""Bad input ends a program with the right status and one line on stderr that names the thing."""
+import os
+import subprocess
+import unittest
+
+import programs
+
+
+class BadInput(programs.ProgramTest):
+    def assert_ends(self, ended, status, *words):
+        self.assertEqual(ended.returncode, status, ended.stderr)
+        ours = [line for line in ended.stderr.splitlines() if line.startswith("train_gpt: ")]
+        self.assertEqual(len(ours), 1, ended.stderr)
+        for word in words:
+            self.assertIn(word, ours[0])
+        return ended.stderr.splitlines()
+
+    def assert_one_line(self, ended, status, *words):
+        self.assertEqual(len(self.assert_ends(ended, status, *words)), 1, ended.stderr)
+
+    def configure(self, old, new):
+        before = self.configuration.read_text()
+        self.assertIn(old, before)
+        self.configuration.write_text(before.replace(old, new))
+
+    def test_an_unknown_flag(self):
+        self.assert_one_line(self.train("run", "--stesp", 3), 64, "--stesp", "--help")
+
+    def test_an_unknown_key_on_the_command_line(self):
+        self.assert_one_line(self.train("run", "--set", "train.batchsize=3"), 78,
+                             "train.batchsize", "nearest is train.batch_size")
+
+    def test_an_unknown_key_in_the_file(self):
+        self.configure("batch_size", "batchsize")
+        self.assert_one_line(self.train("run"), 78, "tiny.toml:16", "nearest is train.batch_size")
+
+    def test_an_ill_typed_value(self):
+        self.assert_one_line(self.train("run", "--set", "train.batch_size=many"), 78,
+                             "train.batch_size takes an integer")
+        self.configure("batch_size = 8", "batch_size = 'many'")
+        self.assert_one_line(self.train("run"), 78, "tiny.toml:16", "takes an integer", "'many'")
+
+    def test_a_configuration_that_is_missing(self):
+        self.configuration.unlink()
+        self.assert_one_line(self.train("run"), 78, "tiny.toml", "No such file")
+
+    def test_a_text_that_is_missing(self):
+        (self.directory / "text.txt").unlink()
+        self.assert_one_line(self.train("run"), 78, "text.txt")
+
+    def test_a_text_smaller_than_one_context(self):
+        (self.directory / "text.txt").write_text("abcd")
+        self.assert_one_line(self.train("run"), 78, "text.txt", "context")
+
+    def test_a_text_that_is_not_text(self):
+        (self.directory / "text.txt").write_bytes(b"abc\xff\xfe" * 100)
+        self.assert_one_line(self.train("run"), 65, "text.txt")
+
+    def test_a_checkpoint_of_another_model(self):
+        self.finish("run", "--steps", 3)
+        self.assert_one_line(self.train("run", "--set", "model.channels=16"), 78, "tokens.weight")
+        self.assertEqual(len(self.checkpoints("run")), 1)
+
+    def test_a_checkpoint_of_a_deeper_model(self):
+        self.finish("run", "--steps", 3)
+        self.assert_one_line(self.train("run", "--set", "model.layers=2"), 78, "blocks.1.")
+
+    def test_checkpoints_that_are_all_damaged(self):
+        self.finish("run", "--steps", 3)
+        manifest = self.checkpoints("run")[0] / "manifest.json"
+        manifest.write_bytes(manifest.read_bytes()[:-1])
+        self.assert_one_line(self.train("run"), 65, "manifest.json", "--resume never")
+
+    def test_a_damaged_checkpoint_is_named_and_an_older_one_taken(self):
+        whole = self.finish("run", "--steps", 30)
+        shard = next(self.checkpoints("run")[-1].glob("shard_*"))
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 1
+        shard.write_bytes(data)
+        ended = self.train("run", "--steps", 30)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
+        self.assertIn(shard.name, ended.stderr)
+        self.assertEqual(self.losses("run"), whole)
+        self.assertTrue(list((self.directory / "run/checkpoints").glob("step_00000030*.damaged*")))
+
+    def test_a_checkpoint_that_is_not_there(self):
+        self.assert_one_line(self.train("run", "--resume", "nowhere"), 78, "nowhere")
+
+    def test_a_run_directory_that_cannot_be_used(self):
+        (self.directory / "run").write_text("a file is in the way")
+        self.assert_one_line(self.train("run"), 78, str(self.directory / "run"))
+
+    def test_a_device_that_is_not_there(self):
+        ended = self.train("run", "--device", "cuda", "--steps", 1)
+        if ended.returncode == 0:
+            self.skipTest("there is a GPU")
+        self.assert_one_line(ended, 78, "--device cuda")
+
+    @programs.needs_mpi
+    def test_a_batch_smaller_than_the_ranks(self):
+        self.assert_ends(self.train("run", "--set", "train.batch_size=1", ranks=2), 78, "batch of 1",
+                         "2 ranks")
+
+    @programs.needs_mpi
+    def test_a_message_under_mpirun_is_said_once(self):
+        self.assert_ends(self.train("run", "--set", "train.batchsize=1", ranks=3), 78, "train.batchsize")
+        self.assert_ends(self.train("run", "--stesp", ranks=3), 64, "--stesp")
+
+
+class FullDisk(programs.ProgramTest):
+    """A checkpoint of the tiny model takes some 100 kB."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.directory / "disk"
+        self.disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", self.disk],
+                                 capture_output=True).returncode == 0
+        if not mounted:
+            self.skipTest("only root may mount a disk to fill")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk])
+
+    def fill(self):
+        with open(self.disk / "filler", "wb", buffering=0) as filler:
+            try:
+                while True:
+                    filler.write(bytes(4096))
+            except OSError:
+                pass
+
+    def test_ends_with_74_and_keeps_the_last_good_checkpoint(self):
+        self.finish("disk/run", "--steps", 20)
+        before = self.checkpoints("disk/run")
+        self.fill()
+        ended = self.train("disk/run", "--steps", 21, "--set", "checkpoint.keep=9")
+        self.assertEqual(ended.returncode, 74, ended.stderr)
+        self.assertIn("No space left", ended.stderr)
+        self.assertEqual(self.checkpoints("disk/run"), before)
+
+    def test_training_goes_on_and_the_save_is_tried_again(self):
+        whole = self.finish("whole", "--steps", 400)
+        training = self.start("disk/run", "--steps", 400, "--set", "checkpoint.every=100")
+        self.addCleanup(training.stderr.close)
+        while not (self.disk / "run/metrics.jsonl").exists():
+            self.assertIsNone(training.poll())
+        self.fill()
+        line = training.stderr.readline()
+        os.remove(self.disk / "filler")
+        self.assertIn("training goes on", line)
+        training.communicate()
+        self.assertEqual(training.returncode, 0)
+        self.assertEqual(self.losses("disk/run"), whole)
+        self.assertEqual(self.checkpoints("disk/run")[-1].name, "step_00000400")
+
+
+if __name__ == "__main__":
+    unittest.main()

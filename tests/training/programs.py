@@ -1,0 +1,90 @@
+"""Runs the real programs on a tiny configuration: what the whole-run tests share."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+BIN = pathlib.Path(os.environ["RIPIENO_BIN"])
+MPIRUN = os.environ.get("RIPIENO_MPIRUN", "")  # tests/distributed/under_mpi.sh; empty in a build without MPI
+
+CONFIGURATION = """
+[model]
+layers = 1
+heads = 2
+channels = 8
+context = 16
+dropout = 0.1
+[data]
+path = "{text}"
+[optimizer]
+learning_rate = 1e-2
+[schedule]
+kind = "cosine"
+steps = {steps}
+warmup_steps = 10
+[train]
+batch_size = 8
+evaluate_every = 40
+[checkpoint]
+every = 10
+"""
+
+
+def text(characters=2000):
+    return "".join("abcd"[(i * i // 3 + i // 7) % 4] for i in range(characters))
+
+
+class ProgramTest(unittest.TestCase):
+    """A directory with a text and a configuration of its own."""
+
+    STEPS = 120
+
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ripieno_"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        (self.directory / "text.txt").write_text(text())
+        self.configuration = self.directory / "tiny.toml"
+        self.configuration.write_text(
+            CONFIGURATION.format(text=self.directory / "text.txt", steps=self.STEPS))
+
+    def command(self, run, *arguments, ranks=0, configuration=None):
+        launcher = [MPIRUN, str(ranks)] if ranks else []
+        return launcher + [str(BIN / "train_gpt"), "--config", str(configuration or self.configuration),
+                           "--run-dir", str(self.directory / run), "--quiet", *map(str, arguments)]
+
+    def train(self, run, *arguments, **options):
+        return subprocess.run(self.command(run, *arguments, **options), capture_output=True, text=True,
+                              timeout=110)
+
+    def start(self, run, *arguments, **options):
+        """In a process group of its own."""
+        return subprocess.Popen(self.command(run, *arguments, **options), stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def finish(self, run, *arguments, **options):
+        ended = self.train(run, *arguments, **options)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return self.losses(run)
+
+    def values(self, run, name):
+        lines = (self.directory / run / "metrics.jsonl").read_text().splitlines()
+        return {line["step"]: line[name] for line in map(json.loads, lines) if name in line}
+
+    def losses(self, run):
+        return self.values(run, "loss")
+
+    def checkpoints(self, run):
+        return sorted((self.directory / run / "checkpoints").glob("step_????????"))
+
+
+def needs_mpi(test):
+    return unittest.skipUnless(MPIRUN, "built without MPI")(test)
+
+
+def kill(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
