@@ -7,7 +7,8 @@
 
 namespace ripieno::kernels {
 
-// A range of an arena whose parameters share a weight decay. Segments are in order and do not overlap.
+// A range of an arena whose parameters share a weight decay. Segments are in order, do not overlap,
+// and lie where the kernel runs.
 struct DecaySegment {
   int64_t begin = 0, end = 0;  // elements
   float weight_decay = 0.0f;
