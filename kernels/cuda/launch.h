@@ -52,4 +52,11 @@ __device__ T& block_shared() {
   return memory;
 }
 
+// The shared_bytes of the launch, aligned to 16 bytes.
+template <typename T>
+__device__ T* dynamic_shared() {
+  extern __shared__ __align__(16) unsigned char memory_of_launch[];
+  return reinterpret_cast<T*>(memory_of_launch);
+}
+
 }  // namespace ripieno::kernels::cuda
