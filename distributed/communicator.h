@@ -2,10 +2,11 @@
 //
 // Collectives are ordered: every rank calls the same ones, in the same order, with tensors of the
 // same size and element type, one thread at a time. Sums are taken in rank order, in float for the
-// 16-bit types, so the result has the same bits on every rank and with every communicator. Element
-// types: float32, float64, bfloat16, float16, int64. Tensors are dense; any shape, any size, 0 too.
-// A call returns when the result is there (on a GPU: when it is enqueued). All throw
-// CommunicationFailure when a peer is lost.
+// 16-bit types, so the result has the same bits on every rank and with every communicator. Sums
+// take float32, float64, bfloat16, float16 and int64; what only copies takes every type. Tensors
+// are dense; any shape, any size, 0 too. A call returns when the result is there (on a GPU: when it
+// is enqueued). All throw CommunicationFailure when a peer is lost, and Error for tensors that do
+// not fit.
 #pragma once
 
 #include <memory>
@@ -28,9 +29,10 @@ class Communicator {
   // Leaves the sum of every rank's `x` in every rank's `x`.
   virtual void all_reduce(const Tensor& x) = 0;
   // Leaves rank r's part, the r-th of size() equal parts of the sum of every rank's `in`, in rank
-  // r's `out`.
+  // r's `out`, which may be that part of its `in`.
   virtual void reduce_scatter(const Tensor& out, const Tensor& in) = 0;
-  // Leaves every rank's `in`, in rank order, in every rank's `out`.
+  // Leaves every rank's `in`, in rank order, in every rank's `out`; `in` may be this rank's part of
+  // `out`.
   virtual void all_gather(const Tensor& out, const Tensor& in) = 0;
   // Copies the root's `x` over every other rank's.
   virtual void broadcast(const Tensor& x, int root) = 0;
@@ -45,7 +47,8 @@ class Communicator {
 // A group of one: every collective is the identity.
 std::unique_ptr<Communicator> alone();
 
-// `size` communicators joined inside this process, one for each of `size` threads.
+// `size` communicators joined inside this process, one for each of `size` threads. A rank leaves by
+// destroying its own; others that still wait for it then throw CommunicationFailure.
 std::vector<std::unique_ptr<Communicator>> in_process(int size);
 
 }  // namespace ripieno::distributed
