@@ -59,7 +59,7 @@ class Save {
   void refuse_used_attempt() const;
   void write_side(const Side& side);
   void make_room();
-  std::vector<Shard> collect_others() const;
+  void collect_others(std::vector<Shard>& shards) const;
   std::optional<Side> side_of(int rank, std::string& why_not) const;
   Manifest merge(const std::vector<Shard>& shards, const nlohmann::json& training_state) const;
   void commit(Manifest manifest);
@@ -103,18 +103,21 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
     files_.make_directories(partial_);
     files_.sync_directory(parent_of(directory_));
     make_room();
+    std::vector<Shard> shards;
     std::exception_ptr failure;
-    Shard shard;
-    try {
-      shard = write_shard(files_, partial_, 0, options_.size, mine);
-    } catch (const std::exception&) {
-      failure = std::current_exception();
+    const auto note_failure = [&](const auto& action) {
+      try {
+        action();
+      } catch (const std::exception&) {
+        if (failure == nullptr) failure = std::current_exception();
+      }
+    };
+    note_failure([&] { shards.push_back(write_shard(files_, partial_, 0, options_.size, mine)); });
+    if (shards.empty())
       try_to([&] { files_.remove_all(in_partial(shard_name(0, options_.size))); });
-    }
     // Also after a failure: tidying must not meet a rank that still writes.
-    std::vector<Shard> shards = collect_others();
+    note_failure([&] { collect_others(shards); });
     if (failure != nullptr) std::rethrow_exception(failure);
-    shards.insert(shards.begin(), std::move(shard));
     commit(merge(shards, training_state));
   } catch (const std::exception&) {
     try_to([&] { files_.remove_all(partial_); });
@@ -167,9 +170,8 @@ std::optional<Side> Save::side_of(int rank, std::string& why_not) const {
   return std::nullopt;
 }
 
-std::vector<Shard> Save::collect_others() const {
+void Save::collect_others(std::vector<Shard>& shards) const {
   const auto deadline = Clock::now() + std::chrono::duration<double>(options_.timeout_seconds);
-  std::vector<Shard> shards;
   std::string failure, why_not;
   auto pause = std::chrono::milliseconds(1);
   for (int rank = 1; rank < options_.size;) {
@@ -186,7 +188,6 @@ std::vector<Shard> Save::collect_others() const {
     pause = std::min(2 * pause, std::chrono::milliseconds(200));
   }
   if (!failure.empty()) throw StorageError(failure);
-  return shards;
 }
 
 // Tensors in rank 0's order, which knows them all unless it was given less.

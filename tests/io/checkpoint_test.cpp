@@ -251,6 +251,17 @@ TEST_F(SavedCheckpoint, TellsRank0WhatAnotherRankMet) {
       ThrowsMessage<StorageError>(HasSubstr("rank 1: save_checkpoint: \"a//b\"")));
 }
 
+TEST_F(SavedCheckpoint, TellsWhatRank0MetRatherThanThatOthersAreLate) {
+  State unnamed = share_of(sample_state(1), 0, 2);
+  unnamed[0].name = "";
+  EXPECT_THAT(
+      [&] {
+        save_checkpoint(files_, "run", 1, unnamed, {},
+                        {.rank = 0, .size = 2, .attempt = "one", .timeout_seconds = 0});
+      },
+      ThrowsMessage<Error>(HasSubstr("names no tensor")));
+}
+
 TEST_F(SavedCheckpoint, IsRefusedWhereRanksLeaveAGap) {
   State share = share_of(sample_state(1), 0, 2);
   const auto save_half = [&] {
