@@ -33,8 +33,8 @@ std::string subtitle(const Json& start) {
   if (ranks.is_number_integer()) {
     parts.push_back(ranks == 1 ? "1 rank" : fmt::format("{} ranks", ranks.get<int64_t>()));
   }
-  const auto time = start.value("time", Json());
-  if (time.is_string()) parts.push_back("last started " + time.get<std::string>());
+  const auto time = start.value("started_at", Json());
+  if (time.is_string()) parts.push_back("last started " + readable_time(time.get<std::string>()));
   return fmt::format("{}", fmt::join(parts, " · "));
 }
 

@@ -13,8 +13,8 @@ namespace ripieno::io {
 class FileSystem;
 
 // The page. `record` is run.json; of its last start it shows "configuration" (an object of
-// sections), "command", "hosts" and "devices" (lists), "world_size", "seed", "version",
-// "data_fingerprint" and "resumed_from", as far as they are there.
+// sections), "command", "started_at", "hosts" and "devices" (lists), "world_size", "seed",
+// "version", "data_fingerprint" and "resumed_from", as far as they are there.
 std::string report_page(const std::string& title, const nlohmann::json& record,
                         const std::vector<StepMetrics>& metrics,
                         const std::vector<std::string>& checkpoints);

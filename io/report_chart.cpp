@@ -78,6 +78,8 @@ void draw_axes(std::string& svg, const Frame& frame, const Chart& chart) {
     fmt::format_to(out, R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)",
                    kLeft - 8, y + 4, tick_label(tick, spacing_of(frame.y_ticks)));
   }
+  fmt::format_to(out, R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">step</text>)",
+                 kLeft - 8, chart.height - kBottom + 20);
   for (const double tick : frame.x_ticks) {
     fmt::format_to(
         out, R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)",

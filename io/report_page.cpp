@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
@@ -53,20 +54,22 @@ std::string row(std::string_view name, std::string_view value) {
   return fmt::format("<tr><th>{}</th><td>{}</td></tr>", escaped(name), escaped(value));
 }
 
+std::string shown_value(const Json& value);
+
+std::string joined(const Json& array, std::string_view separator) {
+  std::vector<std::string> items;
+  for (const Json& item : array) items.push_back(shown_value(item));
+  return fmt::format("{}", fmt::join(items, separator));
+}
+
 // A value of run.json as a person reads it: "a, b" for ["a", "b"].
 std::string shown_value(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_array()) {
-    std::vector<std::string> items;
-    for (const Json& item : value) items.push_back(shown_value(item));
-    return fmt::format("{}", fmt::join(items, ", "));
-  }
-  if (value.is_object()) {
-    std::vector<std::string> items;
-    for (const auto& [name, item] : value.items()) items.push_back(name + " " + shown_value(item));
-    return fmt::format("{}", fmt::join(items, ", "));
-  }
-  return value.is_null() ? "–" : value.dump();
+  if (value.is_array()) return joined(value, ", ");
+  if (!value.is_object()) return value.is_null() ? "–" : value.dump();
+  std::vector<std::string> items;
+  for (const auto& [name, item] : value.items()) items.push_back(name + " " + shown_value(item));
+  return fmt::format("{}", fmt::join(items, ", "));
 }
 
 // "host-a ×2, host-b" for ["host-a", "host-a", "host-b"], one of each rank.
@@ -211,6 +214,11 @@ std::string escaped(std::string_view text) {
   return html;
 }
 
+std::string readable_time(std::string text) {
+  const bool is_utc = text.size() == 20 && text[10] == 'T' && text.back() == 'Z';
+  return is_utc ? text.substr(0, 10) + " " + text.substr(11, 8) + " UTC" : text;
+}
+
 std::string key_figures(const Json& configuration, const std::vector<StepMetrics>& metrics) {
   if (metrics.empty()) return "";
   const int64_t planned = planned_steps(configuration);
@@ -302,8 +310,8 @@ std::string starts_section(const Json& starts) {
   for (const Json& start : starts) {
     if (!start.is_object()) continue;
     rows += "<tr>";
-    for (const char* name : {"time", "world_size", "hosts", "devices", "resumed_from"}) {
-      const std::string value = field(start, name);
+    for (const char* name : {"started_at", "world_size", "hosts", "devices", "resumed_from"}) {
+      const std::string value = readable_time(field(start, name));
       rows += fmt::format("<td>{}</td>", value.empty() ? "–" : escaped(value));
     }
     rows += "</tr>";
@@ -314,15 +322,15 @@ std::string starts_section(const Json& starts) {
 }
 
 std::string last_start_section(const Json& start) {
+  // These are shown elsewhere on the page.
+  constexpr std::string_view kElsewhere[] = {"configuration", "started_at", "world_size",
+                                             "hosts",         "devices",    "resumed_from"};
   std::string rows;
   for (const auto& [name, value] : start.items()) {
-    const bool is_elsewhere = name == "configuration" || name == "time" || name == "world_size" ||
-                              name == "hosts" || name == "devices" || name == "resumed_from";
-    if (!is_elsewhere)
-      rows += row(spaced(name),
-                  name == "command" && value.is_array()
-                      ? fmt::format("{}", fmt::join(value.get<std::vector<std::string>>(), " "))
-                      : shown_value(value));
+    if (std::find(std::begin(kElsewhere), std::end(kElsewhere), name) != std::end(kElsewhere))
+      continue;
+    const bool is_command = name == "command" && value.is_array();
+    rows += row(spaced(name), is_command ? joined(value, " ") : shown_value(value));
   }
   return rows.empty() ? "" : section("Program", "<table>" + rows + "</table>");
 }

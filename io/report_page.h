@@ -13,6 +13,9 @@ namespace ripieno::io {
 // Text as HTML shows it literally.
 std::string escaped(std::string_view text);
 
+// "2026-01-02 03:04:05 UTC" for "2026-01-02T03:04:05Z"; other text as it is.
+std::string readable_time(std::string text);
+
 // Steps, losses, rate: a card each.
 std::string key_figures(const nlohmann::json& configuration,
                         const std::vector<StepMetrics>& metrics);

@@ -19,7 +19,7 @@ using testing::Not;
 
 nlohmann::json record() {
   return nlohmann::json::parse(R"({"starts": [{
-    "time": "2026-01-02 03:04:05", "world_size": 2, "hosts": ["node-a", "node-a"], "devices": ["cpu", "cpu"],
+    "started_at": "2026-01-02T03:04:05Z", "world_size": 2, "hosts": ["node-a", "node-a"], "devices": ["cpu", "cpu"],
     "command": ["train_gpt", "--set", "a<b"], "resumed_from": null,
     "configuration": {"schedule": {"steps": 2000}, "model": {"layers": 4}}}]})");
 }
@@ -47,8 +47,9 @@ TEST(Report, ShowsTheFiguresOfTheRun) {
   const std::string page = report_page("first", record(), metrics(), {"step_00000100"});
   for (const char* text :
        {"<h1>first</h1>", "<b>100</b><small>of 2,000</small>",
-        "<b>2.0000</b><small>at step 100</small>", "1,234", "node-a ×2", "step_00000100",
-        "<th>layers</th><td>4</td>", "forward <b>25.0 %</b>", "other <b>75.0 %</b>"}) {
+        "<b>2.0000</b><small>at step 100</small>", "1,234", "node-a ×2",
+        "last started 2026-01-02 03:04:05 UTC", "step_00000100", "<th>layers</th><td>4</td>",
+        "forward <b>25.0 %</b>", "other <b>75.0 %</b>"}) {
     EXPECT_THAT(page, HasSubstr(text));
   }
 }
@@ -74,8 +75,9 @@ TEST(Report, ShowsTextLiterally) {
 }
 
 TEST(Report, IsMadeOfWhateverIsThere) {
-  for (const char* text : {"{}", R"({"starts": []})", R"({"starts": [3]})",
-                           R"({"starts": [{"configuration": 3, "command": 4, "hosts": 5}]})"}) {
+  for (const char* text :
+       {"{}", R"({"starts": []})", R"({"starts": [3]})",
+        R"({"starts": [{"configuration": 3, "command": [4, null], "hosts": 5}]})"}) {
     EXPECT_THAT(report_page("first", nlohmann::json::parse(text), {}, {}),
                 HasSubstr("No step has been logged yet"));
   }

@@ -69,6 +69,10 @@ TEST(Tokenizer, RefusesWhatIsNotUtf8) {
   }
 }
 
+TEST(Tokenizer, RefusesATextThatEndsWithinACharacter) {
+  EXPECT_THROW(Tokenizer::characters_of(std::string_view("aé", 2)), DataError);
+}
+
 TEST(Tokenizer, RefusesADescriptionItDoesNotKnow) {
   for (const char* text :
        {"{}", "[]", R"({"kind": "words"})", R"({"kind": "characters"})", R"({"kind": 3})",
