@@ -31,7 +31,7 @@ done
 build() {
   [[ -x build/release/bin/generate ]] || echo "Building into build/release: about 300 MB of disk and five minutes on two cores, the first time."
   [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
-  cmake --preset release --log-level=NOTICE
+  cmake --preset release >/dev/null
   cmake --build --preset release --target train_gpt generate
 }
 

@@ -7,6 +7,6 @@ cd "$(dirname "$0")/.."
 echo "Building into build/dev and running all tests: about 1 GB of disk and 15 minutes on two cores the first time."
 scripts/install_dependencies.sh
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
-cmake --preset dev --log-level=NOTICE
+cmake --preset dev >/dev/null
 cmake --build --preset dev
 ctest --preset dev --parallel "$(nproc)" "$@"
