@@ -42,8 +42,8 @@ namespace ripieno {
 
 struct RunOptions {
   int64_t steps = 1000;  // the step to stop after
-  std::optional<optim::Schedule>
-      schedule;                        // of the learning rate; the optimizer's stays without one
+  // Of the learning rate; without one the optimizer's stays.
+  std::optional<optim::Schedule> schedule = {};
   int64_t checkpoint_every = 1000;     // steps; one is saved at the end as well
   int keep = 3;                        // checkpoints
   int64_t evaluate_every = 0;          // steps; 0: at the end only

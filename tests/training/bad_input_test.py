@@ -32,13 +32,13 @@ class BadInput(programs.ProgramTest):
 
     def test_an_unknown_key_in_the_file(self):
         self.configure("batch_size", "batchsize")
-        self.assert_one_line(self.train("run"), 78, "tiny.toml:16", "nearest is train.batch_size")
+        self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "nearest is train.batch_size")
 
     def test_an_ill_typed_value(self):
         self.assert_one_line(self.train("run", "--set", "train.batch_size=many"), 78,
                              "train.batch_size takes an integer")
         self.configure("batch_size = 8", "batch_size = 'many'")
-        self.assert_one_line(self.train("run"), 78, "tiny.toml:16", "takes an integer", "'many'")
+        self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "takes an integer", "'many'")
 
     def test_a_configuration_that_is_missing(self):
         self.configuration.unlink()

@@ -11,10 +11,12 @@ import programs
 
 class Killed(programs.ProgramTest):
     def kill_at_random_moments(self, kills, **options):
+        """Each some steps further on."""
         chance = random.Random(kills)
         for _ in range(kills):
             training = self.start("killed", **options)
-            time.sleep(chance.uniform(0.02, 0.5))
+            self.wait_for_steps("killed", training, chance.randrange(1, 25))
+            time.sleep(chance.uniform(0, 0.01))
             programs.kill(training)
             training.stderr.close()
 
@@ -41,13 +43,10 @@ class Killed(programs.ProgramTest):
 class Stopped(programs.ProgramTest):
     STEPS = 4000
 
-    def stop(self, sent, **options):
+    def stop(self, sent):
         """After a few steps; what it ended with."""
-        training = self.start("run", **options)
-        metrics = self.directory / "run/metrics.jsonl"
-        while not metrics.exists() or metrics.stat().st_size == 0:
-            self.assertIsNone(training.poll(), "ended before its first step")
-            time.sleep(0.01)
+        training = self.start("run")
+        self.wait_for_steps("run", training, 3)
         training.send_signal(sent)
         errors = training.communicate()[1]
         return subprocess.CompletedProcess([], training.returncode, "", errors)
@@ -74,10 +73,7 @@ class Stopped(programs.ProgramTest):
             ["mpirun", "-n", "2", "--allow-run-as-root", "--oversubscribe", "--quiet", "--mca",
              "mpi_yield_when_idle", "1", *self.command("run")],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
-        metrics = self.directory / "run/metrics.jsonl"
-        while not metrics.exists() or metrics.stat().st_size == 0:
-            self.assertIsNone(mpirun.poll(), "ended before its first step")
-            time.sleep(0.01)
+        self.wait_for_steps("run", mpirun, 3)
         mpirun.send_signal(signal.SIGUSR1)
         errors = mpirun.communicate()[1]
         self.assert_saved(subprocess.CompletedProcess([], mpirun.returncode, "", errors))

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 BIN = pathlib.Path(os.environ["RIPIENO_BIN"])
@@ -65,6 +66,16 @@ class ProgramTest(unittest.TestCase):
         return subprocess.Popen(self.command(run, *arguments, **options), stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True)
 
+    def lines(self, run):
+        metrics = self.directory / run / "metrics.jsonl"
+        return metrics.read_text().count("\n") if metrics.exists() else 0
+
+    def wait_for_steps(self, run, process, steps):
+        """Until it has logged so many, or has ended."""
+        before = self.lines(run)
+        while process.poll() is None and self.lines(run) < before + steps:
+            time.sleep(0.001)
+
     def finish(self, run, *arguments, **options):
         ended = self.train(run, *arguments, **options)
         self.assertEqual(ended.returncode, 0, ended.stderr)
@@ -86,5 +97,8 @@ def needs_mpi(test):
 
 
 def kill(process):
-    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it finished first
     process.wait()
