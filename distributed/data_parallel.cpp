@@ -1,5 +1,6 @@
 #include "ripieno/distributed/data_parallel.h"
 
+#include <chrono>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
@@ -8,6 +9,20 @@
 
 namespace ripieno::distributed {
 namespace {
+
+// Adds the time of its own life to `seconds`.
+class Timed {
+ public:
+  explicit Timed(double& seconds) : seconds_(seconds) {}
+  ~Timed() { seconds_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& seconds_;
+  Clock::time_point start_ = Clock::now();
+};
 
 // In double precision: the count of a large batch is not a float any more.
 void add_to(Tensor& total, const Tensor& x) {
@@ -49,6 +64,7 @@ void DataParallel::start_alike() {
 
 void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
   if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
+  const Timed timed(seconds_.backward);
   add(loss);
   complete_ = accumulate == Accumulate::last;
   if (complete_ && reducer_) reducer_->begin(part_.sum.item(), part_.count.item());
@@ -61,9 +77,11 @@ void DataParallel::step() {
   complete_ = false;
   loss_ = std::exchange(part_, {});
   if (reducer_) {
+    const Timed timed(seconds_.communication_exposed);
     const Tensor& totals = reducer_->finish();
     loss_ = {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
   }
+  const Timed timed(seconds_.optimizer);
   optimizer_.step(loss_.count.to(optimizer_.parameters().values().device()));
 }
 

@@ -28,6 +28,13 @@ struct DataParallelOptions {
   bool overlap = true;
 };
 
+// Where the host's time went, since the DataParallel was made.
+struct ParallelSeconds {
+  double backward = 0;
+  double communication_exposed = 0;  // step() waiting for sums that backward did not hide
+  double optimizer = 0;
+};
+
 class DataParallel {
  public:
   enum class Accumulate { last, more };
@@ -48,6 +55,7 @@ class DataParallel {
 
   // Of the last step: over all micro-batches and ranks. Stands until the next step's last backward.
   const Loss& loss() const { return loss_; }
+  const ParallelSeconds& seconds() const { return seconds_; }
 
  private:
   void add(const Loss& loss);
@@ -59,6 +67,7 @@ class DataParallel {
   Loss part_;                                 // this rank's, of the step that is under way
   bool complete_ = false;                     // its last backward has run
   Loss loss_;
+  ParallelSeconds seconds_;
 };
 
 }  // namespace ripieno::distributed

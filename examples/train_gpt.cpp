@@ -69,7 +69,7 @@ int train(int argc, char** argv) {
   DataParallel parallel(model, *optimizer, session.communicator());
 
   Run run(program.command.run_directory, session, model, *optimizer, *loader,
-          program.run_options());
+          program.run_options(parallel));
   run.keep_in_checkpoints("tokenizer", loader->tokenizer().description());
   run.validate_with(
       [&](const io::Batch& batch) { return model.loss(batch.inputs, batch.targets); });

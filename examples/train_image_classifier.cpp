@@ -64,7 +64,7 @@ int train(int argc, char** argv) {
   DataParallel parallel(model, *optimizer, session.communicator());
 
   Run run(program.command.run_directory, session, model, *optimizer, *loader,
-          program.run_options());
+          program.run_options(parallel));
   run.validate_with([&](const io::Batch& batch) {
     const Tensor logits = model(flat(batch.inputs));
     return Measured{cross_entropy(logits, batch.targets),

@@ -132,8 +132,7 @@ void Run::add(const Loss& loss) {
 
 void Run::log(const Loss& loss) {
   add(loss);
-  clock_.charge(StepClock::forward);
-  clock_.step();
+  charge_phases();
   ++step_;
   if (is_logged(step_)) write_metrics();
   losses_.clear();
@@ -144,6 +143,20 @@ void Run::log(const Loss& loss) {
   if (last && !interrupted) return end(ExitStatus::finished);
   if (interrupted || session_.stops_now()) return end(ExitStatus::run_again);
   if (step_ >= next_save_) save_or_retry();
+}
+
+void Run::charge_phases() {
+  clock_.charge(StepClock::forward);
+  clock_.step();
+  if (!options_.parallel) return;
+  const auto& total = options_.parallel->seconds();
+  const auto move = [&](StepClock::Phase to, double distributed::ParallelSeconds::*seconds) {
+    clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
+  };
+  move(StepClock::backward, &distributed::ParallelSeconds::backward);
+  move(StepClock::communication_exposed, &distributed::ParallelSeconds::communication_exposed);
+  move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
+  charged_ = total;
 }
 
 void Run::write_metrics() {
@@ -160,7 +173,7 @@ void Run::write_metrics() {
   metrics.learning_rate = optimizer_.learning_rate();
   metrics.gradient_norm = optimizer_.gradient_norm();
   const double step_seconds = clock_.seconds_without_checkpoint();
-  metrics.seconds = clock_.take();
+  metrics.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
   const int64_t units = loader_.position() * loader_.units_per_sample();
   const double rate =
       static_cast<double>(loader_.batch_size() * loader_.units_per_sample()) / step_seconds;

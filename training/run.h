@@ -27,6 +27,7 @@
 #include "ripieno/core/ops/cross_entropy.h"
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/core/optim/schedule.h"
+#include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/loader.h"
 #include "ripieno/io/progress.h"
 #include "ripieno/io/run_directory.h"
@@ -44,12 +45,14 @@ struct RunOptions {
   int64_t steps = 1000;  // the step to stop after
   // Of the learning rate; without one the optimizer's stays.
   std::optional<optim::Schedule> schedule = {};
-  int64_t checkpoint_every = 1000;     // steps; one is saved at the end as well
-  int keep = 3;                        // checkpoints
-  int64_t evaluate_every = 0;          // steps; 0: at the end only
-  int64_t evaluation_batch_size = 0;   // of all ranks together; 0: as in training
-  int64_t log_every = 1;               // steps between lines of metrics.jsonl
-  std::string resume = "auto";         // "auto", "never", or the path of a checkpoint
+  int64_t checkpoint_every = 1000;    // steps; one is saved at the end as well
+  int keep = 3;                       // checkpoints
+  int64_t evaluate_every = 0;         // steps; 0: at the end only
+  int64_t evaluation_batch_size = 0;  // of all ranks together; 0: as in training
+  int64_t log_every = 1;              // steps between lines of metrics.jsonl
+  std::string resume = "auto";        // "auto", "never", or the path of a checkpoint
+  // Whose times tell the metrics how long the phases of a step took.
+  const distributed::DataParallel* parallel = nullptr;
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
   std::FILE* progress = nullptr;       // where progress is shown, and
   std::FILE* messages = nullptr;       // what goes wrong is said, by rank 0
@@ -98,6 +101,7 @@ class Run {
   bool is_logged(int64_t step) const;
   bool validates() const { return held_out_ != nullptr && measure_ != nullptr; }
   bool validate();
+  void charge_phases();
   void write_metrics();
   io::ProgressState progress();
   nlohmann::json training_state() const;
@@ -129,6 +133,7 @@ class Run {
 
   std::vector<Loss> losses_;  // of this step's micro-batches
   StepClock clock_;
+  distributed::ParallelSeconds charged_;  // of options_.parallel
   io::TimeLeft time_left_;
   io::ProgressState shown_;
 };

@@ -28,9 +28,10 @@ double StepClock::seconds_without_checkpoint() const {
   return (total - seconds_[checkpoint]) / steps();
 }
 
-std::vector<std::pair<std::string, double>> StepClock::take() {
+std::vector<std::pair<std::string, double>> StepClock::take(bool knows_phases) {
   std::vector<std::pair<std::string, double>> means;
   for (int phase = 0; phase < phases; ++phase) {
+    if (!knows_phases && phase >= forward && phase <= optimizer) continue;
     means.emplace_back(kNames[phase], seconds_[static_cast<std::size_t>(phase)] / steps());
   }
   means.emplace_back("total", std::accumulate(seconds_.begin(), seconds_.end(), 0.0) / steps());

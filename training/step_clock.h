@@ -24,8 +24,9 @@ class StepClock {
   void step() { ++steps_; }
   double seconds_without_checkpoint() const;  // of the mean step since take()
   // The mean of the steps since the last call, as metrics.jsonl names them, "total" last; then
-  // starts anew.
-  std::vector<std::pair<std::string, double>> take();
+  // starts anew. Without knows_phases the phases of the computation, which are then all charged to
+  // `forward`, are left out.
+  std::vector<std::pair<std::string, double>> take(bool knows_phases);
 
  private:
   double steps() const { return static_cast<double>(steps_ > 0 ? steps_ : 1); }

@@ -72,7 +72,7 @@ optim::Schedule TrainingProgram::make_schedule() const {
           .decay_steps = schedule.decay_steps};
 }
 
-RunOptions TrainingProgram::run_options() const {
+RunOptions TrainingProgram::run_options(const distributed::DataParallel& parallel) const {
   return {.steps = command.steps.value_or(schedule.steps),
           .schedule = make_schedule(),
           .checkpoint_every = checkpoint.every,
@@ -81,6 +81,7 @@ RunOptions TrainingProgram::run_options() const {
           .evaluation_batch_size = train.evaluation_batch_size,
           .log_every = log.every,
           .resume = command.resume,
+          .parallel = &parallel,
           .settings = &settings,
           .progress = command.quiet ? nullptr : stdout,
           .messages = stderr};

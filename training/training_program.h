@@ -41,7 +41,7 @@ struct TrainingProgram {
   uint64_t seed() const { return static_cast<uint64_t>(train.seed); }
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
   optim::Schedule make_schedule() const;
-  RunOptions run_options() const;
+  RunOptions run_options(const distributed::DataParallel& parallel) const;
 };
 
 }  // namespace ripieno
