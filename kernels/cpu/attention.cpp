@@ -8,6 +8,7 @@
 #include "ripieno/kernels/cpu/gemm.h"
 #include "ripieno/kernels/cpu/math.h"
 #include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/rows.h"
 #include "ripieno/kernels/cpu/scratch.h"
 
 namespace ripieno::kernels {
@@ -58,15 +59,11 @@ void online_softmax(A* scores, A* sums, A* maxima, A* out, int64_t queries, int6
                     int64_t head_size, bool first) {
   for (int64_t i = 0; i < queries; ++i) {
     A* row = scores + i * kKeys;
-    A largest = first ? -std::numeric_limits<A>::infinity() : maxima[i];
-#pragma omp simd reduction(max : largest)
-    for (int64_t j = 0; j < keys; ++j) largest = row[j] > largest ? row[j] : largest;
-    A sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < keys; ++j) {
-      row[j] = cpu::exp(row[j] - largest);
-      sum += row[j];
-    }
+    A largest = cpu::row_max(row, keys);
+    if (!first) largest = std::max(largest, maxima[i]);
+#pragma omp simd
+    for (int64_t j = 0; j < keys; ++j) row[j] = cpu::exp(row[j] - largest);
+    A sum = cpu::row_sum<A>(keys, [row](int64_t j) { return row[j]; });
     if (!first) {
       const A shrink = cpu::exp(maxima[i] - largest);
       sum += sums[i] * shrink;
@@ -274,10 +271,7 @@ void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>
     for (int64_t t = 0; t < head.time; ++t) {
       const T* o = out + at.dense + t * out_stride;
       const T* g = grad_out + at.dense + t * out_stride;
-      A sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t d = 0; d < head.size; ++d) sum += A(o[d]) * A(g[d]);
-      delta[t] = sum;
+      delta[t] = cpu::row_sum<A>(head.size, [o, g](int64_t d) { return A(o[d]) * A(g[d]); });
     }
     A* copy = copies<T>(head, 7);
     const auto grads = widened(grad_out + at.dense, out_stride, head, copy);

@@ -8,6 +8,18 @@
 
 namespace ripieno::kernels {
 
+namespace {
+
+// out[c] = scale * exp(x[c] - shift).
+template <typename T>
+void scaled_exp(T* out, const T* x, int64_t cols, accumulator_t<T> shift, accumulator_t<T> scale) {
+  using A = accumulator_t<T>;
+#pragma omp simd
+  for (int64_t c = 0; c < cols; ++c) out[c] = T(scale * cpu::exp(A(x[c]) - shift));
+}
+
+}  // namespace
+
 template <typename T>
 void cross_entropy_forward(OnCpu, accumulator_t<T>* loss_sum, accumulator_t<T>* count,
                            accumulator_t<T>* log_sum_exp, accumulator_t<T>* row_losses,
@@ -55,8 +67,7 @@ void cross_entropy_backward(OnCpu, T* grad_logits, const accumulator_t<T>* grad_
     const A shift = log_sum_exp[r];
     const bool known = target >= 0 && target < classes;
     const A at_target = known ? cpu::exp(A(x[target]) - shift) - A(1) : A(0);
-#pragma omp simd
-    for (int64_t c = 0; c < classes; ++c) grad[c] = T(scale * cpu::exp(A(x[c]) - shift));
+    scaled_exp(grad, x, classes, shift, scale);
     if (known) grad[target] = T(scale * at_target);
   });
 }

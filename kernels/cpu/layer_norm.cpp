@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/rows.h"
 
 namespace ripieno::kernels {
 
@@ -16,33 +17,53 @@ struct Moments {
 template <typename T>
 Moments<T> moments(const T* x, int64_t cols, double epsilon) {
   using A = accumulator_t<T>;
-  A sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t c = 0; c < cols; ++c) sum += A(x[c]);
+  const A sum = cpu::row_sum<A>(cols, [x](int64_t c) { return A(x[c]); });
   const A mean = sum / static_cast<A>(cols);
-  A squares = 0;
-#pragma omp simd reduction(+ : squares)
-  for (int64_t c = 0; c < cols; ++c) squares += (A(x[c]) - mean) * (A(x[c]) - mean);
+  const A squares = cpu::row_sum<A>(cols, [x, mean](int64_t c) {
+    const A centered = A(x[c]) - mean;
+    return centered * centered;
+  });
   return {mean, A(1) / std::sqrt(squares / static_cast<A>(cols) + static_cast<A>(epsilon))};
+}
+
+// weight and bias may both be null.
+template <typename T>
+void normalize_row(T* y, const T* x, const T* weight, const T* bias, Moments<T> of, int64_t cols) {
+  using A = accumulator_t<T>;
+#pragma omp simd
+  for (int64_t c = 0; c < cols; ++c) {
+    const A normalized = (A(x[c]) - of.mean) * of.inverse_deviation;
+    y[c] = T(weight ? normalized * A(weight[c]) + A(bias[c]) : normalized);
+  }
+}
+
+// Adds one row's share to the gradients of weight and bias.
+template <typename T>
+void add_row(accumulator_t<T>* weight_sum, accumulator_t<T>* bias_sum, const T* g, const T* x,
+             Moments<T> of, int64_t cols) {
+  using A = accumulator_t<T>;
+#pragma omp simd
+  for (int64_t c = 0; c < cols; ++c) {
+    weight_sum[c] += A(g[c]) * ((A(x[c]) - of.mean) * of.inverse_deviation);
+    bias_sum[c] += A(g[c]);
+  }
 }
 
 // grad_in of one row; weight may be null.
 template <typename T>
 void backward_row(T* d, const T* g, const T* x, const T* weight, Moments<T> of, int64_t cols) {
   using A = accumulator_t<T>;
-  A sum = 0, dot = 0;  // of g * weight, and of its product with the normalized input
-#pragma omp simd reduction(+ : sum, dot)
-  for (int64_t c = 0; c < cols; ++c) {
-    const A scaled = weight ? A(g[c]) * A(weight[c]) : A(g[c]);
-    sum += scaled;
-    dot += scaled * ((A(x[c]) - of.mean) * of.inverse_deviation);
-  }
+  const auto scaled_at = [g, weight](int64_t c) {
+    return weight ? A(g[c]) * A(weight[c]) : A(g[c]);
+  };
+  const A sum = cpu::row_sum<A>(cols, scaled_at);
+  const A dot = cpu::row_sum<A>(
+      cols, [=](int64_t c) { return scaled_at(c) * ((A(x[c]) - of.mean) * of.inverse_deviation); });
   const A mean_sum = sum / static_cast<A>(cols), mean_dot = dot / static_cast<A>(cols);
 #pragma omp simd
   for (int64_t c = 0; c < cols; ++c) {
-    const A scaled = weight ? A(g[c]) * A(weight[c]) : A(g[c]);
     const A normalized = (A(x[c]) - of.mean) * of.inverse_deviation;
-    d[c] = T(of.inverse_deviation * (scaled - mean_sum - normalized * mean_dot));
+    d[c] = T(of.inverse_deviation * (scaled_at(c) - mean_sum - normalized * mean_dot));
   }
 }
 
@@ -71,18 +92,12 @@ template <typename T>
 void layer_norm_forward(OnCpu, T* out, accumulator_t<T>* mean, accumulator_t<T>* inverse_deviation,
                         const T* in, const T* weight, const T* bias, int64_t rows, int64_t cols,
                         double epsilon) {
-  using A = accumulator_t<T>;
   cpu::for_each_row(rows, 4 * cols, [&](int64_t r) {
     const T* x = in + r * cols;
-    T* y = out + r * cols;
     const Moments<T> of = moments(x, cols, epsilon);
     mean[r] = of.mean;
     inverse_deviation[r] = of.inverse_deviation;
-#pragma omp simd
-    for (int64_t c = 0; c < cols; ++c) {
-      const A normalized = (A(x[c]) - of.mean) * of.inverse_deviation;
-      y[c] = T(weight ? normalized * A(weight[c]) + A(bias[c]) : normalized);
-    }
+    normalize_row(out + r * cols, x, weight, bias, of, cols);
   });
 }
 
@@ -107,13 +122,8 @@ void layer_norm_backward(OnCpu, T* grad_in, T* grad_weight, T* grad_bias, void* 
       const T* g = grad_out + r * cols;
       const T* x = in + r * cols;
       const Moments<T> of{mean[r], inverse_deviation[r]};
-      if (grad_weight) {  // before the row of grad_in, which may be that of grad_out
-#pragma omp simd
-        for (int64_t c = 0; c < cols; ++c) {
-          weight_sum[c] += A(g[c]) * ((A(x[c]) - of.mean) * of.inverse_deviation);
-          bias_sum[c] += A(g[c]);
-        }
-      }
+      // First, since the row of grad_in may be that of grad_out.
+      if (grad_weight) add_row(weight_sum, bias_sum, g, x, of, cols);
       backward_row(grad_in + r * cols, g, x, weight, of, cols);
     }
   });

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/rows.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {
@@ -23,14 +24,6 @@ struct Sum {
   static A combine(A a, A b) {
     return a + b;
   }
-  template <typename T>
-  static accumulator_t<T> of(const T* in, int64_t size) {
-    using A = accumulator_t<T>;
-    A sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < size; ++i) sum += A(in[i]);
-    return sum;
-  }
 };
 
 struct Max {
@@ -40,27 +33,24 @@ struct Max {
   static A combine(A a, A b) {
     return b > a || b != b ? b : a;  // NaN wins, and stays since no comparison with it is true
   }
-  template <typename T>
-  static accumulator_t<T> of(const T* in, int64_t size) {
-    using A = accumulator_t<T>;
-    A largest = kEmpty<A>;
-    int64_t unordered = 0;
-#pragma omp simd reduction(max : largest) reduction(+ : unordered)
-    for (int64_t i = 0; i < size; ++i) {
-      const A x = A(in[i]);
-      largest = x > largest ? x : largest;
-      unordered += x != x;
-    }
-    return unordered ? std::numeric_limits<A>::quiet_NaN() : largest;
-  }
 };
+
+// The reduction of one piece of a contiguous axis.
+template <typename T, typename Reducer>
+accumulator_t<T> reduce_piece(const T* in, int64_t size, Reducer reducer) {
+  using A = accumulator_t<T>;
+  return cpu::reduce_row(
+      size, reducer.template kEmpty<A>, [](A a, A b) { return Reducer::combine(a, b); },
+      [in](int64_t i) { return A(in[i]); });
+}
 
 template <typename T, typename Reducer>
 accumulator_t<T> reduce_contiguous(const T* in, int64_t size, Reducer reducer) {
   using A = accumulator_t<T>;
   A total = reducer.template kEmpty<A>;
   for (int64_t begin = 0; begin < size; begin += kAxisChunk) {
-    total = reducer.combine(total, reducer.of(in + begin, std::min(kAxisChunk, size - begin)));
+    total = reducer.combine(total,
+                            reduce_piece(in + begin, std::min(kAxisChunk, size - begin), reducer));
   }
   return total;
 }
@@ -76,8 +66,8 @@ accumulator_t<T> reduce_long(const T* in, int64_t size, Reducer reducer) {
     const int64_t span = std::min(kChunksAtOnce * kAxisChunk, size - begin);
     const int64_t chunks = (span + kAxisChunk - 1) / kAxisChunk;
     cpu::parallel_for(chunks, kAxisChunk, [&](int64_t chunk) {
-      partials[chunk] = reducer.of(in + begin + chunk * kAxisChunk,
-                                   std::min(kAxisChunk, span - chunk * kAxisChunk));
+      partials[chunk] = reduce_piece(in + begin + chunk * kAxisChunk,
+                                     std::min(kAxisChunk, span - chunk * kAxisChunk), reducer);
     });
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       total = reducer.combine(total, partials[chunk]);
@@ -130,6 +120,14 @@ void reduce_with(T* out, const T* in, int64_t outer, int64_t axis, int64_t inner
   }
 }
 
+template <typename T>
+double squares(const T* in, int64_t size) {
+  return cpu::row_sum<double>(size, [in](int64_t i) {
+    const double x = static_cast<double>(static_cast<accumulator_t<T>>(in[i]));
+    return x * x;
+  });
+}
+
 }  // namespace
 
 template <typename T>
@@ -166,14 +164,8 @@ template <typename T>
 void sum_of_squares(OnCpu, double* out, double* partials, const T* in, int64_t size) {
   const int64_t chunks = (size + kSumChunk - 1) / kSumChunk;
   cpu::parallel_for(chunks, kSumChunk, [&](int64_t chunk) {
-    const int64_t end = std::min(size, (chunk + 1) * kSumChunk);
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = chunk * kSumChunk; i < end; ++i) {
-      const double x = static_cast<double>(accumulator_t<T>(in[i]));
-      sum += x * x;
-    }
-    partials[chunk] = sum;
+    const int64_t begin = chunk * kSumChunk;
+    partials[chunk] = squares(in + begin, std::min(kSumChunk, size - begin));
   });
   double total = 0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partials[chunk];

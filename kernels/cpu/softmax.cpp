@@ -7,46 +7,52 @@
 
 namespace ripieno::kernels {
 
+namespace {
+
+template <typename T>
+void forward_row(T* y, const T* x, int64_t cols, bool logarithm) {
+  using A = accumulator_t<T>;
+  const A largest = cpu::row_max(x, cols);
+  const A sum = cpu::row_sum_of_exp(x, cols, largest);
+  if (logarithm) {
+    const A shift = largest + std::log(sum);
+#pragma omp simd
+    for (int64_t c = 0; c < cols; ++c) y[c] = T(A(x[c]) - shift);
+  } else {
+    const A factor = A(1) / sum;
+#pragma omp simd
+    for (int64_t c = 0; c < cols; ++c) y[c] = T(cpu::exp(A(x[c]) - largest) * factor);
+  }
+}
+
+template <typename T>
+void backward_row(T* d, const T* g, const T* y, int64_t cols, bool logarithm) {
+  using A = accumulator_t<T>;
+  if (logarithm) {
+    const A sum = cpu::row_sum<A>(cols, [g](int64_t c) { return A(g[c]); });
+#pragma omp simd
+    for (int64_t c = 0; c < cols; ++c) d[c] = T(A(g[c]) - cpu::exp(A(y[c])) * sum);
+  } else {
+    const A sum = cpu::row_sum<A>(cols, [g, y](int64_t c) { return A(g[c]) * A(y[c]); });
+#pragma omp simd
+    for (int64_t c = 0; c < cols; ++c) d[c] = T(A(y[c]) * (A(g[c]) - sum));
+  }
+}
+
+}  // namespace
+
 template <typename T>
 void softmax_forward(OnCpu, T* out, const T* in, int64_t rows, int64_t cols, bool logarithm) {
-  using A = accumulator_t<T>;
   cpu::for_each_row(rows, 8 * cols, [&](int64_t r) {
-    const T* x = in + r * cols;
-    T* y = out + r * cols;
-    const A largest = cpu::row_max(x, cols);
-    const A sum = cpu::row_sum_of_exp(x, cols, largest);
-    if (logarithm) {
-      const A shift = largest + std::log(sum);
-#pragma omp simd
-      for (int64_t c = 0; c < cols; ++c) y[c] = T(A(x[c]) - shift);
-    } else {
-      const A factor = A(1) / sum;
-#pragma omp simd
-      for (int64_t c = 0; c < cols; ++c) y[c] = T(cpu::exp(A(x[c]) - largest) * factor);
-    }
+    forward_row(out + r * cols, in + r * cols, cols, logarithm);
   });
 }
 
 template <typename T>
 void softmax_backward(OnCpu, T* grad_in, const T* grad_out, const T* out, int64_t rows,
                       int64_t cols, bool logarithm) {
-  using A = accumulator_t<T>;
   cpu::for_each_row(rows, 4 * cols, [&](int64_t r) {
-    const T* g = grad_out + r * cols;
-    const T* y = out + r * cols;
-    T* d = grad_in + r * cols;
-    A sum = 0;
-    if (logarithm) {
-#pragma omp simd reduction(+ : sum)
-      for (int64_t c = 0; c < cols; ++c) sum += A(g[c]);
-#pragma omp simd
-      for (int64_t c = 0; c < cols; ++c) d[c] = T(A(g[c]) - cpu::exp(A(y[c])) * sum);
-    } else {
-#pragma omp simd reduction(+ : sum)
-      for (int64_t c = 0; c < cols; ++c) sum += A(g[c]) * A(y[c]);
-#pragma omp simd
-      for (int64_t c = 0; c < cols; ++c) d[c] = T(A(y[c]) * (A(g[c]) - sum));
-    }
+    backward_row(grad_in + r * cols, grad_out + r * cols, out + r * cols, cols, logarithm);
   });
 }
 
