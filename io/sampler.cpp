@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "ripieno/core/error.h"
-#include "ripieno/kernels/philox.h"
+#include "ripieno/core/random.h"
 
 namespace ripieno::io {
 namespace {
