@@ -2,11 +2,13 @@
 //
 // Each element of the result is one sum in the order of k, cut into pieces that depend on k alone.
 // So it depends neither on the number of threads nor on how many rows and columns are computed
-// beside it.
+// beside it. Large products in float go to oneDNN where it was found, whose results are measured,
+// and tested, not to depend on the number of threads.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "ripieno/kernels/cpu/parallel.h"
 #include "ripieno/kernels/cpu/scratch.h"
@@ -80,6 +82,12 @@ template <typename A>
 void multiply_packed(A* c, const A* a, const A* packed, const Gemm& gemm, const Block& block,
                      const Tile& tile);
 
+// Whether a library was found and is faster; if so, a tile of the product by it, on the calling
+// thread.
+bool library_is_faster(const Gemm& gemm);
+void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
+                         const Tile& tile);
+
 // How many ways to cut the rows and the columns.
 struct Cut {
   int64_t rows_each, down, cols_each, across;
@@ -103,10 +111,31 @@ void multiply(A* c, const A* a, const A* b, const Gemm& gemm) {
   });
 }
 
+// The same by the team, in strips of rows or columns that a library multiplies.
+template <typename Finish>
+void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
+                         const Finish& finish) {
+  constexpr int64_t kStrip = 64;
+  const bool by_rows = gemm.m >= gemm.n;
+  const int64_t size = by_rows ? gemm.m : gemm.n, threads = cpu_threads();
+  const int64_t strips = (size + kStrip - 1) / kStrip;
+  const int64_t each = (strips + threads - 1) / threads * kStrip;
+  parallel_for((size + each - 1) / each, gemm.m * gemm.n, [&](int64_t item) {
+    Tile tile{0, gemm.m, 0, gemm.n};
+    (by_rows ? tile.row : tile.col) = item * each;
+    (by_rows ? tile.rows : tile.cols) = std::min(each, size - item * each);
+    detail::multiply_by_library(c, a, b, gemm, tile);
+    finish(tile);
+  });
+}
+
 // The same by the team. finish(tile) is called once for each part of c when it is done, while it is
 // in cache.
 template <typename A, typename Finish>
 void multiply_by_team(A* c, const A* a, const A* b, const Gemm& gemm, const Finish& finish) {
+  if constexpr (std::is_same_v<A, float>) {
+    if (detail::library_is_faster(gemm)) return multiply_by_library(c, a, b, gemm, finish);
+  }
   A* packed = scratch<A>(Scratch::kPacked, detail::packed_size<A>(gemm));
   detail::for_each_block_of(gemm, [&](const detail::Block& block) {
     const int64_t panels = (block.cols + detail::kPanelCols<A> - 1) / detail::kPanelCols<A>;

@@ -150,6 +150,7 @@ std::vector<T> product_by(int threads, const MatmulShape& shape) {
 TYPED_TEST(Matmul, DoesNotDependOnTheNumberOfThreads) {
   for (const MatmulShape& shape :
        {packed_shape(300, 129, 257, false, true), packed_shape(65, 300, 600, true, false),
+        packed_shape(500, 541, 500, false, true), packed_shape(541, 500, 500, true, false),
         packed_shape(31, 33, 64, false, false, 9)}) {
     const auto alone = product_by<TypeParam>(1, shape);
     for (const int threads : {2, 3, 7})
