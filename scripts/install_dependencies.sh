@@ -11,7 +11,7 @@ packages=(
   ca-certificates cmake g++ ninja-build pkg-config python3
   libopenmpi-dev openmpi-bin                       # ranks
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and other programs that read them
-  libeigen3-dev libdnnl-dev                        # arithmetic
+  libdnnl-dev                                      # arithmetic
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   bible-kjv                                        # 4.4 MB of public-domain text to train on
