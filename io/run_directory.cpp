@@ -89,7 +89,7 @@ nlohmann::json read_record(const RunPaths& paths) {
   if (!local_files().exists(paths.record())) return {{"starts", nlohmann::json::array()}};
   const std::string text = read_file(local_files(), paths.record());
   auto record = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!record.is_object() || !record.contains("starts") || !record["starts"].is_array()) {
+  if (!record.contains("starts") || !record["starts"].is_array()) {
     throw DataError(paths.record() +
                     " is not the record of a run; move it away to begin a new one");
   }

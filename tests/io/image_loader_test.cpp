@@ -106,12 +106,18 @@ TEST_F(ImageFile, MustNotBeSharedByMoreRanksThanRows) {
   EXPECT_THROW(ImageLoader(path_, {.batch_size = 2}, {0, 3}), ConfigurationError);
 }
 
-TEST_F(ImageFile, HasAFingerprintOfItsContent) {
-  write(20);
-  const std::string fingerprint = ImageData::read(path_).fingerprint;
-  EXPECT_EQ(ImageData::read(path_).fingerprint, fingerprint);
-  write(19);
-  EXPECT_NE(ImageData::read(path_).fingerprint, fingerprint);
+TEST_F(ImageFile, HasAFingerprintOfItsImagesAndLabels) {
+  const auto fingerprint_of = [&](const Shape& shape, uint8_t pixel, uint8_t label) {
+    write_hdf5(local_files(), path_,
+               {{"/images", Tensor::full(shape, pixel, DType::uint8)},
+                {"/labels", Tensor::full({2}, label, DType::uint8)}});
+    return ImageData::read(path_).fingerprint;
+  };
+  const std::string fingerprint = fingerprint_of({2, 2, 3}, 5, 1);
+  EXPECT_EQ(fingerprint_of({2, 2, 3}, 5, 1), fingerprint);
+  EXPECT_NE(fingerprint_of({2, 2, 3}, 6, 1), fingerprint);
+  EXPECT_NE(fingerprint_of({2, 2, 3}, 5, 2), fingerprint);
+  EXPECT_NE(fingerprint_of({2, 3, 2}, 5, 1), fingerprint);
 }
 
 TEST(Digits, AreTheHandwrittenOnesOfUci) {

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <semaphore>
 #include <stdexcept>
+#include <thread>
 
 namespace ripieno::io {
 namespace {
@@ -28,6 +31,23 @@ TEST(Prefetcher, GivesNothingMadeBeforeASeek) {
   }
 }
 
+TEST(Prefetcher, DropsABatchThatWasBegunBeforeASeek) {
+  std::binary_semaphore begun(0), go_on(0);
+  Prefetcher prefetcher(
+      [&](int64_t position) {
+        if (position == 0) {
+          begun.release();
+          go_on.acquire();
+        }
+        return numbered(position);
+      },
+      1);
+  begun.acquire();
+  prefetcher.seek(100);
+  go_on.release();
+  EXPECT_EQ(prefetcher.next().first_row, 100);
+}
+
 TEST(Prefetcher, MakesNoMoreThanTwoBatchesAhead) {
   std::atomic<int64_t> furthest = 0;
   Prefetcher prefetcher(
@@ -43,14 +63,17 @@ TEST(Prefetcher, MakesNoMoreThanTwoBatchesAhead) {
 }
 
 TEST(Prefetcher, ThrowsWhatMakingABatchThrewAfterTheBatchesBefore) {
+  std::binary_semaphore failing(0);
   Prefetcher prefetcher(
-      [](int64_t position) {
-        if (position == 2) throw std::runtime_error("damaged");
-        return numbered(position);
+      [&](int64_t position) {
+        if (position != 1) return numbered(position);
+        failing.release();
+        throw std::runtime_error("damaged");
       },
       1);
+  failing.acquire();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // most likely it has failed by then
   EXPECT_EQ(prefetcher.next().first_row, 0);
-  EXPECT_EQ(prefetcher.next().first_row, 1);
   EXPECT_THROW(prefetcher.next(), std::runtime_error);
   EXPECT_THROW(prefetcher.next(), std::runtime_error);
   prefetcher.seek(3);

@@ -84,6 +84,11 @@ TEST_F(RunDirectoryTest, IsRefusedWhereItCannotBeWritten) {
   EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
 }
 
+TEST_F(RunDirectoryTest, IsRefusedWhereItsLockCannotBeOpened) {
+  local_files().make_directories(path_ + "/.lock");
+  EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
+}
+
 TEST_F(RunDirectoryTest, IsRefusedWhereItIsReadOnly) {
   if (::geteuid() == 0) {
     path_ = "/proc/self";  // where root cannot write either
