@@ -1,0 +1,110 @@
+#include "ripieno/distributed/gradient_reducer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+
+#include "ripieno/core/nn/mlp.h"
+
+namespace ripieno::distributed {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+
+// One of two ranks: sums nothing, and shows what it was given.
+class Watched final : public Communicator {
+ public:
+  explicit Watched(std::function<void(const Tensor&)> show) : show_(std::move(show)) {}
+
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  int local_rank() const override { return 0; }
+  int local_size() const override { return 2; }
+  void all_reduce(const Tensor& x) override { show_(x); }
+  void reduce_scatter(const Tensor&, const Tensor&) override {}
+  void all_gather(const Tensor&, const Tensor&) override {}
+  void broadcast(const Tensor&, int) override {}
+  void barrier() override {}
+  std::unique_ptr<Communicator> duplicate() override { return std::make_unique<Watched>(show_); }
+
+ private:
+  std::function<void(const Tensor&)> show_;
+};
+
+// A reducer with a bucket for each of six parameters, which lie 64 elements or more apart.
+struct GradientReducerTest : ::testing::Test {
+  nn::Mlp model{{8, 8, 8, 8}};
+  Parameters parameters = model.parameters();
+  const float* base = parameters.gradients().flat().data<float>();
+
+  std::unique_ptr<GradientReducer> watched_by(std::function<void(const Tensor&)> show) {
+    Watched ranks(std::move(show));
+    return std::make_unique<GradientReducer>(parameters, ranks, 1,
+                                             OrderedWorker::Place::own_thread);
+  }
+  // The parameter whose bucket this is; -1 for the totals.
+  int parameter_of(const Tensor& x) const {
+    if (x.dtype() == DType::float64) return -1;
+    const auto& entries = parameters.layout().entries();
+    int index = 0;
+    while (entries[static_cast<std::size_t>(index)].offset != x.data<float>() - base) ++index;
+    return index;
+  }
+  // As a backward that completes the first parameters first, against the order of the plan.
+  void complete_from_the_first(GradientReducer& reducer,
+                               const std::function<void(std::size_t)>& before = {}) const {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (before) before(i);
+      reducer.complete(i);
+    }
+  }
+};
+
+TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
+  std::vector<int> reduced;
+  const auto reducer = watched_by([&](const Tensor& x) { reduced.push_back(parameter_of(x)); });
+  for (int step = 0; step < 3; ++step) {
+    reduced.clear();
+    reducer->begin(0.0, 1.0);
+    complete_from_the_first(*reducer);
+    reducer->complete_all();
+    reducer->finish();
+    EXPECT_THAT(reduced, ElementsAre(-1, 5, 4, 3, 2, 1, 0));
+  }
+}
+
+TEST_F(GradientReducerTest, ReducesOnlyWhatIsComplete) {
+  std::vector<std::atomic<bool>> complete(parameters.size());
+  const auto reducer = watched_by([&](const Tensor& x) {
+    const int parameter = parameter_of(x);
+    if (parameter >= 0) EXPECT_TRUE(complete[static_cast<std::size_t>(parameter)]);
+  });
+  for (int step = 0; step < 1000; ++step) {
+    for (auto& one : complete) one = false;
+    reducer->begin(0.0, 1.0);
+    complete_from_the_first(*reducer, [&](std::size_t i) { complete[i] = true; });
+    reducer->complete_all();
+    reducer->finish();
+  }
+}
+
+TEST_F(GradientReducerTest, ReducesNothingBeforeTheLastBackward) {
+  std::vector<double> sums;
+  for (int round = 0; round < 200; ++round) {
+    const auto reducer = watched_by([&](const Tensor& x) {
+      if (x.dtype() == DType::float64) sums.push_back(*x.data<double>());
+    });
+    complete_from_the_first(*reducer);  // a micro-batch
+    reducer->begin(3.0, 1.0);
+    complete_from_the_first(*reducer);
+    reducer->complete_all();
+    reducer->finish();
+  }
+  EXPECT_THAT(sums, Each(3.0));
+}
+
+}  // namespace
+}  // namespace ripieno::distributed
