@@ -23,13 +23,9 @@ function(ripieno_headers target)
   set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 endfunction()
 
-# The language and the warnings that everything of ours is compiled with. GCC 12 warns of std::string's own
-# copies (GCC bug 105329).
+# The language and the warnings that everything of ours is compiled with.
 function(ripieno_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
-  set(warnings -Wall -Wextra -Wshadow $<$<BOOL:${RIPIENO_WERROR}>:-Werror>)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    list(APPEND warnings -Wno-restrict)
-  endif()
-  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${warnings}>")
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow $<$<BOOL:${RIPIENO_WERROR}>:-Werror>>)
 endfunction()
