@@ -130,5 +130,15 @@ TEST(Checkpoint, OfBeforeStaysWhereTheDiskIsFull) {
   EXPECT_THAT(newest_intact(local_files(), disk / "c").path, Optional(disk / "c/step_00000004"));
 }
 
+TEST(Checkpoint, HasTheRoomThatAnEarlierAttemptTook) {
+  const TinyDisk disk("400k");
+  if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
+  const State state = {state_of("weight", StateKind::parameter, Tensor::full({60000}, 1))};
+  save_checkpoint(local_files(), disk / "c", 1, state, {},
+                  {.rank = 1, .size = 2, .attempt = "left behind"});
+  save_checkpoint(local_files(), disk / "c", 1, state, {}, {.attempt = "now"});
+  EXPECT_THAT(newest_intact(local_files(), disk / "c").path, Optional(disk / "c/step_00000001"));
+}
+
 }  // namespace
 }  // namespace ripieno::io

@@ -251,6 +251,18 @@ TEST_F(SavedCheckpoint, TellsRank0WhatAnotherRankMet) {
       ThrowsMessage<StorageError>(HasSubstr("rank 1: save_checkpoint: \"a//b\"")));
 }
 
+TEST_F(SavedCheckpoint, IsNotCommittedWhileAShardIsSeenInPartOnly) {
+  save_checkpoint(files_, "run", 1, share_of(sample_state(1), 1, 2), {},
+                  {.rank = 1, .size = 2, .attempt = "one"});
+  files_.bytes(path(1) + ".partial/shard_00001_of_00002.h5").pop_back();
+  EXPECT_THAT(
+      [&] {
+        save_checkpoint(files_, "run", 1, share_of(sample_state(1), 0, 2), {},
+                        {.rank = 0, .size = 2, .attempt = "one", .timeout_seconds = 0});
+      },
+      ThrowsMessage<StorageError>(HasSubstr("rank 1 did not write its shard")));
+}
+
 TEST_F(SavedCheckpoint, TellsWhatRank0MetRatherThanThatOthersAreLate) {
   State unnamed = share_of(sample_state(1), 0, 2);
   unnamed[0].name = "";

@@ -177,13 +177,36 @@ class CrashingFileSystem : public FileSystem {
     parent.names.erase(name);
   }
 
+  using Names = std::map<std::string, std::shared_ptr<Node>>;
+
+  static bool holds(const Names& names, const std::shared_ptr<Node>& node) {
+    return std::any_of(names.begin(), names.end(), [&](const auto& n) { return n.second == node; });
+  }
+  bool coin() { return random_() % 2 == 0; }
+
+  // Each change since the last sync was made or not, in any order; but a rename is made whole, and
+  // nothing takes the place of what is still there.
+  Names some_names(const Node& directory) {
+    const bool renamed = coin();
+    Names kept;
+    for (const auto& [name, node] : directory.synced_names) {
+      const auto now = directory.names.find(name);
+      const bool is_unchanged = now != directory.names.end() && now->second == node;
+      if (is_unchanged || (holds(directory.names, node) ? !renamed : coin())) kept[name] = node;
+    }
+    for (const auto& [name, node] : directory.names) {
+      if (holds(directory.synced_names, node) ? renamed : coin()) kept.emplace(name, node);
+    }
+    return kept;
+  }
+
   std::shared_ptr<Node> survivor(const Node& node, Survives survives) {
     const auto kept = std::make_shared<Node>();
     kept->is_directory = node.is_directory;
-    const bool keeps_names =
-        survives == Survives::every_name || (survives == Survives::some && random_() % 2 == 0);
-    for (const auto& [name, child] : keeps_names ? node.names : node.synced_names)
-      kept->names[name] = survivor(*child, survives);
+    const Names names = survives == Survives::some         ? some_names(node)
+                        : survives == Survives::every_name ? node.names
+                                                           : node.synced_names;
+    for (const auto& [name, child] : names) kept->names[name] = survivor(*child, survives);
     kept->bytes = node.synced_bytes;
     if (survives == Survives::some && node.bytes != node.synced_bytes)
       kept->bytes = node.bytes.substr(0, random_() % (node.bytes.size() + 1));
