@@ -1,0 +1,35 @@
+// A run's step, logging off, takes nothing from operator new, in no thread, and starts no thread.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "distributed/allocations.h"
+#include "training/tiny_run.h"
+
+namespace ripieno {
+namespace {
+
+int64_t threads() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return std::distance(begin(tasks), end(tasks));
+}
+
+TEST(SteadyState, OfARunAllocatesNothingAndStartsNoThread) {
+  const TemporaryDirectory directory;
+  TinyRun run{.directory = directory / "run"};
+  run.options = {.steps = 200, .checkpoint_every = 1000, .log_every = 1000};
+  int64_t allocations_before = 0, allocations_after = -1;
+  int64_t threads_before = 0, threads_after = -1;
+  Session session(distributed::alone());
+  run.train(session, [&](Session&, int64_t step) {
+    if (step == 50) threads_before = threads();
+    if (step == 50) allocations_before = distributed::testing::allocations_of_all_threads();
+    if (step == 150) allocations_after = distributed::testing::allocations_of_all_threads();
+    if (step == 150) threads_after = threads();
+  });
+  EXPECT_EQ(allocations_after, allocations_before);
+  EXPECT_EQ(threads_after, threads_before);
+}
+
+}  // namespace
+}  // namespace ripieno
