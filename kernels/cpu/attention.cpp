@@ -31,7 +31,7 @@ struct Head {
   double scale;
 };
 
-// scores = scale * q kᵀ for the block at (query, key), with what a query must not see at -infinity.
+// scores = q kᵀ for the block at (query, key), with keys that come after a query included.
 template <typename A>
 void score_block(A* scores, Rows<const A> q, Rows<const A> k, const Head& head, int64_t query,
                  int64_t queries, int64_t key, int64_t keys) {
@@ -43,36 +43,56 @@ void score_block(A* scores, Rows<const A> q, Rows<const A> k, const Head& head, 
                  .lda = q.stride,
                  .ldb = k.stride,
                  .ldc = kKeys});
+}
+
+// Scales a row and sets it to -infinity, which makes probabilities 0, from `seen` on. Returns how
+// much of it is to be computed: a number of columns that fills vectors.
+template <typename A>
+int64_t scale_and_mask(A* row, int64_t seen, A scale) {
+  const int64_t width = std::min((seen + 31) / 32 * 32, kKeys);
+#pragma omp simd
+  for (int64_t j = 0; j < width; ++j) row[j] *= scale;
+  std::fill(row + seen, row + width, -std::numeric_limits<A>::infinity());
+  return width;
+}
+
+// row[j] = exp(row[j] - shift); 0 from `width` on. Returns their sum.
+template <typename A>
+A exponentials(A* row, int64_t width, A shift) {
+  std::fill(row + width, row + kKeys, A(0));
+  return cpu::row_sum<A>(width, [=](int64_t j) {
+    row[j] = cpu::exp(row[j] - shift);
+    return row[j];
+  });
+}
+
+// What the softmax of a block of queries knows so far: sums are of exp(score - maximum).
+template <typename A>
+struct Softmax {
+  A sums[kQueries], maxima[kQueries];
+};
+
+// Takes a block of scores into it: scores become exponentials, and out is scaled to the new maxima.
+template <typename A>
+void online_softmax(A* scores, Softmax<A>& softmax, A* out, const Head& head, int64_t query,
+                    int64_t queries, int64_t key, int64_t keys) {
   const A scale = static_cast<A>(head.scale);
   for (int64_t i = 0; i < queries; ++i) {
     A* row = scores + i * kKeys;
-    const int64_t seen = std::min(keys, query + i + 1 - key);
-#pragma omp simd
-    for (int64_t j = 0; j < seen; ++j) row[j] *= scale;
-    for (int64_t j = seen; j < keys; ++j) row[j] = -std::numeric_limits<A>::infinity();
-  }
-}
-
-// Takes a block of scores into the running softmax of its queries: scores become exponentials.
-template <typename A>
-void online_softmax(A* scores, A* sums, A* maxima, A* out, int64_t queries, int64_t keys,
-                    int64_t head_size, bool first) {
-  for (int64_t i = 0; i < queries; ++i) {
-    A* row = scores + i * kKeys;
-    A largest = cpu::row_max(row, keys);
-    if (!first) largest = std::max(largest, maxima[i]);
-#pragma omp simd
-    for (int64_t j = 0; j < keys; ++j) row[j] = cpu::exp(row[j] - largest);
-    A sum = cpu::row_sum<A>(keys, [row](int64_t j) { return row[j]; });
-    if (!first) {
-      const A shrink = cpu::exp(maxima[i] - largest);
-      sum += sums[i] * shrink;
-      A* sofar = out + i * head_size;
-#pragma omp simd
-      for (int64_t d = 0; d < head_size; ++d) sofar[d] *= shrink;
+    const int64_t width = scale_and_mask(row, std::min(keys, query + i + 1 - key), scale);
+    const A largest = cpu::row_max(row, width);
+    if (key == 0) {
+      softmax.maxima[i] = largest;
+      softmax.sums[i] = exponentials(row, width, largest);
+      continue;
     }
-    sums[i] = sum;
-    maxima[i] = largest;
+    const A shift = std::max(largest, softmax.maxima[i]);
+    const A shrink = cpu::exp(softmax.maxima[i] - shift);
+    softmax.sums[i] = softmax.sums[i] * shrink + exponentials(row, width, shift);
+    softmax.maxima[i] = shift;
+    A* sofar = out + i * head.size;
+#pragma omp simd
+    for (int64_t d = 0; d < head.size; ++d) sofar[d] *= shrink;
   }
 }
 
@@ -82,11 +102,11 @@ void forward_queries(Rows<A> out, A* log_sum_exp, Rows<const A> q, Rows<const A>
   const int64_t queries = std::min(kQueries, head.time - query);
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, kQueries * (kKeys + head.size));
   A* sofar = scores + kQueries * kKeys;  // (queries, head size): the output before division
-  A sums[kQueries], maxima[kQueries];
+  Softmax<A> softmax;
   for (int64_t key = 0; key < query + queries; key += kKeys) {
     const int64_t keys = std::min(kKeys, query + queries - key);
     score_block(scores, q, k, head, query, queries, key, keys);
-    online_softmax(scores, sums, maxima, sofar, queries, keys, head.size, key == 0);
+    online_softmax(scores, softmax, sofar, head, query, queries, key, keys);
     cpu::multiply(sofar, scores, v.row(key),
                   {.m = queries,
                    .n = head.size,
@@ -97,28 +117,26 @@ void forward_queries(Rows<A> out, A* log_sum_exp, Rows<const A> q, Rows<const A>
                    .accumulate = key > 0});
   }
   for (int64_t i = 0; i < queries; ++i) {
-    log_sum_exp[query + i] = maxima[i] + std::log(sums[i]);
-    const A factor = A(1) / sums[i];
+    log_sum_exp[query + i] = softmax.maxima[i] + std::log(softmax.sums[i]);
+    const A factor = A(1) / softmax.sums[i];
     A* to = out.row(query + i);
 #pragma omp simd
     for (int64_t d = 0; d < head.size; ++d) to[d] = sofar[i * head.size + d] * factor;
   }
 }
 
-// scores -> probabilities, and probability_grads -> score gradients, for one block.
+// scores -> probabilities, and gradients of probabilities -> gradients of scores, for the first
+// `seen` keys of a query; 0 for the others.
 template <typename A>
-void differentiate_block(A* scores, A* grads, const A* log_sum_exp, const A* delta, double scale,
-                         int64_t queries, int64_t keys) {
-  for (int64_t i = 0; i < queries; ++i) {
-    A* p = scores + i * kKeys;
-    A* d = grads + i * kKeys;
-    const A shift = log_sum_exp[i], center = delta[i], factor = static_cast<A>(scale);
+void differentiate_row(A* scores, A* grads, int64_t seen, A log_sum_exp, A delta, A scale) {
+  const int64_t width = scale_and_mask(scores, seen, scale);
 #pragma omp simd
-    for (int64_t j = 0; j < keys; ++j) {
-      p[j] = cpu::exp(p[j] - shift);
-      d[j] = p[j] * (d[j] - center) * factor;
-    }
+  for (int64_t j = 0; j < width; ++j) {
+    scores[j] = cpu::exp(scores[j] - log_sum_exp);
+    grads[j] = scores[j] * (grads[j] - delta) * scale;
   }
+  std::fill(scores + width, scores + kKeys, A(0));
+  std::fill(grads + width, grads + kKeys, A(0));
 }
 
 template <typename A>
@@ -146,8 +164,11 @@ void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const 
                      .lda = grad_out.stride,
                      .ldb = v.stride,
                      .ldc = kKeys});
-      differentiate_block(scores, grads, log_sum_exp + query, delta + query, head.scale, queries,
-                          keys);
+      for (int64_t i = 0; i < queries; ++i) {
+        differentiate_row(scores + i * kKeys, grads + i * kKeys,
+                          std::min(keys, query + i + 1 - key), log_sum_exp[query + i],
+                          delta[query + i], static_cast<A>(head.scale));
+      }
       cpu::multiply(grad.v.row(key), scores, grad_out.row(query),
                     {.m = keys,
                      .n = head.size,

@@ -44,15 +44,15 @@ inline float expm1_in_range(float x) {
 
 }  // namespace detail
 
+// Below 2^-125 it is 0: results that are not normal numbers would cost a hundred times the others.
 inline float exp(float x) {
-  float clamped = x < -105.0f ? -105.0f : x;  // comparisons this way around keep NaN
-  clamped = clamped > 90.0f ? 90.0f : clamped;
+  constexpr float kLowest = -86.9f;
+  float clamped = x < kLowest ? kLowest : x;  // comparisons this way around keep NaN
+  clamped = clamped > 88.9f ? 88.9f : clamped;
   const detail::ExpParts parts = detail::exp_parts(clamped);
-  // Two factors, so that neither leaves float's range where the result is subnormal or just below
-  // infinity.
-  const int32_t half = parts.power >> 1;
-  const float value = (1.0f + parts.fraction) * detail::power_of_two(half);
-  return value * detail::power_of_two(parts.power - half);
+  // Half of the result first: 2^power alone is infinite just below the largest result.
+  const float half = (1.0f + parts.fraction) * detail::power_of_two(parts.power - 1);
+  return x < kLowest ? 0.0f : half * 2.0f;
 }
 inline double exp(double x) { return std::exp(x); }
 
