@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 run=runs/quickstart
 text=runs/king_james_bible.txt
 ranks=2
-again="scripts/quickstart.sh $*"
+again="scripts/quickstart.sh${*:+ $*}"
 
 usage() {
   sed -n '2,5s/^# \{0,1\}//p' scripts/quickstart.sh
