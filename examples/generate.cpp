@@ -36,12 +36,14 @@ bool parse(int argc, char** argv, Options& options) {
       ->type_name("DIR")
       ->required();
   app.add_option("--prompt", options.prompt, "what the text begins with")->type_name("TEXT");
-  app.add_option("--tokens", options.tokens, "how many to write")->check(CLI::PositiveNumber);
+  app.add_option("--tokens", options.tokens, "how many to write")
+      ->check(CLI::PositiveNumber.description(""));
   app.add_option("--temperature", options.temperature, "below 1 more predictable; 0: the likeliest")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber.description(""));
   app.add_option("--top-k", options.top_k, "choose among the likeliest so many; 0: among all")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", options.seed, "of the choice")->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber.description(""));
+  app.add_option("--seed", options.seed, "of the choice")
+      ->check(CLI::NonNegativeNumber.description(""));
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

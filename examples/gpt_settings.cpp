@@ -9,7 +9,7 @@ namespace examples {
 using ripieno::Accepts;
 
 void bind(ripieno::Settings& settings, GptSettings& gpt) {
-  settings.add("model.kind", &gpt.kind, "", Accepts::one_of({"gpt"}));
+  settings.add("model.kind", &gpt.kind, "which", Accepts::one_of({"gpt"}));
   settings.add("model.vocab", &gpt.model.vocab, "tokens it knows; 0: those of the data",
                Accepts::at_least(0));
   settings.add("model.layers", &gpt.model.layers, "blocks", Accepts::at_least(1));

@@ -23,6 +23,7 @@ struct Settings {
 
 std::unique_ptr<TokenLoader> open_text(const Settings& settings, Session& session) {
   const auto& text = settings.text;
+  require_given("data.path", text.path);
   return std::make_unique<TokenLoader>(
       text.path,
       io::TokenLoaderOptions{.batch_size = settings.program.train.batch_size,

@@ -16,7 +16,7 @@ struct Settings {
   std::string path;
 
   Settings() {
-    program.settings.add("model.kind", &kind, "", Accepts::one_of({"mlp"}));
+    program.settings.add("model.kind", &kind, "which", Accepts::one_of({"mlp"}));
     program.settings.add("model.hidden", &hidden, "channels of each hidden layer",
                          Accepts::at_least(1));
     program.settings.add("data.path", &path, "an HDF5 file with data sets images and labels");
@@ -53,6 +53,7 @@ int train(int argc, char** argv) {
 
   std::unique_ptr<io::ImageLoader> loader;
   session.together([&] {
+    require_given("data.path", settings.path);
     loader = std::make_unique<io::ImageLoader>(
         settings.path,
         io::ImageLoaderOptions{.batch_size = program.train.batch_size, .seed = program.seed()},

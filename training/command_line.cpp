@@ -22,16 +22,16 @@ void add_options(CLI::App& app, CommandLine& command) {
   app.add_option("--steps", command.steps,
                  "stop after this step of the run; the schedule stays as it is")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber.description(""));
   app.add_option("--resume", command.resume,
                  "auto: continue from the newest intact checkpoint; never; or a checkpoint's path")
       ->type_name("auto|never|PATH");
   app.add_option("--device", command.device, "where to train (default: auto)")
       ->type_name("auto|cpu|cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
   app.add_option("--seed", command.seed, "the same as --set train.seed=N")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber.description(""));
   app.add_flag("--quiet", command.quiet, "no progress; warnings and errors still go to stderr");
 }
 
@@ -55,7 +55,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
     command.help = app.help();
     return command;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(name + ": " + one_line(error.what()) + "; see " + name + " --help");
+    throw UsageError(one_line(error.what()) + "; see " + name + " --help");
   }
   if (command.run_directory.empty()) {
     const std::filesystem::path configuration(command.configuration);

@@ -3,7 +3,7 @@
 namespace ripieno {
 
 void bind(Settings& settings, OptimizerSettings& optimizer) {
-  settings.add("optimizer.kind", &optimizer.kind, "", Accepts::one_of({"adamw", "sgd"}));
+  settings.add("optimizer.kind", &optimizer.kind, "which", Accepts::one_of({"adamw", "sgd"}));
   settings.add("optimizer.learning_rate", &optimizer.learning_rate, "the highest of the schedule",
                Accepts::positive());
   settings.add("optimizer.beta1", &optimizer.beta1, "adamw: decay of the first moment",

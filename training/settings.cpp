@@ -156,6 +156,11 @@ std::pair<std::string, std::string> split_key(const std::string& key) {
 
 }  // namespace
 
+void require_given(const std::string& key, const std::string& value) {
+  if (!value.empty()) return;
+  throw ConfigurationError(fmt::format("{0} is not set; use --set {0}=…", key));
+}
+
 void Settings::add(std::string key, Place place, std::string help, Accepts accepts) {
   if (key.find('.') == std::string::npos) {
     fail(fmt::format("Settings: {} has no section; a key is section.name", key));

@@ -33,6 +33,9 @@ struct Accepts {
   }
 };
 
+// Throws ConfigurationError where a string that a program cannot do without is empty.
+void require_given(const std::string& key, const std::string& value);
+
 class Settings {
  public:
   // Where a setting is kept. Its value at the time of add() is the default.

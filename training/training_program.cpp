@@ -16,15 +16,12 @@ optim::Schedule::Kind schedule_kind(const std::string& name) {
 
 }  // namespace
 
-TrainingProgram::TrainingProgram() {
+bool TrainingProgram::start(Session& session, const std::string& about, std::FILE* out) {
   bind(settings, optimizer);
   bind(settings, schedule);
   bind(settings, train);
   bind(settings, checkpoint);
   bind(settings, log);
-}
-
-bool TrainingProgram::start(Session& session, const std::string& about, std::FILE* out) {
   session.together([&] {
     std::vector<const char*> words;
     for (const auto& word : session.command()) words.push_back(word.c_str());

@@ -22,8 +22,6 @@
 namespace ripieno {
 
 struct TrainingProgram {
-  TrainingProgram();
-
   Settings settings;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
@@ -32,9 +30,9 @@ struct TrainingProgram {
   LogSettings log;
   CommandLine command;
 
-  // Reads the command line and the configuration, takes the device, and seeds the random numbers of
-  // this thread. False where help was wanted instead, which rank 0 then wrote to `out`. A
-  // collective.
+  // Once: adds the shared sections to the table, reads the command line and the configuration,
+  // takes the device, and seeds the random numbers of this thread. False where help was wanted
+  // instead, which rank 0 then wrote to `out`. A collective.
   bool start(Session& session, const std::string& about, std::FILE* out);
 
   DType precision() const;

@@ -48,6 +48,9 @@ class BadInput(programs.ProgramTest):
         (self.directory / "text.txt").unlink()
         self.assert_one_line(self.train("run"), 78, "text.txt")
 
+    def test_a_text_that_is_not_named(self):
+        self.assert_one_line(self.train("run", "--set", "data.path="), 78, "data.path")
+
     def test_a_text_smaller_than_one_context(self):
         (self.directory / "text.txt").write_text("abcd")
         self.assert_one_line(self.train("run"), 78, "text.txt", "context")

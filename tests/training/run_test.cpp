@@ -51,6 +51,41 @@ TEST_F(RunTest, Learns) {
   EXPECT_LT(run.losses().at(60), 0.9 * run.losses().at(1));
 }
 
+TEST_F(RunTest, KeysRandomNumbersByTheStep) {
+  auto run = tiny("run");
+  run.train_on(1, [](Session&, int64_t step) {
+    if (step > 0) EXPECT_EQ(random_context().step, static_cast<uint64_t>(step));
+  });
+}
+
+TEST_F(RunTest, FollowsTheScheduleAlsoAfterAStop) {
+  auto run = tiny("run");
+  const optim::Schedule schedule{
+      .kind = optim::Schedule::Kind::cosine, .peak = 1e-2, .warmup_steps = 3, .steps = 12};
+  run.options.schedule = schedule;
+  run.options.steps = 5;
+  run.train_on(1);
+  run.options.steps = 12;
+  run.train_on(1);
+  for (const auto& metrics : io::read_metrics(run.directory + "/metrics.jsonl")) {
+    EXPECT_EQ(metrics.learning_rate, schedule.at(metrics.step));
+  }
+}
+
+TEST_F(RunTest, TellsHowLongEachPhaseOfAStepTook) {
+  auto run = tiny("run");
+  run.train_on(2);
+  for (const auto& metrics : io::read_metrics(run.directory + "/metrics.jsonl")) {
+    ASSERT_EQ(metrics.seconds.size(), 7u);
+    double sum = 0;
+    for (std::size_t i = 0; i < 6; ++i) sum += metrics.seconds[i].second;
+    EXPECT_NEAR(metrics.seconds[6].second, sum, 1e-9);
+    EXPECT_GT(metrics.seconds[StepClock::backward].second, 0);
+    EXPECT_GT(metrics.seconds[StepClock::communication_exposed].second, 0);
+    EXPECT_GT(metrics.seconds[StepClock::optimizer].second, 0);
+  }
+}
+
 TEST_F(RunTest, ContinuesAsIfItHadNeverStopped) {
   auto whole = tiny("whole"), halves = tiny("halves");
   whole.train_on(1);

@@ -57,7 +57,9 @@ struct TinyRun {
     model.to(session.device());
     optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2});
     distributed::DataParallel parallel(model, optimizer, session.communicator());
-    Run run(directory, session, model, optimizer, loader, options);
+    RunOptions timed = options;
+    timed.parallel = &parallel;
+    Run run(directory, session, model, optimizer, loader, timed);
     run.validate_with([&](const io::Batch& batch) {
       if (before_step) before_step(session, -1);
       return model.loss(batch.inputs, batch.targets);

@@ -1,0 +1,74 @@
+"""The example programs do what they are there to show."""
+import json
+import pathlib
+import signal
+import subprocess
+import unittest
+
+import programs
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Examples(programs.ProgramTest):
+    def run_in_directory(self, *command, **options):
+        return subprocess.run([str(word) for word in command], cwd=self.directory, capture_output=True,
+                              text=True, timeout=250, **options)
+
+    def test_fit_a_line_finds_it(self):
+        ended = self.run_in_directory(programs.BIN / "fit_a_line")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertRegex(ended.stdout, r"y = (2\.0|1\.9)\d x \+ (1\.0|0\.9)\d\n$")
+
+    def test_fit_a_line_is_short(self):
+        lines = (ROOT / "examples/fit_a_line.cpp").read_text().splitlines()
+        self.assertLess(len(lines), 40)
+
+    def test_the_readme_program_trains_saves_on_a_signal_and_goes_on(self):
+        for steps in (3, 6):
+            training = subprocess.Popen([str(programs.BIN / "train_small_gpt")], cwd=self.directory,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.wait_for_steps("runs/small_gpt", training, 3)
+            training.send_signal(signal.SIGUSR1)
+            output, errors = training.communicate()
+            self.assertEqual((training.returncode, errors), (75, ""))
+            self.assertIn("the same command continues", output)
+            self.assertGreaterEqual(len(self.losses("runs/small_gpt")), steps)
+
+    @programs.needs_mpi
+    def test_the_readme_program_runs_on_two_ranks(self):
+        training = subprocess.Popen(
+            ["mpirun", "-n", "2", "--allow-run-as-root", "--oversubscribe", "--quiet", "--mca",
+             "mpi_yield_when_idle", "1", str(programs.BIN / "train_small_gpt")],
+            cwd=self.directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.wait_for_steps("runs/small_gpt", training, 3)
+        training.send_signal(signal.SIGUSR1)
+        errors = training.communicate()[1]
+        self.assertEqual(training.returncode, 75, errors)
+
+    def test_digits_are_told_apart(self):
+        ended = self.run_in_directory(
+            programs.BIN / "train_image_classifier", "--config", ROOT / "examples/configs/digits.toml",
+            "--set", f"data.path={ROOT}/examples/data/digits.h5", "--run-dir", "run", "--quiet")
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        lines = (self.directory / "run/metrics.jsonl").read_text().splitlines()
+        self.assertGreaterEqual(json.loads(lines[-1])["accuracy"], 0.97)
+
+    def test_every_configuration_is_understood(self):
+        for configuration in (ROOT / "examples/configs").glob("*.toml"):
+            program = "train_image_classifier" if configuration.stem == "digits" else "train_gpt"
+            ended = self.run_in_directory(programs.BIN / program, "--config", configuration, "--set",
+                                          "data.path=nowhere", "--run-dir", "run")
+            self.assertEqual(ended.returncode, 78)
+            self.assertIn("nowhere", ended.stderr)
+
+    def test_help_lists_flags_and_settings(self):
+        for program in ("train_gpt", "train_image_classifier"):
+            ended = self.run_in_directory(programs.BIN / program, "--help")
+            self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+            for word in ("--run-dir", "--resume", "train.batch_size", "schedule.steps"):
+                self.assertIn(word, ended.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
