@@ -17,6 +17,7 @@ namespace ripieno::io {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Optional;
 using testing::ThrowsMessage;
 
@@ -53,6 +54,21 @@ TEST_F(CheckpointOnDisk, IsSavedByRanksAtTheSameTime) {
     EXPECT_EQ(numbers_in(local_files(), *found.path),
               numbers_of(sample_state(static_cast<int>(step))));
   }
+}
+
+TEST_F(CheckpointOnDisk, LeavesNothingOfARankThatIsLateWhereRank0Failed) {
+  State unnamed = share_of(sample_state(1), 0, 2);
+  unnamed[0].name = "";
+  std::jthread rank_0([&] {
+    EXPECT_THROW(save_checkpoint(local_files(), directory_ / "c", 1, unnamed, {},
+                                 {.rank = 0, .size = 2, .attempt = "a", .timeout_seconds = 60}),
+                 Error);
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  save_checkpoint(local_files(), directory_ / "c", 1, share_of(sample_state(1), 1, 2), {},
+                  {.rank = 1, .size = 2, .attempt = "a"});
+  rank_0.join();
+  EXPECT_THAT(local_files().names_in(directory_ / "c"), IsEmpty());
 }
 
 TEST_F(CheckpointOnDisk, ShowsEveryTensorWholeInItsView) {

@@ -112,5 +112,12 @@ TEST(SealedJson, IsRefusedUnsealed) {
     EXPECT_THROW(unseal(text), DataError) << text;
 }
 
+TEST(SealedJson, IsRefusedWhereItsEndDiffers) {
+  std::string text = seal("\"a\": 1");
+  unseal(text);
+  text.back() = ' ';
+  EXPECT_THROW(unseal(text), DataError);
+}
+
 }  // namespace
 }  // namespace ripieno::io
