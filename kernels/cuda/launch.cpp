@@ -1,5 +1,7 @@
 #include "ripieno/kernels/cuda/launch.h"
 
+#include <cstdlib>
+#include <sstream>
 #include <string>
 
 #include "ripieno/kernels/cuda/check.h"
@@ -8,8 +10,9 @@ namespace ripieno::kernels::cuda {
 namespace {
 
 std::string to_string(dim3 size) {
-  return "(" + std::to_string(size.x) + ", " + std::to_string(size.y) + ", " +
-         std::to_string(size.z) + ")";
+  std::ostringstream text;
+  text << '(' << size.x << ", " << size.y << ", " << size.z << ')';
+  return text.str();
 }
 
 std::string name_of(const void* kernel) {

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 #include <map>
+#include <sstream>
 
 #include "support/simt/sanitizers.h"
 #include "support/simt/scheduler.h"
@@ -15,8 +16,9 @@ std::string to_string(Location where) {
 }
 
 std::string to_string(uint3 index) {
-  return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," +
-         std::to_string(index.z) + ")";
+  std::ostringstream text;
+  text << '(' << index.x << ',' << index.y << ',' << index.z << ')';
+  return text.str();
 }
 
 bool same_site(Location a, Location b) {
