@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <thread>
@@ -53,9 +54,10 @@ T sum_of_numbers(int size, int64_t i) {
 template <typename T, typename One>
 std::vector<T> sequence(int64_t begin, int64_t elements, const One& one) {
   std::vector<T> result(static_cast<std::size_t>(elements));
-  for (int64_t i = 0; i < elements; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    result[at] = i < kPeriod ? one(begin + i) : result[at - kPeriod];
+  int64_t filled = std::min(kPeriod, elements);
+  for (int64_t i = 0; i < filled; ++i) result[static_cast<std::size_t>(i)] = one(begin + i);
+  for (; filled < elements; filled *= 2) {
+    std::copy_n(result.begin(), std::min(filled, elements - filled), result.begin() + filled);
   }
   return result;
 }
@@ -74,6 +76,7 @@ std::vector<T> sums(int size, int64_t begin, int64_t elements) {
 template <typename T>
 int64_t first_difference(const Tensor& actual, const std::vector<T>& expected) {
   if (actual.elements() != static_cast<int64_t>(expected.size())) return 0;
+  if (expected.empty()) return -1;
   const T* data = actual.data<T>();
   if (std::memcmp(data, expected.data(), actual.bytes()) == 0) return -1;
   int64_t i = 0;

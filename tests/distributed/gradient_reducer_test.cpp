@@ -99,7 +99,7 @@ TEST_F(GradientReducerTest, ReducesNothingBeforeTheLastBackward) {
     const auto reducer = watched_by([&](const Tensor& x) {
       if (x.dtype() == DType::float64) sums.push_back(*x.data<double>());
     });
-    complete_from_the_first(*reducer);  // a micro-batch
+    complete_from_the_first(*reducer);                          // a micro-batch
     std::this_thread::sleep_for(std::chrono::milliseconds(1));  // time to do it wrongly
     reducer->begin(3.0, 1.0);
     complete_from_the_first(*reducer);
