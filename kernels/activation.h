@@ -7,7 +7,8 @@
 
 namespace ripieno::kernels {
 
-// kGelu is exact, x Phi(x); kGeluTanh is its tanh approximation (Hendrycks and Gimpel, 2016), GPT-2's.
+// kGelu is exact, x Phi(x); kGeluTanh is its tanh approximation (Hendrycks and Gimpel, 2016),
+// GPT-2's.
 enum class Activation { kNone, kRelu, kGelu, kGeluTanh };
 
 // out[i] = activation(in[i]).   out may alias in.

@@ -1,4 +1,5 @@
-// The element types that kernels compute with, as plain storage: no CUDA header is needed to name them.
+// The element types that kernels compute with, as plain storage: no CUDA header is needed to name
+// them.
 //
 // bfloat16 and float16 only store; arithmetic is done in float. Both conversions round to nearest
 // even and keep NaN and infinity.

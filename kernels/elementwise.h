@@ -56,19 +56,22 @@ void fill(OnCpu, T* out, int64_t size, T value);
 template <typename T>
 void fill(OnCuda, T* out, int64_t size, T value);
 
-// out[i] = To(in[i]).   From, To: each pair of float, double, bfloat16, float16, int64_t, int32_t, uint8_t, bool.
+// out[i] = To(in[i]).   From, To: each pair of float, double, bfloat16, float16, int64_t, int32_t,
+// uint8_t, bool.
 template <typename To, typename From>
 void cast(OnCpu, To* out, const From* in, int64_t size);
 template <typename To, typename From>
 void cast(OnCuda, To* out, const From* in, int64_t size);
 
-// out (dense) = a, read by shape.strides_a.   Word: uint8_t, uint16_t, uint32_t, uint64_t; the bits are copied.
+// out (dense) = a, read by shape.strides_a.   Word: uint8_t, uint16_t, uint32_t, uint64_t; the bits
+// are copied.
 template <typename Word>
 void copy_strided(OnCpu, Word* out, const Word* a, const StridedShape& shape);
 template <typename Word>
 void copy_strided(OnCuda, Word* out, const Word* a, const StridedShape& shape);
 
-// The reverse: out, written by shape.strides_a, = in (dense). Places that no element lands on keep their bits.
+// The reverse: out, written by shape.strides_a, = in (dense). Places that no element lands on keep
+// their bits.
 template <typename Word>
 void copy_to_strided(OnCpu, Word* out, const Word* in, const StridedShape& shape);
 template <typename Word>

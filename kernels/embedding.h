@@ -7,7 +7,8 @@
 
 namespace ripieno::kernels {
 
-// out[i, :] = table[ids[i], :].   ids: (count); table: (vocab, channels). A row whose id is out of range is NaN.
+// out[i, :] = table[ids[i], :].   ids: (count); table: (vocab, channels). A row whose id is out of
+// range is NaN.
 template <typename T>
 void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, int64_t count,
                        int64_t vocab, int64_t channels);

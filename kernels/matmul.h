@@ -8,7 +8,8 @@
 
 namespace ripieno::kernels {
 
-// Row-major. A is (m, k), or (k, m) read transposed; B is (k, n), or (n, k) read transposed; C is (m, n).
+// Row-major. A is (m, k), or (k, m) read transposed; B is (k, n), or (n, k) read transposed; C is
+// (m, n).
 struct MatmulShape {
   int64_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;
@@ -24,7 +25,8 @@ void matmul(OnCpu, T* c, const T* a, const T* b, const MatmulShape& shape, bool 
 template <typename T>
 void matmul(OnCuda, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate);
 
-// c = activation(a b + bias).   bias: (n) or null; before_activation: like c, or null where it is not wanted.
+// c = activation(a b + bias).   bias: (n) or null; before_activation: like c, or null where it is
+// not wanted.
 template <typename T>
 void matmul_bias_activation(OnCpu, T* c, T* before_activation, const T* a, const T* b,
                             const T* bias, const MatmulShape& shape, Activation activation);

@@ -14,17 +14,19 @@ struct DecaySegment {
   float weight_decay = 0.0f;
 };
 
-// What changes from step to step. Lives where the kernel runs, so that a step can be captured and replayed.
+// What changes from step to step. Lives where the kernel runs, so that a step can be captured and
+// replayed.
 struct StepScalars {
   float learning_rate = 0.0f;
-  float gradient_scale = 1.0f;    // applied to gradients first: clip factor / token count
-  float first_correction = 1.0f;  // 1 / (1 - beta1^step)
-  float second_correction = 1.0f; // 1 / (1 - beta2^step)
-  float gradient_norm = 0.0f;     // after division by the count, before clipping; written for the log
+  float gradient_scale = 1.0f;     // applied to gradients first: clip factor / token count
+  float first_correction = 1.0f;   // 1 / (1 - beta1^step)
+  float second_correction = 1.0f;  // 1 / (1 - beta2^step)
+  float gradient_norm = 0.0f;  // after division by the count, before clipping; written for the log
 };
 
-// Fills in the two fields that depend on gradients: with s = sqrt(*sum_of_squares) / *count the norm,
-// gradient_scale = min(1, max_norm / s) / *count. max_norm <= 0: no clipping. A count of 0 gives a scale of 0.
+// Fills in the two fields that depend on gradients: with s = sqrt(*sum_of_squares) / *count the
+// norm, gradient_scale = min(1, max_norm / s) / *count. max_norm <= 0: no clipping. A count of 0
+// gives a scale of 0.
 void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squares,
                          const double* count, double max_norm);
 void finish_step_scalars(OnCuda, StepScalars* scalars, const double* sum_of_squares,
@@ -35,8 +37,8 @@ struct AdamWConstants {
 };
 
 // AdamW with decoupled weight decay (Loshchilov and Hutter, 2019).
-// master: the parameters in float, the truth where T is narrower, or null; parameter = T(master) then.
-// parameter, gradient, first_moment, second_moment, master: over the same arena.
+// master: the parameters in float, the truth where T is narrower, or null; parameter = T(master)
+// then. parameter, gradient, first_moment, second_moment, master: over the same arena.
 template <typename T>
 void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
            const T* gradient, const DecaySegment* segments, int64_t segment_count,
@@ -51,8 +53,9 @@ struct SgdConstants {
   bool nesterov = false;
 };
 
-// SGD as in PyTorch: velocity = momentum * velocity + g; the step follows velocity, or g + momentum * velocity
-// with Nesterov's. Weight decay is added to the gradient. velocity: null where momentum is 0; zero before step 1.
+// SGD as in PyTorch: velocity = momentum * velocity + g; the step follows velocity, or g + momentum
+// * velocity with Nesterov's. Weight decay is added to the gradient. velocity: null where momentum
+// is 0; zero before step 1.
 template <typename T>
 void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
          const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,

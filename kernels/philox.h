@@ -1,4 +1,5 @@
-// Philox4x32-10: random numbers as a pure function of a key and a counter, the same on every device.
+// Philox4x32-10: random numbers as a pure function of a key and a counter, the same on every
+// device.
 //
 // J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 #pragma once
@@ -20,7 +21,8 @@ struct RandomKey {
 
 // The four words of block `counter`: elements 4 * counter .. 4 * counter + 3 of the stream.
 constexpr RandomBlock philox(const RandomKey& key, uint64_t counter) {
-  // The step and the block count in the 128-bit counter; seed and stream are mixed into the 64-bit key.
+  // The step and the block count in the 128-bit counter; seed and stream are mixed into the 64-bit
+  // key.
   const uint64_t mixed = key.seed * 0x9e3779b97f4a7c15u ^ key.stream;
   uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
   uint32_t c2 = static_cast<uint32_t>(key.step), c3 = static_cast<uint32_t>(key.step >> 32);
@@ -41,8 +43,6 @@ constexpr RandomBlock philox(const RandomKey& key, uint64_t counter) {
 }
 
 // Uniform in (0, 1]: never 0, so that a logarithm of it is finite.
-constexpr float to_uniform(uint32_t word) {
-  return static_cast<float>((word >> 8) + 1) * 0x1p-24f;
-}
+constexpr float to_uniform(uint32_t word) { return static_cast<float>((word >> 8) + 1) * 0x1p-24f; }
 
 }  // namespace ripieno::kernels

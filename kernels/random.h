@@ -16,8 +16,8 @@ template <typename T>
 void fill_uniform(OnCuda, T* out, int64_t size, double low, double high, const RandomKey& key,
                   int64_t offset);
 
-// out[i] = mean + deviation * normal(offset + i), by Box and Muller (1958), computed in double on every place,
-// so that places differ by no more than rounding to T.
+// out[i] = mean + deviation * normal(offset + i), by Box and Muller (1958), computed in double on
+// every place, so that places differ by no more than rounding to T.
 template <typename T>
 void fill_normal(OnCpu, T* out, int64_t size, double mean, double deviation, const RandomKey& key,
                  int64_t offset);

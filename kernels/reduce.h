@@ -1,4 +1,5 @@
-// Reductions over one axis, and over everything, in an order that the number of threads does not change.
+// Reductions over one axis, and over everything, in an order that the number of threads does not
+// change.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,8 @@
 
 namespace ripieno::kernels {
 
-// out[r, :] = exp(in[r, :]) / sum(exp(in[r, :])), or its logarithm.   in, out: (rows, cols); out may alias in.
+// out[r, :] = exp(in[r, :]) / sum(exp(in[r, :])), or its logarithm.   in, out: (rows, cols); out
+// may alias in.
 template <typename T>
 void softmax_forward(OnCpu, T* out, const T* in, int64_t rows, int64_t cols, bool logarithm);
 template <typename T>
