@@ -54,7 +54,8 @@ TEST_F(RunTest, Learns) {
 TEST_F(RunTest, KeysRandomNumbersByTheStep) {
   auto run = tiny("run");
   run.train_on(1, [](Session&, int64_t step) {
-    if (step > 0) EXPECT_EQ(random_context().step, static_cast<uint64_t>(step));
+    if (step < 0) return;  // a validation
+    EXPECT_EQ(random_context().step, static_cast<uint64_t>(step));
   });
 }
 
