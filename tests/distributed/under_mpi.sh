@@ -1,12 +1,13 @@
 #!/bin/sh
 # under_mpi.sh RANKS COMMAND...: runs the command under mpirun, any number of ranks on any number of cores,
 # and leaves nothing behind, also where ranks were killed. Exits as mpirun does.
-set -eu
+set -u
 ranks=$1
 shift
-base=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo /tmp)/ripieno.XXXXXX")
+base=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo /tmp)/ripieno.XXXXXX") || exit 74
 trap 'rm -rf "$base"' EXIT
-status=0
+trap 'kill "$job"; wait "$job"; exit 143' INT TERM
 mpirun -n "$ranks" --allow-run-as-root --oversubscribe --quiet --mca mpi_yield_when_idle 1 \
-  --mca orte_tmpdir_base "$base" --mca btl_vader_backing_directory "$base" "$@" </dev/null || status=$?
-exit "$status"
+  --mca orte_tmpdir_base "$base" --mca btl_vader_backing_directory "$base" "$@" </dev/null &
+job=$!
+wait "$job"
