@@ -102,7 +102,7 @@ std::vector<Hdf5DataSet> Hdf5File::data_sets() const {
   std::vector<std::string> paths;
   const auto collect = [](hid_t, const char* name, const H5O_info_t* object, void* into) -> herr_t {
     if (object->type == H5O_TYPE_DATASET)
-      static_cast<std::vector<std::string>*>(into)->push_back("/" + std::string(name));
+      static_cast<std::vector<std::string>*>(into)->push_back(std::string("/") + name);
     return 0;
   };
   check_hdf5(
