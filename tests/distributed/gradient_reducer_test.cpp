@@ -82,7 +82,9 @@ TEST_F(GradientReducerTest, ReducesOnlyWhatIsComplete) {
   std::vector<std::atomic<bool>> complete(parameters.size());
   const auto reducer = watched_by([&](const Tensor& x) {
     const int parameter = parameter_of(x);
-    if (parameter >= 0) EXPECT_TRUE(complete[static_cast<std::size_t>(parameter)]);
+    if (parameter >= 0) {
+      EXPECT_TRUE(complete[static_cast<std::size_t>(parameter)]);
+    }
   });
   for (int step = 0; step < 1000; ++step) {
     for (auto& one : complete) one = false;
