@@ -1,4 +1,4 @@
-# What is built against, found once. Sets RIPIENO_HAS_CUDA, RIPIENO_HAS_MPI, RIPIENO_HAS_NCCL, RIPIENO_HAS_ONEDNN.
+# What is built against, found once. Sets RIPIENO_HAS_CUDA, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
 
 function(ripieno_choose option found what)
   string(TOUPPER "${${option}}" wanted)
