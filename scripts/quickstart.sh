@@ -74,11 +74,13 @@ case $status in
   *) exit "$status" ;;
 esac
 
+as_root=
+((EUID)) || as_root=" --allow-run-as-root"
 echo
 echo "A sample of what it writes now:"
 echo
 build/release/bin/generate "$run" --tokens 400 --seed 1
 echo
 echo "The report:     $run/report.html"
-echo "To train on:    mpirun -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
+echo "To train on:    mpirun$as_root -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
 echo "To let it write: build/release/bin/generate $run --prompt 'In the beginning'"
