@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ripieno/io/file_system.h"
+#include "ripieno/io/retention.h"
 #include "ripieno/io/state.h"
 
 namespace ripieno::io {
@@ -23,8 +24,8 @@ struct SaveOptions {
   // attempt left behind apart.
   std::string attempt;
   double timeout_seconds =
-      600;       // how long rank 0 waits for the others' shards once its own is written
-  int keep = 3;  // of the checkpoints up to this step; 0 keeps all
+      600;              // how long rank 0 waits for the others' shards once its own is written
+  Retention keep = {};  // of the checkpoints up to this step
 };
 
 // Saves `mine` as this rank's share of checkpoints_directory/step_<step>. Every rank calls it;

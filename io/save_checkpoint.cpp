@@ -13,6 +13,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint.h"
 #include "ripieno/io/manifest.h"
+#include "ripieno/io/retention.h"
 #include "ripieno/io/shard.h"
 #include "ripieno/io/step_directory.h"
 
@@ -26,15 +27,6 @@ void try_to(const std::function<void()>& action) {
   try {
     action();
   } catch (const StorageError&) {
-  }
-}
-
-bool opens(const FileSystem& files, const std::string& path) {
-  try {
-    Checkpoint::open(files, path);
-    return true;
-  } catch (const Error&) {
-    return false;
   }
 }
 
@@ -65,8 +57,6 @@ class Save {
   void commit(Manifest manifest);
   void remove_strangers(const std::function<bool(const std::string&)>& belongs);
   void set_aside();
-  void remove_checkpoint(const std::string& path);
-  void keep_newest();
 
   FileSystem& files_;
   const std::string& directory_;
@@ -123,7 +113,7 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
     try_to([&] { files_.remove_all(partial_); });
     throw;
   }
-  try_to([&] { keep_newest(); });
+  try_to([&] { remove_surplus(files_, directory_, step_, options_.keep); });
 }
 
 void Save::refuse_used_attempt() const {
@@ -246,27 +236,6 @@ void Save::set_aside() {
   }
   files_.remove_all(aside);
   files_.rename(whole_, aside);
-}
-
-// The manifest first: what is left after a power cut is not taken for a checkpoint.
-void Save::remove_checkpoint(const std::string& path) {
-  files_.remove_all(fmt::format("{}/{}", path, kManifestName));
-  files_.sync_directory(path);
-  files_.remove_all(path);
-}
-
-// Later steps are left alone: a run that went back to an earlier one owns them.
-void Save::keep_newest() {
-  std::set<int64_t> kept;
-  for (const StepDirectory& found : step_directories(files_, directory_)) {
-    if (found.step > step_ || found.suffix == kPartial || found.suffix == kDamaged) continue;
-    const bool is_surplus = options_.keep > 0 && std::ssize(kept) >= options_.keep;
-    if (is_surplus || kept.contains(found.step)) {
-      remove_checkpoint(found.path);
-    } else if (opens(files_, found.path)) {  // else it is not one to fall back on
-      kept.insert(found.step);
-    }
-  }
 }
 
 void check(int64_t step, const nlohmann::json& training_state, const SaveOptions& options) {

@@ -91,7 +91,7 @@ std::string RunCheckpoints::save(int64_t step, const io::State& whole,
                         {.rank = rank,
                          .size = size,
                          .attempt = fmt::format("{}_{}", start_, saves_++),
-                         .keep = keep_});
+                         .keep = {.newest = keep_}});
   } catch (const StorageError& error) {
     failure = error.what();
   }

@@ -131,7 +131,7 @@ TEST(Checkpoint, OfBeforeStaysWhereTheDiskIsFull) {
   const State state = {state_of("weight", StateKind::parameter, Tensor::full({60000}, 1))};
   const auto save = [&](int64_t step) {
     save_checkpoint(local_files(), disk / "c", step, state, {},
-                    {.attempt = std::to_string(step), .keep = 1});
+                    {.attempt = std::to_string(step), .keep = {.newest = 1}});
   };
   save(1);
   save(2);  // 240 KB each: a third time only because the first is gone

@@ -60,10 +60,13 @@ inline void save_on_ranks(FileSystem& files, const std::string& directory, int64
   std::exception_ptr failure;
   for (int rank = size - 1; rank >= 0; --rank) {
     try {
-      save_checkpoint(
-          files, directory, step, share_of(state, rank, size),
-          training_state(static_cast<int>(step)),
-          {.rank = rank, .size = size, .attempt = attempt, .timeout_seconds = 0, .keep = keep});
+      save_checkpoint(files, directory, step, share_of(state, rank, size),
+                      training_state(static_cast<int>(step)),
+                      {.rank = rank,
+                       .size = size,
+                       .attempt = attempt,
+                       .timeout_seconds = 0,
+                       .keep = {.newest = keep}});
     } catch (const StorageError&) {
       failure = std::current_exception();
     }
