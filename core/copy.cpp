@@ -13,6 +13,8 @@ void copy_bytes(void* to, Device to_device, const void* from, Device from_device
     std::memcpy(to, from, bytes);
     return;
   }
+  // Whichever thread it is.
+  kernels::cuda::set_device(to_device.is_cuda() ? to_device.index : from_device.index);
   kernels::cuda::copy(to, from, bytes, nullptr);
   if (!to_device.is_cuda()) kernels::cuda::synchronize(nullptr);
 }

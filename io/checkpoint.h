@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,9 @@ struct SaveOptions {
   // attempt left behind apart.
   std::string attempt;
   double timeout_seconds =
-      600;              // how long rank 0 waits for the others' shards once its own is written
+      600;  // how long rank 0 waits for the others' shards once its own is written
+  // Once it is asked for, rank 0 waits no longer for the others, and fails.
+  std::stop_token stop = {};
   Retention keep = {};  // of the checkpoints up to this step
 };
 

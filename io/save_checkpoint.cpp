@@ -174,6 +174,9 @@ void Save::collect_others(std::vector<Shard>& shards) const {
     if (Clock::now() > deadline)
       throw StorageError(fmt::format("{}: rank {} did not write its shard within {} s{}", partial_,
                                      rank, options_.timeout_seconds, why_not));
+    if (options_.stop.stop_requested())
+      throw StorageError(
+          fmt::format("{}: given up while rank {} was writing its shard", partial_, rank));
     std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, std::chrono::milliseconds(200));
   }

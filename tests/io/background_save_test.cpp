@@ -1,0 +1,116 @@
+#include "ripieno/io/background_save.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <latch>
+#include <nlohmann/json.hpp>
+
+#include "io/sample_state.h"
+#include "io/temporary_directory.h"
+#include "ripieno/core/memory.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::IsEmpty;
+
+class BackgroundSave : public testing::Test {
+ protected:
+  std::string path(int64_t step) const {
+    return directory_ / ("step_0000000" + std::to_string(step));
+  }
+  void start(int64_t step, const State& state, std::function<void()> before = {}) {
+    saver_.start(step, state, training_state(1), {.attempt = std::to_string(step)},
+                 std::move(before));
+  }
+  // A function that returns once `released_` is counted down.
+  std::function<void()> held() {
+    return [this] { released_.wait(); };
+  }
+
+  TemporaryDirectory directory_;
+  std::latch released_{1};
+  BackgroundSaver saver_{local_files(), directory_.path()};
+};
+
+// Copies of the numbers, so that a test may change them.
+State changeable(int version) {
+  State state = sample_state(version);
+  for (StateTensor& tensor : state) tensor.part = tensor.part.clone();
+  return state;
+}
+
+TEST_F(BackgroundSave, HoldsTheNumbersOfItsStart) {
+  State state = changeable(1);
+  start(1, state, held());
+  saver_.wait_until_copied();
+  for (StateTensor& tensor : state) tensor.part.fill(0.0);
+  released_.count_down();
+  EXPECT_THAT(saver_.wait()->failure, IsEmpty());
+  EXPECT_EQ(numbers_in(local_files(), path(1)), numbers_of(sample_state(1)));
+}
+
+TEST_F(BackgroundSave, LetsItsCallerGoOn) {
+  start(1, sample_state(1), held());
+  EXPECT_TRUE(saver_.is_saving());
+  EXPECT_FALSE(saver_.poll().has_value());
+  EXPECT_FALSE(local_files().exists(path(1)));
+  released_.count_down();
+  EXPECT_EQ(saver_.wait()->step, 1);
+  EXPECT_TRUE(local_files().exists(path(1)));
+}
+
+TEST_F(BackgroundSave, TellsItsEndOnce) {
+  start(1, sample_state(1));
+  EXPECT_TRUE(saver_.wait().has_value());
+  EXPECT_FALSE(saver_.wait().has_value());
+  EXPECT_FALSE(saver_.poll().has_value());
+}
+
+TEST_F(BackgroundSave, IsOneAtATime) {
+  start(1, sample_state(1), held());
+  EXPECT_THROW(start(2, sample_state(2)), Error);
+  EXPECT_THROW(saver_.reserve(sample_state(2)), Error);
+  released_.count_down();
+  saver_.wait();
+  start(2, sample_state(2));
+  EXPECT_EQ(saver_.wait()->step, 2);
+}
+
+TEST_F(BackgroundSave, TellsWhyItFailedAndLeavesTheNextOneAlone) {
+  start(1, sample_state(1), [] { throw StorageError("the disk is gone"); });
+  EXPECT_EQ(saver_.wait()->failure, "the disk is gone");
+  EXPECT_FALSE(local_files().exists(path(1)));
+  start(2, sample_state(2));
+  EXPECT_THAT(saver_.wait()->failure, IsEmpty());
+}
+
+TEST_F(BackgroundSave, IsGivenUpWhereItsSaverGoesAndOtherRanksAreMissing) {
+  BackgroundSaver saver(local_files(), directory_.path());
+  saver.start(1, share_of(sample_state(1), 0, 2), {},
+              {.rank = 0, .size = 2, .attempt = "a", .timeout_seconds = 1e6});
+  // Returns, though rank 1 never comes.
+}
+
+TEST_F(BackgroundSave, TakesItsMemoryOnce) {
+  const State state = {
+      state_of("weight", StateKind::parameter, Tensor::zeros({1 << 20}, DType::float32))};
+  saver_.reserve(state);
+  const auto taken = pool(Device::cpu()).statistics().upstream_allocations;
+  for (const int64_t step : {1, 2, 3}) {
+    start(step, state);
+    saver_.wait();
+  }
+  EXPECT_EQ(pool(Device::cpu()).statistics().upstream_allocations, taken);
+}
+
+TEST_F(BackgroundSave, TakesAStateOfAnotherShape) {
+  saver_.reserve(share_of(sample_state(1), 0, 3));
+  start(1, sample_state(2));
+  EXPECT_THAT(saver_.wait()->failure, IsEmpty());
+  EXPECT_EQ(numbers_in(local_files(), path(1)), numbers_of(sample_state(2)));
+}
+
+}  // namespace
+}  // namespace ripieno::io
