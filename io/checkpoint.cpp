@@ -3,178 +3,105 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "ripieno/core/error.h"
-#include "ripieno/io/hash.h"
+#include "ripieno/io/load_fill.h"
+#include "ripieno/io/load_match.h"
 #include "ripieno/io/manifest.h"
 #include "ripieno/io/step_directory.h"
+#include "ripieno/io/verified_read.h"
 
 namespace ripieno::io {
 namespace {
 
-// A file of a checkpoint, of the size that the manifest says.
-std::unique_ptr<ReadableFile> open_whole(const FileSystem& files, const std::string& directory,
-                                         const SavedFile& saved) {
-  const std::string path = directory + "/" + saved.name;
-  auto file = files.open(path);
-  if (file->size() != saved.bytes)
-    throw DataError(fmt::format("{} is damaged: it has {} bytes instead of {}", path, file->size(),
-                                saved.bytes));
-  return file;
-}
+constexpr int64_t kStagedBytes = 256 << 20;  // of host memory for parts that are elsewhere
 
-[[noreturn]] void refuse_piece(const std::string& directory, const SavedTensor& tensor,
-                               const Piece& piece) {
-  throw DataError(fmt::format("{}/{} is damaged: {} does not match its checksum", directory,
-                              piece.file, described(tensor)));
-}
-
-using TensorKey = std::pair<StateKind, std::string>;
-
-class Loader {
- public:
-  Loader(const FileSystem& files, const std::string& directory, const Manifest& manifest)
-      : files_(files), directory_(directory), manifest_(manifest) {
-    for (const SavedTensor& tensor : manifest.tensors)
-      by_name_[{tensor.kind, tensor.name}] = &tensor;
-    for (const SavedFile& file : manifest.files) saved_files_[file.name] = &file;
-  }
-
-  void check(const State& wanted) const {
-    std::set<StateKind> kinds;
-    std::set<TensorKey> names;
-    for (const StateTensor& tensor : wanted) {
-      check(tensor);
-      kinds.insert(tensor.kind);
-      names.emplace(tensor.kind, tensor.name);
-    }
-    for (const SavedTensor& saved : manifest_.tensors) {
-      if (kinds.contains(saved.kind) && !names.contains({saved.kind, saved.name}))
-        differ(fmt::format("it has {} {}, which this run has not", described(saved),
-                           to_string(saved.shape)));
-    }
-  }
-
-  void fill(const StateTensor& wanted) {
-    if (wanted.count() == 0) return;
-    Tensor part = wanted.part;
-    const bool is_direct = part.device() == Device::cpu() && part.is_dense();
-    Tensor host = is_direct ? part : Tensor(part.shape(), part.dtype());
-    const SavedTensor& saved = *by_name_.at({wanted.kind, wanted.name});
-    for (const Piece& piece : saved.pieces) copy_overlap(saved, piece, wanted, host);
-    if (!is_direct) part.copy_from(host);
-  }
-
- private:
-  [[noreturn]] void differ(const std::string& how) const {
-    throw ConfigurationError(fmt::format(
-        "{} is a checkpoint of another model: {}; choose the configuration that it was saved with",
-        directory_, how));
-  }
-
-  void check(const StateTensor& wanted) const {
-    const std::string name = fmt::format("{} {}", name_of(wanted.kind), wanted.name);
-    const auto found = by_name_.find({wanted.kind, wanted.name});
-    if (found == by_name_.end()) differ(fmt::format("it has no {}", name));
-    const SavedTensor& saved = *found->second;
-    if (saved.shape != wanted.shape)
-      differ(fmt::format("{} is {} in it, {} in this run", name, to_string(saved.shape),
-                         to_string(wanted.shape)));
-    if (saved.dtype != wanted.dtype)
-      differ(fmt::format("{} is {} in it, {} in this run", name, ripieno::name_of(saved.dtype),
-                         ripieno::name_of(wanted.dtype)));
-    const bool is_typed = wanted.count() == 0 || wanted.part.dtype() == wanted.dtype;
-    if (wanted.begin < 0 || wanted.count() > wanted.shape.elements() - wanted.begin || !is_typed)
-      fail("Checkpoint::load: the part of " + name + " does not fit it");
-  }
-
-  void copy_overlap(const SavedTensor& saved, const Piece& piece, const StateTensor& wanted,
-                    const Tensor& host) {
-    const int64_t begin = std::max(piece.begin, wanted.begin);
-    const int64_t end = std::min(piece.begin + piece.count, wanted.begin + wanted.count());
-    if (begin >= end) return;
-    const std::byte* bytes = verified(saved, piece);
-    const auto element = static_cast<int64_t>(size_of(saved.dtype));
-    std::memcpy(static_cast<std::byte*>(host.raw_data()) + (begin - wanted.begin) * element,
-                bytes + (begin - piece.begin) * element,
-                static_cast<std::size_t>((end - begin) * element));
-  }
-
-  // The bytes of a piece, until the next call.
-  const std::byte* verified(const SavedTensor& saved, const Piece& piece) {
-    if (const auto size = static_cast<std::size_t>(piece.bytes); size > capacity_) {
-      buffer_ = std::make_unique_for_overwrite<std::byte[]>(size);
-      capacity_ = size;
-    }
-    const std::span bytes(buffer_.get(), static_cast<std::size_t>(piece.bytes));
-    auto& file = opened_[piece.file];
-    if (file == nullptr) file = open_whole(files_, directory_, *saved_files_.at(piece.file));
-    file->read(piece.file_offset, bytes);
-    if (hash_of(bytes) != piece.hash) refuse_piece(directory_, saved, piece);
-    return bytes.data();
-  }
-
-  const FileSystem& files_;
-  const std::string& directory_;
-  const Manifest& manifest_;
-  std::map<TensorKey, const SavedTensor*> by_name_;
-  std::map<std::string, const SavedFile*> saved_files_;
-  std::map<std::string, std::unique_ptr<ReadableFile>> opened_;
-  std::unique_ptr<std::byte[]> buffer_;
-  std::size_t capacity_ = 0;
+struct Place {
+  const SavedTensor* tensor;
+  const Piece* piece;
 };
-
-constexpr int64_t kReadBytes = 4 << 20;
-
-void hash_range(const ReadableFile& file, int64_t begin, int64_t end, Hash& hash,
-                std::vector<std::byte>& buffer) {
-  while (begin < end) {
-    buffer.resize(static_cast<std::size_t>(std::min(end - begin, kReadBytes)));
-    file.read(begin, buffer);
-    hash.add(buffer);
-    begin += static_cast<int64_t>(buffer.size());
-  }
-}
-
-using Place = std::pair<const Piece*, const SavedTensor*>;
 
 // The pieces of each file, in the order in which they lie there.
 std::map<std::string, std::vector<Place>> places_by_file(const Manifest& manifest) {
   std::map<std::string, std::vector<Place>> places;
   for (const SavedTensor& tensor : manifest.tensors) {
-    for (const Piece& piece : tensor.pieces) places[piece.file].emplace_back(&piece, &tensor);
+    for (const Piece& piece : tensor.pieces) places[piece.file].push_back({&tensor, &piece});
   }
   for (auto& [file, pieces] : places) {
     std::sort(pieces.begin(), pieces.end(), [](const Place& a, const Place& b) {
-      return a.first->file_offset < b.first->file_offset;
+      return a.piece->file_offset < b.piece->file_offset;
     });
   }
   return places;
 }
 
-void verify_file(const FileSystem& files, const std::string& directory, const SavedFile& saved,
-                 const std::vector<Place>& places) {
-  const auto file = open_whole(files, directory, saved);
-  std::vector<std::byte> buffer;
-  Hash outside;
-  int64_t verified = 0;
-  for (const auto& [piece, tensor] : places) {
-    hash_range(*file, verified, piece->file_offset, outside, buffer);
-    verified = piece->file_offset + piece->bytes;
-    Hash inside;
-    hash_range(*file, piece->file_offset, verified, inside, buffer);
-    if (inside.value() != piece->hash) refuse_piece(directory, *tensor, *piece);
+// Reads what is wanted of a checkpoint, and what a rank has to verify besides.
+class Loading {
+ public:
+  Loading(const FileSystem& files, const std::string& directory, const Manifest& manifest,
+          const ReadOptions& options)
+      : files_(files),
+        directory_(directory),
+        manifest_(manifest),
+        options_(options),
+        places_(places_by_file(manifest)) {}
+
+  // What somebody wants, into its place.
+  void read(LoadFill& fill) {
+    read_files([&](const SavedFile& file, FileRead& read) {
+      for (const Place& place : places_[file.name]) {
+        auto wanted = fill.read_of(*place.tensor, *place.piece);
+        if (!wanted) continue;
+        read.pieces.push_back(*std::move(wanted));
+        verified_.insert(place.piece);
+      }
+    });
+    fill.finish();
   }
-  hash_range(*file, verified, saved.bytes, outside, buffer);
-  if (outside.value() != saved.outside_hash)
-    throw DataError(
-        fmt::format("{}/{} is damaged: what describes its data sets does not match its checksum",
-                    directory, saved.name));
-}
+
+  // This part of the bytes, but for what was read before.
+  void verify(Part part) {
+    double total = 0, before = 0;  // bytes of all files, and of those so far
+    for (const SavedFile& file : manifest_.files) total += static_cast<double>(file.bytes);
+    read_files([&](const SavedFile& file, FileRead& read) {
+      const auto is_mine = [&](int64_t offset) {
+        const double place = (before + static_cast<double>(offset)) / std::max(total, 1.0);
+        return std::min(static_cast<int>(place * part.size), part.size - 1) == part.rank;
+      };
+      for (const Place& place : places_[file.name]) {
+        read.all.push_back(place.piece);
+        if (is_mine(place.piece->file_offset) && !verified_.contains(place.piece))
+          read.pieces.push_back({place.tensor, place.piece});
+      }
+      read.verifies_outside = is_mine(0);
+      before += static_cast<double>(file.bytes);
+    });
+  }
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  template <typename Choose>
+  void read_files(const Choose& choose) {
+    std::vector<FileRead> reads;
+    for (const SavedFile& file : manifest_.files) choose(file, reads.emplace_back(FileRead{&file}));
+    ReadOptions options = options_;
+    if (options_.progress)
+      options.progress = [this](int64_t bytes) { options_.progress(bytes_ + bytes); };
+    bytes_ += read_verified(files_, directory_, reads, options);
+  }
+
+  const FileSystem& files_;
+  const std::string& directory_;
+  const Manifest& manifest_;
+  const ReadOptions& options_;
+  std::map<std::string, std::vector<Place>> places_;
+  std::set<const Piece*> verified_;
+  int64_t bytes_ = 0;
+};
 
 }  // namespace
 
@@ -205,25 +132,51 @@ std::vector<CheckpointTensor> Checkpoint::tensors() const {
   return tensors;
 }
 
-void Checkpoint::load(const State& wanted) const {
-  Loader loader(*files_, path_, *manifest_);
-  loader.check(wanted);
-  for (const StateTensor& tensor : wanted) loader.fill(tensor);
+LoadReport Checkpoint::load(const State& wanted, const LoadOptions& options) const {
+  std::vector<Loadable> there;
+  for (const SavedTensor& saved : manifest_->tensors)
+    there.push_back({saved.name, saved.kind, saved.dtype, saved.shape});
+  auto [sources, report] = match(there, wanted, path_, options);
+  Loading loading(*files_, path_, *manifest_, options.reading);
+  LoadFill fill;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!sources[i]) continue;
+    fill.add(manifest_->tensors[*sources[i]], wanted[i]);
+    if (fill.staged_bytes() >= kStagedBytes) loading.read(fill);
+  }
+  loading.read(fill);
+  if (options.verifies_all_as) loading.verify(*options.verifies_all_as);
+  report.bytes = loading.bytes();
+  return report;
 }
 
-void Checkpoint::verify() const {
-  auto places = places_by_file(*manifest_);
-  for (const SavedFile& file : manifest_->files)
-    verify_file(*files_, path_, file, places[file.name]);
+int64_t Checkpoint::verify(const ReadOptions& options) const {
+  Loading loading(*files_, path_, *manifest_, options);
+  loading.verify({.rank = 0, .size = 1});
+  return loading.bytes();
+}
+
+int64_t Checkpoint::bytes() const {
+  int64_t bytes = 0;
+  for (const SavedFile& file : manifest_->files) bytes += file.bytes;
+  return bytes;
+}
+
+std::vector<std::string> candidates_in(const FileSystem& files,
+                                       const std::string& checkpoints_directory) {
+  std::vector<std::string> paths;
+  for (const StepDirectory& found : step_directories(files, checkpoints_directory)) {
+    if (found.suffix.empty() || found.suffix == kReplaced) paths.push_back(found.path);
+  }
+  return paths;
 }
 
 Found newest_intact(const FileSystem& files, const std::string& checkpoints_directory) {
   Found found;
-  for (const StepDirectory& candidate : step_directories(files, checkpoints_directory)) {
-    if (!candidate.suffix.empty() && candidate.suffix != kReplaced) continue;
+  for (const std::string& path : candidates_in(files, checkpoints_directory)) {
     try {
-      Checkpoint::open(files, candidate.path).verify();
-      found.path = candidate.path;
+      Checkpoint::open(files, path).verify();
+      found.path = path;
       return found;
     } catch (const DataError& error) {
       found.rejected.emplace_back(error.what());

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ripieno/io/file_system.h"
+#include "ripieno/io/load_options.h"
 #include "ripieno/io/retention.h"
 #include "ripieno/io/state.h"
 
@@ -67,13 +68,20 @@ class Checkpoint {
   std::vector<CheckpointTensor> tensors() const;
 
   // Fills the parts of `wanted`, and reads only the pieces that hold some of them, each verified
-  // before it is believed. Of each kind that `wanted` names at all it must name every tensor,
-  // though its part may be empty: else a smaller model would load silently. Throws
-  // ConfigurationError that names the first tensor that differs, before anything is filled;
-  // DataError where a file is damaged.
-  void load(const State& wanted) const;
-  // Reads every byte. Throws DataError or StorageError that names the file that is damaged.
-  void verify() const;
+  // before this returns. Any rank may want any part of a tensor, on any device, and in another
+  // floating-point type than the saved one (rounded to nearest even). Of each kind that `wanted`
+  // names at all it must name every tensor, though its part may be empty: else a smaller model
+  // would load silently; LoadOptions say what else goes.
+  //
+  // Throws ConfigurationError that lists what does not match, before anything is filled; DataError
+  // or StorageError that names the file that is damaged or cannot be read. `wanted` then holds
+  // some of it and must be filled anew, from another checkpoint.
+  LoadReport load(const State& wanted, const LoadOptions& options = {}) const;
+  // Reads every byte of every file, by several threads, and returns how many: bytes(). Throws
+  // DataError or StorageError that names the file that is damaged.
+  int64_t verify(const ReadOptions& options = {}) const;
+  // Of all files but the manifest.
+  int64_t bytes() const;
 
  private:
   Checkpoint(const FileSystem& files, std::string path, std::shared_ptr<const Manifest> manifest);
@@ -82,6 +90,10 @@ class Checkpoint {
   std::string path_;
   std::shared_ptr<const Manifest> manifest_;
 };
+
+// The paths of what may be checkpoints, newest first. Some may prove damaged.
+std::vector<std::string> candidates_in(const FileSystem& files,
+                                       const std::string& checkpoints_directory);
 
 struct Found {
   std::optional<std::string> path;

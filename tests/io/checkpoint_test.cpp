@@ -88,31 +88,6 @@ TEST_F(SavedCheckpoint, NeedsOnlyThePiecesThatAreWanted) {
   EXPECT_EQ(numbers_of(share), numbers_of(share_of(sample_state(1), 0, 4)));
 }
 
-TEST_F(SavedCheckpoint, IsRefusedWithTheFirstTensorThatDiffers) {
-  save(1);
-  const auto message_of = [&](const State& wanted) {
-    try {
-      opened(1).load(wanted);
-    } catch (const ConfigurationError& error) {
-      return std::string(error.what());
-    }
-    return std::string("loaded");
-  };
-  State other_shape = blank_state(sample_state(1));
-  other_shape[1].shape = {34, 3};
-  State other_type = blank_state(sample_state(1));
-  other_type[2].dtype = DType::float32;
-  State other_name = blank_state(sample_state(1));
-  other_name[0].name = "wte.weight";
-  State fewer = blank_state(sample_state(1));
-  fewer.erase(fewer.begin() + 2);
-
-  EXPECT_THAT(message_of(other_shape), HasSubstr("blocks.0.weight is (33, 3) in it, (34, 3) in"));
-  EXPECT_THAT(message_of(other_type), HasSubstr("blocks.0.bias is float16 in it, float32 in"));
-  EXPECT_THAT(message_of(other_name), HasSubstr("it has no parameter wte.weight"));
-  EXPECT_THAT(message_of(fewer), HasSubstr("it has parameter blocks.0.bias (31), which this run"));
-}
-
 TEST_F(SavedCheckpoint, IsRefusedBeforeAnythingIsFilled) {
   save(1);
   State wanted = blank_state(sample_state(1));
