@@ -58,9 +58,11 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
 Run::~Run() = default;
 
 void Run::resume() {
-  const auto [path, rejected] = checkpoints_.choose(options_.resume);
   std::vector<std::string> differences;
-  if (!path.empty()) session_.together([&, &path = path] { differences = load(path); });
+  const auto [path, rejected] =
+      checkpoints_.resume(options_.resume, [&](const auto& checkpoint, const auto& options) {
+        differences = load(checkpoint, options);
+      });
   if (options_.resume != "auto") checkpoints_.set_aside_after(step_);
   session_.together([&, &path = path] { open_log(path); });
   for (const auto& line : rejected) log_->warn(line);
@@ -69,10 +71,11 @@ void Run::resume() {
 }
 
 // What is not as it was when the checkpoint was saved, but does not keep it from being used.
-std::vector<std::string> Run::load(const std::string& path) {
-  const auto checkpoint = io::Checkpoint::open(io::local_files(), path);
-  checkpoint.load(state_of(model_, optimizer_));
+std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
+                                   const io::LoadOptions& options) {
+  const std::string& path = checkpoint.path();
   const Position position = position_from_json(checkpoint.training_state());
+  checkpoint.load(state_of(model_, optimizer_), options);
   step_ = saved_step_ = position.step;
   evaluation_pending_ = position.evaluation_pending;
   optimizer_.set_steps_taken(position.optimizer_steps);

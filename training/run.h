@@ -95,7 +95,7 @@ class Run {
 
  private:
   void resume();
-  std::vector<std::string> load(const std::string& path);
+  std::vector<std::string> load(const io::Checkpoint& checkpoint, const io::LoadOptions& options);
   void open_log(const std::string& resumed_from);
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
   bool is_logged(int64_t step) const;

@@ -6,9 +6,9 @@
 #include <charconv>
 #include <optional>
 #include <random>
+#include <sstream>
 
 #include "ripieno/core/error.h"
-#include "ripieno/io/checkpoint.h"
 #include "ripieno/io/file_system.h"
 #include "ripieno/training/exchange.h"
 
@@ -47,28 +47,62 @@ RunCheckpoints::RunCheckpoints(Session& session, std::string directory, int keep
       keep_(keep),
       start_(from_rank_0(session.communicator(), random_name())) {}
 
-RunCheckpoints::Choice RunCheckpoints::choose(const std::string& resume) {
-  Choice choice;
-  if (resume == "never") return choice;
+RunCheckpoints::Resumed RunCheckpoints::resume(const std::string& from, const Load& load) {
+  if (from == "never") return {};
+  const auto& files = io::local_files();
+  if (from != "auto") {
+    session_.together([&] {
+      if (session_.rank() == 0 && !files.exists(from))
+        throw ConfigurationError(fmt::format("--resume {}: there is no such checkpoint", from));
+    });
+    session_.together(
+        [&] { load(io::Checkpoint::open(files, from), {.verifies_all_as = session_}); });
+    return {from, {}};
+  }
+  std::vector<std::string> rejected;
+  for (const std::string& path : candidates()) {
+    const std::string refusal = refusal_of(path, load);
+    if (refusal.empty()) return {path, rejected};
+    rejected.push_back(refusal);
+  }
+  session_.together([&] {
+    if (!rejected.empty())
+      throw DataError(fmt::format("no checkpoint is intact: {}; --resume never starts anew",
+                                  fmt::join(rejected, "; ")));
+  });
+  return {};
+}
+
+// As rank 0 sees them: another may see less of shared storage, or more.
+std::vector<std::string> RunCheckpoints::candidates() {
+  std::string lines;
   session_.together([&] {
     if (session_.rank() != 0) return;
-    const auto& files = io::local_files();
-    if (resume != "auto") {
-      choice.path = resume;
-      if (!files.exists(resume)) {
-        throw ConfigurationError(fmt::format("--resume {}: there is no such checkpoint", resume));
-      }
-      return;
-    }
-    auto found = io::newest_intact(files, directory_);
-    if (!found.path && !found.rejected.empty()) {
-      throw DataError(fmt::format("no checkpoint is intact: {}; --resume never starts anew",
-                                  fmt::join(found.rejected, "; ")));
-    }
-    choice = {found.path.value_or(""), std::move(found.rejected)};
+    lines = fmt::format("{}", fmt::join(io::candidates_in(io::local_files(), directory_), "\n"));
   });
-  choice.path = from_rank_0(session_.communicator(), choice.path);
-  return choice;
+  lines = from_rank_0(session_.communicator(), lines);
+  std::vector<std::string> paths;
+  std::istringstream stream(lines);
+  for (std::string path; std::getline(stream, path);) paths.push_back(path);
+  return paths;
+}
+
+// What the first rank that finds it damaged says; empty where none does.
+std::string RunCheckpoints::refusal_of(const std::string& path, const Load& load) {
+  std::string refusal;
+  session_.together([&] {
+    try {
+      load(io::Checkpoint::open(io::local_files(), path), {.verifies_all_as = session_});
+    } catch (const DataError& error) {
+      refusal = error.what();
+    } catch (const StorageError& error) {
+      refusal = error.what();
+    }
+  });
+  for (auto& text : gather(session_.communicator(), refusal)) {
+    if (!text.empty()) return text;
+  }
+  return "";
 }
 
 void RunCheckpoints::set_aside_after(int64_t step) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "ripieno/io/checkpoint.h"
 #include "ripieno/io/file_system.h"
 #include "ripieno/io/state.h"
 #include "ripieno/training/session.h"
@@ -20,13 +22,17 @@ class RunCheckpoints {
   // A collective, as are all calls.
   RunCheckpoints(Session& session, std::string directory, int keep);
 
-  struct Choice {
+  struct Resumed {
     std::string path;                   // empty: from the start
-    std::vector<std::string> rejected;  // on rank 0: newer ones that are damaged, a line each
+    std::vector<std::string> rejected;  // newer ones that are damaged, a line each
   };
-  // `resume`: "auto", "never", or the path of a checkpoint. Throws ConfigurationError where there
-  // is no such path, DataError where there are checkpoints and none of them is intact.
-  Choice choose(const std::string& resume);
+  // Fills the run, or throws DataError or StorageError where the checkpoint is damaged; it is then
+  // called again, with an older one. It makes no collectives.
+  using Load = std::function<void(const io::Checkpoint&, const io::LoadOptions&)>;
+  // Loads, on every rank, the newest checkpoint of which no rank finds a byte damaged; `from`:
+  // "auto", "never", or the path of one, which must then be intact. Throws ConfigurationError where
+  // there is no such path, DataError where there are checkpoints and none of them is intact.
+  Resumed resume(const std::string& from, const Load& load);
 
   // Puts checkpoints of later steps out of the way, so that none of them is taken for this run's.
   void set_aside_after(int64_t step);
@@ -35,6 +41,9 @@ class RunCheckpoints {
   std::string save(int64_t step, const io::State& whole, const nlohmann::json& training_state);
 
  private:
+  std::vector<std::string> candidates();
+  std::string refusal_of(const std::string& path, const Load& load);
+
   Session& session_;
   std::string directory_;
   int keep_;

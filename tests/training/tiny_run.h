@@ -41,6 +41,7 @@ struct TinyRun {
   double dropout = 0.1;
   int64_t channels = 8;
   uint64_t seed = 3;
+  DType precision = DType::float32;
 
   // One rank of it. The exit status.
   int train(Session& session, const Event& before_step = {}) const {
@@ -54,7 +55,7 @@ struct TinyRun {
                    .channels = channels,
                    .context = 16,
                    .dropout = dropout});
-    model.to(session.device());
+    model.to(session.device(), precision);
     optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2});
     distributed::DataParallel parallel(model, optimizer, session.communicator());
     RunOptions timed = options;
