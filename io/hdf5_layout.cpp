@@ -14,6 +14,7 @@ namespace {
 
 constexpr hsize_t kAlignBytes = 64;       // so that a mapped file can be computed with
 constexpr hsize_t kMetadataBytes = 8192;  // taken at a time for what describes data sets
+constexpr std::size_t kRunBytes = 256 << 10;
 
 using Sizes = std::array<hsize_t, Shape::kMaxRank>;
 
@@ -117,30 +118,37 @@ void map_source(hid_t creation, const Shape& shape, const Hdf5Source& source) {
   }
 }
 
-// Gathers small writes into large ones that start at multiples of their size.
-class BufferedOutput {
+// Gathers small writes into larger ones.
+class GatheredOutput {
  public:
-  explicit BufferedOutput(WritableFile& file) : file_(file) { buffer_.reserve(kBytes); }
+  explicit GatheredOutput(WritableFile& file) : file_(file) { gathered_.reserve(kRunBytes); }
 
   void append(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const auto count = std::min(bytes.size(), kBytes - buffer_.size());
-      buffer_.insert(buffer_.end(), bytes.begin(), bytes.begin() + count);
-      bytes = bytes.subspan(count);
-      if (buffer_.size() == kBytes) flush();
-    }
+    if (gathered_.size() + bytes.size() > kRunBytes) flush();
+    if (bytes.size() >= kRunBytes) return file_.append(bytes);
+    gathered_.insert(gathered_.end(), bytes.begin(), bytes.end());
   }
   void flush() {
-    if (!buffer_.empty()) file_.append(buffer_);
-    buffer_.clear();
+    if (!gathered_.empty()) file_.append(gathered_);
+    gathered_.clear();
   }
 
  private:
-  static constexpr std::size_t kBytes = 4 << 20;
-
   WritableFile& file_;
-  std::vector<std::byte> buffer_;
+  std::vector<std::byte> gathered_;
 };
+
+// In runs that stay in the cache between the checksum and the copy.
+uint64_t append_hashed(GatheredOutput& output, std::span<const std::byte> bytes) {
+  Hash hash;
+  while (!bytes.empty()) {
+    const auto run = bytes.first(std::min(bytes.size(), kRunBytes));
+    hash.add(run);
+    output.append(run);
+    bytes = bytes.subspan(run.size());
+  }
+  return hash.value();
+}
 
 std::vector<std::size_t> order_by_offset(const std::vector<Hdf5Block>& blocks) {
   std::vector<std::size_t> order(blocks.size());
@@ -210,7 +218,7 @@ Hdf5Written write_laid_out(FileSystem& files, const std::string& path, const Hdf
                            const std::vector<Hdf5Block>& blocks) {
   const auto file = files.create(path);
   file->reserve(layout.size());
-  BufferedOutput output(*file);
+  GatheredOutput output(*file);
   Hash outside;
   int64_t written = 0;
   const auto write_layout_until = [&](int64_t end) {
@@ -227,8 +235,7 @@ Hdf5Written write_laid_out(FileSystem& files, const std::string& path, const Hdf
     write_layout_until(blocks[index].offset);
     const Tensor numbers = blocks[index].numbers.to(Device::cpu()).dense();
     const std::span bytes(static_cast<const std::byte*>(numbers.raw_data()), numbers.bytes());
-    result.block_hashes[index] = hash_of(bytes);
-    output.append(bytes);
+    result.block_hashes[index] = append_hashed(output, bytes);
     written += static_cast<int64_t>(bytes.size());
   }
   write_layout_until(layout.size());

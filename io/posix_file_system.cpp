@@ -2,49 +2,20 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/background_writer.h"
+#include "ripieno/io/direct_output.h"
 #include "ripieno/io/file_system.h"
+#include "ripieno/io/posix_error.h"
 
 namespace ripieno::io {
 namespace {
-
-std::string readable(double bytes) {
-  const bool is_large = bytes >= 1 << 30;
-  return fmt::format("{:.1f} {}", bytes / (is_large ? 1 << 30 : 1 << 20), is_large ? "GiB" : "MiB");
-}
-
-std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
-  struct statvfs space;
-  if (error == ENOSPC || error == EDQUOT) {
-    const std::string needed =
-        needed_bytes > 0 ? readable(static_cast<double>(needed_bytes)) + " needed" : "none left";
-    if (error == EDQUOT || ::statvfs(parent_of(path).c_str(), &space) != 0)
-      return "; free some space: " + needed;
-    const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
-    return fmt::format("; free some space: {}, {} free", needed, readable(free));
-  }
-  if (error == EACCES || error == EPERM || error == EROFS)
-    return "; make it writable, or choose another directory";
-  return "";
-}
-
-[[noreturn]] void refuse(const char* operation, const std::string& path, int error,
-                         int64_t needed_bytes = 0) {
-  throw StorageError(fmt::format("cannot {} {}: {}{}", operation, path, std::strerror(error),
-                                 remedy(error, path, needed_bytes)));
-}
-
-void require(bool succeeded, const char* operation, const std::string& path) {
-  if (!succeeded) refuse(operation, path, errno);
-}
 
 class Descriptor {
  public:
@@ -60,31 +31,43 @@ class Descriptor {
   int number_;
 };
 
+// Small files are written as they come; for large ones a thread and direct writes pay.
 class PosixWritableFile final : public WritableFile {
  public:
-  explicit PosixWritableFile(const std::string& path) : path_(path), file_(create(path)) {}
+  explicit PosixWritableFile(const std::string& path)
+      : path_(path), file_(create(path)), output_(file_.get(), path) {}
 
   void reserve(int64_t bytes) override {
-    needed_bytes_ = bytes;
-    if (bytes == 0 || ::fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0) return;
-    if (errno == ENOSPC || errno == EDQUOT) refuse("write", path_, errno, bytes);
-    // Others: the file system reserves nothing, and says so when it is full.
+    attempt([&] {
+      needed_bytes_ = bytes;
+      // Others: the file system reserves nothing, and says so when it is full.
+      if (bytes > 0 && ::fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, 0, bytes) != 0 &&
+          (errno == ENOSPC || errno == EDQUOT))
+        refuse("write", path_, errno, bytes);
+      if (bytes < kLargeBytes) return;
+      output_.bypass_page_cache();
+      background_ = std::make_unique<BackgroundWriter>(output_, path_, bytes);
+    });
   }
 
   void append(std::span<const std::byte> bytes) override {
-    while (!bytes.empty()) {
-      const auto written = ::write(file_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) refuse("write", path_, errno, needed_bytes_);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
+    attempt([&] {
+      if (background_ != nullptr) return background_->append(bytes);
+      output_.write(bytes, needed_bytes_);
+    });
   }
 
+  // The size is among what fdatasync() makes durable, the times are not.
   void sync() override {
-    if (::fsync(file_.get()) != 0) refuse("sync", path_, errno, needed_bytes_);
+    attempt([&] {
+      if (background_ != nullptr) background_->flush();
+      if (::fdatasync(file_.get()) != 0) refuse("sync", path_, errno, needed_bytes_);
+    });
   }
 
  private:
+  static constexpr int64_t kLargeBytes = 8 << 20;
+
   static int create(const std::string& path) {
     require(::unlink(path.c_str()) == 0 || errno == ENOENT, "replace", path);
     const int number = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -92,9 +75,22 @@ class PosixWritableFile final : public WritableFile {
     return number;
   }
 
+  template <typename Action>
+  void attempt(Action action) {
+    if (is_lost_)
+      throw StorageError("cannot go on with " + path_ +
+                         ": what came before could not be written; write it anew");
+    is_lost_ = true;
+    action();
+    is_lost_ = false;
+  }
+
   std::string path_;
   Descriptor file_;
+  DirectOutput output_;
+  std::unique_ptr<BackgroundWriter> background_;
   int64_t needed_bytes_ = 0;
+  bool is_lost_ = false;
 };
 
 // ESTALE: the file was replaced on a network file system; opening it again finds the new one.
