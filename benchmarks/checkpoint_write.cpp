@@ -1,0 +1,192 @@
+// checkpoint_write: how fast ranks save a state, beside the same bytes written raw: the same number
+// of files, O_DIRECT, fdatasync.
+//
+//   checkpoint_write --directory /scratch/bench --bytes 1500000000 --ranks 1 2
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ripieno/core/error.h"
+#include "ripieno/core/random.h"
+#include "ripieno/io/checkpoint.h"
+
+namespace {
+
+using namespace ripieno;
+using Clock = std::chrono::steady_clock;
+
+struct Arguments {
+  std::string directory = ".";
+  int64_t bytes = 1'500'000'000;
+  std::vector<int> ranks = {1, 2};
+  int tensors = 450;  // as GPT-2 124M has with AdamW's two moments
+  int rounds = 5;
+};
+
+// Random numbers: a disk, or what stands before it, may be faster on zeros.
+io::State random_state(int64_t bytes, int tensors) {
+  io::State state;
+  const int64_t count = bytes / 4 / tensors;
+  for (int i = 0; i < tensors; ++i) {
+    Tensor numbers({count}, DType::float32);
+    fill_normal(numbers, 0.0, 1.0, {});
+    const std::string name = "tensor_" + std::to_string(i);
+    state.push_back(io::state_of(name, io::StateKind::parameter, numbers));
+  }
+  return state;
+}
+
+int64_t bytes_of(const io::State& state) {
+  int64_t bytes = 0;
+  for (const auto& tensor : state) bytes += static_cast<int64_t>(tensor.part.bytes());
+  return bytes;
+}
+
+void on_each_rank(int ranks, const std::function<void(int)>& action) {
+  std::vector<std::jthread> threads;
+  for (int rank = 1; rank < ranks; ++rank) threads.emplace_back(action, rank);
+  action(0);
+}
+
+void require(bool succeeded, const std::string& path) {
+  if (!succeeded) throw StorageError(path + ": " + std::strerror(errno));
+}
+
+// What a disk does at best: aligned writes out of memory that is there already.
+void write_raw(const std::string& path, const std::byte* memory, int64_t memory_bytes,
+               int64_t bytes) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_DIRECT, 0666);
+  require(file >= 0, path);
+  for (int64_t at = 0; at < bytes;) {
+    const int64_t count = std::min(memory_bytes, bytes - at);
+    const auto written = ::pwrite(file, memory, static_cast<std::size_t>(count), at);
+    require(written == count, path);
+    at += written;
+  }
+  require(::fdatasync(file) == 0, path);
+  ::close(file);
+}
+
+class Benchmark {
+ public:
+  explicit Benchmark(const Arguments& arguments)
+      : arguments_(arguments),
+        directory_(arguments.directory + "/checkpoint_write"),
+        state_(random_state(arguments.bytes, arguments.tensors)),
+        memory_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, kMemoryBytes))) {
+    Tensor random({kMemoryBytes / 4}, DType::float32);
+    fill_normal(random, 0.0, 1.0, {});
+    std::memcpy(memory_.get(), random.raw_data(), kMemoryBytes);
+  }
+
+  void measure(int ranks) {
+    std::vector<double> raw, saved;
+    for (int round = -1; round < arguments_.rounds; ++round) {  // one to warm up
+      const double raw_seconds = seconds_of([&] { write_raw_files(ranks); });
+      const double saved_seconds = seconds_of([&] { save(ranks); });
+      if (round < 0) continue;
+      raw.push_back(raw_seconds);
+      saved.push_back(saved_seconds);
+    }
+    print(ranks, raw, saved);
+  }
+
+ private:
+  static constexpr int64_t kAlignment = 4096;
+  static constexpr int64_t kMemoryBytes = 8 << 20;
+
+  void write_raw_files(int ranks) {
+    io::local_files().make_directories(directory_);
+    const int64_t bytes = bytes_of(state_) / ranks / kAlignment * kAlignment;
+    on_each_rank(ranks, [&](int rank) {
+      write_raw(directory_ + "/raw_" + std::to_string(rank), memory_.get(), kMemoryBytes, bytes);
+    });
+  }
+
+  void save(int ranks) {
+    on_each_rank(ranks, [&](int rank) {
+      io::save_checkpoint(io::local_files(), directory_, 1, io::share_of(state_, rank, ranks),
+                          nlohmann::json::object(),
+                          {.rank = rank, .size = ranks, .attempt = std::to_string(attempt_)});
+    });
+    ++attempt_;
+  }
+
+  // Of an empty directory, on a disk that has nothing else to do.
+  double seconds_of(const std::function<void()>& action) {
+    io::local_files().remove_all(directory_);
+    ::sync();
+    const auto start = Clock::now();
+    action();
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    io::local_files().remove_all(directory_);
+    return seconds;
+  }
+
+  static double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+  }
+
+  void print(int ranks, const std::vector<double>& raw, const std::vector<double>& saved) const {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < raw.size(); ++i) ratios.push_back(raw[i] / saved[i]);
+    const auto bytes = static_cast<double>(bytes_of(state_));
+    std::cout << nlohmann::ordered_json{{"benchmark", "checkpoint_write"},
+                                        {"ranks", ranks},
+                                        {"bytes", bytes_of(state_)},
+                                        {"files", ranks},
+                                        {"rounds", arguments_.rounds},
+                                        {"value", bytes / median(saved) / 1e9},
+                                        {"raw", bytes / median(raw) / 1e9},
+                                        {"unit", "GB/s"},
+                                        {"ratio_of_medians", median(raw) / median(saved)},
+                                        {"median_of_ratios", median(ratios)},
+                                        {"limit", "raw: O_DIRECT, 8 MiB at a time, fdatasync"}}
+              << std::endl;
+  }
+
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+
+  const Arguments& arguments_;
+  const std::string directory_;
+  const io::State state_;
+  std::unique_ptr<std::byte[], Free> memory_;
+  int attempt_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Times saves of a checkpoint beside raw writing of the same bytes, in turn.");
+  Arguments arguments;
+  app.add_option("--directory", arguments.directory, "On the disk to measure")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--bytes", arguments.bytes, "Of the whole state")->check(CLI::PositiveNumber);
+  app.add_option("--ranks", arguments.ranks, "Threads that save, a shard each")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--tensors", arguments.tensors)->check(CLI::PositiveNumber);
+  app.add_option("--rounds", arguments.rounds)->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    Benchmark benchmark(arguments);
+    for (const int ranks : arguments.ranks) benchmark.measure(ranks);
+  } catch (const std::exception& error) {
+    std::cerr << "checkpoint_write: " << error.what() << "\n";
+    return 1;
+  }
+}
