@@ -45,8 +45,8 @@ std::string rate(const ProgressState& state) {
 // What a line says, the most important first.
 std::vector<std::string> parts_of(const ProgressState& state) {
   std::vector<std::string> parts;
-  parts.push_back(
-      fmt::format("step {}/{}", with_thousands(state.step), with_thousands(state.steps)));
+  parts.push_back(fmt::format("{} {}/{}", state.counts, with_thousands(state.step),
+                              with_thousands(state.steps)));
   if (state.loss) parts.push_back(fmt::format("loss {:.4f}", *state.loss));
   if (state.validation_loss)
     parts.push_back(fmt::format("validation {:.4f}", *state.validation_loss));

@@ -14,8 +14,9 @@
 namespace ripieno::io {
 
 struct ProgressState {
-  int64_t step = 0;   // finished
-  int64_t steps = 0;  // of the whole run
+  int64_t step = 0;                  // finished
+  int64_t steps = 0;                 // of the whole run
+  std::string_view counts = "step";  // what those two count
   std::optional<double> loss = {};
   std::optional<double> validation_loss = {};  // the newest
   std::optional<double> units_per_s = {};

@@ -1,0 +1,35 @@
+// ByteProgress: how many bytes a tool has read or written so far, as a line on stderr where that is
+// a terminal, and how fast it went.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#include "ripieno/io/progress.h"
+
+namespace ripieno::tools {
+
+class ByteProgress {
+ public:
+  ByteProgress(int64_t total_bytes, bool quiet);
+
+  // So many more, or so many in all. Any number of threads may call them.
+  void add(int64_t bytes);
+  void reach(int64_t bytes);
+  // Ends the line. "1.49 GB in 0.71 s, 2.10 GB/s"
+  std::string finish();
+
+ private:
+  io::ProgressState state() const;
+
+  const int64_t total_bytes_;
+  const bool shows_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::mutex mutex_;
+  int64_t bytes_ = 0;
+  io::Progress progress_;
+};
+
+}  // namespace ripieno::tools

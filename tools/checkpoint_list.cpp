@@ -1,0 +1,92 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "inspection.h"
+#include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint.h"
+#include "ripieno/io/progress.h"
+#include "ripieno/io/step_directory.h"
+#include "table.h"
+
+namespace ripieno::tools {
+namespace {
+
+int64_t modified_at(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 ? status.st_mtime : 0;
+}
+
+int64_t bytes_in(const std::string& directory, const std::vector<std::string>& names) {
+  int64_t bytes = 0;
+  struct stat status;
+  for (const std::string& name : names) {
+    if (::stat((directory + "/" + name).c_str(), &status) == 0) bytes += status.st_size;
+  }
+  return bytes;
+}
+
+std::string state_named(const std::string& suffix) {
+  if (suffix == io::kPartial) return "being written, or cut short";
+  if (suffix == io::kDamaged) return "damaged, set aside";
+  if (suffix == io::kReplaced) return "whole, saved again since";
+  return "whole";
+}
+
+// The manifest's checksum is compared; those of the numbers are not.
+void open(const io::FileSystem& files, ListedCheckpoint& listed) {
+  try {
+    listed.world_size = io::Checkpoint::open(files, listed.path).world_size();
+  } catch (const Error& error) {
+    listed.state = error.what();
+  }
+}
+
+std::string local_time(int64_t seconds) {
+  if (seconds == 0) return "";
+  const auto time = static_cast<std::time_t>(seconds);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(time));
+}
+
+}  // namespace
+
+std::vector<ListedCheckpoint> list_checkpoints(const io::FileSystem& files,
+                                               const std::string& directory) {
+  std::vector<ListedCheckpoint> list;
+  for (const auto& found : io::step_directories(files, directory)) {
+    ListedCheckpoint listed{.path = found.path, .step = found.step};
+    listed.state = state_named(found.suffix);
+    listed.bytes = bytes_in(found.path, files.names_in(found.path));
+    listed.saved_at = modified_at(fmt::format("{}/{}", found.path, io::kManifestName));
+    if (found.suffix.empty() || found.suffix == io::kReplaced) open(files, listed);
+    list.push_back(std::move(listed));
+  }
+  return list;
+}
+
+std::string to_text(const std::vector<ListedCheckpoint>& checkpoints) {
+  Table table("rrrll");
+  table.add({"step", "size", "ranks", "saved", "state"});
+  for (const ListedCheckpoint& listed : checkpoints)
+    table.add({io::with_thousands(listed.step), readable_bytes(listed.bytes),
+               listed.world_size > 0 ? std::to_string(listed.world_size) : "",
+               local_time(listed.saved_at), listed.state});
+  return table.text();
+}
+
+nlohmann::json to_json(const std::vector<ListedCheckpoint>& checkpoints) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const ListedCheckpoint& listed : checkpoints)
+    list.push_back({{"path", listed.path},
+                    {"step", listed.step},
+                    {"world_size", listed.world_size},
+                    {"bytes", listed.bytes},
+                    {"saved_at", listed.saved_at},
+                    {"state", listed.state}});
+  return list;
+}
+
+}  // namespace ripieno::tools

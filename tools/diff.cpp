@@ -1,0 +1,169 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <optional>
+
+#include "byte_progress.h"
+#include "command.h"
+#include "conversion.h"
+#include "table.h"
+#include "tensor_difference.h"
+
+namespace ripieno::tools {
+namespace {
+
+constexpr int kDifferent = 1;  // the exit status, as of cmp and diff
+
+struct Options {
+  std::string a, b;
+  std::optional<double> tolerance;
+  bool quiet = false;
+};
+
+// One side: its tensors under the names by which they are compared.
+struct Side {
+  std::unique_ptr<TensorSource> source;
+  Conversion conversion;
+  std::map<std::pair<io::StateKind, std::string>, const Target*> by_name;
+
+  void index() {
+    by_name.clear();
+    for (const Target& target : conversion.targets) by_name[{target.kind, target.name}] = &target;
+  }
+  Tensor read(const Target& target) const { return converted(conversion, target); }
+};
+
+Side open_side(const std::string& path) {
+  Side side{open_source(io::local_files(), path), {}, {}};
+  side.conversion =
+      plan_conversion(*side.source, {.to = TargetFormat::numpy, .names = Names::ours, .all = true});
+  side.index();
+  return side;
+}
+
+bool share_names(const Side& a, const Side& b) {
+  return std::any_of(a.by_name.begin(), a.by_name.end(),
+                     [&](const auto& entry) { return b.by_name.contains(entry.first); });
+}
+
+// Where one is a checkpoint and the other has the names of Hugging Face: takes ours for both.
+void take_our_names(Side& a, Side& b) {
+  if (a.source->format == b.source->format || share_names(a, b)) return;
+  Side& foreign = a.source->format == TensorSource::Format::safetensors ? a : b;
+  foreign.conversion = plan_conversion(
+      *foreign.source, {.to = TargetFormat::checkpoint, .names = Names::hugging_face});
+  foreign.index();
+}
+
+struct Totals {
+  int64_t equal = 0, within = 0, different = 0, only_in_a = 0, only_in_b = 0;
+
+  bool is_equal() const { return different + only_in_a + only_in_b == 0; }
+};
+
+std::string kind_of(const Target& target) {
+  return fmt::format("{} {}", name_of(target.dtype), to_string(target.shape));
+}
+
+class Comparison {
+ public:
+  explicit Comparison(const std::optional<double>& tolerance) : tolerance_(tolerance) {}
+
+  void add_lonely(const char* where, const Target& target, int64_t& count) {
+    ++count;
+    rows_.add({target.name, fmt::format("only in {}: {}", where, kind_of(target))});
+  }
+
+  void add_pair(const Side& side_a, const Target& a, const Side& side_b, const Target& b) {
+    if (a.shape != b.shape) {
+      ++totals.different;
+      rows_.add({a.name, fmt::format("{} in A, {} in B", kind_of(a), kind_of(b))});
+      return;
+    }
+    const TensorDifference difference = difference_of(side_a.read(a), side_b.read(b));
+    if (difference.is_bitwise_equal) {
+      ++totals.equal;
+      return;
+    }
+    const bool is_within = tolerance_ && difference.largest <= *tolerance_;
+    ++(is_within ? totals.within : totals.different);
+    if (is_within) return;
+    std::string types;
+    if (a.dtype != b.dtype)
+      types = fmt::format("  {} in A, {} in B", name_of(a.dtype), name_of(b.dtype));
+    rows_.add({a.name, fmt::format("{} of {} differ, by {:.3g} at most, relative {:.2g}{}",
+                                   io::with_thousands(difference.differing),
+                                   io::with_thousands(a.shape.elements()), difference.largest,
+                                   difference.relative, types)});
+  }
+
+  std::string rows() const { return rows_.text(); }
+  Totals totals;
+
+ private:
+  std::optional<double> tolerance_;
+  Table rows_{"ll"};
+};
+
+std::string summary(const Totals& totals, const std::optional<double>& tolerance) {
+  std::string text = fmt::format("{} bitwise equal", io::with_thousands(totals.equal));
+  if (tolerance)
+    text += fmt::format(", {} within {}", io::with_thousands(totals.within), *tolerance);
+  return text + fmt::format(", {} different, {} only in A, {} only in B",
+                            io::with_thousands(totals.different),
+                            io::with_thousands(totals.only_in_a),
+                            io::with_thousands(totals.only_in_b));
+}
+
+int diff(const Options& options) {
+  Side a = open_side(options.a), b = open_side(options.b);
+  take_our_names(a, b);
+  ByteProgress progress(a.conversion.bytes(), options.quiet);
+  Comparison comparison(options.tolerance);
+  for (const Target& target : a.conversion.targets) {
+    const auto other = b.by_name.find({target.kind, target.name});
+    if (other == b.by_name.end())
+      comparison.add_lonely("A", target, comparison.totals.only_in_a);
+    else
+      comparison.add_pair(a, target, b, *other->second);
+    progress.add(target.bytes());
+  }
+  for (const Target& target : b.conversion.targets) {
+    if (!a.by_name.contains({target.kind, target.name}))
+      comparison.add_lonely("B", target, comparison.totals.only_in_b);
+  }
+  progress.finish();
+  if (!options.quiet)
+    fmt::print("{}{}\n", comparison.rows(), summary(comparison.totals, options.tolerance));
+  return comparison.totals.is_equal() ? 0 : kDifferent;
+}
+
+}  // namespace
+
+void add_diff(CLI::App& app, int& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("diff", "Compares two checkpoints, or safetensors, tensor by tensor.");
+  command
+      ->add_option("a", options->a, "a checkpoint, a run directory for its newest, or safetensors")
+      ->type_name("A")
+      ->required();
+  command->add_option("b", options->b, "the same; names of Hugging Face are understood")
+      ->type_name("B")
+      ->required();
+  command
+      ->add_option(
+          "--tolerance", options->tolerance,
+          "the largest difference of two elements, and of their types, that does not count")
+      ->type_name("X")
+      ->check(CLI::NonNegativeNumber.description(""));
+  command->add_flag("--quiet", options->quiet, "only the exit status");
+  command->footer(
+      "Exit status: 0 where every tensor is there in both and equal, bit for bit unless "
+      "--tolerance is\ngiven; 1 where not; 64 and more for errors.");
+  command->callback([options, &status] { status = diff(*options); });
+}
+
+}  // namespace ripieno::tools

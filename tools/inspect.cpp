@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "inspection.h"
+#include "ripieno/io/file_system.h"
+#include "ripieno/io/step_directory.h"
+#include "tensor_source.h"
+
+namespace ripieno::tools {
+namespace {
+
+struct Options {
+  std::string path, tensors;
+  bool as_json = false;
+};
+
+bool is_list(const io::FileSystem& files, const std::string& path) {
+  return !files.exists(path + "/" + std::string(io::kManifestName)) &&
+         !path.ends_with(".safetensors") && checkpoints_below(files, path);
+}
+
+void inspect(const Options& options) {
+  const io::FileSystem& files = io::local_files();
+  std::string text;
+  if (is_list(files, options.path)) {
+    const auto checkpoints = list_checkpoints(files, *checkpoints_below(files, options.path));
+    text = options.as_json ? to_json(checkpoints).dump(2) + "\n" : to_text(checkpoints);
+  } else {
+    const auto source = open_source(files, options.path);
+    keep_fitting(*source, options.tensors);
+    text = options.as_json ? to_json(*source).dump(2) + "\n"
+                           : to_text(*source, /*one_by_one=*/!options.tensors.empty());
+  }
+  std::fputs(text.c_str(), stdout);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, int&) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "inspect", "Shows what a checkpoint or a safetensors file holds; reads its headers only.");
+  command
+      ->add_option("path", options->path,
+                   "a checkpoint, safetensors (a file or a directory), or a run directory for a "
+                   "list of its checkpoints")
+      ->type_name("PATH")
+      ->required();
+  command
+      ->add_option("--tensors", options->tensors,
+                   "list those alone whose name fits, one by one: '*', 'blocks.0.*'")
+      ->type_name("PATTERN");
+  command->add_flag("--json", options->as_json, "for programs");
+  command->callback([options] { inspect(*options); });
+}
+
+}  // namespace ripieno::tools

@@ -1,0 +1,226 @@
+#include "inspection.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "ripieno/io/progress.h"
+#include "table.h"
+
+namespace ripieno::tools {
+namespace {
+
+using nlohmann::json;
+
+// Tensors that share a line: "blocks.#.up.weight", blocks 0 to 11.
+struct Line {
+  std::string pattern;
+  DType dtype;
+  Shape shape;
+  int64_t count = 0, bytes = 0;
+  int64_t first = 0, last = 0;  // the numbers that '#' stands for
+};
+
+// A part of the tensors under a heading: parameters, buffers, or one slot of an optimizer.
+struct Group {
+  std::string title;
+  int64_t elements = 0, bytes = 0, count = 0;
+  std::map<DType, int64_t> bytes_by_dtype = {};
+  std::vector<Line> lines = {};
+};
+
+// "blocks.12.up.weight" -> ("blocks.#.up.weight", 12)
+std::pair<std::string, int64_t> pattern_of(const std::string& name) {
+  std::size_t begin = 0;
+  while (begin < name.size()) {
+    const std::size_t end = std::min(name.find('.', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
+    const bool is_number = !part.empty() && part.size() < 10 &&
+                           part.find_first_not_of("0123456789") == std::string::npos;
+    if (is_number) return {name.substr(0, begin) + "#" + name.substr(end), std::stoll(part)};
+    begin = end + 1;
+  }
+  return {name, -1};
+}
+
+std::string title_of(const SourceTensor& tensor) {
+  if (tensor.kind == io::StateKind::parameter) return "parameters";
+  if (tensor.kind == io::StateKind::buffer) return "buffers";
+  return "optimizer " + tensor.name.substr(0, tensor.name.find('/'));
+}
+
+std::string name_in_group(const SourceTensor& tensor) {
+  if (tensor.kind != io::StateKind::optimizer) return tensor.name;
+  return tensor.name.substr(tensor.name.find('/') + 1);
+}
+
+void add_line(Group& group, const SourceTensor& tensor, bool one_by_one) {
+  const std::string name = name_in_group(tensor);
+  const auto [pattern, number] =
+      one_by_one ? std::pair<std::string, int64_t>(name, -1) : pattern_of(name);
+  auto line =
+      std::find_if(group.lines.begin(), group.lines.end(), [&, &p = pattern](const Line& l) {
+        return l.pattern == p && l.dtype == tensor.dtype && l.shape == tensor.shape;
+      });
+  if (line == group.lines.end() || number < 0)
+    line = group.lines.insert(group.lines.end(),
+                              {pattern, tensor.dtype, tensor.shape, 0, 0, number, number});
+  ++line->count;
+  line->bytes += tensor.bytes();
+  line->first = std::min(line->first, number);
+  line->last = std::max(line->last, number);
+}
+
+std::vector<Group> groups_of(const TensorSource& source, bool one_by_one) {
+  std::vector<Group> groups;
+  for (const SourceTensor& tensor : source.tensors) {
+    const std::string title = title_of(tensor);
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const Group& g) { return g.title == title; });
+    if (group == groups.end()) group = groups.insert(groups.end(), Group{.title = title});
+    ++group->count;
+    group->elements += tensor.shape.elements();
+    group->bytes += tensor.bytes();
+    group->bytes_by_dtype[tensor.dtype] += tensor.bytes();
+    add_line(*group, tensor, one_by_one);
+  }
+  return groups;
+}
+
+std::string name_of_line(const Line& line) {
+  std::string name = line.pattern;
+  const auto hash = name.find('#');
+  if (line.first < 0 || hash == std::string::npos) return name;
+  const std::string numbers = line.count == 1 ? std::to_string(line.first)
+                                              : fmt::format("{{{}-{}}}", line.first, line.last);
+  return name.replace(hash, 1, numbers);
+}
+
+std::string heading(const Group& group) {
+  std::vector<std::string> types;
+  for (const auto& [dtype, bytes] : group.bytes_by_dtype)
+    types.push_back(group.bytes_by_dtype.size() == 1
+                        ? std::string(name_of(dtype))
+                        : fmt::format("{} {}", readable_bytes(bytes), name_of(dtype)));
+  return fmt::format("{}: {}, {}, {}, {}\n", group.title, counted(group.count, "tensor"),
+                     counted(group.elements, "element"), readable_bytes(group.bytes),
+                     fmt::join(types, " + "));
+}
+
+// Numbers and words of a JSON object, "layers 4, heads 4".
+std::string brief(const json& object) {
+  std::string text;
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_structured()) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
+                        value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return text;
+}
+
+const json& member(const json& object, const char* name) {
+  static const json kNothing;
+  return object.is_object() && object.contains(name) ? object[name] : kNothing;
+}
+
+std::string tokenizer_of(const json& description) {
+  const json& characters = member(description, "characters");
+  std::string text = brief(description);
+  if (!characters.is_string()) return text;
+  const auto& all = characters.get_ref<const std::string&>();
+  const auto count = std::count_if(all.begin(), all.end(),
+                                   [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; });
+  return counted(count, "character");
+}
+
+std::string position_of(const json& state) {
+  std::vector<std::string> parts;
+  const auto add = [&](const char* name, const char* words) {
+    const json& value = member(state, name);
+    if (value.is_number_integer())
+      parts.push_back(io::with_thousands(value.get<int64_t>()) + words);
+    else if (value.is_number())
+      parts.push_back(fmt::format("{}{:.4g}", words, value.get<double>()));
+  };
+  add("samples", " samples");
+  add("optimizer_steps", " steps of the optimizer");
+  add("learning_rate", "learning rate ");
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string about(const TensorSource& source) {
+  Table table("ll");
+  const auto add = [&](const char* what, const std::string& text) {
+    if (!text.empty()) table.add({what, text});
+  };
+  if (source.step) {
+    std::string text = io::with_thousands(*source.step);
+    if (source.world_size) text += ", saved by " + counted(*source.world_size, "rank");
+    add("step", text);
+  }
+  if (source.format == TensorSource::Format::safetensors)
+    add("format", fmt::format("safetensors, {}", counted(std::ssize(source.file_paths), "file")));
+  add("trained", position_of(source.training_state));
+  const json& configuration = member(source.training_state, "configuration");
+  add("model", brief(member(configuration, "model")));
+  add("optimizer", brief(member(configuration, "optimizer")));
+  add("tokenizer", tokenizer_of(member(source.training_state, "tokenizer")));
+  if (source.configuration.is_object())
+    add("config", source.configuration.value("model_type", std::string("of another program")));
+  return table.text();
+}
+
+}  // namespace
+
+void keep_fitting(TensorSource& source, const std::string& pattern) {
+  if (pattern.empty()) return;
+  std::erase_if(source.tensors, [&](const SourceTensor& tensor) {
+    return ::fnmatch(pattern.c_str(), tensor.name.c_str(), 0) != 0;
+  });
+}
+
+std::string to_text(const TensorSource& source, bool one_by_one) {
+  std::string text = source.path + "\n" + about(source);
+  for (const Group& group : groups_of(source, one_by_one)) {
+    Table table("lllr");
+    for (const Line& line : group.lines)
+      table.add({name_of_line(line), std::string(name_of(line.dtype)), to_string(line.shape),
+                 readable_bytes(line.bytes)});
+    text += "\n" + heading(group) + table.text(2);
+  }
+  return text;
+}
+
+json to_json(const TensorSource& source) {
+  json tensors = json::array(), totals = json::object();
+  for (const SourceTensor& tensor : source.tensors) {
+    const std::string kind(io::name_of(tensor.kind)), dtype(name_of(tensor.dtype));
+    tensors.push_back({{"name", tensor.name},
+                       {"kind", kind},
+                       {"dtype", dtype},
+                       {"shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end())},
+                       {"bytes", tensor.bytes()}});
+    json& total = totals[kind][dtype];
+    const auto add = [&](const char* what, int64_t value) {
+      total[what] = total.value(what, int64_t{0}) + value;
+    };
+    add("tensors", 1);
+    add("elements", tensor.shape.elements());
+    add("bytes", tensor.bytes());
+  }
+  json result = {{"path", source.path},
+                 {"format", source.format == TensorSource::Format::checkpoint ? "ripieno checkpoint"
+                                                                              : "safetensors"},
+                 {"totals", totals},
+                 {"training_state", source.training_state},
+                 {"tensors", tensors}};
+  if (source.step) result["step"] = *source.step;
+  if (source.world_size) result["world_size"] = *source.world_size;
+  if (!source.configuration.is_null()) result["config"] = source.configuration;
+  return result;
+}
+
+}  // namespace ripieno::tools

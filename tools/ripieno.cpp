@@ -1,0 +1,37 @@
+// The command that looks at what runs leave behind: ripieno inspect runs/gpt_char
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "command.h"
+#include "ripieno/training/exit_status.h"
+#include "ripieno/training/program.h"
+
+namespace {
+
+int run(int argc, char** argv) {
+  int status = 0;
+  CLI::App app(
+      "Looks at checkpoints, proves that they are intact, and turns them into other formats.",
+      "ripieno");
+  app.require_subcommand(1);
+  ripieno::tools::add_inspect(app, status);
+  ripieno::tools::add_verify(app, status);
+  ripieno::tools::add_convert(app, status);
+  ripieno::tools::add_diff(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+  } catch (const CLI::ParseError& error) {
+    throw ripieno::UsageError(std::string(error.what()) + "; see ripieno --help");
+  }
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return ripieno::run_program([&] { return run(argc, argv); });
+}

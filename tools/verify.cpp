@@ -1,0 +1,78 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "byte_progress.h"
+#include "command.h"
+#include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint.h"
+#include "ripieno/io/step_directory.h"
+#include "ripieno/training/exit_status.h"
+#include "tensor_source.h"
+
+namespace ripieno::tools {
+namespace {
+
+struct Options {
+  std::string path;
+  bool quiet = false;
+};
+
+// Throws where it is damaged.
+void verify_checkpoint(const io::FileSystem& files, const std::string& path, bool quiet) {
+  const auto checkpoint = io::Checkpoint::open(files, path);
+  ByteProgress progress(checkpoint.bytes(), quiet);
+  progress.reach(checkpoint.verify({.progress = [&](int64_t bytes) { progress.reach(bytes); }}));
+  const std::string speed = progress.finish();
+  if (!quiet) fmt::print("{} is intact: {}\n", path, speed);
+}
+
+// All that a run could resume from; says of each that is damaged why.
+int verify_all(const io::FileSystem& files, const std::string& directory, bool quiet) {
+  int status = 0;
+  for (const auto& found : io::step_directories(files, directory)) {
+    if (!found.suffix.empty() && found.suffix != io::kReplaced) continue;
+    try {
+      verify_checkpoint(files, found.path, quiet);
+    } catch (const Error& error) {
+      fmt::print(stderr, "ripieno: {}\n", error.what());
+      if (status == 0) status = static_cast<int>(exit_status_of(error));
+    }
+  }
+  return status;
+}
+
+int verify(const Options& options) {
+  const io::FileSystem& files = io::local_files();
+  if (!files.exists(options.path + "/" + std::string(io::kManifestName))) {
+    if (const auto directory = checkpoints_below(files, options.path))
+      return verify_all(files, *directory, options.quiet);
+  }
+  const auto source = open_source(files, options.path);
+  if (source->format == TensorSource::Format::checkpoint) {
+    verify_checkpoint(files, source->path, options.quiet);
+  } else if (!options.quiet) {
+    fmt::print("{} has the size that its header says; safetensors have no checksums to verify\n",
+               source->path);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, int& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("verify", "Reads every byte of a checkpoint and compares its checksums.");
+  command->add_option("path", options->path, "a checkpoint, or a run directory for all of them")
+      ->type_name("PATH")
+      ->required();
+  command->add_flag("--quiet", options->quiet, "only what is damaged");
+  command->footer(
+      "Exit status: 0 where every byte is as it was written, 65 where one is not, 74 "
+      "where a file cannot\nbe read.");
+  command->callback([options, &status] { status = verify(*options); });
+}
+
+}  // namespace ripieno::tools

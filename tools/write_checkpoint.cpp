@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <random>
+
+#include "conversion.h"
+#include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint.h"
+#include "ripieno/io/step_directory.h"
+#include "ripieno/training/exit_status.h"
+
+namespace ripieno::tools {
+namespace {
+
+constexpr int64_t kShardBytes = int64_t{1} << 30;
+
+// Where a checkpoint goes that is asked for as `path`.
+struct Place {
+  std::string checkpoints;
+  int64_t step;
+
+  std::string path() const { return checkpoints + "/" + io::step_name(step); }
+};
+
+Place place_of(const std::string& path, int64_t step) {
+  const std::string name = std::filesystem::path(path).filename();
+  const char* digits = name.data() + std::min<std::size_t>(name.size(), 5);
+  int64_t named = 0;
+  std::from_chars(digits, name.data() + name.size(), named);
+  if (name == io::step_name(named)) return {io::parent_of(path), named};
+  return {path + "/checkpoints", step};
+}
+
+// A save tidies the directory that it saves to: that must not be one where a run is at work.
+void require_free(const io::FileSystem& files, const Place& place, bool force) {
+  for (const auto& found : io::step_directories(files, place.checkpoints)) {
+    if (found.step != place.step)
+      throw UsageError(
+          fmt::format("{} holds other checkpoints; choose a new directory", place.checkpoints));
+    if (!force) throw UsageError(found.path + " exists; --force replaces it");
+  }
+}
+
+// The targets in runs that fit into memory: what rank after rank saves.
+std::vector<std::vector<std::size_t>> split(const std::vector<Target>& targets) {
+  std::vector<std::vector<std::size_t>> runs(1);
+  int64_t bytes = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (!runs.back().empty() && bytes + targets[i].bytes() > kShardBytes) {
+      runs.emplace_back();
+      bytes = 0;
+    }
+    runs.back().push_back(i);
+    bytes += targets[i].bytes();
+  }
+  return runs;
+}
+
+// What one rank saves; rank 0 names every tensor, and so keeps their order.
+io::State state_of(const Conversion& conversion, const std::vector<std::size_t>& run, int rank,
+                   const Written& written) {
+  io::State state;
+  if (rank == 0) {
+    for (const Target& target : conversion.targets)
+      state.push_back({target.name, target.kind, target.dtype, target.shape, 0, {}});
+  }
+  for (const std::size_t i : run) {
+    const Target& target = conversion.targets[i];
+    if (rank > 0) state.push_back({target.name, target.kind, target.dtype, target.shape, 0, {}});
+    (rank > 0 ? state.back() : state[i]).part = converted(conversion, target);
+    written(target.bytes());
+  }
+  return state;
+}
+
+}  // namespace
+
+// Ranks meet through the storage alone, so they can also save one after the other: no more than
+// one rank's tensors are in memory.
+std::string write_checkpoint(io::FileSystem& files, const std::string& path,
+                             const Conversion& conversion, bool force, const Written& written) {
+  const Place place = place_of(path, conversion.step);
+  require_free(files, place, force);
+  files.make_directories(place.checkpoints);
+  const auto runs = split(conversion.targets);
+  const int size = static_cast<int>(runs.size());
+  std::random_device random;
+  const std::string attempt = fmt::format("convert_{:08x}{:08x}", random(), random());
+  const nlohmann::json training_state =
+      conversion.training_state.is_object() ? conversion.training_state : nlohmann::json::object();
+  try {
+    for (int rank = size - 1; rank >= 0; --rank) {
+      io::save_checkpoint(files, place.checkpoints, place.step,
+                          state_of(conversion, runs[static_cast<std::size_t>(rank)], rank, written),
+                          training_state,
+                          {.rank = rank, .size = size, .attempt = attempt, .keep = {.newest = 0}});
+    }
+  } catch (...) {
+    try {
+      files.remove_all(place.path() + std::string(io::kPartial));
+    } catch (const StorageError&) {
+      // The failure that led here is the one to tell; the next save removes what is left.
+    }
+    throw;
+  }
+  files.remove_all(place.path() + std::string(io::kReplaced));
+  return place.path();
+}
+
+}  // namespace ripieno::tools
