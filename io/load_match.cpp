@@ -144,10 +144,8 @@ class Matcher {
     if (!report.missing.empty()) how.push_back("it has no " + listed(report.missing));
     if (!report.unused.empty())
       how.push_back("it has " + listed(report.unused) + ", which this run has not");
-    throw ConfigurationError(
-        fmt::format("{} is a checkpoint of another model: {}; choose the configuration that it was "
-                    "saved with",
-                    path_, fmt::join(how, "; ")));
+    throw ConfigurationError(fmt::format("{} is a checkpoint of another model: {}; {}", path_,
+                                         fmt::join(how, "; "), options_.remedy));
   }
 
   const std::vector<Loadable>& there_;

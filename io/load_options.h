@@ -36,6 +36,8 @@ struct LoadOptions {
   std::vector<Renaming> rename = {};
   // Whether everything must match; else what does not keeps its values, and is reported.
   bool strict = true;
+  // How the message ends where it must match, and does not.
+  std::string remedy = "choose the configuration that it was saved with";
   // Which rank of those that load at the same time this is: all together then verify every byte of
   // the checkpoint, also what none of them wants. Without it, only what is wanted is verified.
   std::optional<Part> verifies_all_as = {};

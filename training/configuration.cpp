@@ -50,6 +50,15 @@ void bind(Settings& settings, CheckpointSettings& checkpoint) {
   settings.add("checkpoint.every", &checkpoint.every, "steps; one is saved at the end as well",
                Accepts::at_least(1));
   settings.add("checkpoint.keep", &checkpoint.keep, "the newest so many", Accepts::at_least(1));
+  InitialParameters& initial = checkpoint.initial;
+  settings.add("checkpoint.load", &initial.path,
+               "a checkpoint or run that a new run takes its parameters from");
+  settings.add("checkpoint.load_prefix", &initial.prefix,
+               "of it only names that begin so, without it");
+  settings.add("checkpoint.rename", &initial.rename, "old=new beginnings, separated by commas");
+  settings.add("checkpoint.strict", &initial.strict, "whether every parameter must match");
+  settings.add("checkpoint.foreign", &initial.foreign,
+               "whether it may be an HDF5 file of another program");
 }
 
 void bind(Settings& settings, LogSettings& log) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ripieno/training/initial_parameters.h"
 #include "ripieno/training/settings.h"
 
 namespace ripieno {
@@ -45,6 +46,7 @@ struct TrainSettings {
 struct CheckpointSettings {
   int64_t every = 1000;
   int64_t keep = 3;
+  InitialParameters initial = {};
 };
 
 struct LogSettings {

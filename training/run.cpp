@@ -63,11 +63,14 @@ void Run::resume() {
       checkpoints_.resume(options_.resume, [&](const auto& checkpoint, const auto& options) {
         differences = load(checkpoint, options);
       });
+  const bool is_new = path.empty() && !options_.initial.path.empty();
+  if (is_new) differences = ripieno::load(options_.initial, session_, model_, optimizer_);
   if (options_.resume != "auto") checkpoints_.set_aside_after(step_);
   session_.together([&, &path = path] { open_log(path); });
   for (const auto& line : rejected) log_->warn(line);
   for (const auto& line : differences) log_->warn(line);
   if (!path.empty()) log_->note(fmt::format("continuing after step {} ({})", step_, path));
+  if (is_new) log_->note(fmt::format("starting with the parameters of {}", options_.initial.path));
 }
 
 // What is not as it was when the checkpoint was saved, but does not keep it from being used.

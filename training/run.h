@@ -32,6 +32,7 @@
 #include "ripieno/io/progress.h"
 #include "ripieno/io/run_directory.h"
 #include "ripieno/training/exit_status.h"
+#include "ripieno/training/initial_parameters.h"
 #include "ripieno/training/run_checkpoints.h"
 #include "ripieno/training/run_log.h"
 #include "ripieno/training/session.h"
@@ -51,6 +52,7 @@ struct RunOptions {
   int64_t evaluation_batch_size = 0;  // of all ranks together; 0: as in training
   int64_t log_every = 1;              // steps between lines of metrics.jsonl
   std::string resume = "auto";        // "auto", "never", or the path of a checkpoint
+  InitialParameters initial = {};     // of a new run; one that is resumed ignores it
   // Whose times tell the metrics how long the phases of a step took.
   const distributed::DataParallel* parallel = nullptr;
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints

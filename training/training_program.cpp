@@ -78,6 +78,7 @@ RunOptions TrainingProgram::run_options(const distributed::DataParallel& paralle
           .evaluation_batch_size = train.evaluation_batch_size,
           .log_every = log.every,
           .resume = command.resume,
+          .initial = checkpoint.initial,
           .parallel = &parallel,
           .settings = &settings,
           .progress = command.quiet ? nullptr : stdout,
