@@ -110,13 +110,7 @@ Checkpoint::Checkpoint(const FileSystem& files, std::string path,
     : files_(&files), path_(std::move(path)), manifest_(std::move(manifest)) {}
 
 Checkpoint Checkpoint::open(const FileSystem& files, const std::string& path) {
-  const std::string manifest = fmt::format("{}/{}", path, kManifestName);
-  const std::string text = read_file(files, manifest);
-  try {
-    return {files, path, std::make_shared<Manifest>(manifest_from_text(text))};
-  } catch (const DataError& error) {
-    throw DataError(fmt::format("{} is damaged: {}", manifest, error.what()));
-  }
+  return {files, path, std::make_shared<Manifest>(read_manifest(files, path))};
 }
 
 int64_t Checkpoint::step() const { return manifest_->step; }

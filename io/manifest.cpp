@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 #include <map>
 #include <set>
 #include <tuple>
 #include <utility>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/checked_json.h"
 #include "ripieno/io/hash.h"
 #include "ripieno/io/sealed_json.h"
+#include "ripieno/io/step_directory.h"
 
 namespace ripieno::io {
 namespace {
@@ -26,23 +29,18 @@ template <typename... Arguments>
   throw DataError(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
-StateKind kind_named(const std::string& name) {
+StateKind kind_named(const json& object) {
+  const std::string& name = text_member(object, "kind");
   for (const auto kind : {StateKind::parameter, StateKind::buffer, StateKind::optimizer}) {
     if (name_of(kind) == name) return kind;
   }
-  refuse("there is no kind of tensor named {}", name);
+  refuse("there is no kind of tensor {}", excerpt(name));
 }
 
-uint64_t hash_from_json(const json& value) {
-  const auto hash = from_hexadecimal(value.get<std::string>());
-  if (!hash) refuse("{} is not a checksum", value.dump());
+uint64_t hash_from_json(const json& object) {
+  const auto hash = from_hexadecimal(text_member(object, "xxh3"));
+  if (!hash) refuse("{} is not a checksum", excerpt(object.at("xxh3")));
   return *hash;
-}
-
-int64_t count_from_json(const json& value) {
-  if (!value.is_number_integer() || value.get<int64_t>() < 0)
-    refuse("{} is not a size", value.dump());
-  return value.get<int64_t>();
 }
 
 ordered_json to_json(const Piece& piece) {
@@ -56,13 +54,13 @@ ordered_json to_json(const Piece& piece) {
 }
 
 Piece piece_from_json(const json& value) {
-  return {.file = value.at("file"),
-          .data_set = value.at("dataset"),
-          .begin = count_from_json(value.at("offset")),
-          .count = count_from_json(value.at("count")),
-          .file_offset = count_from_json(value.at("file_offset")),
-          .bytes = count_from_json(value.at("bytes")),
-          .hash = hash_from_json(value.at("xxh3"))};
+  return {.file = text_member(value, "file"),
+          .data_set = text_member(value, "dataset"),
+          .begin = count_member(value, "offset"),
+          .count = count_member(value, "count"),
+          .file_offset = count_member(value, "file_offset"),
+          .bytes = count_member(value, "bytes"),
+          .hash = hash_from_json(value)};
 }
 
 // An array with each element on a line of its own.
@@ -77,45 +75,67 @@ std::string lines_of(std::string_view name, const std::vector<Element>& elements
 }
 
 Manifest parse(const json& value) {
-  if (value.at("format") != kFormat) refuse("it is not a checkpoint's");
-  if (value.at("version") != kVersion)
-    refuse("its format version is {}, this program reads version {}", value.at("version").dump(),
-           kVersion);
-  Manifest manifest{.step = count_from_json(value.at("step")),
-                    .world_size = value.at("world_size"),
-                    .training_state = value.at("training_state"),
+  if (member(value, "format") != kFormat) refuse("it is not a checkpoint's");
+  const json& version = member(value, "version");
+  if (version != kVersion)
+    throw LaterVersion(
+        fmt::format("its format version is {}, this program reads version {}; use a newer ripieno",
+                    excerpt(version), kVersion));
+  Manifest manifest{.step = count_member(value, "step"),
+                    .world_size = static_cast<int>(count_member(value, "world_size", INT_MAX)),
+                    .training_state = member(value, "training_state"),
                     .tensors = {},
                     .files = {}};
-  for (const json& tensor : value.at("tensors"))
-    manifest.tensors.push_back(tensor_from_json(tensor));
-  for (const json& file : value.at("files")) manifest.files.push_back(file_from_json(file));
+  for_each_in(value, "tensors",
+              [&](const json& one) { manifest.tensors.push_back(tensor_from_json(one)); });
+  for_each_in(value, "files",
+              [&](const json& one) { manifest.files.push_back(file_from_json(one)); });
   return manifest;
+}
+
+// Shown in messages, and handed to libraries that end a name at a zero byte.
+bool has_control_character(const std::string& name) {
+  return std::any_of(name.begin(), name.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name != kManifestName &&
+         name.find('/') == std::string::npos && !has_control_character(name);
 }
 
 std::map<std::string, int64_t> sizes_by_name(const std::vector<SavedFile>& files) {
   std::map<std::string, int64_t> sizes;
   for (const SavedFile& file : files) {
-    if (file.name.empty() || file.name == "." || file.name == ".." ||
-        file.name.find('/') != std::string::npos)
-      refuse("\"{}\" is not the name of a file beside it", file.name);
+    if (!is_file_name(file.name))
+      refuse("{} is not the name of a file beside it", excerpt(file.name));
     if (!sizes.emplace(file.name, file.bytes).second) refuse("{} is listed twice", file.name);
   }
   return sizes;
 }
 
+// Also the strides of a tensor without elements, and its bytes, must be numbers that exist.
+void check_size(const SavedTensor& tensor) {
+  auto bytes = static_cast<int64_t>(size_of(tensor.dtype));
+  for (const int64_t size : tensor.shape) {
+    if (__builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes))
+      refuse("{}: shape {} is larger than any memory", described(tensor), to_string(tensor.shape));
+  }
+}
+
 void check_covered(const SavedTensor& tensor) {
+  const int64_t elements = tensor.shape.elements();
   int64_t covered = 0;
   for (const Piece& piece : tensor.pieces) {
     if (piece.begin < covered)
       refuse("{}: element {} is there twice", described(tensor), piece.begin);
     if (piece.begin > covered) refuse("{}: element {} is missing", described(tensor), covered);
-    if (piece.count <= 0 || piece.count > tensor.shape.elements() - covered ||
+    if (piece.count <= 0 || piece.count > elements - covered ||
         piece.bytes != piece.count * static_cast<int64_t>(size_of(tensor.dtype)))
       refuse("{}: the piece from element {} has a wrong size", described(tensor), piece.begin);
     covered += piece.count;
   }
-  if (covered != tensor.shape.elements())
-    refuse("{}: element {} is missing", described(tensor), covered);
+  if (covered != elements) refuse("{}: element {} is missing", described(tensor), covered);
 }
 
 }  // namespace
@@ -139,16 +159,17 @@ ordered_json to_json(const SavedFile& file) {
 }
 
 SavedTensor tensor_from_json(const json& value) {
-  const auto dtype = dtype_named(value.at("dtype").get<std::string>());
-  if (!dtype) refuse("there is no element type {}", value.at("dtype").dump());
-  SavedTensor tensor{value.at("name"), kind_named(value.at("kind")), *dtype, {}, {}};
-  for (const json& size : value.at("shape")) tensor.shape.push_back(count_from_json(size));
-  for (const json& piece : value.at("pieces")) tensor.pieces.push_back(piece_from_json(piece));
+  const auto dtype = dtype_named(text_member(value, "dtype"));
+  if (!dtype) refuse("there is no element type {}", excerpt(value.at("dtype")));
+  SavedTensor tensor{text_member(value, "name"), kind_named(value), *dtype, {}, {}};
+  for_each_in(value, "shape", [&](const json& size) { tensor.shape.push_back(count_of(size)); });
+  for_each_in(value, "pieces",
+              [&](const json& piece) { tensor.pieces.push_back(piece_from_json(piece)); });
   return tensor;
 }
 
 SavedFile file_from_json(const json& value) {
-  return {value.at("name"), count_from_json(value.at("bytes")), hash_from_json(value.at("xxh3"))};
+  return {text_member(value, "name"), count_member(value, "bytes"), hash_from_json(value)};
 }
 
 std::string to_text(const Manifest& manifest) {
@@ -160,16 +181,25 @@ std::string to_text(const Manifest& manifest) {
 }
 
 Manifest manifest_from_text(std::string_view text) {
+  Manifest manifest = parse(unseal(text));
+  check_manifest(manifest);
+  return manifest;
+}
+
+Manifest read_manifest(const FileSystem& files, const std::string& directory) {
+  const std::string path = fmt::format("{}/{}", directory, kManifestName);
+  const auto file = files.open(path);
+  if (file->size() > kLargestManifestBytes)
+    refuse("{} is damaged: it has {} bytes, and no manifest has more than {}", path, file->size(),
+           kLargestManifestBytes);
+  std::string text(static_cast<std::size_t>(file->size()), '\0');
+  file->read(0, std::as_writable_bytes(std::span(text)));
   try {
-    Manifest manifest = parse(unseal(text));
-    check_manifest(manifest);
-    return manifest;
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(error.what());
-  } catch (const DataError&) {
-    throw;
-  } catch (const Error& error) {  // a shape that cannot be
-    throw DataError(error.what());
+    return manifest_from_text(text);
+  } catch (const LaterVersion& error) {
+    throw LaterVersion(fmt::format("{}: {}", path, error.what()));
+  } catch (const DataError& error) {
+    refuse("{} is damaged: {}", path, error.what());
   }
 }
 
@@ -181,11 +211,14 @@ void check_manifest(const Manifest& manifest) {
   for (const SavedTensor& tensor : manifest.tensors) {
     if (!names.emplace(tensor.kind, tensor.name).second)
       refuse("{} is listed twice", described(tensor));
+    if (has_control_character(tensor.name))
+      refuse("{} has a control character in its name", excerpt(tensor.name));
+    check_size(tensor);
     check_covered(tensor);
     for (const Piece& piece : tensor.pieces) {
       const auto file = sizes.find(piece.file);
       if (file == sizes.end())
-        refuse("{} lies in {}, which is not listed", described(tensor), piece.file);
+        refuse("{} lies in {}, which is not listed", described(tensor), excerpt(piece.file));
       if (piece.bytes > file->second || piece.file_offset > file->second - piece.bytes)
         refuse("{} lies outside {}", described(tensor), piece.file);
       if (!places.emplace(piece.file, piece.file_offset, piece.file_offset + piece.bytes).second)

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ripieno/core/error.h"
+#include "ripieno/io/file_system.h"
 #include "ripieno/io/state.h"
 
 namespace ripieno::io {
@@ -50,16 +52,26 @@ std::string described(const SavedTensor& tensor);
 
 nlohmann::ordered_json to_json(const SavedTensor& tensor);
 nlohmann::ordered_json to_json(const SavedFile& file);
-// Throw DataError, or the JSON library's exception, where a member is missing or is not what it
-// must be.
+// Throw DataError where a member is missing or is not what it must be.
 SavedTensor tensor_from_json(const nlohmann::json& json);
 SavedFile file_from_json(const nlohmann::json& json);
 
 std::string to_text(const Manifest& manifest);
+// The manifest is intact, but of a format that this program does not know.
+struct LaterVersion : DataError {
+  using DataError::DataError;
+};
+
 // Throws DataError where the text is damaged or describes what cannot be.
 Manifest manifest_from_text(std::string_view text);
 
-// Throws DataError unless the pieces cover every tensor once, and lie within the files, apart.
+// That of a million tensors in a thousand shards has half as many.
+inline constexpr int64_t kLargestManifestBytes = int64_t{1} << 30;
+// That of a checkpoint. Throws DataError as above, naming the file, and StorageError.
+Manifest read_manifest(const FileSystem& files, const std::string& directory);
+
+// Throws DataError unless the pieces cover every tensor once, and lie within the files, apart; the
+// files lie beside the manifest; and every number of bytes fits 63 bits.
 void check_manifest(const Manifest& manifest);
 
 }  // namespace ripieno::io

@@ -167,8 +167,9 @@ Phases phases_of(const std::vector<StepMetrics>& metrics) {
         continue;
       }
       sum += seconds;
-      auto found = std::find_if(phases.begin(), phases.end(),
-                                [&](const auto& phase) { return phase.first == name; });
+      auto found = std::find_if(phases.begin(), phases.end(), [&, &name = name](const auto& phase) {
+        return phase.first == name;
+      });
       if (found == phases.end()) found = phases.emplace(phases.end(), name, 0);
       found->second += seconds;
     }

@@ -1,8 +1,11 @@
 #include "ripieno/io/sealed_json.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/checked_json.h"
 #include "ripieno/io/hash.h"
 
 namespace ripieno::io {
@@ -31,12 +34,10 @@ std::string seal(std::string_view members) {
 }
 
 nlohmann::json unseal(std::string_view text) {
-  if (!is_sealed(text)) throw DataError("it does not match its checksum");
-  try {
-    return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(std::string("it is not JSON: ") + error.what());
-  }
+  if (!is_sealed(text))
+    throw DataError(fmt::format("its {} bytes do not match the checksum that should be the last {}",
+                                text.size(), kTailBytes));
+  return parse_json(text);
 }
 
 }  // namespace ripieno::io

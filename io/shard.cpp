@@ -5,6 +5,7 @@
 #include <set>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/checked_json.h"
 #include "ripieno/io/hdf5_layout.h"
 #include "ripieno/io/sealed_json.h"
 #include "ripieno/io/step_directory.h"
@@ -136,21 +137,18 @@ std::string to_text(const Side& side) {
 }
 
 Side side_from_text(std::string_view text) {
-  try {
-    const nlohmann::json sealed = unseal(text);
-    const nlohmann::json& json = sealed.at("side");
-    Side side{json.at("attempt"), {}, std::nullopt};
-    if (json.contains("error")) {
-      side.error = json.at("error").get<std::string>();
-      return side;
-    }
-    side.shard.file = file_from_json(json.at("file"));
-    for (const auto& tensor : json.at("tensors"))
-      side.shard.tensors.push_back(tensor_from_json(tensor));
+  const nlohmann::json sealed = unseal(text);
+  const nlohmann::json& json = member(sealed, "side");
+  Side side{text_member(json, "attempt"), {}, std::nullopt};
+  if (json.contains("error")) {
+    side.error = text_member(json, "error");
     return side;
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(error.what());
   }
+  side.shard.file = file_from_json(member(json, "file"));
+  for_each_in(json, "tensors", [&](const nlohmann::json& tensor) {
+    side.shard.tensors.push_back(tensor_from_json(tensor));
+  });
+  return side;
 }
 
 }  // namespace ripieno::io
