@@ -11,8 +11,19 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 
-// toml++ reports by exception; only this file sees it.
+// toml++ reports by exception; only this file sees it. It takes for granted that a table's name
+// begins with a letter, and without its assertions goes on with what is not one.
+namespace {
+struct NotToml : std::logic_error {
+  using std::logic_error::logic_error;
+};
+[[noreturn]] void refuse_toml(const char* why) { throw NotToml(why); }
+}  // namespace
+#undef NDEBUG
+#define TOML_ASSERT(expression) \
+  if (!(expression)) refuse_toml(#expression)
 #include <toml++/toml.h>
 
 #include "ripieno/core/error.h"
@@ -125,10 +136,40 @@ std::string read_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// Throws toml::parse_error, and NotToml.
+toml::table parse_toml(std::string_view text, const std::string& path) {
+  // A key of many dots is a table in a table in …, deeper than the stack of what takes it down.
+  constexpr std::ptrdiff_t kMostDotsInALine = 1000;
+  for (std::size_t begin = 0, end; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find('\n', begin), text.size());
+    if (std::count(text.begin() + begin, text.begin() + end, '.') > kMostDotsInALine)
+      throw NotToml("a line of too many dots");
+  }
+  return toml::parse(text, path);
+}
+
+// The first line with which `text` is what NotToml says.
+std::size_t line_that_is_not_toml(std::string_view text) {
+  std::size_t line = 1;
+  for (auto end = text.find('\n'); end != std::string_view::npos;
+       end = text.find('\n', end + 1), ++line) {
+    try {
+      parse_toml(text.substr(0, end), "");
+    } catch (const NotToml&) {
+      break;
+    } catch (const toml::parse_error&) {  // it is cut off here
+    }
+  }
+  return line;
+}
+
 toml::table parse_file(const std::string& path) {
   const std::string text = read_text(path);
   try {
-    return toml::parse(text, path);
+    return parse_toml(text, path);
+  } catch (const NotToml&) {
+    throw ConfigurationError(fmt::format("{}:{}: not TOML: this line has no key that can be one",
+                                         path, line_that_is_not_toml(text)));
   } catch (const toml::parse_error& error) {
     throw ConfigurationError(
         fmt::format("{}:{}: not TOML: {}", path, error.source().begin.line, error.description()));
@@ -138,9 +179,10 @@ toml::table parse_file(const std::string& path) {
 // The value of an assignment as TOML, or nothing where it is not one TOML value.
 std::optional<toml::table> parse_value(std::string_view value) {
   try {
-    toml::table table = toml::parse(fmt::format("value = {}", value));
+    toml::table table = parse_toml(fmt::format("value = {}", value), "");
     if (table.size() == 1) return table;
   } catch (const toml::parse_error&) {
+  } catch (const NotToml&) {
   }
   return std::nullopt;
 }

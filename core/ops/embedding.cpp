@@ -46,7 +46,7 @@ Tensor embedding(const Tensor& table, const Tensor& ids_) {
       [ids, count, vocab, channels](const Tensor& gradient, autograd::Gradients& gradients) {
         const auto [target, accumulate] = gradients.destination(0);
         const Tensor workspace({3 * count + vocab + 1}, DType::int32, gradient.device());
-        run(gradient, [&]<typename T>(auto on) {
+        run(gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
           kernels::embedding_backward(on, target.data<T>(), workspace.data<int32_t>(),
                                       gradient.data<T>(), ids.data<int32_t>(), count, vocab,
                                       channels, accumulate);

@@ -161,7 +161,7 @@ Tensor linear(const Tensor& x_, const Tensor& weight, const Tensor& bias, Activa
             flat(before.defined() ? activation_gradient(gradient, before, activation) : gradient);
         if (gradients.wanted(2)) {
           const auto [target, accumulate] = gradients.destination(2);
-          run(back, [&]<typename T>(auto on) {
+          run(back, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
             kernels::reduce(on, target.data<T>(), back.data<T>(), 1, back.size(0), back.size(1),
                             kernels::Reduction::kSum, 1.0, accumulate);
           });

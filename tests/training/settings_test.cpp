@@ -149,6 +149,21 @@ TEST_F(SettingsTest, NamesTheLineThatIsNotToml) {
               HasSubstr(file + ":2: not TOML"));
 }
 
+TEST_F(SettingsTest, NamesTheLineWhoseTableHasNoNameThatCanBeOne) {
+  for (const std::string name : {"=", "\x7f", "!", ""}) {
+    EXPECT_THAT(complaint([&] { read("[train]\nbatch_size = 1\n[" + name + "]\nx = 1\n"); }),
+                HasSubstr(file + ":3: not TOML"));
+  }
+}
+
+TEST_F(SettingsTest, RefusesAKeyOfSoManyDotsThatTheStackWouldOverflow) {
+  std::string key = "a";
+  for (int i = 0; i < 500'000; ++i) key += ".a";
+  EXPECT_THAT(complaint([&] { read("[train]\n" + key + " = 1\n"); }), HasSubstr(":2: not TOML"));
+  EXPECT_THAT(complaint([&] { settings.set("train.nesterov={" + key + " = 1}"); }),
+              HasSubstr("takes true or false"));
+}
+
 TEST_F(SettingsTest, AnEmptyFileChangesNothing) {
   read("");
   EXPECT_EQ(batch_size, 12);

@@ -1,0 +1,69 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "fuzz/memory_file.h"
+#include "fuzz/parsers.h"
+#include "ripieno/core/error.h"
+#include "ripieno/training/configuration.h"
+
+namespace ripieno::fuzz {
+namespace {
+
+struct Everything {
+  Everything() {
+    bind(settings, optimizer);
+    bind(settings, schedule);
+    bind(settings, train);
+    bind(settings, checkpoint);
+    bind(settings, log);
+    settings.add("model.hidden", &hidden, "channels of each layer", Accepts::at_least(1));
+    settings.add("data.path", &path, "a file");
+  }
+
+  void check() {
+    require(std::isfinite(optimizer.learning_rate) && optimizer.learning_rate >= 0, "a number");
+    require(train.batch_size >= 1, "within its limits");
+    for (const int64_t channels : hidden) require(channels >= 1, "within its limits");
+    const nlohmann::json values = settings.values();
+    Everything again;
+    again.settings.restore(values);
+    require(again.settings.values() == values, "settings are restored as they were");
+  }
+
+  OptimizerSettings optimizer;
+  ScheduleSettings schedule;
+  TrainSettings train;
+  CheckpointSettings checkpoint;
+  LogSettings log;
+  std::vector<int64_t> hidden = {16};
+  std::string path;
+  Settings settings;
+};
+
+}  // namespace
+
+bool parse_settings(std::string_view bytes) {
+  Everything everything;
+  bool accepted = false;
+  try {
+    const MemoryFile file(bytes);
+    everything.settings.read(file.path());
+    everything.check();
+    accepted = true;
+  } catch (const ConfigurationError&) {
+  }
+  for (int lines = 0; lines < 10 && !bytes.empty(); ++lines) {
+    const auto end = std::min(bytes.find('\n'), bytes.size());
+    try {
+      everything.settings.set(std::string(bytes.substr(0, end)));
+      everything.check();
+      accepted = true;
+    } catch (const ConfigurationError&) {
+    }
+    bytes.remove_prefix(std::min(end + 1, bytes.size()));
+  }
+  return accepted;
+}
+
+}  // namespace ripieno::fuzz
