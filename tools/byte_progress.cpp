@@ -48,8 +48,8 @@ std::string ByteProgress::finish() {
   const std::lock_guard lock(mutex_);
   progress_.finish();
   const double seconds = seconds_since(start_);
-  return fmt::format("{} in {:.2f} s, {:.2f} GB/s", readable_bytes(bytes_), seconds,
-                     static_cast<double>(bytes_) / 1e9 / seconds);
+  return fmt::format("{} in {:.2f} s, {}/s", readable_bytes(bytes_), seconds,
+                     readable_bytes(static_cast<int64_t>(static_cast<double>(bytes_) / seconds)));
 }
 
 }  // namespace ripieno::tools

@@ -19,7 +19,7 @@ constexpr int kDifferent = 1;  // the exit status, as of cmp and diff
 struct Options {
   std::string a, b;
   std::optional<double> tolerance;
-  bool quiet = false;
+  bool parameters = false, quiet = false;
 };
 
 // One side: its tensors under the names by which they are compared.
@@ -33,12 +33,16 @@ struct Side {
     for (const Target& target : conversion.targets) by_name[{target.kind, target.name}] = &target;
   }
   Tensor read(const Target& target) const { return converted(conversion, target); }
+  bool has(io::StateKind kind) const {
+    return std::any_of(conversion.targets.begin(), conversion.targets.end(),
+                       [&](const Target& target) { return target.kind == kind; });
+  }
 };
 
-Side open_side(const std::string& path) {
+Side open_side(const std::string& path, bool parameters) {
   Side side{open_source(io::local_files(), path), {}, {}};
-  side.conversion =
-      plan_conversion(*side.source, {.to = TargetFormat::numpy, .names = Names::ours, .all = true});
+  side.conversion = plan_conversion(
+      *side.source, {.to = TargetFormat::numpy, .names = Names::ours, .all = !parameters});
   side.index();
   return side;
 }
@@ -71,9 +75,20 @@ class Comparison {
  public:
   explicit Comparison(const std::optional<double>& tolerance) : tolerance_(tolerance) {}
 
-  void add_lonely(const char* where, const Target& target, int64_t& count) {
-    ++count;
-    rows_.add({target.name, fmt::format("only in {}: {}", where, kind_of(target))});
+  // What `a` has and `b` has not; a kind that `b` has none of is one line.
+  void add_lonely(const char* where, const Side& a, const Side& b, int64_t& count) {
+    std::map<io::StateKind, int64_t> lacking;
+    for (const Target& target : a.conversion.targets) {
+      if (b.by_name.contains({target.kind, target.name})) continue;
+      ++count;
+      if (b.has(target.kind))
+        rows_.add({target.name, fmt::format("only in {}: {}", where, kind_of(target))});
+      else
+        ++lacking[target.kind];
+    }
+    for (const auto& [kind, tensors] : lacking)
+      rows_.add({fmt::format("all of kind {}", io::name_of(kind)),
+                 fmt::format("only in {}: {}", where, counted(tensors, "tensor"))});
   }
 
   void add_pair(const Side& side_a, const Target& a, const Side& side_b, const Target& b) {
@@ -118,22 +133,17 @@ std::string summary(const Totals& totals, const std::optional<double>& tolerance
 }
 
 int diff(const Options& options) {
-  Side a = open_side(options.a), b = open_side(options.b);
+  Side a = open_side(options.a, options.parameters), b = open_side(options.b, options.parameters);
   take_our_names(a, b);
   ByteProgress progress(a.conversion.bytes(), options.quiet);
   Comparison comparison(options.tolerance);
   for (const Target& target : a.conversion.targets) {
     const auto other = b.by_name.find({target.kind, target.name});
-    if (other == b.by_name.end())
-      comparison.add_lonely("A", target, comparison.totals.only_in_a);
-    else
-      comparison.add_pair(a, target, b, *other->second);
+    if (other != b.by_name.end()) comparison.add_pair(a, target, b, *other->second);
     progress.add(target.bytes());
   }
-  for (const Target& target : b.conversion.targets) {
-    if (!a.by_name.contains({target.kind, target.name}))
-      comparison.add_lonely("B", target, comparison.totals.only_in_b);
-  }
+  comparison.add_lonely("A", a, b, comparison.totals.only_in_a);
+  comparison.add_lonely("B", b, a, comparison.totals.only_in_b);
   progress.finish();
   if (!options.quiet)
     fmt::print("{}{}\n", comparison.rows(), summary(comparison.totals, options.tolerance));
@@ -159,6 +169,8 @@ void add_diff(CLI::App& app, int& status) {
           "the largest difference of two elements, and of their types, that does not count")
       ->type_name("X")
       ->check(CLI::NonNegativeNumber.description(""));
+  command->add_flag("--parameters", options->parameters,
+                    "no buffers, and nothing of the optimizer");
   command->add_flag("--quiet", options->quiet, "only the exit status");
   command->footer(
       "Exit status: 0 where every tensor is there in both and equal, bit for bit unless "

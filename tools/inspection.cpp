@@ -90,6 +90,15 @@ std::vector<Group> groups_of(const TensorSource& source, bool one_by_one) {
   return groups;
 }
 
+// As an optimizer's state has, but for its element type.
+bool has_same_lines(const Group& a, const Group& b) {
+  return a.bytes_by_dtype.size() == 1 &&
+         std::equal(a.lines.begin(), a.lines.end(), b.lines.begin(), b.lines.end(),
+                    [](const Line& x, const Line& y) {
+                      return x.pattern == y.pattern && x.shape == y.shape && x.count == y.count;
+                    });
+}
+
 std::string name_of_line(const Line& line) {
   std::string name = line.pattern;
   const auto hash = name.find('#');
@@ -151,10 +160,28 @@ std::string position_of(const json& state) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+// Lines of `columns` at most, broken after commas where that is possible.
+std::vector<std::string> broken(std::string text, std::size_t columns) {
+  std::vector<std::string> lines;
+  while (text.size() > columns) {
+    const auto comma = text.rfind(", ", columns - 1);
+    if (comma == std::string::npos) break;
+    lines.push_back(text.substr(0, comma + 1));
+    text.erase(0, comma + 2);
+  }
+  lines.push_back(std::move(text));
+  return lines;
+}
+
 std::string about(const TensorSource& source) {
+  constexpr std::size_t kColumns = 68;  // beside the names, on a terminal of 80
   Table table("ll");
   const auto add = [&](const char* what, const std::string& text) {
-    if (!text.empty()) table.add({what, text});
+    if (text.empty()) return;
+    for (std::string& line : broken(text, kColumns)) {
+      table.add({what, std::move(line)});
+      what = "";
+    }
   };
   if (source.step) {
     std::string text = io::with_thousands(*source.step);
@@ -184,7 +211,12 @@ void keep_fitting(TensorSource& source, const std::string& pattern) {
 
 std::string to_text(const TensorSource& source, bool one_by_one) {
   std::string text = source.path + "\n" + about(source);
-  for (const Group& group : groups_of(source, one_by_one)) {
+  const auto groups = groups_of(source, one_by_one);
+  for (const Group& group : groups) {
+    if (!one_by_one && &group != &groups.front() && has_same_lines(group, groups.front())) {
+      text += "\n" + heading(group) + "  as the " + groups.front().title + "\n";
+      continue;
+    }
     Table table("lllr");
     for (const Line& line : group.lines)
       table.add({name_of_line(line), std::string(name_of(line.dtype)), to_string(line.shape),
@@ -205,7 +237,7 @@ json to_json(const TensorSource& source) {
                        {"bytes", tensor.bytes()}});
     json& total = totals[kind][dtype];
     const auto add = [&](const char* what, int64_t value) {
-      total[what] = total.value(what, int64_t{0}) + value;
+      total[what] = (total.contains(what) ? total[what].get<int64_t>() : 0) + value;
     };
     add("tensors", 1);
     add("elements", tensor.shape.elements());

@@ -16,7 +16,7 @@ void require_size(const json& config, const char* key, int64_t found) {
 }
 
 int64_t count_in(const json& config, const char* key) {
-  if (!config.contains(key) || !config[key].is_number_unsigned() || config[key] == 0)
+  if (!config.contains(key) || !config[key].is_number_integer() || config[key] <= 0)
     differ(fmt::format("config.json has no {}", key));
   return config[key].get<int64_t>();
 }
