@@ -47,9 +47,22 @@ void bind(Settings& settings, TrainSettings& train) {
 }
 
 void bind(Settings& settings, CheckpointSettings& checkpoint) {
-  settings.add("checkpoint.every", &checkpoint.every, "steps; one is saved at the end as well",
+  settings.add("checkpoint.every", &checkpoint.every,
+               "steps, or auto: as often as is worth its cost; one is saved at the end as well",
                Accepts::at_least(1));
+  settings.add("checkpoint.failures_per_day", &checkpoint.failures_per_day,
+               "auto: of the whole job; 0: not known, saving takes 3 % of the time at most",
+               Accepts::at_least(0));
   settings.add("checkpoint.keep", &checkpoint.keep, "the newest so many", Accepts::at_least(1));
+  settings.add("checkpoint.keep_every", &checkpoint.keep_every,
+               "those of steps that are multiples of it; 0: none", Accepts::at_least(0));
+  settings.add("checkpoint.keep_best", &checkpoint.keep_best,
+               "so many of the best by validation; each new best is saved",
+               Accepts::between(0, 1000));
+  settings.add("checkpoint.best_by", &checkpoint.best_by, "what is best",
+               Accepts::one_of({"validation_loss", "accuracy"}));
+  settings.add("checkpoint.stop_on_failure", &checkpoint.stop_on_failure,
+               "a save that fails ends the run; else it goes on and tries again");
   InitialParameters& initial = checkpoint.initial;
   settings.add("checkpoint.load", &initial.path,
                "a checkpoint or run that a new run takes its parameters from");

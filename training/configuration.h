@@ -44,8 +44,13 @@ struct TrainSettings {
 };
 
 struct CheckpointSettings {
-  int64_t every = 1000;
+  std::optional<int64_t> every = 1000;
+  double failures_per_day = 0;
   int64_t keep = 3;
+  int64_t keep_every = 0;
+  int64_t keep_best = 0;
+  std::string best_by = "validation_loss";
+  bool stop_on_failure = false;
   InitialParameters initial = {};
 };
 

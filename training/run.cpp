@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "ripieno/core/autograd.h"
@@ -43,7 +44,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       loader_(loader),
       options_(options),
       paths_{directory},
-      checkpoints_(session, paths_.checkpoints(), options.keep),
+      checkpoints_(session, paths_.checkpoints()),
       kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
@@ -51,7 +52,13 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   const int64_t batch_size = options_.evaluation_batch_size;
   held_out_ = loader_.held_out(batch_size > 0 ? batch_size : loader_.batch_size());
   resume();
-  next_save_ = step_ + options_.checkpoint_every - step_ % options_.checkpoint_every;
+  saves_ = std::make_unique<RunSaves>(
+      session_, optimizer_, step_,
+      RunSavesOptions{.directory = paths_.checkpoints(),
+                      .schedule = {options_.checkpoint_every, options_.failures_per_day},
+                      .keep = options_.keep});
+  const bool saves_on_the_way = step_ + options_.checkpoint_every.value_or(0) < options_.steps;
+  if (saves_on_the_way) saves_->reserve(state_of(model_, optimizer_));
   clock_.skip();
 }
 
@@ -79,7 +86,7 @@ std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
   const std::string& path = checkpoint.path();
   const Position position = position_from_json(checkpoint.training_state());
   checkpoint.load(state_of(model_, optimizer_), options);
-  step_ = saved_step_ = position.step;
+  step_ = resumed_step_ = position.step;
   evaluation_pending_ = position.evaluation_pending;
   optimizer_.set_steps_taken(position.optimizer_steps);
   optimizer_.set_learning_rate(position.learning_rate);
@@ -125,6 +132,7 @@ std::optional<io::Batch> Run::next() {
   random_context().first_row = batch.first_row;
   if (options_.schedule) optimizer_.set_learning_rate(options_.schedule->at(step_ + 1));
   clock_.charge(StepClock::data);
+  saves_->begin_step();
   return batch;
 }
 
@@ -138,6 +146,8 @@ void Run::add(const Loss& loss) {
 
 void Run::log(const Loss& loss) {
   add(loss);
+  is_best_ = false;
+  saves_->end_step();
   charge_phases();
   ++step_;
   if (is_logged(step_)) write_metrics();
@@ -147,14 +157,32 @@ void Run::log(const Loss& loss) {
   evaluation_pending_ = validates() && (is_due(options_.evaluate_every) || last);
   const bool interrupted = evaluation_pending_ && !validate();
   if (last && !interrupted) return end(ExitStatus::finished);
-  if (interrupted || session_.stops_now()) return end(ExitStatus::run_again);
-  if (step_ >= next_save_) save_or_retry();
+  if (interrupted) return end(ExitStatus::run_again);
+  const auto [stop, decision] = session_.agree(decide());
+  if (stop) return end(ExitStatus::run_again);
+  if (decision == give_up) {
+    session_.together([&] {
+      if (!failed_save_.empty()) throw StorageError(failed_save_);
+    });
+  }
+  if (decision == save || is_best_) begin_save();
+}
+
+Run::Decision Run::decide() {
+  if (session_.rank() != 0) return go_on;
+  failed_save_ = saves_->take_failure(step_);
+  if (!failed_save_.empty() && options_.stop_on_failed_save) return give_up;
+  if (!failed_save_.empty())
+    log_->warn(failed_save_ + "; training goes on, and the next try is soon");
+  return saves_->is_due(step_) ? save : go_on;
 }
 
 void Run::charge_phases() {
   clock_.charge(StepClock::forward);
   clock_.step();
-  if (!options_.parallel) return;
+  const auto optimizing = options_.parallel ? StepClock::optimizer : StepClock::forward;
+  const double waited = saves_->take_waited_seconds();
+  if (!options_.parallel) return clock_.move(optimizing, StepClock::checkpoint, waited);
   const auto& total = options_.parallel->seconds();
   const auto move = [&](StepClock::Phase to, double distributed::ParallelSeconds::*seconds) {
     clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
@@ -162,6 +190,7 @@ void Run::charge_phases() {
   move(StepClock::backward, &distributed::ParallelSeconds::backward);
   move(StepClock::communication_exposed, &distributed::ParallelSeconds::communication_exposed);
   move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
+  clock_.move(optimizing, StepClock::checkpoint, waited);
   charged_ = total;
 }
 
@@ -230,8 +259,18 @@ bool Run::validate() {
   if (counts_correct) metrics.accuracy = total[2] / total[1];
   log_->write(metrics);
   shown_.validation_loss = metrics.validation_loss;
+  note_validation(metrics);
   evaluation_pending_ = false;
   return true;
+}
+
+void Run::note_validation(const io::StepMetrics& metrics) {
+  validated_ = metrics;
+  const auto& metric = options_.keep.metric;
+  const auto value = metric == "accuracy" ? metrics.accuracy : metrics.validation_loss;
+  is_best_ = options_.keep.best > 0 && value && std::isfinite(*value) &&
+             (!best_ || io::is_better(metric, *value, *best_));
+  if (is_best_) best_ = value;
 }
 
 nlohmann::json Run::training_state() const {
@@ -242,42 +281,39 @@ nlohmann::json Run::training_state() const {
                                           .seed = random_context().seed,
                                           .evaluation_pending = evaluation_pending_});
   state["data_fingerprint"] = loader_.fingerprint();
+  if (validated_ && validated_->step == step_) {
+    state["measured"]["validation_loss"] = *validated_->validation_loss;
+    if (validated_->accuracy) state["measured"]["accuracy"] = *validated_->accuracy;
+  }
+  if (best_) state["best"] = *best_;
   if (options_.settings) state["configuration"] = options_.settings->values();
   state.update(*kept_);
   return state;
 }
 
-// Empty, or why it failed; the same on every rank.
-std::string Run::try_to_save() {
-  if (saved_step_ == step_) return "";
-  log_->sync();  // no checkpoint survives a power cut that the lines before it do not
-  const std::string failure =
-      checkpoints_.save(step_, state_of(model_, optimizer_), training_state());
-  if (!failure.empty()) return fmt::format("step {} is not saved: {}", step_, failure);
-  saved_step_ = step_;
-  return "";
+void Run::begin_save() {
+  saves_->begin(step_, state_of(model_, optimizer_), training_state(), log_->syncing());
+  clock_.charge(StepClock::checkpoint);
 }
 
-void Run::save_or_retry() {
-  next_save_ = step_ + options_.checkpoint_every;
-  const std::string failure = try_to_save();
-  if (!failure.empty()) {
-    next_save_ = step_ + std::max<int64_t>(1, options_.checkpoint_every / 10);
-    log_->warn(
-        fmt::format("{}; training goes on, the next try is at step {}", failure, next_save_));
-  }
-  clock_.charge(StepClock::checkpoint);
+void Run::save_at_end() {
+  const auto failure = saves_->save_now(
+      step_, [&] { return state_of(model_, optimizer_); }, training_state(), log_->syncing());
+  session_.together([&] {
+    if (!failure.empty())
+      throw StorageError(fmt::format("step {} is not saved: {}", step_, failure));
+  });
+  // An earlier one, of which this is the next try.
+  const auto earlier = saves_->take_failure(step_);
+  if (!earlier.empty()) log_->warn(earlier);
 }
 
 void Run::end(ExitStatus status) {
   over_ = true;
   status_ = status;
-  const bool was_over = saved_step_ == step_;
+  const bool was_over = resumed_step_ == step_;
   log_->finish();
-  const std::string failure = try_to_save();
-  session_.together([&] {
-    if (!failure.empty()) throw StorageError(failure);
-  });
+  if (!was_over) save_at_end();
   if (session_.rank() != 0) return;
   write_report();
   log_->note(closing_words(was_over));

@@ -35,6 +35,7 @@
 #include "ripieno/training/initial_parameters.h"
 #include "ripieno/training/run_checkpoints.h"
 #include "ripieno/training/run_log.h"
+#include "ripieno/training/run_saves.h"
 #include "ripieno/training/session.h"
 #include "ripieno/training/settings.h"
 #include "ripieno/training/step_clock.h"
@@ -46,8 +47,12 @@ struct RunOptions {
   int64_t steps = 1000;  // the step to stop after
   // Of the learning rate; without one the optimizer's stays.
   std::optional<optim::Schedule> schedule = {};
-  int64_t checkpoint_every = 1000;    // steps; one is saved at the end as well
-  int keep = 3;                       // checkpoints
+  // Steps; without a number as often as is worth its cost. One is saved at the end as well.
+  std::optional<int64_t> checkpoint_every = 1000;
+  double failures_per_day = 0;  // of the whole job; of use where checkpoint_every has no number
+  // With keep.best the best so far is saved whenever it is met.
+  io::Retention keep = {};
+  bool stop_on_failed_save = false;   // else the run goes on, and tries again
   int64_t evaluate_every = 0;         // steps; 0: at the end only
   int64_t evaluation_batch_size = 0;  // of all ranks together; 0: as in training
   int64_t log_every = 1;              // steps between lines of metrics.jsonl
@@ -101,14 +106,18 @@ class Run {
   void open_log(const std::string& resumed_from);
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
   bool is_logged(int64_t step) const;
+  // What rank 0 decides after a step.
+  enum Decision : int64_t { go_on, save, give_up };
+  Decision decide();
   bool validates() const { return held_out_ != nullptr && measure_ != nullptr; }
   bool validate();
+  void note_validation(const io::StepMetrics& metrics);
   void charge_phases();
   void write_metrics();
   io::ProgressState progress();
   nlohmann::json training_state() const;
-  std::string try_to_save();
-  void save_or_retry();
+  void begin_save();
+  void save_at_end();
   void end(ExitStatus status);
   void write_report();
   std::string closing_words(bool was_over) const;
@@ -121,14 +130,18 @@ class Run {
   io::RunPaths paths_;
   std::unique_ptr<io::RunDirectory> directory_;  // rank 0
   RunCheckpoints checkpoints_;
+  std::unique_ptr<RunSaves> saves_;
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<io::EvaluationSet> held_out_;
   std::function<Measured(const io::Batch&)> measure_;
   std::unique_ptr<nlohmann::json> kept_;
 
   int64_t step_ = 0;
-  int64_t saved_step_ = -1;
-  int64_t next_save_ = 0;
+  int64_t resumed_step_ = -1;                 // of the checkpoint that it continued from
+  std::optional<io::StepMetrics> validated_;  // the newest validation
+  std::optional<double> best_;                // of options_.keep.metric
+  bool is_best_ = false;                      // of the step that is done
+  std::string failed_save_;
   bool evaluation_pending_ = false;
   bool over_ = false;
   ExitStatus status_ = ExitStatus::finished;

@@ -5,7 +5,6 @@
 
 #include <charconv>
 #include <optional>
-#include <random>
 #include <sstream>
 
 #include "ripieno/core/error.h"
@@ -14,11 +13,6 @@
 
 namespace ripieno {
 namespace {
-
-std::string random_name() {
-  std::random_device device;
-  return fmt::format("{:08x}{:08x}", device(), device());
-}
 
 // The step of "step_00001000".
 std::optional<int64_t> step_named(std::string_view name) {
@@ -41,11 +35,8 @@ void set_aside(io::FileSystem& files, const std::string& path) {
   files.sync_directory(io::parent_of(path));
 }
 
-RunCheckpoints::RunCheckpoints(Session& session, std::string directory, int keep)
-    : session_(session),
-      directory_(std::move(directory)),
-      keep_(keep),
-      start_(from_rank_0(session.communicator(), random_name())) {}
+RunCheckpoints::RunCheckpoints(Session& session, std::string directory)
+    : session_(session), directory_(std::move(directory)) {}
 
 RunCheckpoints::Resumed RunCheckpoints::resume(const std::string& from, const Load& load) {
   if (from == "never") return {};
@@ -113,27 +104,6 @@ void RunCheckpoints::set_aside_after(int64_t step) {
       if (step_named(name).value_or(step) > step) set_aside(files, directory_ + "/" + name);
     }
   });
-}
-
-std::string RunCheckpoints::save(int64_t step, const io::State& whole,
-                                 const nlohmann::json& training_state) {
-  const int rank = session_.rank(), size = session_.size();
-  std::string failure;
-  try {
-    io::save_checkpoint(io::local_files(), directory_, step, io::share_of(whole, rank, size),
-                        training_state,
-                        {.rank = rank,
-                         .size = size,
-                         .attempt = fmt::format("{}_{}", start_, saves_++),
-                         .keep = {.newest = keep_}});
-  } catch (const StorageError& error) {
-    failure = error.what();
-  }
-  if (size == 1) return failure;
-  for (auto& text : gather(session_.communicator(), failure)) {
-    if (!text.empty()) return text;
-  }
-  return "";
 }
 
 }  // namespace ripieno

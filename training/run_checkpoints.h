@@ -1,4 +1,4 @@
-// RunCheckpoints: which checkpoint a run continues from, and how its ranks save one together.
+// RunCheckpoints: which checkpoint a run continues from.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ void set_aside(io::FileSystem& files, const std::string& path);
 class RunCheckpoints {
  public:
   // A collective, as are all calls.
-  RunCheckpoints(Session& session, std::string directory, int keep);
+  RunCheckpoints(Session& session, std::string directory);
 
   struct Resumed {
     std::string path;                   // empty: from the start
@@ -37,18 +37,12 @@ class RunCheckpoints {
   // Puts checkpoints of later steps out of the way, so that none of them is taken for this run's.
   void set_aside_after(int64_t step);
 
-  // Empty, or why it failed: what was saved before then stands. The same on every rank.
-  std::string save(int64_t step, const io::State& whole, const nlohmann::json& training_state);
-
  private:
   std::vector<std::string> candidates();
   std::string refusal_of(const std::string& path, const Load& load);
 
   Session& session_;
   std::string directory_;
-  int keep_;
-  std::string start_;  // names this start of the run
-  int64_t saves_ = 0;
 };
 
 }  // namespace ripieno

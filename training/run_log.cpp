@@ -34,13 +34,9 @@ void RunLog::flush() {
   unwritten_.erase(unwritten_.begin(), unwritten_.begin() + static_cast<std::ptrdiff_t>(written));
 }
 
-void RunLog::sync() {
-  if (!writes_ || storage_refused_) return;
-  try {
-    metrics_->sync();
-  } catch (const StorageError& error) {
-    warn(error.what());
-  }
+std::function<void()> RunLog::syncing() const {
+  if (!writes_ || storage_refused_) return {};
+  return [metrics = metrics_.get()] { metrics->sync(); };
 }
 
 void RunLog::show(const io::ProgressState& state) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,8 +21,9 @@ class RunLog {
 
   // A line of metrics. Where storage refuses, says so once and tries again with the next line.
   void write(const io::StepMetrics& metrics);
-  // Returns once what was written would survive a power cut, as far as storage allows.
-  void sync();
+  // What another thread calls to have the lines written so far survive a power cut. It throws
+  // StorageError; this outlives the call.
+  std::function<void()> syncing() const;
 
   bool shows_progress() const { return progress_ != nullptr; }
   void show(const io::ProgressState& state);

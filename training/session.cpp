@@ -112,13 +112,15 @@ void Session::together(const std::function<void()>& action) {
                     speaks ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
 }
 
-bool Session::stops_now() {
+Session::Agreement Session::agree(int64_t decision_of_rank_0) {
   if (signal_ && StopSignal::arrived()) stop_asked_ = true;
-  if (size() == 1) return stop_asked_;
-  if (!stop_votes_.defined()) stop_votes_ = Tensor({1}, DType::int64);
-  *stop_votes_.data<int64_t>() = stop_asked_;
-  communicator_->all_reduce(stop_votes_);
-  return *stop_votes_.data<int64_t>() > 0;
+  if (size() == 1) return {stop_asked_, decision_of_rank_0};
+  if (!votes_.defined()) votes_ = Tensor({2}, DType::int64);
+  auto* votes = votes_.data<int64_t>();
+  votes[0] = stop_asked_;
+  votes[1] = rank() == 0 ? decision_of_rank_0 : 0;
+  communicator_->all_reduce(votes_);
+  return {votes[0] > 0, votes[1]};
 }
 
 }  // namespace ripieno

@@ -6,6 +6,7 @@
 // signals (stop_signal.h). One thread uses it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -50,8 +51,13 @@ class Session {
 
   // As a signal would.
   void ask_to_stop() { stop_asked_ = true; }
-  // Whether any rank was asked to stop: the same answer on every rank. A collective.
-  bool stops_now();
+  struct Agreement {
+    bool stop;         // whether any rank was asked to stop
+    int64_t decision;  // rank 0's
+  };
+  // The same answer on every rank. A collective.
+  Agreement agree(int64_t decision_of_rank_0 = 0);
+  bool stops_now() { return agree().stop; }
 
  private:
   void describe_places();
@@ -62,7 +68,7 @@ class Session {
   std::unique_ptr<StopSignal> signal_;
   Device device_;
   bool stop_asked_ = false;
-  Tensor stop_votes_;  // (1) int64
+  Tensor votes_;  // (2) int64: to stop, rank 0's decision
   std::vector<std::string> command_, hosts_, devices_;
 };
 

@@ -32,6 +32,8 @@ struct NotToml : std::logic_error {
 namespace ripieno {
 namespace {
 
+constexpr const char* kAutomatic = "auto";
+
 template <typename... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
@@ -50,19 +52,21 @@ std::string limits(const Accepts& accepts) {
 }
 
 std::string what_it_takes(const Settings::Place& place, const Accepts& accepts) {
-  return std::visit(Overloaded{[](bool*) -> std::string { return "true or false"; },
-                               [&](int64_t*) { return "an integer" + limits(accepts); },
-                               [&](double*) { return "a number" + limits(accepts); },
-                               [&](std::string*) -> std::string {
-                                 if (accepts.choices.empty()) return "a string";
-                                 return "one of " +
-                                        fmt::format("{}", fmt::join(accepts.choices, ", "));
-                               },
-                               [&](std::vector<int64_t>*) {
-                                 return "a list of integers" +
-                                        (limits(accepts).empty() ? "" : ", each" + limits(accepts));
-                               }},
-                    place);
+  return std::visit(
+      Overloaded{
+          [](bool*) -> std::string { return "true or false"; },
+          [&](int64_t*) { return "an integer" + limits(accepts); },
+          [&](std::optional<int64_t>*) { return "\"auto\" or an integer" + limits(accepts); },
+          [&](double*) { return "a number" + limits(accepts); },
+          [&](std::string*) -> std::string {
+            if (accepts.choices.empty()) return "a string";
+            return "one of " + fmt::format("{}", fmt::join(accepts.choices, ", "));
+          },
+          [&](std::vector<int64_t>*) {
+            return "a list of integers" +
+                   (limits(accepts).empty() ? "" : ", each" + limits(accepts));
+          }},
+      place);
 }
 
 bool in_range(double value, const Accepts& accepts) {
@@ -81,6 +85,14 @@ bool assign(int64_t* place, const toml::node& node, const Accepts& accepts) {
   const auto value = node.value_exact<int64_t>();
   if (!value || !in_range(static_cast<double>(*value), accepts)) return false;
   *place = *value;
+  return true;
+}
+
+bool assign(std::optional<int64_t>* place, const toml::node& node, const Accepts& accepts) {
+  int64_t number = 0;
+  const bool is_automatic = node.value_exact<std::string>() == kAutomatic;
+  if (!is_automatic && !assign(&number, node, accepts)) return false;
+  *place = is_automatic ? std::nullopt : std::optional(number);
   return true;
 }
 
@@ -188,7 +200,20 @@ std::optional<toml::table> parse_value(std::string_view value) {
 }
 
 nlohmann::json to_json(const Settings::Place& place) {
-  return std::visit([](const auto* variable) { return nlohmann::json(*variable); }, place);
+  return std::visit(Overloaded{[](const std::optional<int64_t>* number) {
+                                 return *number ? nlohmann::json(**number)
+                                                : nlohmann::json(kAutomatic);
+                               },
+                               [](const auto* variable) { return nlohmann::json(*variable); }},
+                    place);
+}
+
+void restore(std::optional<int64_t>* place, const nlohmann::json& value) {
+  *place = value == kAutomatic ? std::nullopt : std::optional(value.get<int64_t>());
+}
+template <typename T>
+void restore(T* place, const nlohmann::json& value) {
+  value.get_to(*place);
 }
 
 std::pair<std::string, std::string> split_key(const std::string& key) {
@@ -239,8 +264,9 @@ void Settings::set(const std::string& assignment) {
   const std::string value = assignment.substr(equals + 1);
   const auto table = parse_value(value);
   if (table && assign(known.place, *table->get("value"), known.accepts)) return;
-  const bool is_bare_string = std::holds_alternative<std::string*>(known.place) &&
-                              !(table && table->get("value")->is_string());
+  const bool takes_strings = std::holds_alternative<std::string*>(known.place) ||
+                             std::holds_alternative<std::optional<int64_t>*>(known.place);
+  const bool is_bare_string = takes_strings && !(table && table->get("value")->is_string());
   if (is_bare_string && assign(known.place, toml::value<std::string>(value), known.accepts)) return;
   throw ConfigurationError(
       fmt::format("{}: {} takes {}", where, known.key, what_it_takes(known.place, known.accepts)));
@@ -251,7 +277,8 @@ void Settings::restore(const nlohmann::json& values) {
     const auto [section, name] = split_key(entry.key);
     if (!values.contains(section) || !values[section].contains(name)) continue;
     try {
-      std::visit([&, &n = name, &s = section](auto* variable) { values[s][n].get_to(*variable); },
+      std::visit([&, &n = name,
+                  &s = section](auto* variable) { ripieno::restore(variable, values[s][n]); },
                  entry.place);
     } catch (const nlohmann::json::exception&) {
       throw DataError(fmt::format("the stored value of {} is not {}: {}", entry.key,

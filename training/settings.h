@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -39,7 +40,9 @@ void require_given(const std::string& key, const std::string& value);
 class Settings {
  public:
   // Where a setting is kept. Its value at the time of add() is the default.
-  using Place = std::variant<bool*, int64_t*, double*, std::string*, std::vector<int64_t>*>;
+  // An optional number that has none is left to the program: "auto".
+  using Place = std::variant<bool*, int64_t*, std::optional<int64_t>*, double*, std::string*,
+                             std::vector<int64_t>*>;
 
   // `place` must outlive this table. `key` is "section.name".
   void add(std::string key, Place place, std::string help, Accepts accepts = {});

@@ -132,6 +132,7 @@ void Optimizer::measure_gradients(const Tensor& count) {
 
 void Optimizer::step(const Tensor& count) {
   const NoGrad no_grad;
+  if (before_step_) before_step_();
   allocate();
   ++steps_taken_;
   parameters_.complete_gradients();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ripieno/core/parameters.h"
@@ -33,6 +34,10 @@ class Optimizer {
   // count, summed over micro-batches and ranks; 1 where not given), then clipped. Clears the
   // gradients. A count of 0 makes the gradient zero.
   void step(const Tensor& count = {});
+
+  // Called at the start of each step(), before anything is changed: by whoever still reads the
+  // parameters or the state.
+  void before_step(std::function<void()> action) { before_step_ = std::move(action); }
 
   double learning_rate() const { return learning_rate_; }
   void set_learning_rate(double learning_rate) { learning_rate_ = learning_rate; }
@@ -75,6 +80,7 @@ class Optimizer {
   void measure_gradients(const Tensor& count);
 
   Common common_;
+  std::function<void()> before_step_;
   double learning_rate_;
   int64_t steps_taken_ = 0;
   Device device_;  // of what is allocated

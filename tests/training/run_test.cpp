@@ -150,7 +150,7 @@ TEST_F(RunTest, StopsInTheMiddleOfAValidationAndTakesItUpAgain) {
 TEST_F(RunTest, KeepsTheNewestCheckpointsAlone) {
   auto run = tiny("run");
   run.options.checkpoint_every = 1;
-  run.options.keep = 2;
+  run.options.keep.newest = 2;
   run.train_on(1);
   const std::filesystem::path checkpoints = run.directory + "/checkpoints";
   std::vector<std::string> names;
@@ -201,7 +201,7 @@ TEST_F(RunTest, NamesTheFirstParameterOfACheckpointOfAnotherModel) {
 
 TEST_F(RunTest, RefusesToStartAnewWhereEveryCheckpointIsDamaged) {
   auto run = tiny("run");
-  run.options.keep = 1;
+  run.options.keep.newest = 1;
   run.train_on(1);
   std::ofstream(run.directory + "/checkpoints/step_00000012/manifest.json") << "{}";
   EXPECT_THROW(run.train_on(1), DataError);
