@@ -40,10 +40,10 @@ class BackgroundSaver {
   // save does not have to. Throws Error where there is not enough.
   void reserve(const State& mine);
 
-  // As save_checkpoint(), on every rank, where no save is under way and poll() or wait() has told
-  // how the last one ended. `before` is called in the thread, before anything is written; what it
-  // throws is the save's failure. Where there is no memory for a copy, it returns once all is
-  // written.
+  // As save_checkpoint(), on every rank, where no save is under way, also not on rank 0, and poll()
+  // or wait() has told how the last one ended. `before` is called in the thread, before anything is
+  // written; what it throws is the save's failure. Where there is no memory for a copy, it returns
+  // once all is written.
   void start(int64_t step, const State& mine, const nlohmann::json& training_state,
              const SaveOptions& options, std::function<void()> before = {});
   void wait_until_copied() const { copied_.wait(false); }

@@ -165,7 +165,7 @@ void Run::log(const Loss& loss) {
       if (!failed_save_.empty()) throw StorageError(failed_save_);
     });
   }
-  if (decision == save || is_best_) begin_save();
+  if (decision == save) begin_save();
 }
 
 Run::Decision Run::decide() {
@@ -174,7 +174,9 @@ Run::Decision Run::decide() {
   if (!failed_save_.empty() && options_.stop_on_failed_save) return give_up;
   if (!failed_save_.empty())
     log_->warn(failed_save_ + "; training goes on, and the next try is soon");
-  return saves_->is_due(step_) ? save : go_on;
+  if (!is_best_ && !saves_->is_due(step_)) return go_on;
+  saves_->wait_until_ended();  // here, so that no rank begins before rank 0's save has ended
+  return save;
 }
 
 void Run::charge_phases() {

@@ -75,8 +75,10 @@ std::string RunSaves::save_now(int64_t step, const std::function<io::State()>& w
                                const std::function<void()>& before) {
   const bool is_begun = newest_step_ == step;
   wait_until_ended();
-  if (is_begun && from_rank_0(session_.communicator(), std::exchange(failure_, "")).empty())
-    return "";
+  // Also so that no rank begins before rank 0's save has ended.
+  const auto failure_so_far = from_rank_0(session_.communicator(), failure_);
+  if (is_begun && failure_so_far.empty()) return "";
+  if (is_begun) failure_.clear();
   std::string failure;
   try {
     if (before) before();

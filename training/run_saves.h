@@ -41,8 +41,10 @@ class RunSaves {
   void end_step();
   bool is_due(int64_t step) const;
 
-  // Begins to save. First waits for the end of the save before. `before` is called on this rank, in
-  // another thread, before anything is written.
+  // Waits for this rank's part in the save under way.
+  void wait_until_ended();
+  // Begins to save. Where rank 0's save before has ended, since it tidies up what others wrote.
+  // `before` is called on this rank, in another thread, before anything is written.
   void begin(int64_t step, const io::State& whole, const nlohmann::json& training_state,
              std::function<void()> before);
   // Returns once the checkpoint stands (empty) or has failed, the same on every rank. Where the
@@ -61,7 +63,6 @@ class RunSaves {
   using Clock = std::chrono::steady_clock;
 
   void wait_until_copied();
-  void wait_until_ended();
   void note(const std::optional<io::EndedSave>& ended);
   io::SaveOptions next_save();
 
