@@ -91,6 +91,8 @@ std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
   optimizer_.set_steps_taken(position.optimizer_steps);
   optimizer_.set_learning_rate(position.learning_rate);
   loader_.seek(position.samples);
+  const auto& state = checkpoint.training_state();
+  if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
   std::vector<std::string> differences;
   if (checkpoint.training_state().value("data_fingerprint", "") != loader_.fingerprint()) {
     differences.push_back(path + ": was trained on other data; training goes on with the new data");
