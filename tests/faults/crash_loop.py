@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Kills a training run again and again, and checks that nothing is ever lost.
+
+A tiny model is trained with a save every other step. At random moments kill -9 hits one rank, mpirun, or all
+processes at once; then the same command starts again, on as many ranks or on another number. Checked each time:
+
+* every checkpoint in the directory is whole, byte for byte, and none was set aside as damaged;
+* the run goes on from the newest that was whole at the kill, never from an earlier one.
+
+In the end the run is left to finish: at a constant number of ranks its parameters, its optimizer's state and
+its losses are bitwise those of a run that nobody killed; at changing numbers, where sums are rounded in another
+order, each loss agrees within LOSS_TOLERANCE. Where a run finishes before all kills are spent, another begins.
+
+  crash_loop.py --kills 25 --ranks 2|1-4 [--seed S]
+
+Needs RIPIENO_BIN and, for more than one rank, RIPIENO_MPIRUN, as the tests of tests/training do. Prints a summary
+in JSON; the status is 0 where all of it holds.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "training"))
+import programs  # noqa: E402
+
+STEPS = 80
+# Relative. A sum of 8 losses in another order differs in its last bits (1e-7), which 80 steps of AdamW at a rate of
+# 1e-2 spread and enlarge.
+LOSS_TOLERANCE = 1e-4
+
+CONFIGURATION = programs.CONFIGURATION.replace("every = 10", "every = 2").replace(
+    "evaluate_every = 40", "evaluate_every = 0")
+
+
+class Lost(Exception):
+    """What must never happen."""
+
+
+def children_of():
+    """{process: its children} of all that run."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+            except OSError:
+                continue  # it has ended
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            if state != "Z":
+                children.setdefault(int(parent), []).append(int(entry))
+    return children
+
+
+def descendants(process):
+    children, found, left = children_of(), [], [process]
+    while left:
+        below = children.get(left.pop(), [])
+        found += below
+        left += below
+    return found
+
+
+def name_of(process):
+    try:
+        return pathlib.Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def send_kill(process):
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+class Run:
+    """One run directory, and the attempts to finish it."""
+
+    def __init__(self, directory, seed):
+        self.directory = directory
+        self.checkpoints = directory / "checkpoints"
+        text = directory.parent / "text.txt"
+        text.write_text(programs.text())
+        self.configuration = directory.parent / "tiny.toml"
+        self.configuration.write_text(CONFIGURATION.format(text=text, steps=STEPS))
+        self.seed = seed
+
+    def start(self, ranks):
+        launcher = [programs.MPIRUN, str(ranks)] if ranks > 1 else []
+        command = [*launcher, str(programs.BIN / "train_gpt"), "--config", str(self.configuration), "--run-dir",
+                   str(self.directory), "--quiet", "--set", f"train.seed={self.seed}"]
+        self.errors = open(self.directory.parent / "errors.txt", "w+")
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.errors, start_new_session=True,
+                                env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def whole(self):
+        """Those under their final names. One that is being removed loses its manifest first."""
+        return sorted(path.parent for path in self.checkpoints.glob("step_????????/manifest.json"))
+
+    def newest(self):
+        """The step of the newest; 0 where there is none."""
+        return max((int(path.name[5:]) for path in self.whole()), default=0)
+
+    def steps_logged(self):
+        metrics = self.directory / "metrics.jsonl"
+        return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+    def is_saving(self):
+        return any(self.checkpoints.glob("step_*.partial"))
+
+    def resumed_steps(self):
+        """Where each start so far went on from."""
+        record = self.directory / "run.json"
+        starts = json.loads(record.read_text())["starts"] if record.exists() else []
+        return [int(pathlib.Path(start["resumed_from"]).name[5:13]) if start["resumed_from"] else 0
+                for start in starts]
+
+    def check_whole(self):
+        """The number of checkpoints there, all of them whole."""
+        damaged = [path.name for path in self.checkpoints.glob("*.damaged")]
+        if damaged:
+            raise Lost(f"set aside as damaged: {damaged}")
+        whole = self.whole()
+        for path in whole:
+            verified = subprocess.run([str(programs.BIN / "ripieno"), "verify", str(path)], capture_output=True,
+                                      text=True)
+            if verified.returncode != 0:
+                raise Lost(f"{path.name} is not whole: {verified.stdout}{verified.stderr}")
+        return len(whole)
+
+    def losses(self):
+        lines = map(json.loads, (self.directory / "metrics.jsonl").read_text().splitlines())
+        return {line["step"]: line["loss"] for line in lines if "loss" in line}
+
+    def final_checksums(self):
+        """Of every piece of every tensor, as the manifest has them."""
+        text = (self.checkpoints / f"step_{STEPS:08}" / "manifest.json").read_text()
+        return {(tensor["kind"], tensor["name"]): [piece["xxh3"] for piece in tensor["pieces"]]
+                for tensor in json.loads(text)["tensors"]}
+
+
+class CrashLoop:
+    def __init__(self, arguments, directory):
+        self.chance = random.Random(arguments.seed)
+        lowest, _, highest = arguments.ranks.partition("-")
+        self.lowest, self.highest = int(lowest), int(highest or lowest)
+        self.kills = arguments.kills
+        self.directory = directory
+        self.counts = {"kills": 0, "inside_a_save": 0, "before_the_first_step": 0, "of_a_rank": 0, "of_mpirun": 0,
+                       "of_all": 0, "resumes": 0, "runs": 0, "verified": 0, "largest_difference": 0.0}
+        self.wholes = {}  # by seed: an uninterrupted run
+
+    def ranks(self):
+        return self.chance.randint(self.lowest, self.highest)
+
+    def run(self):
+        while self.counts["kills"] < self.kills:
+            self.one_run(seed=1 + self.counts["runs"] % 3)
+            self.counts["runs"] += 1
+            shutil.rmtree(self.directory / "killed")
+
+    def one_run(self, seed):
+        run = self.made("killed", seed)
+        whole, starts = 0, 0  # the newest step that was whole at the last kill, and how many starts there were
+        while True:
+            is_killed = self.counts["kills"] < self.kills
+            attempt = run.start(self.ranks())
+            try:
+                if is_killed and self.kill_at_a_random_moment(run, attempt):
+                    self.counts["kills"] += 1
+                else:
+                    attempt.wait(timeout=300)
+                    is_killed = False
+            finally:
+                for process in [*descendants(attempt.pid), attempt.pid]:
+                    send_kill(process)
+                attempt.wait()
+            if not is_killed and attempt.returncode != 0:
+                raise Lost(f"a start failed with {attempt.returncode}: {run.said()}")
+            starts = self.check(run, whole, starts)
+            whole = run.newest()
+            if not is_killed:
+                return self.compare(run, seed)
+
+    def made(self, name, seed):
+        directory = self.directory / name / "run"
+        directory.mkdir(parents=True)
+        return Run(directory, seed)
+
+    def kill_at_a_random_moment(self, run, attempt):
+        """False where it ended by itself first."""
+        before, steps = run.steps_logged(), self.chance.randrange(0, 16)
+        while attempt.poll() is None and run.steps_logged() < before + steps:
+            time.sleep(0.0005)
+        if steps == 0:
+            time.sleep(self.chance.uniform(0, 0.3))  # while it starts, or resumes
+        if self.chance.random() < 0.5:
+            while attempt.poll() is None and not run.is_saving():
+                pass
+        time.sleep(self.chance.uniform(0, 0.012))
+        below = descendants(attempt.pid)
+        ranks = [process for process in [attempt.pid, *below] if name_of(process) == "train_gpt"]
+        launchers = [process for process in below if name_of(process) == "mpirun"]
+        if attempt.poll() is not None:
+            return False
+        self.strike(ranks, launchers, attempt)
+        self.wait_for_the_end(attempt, below)
+        self.counts["inside_a_save"] += run.is_saving()
+        self.counts["before_the_first_step"] += run.steps_logged() == before
+        return True
+
+    def strike(self, ranks, launchers, attempt):
+        kind = self.chance.choices(["of_all", "of_a_rank", "of_mpirun"], [6, 3, 1])[0]
+        if not launchers or not ranks:
+            kind = "of_all"
+        self.counts[kind] += 1
+        targets = {"of_all": launchers + ranks or [attempt.pid], "of_a_rank": ranks and [self.chance.choice(ranks)],
+                   "of_mpirun": launchers}[kind]
+        for target in targets:
+            send_kill(target)
+
+    def wait_for_the_end(self, attempt, below):
+        """Of the launcher, and of the ranks that it leaves behind."""
+        attempt.wait(timeout=60)
+        end = time.monotonic() + 60
+        while any(name_of(process) == "train_gpt" and self.runs(process) for process in below):
+            if time.monotonic() > end:
+                raise Lost("a rank outlives its mpirun by a minute")
+            time.sleep(0.005)
+
+    @staticmethod
+    def runs(process):
+        try:
+            return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
+
+    def check(self, run, whole, starts):
+        """After an attempt. The number of starts so far."""
+        self.counts["verified"] += run.check_whole()
+        resumed = run.resumed_steps()
+        if len(resumed) > starts + 1:
+            raise Lost(f"{len(resumed)} starts are recorded after {starts} and one more")
+        for step in resumed[starts:]:
+            self.counts["resumes"] += 1
+            if step != whole:
+                raise Lost(f"step {whole} was whole, and the run went on from step {step}: {run.said()}")
+        if run.newest() < whole:
+            raise Lost(f"step {whole} was whole, and now the newest is {run.newest()}")
+        return len(resumed)
+
+    def whole_run(self, seed):
+        if seed not in self.wholes:
+            run = self.made(f"whole_{seed}", seed)
+            ended = run.start(self.lowest)
+            if ended.wait(timeout=300) != 0:
+                raise Lost(f"the run that nobody kills failed: {run.said()}")
+            self.wholes[seed] = (run.losses(), run.final_checksums())
+        return self.wholes[seed]
+
+    def compare(self, run, seed):
+        losses, checksums = self.whole_run(seed)
+        found = run.losses()
+        if found.keys() != losses.keys():
+            raise Lost(f"steps are missing in the metrics, or there twice: {sorted(found.keys() ^ losses.keys())}")
+        largest = max(abs(found[step] - losses[step]) / losses[step] for step in losses)
+        self.counts["largest_difference"] = max(self.counts["largest_difference"], largest)
+        if self.lowest == self.highest and (largest > 0 or run.final_checksums() != checksums):
+            raise Lost(f"the run that was killed ended with other bits; the losses differ by up to {largest}")
+        if largest > LOSS_TOLERANCE:
+            raise Lost(f"the losses differ by up to {largest}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--ranks", default="2", help="a number, or the lowest and the highest: 1-4")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.ranks != "1" and not programs.MPIRUN:
+        print("skipped=1: built without MPI")
+        return 0
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="ripieno_crash_") as directory:
+        loop = CrashLoop(arguments, pathlib.Path(directory))
+        lost = ""
+        try:
+            loop.run()
+        except Lost as failure:
+            lost = str(failure)
+            kept = tempfile.mkdtemp(prefix="ripieno_lost_")
+            shutil.copytree(directory, kept, dirs_exist_ok=True)
+            lost += f" (kept in {kept})"
+    print(json.dumps({"ranks": arguments.ranks, "seed": arguments.seed, **loop.counts,
+                      "seconds": round(time.monotonic() - began), "lost": lost}))
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
