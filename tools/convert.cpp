@@ -29,39 +29,44 @@ struct Options {
 
 void add_options(CLI::App& command, Options& options) {
   command
-      .add_option("from", options.from,
-                  "a checkpoint, a run directory for its newest, or safetensors (a file, or a "
-                  "directory with model.safetensors)")
-      ->type_name("FROM")
+      .add_option("FROM", options.from,
+                  "a checkpoint, a run directory for its newest, or\n"
+                  "safetensors: a file, or a directory with one")
+      ->type_name("")
       ->required();
   command
-      .add_option("to", options.to,
-                  "NAME.safetensors: one file; step_<n>: a checkpoint; else a directory")
-      ->type_name("TO")
+      .add_option("TO", options.to,
+                  "NAME.safetensors: one file; step_<n>: a\n"
+                  "checkpoint; else a directory, see --to")
+      ->type_name("")
       ->required();
   command
       .add_option("--to", options.format,
-                  "what TO becomes, where its name does not say: safetensors (from a checkpoint), "
-                  "checkpoint (from safetensors: TO is a run directory), or numpy")
+                  "safetensors (what a checkpoint becomes unless\n"
+                  "said), checkpoint (what safetensors become, in a\n"
+                  "run directory TO), or numpy (a file a tensor)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"safetensors", "checkpoint", "numpy"}).description(""));
   command
       .add_option("--names", options.names,
-                  "huggingface: as transformers names a GPT-2 or a Llama, with config.json; ours: "
-                  "as they are")
-      ->type_name("huggingface|ours")
+                  "huggingface: as transformers names a GPT-2 or a\n"
+                  "Llama, with config.json; ours: as they are")
+      ->type_name("WHOSE")
       ->check(CLI::IsMember({"huggingface", "ours"}).description(""));
   command
       .add_option("--dtype", options.dtype,
-                  "round the parameters to float32, bfloat16, float16 or float64")
+                  "round the parameters to float32, bfloat16,\n"
+                  "float16 or float64")
       ->type_name("TYPE");
   command
       .add_option("--shard-bytes", options.shard_bytes,
-                  "split safetensors in a directory beyond this size (default: 5000000000)")
+                  "split safetensors in a directory beyond this\n"
+                  "size (default: 5000000000)")
       ->type_name("N")
       ->check(CLI::PositiveNumber.description(""));
   command.add_flag("--all", options.all,
-                   "with --names ours: also buffers and the optimizer's state");
+                   "with --names ours: also buffers and the\n"
+                   "optimizer's state");
   command.add_flag("--force", options.force, "replace TO");
   command.add_flag("--quiet", options.quiet, "say nothing");
 }
@@ -123,8 +128,8 @@ void convert(Options options) {
 
 void add_convert(CLI::App& app, int&) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "convert", "Turns a checkpoint into safetensors or NumPy files, and safetensors into one.");
+  CLI::App* command =
+      app.add_subcommand("convert", "To safetensors and back, to NumPy, to other types.");
   add_options(*command, *options);
   command->callback([options] { convert(*options); });
 }

@@ -108,7 +108,7 @@ class Comparison {
     std::string types;
     if (a.dtype != b.dtype)
       types = fmt::format("  {} in A, {} in B", name_of(a.dtype), name_of(b.dtype));
-    rows_.add({a.name, fmt::format("{} of {} differ, by {:.3g} at most, relative {:.2g}{}",
+    rows_.add({a.name, fmt::format("{} of {} differ, max |a-b| {:.3g}, relative {:.2g}{}",
                                    io::with_thousands(difference.differing),
                                    io::with_thousands(a.shape.elements()), difference.largest,
                                    difference.relative, types)});
@@ -154,27 +154,31 @@ int diff(const Options& options) {
 
 void add_diff(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("diff", "Compares two checkpoints, or safetensors, tensor by tensor.");
+  CLI::App* command = app.add_subcommand("diff", "Compares two checkpoints tensor by tensor.");
   command
-      ->add_option("a", options->a, "a checkpoint, a run directory for its newest, or safetensors")
-      ->type_name("A")
-      ->required();
-  command->add_option("b", options->b, "the same; names of Hugging Face are understood")
-      ->type_name("B")
+      ->add_option("A", options->a,
+                   "a checkpoint, a run directory for its newest, or\n"
+                   "safetensors: a file, or a directory with one")
+      ->type_name("")
       ->required();
   command
-      ->add_option(
-          "--tolerance", options->tolerance,
-          "the largest difference of two elements, and of their types, that does not count")
+      ->add_option("B", options->b,
+                   "the same; beside a checkpoint, the names of\n"
+                   "Hugging Face are understood")
+      ->type_name("")
+      ->required();
+  command
+      ->add_option("--tolerance", options->tolerance,
+                   "do not count elements that differ by so much at\n"
+                   "most, and types that differ")
       ->type_name("X")
       ->check(CLI::NonNegativeNumber.description(""));
   command->add_flag("--parameters", options->parameters,
                     "no buffers, and nothing of the optimizer");
   command->add_flag("--quiet", options->quiet, "only the exit status");
   command->footer(
-      "Exit status: 0 where every tensor is there in both and equal, bit for bit unless "
-      "--tolerance is\ngiven; 1 where not; 64 and more for errors.");
+      "Exit status: 0 where both have the same tensors, equal bit for bit (or within\n"
+      "--tolerance); 1 where not; 64 and more for errors.");
   command->callback([options, &status] { status = diff(*options); });
 }
 

@@ -42,17 +42,19 @@ void inspect(const Options& options) {
 
 void add_inspect(CLI::App& app, int&) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "inspect", "Shows what a checkpoint or a safetensors file holds; reads its headers only.");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Shows what a checkpoint or a safetensors file holds.");
   command
-      ->add_option("path", options->path,
-                   "a checkpoint, safetensors (a file or a directory), or a run directory for a "
-                   "list of its checkpoints")
-      ->type_name("PATH")
+      ->add_option("PATH", options->path,
+                   "a checkpoint, safetensors (a file or a\n"
+                   "directory), or a run directory for a list of its\n"
+                   "checkpoints")
+      ->type_name("")
       ->required();
   command
       ->add_option("--tensors", options->tensors,
-                   "list those alone whose name fits, one by one: '*', 'blocks.0.*'")
+                   "list those alone whose name fits, one by one:\n"
+                   "'*', 'blocks.0.*'")
       ->type_name("PATTERN");
   command->add_flag("--json", options->as_json, "for programs");
   command->callback([options] { inspect(*options); });

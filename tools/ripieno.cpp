@@ -12,9 +12,7 @@ namespace {
 
 int run(int argc, char** argv) {
   int status = 0;
-  CLI::App app(
-      "Looks at checkpoints, proves that they are intact, and turns them into other formats.",
-      "ripieno");
+  CLI::App app("Looks at checkpoints, proves them intact, and converts them.", "ripieno");
   app.require_subcommand(1);
   ripieno::tools::add_inspect(app, status);
   ripieno::tools::add_verify(app, status);

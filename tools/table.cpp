@@ -15,7 +15,14 @@ std::size_t columns_of(std::string_view text) {
       text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
 }
 
+bool is_control(char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }
+
 }  // namespace
+
+void Table::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) std::replace_if(cell.begin(), cell.end(), is_control, '?');
+  rows_.push_back(std::move(cells));
+}
 
 std::string Table::text(int indent) const {
   std::vector<std::size_t> widths(alignments_.size());

@@ -8,13 +8,14 @@
 
 namespace ripieno::tools {
 
-// Columns as wide as their widest cell, two spaces apart, no spaces at the ends of lines.
+// Control characters, which names in foreign files may have, become '?'. Columns as wide as their
+// widest cell, two spaces apart, no spaces at the ends of lines.
 class Table {
  public:
   // A letter a column: 'l' for words, 'r' for numbers.
   explicit Table(std::string_view alignments) : alignments_(alignments) {}
 
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
   // Each row a line, after `indent` spaces.
   std::string text(int indent = 0) const;

@@ -31,8 +31,10 @@ void verify_checkpoint(const io::FileSystem& files, const std::string& path, boo
 // All that a run could resume from; says of each that is damaged why.
 int verify_all(const io::FileSystem& files, const std::string& directory, bool quiet) {
   int status = 0;
+  bool is_empty = true;
   for (const auto& found : io::step_directories(files, directory)) {
     if (!found.suffix.empty() && found.suffix != io::kReplaced) continue;
+    is_empty = false;
     try {
       verify_checkpoint(files, found.path, quiet);
     } catch (const Error& error) {
@@ -40,6 +42,7 @@ int verify_all(const io::FileSystem& files, const std::string& directory, bool q
       if (status == 0) status = static_cast<int>(exit_status_of(error));
     }
   }
+  if (is_empty) throw DataError(directory + " holds no whole checkpoint");
   return status;
 }
 
@@ -63,15 +66,14 @@ int verify(const Options& options) {
 
 void add_verify(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("verify", "Reads every byte of a checkpoint and compares its checksums.");
-  command->add_option("path", options->path, "a checkpoint, or a run directory for all of them")
-      ->type_name("PATH")
+  CLI::App* command = app.add_subcommand("verify", "Reads every byte and compares the checksums.");
+  command->add_option("PATH", options->path, "a checkpoint, or a run directory for all of them")
+      ->type_name("")
       ->required();
   command->add_flag("--quiet", options->quiet, "only what is damaged");
   command->footer(
-      "Exit status: 0 where every byte is as it was written, 65 where one is not, 74 "
-      "where a file cannot\nbe read.");
+      "Exit status: 0 where every byte is as it was written, 65 where one is not, 74\n"
+      "where a file cannot be read.");
   command->callback([options, &status] { status = verify(*options); });
 }
 

@@ -13,7 +13,7 @@
 namespace ripieno::tools {
 namespace {
 
-constexpr int64_t kShardBytes = int64_t{1} << 30;
+constexpr int64_t kShardBytes = int64_t{1} << 29;
 
 // Where a checkpoint goes that is asked for as `path`.
 struct Place {

@@ -141,7 +141,7 @@ class Command(ProgramTest):
 
     def test_diff_tells_how_far_two_are_apart(self):
         first, last = self.checkpoints("run")
-        self.assertIn("differ, by", self.ripieno("diff", first, last, status=1))
+        self.assertIn("differ, max |a-b|", self.ripieno("diff", first, last, status=1))
         self.ripieno("diff", first, last, "--tolerance", "1000")
         self.ripieno("diff", last, last)
         self.assertEqual(self.ripieno("diff", first, last, "--quiet", status=1), "")

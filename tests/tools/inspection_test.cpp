@@ -61,6 +61,13 @@ TEST(Inspection, ListsCheckpointsThatAreNotWholeToo) {
   EXPECT_EQ(list[2].world_size, 1);
 }
 
+TEST(Table, ShowsNoControlCharacters) {
+  Table table("lr");
+  table.add({"a\x1b[2J\n", "1"});
+  table.add({"é", "12"});
+  EXPECT_EQ(table.text(1), " a?[2J?   1\n é       12\n");
+}
+
 TEST(Table, WritesBytesInThreeDigits) {
   EXPECT_EQ(readable_bytes(999), "999 B");
   EXPECT_EQ(readable_bytes(1000), "1.00 kB");
