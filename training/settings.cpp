@@ -11,22 +11,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
-#include <stdexcept>
-
-// toml++ reports by exception; only this file sees it. It takes for granted that a table's name
-// begins with a letter, and without its assertions goes on with what is not one.
-namespace {
-struct NotToml : std::logic_error {
-  using std::logic_error::logic_error;
-};
-[[noreturn]] void refuse_toml(const char* why) { throw NotToml(why); }
-}  // namespace
-#undef NDEBUG
-#define TOML_ASSERT(expression) \
-  if (!(expression)) refuse_toml(#expression)
-#include <toml++/toml.h>
 
 #include "ripieno/core/error.h"
+#include "ripieno/training/checked_toml.h"
 #include "ripieno/training/nearest_key.h"
 
 namespace ripieno {
