@@ -53,7 +53,7 @@ bool parse_settings(std::string_view bytes) {
     accepted = true;
   } catch (const ConfigurationError&) {
   }
-  for (int lines = 0; lines < 10 && !bytes.empty(); ++lines) {
+  for (int lines = 0; lines < 3 && !bytes.empty(); ++lines) {
     const auto end = std::min(bytes.find('\n'), bytes.size());
     try {
       everything.settings.set(std::string(bytes.substr(0, end)));

@@ -3,6 +3,7 @@
 // (another exception, a crash, a promise not kept) is a finding.
 #pragma once
 
+#include <ostream>
 #include <string_view>
 
 namespace ripieno::fuzz {
@@ -28,6 +29,11 @@ void require(bool kept, const char* promise);
 struct Parser {
   const char* name;  // of the folders of its corpus
   bool (*parse)(std::string_view);
+
+  // For messages.
+  friend std::ostream& operator<<(std::ostream& out, const Parser& parser) {
+    return out << parser.name;
+  }
 };
 inline constexpr Parser kParsers[] = {
     {"manifest", parse_manifest},     {"safetensors", parse_safetensors},

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <vector>
 
 #include "fuzz/parsers.h"
 
@@ -12,26 +14,52 @@ namespace {
 
 class EveryInput : public testing::TestWithParam<Parser> {
  protected:
-  // Those of the folder `kind`/<parser>; the number that was accepted.
-  int parse_all(const std::string& kind) const {
-    int accepted = 0;
-    const std::filesystem::path folder =
-        std::string(FUZZ_FOLDER) + "/" + kind + "/" + GetParam().name;
-    if (!std::filesystem::exists(folder)) return 0;
+  // Of the folder `kind`/<parser>.
+  static std::vector<std::string> inputs(const std::string& kind) {
+    std::vector<std::string> inputs;
+    const auto folder = std::filesystem::path(FUZZ_FOLDER) / kind / GetParam().name;
+    if (!std::filesystem::exists(folder)) return inputs;
     for (const auto& file : std::filesystem::directory_iterator(folder)) {
-      SCOPED_TRACE(file.path().string());
       std::ifstream stream(file.path(), std::ios::binary);
-      const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
-      EXPECT_NO_THROW(accepted += GetParam().parse(bytes));
+      inputs.emplace_back(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
     }
+    return inputs;
+  }
+  static bool parse(std::string_view bytes) {
+    bool accepted = false;
+    EXPECT_NO_THROW(accepted = GetParam().parse(bytes)) << testing::PrintToString(bytes);
     return accepted;
   }
 };
 
 // A seed that is refused would teach a fuzzer nothing about what lies behind.
-TEST_P(EveryInput, OfTheSeedsIsParsed) { EXPECT_GE(parse_all("corpus"), 2); }
+TEST_P(EveryInput, OfTheSeedsIsParsed) {
+  int accepted = 0;
+  for (const std::string& seed : inputs("corpus")) accepted += parse(seed);
+  EXPECT_GE(accepted, 2);
+}
 
-TEST_P(EveryInput, ThatWasFoundOnceIsParsedOrRefused) { parse_all("found"); }
+TEST_P(EveryInput, ThatWasFoundOnceIsParsedOrRefused) {
+  for (const std::string& found : inputs("found")) parse(found);
+}
+
+TEST_P(EveryInput, WithABitOfAnyByteFlippedIsParsedOrRefused) {
+  for (std::string seed : inputs("corpus")) {
+    for (std::size_t at = 0; at < seed.size(); ++at) {
+      const char flipped = static_cast<char>(1 << at % 8);
+      seed[at] ^= flipped;
+      parse(seed);
+      seed[at] ^= flipped;
+    }
+  }
+}
+
+TEST_P(EveryInput, CutOffAnywhereIsParsedOrRefused) {
+  for (const std::string& seed : inputs("corpus")) {
+    for (std::size_t size = 0; size < seed.size(); ++size)
+      parse(std::string_view(seed).substr(0, size));
+  }
+}
 
 INSTANTIATE_TEST_SUITE_P(, EveryInput, testing::ValuesIn(kParsers),
                          [](const auto& test) { return std::string(test.param.name); });

@@ -4,6 +4,8 @@
 #include "io/crashing_file_system.h"
 #include "io/sample_state.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/sealed_json.h"
+#include "ripieno/io/shard.h"
 
 namespace ripieno::io {
 namespace {
@@ -43,7 +45,7 @@ TEST_P(DamagedCheckpoint, IsRefusedForAnyByte) {
 
 TEST_P(DamagedCheckpoint, IsRefusedWhenCutOffAnywhere) {
   const std::string whole = bytes();
-  for (std::size_t size = 0; size < whole.size(); size += size < 300 ? 1 : 97) {
+  for (std::size_t size = 0; size < whole.size(); ++size) {
     bytes() = whole.substr(0, size);
     ASSERT_TRUE(is_refused()) << size << " bytes";
   }
@@ -54,12 +56,69 @@ TEST_P(DamagedCheckpoint, IsRefusedWhenSomethingIsAdded) {
   EXPECT_TRUE(is_refused());
 }
 
+// A load reads only the pieces that it needs, and may not notice damage beside them.
+TEST_P(DamagedCheckpoint, LoadsAsItWasSavedOrIsRefusedForAnyByte) {
+  const auto saved = numbers_of(sample_state(1));
+  const bool is_read = GetParam() != "checkpoint.h5";
+  int refused = 0;
+  for (std::size_t at = 0; at < bytes().size(); at += is_read ? 1 : 97) {
+    const char flipped = static_cast<char>(1 << at % 8);
+    bytes()[at] ^= flipped;
+    try {
+      ASSERT_EQ(numbers_in(files_, kPath), saved) << "byte " << at;
+    } catch (const DataError& error) {
+      ASSERT_THAT(error.what(), HasSubstr(file_));
+      ++refused;
+    }
+    bytes()[at] ^= flipped;
+  }
+  EXPECT_EQ(refused > 0, is_read);
+}
+
 INSTANTIATE_TEST_SUITE_P(, DamagedCheckpoint,
                          testing::Values("manifest.json", "checkpoint.h5",
                                          "shard_00000_of_00002.h5", "shard_00001_of_00002.h5"),
                          [](const auto& test) {
                            return test.param.substr(0, test.param.find('.'));
                          });
+
+// What a rank tells rank 0, read before it is committed.
+class DamagedSideFile : public testing::Test {
+ protected:
+  static std::string text() {
+    CrashingFileSystem files;
+    files.make_directories("run");
+    return to_text(Side{"first", write_shard(files, "run", 0, 1, sample_state(1)), std::nullopt});
+  }
+};
+
+TEST_F(DamagedSideFile, IsRefusedForAnyBit) {
+  std::string side = text();
+  side_from_text(side);
+  for (std::size_t bit = 0; bit < 8 * side.size(); ++bit) {
+    side[bit / 8] ^= static_cast<char>(1 << bit % 8);
+    ASSERT_THROW(side_from_text(side), DataError) << "bit " << bit;
+    side[bit / 8] ^= static_cast<char>(1 << bit % 8);
+  }
+}
+
+TEST_F(DamagedSideFile, IsRefusedWhenCutOffAnywhere) {
+  const std::string side = text();
+  for (std::size_t size = 0; size < side.size(); ++size)
+    ASSERT_THROW(side_from_text(std::string_view(side).substr(0, size)), DataError) << size;
+}
+
+// The JSON is right and the seal as well; it is the numbers that cannot be.
+TEST(SideFile, OfATensorOfTooManyAxesIsRefused) {
+  EXPECT_THAT(
+      [] {
+        side_from_text(seal(
+            R"("side": {"attempt":"1","file":{"name":"a","bytes":1,"xxh3":"0000000000000000"},)"
+            R"("tensors":[{"name":"w","kind":"buffer","dtype":"bool",)"
+            R"("shape":[1,1,1,1,1,1,1,1,1],"pieces":[]}]})"));
+      },
+      ThrowsMessage<DataError>(HasSubstr("tensors[0]: shape[8]: shape: more than 8 axes")));
+}
 
 }  // namespace
 }  // namespace ripieno::io

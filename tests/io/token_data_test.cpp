@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <filesystem>
 #include <numeric>
 #include <vector>
 
@@ -95,6 +96,14 @@ TEST_F(TokenFile, IsRefusedWhereItIsCutShort) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64},
                                  whole.size() / 2, whole.size() - 1}) {
     write_file(local_files(), path_, whole.substr(0, size));
+    EXPECT_THROW(TokenData::open(path_), DataError) << size << " bytes";
+  }
+}
+
+TEST_F(TokenFile, IsRefusedWhereverItIsCutShort) {
+  TokenData::of(counting(5), Tokenizer::external("five", 5)).save(local_files(), path_);
+  for (std::size_t size = bytes().size(); size-- > 0;) {
+    std::filesystem::resize_file(path_, size);
     EXPECT_THROW(TokenData::open(path_), DataError) << size << " bytes";
   }
 }
