@@ -86,26 +86,22 @@ void BackgroundSaver::reserve(const State& mine) {
 }
 
 void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::json& training_state,
-                            const SaveOptions& options, std::function<void()> before) {
+                            const SaveOptions& options, std::function<void()> before, Copy copy) {
   if (save_ != nullptr)
     fail("BackgroundSaver::start: a save is under way, or untold; wait() first");
-  bool has_memory = true;
-  State source;
+  auto save = std::make_unique<Save>(
+      Save{{step, "", 0}, {}, mine, training_state, options, std::move(before)});
   try {
-    reserve(mine);
-    source = snapshot_of(mine, staging_);
-  } catch (const std::exception&) {
+    if (copy == Copy::yes) {
+      reserve(mine);
+      save->source = snapshot_of(mine, staging_);
+      save->written = staging_;
+    }
+  } catch (const std::exception&) {  // no memory
     staging_.clear();
-    has_memory = false;
   }
-  save_ = std::make_unique<Save>(Save{.ended = {step, "", 0},
-                                      .source = std::move(source),
-                                      .written = has_memory ? staging_ : mine,
-                                      .training_state = training_state,
-                                      .options = options,
-                                      .before = std::move(before)});
+  save_ = std::move(save);
   copied_ = ended_ = false;
-  if (!has_memory) return run(*save_);
   thread_ = std::jthread([this](const std::stop_token& stop) {
     save_->options.stop = stop;
     run(*save_);
@@ -114,28 +110,30 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
 
 void BackgroundSaver::run(Save& save) {
   const auto start = Clock::now();
-  const auto let_go = [&] {
-    save.source.clear();
-    copied_ = true;
-    copied_.notify_all();
-  };
   try {
     for (std::size_t i = 0; i < save.source.size(); ++i) {
       const Tensor &from = save.source[i].part, &to = save.written[i].part;
       const bool is_there = save.source[i].count() == 0 || from.raw_data() == to.raw_data();
       if (!is_there) copy_in_parts(to, from);
     }
-    let_go();
+    if (!save.source.empty()) let_go(save);
     if (save.before) save.before();
     save_checkpoint(files_, directory_, save.ended.step, save.written, save.training_state,
                     save.options);
   } catch (const std::exception& error) {
     save.ended.failure = error.what();
-    let_go();
   }
+  let_go(save);
   save.ended.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   ended_ = true;
   ended_.notify_all();
+}
+
+// The caller may change the numbers from now on.
+void BackgroundSaver::let_go(Save& save) {
+  save.source.clear();
+  copied_ = true;
+  copied_.notify_all();
 }
 
 std::optional<EndedSave> BackgroundSaver::poll() {

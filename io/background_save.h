@@ -42,10 +42,13 @@ class BackgroundSaver {
 
   // As save_checkpoint(), on every rank, where no save is under way, also not on rank 0, and poll()
   // or wait() has told how the last one ended. `before` is called in the thread, before anything is
-  // written; what it throws is the save's failure. Where there is no memory for a copy, it returns
-  // once all is written.
+  // written; what it throws is the save's failure. Where there is no memory for a copy, or
+  // none is wanted, the numbers must stay as they are until all is written.
+  enum class Copy { yes, no };
   void start(int64_t step, const State& mine, const nlohmann::json& training_state,
-             const SaveOptions& options, std::function<void()> before = {});
+             const SaveOptions& options, std::function<void()> before = {}, Copy copy = Copy::yes);
+  // Has the save under way fail where it still waits for another rank.
+  void give_up() { thread_.request_stop(); }
   void wait_until_copied() const { copied_.wait(false); }
 
   bool is_saving() const { return !ended_.load(); }
@@ -57,6 +60,7 @@ class BackgroundSaver {
   struct Save;
 
   void run(Save& save);
+  void let_go(Save& save);
 
   FileSystem& files_;
   const std::string directory_;

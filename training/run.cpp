@@ -160,7 +160,7 @@ void Run::log(const Loss& loss) {
   const bool interrupted = evaluation_pending_ && !validate();
   if (last && !interrupted) return end(ExitStatus::finished);
   if (interrupted) return end(ExitStatus::run_again);
-  const auto [stop, decision] = session_.agree(decide());
+  const auto [stop, decision, failures] = saves_->agree(decide());
   if (stop) return end(ExitStatus::run_again);
   if (decision == give_up) {
     session_.together([&] {
@@ -176,9 +176,7 @@ Run::Decision Run::decide() {
   if (!failed_save_.empty() && options_.stop_on_failed_save) return give_up;
   if (!failed_save_.empty())
     log_->warn(failed_save_ + "; training goes on, and the next try is soon");
-  if (!is_best_ && !saves_->is_due(step_)) return go_on;
-  saves_->wait_until_ended();  // here, so that no rank begins before rank 0's save has ended
-  return save;
+  return is_best_ || saves_->is_due(step_) ? save : go_on;
 }
 
 void Run::charge_phases() {
@@ -304,8 +302,7 @@ void Run::save_at_end() {
   const auto failure = saves_->save_now(
       step_, [&] { return state_of(model_, optimizer_); }, training_state(), log_->syncing());
   session_.together([&] {
-    if (!failure.empty())
-      throw StorageError(fmt::format("step {} is not saved: {}", step_, failure));
+    if (!failure.empty()) throw StorageError(failure);
   });
   // An earlier one, of which this is the next try.
   const auto earlier = saves_->take_failure(step_);

@@ -5,6 +5,7 @@
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "ripieno/core/error.h"
@@ -59,9 +60,36 @@ bool RunSaves::is_due(int64_t step) const {
   return can_begin && schedule_.is_due(step, now());
 }
 
+Session::Agreement RunSaves::agree(int64_t decision_of_rank_0) {
+  note(saver_.poll());
+  const bool complains = session_.rank() != 0 && !failure_.empty();
+  const auto agreement = session_.agree(decision_of_rank_0, complains);
+  if (agreement.failures > 0) hear(gather(session_.communicator(), complains ? failure_ : ""));
+  return agreement;
+}
+
+void RunSaves::hear(const std::vector<std::string>& failures) {
+  failure_.clear();
+  if (session_.rank() != 0) return;
+  saver_.give_up();
+  for (std::size_t rank = 0; rank < failures.size() && failure_.empty(); ++rank) {
+    if (!failures[rank].empty()) failure_ = fmt::format("{} (rank {})", failures[rank], rank);
+  }
+}
+
+// Until rank 0 has committed the save under way, or it has failed. No rank begins another before,
+// since rank 0 tidies up what it finds.
+void RunSaves::wait_together() {
+  const auto start = Clock::now();
+  while (agree(session_.rank() == 0 && saver_.is_saving()).decision != 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  note(saver_.wait());
+  schedule_.note_wait(seconds_since(start));
+}
+
 void RunSaves::begin(int64_t step, const io::State& whole, const nlohmann::json& training_state,
                      std::function<void()> before) {
-  wait_until_ended();
+  wait_together();
   schedule_.begin(step, now());
   const auto start = Clock::now();
   saver_.start(step, io::share_of(whole, session_.rank(), session_.size()), training_state,
@@ -73,23 +101,19 @@ void RunSaves::begin(int64_t step, const io::State& whole, const nlohmann::json&
 std::string RunSaves::save_now(int64_t step, const std::function<io::State()>& whole,
                                const nlohmann::json& training_state,
                                const std::function<void()>& before) {
-  const bool is_begun = newest_step_ == step;
-  wait_until_ended();
-  // Also so that no rank begins before rank 0's save has ended.
-  const auto failure_so_far = from_rank_0(session_.communicator(), failure_);
-  if (is_begun && failure_so_far.empty()) return "";
-  if (is_begun) failure_.clear();
-  std::string failure;
-  try {
-    if (before) before();
-    io::save_checkpoint(io::local_files(), options_.directory, step,
-                        io::share_of(whole(), session_.rank(), session_.size()), training_state,
-                        next_save());
-  } catch (const StorageError& error) {
-    failure = error.what();
+  wait_together();
+  if (newest_step_ == step) {
+    if (from_rank_0(session_.communicator(), failure_).empty()) return "";
+    failure_.clear();
   }
+  const std::string earlier = std::exchange(failure_, "");
+  saver_.start(step, io::share_of(whole(), session_.rank(), session_.size()), training_state,
+               next_save(), before, io::BackgroundSaver::Copy::no);
   newest_step_ = step;
-  return from_rank_0(session_.communicator(), failure);
+  wait_together();
+  const std::string failure = from_rank_0(session_.communicator(), failure_);
+  failure_ = earlier;
+  return failure;
 }
 
 std::string RunSaves::take_failure(int64_t step) {
@@ -109,17 +133,9 @@ void RunSaves::wait_until_copied() {
   schedule_.note_wait(waited);
 }
 
-void RunSaves::wait_until_ended() {
-  const auto start = Clock::now();
-  note(saver_.wait());
-  schedule_.note_wait(seconds_since(start));
-}
-
 void RunSaves::note(const std::optional<io::EndedSave>& ended) {
-  if (!ended) return;
-  failure_ = ended->failure.empty()
-                 ? ""
-                 : fmt::format("step {} is not saved: {}", ended->step, ended->failure);
+  const bool is_new = ended && !ended->failure.empty() && failure_.empty();
+  if (is_new) failure_ = fmt::format("step {} is not saved: {}", ended->step, ended->failure);
 }
 
 io::SaveOptions RunSaves::next_save() {

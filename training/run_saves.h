@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/io/background_save.h"
@@ -25,7 +26,7 @@ struct RunSavesOptions {
 
 class RunSaves {
  public:
-  // A collective, as is save_now(). The session and the optimizer outlive this. From now on the
+  // A collective, as most calls are. The session and the optimizer outlive this. From now on the
   // optimizer waits before each step until the save under way has copied what the step changes.
   RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
            const RunSavesOptions& options);
@@ -41,10 +42,12 @@ class RunSaves {
   void end_step();
   bool is_due(int64_t step) const;
 
-  // Waits for this rank's part in the save under way.
-  void wait_until_ended();
-  // Begins to save. Where rank 0's save before has ended, since it tidies up what others wrote.
-  // `before` is called on this rank, in another thread, before anything is written.
+  // After each step, on every rank: as session.agree(). Where another rank failed to save its part,
+  // rank 0 hears of it, even if that rank cannot write at all.
+  Session::Agreement agree(int64_t decision_of_rank_0);
+
+  // Begins to save, once the save under way has ended. `before` is called on this rank, in another
+  // thread, before anything is written.
   void begin(int64_t step, const io::State& whole, const nlohmann::json& training_state,
              std::function<void()> before);
   // Returns once the checkpoint stands (empty) or has failed, the same on every rank. Where the
@@ -63,6 +66,8 @@ class RunSaves {
   using Clock = std::chrono::steady_clock;
 
   void wait_until_copied();
+  void wait_together();
+  void hear(const std::vector<std::string>& failures);
   void note(const std::optional<io::EndedSave>& ended);
   io::SaveOptions next_save();
 
@@ -73,7 +78,7 @@ class RunSaves {
   const std::string start_;  // names this start of the run
   int64_t saves_ = 0;
   int64_t newest_step_ = -1;
-  std::string failure_;  // of a save that has ended
+  std::string failure_;  // of a save that has ended, on rank 0 also of what others had to tell
   Clock::time_point step_start_;
   double waited_ = 0;
   SaveSchedule schedule_;

@@ -112,15 +112,16 @@ void Session::together(const std::function<void()>& action) {
                     speaks ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
 }
 
-Session::Agreement Session::agree(int64_t decision_of_rank_0) {
+Session::Agreement Session::agree(int64_t decision_of_rank_0, bool has_failure) {
   if (signal_ && StopSignal::arrived()) stop_asked_ = true;
-  if (size() == 1) return {stop_asked_, decision_of_rank_0};
-  if (!votes_.defined()) votes_ = Tensor({2}, DType::int64);
+  if (size() == 1) return {stop_asked_, decision_of_rank_0, has_failure};
+  if (!votes_.defined()) votes_ = Tensor({3}, DType::int64);
   auto* votes = votes_.data<int64_t>();
   votes[0] = stop_asked_;
   votes[1] = rank() == 0 ? decision_of_rank_0 : 0;
+  votes[2] = has_failure;
   communicator_->all_reduce(votes_);
-  return {votes[0] > 0, votes[1]};
+  return {votes[0] > 0, votes[1], votes[2]};
 }
 
 }  // namespace ripieno

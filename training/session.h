@@ -54,9 +54,10 @@ class Session {
   struct Agreement {
     bool stop;         // whether any rank was asked to stop
     int64_t decision;  // rank 0's
+    int64_t failures;  // how many ranks have one to tell
   };
   // The same answer on every rank. A collective.
-  Agreement agree(int64_t decision_of_rank_0 = 0);
+  Agreement agree(int64_t decision_of_rank_0 = 0, bool has_failure = false);
   bool stops_now() { return agree().stop; }
 
  private:
@@ -68,7 +69,7 @@ class Session {
   std::unique_ptr<StopSignal> signal_;
   Device device_;
   bool stop_asked_ = false;
-  Tensor votes_;  // (2) int64: to stop, rank 0's decision
+  Tensor votes_;  // (3) int64, as in Agreement
   std::vector<std::string> command_, hosts_, devices_;
 };
 
