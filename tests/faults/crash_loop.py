@@ -191,6 +191,8 @@ class CrashLoop:
             if not is_killed and attempt.returncode != 0:
                 raise Lost(f"a start failed with {attempt.returncode}: {run.said()}")
             starts = self.check(run, whole, starts)
+            if is_killed and self.counts["kills"] % 25 == 0:
+                print(json.dumps(self.counts), file=sys.stderr, flush=True)
             whole = run.newest()
             if not is_killed:
                 return self.compare(run, seed)

@@ -4,8 +4,8 @@
 A fresh ext4 or XFS lies in a sparse file. While a process saves one checkpoint after the other there,
 FS_IOC_SHUTDOWN takes the disk away at a random moment: nothing more is written, with what was in memory lost
 or the journal flushed first. Unmounted and mounted again, the journal is replayed as after a power cut. Then the
-newest intact checkpoint must be the last that was reported as saved, or the one that was being saved just then,
-and all its numbers of that save.
+newest intact checkpoint must be the last that was reported as saved, even if that was after the cut, or the one
+that was being saved just then, and all its numbers of that save.
 
   power_cut.py --cuts N [--file-system ext4|xfs] [--seed S]
 
@@ -20,6 +20,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -159,6 +160,7 @@ def main():
     arguments = parser.parse_args()
     program = pathlib.Path(os.environ["RIPIENO_BIN"]) / "save_until_cut"
     kinds = arguments.file_system or list(MAKE)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the disks are taken away
     status = 0
     for number, kind in enumerate(kinds):
         power_cuts = PowerCuts(program, random.Random(arguments.seed))
