@@ -160,7 +160,7 @@ std::vector<std::string> candidates_in(const FileSystem& files,
                                        const std::string& checkpoints_directory) {
   std::vector<std::string> paths;
   for (const StepDirectory& found : step_directories(files, checkpoints_directory)) {
-    if (found.suffix.empty() || found.suffix == kReplaced) paths.push_back(found.path);
+    if (is_candidate(files, found)) paths.push_back(found.path);
   }
   return paths;
 }

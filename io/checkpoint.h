@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ripieno/io/commit_mode.h"
 #include "ripieno/io/file_system.h"
 #include "ripieno/io/load_options.h"
 #include "ripieno/io/retention.h"
@@ -29,6 +30,8 @@ struct SaveOptions {
       600;  // how long rank 0 waits for the others' shards once its own is written
   // Once it is asked for, rank 0 waits no longer for the others, and fails.
   std::stop_token stop = {};
+  // The same on all ranks: probe_commit_mode().
+  CommitMode commit = CommitMode::rename;
   Retention keep = {};  // of the checkpoints up to this step
 };
 

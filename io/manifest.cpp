@@ -74,6 +74,14 @@ std::string lines_of(std::string_view name, const std::vector<Element>& elements
   return text + "]";
 }
 
+// The first manifests did not say.
+CommitMode commit_from_json(const json& manifest) {
+  if (!manifest.contains("commit")) return CommitMode::rename;
+  const auto mode = commit_mode_named(text_member(manifest, "commit"));
+  if (!mode) refuse("there is no way to commit named {}", excerpt(manifest.at("commit")));
+  return *mode;
+}
+
 Manifest parse(const json& value) {
   if (member(value, "format") != kFormat) refuse("it is not a checkpoint's");
   const json& version = member(value, "version");
@@ -85,7 +93,8 @@ Manifest parse(const json& value) {
                     .world_size = static_cast<int>(count_member(value, "world_size", INT_MAX)),
                     .training_state = member(value, "training_state"),
                     .tensors = {},
-                    .files = {}};
+                    .files = {},
+                    .commit = commit_from_json(value)};
   for_each_in(value, "tensors",
               [&](const json& one) { manifest.tensors.push_back(tensor_from_json(one)); });
   for_each_in(value, "files",
@@ -173,11 +182,13 @@ SavedFile file_from_json(const json& value) {
 }
 
 std::string to_text(const Manifest& manifest) {
-  return seal(fmt::format(
-      "\"format\": \"{}\",\n\"version\": {},\n\"step\": {},\n\"world_size\": {},\n"
-      "\"training_state\": {},\n{},\n{}",
-      kFormat, kVersion, manifest.step, manifest.world_size, manifest.training_state.dump(),
-      lines_of("tensors", manifest.tensors), lines_of("files", manifest.files)));
+  return seal(
+      fmt::format("\"format\": \"{}\",\n\"version\": {},\n\"step\": {},\n\"world_size\": "
+                  "{},\n\"commit\": \"{}\",\n"
+                  "\"training_state\": {},\n{},\n{}",
+                  kFormat, kVersion, manifest.step, manifest.world_size, name_of(manifest.commit),
+                  manifest.training_state.dump(), lines_of("tensors", manifest.tensors),
+                  lines_of("files", manifest.files)));
 }
 
 Manifest manifest_from_text(std::string_view text) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/commit_mode.h"
 #include "ripieno/io/file_system.h"
 #include "ripieno/io/state.h"
 
@@ -45,6 +46,7 @@ struct Manifest {
   nlohmann::json training_state;
   std::vector<SavedTensor> tensors;
   std::vector<SavedFile> files;
+  CommitMode commit = CommitMode::rename;
 };
 
 // "parameter blocks.0.weight", for messages.

@@ -1,7 +1,5 @@
 #include "ripieno/io/retention.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -36,7 +34,7 @@ std::vector<Candidate> candidates(const FileSystem& files, const std::string& di
                                   int64_t newest_step, const std::string& metric) {
   std::vector<Candidate> found;
   for (const StepDirectory& step : step_directories(files, directory)) {
-    if (step.step > newest_step || step.suffix == kPartial || step.suffix == kDamaged) continue;
+    if (step.step > newest_step || !is_candidate(files, step)) continue;
     Candidate candidate{step};
     try {
       const auto checkpoint = Checkpoint::open(files, step.path);
@@ -69,13 +67,6 @@ std::set<int64_t> best_steps(const std::vector<Candidate>& candidates, const Ret
     if (std::ssize(steps) < retention.best) steps.insert(step);
   }
   return steps;
-}
-
-// The manifest first: what is left after a power cut is not taken for a checkpoint.
-void remove_checkpoint(FileSystem& files, const std::string& path) {
-  files.remove_all(fmt::format("{}/{}", path, kManifestName));
-  files.sync_directory(path);
-  files.remove_all(path);
 }
 
 }  // namespace

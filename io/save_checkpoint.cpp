@@ -13,6 +13,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint.h"
 #include "ripieno/io/manifest.h"
+#include "ripieno/io/placement.h"
 #include "ripieno/io/retention.h"
 #include "ripieno/io/shard.h"
 #include "ripieno/io/step_directory.h"
@@ -38,60 +39,61 @@ class Save {
         directory_(directory),
         step_(step),
         options_(options),
-        whole_(directory + "/" + step_name(step)),
-        partial_(whole_ + std::string(kPartial)) {}
+        placement_(files, directory, step, options.attempt, options.commit) {}
 
   void as_rank_0(const State& mine, const nlohmann::json& training_state);
   void as_other_rank(const State& mine);
 
  private:
-  std::string in_partial(const std::string& name) const { return partial_ + "/" + name; }
-  std::string side_path(int rank) const { return in_partial(side_name(rank, options_.size)); }
+  std::string shard_path(int rank) const {
+    return placement_.path_of(shard_name(rank, options_.size));
+  }
+  void write_side(const Side& side) {
+    placement_.write_sealed(side_name(options_.rank, options_.size), to_text(side));
+  }
 
   void refuse_used_attempt() const;
-  void write_side(const Side& side);
+  void report(Side& side, const std::exception& error, bool was_told);
   void make_room();
   void collect_others(std::vector<Shard>& shards) const;
   std::optional<Side> side_of(int rank, std::string& why_not) const;
   Manifest merge(const std::vector<Shard>& shards, const nlohmann::json& training_state) const;
   void commit(Manifest manifest);
-  void remove_strangers(const std::function<bool(const std::string&)>& belongs);
-  void set_aside();
 
   FileSystem& files_;
   const std::string& directory_;
   const int64_t step_;
   const SaveOptions& options_;
-  const std::string whole_, partial_;
+  Placement placement_;
 };
 
 void Save::as_other_rank(const State& mine) {
   refuse_used_attempt();
   Side side{options_.attempt, {}, std::nullopt};
+  bool was_told = false;
   try {
-    files_.make_directories(partial_);
-    side.shard = write_shard(files_, partial_, options_.rank, options_.size, mine);
+    files_.make_directories(placement_.path());
+    side.shard = write_shard(files_, placement_.path(), options_.rank, options_.size, mine);
+    was_told = true;
     write_side(side);
   } catch (const std::exception& error) {
-    side.error = error.what();
-    // First the shard, so that a full disk has room for the side file.
-    try_to([&] { files_.remove_all(in_partial(shard_name(options_.rank, options_.size))); });
-    try_to([&] { write_side(side); });
+    report(side, error, was_told);
     throw;
   }
 }
 
-// Seen by rank 0 only once it is synced, after which nothing can fail any more.
-void Save::write_side(const Side& side) {
-  const std::string path = side_path(options_.rank), aside = path + std::string(kPartial);
-  write_file(files_, aside, to_text(side));
-  files_.rename(aside, path);
+// The shard goes first, so that a full disk has room for the side file. But it stays where rank 0
+// may know of it, and may have committed it.
+void Save::report(Side& side, const std::exception& error, bool was_told) {
+  side.error = error.what();
+  if (!was_told || placement_.mode() == CommitMode::rename)
+    try_to([&] { files_.remove_all(shard_path(options_.rank)); });
+  try_to([&] { write_side(side); });
 }
 
 void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
+  refuse_used_attempt();
   try {
-    files_.make_directories(partial_);
-    files_.sync_directory(parent_of(directory_));
     make_room();
     std::vector<Shard> shards;
     std::exception_ptr failure;
@@ -102,56 +104,49 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
         if (failure == nullptr) failure = std::current_exception();
       }
     };
-    note_failure([&] { shards.push_back(write_shard(files_, partial_, 0, options_.size, mine)); });
-    if (shards.empty())
-      try_to([&] { files_.remove_all(in_partial(shard_name(0, options_.size))); });
+    note_failure(
+        [&] { shards.push_back(write_shard(files_, placement_.path(), 0, options_.size, mine)); });
+    if (shards.empty()) try_to([&] { files_.remove_all(shard_path(0)); });
     // Also after a failure: tidying must not meet a rank that still writes.
     note_failure([&] { collect_others(shards); });
     if (failure != nullptr) std::rethrow_exception(failure);
     commit(merge(shards, training_state));
   } catch (const std::exception&) {
-    try_to([&] { files_.remove_all(partial_); });
+    try_to([&] { placement_.remove(); });
     throw;
   }
+  // Not tried only: while one of them stands, nobody can tell which of the two was meant.
+  placement_.remove_replaced();
   try_to([&] { remove_surplus(files_, directory_, step_, options_.keep); });
 }
 
 void Save::refuse_used_attempt() const {
   std::string why_not;
-  if (side_of(options_.rank, why_not))
+  if (placement_.is_committed() || (options_.rank > 0 && side_of(options_.rank, why_not)))
     fail(fmt::format(
         "save_checkpoint: attempt \"{}\" was used for step {} before; choose another for "
         "each save",
         options_.attempt, step_));
 }
 
-// Removes what earlier saves left unfinished; of this step, what cannot be this save's.
+// For this save's files; what cannot be its own goes.
 void Save::make_room() {
-  for (const StepDirectory& found : step_directories(files_, directory_)) {
-    if (found.suffix == kPartial && found.step != step_) files_.remove_all(found.path);
-  }
   std::set<std::string> names;
   for (int rank = 0; rank < options_.size; ++rank)
     names.insert({shard_name(rank, options_.size), side_name(rank, options_.size),
                   side_name(rank, options_.size) + std::string(kPartial)});
-  remove_strangers([&](const std::string& name) { return names.contains(name); });
-}
-
-void Save::remove_strangers(const std::function<bool(const std::string&)>& belongs) {
-  for (const std::string& name : files_.names_in(partial_)) {
-    if (!belongs(name)) files_.remove_all(in_partial(name));
-  }
+  placement_.make_room([&](const std::string& name) { return names.contains(name); });
 }
 
 // A rank's side file of this attempt, once it and its shard are seen whole from here.
 std::optional<Side> Save::side_of(int rank, std::string& why_not) const {
   try {
-    const std::string path = side_path(rank);
+    const std::string path = placement_.path_of(side_name(rank, options_.size));
     if (!files_.exists(path)) return std::nullopt;
     Side side = side_from_text(read_file(files_, path));
     if (side.attempt != options_.attempt) return std::nullopt;
-    const std::string shard = in_partial(shard_name(rank, options_.size));
-    if (!side.error && files_.open(shard)->size() != side.shard.file.bytes) return std::nullopt;
+    if (!side.error && files_.open(shard_path(rank))->size() != side.shard.file.bytes)
+      return std::nullopt;
     return side;
   } catch (const StorageError& error) {  // shared storage may show it late
     why_not = fmt::format(" ({})", error.what());
@@ -172,11 +167,11 @@ void Save::collect_others(std::vector<Shard>& shards) const {
       continue;
     }
     if (Clock::now() > deadline)
-      throw StorageError(fmt::format("{}: rank {} did not write its shard within {} s{}", partial_,
-                                     rank, options_.timeout_seconds, why_not));
+      throw StorageError(fmt::format("{}: rank {} did not write its shard within {} s{}",
+                                     placement_.path(), rank, options_.timeout_seconds, why_not));
     if (options_.stop.stop_requested())
       throw StorageError(
-          fmt::format("{}: given up while rank {} was writing its shard", partial_, rank));
+          fmt::format("{}: given up while rank {} was writing its shard", placement_.path(), rank));
     std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, std::chrono::milliseconds(200));
   }
@@ -185,7 +180,7 @@ void Save::collect_others(std::vector<Shard>& shards) const {
 
 // Tensors in rank 0's order, which knows them all unless it was given less.
 Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& training_state) const {
-  Manifest manifest{step_, options_.size, training_state, {}, {}};
+  Manifest manifest{step_, options_.size, training_state, {}, {}, options_.commit};
   std::map<std::pair<StateKind, std::string>, std::size_t> index;
   for (std::size_t rank = 0; rank < shards.size(); ++rank) {
     manifest.files.push_back(shards[rank].file);
@@ -215,30 +210,11 @@ Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& tra
 }
 
 void Save::commit(Manifest manifest) {
-  manifest.files.push_back(write_view(files_, partial_, manifest.tensors));
+  manifest.files.push_back(write_view(files_, placement_.path(), manifest.tensors));
   std::set<std::string> names;
   for (const SavedFile& file : manifest.files) names.insert(file.name);
-  remove_strangers([&](const std::string& name) { return names.contains(name); });
-  write_file(files_, in_partial(std::string(kManifestName)), to_text(manifest));
-  files_.sync_directory(partial_);
-
-  set_aside();
-  files_.rename(partial_, whole_);
-  files_.sync_directory(directory_);
-}
-
-// Makes way for a step that is saved again. An intact checkpoint stays one until the new one
-// stands.
-void Save::set_aside() {
-  if (!files_.exists(whole_)) return;
-  std::string aside = whole_ + std::string(kReplaced);
-  try {
-    Checkpoint::open(files_, whole_).verify();
-  } catch (const Error&) {
-    aside = whole_ + std::string(kDamaged);
-  }
-  files_.remove_all(aside);
-  files_.rename(whole_, aside);
+  placement_.remove_strangers([&](const std::string& name) { return names.contains(name); });
+  placement_.commit(to_text(manifest));
 }
 
 void check(int64_t step, const nlohmann::json& training_state, const SaveOptions& options) {

@@ -16,10 +16,13 @@ constexpr std::string_view kEnd = "\"}\n";
 constexpr std::size_t kDigits = 16;
 constexpr std::size_t kTailBytes = kSeal.size() + kDigits + kEnd.size();
 
+std::string_view tail_of(std::string_view text) {
+  return text.size() < kTailBytes ? "" : text.substr(text.size() - kTailBytes);
+}
+
 bool is_sealed(std::string_view text) {
-  if (text.size() < kTailBytes) return false;
-  const std::string_view body = text.substr(0, text.size() - kTailBytes);
-  const std::string_view tail = text.substr(body.size());
+  const std::string_view tail = tail_of(text);
+  const std::string_view body = text.substr(0, text.size() - tail.size());
   return tail.starts_with(kSeal) && tail.ends_with(kEnd) &&
          from_hexadecimal(tail.substr(kSeal.size(), kDigits)) == hash_of(body);
 }
@@ -31,6 +34,11 @@ std::string seal(std::string_view members) {
   const std::string digits = hexadecimal(hash_of(text));
   text.append(kSeal).append(digits).append(kEnd);
   return text;
+}
+
+bool ends_with_seal(std::string_view text) {
+  const std::string_view tail = tail_of(text);
+  return tail.starts_with(kSeal) || tail.ends_with(kEnd);
 }
 
 nlohmann::json unseal(std::string_view text) {

@@ -10,6 +10,9 @@ namespace ripieno::io {
 
 // `members` is the text of an object without its braces.
 std::string seal(std::string_view members);
+// Whether it ends as what seal() returned does, even where a bit of the end is damaged: a text that
+// was cut short does not.
+bool ends_with_seal(std::string_view text);
 // Throws DataError where a single bit differs from what seal() returned.
 nlohmann::json unseal(std::string_view text);
 

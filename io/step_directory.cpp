@@ -6,10 +6,17 @@
 #include <charconv>
 #include <tuple>
 
+#include "ripieno/core/error.h"
+#include "ripieno/io/sealed_json.h"
+
 namespace ripieno::io {
 namespace {
 
 constexpr std::string_view kPrefix = "step_";
+
+bool is_attempt_suffix(std::string_view suffix) {
+  return suffix.starts_with(kAttempt) && is_attempt(suffix.substr(1));
+}
 
 std::optional<StepDirectory> parse(const std::string& directory, const std::string& name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
@@ -18,7 +25,8 @@ std::optional<StepDirectory> parse(const std::string& directory, const std::stri
   const auto [rest, error] = std::from_chars(name.data() + kPrefix.size(), end, parsed.step);
   parsed.suffix.assign(rest, end);
   const bool is_known = parsed.suffix.empty() || parsed.suffix == kPartial ||
-                        parsed.suffix == kReplaced || parsed.suffix == kDamaged;
+                        parsed.suffix == kReplaced || parsed.suffix == kDamaged ||
+                        is_attempt_suffix(parsed.suffix);
   if (error != std::errc() || !is_known || name != step_name(parsed.step) + parsed.suffix)
     return std::nullopt;
   return parsed;
@@ -27,6 +35,14 @@ std::optional<StepDirectory> parse(const std::string& directory, const std::stri
 }  // namespace
 
 std::string step_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
+
+bool is_attempt(std::string_view text) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_allowed);
+}
 
 std::vector<StepDirectory> step_directories(const FileSystem& files, const std::string& directory) {
   std::vector<StepDirectory> found;
@@ -38,6 +54,32 @@ std::vector<StepDirectory> step_directories(const FileSystem& files, const std::
     return std::tie(b.step, a.suffix) < std::tie(a.step, b.suffix);
   });
   return found;
+}
+
+bool has_sealed_manifest(const FileSystem& files, const std::string& path) {
+  const std::string manifest = fmt::format("{}/{}", path, kManifestName);
+  return files.exists(manifest) && ends_with_seal(read_file(files, manifest));
+}
+
+bool is_candidate(const FileSystem& files, const StepDirectory& found) {
+  if (found.suffix == kPartial || found.suffix == kDamaged || is_unfinished(files, found))
+    return false;
+  return !files.exists(fmt::format("{}/{}", found.path, kSetAsideName));
+}
+
+bool is_unfinished(const FileSystem& files, const StepDirectory& found) {
+  if (!is_attempt_suffix(found.suffix)) return found.suffix == kPartial;
+  try {
+    return !has_sealed_manifest(files, found.path);
+  } catch (const StorageError&) {
+    return false;  // nobody knows; a reader will say why
+  }
+}
+
+void remove_checkpoint(FileSystem& files, const std::string& path) {
+  files.remove_all(fmt::format("{}/{}", path, kManifestName));
+  files.sync_directory(path);
+  files.remove_all(path);
 }
 
 }  // namespace ripieno::io

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,13 +27,24 @@ class CrashingFileSystem : public FileSystem {
   void cut_power_after(int operations) { cut_at_ = operations_ + operations; }
   // The operation number `operations` from now fails; those after it work.
   void fail_after(int operations) { fail_at_ = operations_ + operations; }
-  bool failed() const { return fail_at_ >= 0 && operations_ > fail_at_; }
+  // From the call number `calls` from now on, every one of this operation fails: "append", "sync",
+  // "rename", ... ; of "any", every one of all.
+  void fail_from(const std::string& operation, int calls) {
+    failing_ = operation;
+    fail_from_ = calls;
+  }
+  bool failed() const { return fail_from_ < 0 || (fail_at_ >= 0 && operations_ > fail_at_); }
+  void recover() {
+    fail_at_ = -1;
+    fail_from_ = kNever;
+  }
 
   enum class Survives { what_was_synced, every_name, some };
   // What is on the disk after a power cut. Bytes that were not synced are lost, or, with `some`,
   // torn.
   void restart(Survives survives, unsigned seed = 0) {
-    cut_at_ = fail_at_ = -1;
+    cut_at_ = -1;
+    recover();
     random_.seed(seed);
     root_ = survivor(*root_, survives);
   }
@@ -41,22 +54,22 @@ class CrashingFileSystem : public FileSystem {
 
   std::unique_ptr<WritableFile> create(const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    step(path);
-    return std::make_unique<Writer>(*this, add(path, false));
+    step("create", path);
+    return std::make_unique<Writer>(*this, path, add(path, false));
   }
   std::unique_ptr<ReadableFile> open(const std::string& path) const override {
     const std::lock_guard lock(mutex_);
-    step(path);
-    return std::make_unique<Reader>(node(path));
+    step("open", path);
+    return std::make_unique<Reader>(*this, path, node(path));
   }
   bool exists(const std::string& path) const override {
     const std::lock_guard lock(mutex_);
-    step(path);
+    step("exists", path);
     return find(path) != nullptr;
   }
   void make_directories(const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    step(path);
+    step("make_directories", path);
     for (std::size_t end = 0; end != std::string::npos;) {
       end = path.find('/', end + 1);
       const std::string part = path.substr(0, end);
@@ -65,14 +78,14 @@ class CrashingFileSystem : public FileSystem {
   }
   std::vector<std::string> names_in(const std::string& directory) const override {
     const std::lock_guard lock(mutex_);
-    step(directory);
+    step("names_in", directory);
     std::vector<std::string> names;
     for (const auto& [name, child] : node(directory)->names) names.push_back(name);
     return names;
   }
   void rename(const std::string& from, const std::string& to) override {
     const std::lock_guard lock(mutex_);
-    step(from);
+    step("rename", from);
     const auto old = find(to);
     if (old != nullptr && !old->names.empty()) throw StorageError(to + " is not empty");
     const auto moved = node(from);
@@ -81,12 +94,12 @@ class CrashingFileSystem : public FileSystem {
   }
   void remove_all(const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    step(path);
+    step("remove_all", path);
     if (find(path) != nullptr) remove_below(*node(parent_of(path)), name_of(path));
   }
   void sync_directory(const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    step(path);
+    step("sync_directory", path);
     const auto directory = node(path);
     directory->synced_names = directory->names;
   }
@@ -101,17 +114,18 @@ class CrashingFileSystem : public FileSystem {
 
   class Writer final : public WritableFile {
    public:
-    Writer(CrashingFileSystem& files, std::shared_ptr<Node> node) : files_(files), node_(node) {}
-    void reserve(int64_t) override { files_.step("reserve"); }
+    Writer(CrashingFileSystem& files, const std::string& path, std::shared_ptr<Node> node)
+        : files_(files), path_(path), node_(node) {}
+    void reserve(int64_t) override { files_.step("reserve", path_); }
     void append(std::span<const std::byte> bytes) override {
       const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       node_->bytes += text.substr(0, text.size() / 2);  // torn, if it fails
-      files_.step("append");
+      files_.step("append", path_);
       node_->bytes += text.substr(text.size() / 2);
     }
     void sync() override {
       try {
-        files_.step("sync");
+        files_.step("sync", path_);
       } catch (const StorageError&) {
         node_->is_lost = true;
         throw;
@@ -121,19 +135,24 @@ class CrashingFileSystem : public FileSystem {
 
    private:
     CrashingFileSystem& files_;
+    const std::string path_;
     std::shared_ptr<Node> node_;
   };
 
   class Reader final : public ReadableFile {
    public:
-    explicit Reader(std::shared_ptr<Node> node) : node_(node) {}
+    Reader(const CrashingFileSystem& files, const std::string& path, std::shared_ptr<Node> node)
+        : files_(files), path_(path), node_(node) {}
     int64_t size() const override { return std::ssize(node_->bytes); }
     void read(int64_t offset, std::span<std::byte> into) const override {
+      files_.step("read", path_);
       if (offset + std::ssize(into) > size()) throw DataError("cut off");
       std::memcpy(into.data(), node_->bytes.data() + offset, into.size());
     }
 
    private:
+    const CrashingFileSystem& files_;
+    const std::string path_;
     std::shared_ptr<Node> node_;
   };
 
@@ -141,10 +160,12 @@ class CrashingFileSystem : public FileSystem {
     return path.substr(path.rfind('/') + 1);  // all of it where there is no slash
   }
 
-  void step(const std::string& path) const {
-    const int operation = operations_++;
-    if (cut_at_ >= 0 && operation >= cut_at_) throw PowerCut();
-    if (operation == fail_at_) throw StorageError(path + ": operation fails");
+  void step(const std::string& operation, const std::string& path) const {
+    const int number = operations_++;
+    if (cut_at_ >= 0 && number >= cut_at_) throw PowerCut();
+    const bool is_failing = (failing_ == operation || failing_ == "any") && fail_from_ != kNever;
+    if (number == fail_at_ || (is_failing && fail_from_-- <= 0))
+      throw StorageError("cannot " + operation + " " + path + ": failing on demand");
   }
 
   std::shared_ptr<Node> find(const std::string& path) const {
@@ -173,9 +194,11 @@ class CrashingFileSystem : public FileSystem {
   void remove_below(Node& parent, const std::string& name) {
     const auto removed = parent.names.at(name);
     while (!removed->names.empty()) remove_below(*removed, removed->names.begin()->first);
-    step(name);
+    step("remove", name);
     parent.names.erase(name);
   }
+
+  static constexpr int kNever = std::numeric_limits<int>::max();
 
   using Names = std::map<std::string, std::shared_ptr<Node>>;
 
@@ -216,7 +239,9 @@ class CrashingFileSystem : public FileSystem {
   }
 
   mutable std::mutex mutex_;
-  mutable int operations_ = 0;
+  // Verifying reads from several threads.
+  mutable std::atomic<int> operations_ = 0, fail_from_ = kNever;
+  std::string failing_;
   int cut_at_ = -1;
   int fail_at_ = -1;
   std::mt19937 random_;

@@ -56,7 +56,8 @@ inline nlohmann::json training_state(int version) {
 
 // Every rank saves in turn, rank 0 last; the first failure is thrown.
 inline void save_on_ranks(FileSystem& files, const std::string& directory, int64_t step, int size,
-                          const State& state, const std::string& attempt, int keep = 3) {
+                          const State& state, const std::string& attempt, int keep = 3,
+                          CommitMode commit = CommitMode::rename) {
   std::exception_ptr failure;
   for (int rank = size - 1; rank >= 0; --rank) {
     try {
@@ -66,6 +67,7 @@ inline void save_on_ranks(FileSystem& files, const std::string& directory, int64
                        .size = size,
                        .attempt = attempt,
                        .timeout_seconds = 0,
+                       .commit = commit,
                        .keep = {.newest = keep}});
     } catch (const StorageError&) {
       failure = std::current_exception();
