@@ -76,6 +76,11 @@ bool is_unfinished(const FileSystem& files, const StepDirectory& found) {
   }
 }
 
+void mark_set_aside(FileSystem& files, const std::string& path) {
+  write_file(files, fmt::format("{}/{}", path, kSetAsideName), "");
+  files.sync_directory(path);
+}
+
 void remove_checkpoint(FileSystem& files, const std::string& path) {
   files.remove_all(fmt::format("{}/{}", path, kManifestName));
   files.sync_directory(path);

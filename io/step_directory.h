@@ -43,6 +43,8 @@ bool is_candidate(const FileSystem& files, const StepDirectory& found);
 // Whether it is being written, or was left by a save cut short.
 bool is_unfinished(const FileSystem& files, const StepDirectory& found);
 
+// So that it is no candidate any more, without a rename. Whoever names it may still open it.
+void mark_set_aside(FileSystem& files, const std::string& path);
 // The manifest first: what is left after a power cut is not taken for a checkpoint.
 void remove_checkpoint(FileSystem& files, const std::string& path);
 

@@ -3,26 +3,24 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
 #include <optional>
 #include <sstream>
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/file_system.h"
+#include "ripieno/io/step_directory.h"
 #include "ripieno/training/exchange.h"
 
 namespace ripieno {
 namespace {
 
-// The step of "step_00001000".
-std::optional<int64_t> step_named(std::string_view name) {
-  constexpr std::string_view kPrefix = "step_";
-  if (!name.starts_with(kPrefix)) return std::nullopt;
-  int64_t step = 0;
-  const char* end = name.data() + name.size();
-  const auto [rest, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
-  if (error != std::errc() || rest != end) return std::nullopt;
-  return step;
+// Where nothing can be renamed it is marked instead, and stays where it is.
+void set_aside_checkpoint(io::FileSystem& files, const std::string& path) {
+  try {
+    set_aside(files, path);
+  } catch (const StorageError&) {
+    io::mark_set_aside(files, path);
+  }
 }
 
 }  // namespace
@@ -100,8 +98,9 @@ void RunCheckpoints::set_aside_after(int64_t step) {
   session_.together([&] {
     auto& files = io::local_files();
     if (session_.rank() != 0 || !files.exists(directory_)) return;
-    for (const auto& name : files.names_in(directory_)) {
-      if (step_named(name).value_or(step) > step) set_aside(files, directory_ + "/" + name);
+    for (const auto& found : io::step_directories(files, directory_)) {
+      if (found.step > step && io::is_candidate(files, found))
+        set_aside_checkpoint(files, found.path);
     }
   });
 }

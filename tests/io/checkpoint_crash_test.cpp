@@ -10,6 +10,7 @@
 #include "io/sequential_file_system.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/manifest.h"
+#include "ripieno/io/step_directory.h"
 
 namespace ripieno::io {
 namespace {
@@ -312,6 +313,21 @@ TEST(Checkpoint, LeavesNoShardOfARankThatFailed) {
                                {.rank = 1, .size = 2, .attempt = "first"}),
                StorageError);
   EXPECT_FALSE(files.exists("run/step_00000001.partial/shard_00001_of_00002.h5"));
+}
+
+TEST(CommitByManifest, LeavesWhatIsMarkedAsSetAside) {
+  SequentialFileSystem files;
+  const auto save = [&](int64_t step) {
+    save_on_ranks(files, "run", step, 1, sample_state(1), "a", 1, CommitMode::manifest);
+  };
+  save(2);
+  mark_set_aside(files, "run/step_00000002@a");
+  EXPECT_THAT(candidates_in(files, "run"), IsEmpty());
+  save(1);
+  save(3);
+  save(4);
+  EXPECT_THAT(candidates_in(files, "run"), testing::ElementsAre("run/step_00000004@a"));
+  EXPECT_EQ(numbers_in(files, "run/step_00000002@a"), numbers_of(sample_state(1)));
 }
 
 // There it can be seen before it is known to be written.

@@ -95,7 +95,7 @@ class CrashingFileSystem : public FileSystem {
   void remove_all(const std::string& path) override {
     const std::lock_guard lock(mutex_);
     step("remove_all", path);
-    if (find(path) != nullptr) remove_below(*node(parent_of(path)), name_of(path));
+    if (find(path) != nullptr) remove_below(*node(parent_of(path)), path);
   }
   void sync_directory(const std::string& path) override {
     const std::lock_guard lock(mutex_);
@@ -191,11 +191,12 @@ class CrashingFileSystem : public FileSystem {
     return added;
   }
   // One name after the other, as a disk does.
-  void remove_below(Node& parent, const std::string& name) {
-    const auto removed = parent.names.at(name);
-    while (!removed->names.empty()) remove_below(*removed, removed->names.begin()->first);
-    step("remove", name);
-    parent.names.erase(name);
+  void remove_below(Node& parent, const std::string& path) {
+    const auto removed = parent.names.at(name_of(path));
+    while (!removed->names.empty())
+      remove_below(*removed, path + "/" + removed->names.begin()->first);
+    step("remove", path);
+    parent.names.erase(name_of(path));
   }
 
   static constexpr int kNever = std::numeric_limits<int>::max();

@@ -36,6 +36,24 @@ TEST(Manifest, ReadsBackAsItWasWritten) {
   EXPECT_EQ(read.tensors[0].pieces[1].file_offset, 42);
 }
 
+// The manifest of sample(), sealed anew with `now` where it said how it was committed.
+std::string committed(const std::string& now) {
+  const std::string text = to_text(sample()), line = "\"commit\": \"rename\",\n";
+  const auto begin = std::string_view("{\n").size(), end = text.rfind(",\n\"xxh3\"");
+  std::string members = text.substr(begin, end - begin);
+  members.replace(members.find(line), line.size(), now);
+  return seal(members);
+}
+
+TEST(Manifest, WithoutAWayToCommitIsOfAnEarlierProgramThatRenamed) {
+  EXPECT_EQ(manifest_from_text(committed("")).commit, CommitMode::rename);
+  EXPECT_EQ(manifest_from_text(committed("\"commit\": \"manifest\",\n")).commit,
+            CommitMode::manifest);
+  EXPECT_THAT([&] { manifest_from_text(committed("\"commit\": \"hope\",\n")); },
+              ThrowsMessage<DataError>(HasSubstr("there is no way to commit named")));
+  EXPECT_THROW(manifest_from_text(committed("\"commit\": 1,\n")), DataError);
+}
+
 TEST(Manifest, IsRefusedWhereAnElementIsMissing) {
   Manifest manifest = sample();
   manifest.tensors[0].pieces.pop_back();
