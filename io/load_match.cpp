@@ -164,10 +164,9 @@ std::vector<Renaming> renamings_from_text(const std::string& text) {
     const std::string rule = text.substr(begin, end - begin);
     const auto equals = rule.find('=');
     if (equals == std::string::npos)
-      throw ConfigurationError(
-          fmt::format("\"{}\" does not say how names are renamed; write old=new, as in "
-                      "\"model.=,enc.=blocks.\"",
-                      rule));
+      throw ConfigurationError(fmt::format(
+          "renaming by \"{}\": it has no '='; write old=new, as in \"model.=,enc.=blocks.\"",
+          rule));
     rules.push_back({rule.substr(0, equals), rule.substr(equals + 1)});
     begin = end + 1;
   }

@@ -2,8 +2,9 @@
 // names.
 #include <gmock/gmock.h>
 
-#include <atomic>
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "io/crashing_file_system.h"
 #include "io/sample_state.h"
@@ -166,6 +167,18 @@ TEST_F(Load, VerifiesTogetherEveryByteWithWhatTheOtherRanksVerify) {
   }
 }
 
+TEST_F(Load, SpreadsWhatNobodyWantsOverTheRanks) {
+  State state;
+  for (int i = 0; i < 20; ++i)
+    state.push_back(parameter("w" + std::to_string(i), numbers({5000}, DType::float32)));
+  save(state, 3);
+  const int64_t total = Checkpoint::open(files_, kPath).bytes();
+  const int64_t first = load({}, {.verifies_all_as = Part{0, 2}}).bytes;
+  const int64_t second = load({}, {.verifies_all_as = Part{1, 2}}).bytes;
+  EXPECT_EQ(first + second, total);
+  EXPECT_GT(std::min(first, second), total / 4);
+}
+
 TEST_F(Load, VerifiesWhatLiesOutsideOfThePieces) {
   save(sample_state(1), 2);
   files_.bytes(kPath + "/shard_00001_of_00002.h5")[3] ^= 1;
@@ -192,6 +205,31 @@ TEST_F(Load, NamesTheEarliestDamageWhicheverThreadMeetsIt) {
     EXPECT_THAT([&] { load(blank_state(sample_state(1)), {.reading = {.threads = threads}}); },
                 ThrowsMessage<DataError>(HasSubstr("embedding.weight")));
   }
+}
+
+// The damage of rank 0's file is met while that of rank 1's is still to be.
+class LateFileSystem : public CrashingFileSystem {
+ public:
+  std::unique_ptr<ReadableFile> open(const std::string& path) const override {
+    const int milliseconds = path.find("shard_00001") != std::string::npos ? 60 : 20;
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    return CrashingFileSystem::open(path);
+  }
+};
+
+TEST(LoadByThreads, NamesTheEarliestDamageAlsoWhereItIsMetFirst) {
+  LateFileSystem files;
+  for (int rank = 1; rank >= 0; --rank) {
+    const State share = {
+        {"w", StateKind::parameter, DType::float32, {8}, rank * 4, numbers({4}, DType::float32)}};
+    save_checkpoint(files, "run", 1, share, {},
+                    {.rank = rank, .size = 2, .attempt = "one", .timeout_seconds = 0});
+  }
+  for (const auto* name : {"/shard_00000_of_00002.h5", "/shard_00001_of_00002.h5"})
+    files.bytes(kPath + name).pop_back();
+  const auto checkpoint = Checkpoint::open(files, kPath);
+  EXPECT_THAT([&] { checkpoint.load({parameter("w", Tensor({8}))}, {.reading = {.threads = 2}}); },
+              ThrowsMessage<DataError>(HasSubstr("shard_00000_of_00002.h5 is damaged")));
 }
 
 TEST_F(Load, TellsItsProgressUpToTheLastByte) {
@@ -266,6 +304,15 @@ TEST_F(Load, FillsMasterWeightsThatWereNotSavedFromTheParameters) {
   EXPECT_EQ(masters.to_vector<float>(), exact.to_vector<float>());
   EXPECT_EQ(narrow.to(DType::float32).to_vector<float>(),
             exact.to(DType::bfloat16).to(DType::float32).to_vector<float>());
+}
+
+TEST_F(Load, FillsSeveralTensorsFromOne) {
+  const Tensor saved = numbers({5}, DType::float32, 1);
+  save({parameter("w", saved)}, 2);
+  const Tensor w = Tensor::full({5}, 99), masters = Tensor::full({5}, 99);
+  load({parameter("w", w), master("w", masters)});
+  EXPECT_EQ(w.to_vector<float>(), saved.to_vector<float>());
+  EXPECT_EQ(masters.to_vector<float>(), saved.to_vector<float>());
 }
 
 TEST_F(Load, TakesOnlyWhatHasThePrefixAndDropsIt) {
