@@ -92,6 +92,7 @@ std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
   optimizer_.set_learning_rate(position.learning_rate);
   loader_.seek(position.samples);
   const auto& state = checkpoint.training_state();
+  best_.reset();  // of a newer checkpoint that proved damaged on another rank
   if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
   std::vector<std::string> differences;
   if (checkpoint.training_state().value("data_fingerprint", "") != loader_.fingerprint()) {
