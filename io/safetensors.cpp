@@ -79,6 +79,8 @@ json parse_json(std::string_view text) {
   } catch (const json::parse_error& error) {
     refuse("its header is not JSON at byte {}",
            kSafetensorsPrefixBytes + static_cast<int64_t>(error.byte));
+  } catch (const json::exception&) {
+    refuse("its header has a number that is too large");
   }
 }
 

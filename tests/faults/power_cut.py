@@ -7,7 +7,7 @@ or the journal flushed first. Unmounted and mounted again, the journal is replay
 newest intact checkpoint must be the last that was reported as saved, even if that was after the cut, or the one
 that was being saved just then, and all its numbers of that save.
 
-  power_cut.py --cuts N [--file-system ext4|xfs] [--seed S]
+  power_cut.py --cuts N [--file-system ext4|xfs] [--commit rename|manifest] [--seed S]
 
 Needs root, loop devices and RIPIENO_BIN; where it cannot run it says skipped= and why. Prints a summary in JSON;
 the status is 0 where all of it holds.
@@ -97,8 +97,8 @@ class Disk:
 
 
 class PowerCuts:
-    def __init__(self, program, chance):
-        self.program, self.chance = program, chance
+    def __init__(self, program, chance, commit):
+        self.program, self.chance, self.commit = program, chance, commit
         self.counts = {"cuts": 0, "during_a_save": 0, "the_old": 0, "the_new": 0, "saves": 0, "rejected": 0,
                        **dict.fromkeys(MOMENTS, 0)}
 
@@ -113,8 +113,8 @@ class PowerCuts:
     def cut_once(self, disk, checkpoints, saved):
         """The number of the save that was last reported."""
         ranks, kilobytes = self.chance.randint(1, 3), self.chance.choice([1, 100, 2000])
-        saving = subprocess.Popen([self.program, "save", checkpoints, str(ranks), str(saved + 1), str(kilobytes)],
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        saving = subprocess.Popen([self.program, "save", checkpoints, str(ranks), str(saved + 1), str(kilobytes),
+                                   self.commit], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             if self.chance.random() < 0.7:
                 first = saving.stdout.readline()
@@ -122,7 +122,8 @@ class PowerCuts:
                 saved = int(first or saved)
             time.sleep(self.chance.uniform(0, 0.15))
             moment = self.chance.choice(list(MOMENTS))
-            self.counts["during_a_save"] += any(checkpoints.glob("*.partial"))
+            self.counts["during_a_save"] += any(
+                not (path / "manifest.json").exists() for path in checkpoints.glob("step_*"))
             disk.cut_power(moment)
             reports, errors = saving.communicate(timeout=60)
         finally:
@@ -156,6 +157,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cuts", type=int, default=10)
     parser.add_argument("--file-system", choices=MAKE, action="append")
+    parser.add_argument("--commit", choices=["rename", "manifest"], default="rename", help="how a save is committed")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     program = pathlib.Path(os.environ["RIPIENO_BIN"]) / "save_until_cut"
@@ -163,7 +165,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the disks are taken away
     status = 0
     for number, kind in enumerate(kinds):
-        power_cuts = PowerCuts(program, random.Random(arguments.seed))
+        power_cuts = PowerCuts(program, random.Random(arguments.seed), arguments.commit)
         cuts = arguments.cuts // len(kinds) + (number < arguments.cuts % len(kinds))
         began, lost = time.monotonic(), ""
         with contextlib.ExitStack() as cleanup:
@@ -178,7 +180,7 @@ def main():
                 continue
             except Lost as failure:
                 lost, status = str(failure), 1
-        print(json.dumps({"file_system": kind, "seed": arguments.seed, **power_cuts.counts,
+        print(json.dumps({"file_system": kind, "commit": arguments.commit, "seed": arguments.seed, **power_cuts.counts,
                           "seconds": round(time.monotonic() - began), "lost": lost}))
     return status
 

@@ -1,6 +1,6 @@
 // What power_cut.py runs on a disk that will fail.
 //
-//   save_until_cut save DIRECTORY RANKS FIRST KILOBYTES
+//   save_until_cut save DIRECTORY RANKS FIRST KILOBYTES rename|manifest
 //     saves again and again, a numbered state each time, until storage fails; every step is saved
 //     twice. Prints the number of a save once all ranks' calls have returned.
 //   save_until_cut check DIRECTORY
@@ -20,6 +20,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint.h"
+#include "ripieno/io/commit_mode.h"
 
 namespace ripieno::io {
 namespace {
@@ -40,7 +41,8 @@ State numbered_state(int64_t save, const Shape& matrix) {
 }
 
 // False where storage failed on some rank.
-bool save_on_all_ranks(const std::string& directory, int ranks, int64_t save, const State& state) {
+bool save_on_all_ranks(const std::string& directory, int ranks, int64_t save, const State& state,
+                       CommitMode commit) {
   std::vector<std::thread> threads;
   std::vector<char> saved(static_cast<std::size_t>(ranks));
   const nlohmann::json training_state = {{"save", save}};
@@ -52,7 +54,8 @@ bool save_on_all_ranks(const std::string& directory, int ranks, int64_t save, co
                         {.rank = rank,
                          .size = ranks,
                          .attempt = fmt::format("{}_{}", ::getpid(), save),
-                         .timeout_seconds = 5});
+                         .timeout_seconds = 5,
+                         .commit = commit});
         saved[static_cast<std::size_t>(rank)] = 1;
       } catch (const StorageError& error) {
         std::fprintf(stderr, "%s\n", error.what());
@@ -63,10 +66,11 @@ bool save_on_all_ranks(const std::string& directory, int ranks, int64_t save, co
   return std::find(saved.begin(), saved.end(), 0) == saved.end();
 }
 
-void save_until_cut(const std::string& directory, int ranks, int64_t first, int64_t kilobytes) {
+void save_until_cut(const std::string& directory, int ranks, int64_t first, int64_t kilobytes,
+                    CommitMode commit) {
   for (int64_t save = first;; ++save) {
     const State state = numbered_state(save, {kilobytes, 256});
-    if (!save_on_all_ranks(directory, ranks, save, state)) return;
+    if (!save_on_all_ranks(directory, ranks, save, state, commit)) return;
     std::printf("%ld\n", static_cast<long>(save));
     std::fflush(stdout);
   }
@@ -99,8 +103,9 @@ int check(const std::string& directory) {
 int main(int argc, char** argv) {
   using namespace ripieno::io;
   try {
-    if (argc == 6 && argv[1] == std::string_view("save")) {
-      save_until_cut(argv[2], std::atoi(argv[3]), std::atol(argv[4]), std::atol(argv[5]));
+    if (argc == 7 && argv[1] == std::string_view("save")) {
+      save_until_cut(argv[2], std::atoi(argv[3]), std::atol(argv[4]), std::atol(argv[5]),
+                     commit_mode_named(argv[6]).value());
       return 0;
     }
     if (argc == 3 && argv[1] == std::string_view("check")) return check(argv[2]);
