@@ -115,7 +115,10 @@ bool is_file_name(const std::string& name) {
 
 std::map<std::string, int64_t> sizes_by_name(const std::vector<SavedFile>& files) {
   std::map<std::string, int64_t> sizes;
+  int64_t total = 0;
   for (const SavedFile& file : files) {
+    if (__builtin_add_overflow(total, file.bytes, &total))
+      refuse("its files have more bytes than there are numbers");
     if (!is_file_name(file.name))
       refuse("{} is not the name of a file beside it", excerpt(file.name));
     if (!sizes.emplace(file.name, file.bytes).second) refuse("{} is listed twice", file.name);

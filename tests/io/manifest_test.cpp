@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <limits>
 
 #include "io/temporary_directory.h"
 #include "ripieno/core/error.h"
@@ -108,6 +109,12 @@ TEST(Manifest, IsRefusedWhereAFileLiesElsewhere) {
     manifest.files.push_back({name, 1, 1});
     expect_refused(manifest, "is not the name of a file beside it");
   }
+}
+
+TEST(Manifest, IsRefusedWhereTheSizesOfItsFilesOverflowTogether) {
+  Manifest manifest = sample();
+  for (SavedFile& file : manifest.files) file.bytes = std::numeric_limits<int64_t>::max();
+  expect_refused(manifest, "more bytes than there are numbers");
 }
 
 TEST(Manifest, IsRefusedWhereATensorIsListedTwice) {
