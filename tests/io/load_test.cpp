@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <cstring>
 #include <random>
 #include <thread>
 
 #include "io/crashing_file_system.h"
 #include "io/sample_state.h"
 #include "ripieno/core/error.h"
+#include "ripieno/core/random.h"
 
 namespace ripieno::io {
 namespace {
@@ -205,6 +207,24 @@ TEST_F(Load, NamesTheEarliestDamageWhicheverThreadMeetsIt) {
     EXPECT_THAT([&] { load(blank_state(sample_state(1)), {.reading = {.threads = threads}}); },
                 ThrowsMessage<DataError>(HasSubstr("embedding.weight")));
   }
+}
+
+TEST_F(Load, FillsAndVerifiesALargeStateByAFewThreads) {
+  State state, loaded;
+  for (int i = 0; i < 6; ++i) {
+    const Tensor whole({1'000'003});
+    fill_normal(whole, 0.0, 1.0, {static_cast<uint64_t>(i)});
+    state.push_back(parameter("w" + std::to_string(i), whole));
+    loaded.push_back(parameter("w" + std::to_string(i), Tensor::zeros({1'000'003})));
+  }
+  save(state, 2);
+  load(loaded, {.verifies_all_as = Part{0, 1}});
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    EXPECT_EQ(
+        std::memcmp(loaded[i].part.raw_data(), state[i].part.raw_data(), state[i].part.bytes()), 0);
+  }
+  flip_a_number_of(4);
+  EXPECT_THAT([&] { load(loaded); }, ThrowsMessage<DataError>(HasSubstr("parameter w4")));
 }
 
 // The damage of rank 0's file is met while that of rank 1's is still to be.
