@@ -57,6 +57,8 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       RunSavesOptions{.directory = paths_.checkpoints(),
                       .schedule = {options_.checkpoint_every, options_.failures_per_day},
                       .keep = options_.keep});
+  told_ = saves_->description();
+  log_->note("saving " + told_);
   const bool saves_on_the_way = step_ + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_on_the_way) saves_->reserve(state_of(model_, optimizer_));
   clock_.skip();
@@ -296,6 +298,8 @@ nlohmann::json Run::training_state() const {
 
 void Run::begin_save() {
   saves_->begin(step_, state_of(model_, optimizer_), training_state(), log_->syncing());
+  if (const auto description = saves_->description(); description != told_)
+    log_->note("saving " + (told_ = description));
   clock_.charge(StepClock::checkpoint);
 }
 

@@ -142,6 +142,7 @@ class Run {
   std::optional<double> best_;                // of options_.keep.metric
   bool is_best_ = false;                      // of the step that is done
   std::string failed_save_;
+  std::string told_;  // of how it saves
   bool evaluation_pending_ = false;
   bool over_ = false;
   ExitStatus status_ = ExitStatus::finished;

@@ -28,6 +28,16 @@ std::string random_name() {
   return fmt::format("{:08x}{:08x}", device(), device());
 }
 
+// As rank 0 finds it.
+io::CommitMode chosen_commit_mode(Session& session, const std::string& directory) {
+  std::string name;
+  session.together([&] {
+    if (session.rank() == 0)
+      name = io::name_of(io::probe_commit_mode(io::local_files(), directory));
+  });
+  return *io::commit_mode_named(from_rank_0(session.communicator(), name));
+}
+
 }  // namespace
 
 RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
@@ -36,6 +46,7 @@ RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
       optimizer_(optimizer),
       options_(options),
       exceptions_(std::uncaught_exceptions()),
+      commit_(chosen_commit_mode(session, options.directory)),
       start_(from_rank_0(session.communicator(), random_name())),
       schedule_(options.schedule, step, now()),
       saver_(io::local_files(), options.directory) {
@@ -123,6 +134,17 @@ std::string RunSaves::take_failure(int64_t step) {
   return std::exchange(failure_, "");
 }
 
+std::string RunSaves::description() const {
+  const auto& every = options_.schedule.every;
+  const auto cost = schedule_.cost_seconds();
+  const std::string when = every ? fmt::format("every {} steps", *every)
+                           : cost
+                               ? fmt::format("every {:.0f} s, as a save costs {:.2f} s of training",
+                                             schedule_.interval_seconds(), *cost)
+                               : "as often as is worth its cost";
+  return fmt::format("{}, committed by {}", when, io::name_of(commit_));
+}
+
 double RunSaves::take_waited_seconds() { return std::exchange(waited_, 0.0); }
 
 void RunSaves::wait_until_copied() {
@@ -142,6 +164,7 @@ io::SaveOptions RunSaves::next_save() {
   return {.rank = session_.rank(),
           .size = session_.size(),
           .attempt = fmt::format("{}_{}", start_, saves_++),
+          .commit = commit_,
           .keep = options_.keep};
 }
 

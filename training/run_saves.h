@@ -58,6 +58,8 @@ class RunSaves {
   // stands, and the next try is soon.
   std::string take_failure(int64_t step);
 
+  // "every 100 steps, committed by rename", for people.
+  std::string description() const;
   // How long training has stood still in the optimizer's steps, since the last call.
   double take_waited_seconds();
   const SaveSchedule& schedule() const { return schedule_; }
@@ -74,7 +76,8 @@ class RunSaves {
   Session& session_;
   optim::Optimizer& optimizer_;
   const RunSavesOptions options_;
-  const int exceptions_;     // under way when this was made
+  const int exceptions_;  // under way when this was made
+  const io::CommitMode commit_;
   const std::string start_;  // names this start of the run
   int64_t saves_ = 0;
   int64_t newest_step_ = -1;
