@@ -67,9 +67,9 @@ const std::string& text_member(const json& object, const char* name) {
 }
 
 int64_t count_of(const json& value, int64_t most) {
-  // get() would wrap an unsigned number beyond int64_t.
+  // An unsigned number beyond int64_t would be negative as one.
   const bool is_count =
-      value.is_number_unsigned() && value.get<uint64_t>() <= static_cast<uint64_t>(most);
+      value.is_number_integer() && value.get<int64_t>() >= 0 && value.get<int64_t>() <= most;
   if (!is_count) throw DataError(fmt::format("{} is not a size", excerpt(value)));
   return value.get<int64_t>();
 }

@@ -2,11 +2,39 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/checked_json.h"
 
 namespace ripieno {
+namespace {
+
+using nlohmann::json;
+
+[[noreturn]] void refuse(const char* name, const json& value) {
+  throw DataError(fmt::format("{} cannot be {}", name, io::excerpt(value)));
+}
+
+double rate_of(const json& value) {
+  if (!value.is_number() || !std::isfinite(value.get<double>())) refuse("learning_rate", value);
+  return value.get<double>();
+}
+
+uint64_t seed_of(const json& value) {
+  const bool is_seed =
+      value.is_number_unsigned() || (value.is_number_integer() && value.get<int64_t>() >= 0);
+  if (!is_seed) refuse("seed", value);
+  return value.get<uint64_t>();
+}
+
+bool flag_of(const json& value) {
+  if (!value.is_boolean()) refuse("evaluation_pending", value);
+  return value.get<bool>();
+}
+
+}  // namespace
 
 io::State state_of(nn::Module& model) {
   io::State state;
@@ -43,13 +71,15 @@ nlohmann::json to_json(const Position& position) {
 
 Position position_from_json(const nlohmann::json& training_state) {
   try {
-    return {.step = training_state.at("step"),
-            .samples = training_state.at("samples"),
-            .optimizer_steps = training_state.at("optimizer_steps"),
-            .learning_rate = training_state.at("learning_rate"),
-            .seed = training_state.at("random").at("seed"),
-            .evaluation_pending = training_state.at("evaluation_pending")};
-  } catch (const nlohmann::json::exception& error) {
+    if (training_state.contains("data_fingerprint"))
+      io::text_member(training_state, "data_fingerprint");
+    return {.step = io::count_member(training_state, "step"),
+            .samples = io::count_member(training_state, "samples"),
+            .optimizer_steps = io::count_member(training_state, "optimizer_steps"),
+            .learning_rate = rate_of(io::member(training_state, "learning_rate")),
+            .seed = seed_of(io::member(io::member(training_state, "random"), "seed")),
+            .evaluation_pending = flag_of(io::member(training_state, "evaluation_pending"))};
+  } catch (const DataError& error) {
     throw DataError(fmt::format("the checkpoint is not of a training run: {}", error.what()));
   }
 }

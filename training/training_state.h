@@ -26,7 +26,7 @@ struct Position {
 };
 
 nlohmann::json to_json(const Position& position);
-// Throws DataError where a member is missing.
+// Throws DataError where a member is missing or is not what it must be.
 Position position_from_json(const nlohmann::json& training_state);
 
 }  // namespace ripieno

@@ -1,0 +1,56 @@
+#include "ripieno/training/training_state.h"
+
+#include <gmock/gmock.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/error.h"
+
+namespace ripieno {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+const Position kPosition = {.step = 3,
+                            .samples = 24,
+                            .optimizer_steps = 3,
+                            .learning_rate = 0.125,
+                            .seed = UINT64_MAX,
+                            .evaluation_pending = true};
+
+TEST(Position, ReadsBackAsItWasWritten) {
+  const Position read = position_from_json(to_json(kPosition));
+  EXPECT_EQ(to_json(read), to_json(kPosition));
+}
+
+TEST(Position, IsRefusedWhereAMemberIsNotWhatItMustBe) {
+  const auto expect_refused = [](const char* name, const nlohmann::json& value) {
+    nlohmann::json state = to_json(kPosition);
+    state[name] = value;
+    EXPECT_THAT([&] { position_from_json(state); },
+                ThrowsMessage<DataError>(HasSubstr("is not of a training run")))
+        << name << " " << value;
+  };
+  for (const char* name : {"step", "samples", "optimizer_steps"}) {
+    for (const nlohmann::json& value : std::initializer_list<nlohmann::json>{
+             -1, 1e300, 1.0, UINT64_MAX, true, nullptr, "3", nlohmann::json::array()})
+      expect_refused(name, value);
+  }
+  expect_refused("learning_rate", std::numeric_limits<double>::quiet_NaN());
+  expect_refused("learning_rate", nullptr);  // what NaN becomes in a file
+  expect_refused("learning_rate", "1");
+  expect_refused("evaluation_pending", 2);
+  expect_refused("random", {{"seed", -1}});
+  expect_refused("random", 7);
+  expect_refused("data_fingerprint", 7);
+}
+
+TEST(Position, IsRefusedOfWhatIsNoObject) {
+  for (const nlohmann::json& state : {nlohmann::json(), nlohmann::json(7), nlohmann::json::array()})
+    EXPECT_THROW(position_from_json(state), DataError) << state;
+}
+
+}  // namespace
+}  // namespace ripieno
