@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "foreign_json.h"
 #include "model_family.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/nn/gpt.h"
@@ -43,10 +44,6 @@ nn::GptOptions options_of(const Shapes& shapes, const json& heads, const json& d
   return options;
 }
 
-json value_in(const json& object, const char* key) {
-  return object.is_object() && object.contains(key) ? object[key] : json();
-}
-
 // What nn::Gpt always is. `key` absent means the same as transformers' default.
 void require_same(const json& config, const char* key, const json& ours, const json& standard) {
   const json value = config.value(key, standard);
@@ -66,10 +63,10 @@ void require_expressible(const json& config, int64_t channels) {
 }
 
 json their_configuration(const json& source, const Shapes& shapes, const json& ours) {
-  const json model = value_in(ours, "model");
-  json heads = value_in(source, "n_head");
-  if (heads.is_null()) heads = value_in(model, "heads");
-  const auto options = options_of(shapes, heads, value_in(model, "dropout"));
+  const json model = member(ours, "model");
+  json heads = member(source, "n_head");
+  if (heads.is_null()) heads = member(model, "heads");
+  const auto options = options_of(shapes, heads, member(model, "dropout"));
   json config = {{"model_type", "gpt2"},
                  {"architectures", {"GPT2LMHeadModel"}},
                  {"activation_function", "gelu_new"},
@@ -94,10 +91,10 @@ json their_configuration(const json& source, const Shapes& shapes, const json& o
 }
 
 json our_configuration(const json& config, const Shapes& shapes, const json& kept) {
-  json heads = value_in(config, "n_head");
-  const json kept_model = value_in(kept, "model");
-  if (heads.is_null()) heads = value_in(kept_model, "heads");
-  const auto options = options_of(shapes, heads, value_in(config, "resid_pdrop"));
+  json heads = member(config, "n_head");
+  const json kept_model = member(kept, "model");
+  if (heads.is_null()) heads = member(kept_model, "heads");
+  const auto options = options_of(shapes, heads, member(config, "resid_pdrop"));
   if (config.is_object()) require_expressible(config, options.channels);
   json model = kept_model.is_object() ? kept_model : json::object();
   model["kind"] = "gpt";

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "foreign_json.h"
 #include "model_family.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/tokenizer.h"
@@ -49,8 +50,7 @@ const ModelFamily& family_of_ours(const TensorSource& source) {
 }
 
 const ModelFamily& family_of_theirs(const TensorSource& source) {
-  const json type =
-      source.configuration.is_object() ? source.configuration.value("model_type", json()) : json();
+  const json& type = member(source.configuration, "model_type");
   for (const ModelFamily* family : kFamilies) {
     if (type == family->model_type) return *family;
     for (const SourceTensor& tensor : source.tensors) {
@@ -113,8 +113,10 @@ json training_state_of(const TensorSource& theirs, const ModelFamily& family,
                                                    size_in(shapes, "tokens.weight", 0))
                                .description()}};
   }
-  const json kept = state.value("configuration", json());
-  state["configuration"]["model"] = family.our_configuration(theirs.configuration, shapes, kept);
+  const json model =
+      family.our_configuration(theirs.configuration, shapes, member(state, "configuration"));
+  if (!member(state, "configuration").is_object()) state["configuration"] = json::object();
+  state["configuration"]["model"] = model;
   if (theirs.configuration.is_object()) state[kCarried] = {{"config", theirs.configuration}};
   return state;
 }
@@ -156,11 +158,8 @@ HuggingFaceModel to_hugging_face(const TensorSource& ours) {
   }
   require_complete(family, shapes);
   const json& state = ours.training_state;
-  const json carried = state.is_object() && state.contains(kCarried)
-                           ? state[kCarried].value("config", json())
-                           : json();
-  model.config = family.their_configuration(
-      carried, shapes, state.is_object() ? state.value("configuration", json()) : json());
+  model.config = family.their_configuration(member(member(state, kCarried), "config"), shapes,
+                                            member(state, "configuration"));
   return model;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "foreign_json.h"
 #include "ripieno/io/progress.h"
 #include "table.h"
 
@@ -130,11 +131,6 @@ std::string brief(const json& object) {
   return text;
 }
 
-const json& member(const json& object, const char* name) {
-  static const json kNothing;
-  return object.is_object() && object.contains(name) ? object[name] : kNothing;
-}
-
 std::string tokenizer_of(const json& description) {
   const json& characters = member(description, "characters");
   std::string text = brief(description);
@@ -158,6 +154,11 @@ std::string position_of(const json& state) {
   add("optimizer_steps", " steps of the optimizer");
   add("learning_rate", "learning rate ");
   return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string model_type_of(const json& configuration) {
+  const json& type = member(configuration, "model_type");
+  return type.is_string() ? type.get<std::string>() : "of another program";
 }
 
 // Lines of `columns` at most, broken after commas where that is possible.
@@ -195,8 +196,7 @@ std::string about(const TensorSource& source) {
   add("model", brief(member(configuration, "model")));
   add("optimizer", brief(member(configuration, "optimizer")));
   add("tokenizer", tokenizer_of(member(source.training_state, "tokenizer")));
-  if (source.configuration.is_object())
-    add("config", source.configuration.value("model_type", std::string("of another program")));
+  if (source.configuration.is_object()) add("config", model_type_of(source.configuration));
   return table.text();
 }
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "foreign_json.h"
 #include "model_family.h"
 
 namespace ripieno::tools {
@@ -10,15 +11,15 @@ using nlohmann::json;
 // Sizes that both say must agree; the rotary embedding, epsilon and the like only config.json
 // knows.
 void require_size(const json& config, const char* key, int64_t found) {
-  if (!config.contains(key) || config[key] != found)
+  if (member(config, key) != found)
     differ(fmt::format("config.json's {} is {}, the tensors say {}", key,
-                       config.value(key, json()).dump(), found));
+                       member(config, key).dump(), found));
 }
 
 int64_t count_in(const json& config, const char* key) {
-  if (!config.contains(key) || !config[key].is_number_integer() || config[key] <= 0)
-    differ(fmt::format("config.json has no {}", key));
-  return config[key].get<int64_t>();
+  const json& count = member(config, key);
+  if (!count.is_number_integer() || count <= 0) differ(fmt::format("config.json has no {}", key));
+  return count.get<int64_t>();
 }
 
 void require_sizes(const json& config, const Shapes& shapes) {
@@ -49,10 +50,10 @@ json our_configuration(const json& config, const Shapes& shapes, const json&) {
           {"vocab", config["vocab_size"]},
           {"layers", config["num_hidden_layers"]},
           {"heads", heads},
-          {"key_value_heads", config.value("num_key_value_heads", heads)},
+          {"key_value_heads", config.value("num_key_value_heads", json(heads))},
           {"channels", config["hidden_size"]},
           {"hidden", config["intermediate_size"]},
-          {"context", config.value("max_position_embeddings", 0)}};
+          {"context", member(config, "max_position_embeddings")}};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "foreign_json.h"
 #include "hugging_face.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/safetensors.h"
@@ -12,20 +13,6 @@ namespace ripieno::tools {
 namespace {
 
 using nlohmann::json;
-
-constexpr int64_t kIndexLimit = 100'000'000;  // bytes, as of a file's header
-
-json read_json(const io::FileSystem& files, const std::string& path) {
-  const int64_t bytes = files.open(path)->size();
-  if (bytes > kIndexLimit)
-    throw DataError(fmt::format("{} has {} bytes, too many for what it is", path, bytes));
-  try {
-    return json::parse(io::read_file(files, path));
-  } catch (const json::parse_error& error) {
-    throw DataError(
-        fmt::format("{} is not JSON at byte {}; fetch or write it anew", path, error.byte));
-  }
-}
 
 // Where the index says that each tensor lies: the name of the file, by the tensor's.
 std::map<std::string, std::string> weight_map(const io::FileSystem& files,
@@ -109,7 +96,7 @@ class SafetensorsSource final : public TensorSource {
     const auto ours = metadata_.find(kOurMetadata);
     if (ours == metadata_.end()) return;
     try {
-      const json kept = json::parse(ours->second);
+      const json kept = parse_json(ours->second);
       step = kept.at("step").get<int64_t>();
       training_state = kept.at("training_state");
       has_our_names = kept.at("names") == "ours";

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "ripieno/core/error.h"
 #include "ripieno/training/exit_status.h"
 
@@ -16,6 +14,15 @@ void require_ours(const io::FileSystem& files, const std::string& directory) {
     if (!name.ends_with(".safetensors") && !name.ends_with(".json") && !name.ends_with(".npy"))
       throw UsageError(fmt::format("{} holds {}, which no conversion writes; choose another name",
                                    directory, name));
+  }
+}
+
+bool is_directory_at(const io::FileSystem& files, const std::string& path) {
+  try {
+    files.names_in(path);
+    return true;
+  } catch (const StorageError&) {  // a file
+    return false;
   }
 }
 
@@ -41,8 +48,9 @@ void take_the_place_of(io::FileSystem& files, const std::string& path, const std
 
 void write_aside(io::FileSystem& files, const std::string& path, bool force,
                  const std::function<void(const std::string& aside)>& write) {
-  const bool exists = files.exists(path), is_directory = std::filesystem::is_directory(path);
+  const bool exists = files.exists(path);
   if (exists && !force) throw UsageError(path + " exists; --force replaces it");
+  const bool is_directory = exists && is_directory_at(files, path);
   if (is_directory) require_ours(files, path);
   const std::string aside = path + ".partial";
   try {

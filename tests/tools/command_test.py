@@ -130,6 +130,10 @@ class Command(ProgramTest):
         self.assertIn(shard.name, self.ripieno("verify", "run", status=65))
         self.ripieno("verify", "run/checkpoints/step_00000010")
 
+    def test_verify_says_where_there_is_nothing_whole(self):
+        (self.directory / "cut" / "checkpoints" / "step_00000009.partial").mkdir(parents=True)
+        self.assertIn("holds no whole checkpoint", self.ripieno("verify", "cut", status=65))
+
     def test_a_damaged_checkpoint_is_not_converted(self):
         piece = json.loads((self.checkpoint / "manifest.json").read_text())["tensors"][0]["pieces"][0]
         shard = self.checkpoint / piece["file"]

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "hugging_face.h"
+#include "io/crashing_file_system.h"
 #include "io/temporary_directory.h"
 #include "ripieno/core/error.h"
 #include "ripieno/training/exit_status.h"
@@ -110,6 +111,9 @@ TEST(Conversion, BelievesNoIndexThatItsFilesContradict) {
   refuses({{"a.weight", second}, {"a.bias", first}}, "which does not have it");
   refuses({{"a.weight", first}, {"a.bias", second}, {"b", second}}, "which does not have it");
   refuses({{"a.weight", first}, {"a.bias", 3}}, "no weight_map");
+  write_safetensors(local_files(), directory / "x/all.safetensors",
+                    as_named(source, TargetFormat::safetensors), kUnlimited, false, ignore);
+  refuses({{"a.weight", "all.safetensors"}}, "lists 1 tensors, its files have 2");
   io::local_files().remove_all(directory / ("x/" + second));
   io::write_file(local_files(), directory / ("x/" + second),
                  io::read_file(local_files(), directory / ("x/" + first)));
@@ -158,6 +162,40 @@ TEST(Conversion, LeavesACheckpointsDirectoryOfOthersAlone) {
                          as_named(source, TargetFormat::checkpoint), true, ignore);
       },
       ThrowsMessage<UsageError>(HasSubstr("holds other checkpoints")));
+}
+
+// What a power cut after `operations` leaves of a conversion to out/x; false where it was done.
+bool is_cut_while_converting(io::CrashingFileSystem& files, int operations) {
+  files.make_directories("out");
+  files.sync_directory(".");
+  files.cut_power_after(operations);
+  bool is_cut = false;
+  try {
+    write_safetensors(files, "out/x", as_named(of_two_kinds(), TargetFormat::safetensors), 64,
+                      false, ignore);
+  } catch (const io::PowerCut&) {
+    is_cut = true;
+  }
+  return is_cut;
+}
+
+TEST(Conversion, IsWholeOrAbsentAfterAPowerCutAtAnyOperation) {
+  using Survives = io::CrashingFileSystem::Survives;
+  bool is_cut = true;
+  for (int operations = 0; is_cut; ++operations) {
+    for (const auto survives : {Survives::what_was_synced, Survives::every_name, Survives::some}) {
+      io::CrashingFileSystem files;
+      is_cut = is_cut_while_converting(files, operations);
+      files.restart(survives, static_cast<unsigned>(operations));
+      if (!files.exists("out/x")) {
+        EXPECT_TRUE(is_cut);
+        continue;
+      }
+      const auto written = open_source(files, "out/x");
+      ASSERT_EQ(written->tensors.size(), 2u);
+      EXPECT_EQ(written->read(1).to_vector<float>(), of_two_kinds().read(1).to_vector<float>());
+    }
+  }
 }
 
 TEST(WriteAside, LeavesWhatWasThereWhereWritingFails) {

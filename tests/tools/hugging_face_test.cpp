@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "foreign_json.h"
 #include "ripieno/core/error.h"
 #include "tools/memory_source.h"
 
@@ -165,6 +166,27 @@ TEST(HuggingFace, ALlamaNeedsAConfigurationThatFitsIt) {
   expect_refused(
       llama, [](auto& s) { s.remove("model.layers.0.mlp.up_proj.weight"); },
       "blocks.0.up.weight is missing");
+}
+
+TEST(HuggingFace, AConfigurationOfAnyShapeIsRefusedOrTaken) {
+  for (const char* text : {"[]", "3", "{}", R"({"model_type": ["gpt2"]})",
+                           R"({"model_type": "gpt2", "n_head": {}, "n_inner": []})"}) {
+    for (MemorySource source : {tiny_gpt2(), tiny_llama()}) {
+      source.configuration = nlohmann::json::parse(text);
+      EXPECT_THROW(from_hugging_face(source), ConfigurationError) << text;
+    }
+  }
+  MemorySource odd = tiny_llama();
+  odd.configuration["num_key_value_heads"] = "two";
+  odd.training_state = {{"configuration", "none"}};
+  EXPECT_TRUE(from_hugging_face(odd).training_state["configuration"].is_object());
+}
+
+TEST(ForeignJson, IsNotReadBeyondItsLimits) {
+  EXPECT_THAT([] { parse_json(std::string(1'000'000, '[')); },
+              ThrowsMessage<DataError>(HasSubstr("100 levels deep")));
+  EXPECT_THAT([] { parse_json(R"({"a": tru})"); },
+              ThrowsMessage<DataError>(HasSubstr("not JSON at byte")));
 }
 
 TEST(HuggingFace, AnotherModelKeepsItsNamesOrIsRefused) {
