@@ -71,6 +71,14 @@ TEST(Conversion, WritesParametersAloneUnlessAllIsAskedFor) {
   EXPECT_EQ(as_named(source, TargetFormat::checkpoint).targets.size(), 3u);
 }
 
+TEST(Conversion, RefusesTwoTensorsOfOneName) {
+  MemorySource source = of_two_kinds();
+  source.add("a.bias", {3}, io::StateKind::buffer);
+  EXPECT_EQ(as_named(source, TargetFormat::safetensors).targets.size(), 2u);
+  EXPECT_THAT([&] { as_named(source, TargetFormat::safetensors, true); },
+              ThrowsMessage<ConfigurationError>(HasSubstr("two kinds are named a.bias")));
+}
+
 TEST(Conversion, RoundsParametersAndNothingElse) {
   MemorySource source = of_two_kinds();
   source.set("a.bias", Tensor::full({31}, 1.0 + 0x1p-8 + 0x1p-20));  // just above the middle
@@ -136,17 +144,20 @@ TEST(Conversion, GivesEveryTensorAFileOfItsOwnForNumpy) {
 TEST(Conversion, ReplacesNothingUnlessToldTo) {
   const TemporaryDirectory directory;
   const MemorySource source = of_two_kinds();
-  const auto write = [&](bool force) {
+  const auto write_file = [&](bool force) {
     write_safetensors(local_files(), directory / "x", as_named(source, TargetFormat::safetensors),
                       kUnlimited, force, ignore);
+  };
+  const auto write_run = [&](bool force) {
     write_checkpoint(local_files(), directory / "run", as_named(source, TargetFormat::checkpoint),
                      force, ignore);
   };
-  write(false);
-  EXPECT_THROW(write(false), UsageError);
-  local_files().remove_all(directory / "x");
-  EXPECT_THROW(write(false), UsageError);
-  write(true);
+  for (const std::function<void(bool)>& write :
+       {std::function<void(bool)>(write_file), std::function<void(bool)>(write_run)}) {
+    write(false);
+    EXPECT_THROW(write(false), UsageError);
+    write(true);
+  }
   EXPECT_THAT(local_files().names_in(directory.path()), testing::ElementsAre("run", "x"));
   EXPECT_THAT(local_files().names_in(directory / "run/checkpoints"),
               testing::ElementsAre("step_00000007"));
