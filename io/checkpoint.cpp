@@ -117,6 +117,8 @@ int64_t Checkpoint::step() const { return manifest_->step; }
 
 int Checkpoint::world_size() const { return manifest_->world_size; }
 
+CommitMode Checkpoint::commit_mode() const { return manifest_->commit; }
+
 const nlohmann::json& Checkpoint::training_state() const { return manifest_->training_state; }
 
 std::vector<CheckpointTensor> Checkpoint::tensors() const {

@@ -67,6 +67,7 @@ class Checkpoint {
   int64_t step() const;
   // The number of ranks that saved it; any number may load it.
   int world_size() const;
+  CommitMode commit_mode() const;
   const nlohmann::json& training_state() const;
   std::vector<CheckpointTensor> tensors() const;
 

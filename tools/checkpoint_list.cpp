@@ -29,11 +29,11 @@ int64_t bytes_in(const std::string& directory, const std::vector<std::string>& n
   return bytes;
 }
 
-std::string state_named(const std::string& suffix) {
-  if (suffix == io::kPartial) return "being written, or cut short";
-  if (suffix == io::kDamaged) return "damaged, set aside";
-  if (suffix == io::kReplaced) return "whole, saved again since";
-  return "whole";
+std::string state_of(const io::FileSystem& files, const io::StepDirectory& found) {
+  if (io::is_unfinished(files, found)) return "being written, or cut short";
+  if (found.suffix == io::kDamaged) return "damaged, set aside";
+  if (found.suffix == io::kReplaced) return "whole, saved again since";
+  return io::is_candidate(files, found) ? "whole" : "set aside";
 }
 
 // The manifest's checksum is compared; those of the numbers are not.
@@ -58,10 +58,10 @@ std::vector<ListedCheckpoint> list_checkpoints(const io::FileSystem& files,
   std::vector<ListedCheckpoint> list;
   for (const auto& found : io::step_directories(files, directory)) {
     ListedCheckpoint listed{.path = found.path, .step = found.step};
-    listed.state = state_named(found.suffix);
+    listed.state = state_of(files, found);
     listed.bytes = bytes_in(found.path, files.names_in(found.path));
     listed.saved_at = modified_at(fmt::format("{}/{}", found.path, io::kManifestName));
-    if (found.suffix.empty() || found.suffix == io::kReplaced) open(files, listed);
+    if (io::is_candidate(files, found)) open(files, listed);
     list.push_back(std::move(listed));
   }
   return list;

@@ -12,6 +12,7 @@ class CheckpointSource final : public TensorSource {
     training_state = checkpoint_.training_state();
     step = checkpoint_.step();
     world_size = checkpoint_.world_size();
+    commit_mode = io::name_of(checkpoint_.commit_mode());
     for (auto& tensor : checkpoint_.tensors())
       tensors.push_back({std::move(tensor.name), tensor.kind, tensor.dtype, tensor.shape});
   }

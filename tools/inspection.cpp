@@ -187,6 +187,7 @@ std::string about(const TensorSource& source) {
   if (source.step) {
     std::string text = io::with_thousands(*source.step);
     if (source.world_size) text += ", saved by " + counted(*source.world_size, "rank");
+    if (!source.commit_mode.empty()) text += ", committed by " + source.commit_mode;
     add("step", text);
   }
   if (source.format == TensorSource::Format::safetensors)
@@ -251,6 +252,7 @@ json to_json(const TensorSource& source) {
                  {"tensors", tensors}};
   if (source.step) result["step"] = *source.step;
   if (source.world_size) result["world_size"] = *source.world_size;
+  if (!source.commit_mode.empty()) result["commit"] = source.commit_mode;
   if (!source.configuration.is_null()) result["config"] = source.configuration;
   return result;
 }

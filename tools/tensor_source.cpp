@@ -4,6 +4,7 @@
 
 #include "hugging_face.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint.h"
 #include "ripieno/io/step_directory.h"
 #include "ripieno/training/exit_status.h"
 
@@ -19,10 +20,9 @@ std::string without_slash(std::string path) {
 std::unique_ptr<TensorSource> open_newest(const io::FileSystem& files,
                                           const std::string& directory) {
   std::string why;
-  for (const auto& candidate : io::step_directories(files, directory)) {
-    if (!candidate.suffix.empty() && candidate.suffix != io::kReplaced) continue;
+  for (const std::string& candidate : io::candidates_in(files, directory)) {
     try {
-      return open_checkpoint(files, candidate.path);
+      return open_checkpoint(files, candidate);
     } catch (const DataError& error) {
       why = fmt::format(": {}", error.what());
     } catch (const StorageError& error) {

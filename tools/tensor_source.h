@@ -38,7 +38,9 @@ class TensorSource {
   nlohmann::json training_state;  // null where there is none
   nlohmann::json configuration;   // what config.json beside safetensors says; null without one
   std::optional<int64_t> step = {};
-  std::optional<int> world_size = {};  // ranks that saved it
+  // Of checkpoints: the ranks that saved it, and how it was committed.
+  std::optional<int> world_size = {};
+  std::string commit_mode = {};
   // Of safetensors:
   std::vector<std::string> file_paths = {};
   bool has_our_names = false;  // written by us, with the names of the checkpoint

@@ -32,11 +32,10 @@ void verify_checkpoint(const io::FileSystem& files, const std::string& path, boo
 int verify_all(const io::FileSystem& files, const std::string& directory, bool quiet) {
   int status = 0;
   bool is_empty = true;
-  for (const auto& found : io::step_directories(files, directory)) {
-    if (!found.suffix.empty() && found.suffix != io::kReplaced) continue;
+  for (const std::string& path : io::candidates_in(files, directory)) {
     is_empty = false;
     try {
-      verify_checkpoint(files, found.path, quiet);
+      verify_checkpoint(files, path, quiet);
     } catch (const Error& error) {
       fmt::print(stderr, "ripieno: {}\n", error.what());
       if (status == 0) status = static_cast<int>(exit_status_of(error));

@@ -19,8 +19,6 @@ constexpr int64_t kShardBytes = int64_t{1} << 29;
 struct Place {
   std::string checkpoints;
   int64_t step;
-
-  std::string path() const { return checkpoints + "/" + io::step_name(step); }
 };
 
 Place place_of(const std::string& path, int64_t step) {
@@ -57,6 +55,16 @@ std::vector<std::vector<std::size_t>> split(const std::vector<Target>& targets) 
   return runs;
 }
 
+// After a failure, which is the one to tell; the next save removes what is left.
+void remove_unfinished(io::FileSystem& files, const std::string& checkpoints) {
+  try {
+    for (const auto& found : io::step_directories(files, checkpoints)) {
+      if (io::is_unfinished(files, found)) files.remove_all(found.path);
+    }
+  } catch (const StorageError&) {
+  }
+}
+
 // What one rank saves; rank 0 names every tensor, and so keeps their order.
 io::State state_of(const Conversion& conversion, const std::vector<std::size_t>& run, int rank,
                    const Written& written) {
@@ -85,6 +93,7 @@ std::string write_checkpoint(io::FileSystem& files, const std::string& path,
   files.make_directories(place.checkpoints);
   const auto runs = split(conversion.targets);
   const int size = static_cast<int>(runs.size());
+  const io::CommitMode commit = io::probe_commit_mode(files, place.checkpoints);
   std::random_device random;
   const std::string attempt = fmt::format("convert_{:08x}{:08x}", random(), random());
   const nlohmann::json training_state =
@@ -94,18 +103,19 @@ std::string write_checkpoint(io::FileSystem& files, const std::string& path,
       io::save_checkpoint(files, place.checkpoints, place.step,
                           state_of(conversion, runs[static_cast<std::size_t>(rank)], rank, written),
                           training_state,
-                          {.rank = rank, .size = size, .attempt = attempt, .keep = {.newest = 0}});
+                          {.rank = rank,
+                           .size = size,
+                           .attempt = attempt,
+                           .commit = commit,
+                           .keep = {.newest = 0}});
     }
   } catch (...) {
-    try {
-      files.remove_all(place.path() + std::string(io::kPartial));
-    } catch (const StorageError&) {
-      // The failure that led here is the one to tell; the next save removes what is left.
-    }
+    remove_unfinished(files, place.checkpoints);
     throw;
   }
-  files.remove_all(place.path() + std::string(io::kReplaced));
-  return place.path();
+  files.remove_all(
+      fmt::format("{}/{}{}", place.checkpoints, io::step_name(place.step), io::kReplaced));
+  return io::candidates_in(files, place.checkpoints).at(0);
 }
 
 }  // namespace ripieno::tools

@@ -21,7 +21,7 @@ TEST(Inspection, ReadsNoNumbers) {
   const std::string path = directory / "step_00000007";
   local_files().remove_all(path + "/shard_00000_of_00002.h5");
   const std::string text = to_text(*open_source(local_files(), path), false);
-  EXPECT_THAT(text, HasSubstr("7, saved by 2 ranks"));
+  EXPECT_THAT(text, HasSubstr("7, saved by 2 ranks, committed by rename"));
   EXPECT_THAT(text, HasSubstr("parameters: 5 tensors, 236 elements, 684 B, 424 B float32 + "
                               "198 B bfloat16 + 62 B float16"));
 }
