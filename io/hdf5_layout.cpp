@@ -22,6 +22,13 @@ Hdf5Handle property_list(hid_t kind) {
   return {H5Pcreate(kind), H5Pclose, "hdf5: make a property list"};
 }
 
+Hdf5Handle creation_list() {
+  Hdf5Handle list = property_list(H5P_DATASET_CREATE);
+  // The same bytes each time.
+  check_hdf5(H5Pset_obj_track_times(list.get(), false), "hdf5: lay out a file");
+  return list;
+}
+
 Hdf5Handle create_file(Hdf5Memory& memory) {
   const Hdf5Handle access = memory.access();
   const std::string what = "hdf5: lay out a file";
@@ -163,32 +170,33 @@ std::vector<std::size_t> order_by_offset(const std::vector<Hdf5Block>& blocks) {
 Hdf5Layout::Hdf5Layout() {
   const Hdf5Lock lock;
   file_ = create_file(memory_);
+  link_ = property_list(H5P_LINK_CREATE);
+  check_hdf5(H5Pset_create_intermediate_group(link_.get(), 1), "hdf5: lay out a file");
+  contiguous_ = creation_list();
+  check_hdf5(H5Pset_layout(contiguous_.get(), H5D_CONTIGUOUS), "hdf5: lay out a file");
+  check_hdf5(H5Pset_alloc_time(contiguous_.get(), H5D_ALLOC_TIME_EARLY), "hdf5: lay out a file");
+  check_hdf5(H5Pset_fill_time(contiguous_.get(), H5D_FILL_TIME_NEVER), "hdf5: lay out a file");
 }
 
 Hdf5Layout::~Hdf5Layout() {
   const Hdf5Lock lock;
-  Hdf5Handle closed = std::move(file_);
+  link_ = {};
+  contiguous_ = {};
+  file_ = {};
 }
 
 void Hdf5Layout::create(const std::string& path, DType dtype, const Shape& shape, hid_t creation,
                         Hdf5Handle& data_set) {
   const std::string what = "hdf5: make data set " + path;
-  const Hdf5Handle link = property_list(H5P_LINK_CREATE);
-  check_hdf5(H5Pset_create_intermediate_group(link.get(), 1), what);
-  check_hdf5(H5Pset_obj_track_times(creation, false), what);  // the same bytes each time
   data_set = {H5Dcreate2(file_.get(), path.c_str(), hdf5_type(dtype).get(), hdf5_space(shape).get(),
-                         link.get(), creation, H5P_DEFAULT),
+                         link_.get(), creation, H5P_DEFAULT),
               H5Dclose, what};
 }
 
 int64_t Hdf5Layout::add(const std::string& path, DType dtype, const Shape& shape) {
   const Hdf5Lock lock;
-  const Hdf5Handle creation = property_list(H5P_DATASET_CREATE);
-  check_hdf5(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), "hdf5: " + path);
-  check_hdf5(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), "hdf5: " + path);
-  check_hdf5(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), "hdf5: " + path);
   Hdf5Handle data_set;
-  create(path, dtype, shape, creation.get(), data_set);
+  create(path, dtype, shape, contiguous_.get(), data_set);
   if (shape.elements() == 0) return 0;
   const haddr_t offset = H5Dget_offset(data_set.get());
   if (offset == HADDR_UNDEF) throw DataError("hdf5: " + path + " was given no place in the file");
@@ -202,7 +210,7 @@ void Hdf5Layout::add_virtual(const std::string& path, DType dtype, const Shape& 
     return;
   }
   const Hdf5Lock lock;
-  const Hdf5Handle creation = property_list(H5P_DATASET_CREATE);
+  const Hdf5Handle creation = creation_list();
   set_fill_value(creation.get(), dtype);
   for (const Hdf5Source& source : sources) map_source(creation.get(), shape, source);
   Hdf5Handle data_set;

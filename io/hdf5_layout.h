@@ -44,6 +44,7 @@ class Hdf5Layout {
 
   Hdf5Memory memory_;
   Hdf5Handle file_;
+  Hdf5Handle link_, contiguous_;  // property lists, which take long to make
 };
 
 // A tensor, wherever it lives, and where in the file its numbers go.
