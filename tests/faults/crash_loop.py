@@ -185,9 +185,10 @@ class CrashLoop:
                     attempt.wait(timeout=300)
                     is_killed = False
             finally:
-                for process in [*descendants(attempt.pid), attempt.pid]:
-                    send_kill(process)
-                attempt.wait()
+                if attempt.poll() is None:  # else its number may be another's by now
+                    for process in [*descendants(attempt.pid), attempt.pid]:
+                        send_kill(process)
+                    attempt.wait()
             if not is_killed and attempt.returncode != 0:
                 raise Lost(f"a start failed with {attempt.returncode}: {run.said()}")
             starts = self.check(run, whole, starts)
