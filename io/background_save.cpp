@@ -89,8 +89,12 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
                             const SaveOptions& options, std::function<void()> before, Copy copy) {
   if (save_ != nullptr)
     fail("BackgroundSaver::start: a save is under way, or untold; wait() first");
-  auto save = std::make_unique<Save>(
-      Save{{step, "", 0}, {}, mine, training_state, options, std::move(before)});
+  auto save = std::make_unique<Save>();
+  save->ended.step = step;
+  save->written = mine;
+  save->training_state = training_state;
+  save->options = options;
+  save->before = std::move(before);
   try {
     if (copy == Copy::yes) {
       reserve(mine);
