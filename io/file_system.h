@@ -18,8 +18,8 @@ namespace ripieno::io {
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
-  // Takes the space for a file of this many bytes now, where the file system can: a full disk is
-  // then met before the first byte is written.
+  // Announces a file of this many bytes: a disk without room for it is met before the first byte is
+  // written, and large files are written the fastest way.
   virtual void reserve(int64_t bytes) = 0;
   virtual void append(std::span<const std::byte> bytes) = 0;
   // Once it returns, the bytes would survive a power cut. After a failure the file is lost: the
