@@ -22,6 +22,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/random.h"
+#include "ripieno/io/background_save.h"
 #include "ripieno/io/checkpoint.h"
 
 namespace {
@@ -89,6 +90,8 @@ class Benchmark {
         state_(random_state(arguments.bytes, arguments.tensors)) {}
 
   void measure(int ranks) {
+    savers_.clear();
+    savers_.resize(static_cast<std::size_t>(ranks));
     save(ranks);
     lay_out_raw_files();
     std::vector<Times> raw, saved;
@@ -145,11 +148,17 @@ class Benchmark {
     for (auto i = static_cast<std::size_t>(ranks); i < raw_files_.size(); ++i) write(i);
   }
 
+  // As a run does, which keeps from save to save how its files are laid out.
   void save(int ranks) {
     on_each_rank(ranks, [&](int rank) {
-      io::save_checkpoint(io::local_files(), directory_, 1, io::share_of(state_, rank, ranks),
-                          nlohmann::json::object(),
-                          {.rank = rank, .size = ranks, .attempt = std::to_string(attempt_)});
+      auto& saver = savers_[static_cast<std::size_t>(rank)];
+      if (saver == nullptr)
+        saver = std::make_unique<io::BackgroundSaver>(io::local_files(), directory_);
+      saver->start(1, io::share_of(state_, rank, ranks), nlohmann::json::object(),
+                   {.rank = rank, .size = ranks, .attempt = std::to_string(attempt_)}, {},
+                   io::BackgroundSaver::Copy::no);
+      const auto ended = saver->wait();
+      if (!ended->failure.empty()) throw StorageError(ended->failure);
     });
     ++attempt_;
   }
@@ -208,6 +217,7 @@ class Benchmark {
   const io::State state_;
   std::vector<RawFile> raw_files_;
   std::unique_ptr<std::byte[], Free> memory_;
+  std::vector<std::unique_ptr<io::BackgroundSaver>> savers_;  // by rank
   int attempt_ = 0;
 };
 

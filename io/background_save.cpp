@@ -9,6 +9,7 @@
 
 #include "ripieno/core/copy.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/shard.h"
 
 namespace ripieno::io {
 namespace {
@@ -76,7 +77,9 @@ struct BackgroundSaver::Save {
 };
 
 BackgroundSaver::BackgroundSaver(FileSystem& files, std::string checkpoints_directory)
-    : files_(files), directory_(std::move(checkpoints_directory)) {}
+    : files_(files),
+      directory_(std::move(checkpoints_directory)),
+      layouts_(std::make_shared<CheckpointLayouts>()) {}
 
 BackgroundSaver::~BackgroundSaver() = default;
 
@@ -94,6 +97,7 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
   save->written = mine;
   save->training_state = training_state;
   save->options = options;
+  save->options.layouts = layouts_;
   save->before = std::move(before);
   try {
     if (copy == Copy::yes) {

@@ -64,6 +64,7 @@ class BackgroundSaver {
 
   FileSystem& files_;
   const std::string directory_;
+  const std::shared_ptr<CheckpointLayouts> layouts_;
   State staging_;  // like the newest state, in memory of its own on the CPU
   std::unique_ptr<Save> save_;
   std::atomic<bool> copied_ = true, ended_ = true;

@@ -20,6 +20,8 @@
 
 namespace ripieno::io {
 
+struct CheckpointLayouts;
+
 struct SaveOptions {
   int rank = 0;
   int size = 1;
@@ -32,6 +34,8 @@ struct SaveOptions {
   std::stop_token stop = {};
   // The same on all ranks: probe_commit_mode().
   CommitMode commit = CommitMode::rename;
+  // Of a rank's saves, one after the other: what the next one need not work out again.
+  std::shared_ptr<CheckpointLayouts> layouts = {};
   Retention keep = {};  // of the checkpoints up to this step
 };
 

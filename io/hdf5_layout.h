@@ -9,17 +9,9 @@
 #include "ripieno/core/tensor.h"
 #include "ripieno/io/file_system.h"
 #include "ripieno/io/hdf5_memory.h"
+#include "ripieno/io/hdf5_plan.h"
 
 namespace ripieno::io {
-
-// Elements of a virtual data set, a dense run from `begin` on, that lie in a data set of another
-// file.
-struct Hdf5Source {
-  std::string file;  // relative to the file of the virtual data set
-  std::string data_set;
-  Shape shape;  // of that data set, all of which is taken
-  int64_t begin;
-};
 
 class Hdf5Layout {
  public:

@@ -39,6 +39,8 @@ class Save {
         directory_(directory),
         step_(step),
         options_(options),
+        layouts_(options.layouts != nullptr ? options.layouts
+                                            : std::make_shared<CheckpointLayouts>()),
         placement_(files, directory, step, options.attempt, options.commit) {}
 
   void as_rank_0(const State& mine, const nlohmann::json& training_state);
@@ -64,6 +66,7 @@ class Save {
   const std::string& directory_;
   const int64_t step_;
   const SaveOptions& options_;
+  const std::shared_ptr<CheckpointLayouts> layouts_;
   Placement placement_;
 };
 
@@ -73,7 +76,8 @@ void Save::as_other_rank(const State& mine) {
   bool was_told = false;
   try {
     files_.make_directories(placement_.path());
-    side.shard = write_shard(files_, placement_.path(), options_.rank, options_.size, mine);
+    side.shard =
+        write_shard(files_, placement_.path(), options_.rank, options_.size, mine, layouts_->shard);
     was_told = true;
     write_side(side);
   } catch (const std::exception& error) {
@@ -104,8 +108,10 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
         if (failure == nullptr) failure = std::current_exception();
       }
     };
-    note_failure(
-        [&] { shards.push_back(write_shard(files_, placement_.path(), 0, options_.size, mine)); });
+    note_failure([&] {
+      shards.push_back(
+          write_shard(files_, placement_.path(), 0, options_.size, mine, layouts_->shard));
+    });
     if (shards.empty()) try_to([&] { files_.remove_all(shard_path(0)); });
     // Also after a failure: tidying must not meet a rank that still writes.
     note_failure([&] { collect_others(shards); });
@@ -210,7 +216,7 @@ Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& tra
 }
 
 void Save::commit(Manifest manifest) {
-  manifest.files.push_back(write_view(files_, placement_.path(), manifest.tensors));
+  manifest.files.push_back(write_view(files_, placement_.path(), manifest.tensors, layouts_->view));
   std::set<std::string> names;
   for (const SavedFile& file : manifest.files) names.insert(file.name);
   placement_.remove_strangers([&](const std::string& name) { return names.contains(name); });

@@ -61,6 +61,22 @@ std::string unused_path(std::set<std::string>& used, const StateTensor& tensor) 
   return path;
 }
 
+void lay_out(std::vector<Hdf5DataSetPlan> plan, LaidOut& laid_out) {
+  if (laid_out.layout != nullptr && laid_out.plan == plan) return;
+  auto layout = std::make_shared<Hdf5Layout>();
+  std::vector<int64_t> offsets(plan.size());
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    const auto& [path, dtype, shape, sources] = plan[i];
+    if (sources.empty()) {
+      offsets[i] = layout->add(path, dtype, shape);
+    } else {
+      layout->add_virtual(path, dtype, shape, sources);
+    }
+  }
+  layout->finish();
+  laid_out = {std::move(plan), std::move(layout), std::move(offsets)};
+}
+
 }  // namespace
 
 std::string shard_name(int rank, int size) {
@@ -72,53 +88,58 @@ std::string side_name(int rank, int size) {
 }
 
 Shard write_shard(FileSystem& files, const std::string& directory, int rank, int size,
-                  const State& mine) {
+                  const State& mine, LaidOut& laid_out) {
   Shard shard{{shard_name(rank, size), 0, 0}, {}};
-  Hdf5Layout layout;
-  std::vector<Hdf5Block> blocks;
+  std::vector<Hdf5DataSetPlan> plan;
   std::set<std::string> paths;
   for (const StateTensor& tensor : mine) {
     check_tensor(tensor);
     SavedTensor saved{tensor.name, tensor.kind, tensor.dtype, tensor.shape, {}};
     if (tensor.count() > 0) {
-      Piece piece{.file = shard.file.name,
-                  .data_set = unused_path(paths, tensor),
-                  .begin = tensor.begin,
-                  .count = tensor.count(),
-                  .bytes = static_cast<int64_t>(tensor.part.bytes())};
-      piece.file_offset =
-          layout.add(piece.data_set, tensor.dtype, shape_in_shard(piece, tensor.shape));
+      const Piece piece{.file = shard.file.name,
+                        .data_set = unused_path(paths, tensor),
+                        .begin = tensor.begin,
+                        .count = tensor.count(),
+                        .bytes = static_cast<int64_t>(tensor.part.bytes())};
+      plan.push_back({piece.data_set, tensor.dtype, shape_in_shard(piece, tensor.shape), {}});
       saved.pieces.push_back(piece);
-      blocks.push_back({piece.file_offset, tensor.part});
     }
     shard.tensors.push_back(std::move(saved));
   }
-  layout.finish();
+  lay_out(std::move(plan), laid_out);
 
+  std::vector<Hdf5Block> blocks;
+  for (const StateTensor& tensor : mine) {
+    if (tensor.count() > 0) blocks.push_back({laid_out.offsets[blocks.size()], tensor.part});
+  }
   const Hdf5Written written =
-      write_laid_out(files, directory + "/" + shard.file.name, layout, blocks);
+      write_laid_out(files, directory + "/" + shard.file.name, *laid_out.layout, blocks);
   shard.file.bytes = written.bytes;
   shard.file.outside_hash = written.outside_hash;
-  auto hash = written.block_hashes.begin();
+  std::size_t block = 0;
   for (SavedTensor& tensor : shard.tensors) {
-    for (Piece& piece : tensor.pieces) piece.hash = *hash++;
+    for (Piece& piece : tensor.pieces) {
+      piece.file_offset = blocks[block].offset;
+      piece.hash = written.block_hashes[block++];
+    }
   }
   return shard;
 }
 
 SavedFile write_view(FileSystem& files, const std::string& directory,
-                     const std::vector<SavedTensor>& tensors) {
-  Hdf5Layout layout;
+                     const std::vector<SavedTensor>& tensors, LaidOut& laid_out) {
+  std::vector<Hdf5DataSetPlan> plan;
   for (const SavedTensor& tensor : tensors) {
     std::vector<Hdf5Source> sources;
     for (const Piece& piece : tensor.pieces)
       sources.push_back(
           {piece.file, piece.data_set, shape_in_shard(piece, tensor.shape), piece.begin});
-    layout.add_virtual(path_of(tensor.kind, tensor.name), tensor.dtype, tensor.shape, sources);
+    plan.push_back(
+        {path_of(tensor.kind, tensor.name), tensor.dtype, tensor.shape, std::move(sources)});
   }
-  layout.finish();
+  lay_out(std::move(plan), laid_out);
   const std::string name(kViewName);
-  const Hdf5Written written = write_laid_out(files, directory + "/" + name, layout, {});
+  const Hdf5Written written = write_laid_out(files, directory + "/" + name, *laid_out.layout, {});
   return {name, written.bytes, written.outside_hash};
 }
 

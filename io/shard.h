@@ -2,14 +2,18 @@
 // and the view that shows them as one. Not installed.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "ripieno/io/file_system.h"
+#include "ripieno/io/hdf5_plan.h"
 #include "ripieno/io/manifest.h"
 
 namespace ripieno::io {
+
+class Hdf5Layout;
 
 struct Shard {
   SavedFile file;
@@ -19,13 +23,26 @@ struct Shard {
 std::string shard_name(int rank, int size);
 std::string side_name(int rank, int size);
 
-// Writes and syncs directory/shard_name().
-Shard write_shard(FileSystem& files, const std::string& directory, int rank, int size,
-                  const State& mine);
+// A file as it was laid out, so that the next save need not lay out the same once more: of a few
+// hundred tensors that takes longer than writing as many megabytes.
+struct LaidOut {
+  std::vector<Hdf5DataSetPlan> plan;
+  std::shared_ptr<const Hdf5Layout> layout;
+  std::vector<int64_t> offsets;  // of the numbers in the file, as in the plan
+};
 
-// Writes and syncs directory/checkpoint.h5.
+struct CheckpointLayouts {
+  LaidOut shard, view;
+};
+
+// Writes and syncs directory/shard_name(). Takes `laid_out` where it is of such a shard, else
+// replaces it.
+Shard write_shard(FileSystem& files, const std::string& directory, int rank, int size,
+                  const State& mine, LaidOut& laid_out);
+
+// Writes and syncs directory/checkpoint.h5; the same of `laid_out`.
 SavedFile write_view(FileSystem& files, const std::string& directory,
-                     const std::vector<SavedTensor>& tensors);
+                     const std::vector<SavedTensor>& tensors, LaidOut& laid_out);
 
 // What a rank tells rank 0: its shard, or what went wrong.
 struct Side {

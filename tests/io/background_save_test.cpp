@@ -105,6 +105,30 @@ TEST_F(BackgroundSave, TakesItsMemoryOnce) {
   EXPECT_EQ(pool(Device::cpu()).statistics().upstream_allocations, taken);
 }
 
+// Its files, whole.
+std::vector<std::string> contents(const std::string& checkpoint) {
+  std::vector<std::string> texts;
+  for (const auto& name : local_files().names_in(checkpoint))
+    texts.push_back(read_file(local_files(), checkpoint + "/" + name));
+  return texts;
+}
+
+TEST_F(BackgroundSave, LaysFilesOutAsAFirstSaveWould) {
+  State fewer = sample_state(3);
+  fewer.erase(fewer.begin());
+  State renamed = sample_state(4);
+  renamed[0].name = "other.weight";
+  int64_t step = 0;
+  for (const State& state : {sample_state(1), sample_state(2), fewer, renamed, renamed}) {
+    const SaveOptions options{.attempt = "an attempt"};
+    saver_.start(++step, state, {}, options);
+    ASSERT_THAT(saver_.wait()->failure, IsEmpty());
+    save_checkpoint(local_files(), directory_ / "first", step, state, {}, options);
+    EXPECT_EQ(contents(path(step)),
+              contents(directory_ / "first/step_0000000" + std::to_string(step)));
+  }
+}
+
 TEST_F(BackgroundSave, TakesAStateOfAnotherShape) {
   saver_.reserve(share_of(sample_state(1), 0, 3));
   start(1, sample_state(2));

@@ -88,7 +88,9 @@ class DamagedSideFile : public testing::Test {
   static std::string text() {
     CrashingFileSystem files;
     files.make_directories("run");
-    return to_text(Side{"first", write_shard(files, "run", 0, 1, sample_state(1)), std::nullopt});
+    LaidOut laid_out;
+    return to_text(
+        Side{"first", write_shard(files, "run", 0, 1, sample_state(1), laid_out), std::nullopt});
   }
 };
 
