@@ -41,48 +41,51 @@ BackgroundWriter::~BackgroundWriter() {
 
 void BackgroundWriter::append(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const auto count = std::min(bytes.size(), kBufferBytes - filling_.size);
-    std::memcpy(filling_.memory.get() + filling_.size, bytes.data(), count);
-    filling_.size += count;
+    const auto count = std::min(bytes.size(), kBufferBytes - filling().size);
+    std::memcpy(filling().memory.get() + filling().size, bytes.data(), count);
+    filling().size += count;
     bytes = bytes.subspan(count);
-    if (filling_.size == kBufferBytes) hand_over();
+    if (filling().size == kBufferBytes) hand_over();
   }
 }
 
 void BackgroundWriter::flush() {
   hand_over();
   std::unique_lock lock(mutex_);
-  wait_until_written(lock);
+  wait_until_waiting(0, lock);
 }
 
 void BackgroundWriter::hand_over() {
   {
     std::unique_lock lock(mutex_);
-    wait_until_written(lock);
-    std::swap(filling_, writing_);
+    wait_until_waiting(kBuffers - 2, lock);
+    ++waiting_;
   }
   changed_.notify_all();
+  filling_ = (filling_ + 1) % kBuffers;
+  filling().size = 0;
 }
 
-void BackgroundWriter::wait_until_written(std::unique_lock<std::mutex>& lock) {
-  changed_.wait(lock, [&] { return writing_.size == 0 || failure_ != nullptr; });
+void BackgroundWriter::wait_until_waiting(int at_most, std::unique_lock<std::mutex>& lock) {
+  changed_.wait(lock, [&] { return waiting_ <= at_most || failure_ != nullptr; });
   if (failure_ != nullptr) std::rethrow_exception(failure_);
 }
 
 void BackgroundWriter::run() {
   std::unique_lock lock(mutex_);
-  while (failure_ == nullptr) {
-    changed_.wait(lock, [&] { return writing_.size > 0 || is_ending_; });
+  for (std::size_t first = 0; failure_ == nullptr; first = (first + 1) % kBuffers) {
+    changed_.wait(lock, [&] { return waiting_ > 0 || is_ending_; });
     if (is_ending_) return;
     lock.unlock();
+    const Buffer& writing = buffers_[first];
     std::exception_ptr failure;
     try {
-      output_.write({writing_.memory.get(), writing_.size}, needed_bytes_);
+      output_.write({writing.memory.get(), writing.size}, needed_bytes_);
     } catch (const std::exception&) {
       failure = std::current_exception();
     }
     lock.lock();
-    writing_.size = 0;
+    --waiting_;
     failure_ = failure;
     changed_.notify_all();
   }

@@ -1,9 +1,11 @@
 // BackgroundWriter: writes a large file in a thread of its own while its caller computes the next
 // bytes. For local_files(). Not installed.
 //
-// Two buffers: one is being filled, one is being written.
+// Three buffers: one is being filled, one is being written, and one waits, so that the thread never
+// waits for another to wake up.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +36,7 @@ class BackgroundWriter {
 
  private:
   static constexpr std::size_t kBufferBytes = 8 << 20;
+  static constexpr int kBuffers = 3;
 
   struct Free {
     void operator()(std::byte* memory) const;
@@ -44,17 +47,20 @@ class BackgroundWriter {
   };
   static Buffer make_buffer();
 
+  Buffer& filling() { return buffers_[filling_]; }
   void hand_over();
-  void wait_until_written(std::unique_lock<std::mutex>& lock);
+  // Until so many wait at most, the one being written included.
+  void wait_until_waiting(int at_most, std::unique_lock<std::mutex>& lock);
   void run();
 
   DirectOutput& output_;
   const int64_t needed_bytes_;
-  Buffer filling_ = make_buffer();
+  std::array<Buffer, kBuffers> buffers_ = {make_buffer(), make_buffer(), make_buffer()};  // a ring
+  std::size_t filling_ = 0;  // the caller's
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
-  Buffer writing_ = make_buffer();  // of size 0 where there is nothing to write
+  int waiting_ = 0;  // those before filling_, the first of which is being written
   std::exception_ptr failure_;
   bool is_ending_ = false;
   std::thread thread_;
