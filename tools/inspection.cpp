@@ -215,14 +215,14 @@ std::string to_text(const TensorSource& source, bool one_by_one) {
   const auto groups = groups_of(source, one_by_one);
   for (const Group& group : groups) {
     if (!one_by_one && &group != &groups.front() && has_same_lines(group, groups.front())) {
-      text += "\n" + heading(group) + "  as the " + groups.front().title + "\n";
+      text += fmt::format("\n{}  as the {}\n", heading(group), groups.front().title);
       continue;
     }
     Table table("lllr");
     for (const Line& line : group.lines)
       table.add({name_of_line(line), std::string(name_of(line.dtype)), to_string(line.shape),
                  readable_bytes(line.bytes)});
-    text += "\n" + heading(group) + table.text(2);
+    text += fmt::format("\n{}{}", heading(group), table.text(2));
   }
   return text;
 }

@@ -139,7 +139,7 @@ std::string RunSaves::description() const {
   const auto cost = schedule_.cost_seconds();
   const std::string when = every ? fmt::format("every {} steps", *every)
                            : cost
-                               ? fmt::format("every {:.0f} s, as a save costs {:.2f} s of training",
+                               ? fmt::format("every {:.0f} s, as a save costs {:.2g} s of training",
                                              schedule_.interval_seconds(), *cost)
                                : "as often as is worth its cost";
   return fmt::format("{}, committed by {}", when, io::name_of(commit_));
