@@ -32,7 +32,7 @@ build() {
   [[ -x build/release/bin/generate ]] || echo "Building into build/release: about 300 MB of disk and five minutes on two cores, the first time."
   [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
   cmake --preset release >/dev/null
-  cmake --build --preset release --target train_gpt generate
+  cmake --build --preset release --target train_gpt generate ripieno
 }
 
 # The King James Bible, 4.4 MB, from Debian's bible-kjv-text.
@@ -81,6 +81,7 @@ echo "A sample of what it writes now:"
 echo
 build/release/bin/generate "$run" --tokens 400 --seed 1
 echo
-echo "The report:     $run/report.html"
-echo "To train on:    mpirun$as_root -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
+echo "The report:      $run/report.html"
+echo "To train on:     mpirun$as_root -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
 echo "To let it write: build/release/bin/generate $run --prompt 'In the beginning'"
+echo "Its checkpoints: build/release/bin/ripieno inspect $run"
