@@ -8,10 +8,12 @@
 namespace ripieno::distributed {
 
 GradientReducer::GradientReducer(const Parameters& parameters, Communicator& communicator,
-                                 std::size_t bucket_bytes, OrderedWorker::Place place)
+                                 std::size_t bucket_bytes, OrderedWorker::Place place,
+                                 const MakeSum& make_sum)
     : parameters_(parameters),
       own_(place == OrderedWorker::Place::own_thread ? communicator.duplicate() : nullptr),
       communicator_(own_ ? *own_ : communicator),
+      sum_(make_sum(communicator_)),
       buckets_(
           buckets_of(parameters.layout(), size_of(parameters.gradients().dtype()), bucket_bytes)),
       bucket_of_(parameters.size()),
@@ -64,7 +66,7 @@ void GradientReducer::reduce(int piece) {
     kernels::cuda::set_device(gradients.device().index);
   }
   const Bucket& bucket = buckets_[static_cast<std::size_t>(piece) - 1];
-  communicator_.all_reduce(gradients.range(bucket.begin, bucket.end));
+  sum_->sum(bucket, gradients.range(bucket.begin, bucket.end));
 }
 
 // Nobody waits for frozen parameters, so their gradients have to be zero beforehand.

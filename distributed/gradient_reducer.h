@@ -4,22 +4,27 @@
 // complete.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "ripieno/core/parameters.h"
 #include "ripieno/distributed/buckets.h"
 #include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/gradient_sum.h"
 #include "ripieno/distributed/ordered_worker.h"
 
 namespace ripieno::distributed {
 
 class GradientReducer {
  public:
+  using MakeSum = std::function<std::unique_ptr<GradientSum>(Communicator&)>;
+
   // Reduces in a thread of its own, over its own duplicate of `communicator`, or over
-  // `communicator` itself within finish().
+  // `communicator` itself within finish(). `make_sum` is given the one that it reduces over.
   GradientReducer(const Parameters& parameters, Communicator& communicator,
-                  std::size_t bucket_bytes, OrderedWorker::Place place);
+                  std::size_t bucket_bytes, OrderedWorker::Place place,
+                  const MakeSum& make_sum = sum_by_all_reduce);
 
   // The step's last backward begins; `sum` and `count` of this rank's loss are reduced along.
   void begin(double sum, double count);
@@ -38,6 +43,7 @@ class GradientReducer {
   Parameters parameters_;
   std::unique_ptr<Communicator> own_;
   Communicator& communicator_;
+  std::unique_ptr<GradientSum> sum_;
   std::vector<Bucket> buckets_;
   std::vector<std::size_t> bucket_of_;  // (parameters)
   std::vector<std::size_t> awaited_;    // (buckets) gradients that are not complete yet

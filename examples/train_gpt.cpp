@@ -67,7 +67,7 @@ int train(int argc, char** argv) {
   nn::Gpt model(model_options(settings.gpt, loader->tokenizer().vocabulary_size()));
   model.to(session.device(), program.precision());
   const auto optimizer = program.make_optimizer(model.parameters());
-  DataParallel parallel(model, *optimizer, session.communicator());
+  DataParallel parallel(model, *optimizer, session.communicator(), program.parallel_options());
 
   Run run(program.command.run_directory, session, model, *optimizer, *loader,
           program.run_options(parallel));

@@ -62,7 +62,7 @@ int train(int argc, char** argv) {
   nn::Mlp model(layer_sizes(loader->data(), settings.hidden));
   model.to(session.device(), program.precision());
   const auto optimizer = program.make_optimizer(model.parameters());
-  DataParallel parallel(model, *optimizer, session.communicator());
+  DataParallel parallel(model, *optimizer, session.communicator(), program.parallel_options());
 
   Run run(program.command.run_directory, session, model, *optimizer, *loader,
           program.run_options(parallel));

@@ -46,6 +46,12 @@ void bind(Settings& settings, TrainSettings& train) {
   settings.add("train.seed", &train.seed, "of all random numbers", Accepts::at_least(0));
 }
 
+void bind(Settings& settings, ParallelSettings& parallel) {
+  settings.add("parallel.timeout_seconds", &parallel.timeout_seconds,
+               "how long a rank waits for the others before it gives them up",
+               Accepts::at_least(1));
+}
+
 void bind(Settings& settings, CheckpointSettings& checkpoint) {
   settings.add("checkpoint.every", &checkpoint.every,
                "steps, or auto: as often as is worth its cost; one is saved at the end as well",

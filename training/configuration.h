@@ -43,6 +43,10 @@ struct TrainSettings {
   int64_t seed = 1;
 };
 
+struct ParallelSettings {
+  int64_t timeout_seconds = 600;
+};
+
 struct CheckpointSettings {
   std::optional<int64_t> every = 1000;
   double failures_per_day = 0;
@@ -61,6 +65,7 @@ struct LogSettings {
 void bind(Settings& settings, OptimizerSettings& optimizer);
 void bind(Settings& settings, ScheduleSettings& schedule);
 void bind(Settings& settings, TrainSettings& train);
+void bind(Settings& settings, ParallelSettings& parallel);
 void bind(Settings& settings, CheckpointSettings& checkpoint);
 void bind(Settings& settings, LogSettings& log);
 

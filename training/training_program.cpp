@@ -20,6 +20,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   bind(settings, optimizer);
   bind(settings, schedule);
   bind(settings, train);
+  bind(settings, parallel);
   bind(settings, checkpoint);
   bind(settings, log);
   session.together([&] {
@@ -69,7 +70,9 @@ optim::Schedule TrainingProgram::make_schedule() const {
           .decay_steps = schedule.decay_steps};
 }
 
-RunOptions TrainingProgram::run_options(const distributed::DataParallel& parallel) const {
+distributed::DataParallelOptions TrainingProgram::parallel_options() const { return {}; }
+
+RunOptions TrainingProgram::run_options(const distributed::DataParallel& data_parallel) const {
   return {.steps = command.steps.value_or(schedule.steps),
           .schedule = make_schedule(),
           .checkpoint_every = checkpoint.every,
@@ -84,7 +87,7 @@ RunOptions TrainingProgram::run_options(const distributed::DataParallel& paralle
           .log_every = log.every,
           .resume = command.resume,
           .initial = checkpoint.initial,
-          .parallel = &parallel,
+          .parallel = &data_parallel,
           .settings = &settings,
           .progress = command.quiet ? nullptr : stdout,
           .messages = stderr};

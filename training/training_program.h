@@ -27,6 +27,7 @@ struct TrainingProgram {
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
   TrainSettings train;
+  ParallelSettings parallel;
   CheckpointSettings checkpoint;
   LogSettings log;
   CommandLine command;
@@ -40,7 +41,8 @@ struct TrainingProgram {
   uint64_t seed() const { return static_cast<uint64_t>(train.seed); }
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
   optim::Schedule make_schedule() const;
-  RunOptions run_options(const distributed::DataParallel& parallel) const;
+  distributed::DataParallelOptions parallel_options() const;
+  RunOptions run_options(const distributed::DataParallel& data_parallel) const;
 };
 
 }  // namespace ripieno
