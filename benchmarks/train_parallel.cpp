@@ -1,0 +1,272 @@
+// train_parallel: whole data-parallel training of a workload over the ranks of a job, in several
+// modes of communication that take turns, so that each can be compared with plain.
+//
+//   mpirun -n 2 train_parallel --workload gpt-10m --link-bits-per-s 100e6
+//
+// "bare" trains without DataParallel, "alone" with one rank each. Beside each mode stands what the
+// alpha-beta model predicts from the computation of "alone" and the link (link_model.h).
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "link_model.h"
+#include "process_load.h"
+#include "ripieno/core/parameters.h"
+#include "ripieno/distributed/buckets.h"
+#include "ripieno/distributed/data_parallel.h"
+#include "ripieno/distributed/mpi_world.h"
+#include "ripieno/kernels/cpu_threads.h"
+#include "workloads.h"
+
+namespace {
+
+using namespace ripieno;
+using namespace ripieno::benchmarks;
+using distributed::DataParallel;
+using distributed::DataParallelOptions;
+
+struct Arguments {
+  std::string workload = "gpt-10m";
+  std::vector<std::string> modes = {"alone", "plain"};
+  int64_t batch = 0;  // 0: the workload's own
+  int threads = 1, rounds = 5, steps = 1, warmup = 2;
+  double bucket_bytes = 4 << 20;
+  double link_bits_per_second = 1e9, latency_us = 50;
+};
+
+const std::vector<std::string> kModes = {"bare", "alone", "plain"};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+// The largest of all ranks.
+double largest(distributed::Communicator& ranks, double value) {
+  const Tensor mine = Tensor::of<double>({1}, {value});
+  const Tensor all({ranks.size()}, DType::float64);
+  ranks.all_gather(all, mine);
+  const auto values = all.to_vector<double>();
+  return *std::max_element(values.begin(), values.end());
+}
+
+// Of one round, for each of its steps.
+struct Sample {
+  double step = 0, backward = 0, exposed = 0, optimizer = 0;  // seconds
+  ProcessLoad load;
+};
+
+// One mode, with a model of its own.
+class Trainee {
+ public:
+  Trainee(const Arguments& a, const std::string& mode, distributed::Communicator& ranks)
+      : mode_(mode),
+        steps_(a.steps),
+        workload_(make_workload(a.workload, a.batch, Device::cpu(), DType::float32)),
+        alone_(distributed::alone()) {
+    options_.bucket_bytes = static_cast<std::size_t>(a.bucket_bytes);
+    if (mode == "bare") return;
+    distributed::Communicator& group = mode == "alone" ? *alone_ : ranks;
+    parallel_ =
+        std::make_unique<DataParallel>(*workload_.model, *workload_.optimizer, group, options_);
+  }
+
+  void train(int steps) {
+    for (int i = 0; i < steps; ++i) parallel_ ? step() : bare_step();
+  }
+
+  void measure_round() {
+    using Clock = std::chrono::steady_clock;
+    const distributed::ParallelSeconds before = seconds();
+    const ProcessLoad load = load_now();
+    const auto start = Clock::now();
+    train(steps_);
+    const double whole = std::chrono::duration<double>(Clock::now() - start).count();
+    const distributed::ParallelSeconds after = seconds();
+    const double n = steps_;
+    samples_.push_back({whole / n, (after.backward - before.backward) / n,
+                        (after.communication_exposed - before.communication_exposed) / n,
+                        (after.optimizer - before.optimizer) / n, load_now() - load});
+  }
+
+  const std::string& mode() const { return mode_; }
+  const Workload& workload() const { return workload_; }
+  double steps() const { return steps_; }
+  double rounds() const { return static_cast<double>(samples_.size()); }
+  double median_of(double Sample::*member) const { return median(values_of(member)); }
+  std::vector<double> values_of(double Sample::*member) const {
+    std::vector<double> values;
+    for (const Sample& sample : samples_) values.push_back(sample.*member);
+    return values;
+  }
+  // A step's mean.
+  double load_of(double ProcessLoad::*member) const {
+    double total = 0;
+    for (const Sample& sample : samples_) total += sample.load.*member;
+    return total / (rounds() * steps_);
+  }
+
+  // What it brings to all-reduces, each time that it communicates.
+  Traffic traffic() const {
+    if (mode_ == "bare" || mode_ == "alone") return {};
+    const ArenaLayout& layout = workload_.model->parameters().layout();
+    const auto buckets = distributed::buckets_of(layout, sizeof(float), options_.bucket_bytes);
+    return {4.0 * static_cast<double>(layout.elements()), static_cast<double>(buckets.size())};
+  }
+
+  double predicted_seconds(const Computation& computation, const Link& link) const {
+    const double communication = communication_seconds(link, traffic());
+    return overlapped_step_seconds(computation, communication);
+  }
+
+ private:
+  void step() {
+    parallel_->backward(workload_.loss());
+    parallel_->step();
+  }
+  void bare_step() {
+    const Loss loss = workload_.loss();
+    loss.sum.backward();
+    workload_.optimizer->step(loss.count);
+  }
+  distributed::ParallelSeconds seconds() const {
+    return parallel_ ? parallel_->seconds() : distributed::ParallelSeconds();
+  }
+
+  std::string mode_;
+  int steps_;
+  Workload workload_;
+  DataParallelOptions options_;
+  std::unique_ptr<distributed::Communicator> alone_;
+  std::unique_ptr<DataParallel> parallel_;
+  std::vector<Sample> samples_;
+};
+
+// Each against the other's round beside it.
+double times_as_fast(const Trainee& one, const Trainee& other) {
+  const auto mine = one.values_of(&Sample::step), theirs = other.values_of(&Sample::step);
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < mine.size(); ++i) ratios.push_back(theirs[i] / mine[i]);
+  return median(ratios);
+}
+
+nlohmann::ordered_json report(const Arguments& a, const Trainee& trainee, int ranks,
+                              double exposed_share) {
+  const double step = trainee.median_of(&Sample::step);
+  const auto steps = trainee.values_of(&Sample::step);
+  const int trained = trainee.traffic().bytes > 0 ? ranks : 1;
+  return {{"benchmark", "train_parallel"},
+          {"workload", a.workload},
+          {"mode", trainee.mode()},
+          {"device", "cpu"},
+          {"ranks", trained},
+          {"batch", trainee.workload().batch},
+          {"threads", a.threads},
+          {"value", trained * trainee.workload().units() / step},
+          {"unit", trainee.workload().unit},
+          {"rounds", trainee.rounds()},
+          {"steps_a_round", trainee.steps()},
+          {"step_ms",
+           {{"min", 1e3 * *std::min_element(steps.begin(), steps.end())},
+            {"median", 1e3 * step},
+            {"max", 1e3 * *std::max_element(steps.begin(), steps.end())}}},
+          {"exposed_share", exposed_share},
+          {"a_step",
+           {{"bytes_sent", trainee.load_of(&ProcessLoad::bytes_sent)},
+            {"user_ms", 1e3 * trainee.load_of(&ProcessLoad::user_seconds)},
+            {"system_ms", 1e3 * trainee.load_of(&ProcessLoad::system_seconds)},
+            {"softirq_ms_of_the_machine", 1e3 * trainee.load_of(&ProcessLoad::softirq_seconds)}}}};
+}
+
+void add_prediction(nlohmann::ordered_json& line, const Trainee& trainee, const Trainee& alone,
+                    const Link& link) {
+  const double backward = alone.median_of(&Sample::backward);
+  const double optimizer = alone.median_of(&Sample::optimizer);
+  const double step = alone.median_of(&Sample::step);
+  const Computation computation{step - backward - optimizer, backward, optimizer};
+  const double predicted = trainee.predicted_seconds(computation, link);
+  line["predicted"] = {
+      {"step_ms", 1e3 * predicted},
+      {"communication_ms", 1e3 * communication_seconds(link, trainee.traffic())},
+      {"bytes_all_reduced", trainee.traffic().bytes},
+      {"all_reduces", trainee.traffic().all_reduces},
+      {"formula",
+       "forward + max(backward, communication) + optimizer; communication = all_reduces x 2 x "
+       "latency + 2 (N - 1) / N x bytes x 8 / bits a second"}};
+  line["share_of_prediction"] = predicted / trainee.median_of(&Sample::step);
+}
+
+void measure(const Arguments& a) {
+  kernels::set_cpu_threads(a.threads);
+  const distributed::MpiEnvironment mpi;
+  const auto ranks = distributed::mpi_world();
+  std::vector<std::unique_ptr<Trainee>> trainees;
+  std::map<std::string, const Trainee*> by_name;
+  for (const std::string& mode : a.modes) {
+    trainees.push_back(std::make_unique<Trainee>(a, mode, *ranks));
+    by_name[mode] = trainees.back().get();
+  }
+  for (const auto& trainee : trainees) trainee->train(a.warmup);
+  for (int round = 0; round < a.rounds; ++round) {
+    for (const auto& trainee : trainees) {
+      ranks->barrier();
+      trainee->measure_round();
+    }
+  }
+  const Link link{a.link_bits_per_second, a.latency_us * 1e-6, ranks->size()};
+  for (const auto& trainee : trainees) {
+    const double share =
+        largest(*ranks, trainee->median_of(&Sample::exposed)) / trainee->median_of(&Sample::step);
+    auto line = report(a, *trainee, ranks->size(), share);
+    if (trainee->traffic().bytes > 0 && by_name.contains("alone")) {
+      add_prediction(line, *trainee, *by_name["alone"], link);
+    }
+    for (const std::string reference : {"bare", "plain"}) {
+      if (!by_name.contains(reference) || reference == trainee->mode()) continue;
+      line["times_as_fast_as_" + reference] = times_as_fast(*trainee, *by_name[reference]);
+    }
+    if (ranks->rank() == 0) std::cout << line << std::endl;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments a;
+  CLI::App app(
+      "Times data-parallel training; run it under mpirun. Prints one line of JSON a mode.");
+  app.add_option("--workload", a.workload)
+      ->check(CLI::IsMember(workload_names()))
+      ->capture_default_str();
+  app.add_option("--modes", a.modes, "which take turns")
+      ->check(CLI::IsMember(kModes))
+      ->capture_default_str();
+  app.add_option("--batch", a.batch, "samples a step and rank; the workload's own where not given");
+  app.add_option("--threads", a.threads)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--rounds", a.rounds)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--steps", a.steps, "of a round")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--warmup", a.warmup, "steps of each mode")->capture_default_str();
+  app.add_option("--bucket-bytes", a.bucket_bytes)->capture_default_str();
+  app.add_option("--link-bits-per-s", a.link_bits_per_second, "of each rank, for the prediction")
+      ->capture_default_str();
+  app.add_option("--latency-us", a.latency_us, "of the link, one way, for the prediction")
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    measure(a);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 64;
+  } catch (const std::exception& error) {
+    std::cerr << "train_parallel: " << error.what() << "\n";
+    return 78;
+  }
+}

@@ -1,0 +1,32 @@
+// The models that the benchmarks of training train, by name, with a batch of random numbers each;
+// benchmarks/peers has the same ones.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/ops/cross_entropy.h"
+#include "ripieno/core/optim/optimizer.h"
+
+namespace ripieno::benchmarks {
+
+struct Workload {
+  int64_t batch = 0;             // samples a step
+  int64_t units_per_sample = 1;  // tokens of a text
+  std::string unit;              // "tokens/s"
+  std::shared_ptr<nn::Module> model;
+  std::shared_ptr<optim::Optimizer> optimizer;
+  std::function<Loss()> loss;  // of the batch
+
+  double units() const { return static_cast<double>(batch * units_per_sample); }
+};
+
+std::vector<std::string> workload_names();
+// `batch`: 0 for the workload's own.
+Workload make_workload(const std::string& name, int64_t batch, Device device, DType dtype);
+
+}  // namespace ripieno::benchmarks
