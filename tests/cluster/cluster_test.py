@@ -1,0 +1,99 @@
+"""Training on several hosts, and what becomes of it when one of them is lost; runs within hosts.sh."""
+import os
+import pathlib
+import subprocess
+import time
+import unittest
+
+import programs
+
+HOSTS = str(pathlib.Path(__file__).with_name("hosts.sh"))
+
+
+def hosts(*words):
+    subprocess.run([HOSTS, *map(str, words)], check=True, timeout=60)
+
+
+class ClusterTest(programs.ProgramTest):
+    NUMBER, SLOTS = 2, 1
+
+    @classmethod
+    def setUpClass(cls):
+        hosts("up", cls.NUMBER, cls.SLOTS)
+
+    def command(self, run, *arguments, over_hosts=True, **options):
+        command = super().command(run, *arguments, **options)
+        return [HOSTS, "run", *command] if over_hosts else command
+
+    def on_one_host(self, run, *arguments, ranks):
+        return self.finish(run, *arguments, over_hosts=False, ranks=ranks)
+
+
+class Training(ClusterTest):
+    STEPS = 40
+
+    def test_two_hosts_give_the_bits_of_two_ranks_of_one_host(self):
+        on_hosts = self.finish("hosts")
+        self.assertEqual(on_hosts, self.on_one_host("one", ranks=2))
+        self.assertEqual(self.values("hosts", "validation_loss"), self.values("one", "validation_loss"))
+
+    def test_a_slow_link_changes_no_bit(self):
+        fast = self.finish("fast")
+        hosts("limit", "h2", "2mbit")
+        self.addCleanup(hosts, "limit", "h2", "none")
+        self.assertEqual(self.finish("slow"), fast)
+
+    def test_what_two_hosts_save_one_continues_and_the_other_way_round(self):
+        whole = self.finish("whole")
+        self.finish("run", "--steps", 15)
+        self.on_one_host("run", "--steps", 25, ranks=2)
+        self.assertEqual(self.finish("run"), whole)
+
+
+class RanksOnHosts(ClusterTest):
+    STEPS, SLOTS = 40, 2
+
+    def test_two_on_each_of_two_give_the_bits_of_four_on_one(self):
+        self.assertEqual(self.finish("hosts"), self.on_one_host("one", ranks=4))
+
+
+class Faults(ClusterTest):
+    STEPS = 200
+    SECONDS = 30  # in which a loss is noticed
+    LOST = (76, 205)  # ours, and mpirun's for a host
+
+    def lose(self, *loss):
+        """What a run says that loses something after a few steps."""
+        training = self.start("run")
+        self.wait_for_steps("run", training, 25)
+        lost = time.monotonic()
+        hosts(*loss)
+        try:
+            errors = training.communicate(timeout=self.SECONDS)[1]
+        finally:
+            programs.kill(training)
+        print(f"{' '.join(loss)}: status {training.returncode} after {time.monotonic() - lost:.1f} s\n{errors}")
+        self.assertIn(training.returncode, self.LOST, errors)
+        return errors
+
+    def assert_it_continues(self):
+        self.assertGreater(len(self.checkpoints("run")), 0)
+        self.assertEqual(self.finish("run"), self.on_one_host("whole", ranks=2))
+
+
+class CableCut(Faults):
+    def test_the_run_ends_and_the_same_command_continues_it(self):
+        self.assertIn("h2", self.lose("cut", "h2"))
+        hosts("join", "h2")
+        self.assert_it_continues()
+
+
+class PowerLost(Faults):
+    def test_the_run_ends_and_the_same_command_continues_it(self):
+        self.assertIn("h2", self.lose("kill", "h2"))
+        hosts("start", "h2")
+        self.assert_it_continues()
+
+
+if __name__ == "__main__":
+    unittest.main()
