@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include "ripieno/core/error.h"
+#include "ripieno/distributed/exchange.h"
 #include "ripieno/io/checkpoint.h"
 #include "ripieno/io/file_system.h"
 #include "ripieno/io/foreign_hdf5.h"
-#include "ripieno/training/exchange.h"
 #include "ripieno/training/training_state.h"
 
 namespace ripieno {

@@ -7,9 +7,9 @@
 #include <sstream>
 
 #include "ripieno/core/error.h"
+#include "ripieno/distributed/exchange.h"
 #include "ripieno/io/file_system.h"
 #include "ripieno/io/step_directory.h"
-#include "ripieno/training/exchange.h"
 
 namespace ripieno {
 namespace {

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "ripieno/core/error.h"
+#include "ripieno/distributed/exchange.h"
 #include "ripieno/io/file_system.h"
-#include "ripieno/training/exchange.h"
 
 namespace ripieno {
 namespace {

@@ -8,9 +8,9 @@
 #include <exception>
 
 #include "ripieno/core/error.h"
+#include "ripieno/distributed/exchange.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/cuda/runtime.h"
-#include "ripieno/training/exchange.h"
 #include "ripieno/training/exit_status.h"
 
 namespace ripieno {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
-#include "ripieno/training/exchange.h"
+#include "ripieno/distributed/exchange.h"
 #include "ripieno/training/exit_status.h"
 #include "ripieno/training/stop_signal.h"
 

@@ -1,20 +1,20 @@
-#include "ripieno/training/exchange.h"
+#include "ripieno/distributed/exchange.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "ripieno/core/tensor.h"
 
-namespace ripieno {
+namespace ripieno::distributed {
 
-std::vector<int64_t> gather(distributed::Communicator& communicator, int64_t value) {
+std::vector<int64_t> gather(Communicator& communicator, int64_t value) {
   Tensor values({communicator.size()}, DType::int64);
   communicator.all_gather(values, Tensor::of<int64_t>({1}, {value}));
   return values.to_vector<int64_t>();
 }
 
 // Texts travel as int64, which every communicator carries, padded to the longest of them.
-std::vector<std::string> gather(distributed::Communicator& communicator, const std::string& text) {
+std::vector<std::string> gather(Communicator& communicator, const std::string& text) {
   const auto sizes = gather(communicator, static_cast<int64_t>(text.size()));
   const int64_t words = (*std::max_element(sizes.begin(), sizes.end()) + 7) / 8;
 
@@ -32,8 +32,8 @@ std::vector<std::string> gather(distributed::Communicator& communicator, const s
   return texts;
 }
 
-std::string from_rank_0(distributed::Communicator& communicator, const std::string& text) {
+std::string from_rank_0(Communicator& communicator, const std::string& text) {
   return gather(communicator, communicator.rank() == 0 ? text : std::string()).front();
 }
 
-}  // namespace ripieno
+}  // namespace ripieno::distributed
