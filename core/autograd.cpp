@@ -22,6 +22,19 @@ namespace {
 
 thread_local uint64_t last_order = 0;
 thread_local uint64_t last_backward = 0;
+thread_local Substitutes* substitutes = nullptr;
+
+Leaf& leaf_of(const Node::Input& input) {
+  if (substitutes == nullptr) [[likely]]
+    return *input.leaf;
+  const auto found = substitutes->find(input.leaf.get());
+  if (found == substitutes->end()) {
+    fail(
+        "backward: a tensor that requires a gradient is none of the model's parameters, for whose "
+        "gradients alone there is a place; detach() it");
+  }
+  return found->second;
+}
 
 // Nobody else would see a change of it.
 bool may_be_added_to(const Tensor& pending) { return pending.is_dense() && pending.is_exclusive(); }
@@ -50,8 +63,9 @@ void count_contributions(Node& root, uint64_t backward) {
     for (int i = 0; i < node.input_count; ++i) {
       auto& input = node.inputs[static_cast<std::size_t>(i)];
       if (input.leaf) {
-        if (std::exchange(input.leaf->backward, backward) != backward) input.leaf->awaited = 0;
-        ++input.leaf->awaited;
+        Leaf& leaf = leaf_of(input);
+        if (std::exchange(leaf.backward, backward) != backward) leaf.awaited = 0;
+        ++leaf.awaited;
       } else if (input.node && std::exchange(input.node->visited, backward) != backward) {
         open.push_back(input.node.get());
       }
@@ -67,6 +81,8 @@ void complete(Leaf& leaf) {
 }  // namespace
 
 bool recording() { return is_recording; }
+
+Substitutes* substitute(Substitutes* others) { return std::exchange(substitutes, others); }
 
 bool needed(std::initializer_list<const Tensor*> inputs) {
   if (!is_recording) return false;
@@ -95,14 +111,15 @@ void attach(const Tensor& output, std::shared_ptr<Node> node, std::string_view n
 
 Gradients::Destination Gradients::destination(int index) {
   auto& input = node_.inputs[static_cast<std::size_t>(index)];
-  Tensor& target = input.leaf ? input.leaf->gradient : input.node->pending;
+  Leaf* const leaf = input.leaf ? &leaf_of(input) : nullptr;
+  Tensor& target = leaf ? leaf->gradient : input.node->pending;
   if (!target.defined())
     target = Tensor(input.shape, input.dtype, input.device);
-  else if (input.node) {
+  else if (leaf == nullptr) {
     if (!may_be_added_to(target)) target = target.clone();
     return {target, true};
   }
-  return {target, input.leaf && std::exchange(input.leaf->has_gradient, true)};
+  return {target, leaf && std::exchange(leaf->has_gradient, true)};
 }
 
 void Gradients::add(int index, const Tensor& gradient) {
@@ -152,7 +169,7 @@ void run_backward(const Tensor& root, const Tensor& seed) {
     node->release();
     node->released = true;
     for (auto& input : node->inputs) {
-      if (input.leaf) complete(*input.leaf);
+      if (input.leaf) complete(leaf_of(input));
       if (input.node && input.node->visited == backward) {
         input.node->visited = 0;  // queued once
         open.push_back(std::move(input.node));

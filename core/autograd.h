@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,11 @@ struct Leaf {
   uint64_t backward = 0;      // the backward that `awaited` belongs to
   std::vector<std::function<void()>> hooks;
 };
+
+// Leaves that stand in for others in the backwards of a thread (separate_gradients.h).
+using Substitutes = std::unordered_map<const Leaf*, Leaf>;
+// For this thread from now on; null: every leaf stands for itself. Returns what was before.
+Substitutes* substitute(Substitutes* substitutes);
 
 class Gradients;
 
