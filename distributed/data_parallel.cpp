@@ -1,11 +1,14 @@
 #include "ripieno/distributed/data_parallel.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/random.h"
 #include "ripieno/distributed/gradient_reducer.h"
+#include "ripieno/distributed/strict_backward.h"
 
 namespace ripieno::distributed {
 namespace {
@@ -34,13 +37,20 @@ void add_to(Tensor& total, const Tensor& x) {
 
 DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
                            Communicator& communicator, const DataParallelOptions& options)
-    : optimizer_(optimizer), communicator_(communicator) {
+    : optimizer_(optimizer),
+      communicator_(communicator),
+      micro_batch_size_(options.micro_batch_size) {
   const Parameters parameters = model.parameters();
   if (&parameters.values() != &optimizer.parameters().values()) {
     fail("data parallel: the optimizer was made for another model's parameters");
   }
+  if (options.slots > 0) {
+    strict_ = std::make_unique<StrictBackward>(parameters, communicator, options.slots,
+                                               options.bucket_bytes);
+  }
   if (communicator.size() == 1) return;
   start_alike();
+  if (strict_) return;
   const auto place =
       options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
   reducer_ =
@@ -63,6 +73,7 @@ void DataParallel::start_alike() {
 }
 
 void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
+  if (strict_) fail("backward: strict mode cuts the batch itself; call backward(rows, loss_of)");
   if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
   const Timed timed(seconds_.backward);
   add(loss);
@@ -72,11 +83,37 @@ void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
   if (complete_ && reducer_) reducer_->complete_all();
 }
 
+void DataParallel::backward_of_rows(int64_t rows,
+                                    const std::function<Loss(int64_t, int64_t)>& loss_of) {
+  if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
+  if (!strict_) return backward_of_micro_batches(rows, loss_of);
+  const Timed timed(seconds_.backward);
+  strict_->backward(rows, loss_of);
+  complete_ = true;
+}
+
+void DataParallel::backward_of_micro_batches(int64_t rows,
+                                             const std::function<Loss(int64_t, int64_t)>& loss_of) {
+  const int64_t at_once = micro_batch_size_ > 0 ? micro_batch_size_ : std::max<int64_t>(rows, 1);
+  const int64_t first_row = random_context().first_row;
+  int64_t begin = 0;
+  do {
+    const int64_t end = std::min(begin + at_once, rows);
+    random_context().first_row = first_row + begin;
+    backward(loss_of(begin, end), end < rows ? Accumulate::more : Accumulate::last);
+    begin = end;
+  } while (begin < rows);
+  random_context().first_row = first_row;
+}
+
 void DataParallel::step() {
   if (!complete_) fail("step: there are no gradients; call backward() with the last micro-batch");
   complete_ = false;
   loss_ = std::exchange(part_, {});
-  if (reducer_) {
+  if (strict_) {
+    const Timed timed(seconds_.communication_exposed);
+    loss_ = strict_->finish();
+  } else if (reducer_) {
     const Timed timed(seconds_.communication_exposed);
     const Tensor& totals = reducer_->finish();
     loss_ = {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
@@ -84,6 +121,8 @@ void DataParallel::step() {
   const Timed timed(seconds_.optimizer);
   optimizer_.step(loss_.count.to(optimizer_.parameters().values().device()));
 }
+
+std::string DataParallel::description() const { return strict_ ? strict_->description() : ""; }
 
 void DataParallel::add(const Loss& loss) {
   const NoGrad no_grad;

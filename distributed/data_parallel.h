@@ -10,7 +10,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/ops/cross_entropy.h"
@@ -20,12 +22,18 @@
 namespace ripieno::distributed {
 
 class GradientReducer;
+class StrictBackward;
 
 struct DataParallelOptions {
   // Gradients are summed in ranges of the arena of about this size.
   std::size_t bucket_bytes = std::size_t{4} << 20;
   // Sum while backward runs, in a thread of its own: over MPI that takes MPI_THREAD_MULTIPLE.
   bool overlap = true;
+  // Rows that backward(rows, …) takes at once; 0: all of them.
+  int64_t micro_batch_size = 0;
+  // The same bits on any number of ranks and threads: the global batch is cut into so many slots
+  // (strict_backward.h), which take the place of micro-batches. 0: as fast as it goes.
+  int slots = 0;
 };
 
 // Where the host's time went, since the DataParallel was made.
@@ -49,6 +57,13 @@ class DataParallel {
   // Adds the gradients of a micro-batch. Accumulate::more: further ones of this step follow; the
   // ranks communicate once, with the last. Ranks may cut their part into different numbers of them.
   void backward(const Loss& loss, Accumulate accumulate = Accumulate::last);
+  // All micro-batches of a step: loss_of(begin, end) is the loss of some of this rank's `rows`,
+  // which begin at random_context().first_row of the global batch. In strict mode several threads
+  // call it at once, each for a slot.
+  template <typename LossOf>
+  void backward(int64_t rows, const LossOf& loss_of) {
+    backward_of_rows(rows, std::cref(loss_of));
+  }
   // One step of the optimizer, the same on every rank. Throws CommunicationFailure where a peer was
   // lost.
   void step();
@@ -56,14 +71,21 @@ class DataParallel {
   // Of the last step: over all micro-batches and ranks. Stands until the next step's last backward.
   const Loss& loss() const { return loss_; }
   const ParallelSeconds& seconds() const { return seconds_; }
+  // What is not as usual, in a line for people; empty: nothing.
+  std::string description() const;
 
  private:
+  void backward_of_rows(int64_t rows, const std::function<Loss(int64_t, int64_t)>& loss_of);
+  void backward_of_micro_batches(int64_t rows,
+                                 const std::function<Loss(int64_t, int64_t)>& loss_of);
   void add(const Loss& loss);
   void start_alike();
 
   optim::Optimizer& optimizer_;
   Communicator& communicator_;
-  std::shared_ptr<GradientReducer> reducer_;  // where there are several ranks
+  const int64_t micro_batch_size_;
+  std::unique_ptr<StrictBackward> strict_;    // in strict mode
+  std::shared_ptr<GradientReducer> reducer_;  // where there are several ranks, else
   Loss part_;                                 // this rank's, of the step that is under way
   bool complete_ = false;                     // its last backward has run
   Loss loss_;

@@ -1,0 +1,23 @@
+// Strict mode over MPI; each process is one rank and runs every test (mpi_test.cpp).
+#include <gtest/gtest.h>
+
+#include "distributed/strict_job.h"
+#include "ripieno/distributed/mpi.h"
+#include "ripieno/distributed/mpi_communicator.h"
+#include "ripieno/distributed/mpi_world.h"
+
+namespace ripieno::distributed::testing {
+namespace {
+
+TEST(MpiStrict, WindowAndMessagesGiveTheBitsOfOneRankAlone) {
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    const StrictJob job{.threads = 2, .dtype = dtype};
+    const auto expected = job.train(*alone());
+    for (const auto join : {mpi, mpi_window, mpi_point_to_point}) {
+      EXPECT_TRUE(job.train(*join(MPI_COMM_WORLD)) == expected);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ripieno::distributed::testing
