@@ -1,5 +1,7 @@
 #include "ripieno/core/arena.h"
 
+#include <utility>
+
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/copy.h"
 
@@ -52,11 +54,27 @@ void Arena::bind() {
 
 void Arena::materialize() {
   if (storage_ != nullptr) return;
-  const std::size_t bytes = static_cast<std::size_t>(layout_->elements()) * size_of(dtype_);
-  storage_ = allocate_storage(bytes, device_, resource_ ? *resource_ : pool(device_));
-  zero_bytes(storage_->data, device_, bytes);
+  storage_ = allocate();
+  zero_bytes(storage_->data, device_, storage_->bytes);
   bind();
   if (fill_) fill_();
+}
+
+void Arena::release() {
+  storage_.reset();
+  bind();
+}
+
+std::shared_ptr<Storage> Arena::allocate() const {
+  const std::size_t bytes = static_cast<std::size_t>(layout_->elements()) * size_of(dtype_);
+  return allocate_storage(bytes, device_, resource_ ? *resource_ : pool(device_));
+}
+
+void Arena::place_in(MemoryResource* resource) {
+  if (std::exchange(resource_, resource) == resource || storage_ == nullptr) return;
+  const std::shared_ptr<Storage> before = std::exchange(storage_, allocate());
+  copy_bytes(storage_->data, device_, before->data, device_, before->bytes);
+  bind();
 }
 
 Tensor Arena::range(int64_t begin, int64_t end) {
@@ -76,8 +94,9 @@ void Arena::to(Device device, DType dtype) {
   storage_.reset();
   if (!before.defined()) return bind();
   const NoGrad no_grad;
-  storage_ = before.to(dtype).to(device).implementation().storage;
+  storage_ = before.to(dtype).to(device).implementation().storage;  // the pool's
   bind();
+  if (MemoryResource* resource = std::exchange(resource_, nullptr)) place_in(resource);
 }
 
 }  // namespace ripieno

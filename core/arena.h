@@ -77,13 +77,22 @@ class Arena final : LazyMemory {
   // Called once, when the memory appears, before anything else sees it.
   void on_first_use(std::function<void()> fill) { fill_ = std::move(fill); }
 
+  // Takes the memory from `resource` (the device's pool where null); what is there moves, and the
+  // tensors' handles follow. The resource outlives the memory, which goes back to it with the arena
+  // or when it is placed elsewhere, and with the last view that was made of it before.
+  void place_in(MemoryResource* resource);
   // Gives the memory now, if it is not there yet.
   void materialize() override;
+  // Forgets what is there: the memory appears anew, as at first, with the next use.
+  void release();
+  // Of its memory; 0 before it appears.
+  int64_t bytes() const { return storage_ ? static_cast<int64_t>(storage_->bytes) : 0; }
   // Moves and converts what is there; the tensors' handles follow.
   void to(Device device, DType dtype);
 
  private:
   void bind();
+  std::shared_ptr<Storage> allocate() const;
 
   std::shared_ptr<const ArenaLayout> layout_;
   DType dtype_;

@@ -48,6 +48,46 @@ TEST(Arena, TensorsAreRangesOfIt) {
   EXPECT_THROW(arena.range(0, 1 << 20), Error);
 }
 
+// Counts what it has given away.
+struct Counting final : MemoryResource {
+  std::size_t bytes = 0;
+  void* allocate(std::size_t size) override {
+    bytes += size;
+    return system_memory(Device::cpu()).allocate(size);
+  }
+  void deallocate(void* memory, std::size_t size) noexcept override {
+    bytes -= size;
+    system_memory(Device::cpu()).deallocate(memory, size);
+  }
+};
+
+TEST(Arena, MovesToAnotherResourceAndBackWithItsNumbers) {
+  Counting resource;
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  const Tensor handle = arena.tensors()[0];
+  Tensor(handle).fill(1.5);
+  arena.place_in(&resource);
+  EXPECT_EQ(resource.bytes, static_cast<std::size_t>(arena.bytes()));
+  EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
+  EXPECT_EQ(handle.data<float>(), arena.flat().data<float>());
+  arena.to(Device::cpu(), DType::float64);
+  EXPECT_EQ(resource.bytes, static_cast<std::size_t>(arena.bytes()));
+  arena.place_in(nullptr);
+  EXPECT_EQ(resource.bytes, 0u);
+  EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
+}
+
+TEST(Arena, TakesItsMemoryWhereItIsPlaced) {
+  Counting resource;
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  arena.place_in(&resource);
+  EXPECT_EQ(resource.bytes, 0u);
+  arena.materialize();
+  EXPECT_EQ(resource.bytes, static_cast<std::size_t>(arena.bytes()));
+  arena.release();
+  EXPECT_EQ(resource.bytes, 0u);
+}
+
 TEST(Arena, ConvertsAndItsHandlesFollow) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   const Tensor handle = arena.tensors()[0];
