@@ -21,6 +21,7 @@
 #include "ripieno/distributed/buckets.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/distributed/mpi_world.h"
+#include "ripieno/distributed/power_sgd.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "workloads.h"
 
@@ -33,14 +34,15 @@ using distributed::DataParallelOptions;
 
 struct Arguments {
   std::string workload = "gpt-10m";
-  std::vector<std::string> modes = {"alone", "plain"};
+  std::vector<std::string> modes = {"alone", "plain", "wire", "power_sgd", "diloco"};
   int64_t batch = 0;  // 0: the workload's own
   int threads = 1, rounds = 5, steps = 1, warmup = 2;
+  int power_sgd_rank = 4, diloco_steps = 50;
   double bucket_bytes = 4 << 20;
   double link_bits_per_second = 1e9, latency_us = 50;
 };
 
-const std::vector<std::string> kModes = {"bare", "alone", "plain"};
+const std::vector<std::string> kModes = {"bare", "alone", "plain", "wire", "power_sgd", "diloco"};
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -72,6 +74,9 @@ class Trainee {
         workload_(make_workload(a.workload, a.batch, Device::cpu(), DType::float32)),
         alone_(distributed::alone()) {
     options_.bucket_bytes = static_cast<std::size_t>(a.bucket_bytes);
+    if (mode == "wire") options_.wire = DType::bfloat16;
+    if (mode == "power_sgd") options_.power_sgd_rank = a.power_sgd_rank;
+    if (mode == "diloco") steps_ = static_cast<int>(options_.diloco.steps = a.diloco_steps);
     if (mode == "bare") return;
     distributed::Communicator& group = mode == "alone" ? *alone_ : ranks;
     parallel_ =
@@ -118,11 +123,19 @@ class Trainee {
     if (mode_ == "bare" || mode_ == "alone") return {};
     const ArenaLayout& layout = workload_.model->parameters().layout();
     const auto buckets = distributed::buckets_of(layout, sizeof(float), options_.bucket_bytes);
-    return {4.0 * static_cast<double>(layout.elements()), static_cast<double>(buckets.size())};
+    const auto count = static_cast<double>(buckets.size());
+    const auto numbers = static_cast<double>(layout.elements());
+    if (mode_ == "wire") return {2.0 * numbers, count};
+    if (mode_ == "power_sgd") {
+      const int64_t compressed = distributed::power_sgd_elements(layout, options_.power_sgd_rank);
+      return {4.0 * static_cast<double>(compressed), 2.0 * count};
+    }
+    return {4.0 * numbers, count};
   }
 
   double predicted_seconds(const Computation& computation, const Link& link) const {
     const double communication = communication_seconds(link, traffic());
+    if (mode_ == "diloco") return separate_step_seconds(computation, communication, steps_);
     return overlapped_step_seconds(computation, communication);
   }
 
@@ -197,9 +210,10 @@ void add_prediction(nlohmann::ordered_json& line, const Trainee& trainee, const 
       {"communication_ms", 1e3 * communication_seconds(link, trainee.traffic())},
       {"bytes_all_reduced", trainee.traffic().bytes},
       {"all_reduces", trainee.traffic().all_reduces},
-      {"formula",
-       "forward + max(backward, communication) + optimizer; communication = all_reduces x 2 x "
-       "latency + 2 (N - 1) / N x bytes x 8 / bits a second"}};
+      {"formula", trainee.mode() == "diloco"
+                      ? "forward + backward + optimizer + communication / steps_a_round"
+                      : "forward + max(backward, communication) + optimizer"},
+      {"communication", "all_reduces x 2 x latency + 2 (N - 1) / N x bytes x 8 / bits a second"}};
   line["share_of_prediction"] = predicted / trainee.median_of(&Sample::step);
 }
 
@@ -255,6 +269,12 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--warmup", a.warmup, "steps of each mode")->capture_default_str();
+  app.add_option("--power-sgd-rank", a.power_sgd_rank)
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--diloco-steps", a.diloco_steps, "between outer steps; a round of that mode")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--bucket-bytes", a.bucket_bytes)->capture_default_str();
   app.add_option("--link-bits-per-s", a.link_bits_per_second, "of each rank, for the prediction")
       ->capture_default_str();

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/error.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/gradient_reducer.h"
+#include "ripieno/distributed/power_sgd.h"
 #include "ripieno/distributed/strict_backward.h"
+#include "ripieno/distributed/wire.h"
 
 namespace ripieno::distributed {
 namespace {
@@ -33,6 +37,33 @@ void add_to(Tensor& total, const Tensor& x) {
   total = total.defined() ? total.to(DType::float64) + more.to(DType::float64) : more;
 }
 
+GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallelOptions& options) {
+  if (options.power_sgd_rank > 0) {
+    return [parameters, rank = options.power_sgd_rank](Communicator& ranks) {
+      return sum_by_power_sgd(parameters, rank, ranks);
+    };
+  }
+  return options.wire == DType::bfloat16 ? sum_over_bfloat16_wire : sum_by_all_reduce;
+}
+
+void check(const DataParallelOptions& options) {
+  if (options.wire != DType::float32 && options.wire != DType::bfloat16) {
+    throw ConfigurationError("data parallel: the wire carries float32 or bfloat16, not " +
+                             std::string(name_of(options.wire)));
+  }
+  const bool compresses = options.power_sgd_rank > 0;
+  const bool narrow = options.wire != DType::float32;
+  if (options.slots > 0 && (compresses || narrow || options.diloco.steps > 0)) {
+    throw ConfigurationError(
+        "data parallel: strict mode sums every number; it goes with none of a bfloat16 wire, "
+        "PowerSGD and DiLoCo");
+  }
+  if (compresses && (options.diloco.steps > 0 || narrow)) {
+    throw ConfigurationError(
+        "data parallel: PowerSGD goes neither with DiLoCo nor with a bfloat16 wire; choose one");
+  }
+}
+
 }  // namespace
 
 DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
@@ -44,17 +75,26 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   if (&parameters.values() != &optimizer.parameters().values()) {
     fail("data parallel: the optimizer was made for another model's parameters");
   }
+  check(options);
+  const auto make_sum = sum_of(parameters, options);
   if (options.slots > 0) {
     strict_ = std::make_unique<StrictBackward>(parameters, communicator, options.slots,
                                                options.bucket_bytes);
   }
+  if (options.diloco.steps > 0) {
+    const std::size_t bytes_of_element = size_of(parameters.gradients().dtype());
+    diloco_ = std::make_unique<Diloco>(
+        optimizer, communicator,
+        buckets_of(parameters.layout(), bytes_of_element, options.bucket_bytes),
+        make_sum(communicator), options.diloco);
+  }
   if (communicator.size() == 1) return;
   start_alike();
-  if (strict_) return;
+  if (strict_ || diloco_) return;
   const auto place =
       options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
-  reducer_ =
-      std::make_shared<GradientReducer>(parameters, communicator, options.bucket_bytes, place);
+  reducer_ = std::make_shared<GradientReducer>(parameters, communicator, options.bucket_bytes,
+                                               place, make_sum);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Tensor parameter = parameters.tensors()[i];
     if (!parameter.requires_gradient()) continue;
@@ -118,8 +158,17 @@ void DataParallel::step() {
     const Tensor& totals = reducer_->finish();
     loss_ = {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
   }
-  const Timed timed(seconds_.optimizer);
-  optimizer_.step(loss_.count.to(optimizer_.parameters().values().device()));
+  if (diloco_) diloco_->before_step();
+  {
+    const Timed timed(seconds_.optimizer);
+    optimizer_.step(loss_.count.to(optimizer_.parameters().values().device()));
+  }
+  const Timed timed(seconds_.communication_exposed);
+  met_ = !diloco_ || diloco_->after_step();
+}
+
+void DataParallel::synchronize() {
+  if (diloco_) diloco_->synchronize();
 }
 
 std::string DataParallel::description() const { return strict_ ? strict_->description() : ""; }

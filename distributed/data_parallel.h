@@ -18,6 +18,7 @@
 #include "ripieno/core/ops/cross_entropy.h"
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/diloco.h"
 
 namespace ripieno::distributed {
 
@@ -34,6 +35,10 @@ struct DataParallelOptions {
   // The same bits on any number of ranks and threads: the global batch is cut into so many slots
   // (strict_backward.h), which take the place of micro-batches. 0: as fast as it goes.
   int slots = 0;
+  // What gradients cross the network as (wire.h): the parameters' own type, or bfloat16.
+  DType wire = DType::float32;
+  int power_sgd_rank = 0;     // power_sgd.h; 0: off
+  DilocoOptions diloco = {};  // steps of 0: off
 };
 
 // Where the host's time went, since the DataParallel was made.
@@ -67,8 +72,14 @@ class DataParallel {
   // One step of the optimizer, the same on every rank. Throws CommunicationFailure where a peer was
   // lost.
   void step();
+  // Whether the last step() met the other ranks: not those between the outer steps of DiLoCo.
+  bool met() const { return met_; }
+  // Makes the ranks whole and alike where they may differ, before one of them is measured or all
+  // are saved. A collective.
+  void synchronize();
 
-  // Of the last step: over all micro-batches and ranks. Stands until the next step's last backward.
+  // Of the last step: over all micro-batches and ranks (with DiLoCo: of this rank alone). Stands
+  // until the next step's last backward.
   const Loss& loss() const { return loss_; }
   const ParallelSeconds& seconds() const { return seconds_; }
   // What is not as usual, in a line for people; empty: nothing.
@@ -85,9 +96,11 @@ class DataParallel {
   Communicator& communicator_;
   const int64_t micro_batch_size_;
   std::unique_ptr<StrictBackward> strict_;    // in strict mode
+  std::unique_ptr<Diloco> diloco_;            // where ranks train on their own
   std::shared_ptr<GradientReducer> reducer_;  // where there are several ranks, else
   Loss part_;                                 // this rank's, of the step that is under way
   bool complete_ = false;                     // its last backward has run
+  bool met_ = true;
   Loss loss_;
   ParallelSeconds seconds_;
 };

@@ -56,6 +56,9 @@ class Optimizer {
     Arena* arena;
   };
   std::vector<Slot> state();
+  // Adds an arena of float32 to the state, for whoever steps beside this optimizer; where it is
+  // there already, it is that one.
+  Arena& keep(const std::string& name) { return slot(name); }
 
  protected:
   Optimizer(Parameters parameters, Common common);
