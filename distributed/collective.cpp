@@ -60,6 +60,21 @@ Collective all_gather_of(const Tensor& out, const Tensor& in, int size) {
   return {.kind = kKind, .dtype = in.dtype(), .elements = in.elements()};
 }
 
+Collective all_to_all_of(const Tensor& out, const Tensor& in, int size) {
+  constexpr auto kKind = Collective::Kind::all_to_all;
+  require_dense(kKind, out);
+  require_dense(kKind, in);
+  if (out.dtype() != in.dtype()) {
+    fail(fmt::format("all_to_all: element types differ, {} x {}", ripieno::name_of(out.dtype()),
+                     ripieno::name_of(in.dtype())));
+  }
+  if (out.elements() != in.elements() || in.elements() % size != 0) {
+    fail(fmt::format("all_to_all: {} elements from {} are not {} equal parts", out.elements(),
+                     in.elements(), size));
+  }
+  return {.kind = kKind, .dtype = in.dtype(), .elements = in.elements() / size};
+}
+
 Collective broadcast_of(const Tensor& x, int root, int size) {
   constexpr auto kKind = Collective::Kind::broadcast;
   require_dense(kKind, x);
@@ -69,9 +84,14 @@ Collective broadcast_of(const Tensor& x, int root, int size) {
   return {.kind = kKind, .dtype = x.dtype(), .root = root, .elements = x.elements()};
 }
 
+void require_color(int color) {
+  if (color < 0) fail(fmt::format("split: {} is no color; use 0 or more", color));
+}
+
 std::string_view name_of(Collective::Kind kind) {
   constexpr std::string_view kNames[] = {"all_reduce", "reduce_scatter", "all_gather",
-                                         "broadcast",  "barrier",        "duplicate"};
+                                         "all_to_all", "broadcast",      "barrier",
+                                         "duplicate",  "split",          "shared_memory"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -81,7 +101,10 @@ std::string to_string(const Collective& collective) {
   switch (collective.kind) {
     case Collective::Kind::barrier:
     case Collective::Kind::duplicate:
+    case Collective::Kind::split:
       return std::string(name);
+    case Collective::Kind::shared_memory:
+      return fmt::format("{} of {} bytes", name, collective.elements);
     case Collective::Kind::broadcast:
       return fmt::format("{} of {} {} from rank {}", name, collective.elements, dtype,
                          collective.root);

@@ -17,9 +17,12 @@ struct Collective {
     all_reduce,
     reduce_scatter,
     all_gather,
+    all_to_all,
     broadcast,
     barrier,
-    duplicate
+    duplicate,
+    split,
+    shared_memory
   };
 
   Kind kind = Kind::barrier;
@@ -36,7 +39,11 @@ struct Collective {
 Collective all_reduce_of(const Tensor& x);
 Collective reduce_scatter_of(const Tensor& out, const Tensor& in, int size);
 Collective all_gather_of(const Tensor& out, const Tensor& in, int size);
+Collective all_to_all_of(const Tensor& out, const Tensor& in, int size);
 Collective broadcast_of(const Tensor& x, int root, int size);
+
+// Throws Error for a color that split() does not take.
+void require_color(int color);
 
 // "all_reduce"
 std::string_view name_of(Collective::Kind kind);

@@ -5,13 +5,16 @@
 // 16-bit types, so the result has the same bits on every rank and with every communicator. Sums
 // take float32, float64, bfloat16, float16 and int64; what only copies takes every type. Tensors
 // are dense; any shape, any size, 0 too. A call returns when the result is there (on a GPU: when it
-// is enqueued). All throw CommunicationFailure when a peer is lost, and Error for tensors that do
-// not fit.
+// is enqueued). All throw CommunicationFailure when a peer is lost or does not come in time, and
+// Error for tensors that do not fit.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
+#include "ripieno/core/memory.h"
 #include "ripieno/core/tensor.h"
 
 namespace ripieno::distributed {
@@ -34,6 +37,9 @@ class Communicator {
   // Leaves every rank's `in`, in rank order, in every rank's `out`; `in` may be this rank's part of
   // `out`.
   virtual void all_gather(const Tensor& out, const Tensor& in) = 0;
+  // Sends the r-th of size() equal parts of `in` to rank r, and leaves what every rank sent here,
+  // in rank order, in `out`, which lies elsewhere. Takes every element type.
+  virtual void all_to_all(const Tensor& out, const Tensor& in) = 0;
   // Copies the root's `x` over every other rank's.
   virtual void broadcast(const Tensor& x, int root) = 0;
   // Returns once every rank has called it.
@@ -42,6 +48,21 @@ class Communicator {
   // A second group of the same ranks, whose collectives are ordered apart from this one's. A
   // collective.
   virtual std::unique_ptr<Communicator> duplicate() = 0;
+  // The group of those that call it with the same color (0 or more), in the order of their keys,
+  // then of their ranks here. Its collectives are ordered apart. A collective.
+  virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
+
+  // `bytes` of host memory of this rank in which the others sum in place, with nothing copied: a
+  // tensor of each rank at the same place in it. Null where no memory is better than any other. The
+  // ranks allocate alike from it. A collective, and so is its destruction, which comes before the
+  // communicator's. Serves the communicator's duplicates too.
+  virtual std::unique_ptr<MemoryResource> shared_memory(std::size_t bytes);
+
+  // How long a collective waits for other ranks before it throws CommunicationFailure. What comes
+  // of duplicate() and split() later begins with it.
+  virtual void set_timeout(std::chrono::seconds timeout) = 0;
+  // Until then.
+  static constexpr std::chrono::seconds kDefaultTimeout{600};
 };
 
 // A group of one: every collective is the identity.

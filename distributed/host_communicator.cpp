@@ -23,15 +23,11 @@ class OnHost {
 
 }  // namespace
 
-template <typename Run>
-void HostCommunicator::named(const Collective& collective, const Run& run) const {
-  try {
-    run();
-  } catch (const CommunicationFailure& failure) {
-    throw CommunicationFailure(fmt::format("{} on rank {} of {}: {}", to_string(collective), rank(),
-                                           size(), failure.what()),
-                               failure.where());
-  }
+void HostCommunicator::rethrow(const Collective& collective,
+                               const CommunicationFailure& failure) const {
+  throw CommunicationFailure(
+      fmt::format("{} on rank {} of {}: {}", to_string(collective), rank(), size(), failure.what()),
+      failure.where());
 }
 
 void HostCommunicator::all_reduce(const Tensor& x) {
@@ -54,6 +50,14 @@ void HostCommunicator::all_gather(const Tensor& out, const Tensor& in) {
   OnHost host_out(out);
   const OnHost host_in(in);
   named(collective, [&] { gather(collective, host_out.data(), host_in.data()); });
+  host_out.put_back();
+}
+
+void HostCommunicator::all_to_all(const Tensor& out, const Tensor& in) {
+  const Collective collective = all_to_all_of(out, in, size());
+  OnHost host_out(out);
+  const OnHost host_in(in);
+  named(collective, [&] { exchange(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
 }
 

@@ -56,7 +56,19 @@ MpiCommunicator::~MpiCommunicator() {
 
 std::unique_ptr<Communicator> MpiCommunicator::duplicate() {
   require_threads();
-  return mpi(communicator_);
+  auto result = joined(communicator_);
+  result->set_timeout(timeout());
+  return result;
+}
+
+std::unique_ptr<Communicator> MpiCommunicator::split(int color, int key) {
+  require_color(color);
+  MPI_Comm group = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(communicator_, color, key, &group), "MPI_Comm_split");
+  auto result = mpi(group);
+  result->set_timeout(timeout());
+  check_mpi(MPI_Comm_free(&group), "MPI_Comm_free");
+  return result;
 }
 
 std::unique_ptr<Communicator> mpi(MPI_Comm communicator) {

@@ -23,11 +23,15 @@ class MpiCommunicator : public HostCommunicator {
   int local_rank() const final { return local_rank_; }
   int local_size() const final { return local_size_; }
   std::unique_ptr<Communicator> duplicate() final;
+  std::unique_ptr<Communicator> split(int color, int key) final;
 
  protected:
   MPI_Comm communicator() const { return communicator_; }
 
  private:
+  // A communicator of the same kind.
+  virtual std::unique_ptr<Communicator> joined(MPI_Comm communicator) const = 0;
+
   MPI_Comm communicator_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "ripieno/core/error.h"
+#include "ripieno/distributed/waiting.h"
 
 namespace ripieno::distributed {
 namespace {
@@ -74,10 +75,16 @@ void Messages::broadcast(std::byte* x, std::size_t bytes, int root) {
 
 void Messages::barrier() { check_mpi(MPI_Ibarrier(communicator_, &next({})), "MPI_Ibarrier"); }
 
-void Messages::wait() {
+void Messages::wait(std::chrono::seconds timeout) {
+  using Clock = std::chrono::steady_clock;
   const auto count = static_cast<int>(requests_.size());
+  Clock::time_point deadline;
   for (int tests = 0, done = 0; !done; ++tests) {
-    if (tests > kTestsAtOnce) std::this_thread::sleep_for(kBetweenTests);
+    if (tests == kTestsAtOnce) deadline = Clock::now() + timeout;
+    if (tests > kTestsAtOnce) {
+      if (Clock::now() > deadline) fail_waiting(timeout, missing());
+      std::this_thread::sleep_for(kBetweenTests);
+    }
     const int code = MPI_Testall(count, requests_.data(), &done, statuses_.data());
     if (code != MPI_ERR_IN_STATUS) check_mpi(code, "MPI_Testall");
     for (int i = 0; code == MPI_ERR_IN_STATUS && i < count; ++i) {
@@ -85,6 +92,22 @@ void Messages::wait() {
       if (error != MPI_ERR_PENDING) check_mpi(error, "a message");
     }
   }
+  require_lengths();
+  requests_.clear();
+  expected_.clear();
+}
+
+std::vector<int> Messages::missing() const {
+  std::vector<int> result;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    if (expected_[i].bytes >= 0 && requests_[i] != MPI_REQUEST_NULL) {
+      result.push_back(expected_[i].from);
+    }
+  }
+  return result;
+}
+
+void Messages::require_lengths() const {
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     if (expected_[i].bytes < 0) continue;
     int received = 0;
@@ -95,8 +118,6 @@ void Messages::wait() {
         "in the same order",
         expected_[i].from, received, expected_[i].bytes));
   }
-  requests_.clear();
-  expected_.clear();
 }
 
 }  // namespace ripieno::distributed

@@ -3,6 +3,7 @@
 
 #include <mpi.h>
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -31,9 +32,9 @@ class Messages {
   void broadcast(std::byte* x, std::size_t bytes, int root);
   void barrier();
 
-  // Returns once all are done. Throws CommunicationFailure where MPI reports an error, or a message
-  // has another length than was expected.
-  void wait();
+  // Returns once all are done. Throws CommunicationFailure where MPI reports an error, a message
+  // has another length than was expected, or they are not done in time.
+  void wait(std::chrono::seconds timeout);
 
  private:
   struct Expected {
@@ -41,6 +42,8 @@ class Messages {
     int from = 0;
   };
   MPI_Request& next(Expected expected);
+  std::vector<int> missing() const;
+  void require_lengths() const;
 
   MPI_Comm communicator_;
   std::vector<MPI_Request> requests_;

@@ -27,6 +27,10 @@ class MpiPointToPoint final : public MpiCommunicator {
   }
 
  private:
+  std::unique_ptr<Communicator> joined(MPI_Comm comm) const override {
+    return mpi_point_to_point(comm);
+  }
+
   void sum_everywhere(const Collective& collective, std::byte* x) override {
     const Slice mine = slice_of(collective.elements, rank(), size());
     const std::size_t offset = static_cast<std::size_t>(mine.begin) * collective.element_bytes();
@@ -44,17 +48,35 @@ class MpiPointToPoint final : public MpiCommunicator {
     exchange_slices(collective.dtype, collective.elements * size(), out);
   }
 
+  void exchange(const Collective& collective, std::byte* out, const std::byte* in) override {
+    const std::size_t bytes = collective.bytes(), here = static_cast<std::size_t>(rank()) * bytes;
+    if (bytes > 0) std::memcpy(out + here, in + here, bytes);
+    const auto most = static_cast<std::size_t>(message_bytes_);
+    const auto start = [&](int64_t step, int slot) {
+      const std::size_t begin = static_cast<std::size_t>(step) * most;
+      const std::size_t count = std::min(most, bytes - begin);
+      for (int i = 1; i < size(); ++i) {
+        const int from = (rank() + size() - i) % size(), to = (rank() + i) % size();
+        messages_at(slot).receive(out + static_cast<std::size_t>(from) * bytes + begin, count,
+                                  from);
+        messages_at(slot).send(in + static_cast<std::size_t>(to) * bytes + begin, count, to);
+      }
+    };
+    pipeline(static_cast<int64_t>((bytes + most - 1) / most), start,
+             [&](int64_t, int slot) { messages_at(slot).wait(timeout()); });
+  }
+
   void copy_from_root(const Collective& collective, std::byte* x) override {
     for (std::size_t begin = 0; begin < collective.bytes(); begin += kBroadcastBytes) {
       messages_[0].broadcast(x + begin, std::min(kBroadcastBytes, collective.bytes() - begin),
                              collective.root);
-      messages_[0].wait();
+      messages_[0].wait(timeout());
     }
   }
 
   void meet(const Collective&) override {
     messages_[0].barrier();
-    messages_[0].wait();
+    messages_[0].wait(timeout());
   }
 
   // out: this rank's slice of the sum of every rank's in: (elements).
@@ -75,7 +97,7 @@ class MpiPointToPoint final : public MpiCommunicator {
     };
     const int64_t first = slice_of(elements, rank(), size()).begin;
     const auto finish = [&](int64_t step, int slot) {
-      messages_at(slot).wait();
+      messages_at(slot).wait(timeout());
       const Slice mine = piece_of(rank(), step, dtype, elements);
       for (int from = 0; from < size(); ++from) {
         parts_[static_cast<std::size_t>(from)] =
@@ -104,7 +126,8 @@ class MpiPointToPoint final : public MpiCommunicator {
         }
       }
     };
-    pipeline(steps(dtype, elements), start, [&](int64_t, int slot) { messages_at(slot).wait(); });
+    pipeline(steps(dtype, elements), start,
+             [&](int64_t, int slot) { messages_at(slot).wait(timeout()); });
   }
 
   template <typename Start, typename Finish>

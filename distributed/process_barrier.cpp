@@ -1,46 +1,104 @@
 #include "ripieno/distributed/process_barrier.h"
 
+#include <fmt/format.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/waiting.h"
 
 namespace ripieno::distributed {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int kSpins = 300;
+constexpr long kLookNanoseconds = 100'000'000;  // between looks whether the others still live
 
 void spin_once() { __builtin_ia32_pause(); }
 
 // std::atomic::wait() works inside one process only.
 void sleep_while(std::atomic<uint32_t>& word, uint32_t value) {
-  syscall(SYS_futex, &word, FUTEX_WAIT, value, nullptr, nullptr, 0);
+  const timespec most{0, kLookNanoseconds};
+  syscall(SYS_futex, &word, FUTEX_WAIT, value, &most, nullptr, 0);
 }
 
 void wake_all(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
+bool has_ended(pid_t process) { return kill(process, 0) != 0 && errno == ESRCH; }
+
 }  // namespace
 
-void ProcessBarrier::arrive(int size) {
-  const uint32_t generation = generation_.load();
-  if (arrived_.fetch_add(1) + 1 < static_cast<uint32_t>(size)) return wait_while(generation);
-  arrived_.store(0);
-  generation_.store(generation + 1);
-  // Whoever says later that it is asleep finds the new generation and stays awake.
-  if (asleep_.load() > 0) wake_all(generation_);
+ProcessBarrier::ProcessBarrier(std::vector<Part*> parts, int rank)
+    : parts_(std::move(parts)),
+      mine_(*parts_[static_cast<std::size_t>(rank)]),
+      shared_(*parts_[0]) {
+  mine_.process.store(getpid());
 }
 
-void ProcessBarrier::wait_while(uint32_t generation) {
+void ProcessBarrier::arrive(std::chrono::seconds timeout) {
+  const uint32_t generation = shared_.generation.load();
+  mine_.reached.store(generation + 1);
+  if (shared_.arrived.fetch_add(1) + 1 < parts_.size()) {
+    wait_while(generation, timeout);
+  } else {
+    shared_.arrived.store(0);
+    shared_.generation.store(generation + 1);
+    // Whoever says later that it is asleep finds the new generation and stays awake.
+    if (shared_.asleep.load() > 0) wake_all(shared_.generation);
+  }
+  if (processes_.empty()) see_processes();
+}
+
+void ProcessBarrier::wait_while(uint32_t generation, std::chrono::seconds timeout) {
   for (int spin = 0; spin < kSpins; ++spin) {
-    if (generation_.load() != generation) return;
+    if (shared_.generation.load() != generation) return;
     spin_once();
   }
-  asleep_.fetch_add(1);
-  while (generation_.load() == generation) sleep_while(generation_, generation);
-  asleep_.fetch_sub(1);
+  const Clock::time_point deadline = Clock::now() + timeout;
+  shared_.asleep.fetch_add(1);
+  while (true) {
+    sleep_while(shared_.generation, generation);
+    if (shared_.generation.load() != generation) break;
+    fail_if_ended(generation);
+    if (Clock::now() >= deadline) fail_waiting(timeout, missing(generation));
+  }
+  shared_.asleep.fetch_sub(1);
+}
+
+std::vector<int> ProcessBarrier::missing(uint32_t generation) const {
+  std::vector<int> result;
+  for (std::size_t rank = 0; rank < parts_.size(); ++rank) {
+    if (parts_[rank]->reached.load() != generation + 1) result.push_back(static_cast<int>(rank));
+  }
+  return result;
+}
+
+void ProcessBarrier::see_processes() {
+  for (const Part* part : parts_) {
+    const pid_t process = part->process.load();
+    processes_.push_back(has_ended(process) ? 0 : process);
+  }
+}
+
+void ProcessBarrier::fail_if_ended(uint32_t generation) const {
+  if (processes_.empty()) return;
+  for (const int rank : missing(generation)) {
+    const pid_t process = processes_[static_cast<std::size_t>(rank)];
+    if (process == 0 || !has_ended(process)) continue;
+    throw CommunicationFailure(
+        fmt::format("rank {} has ended, process {} of this host; what ended it stands in its own "
+                    "message",
+                    rank, process));
+  }
 }
 
 }  // namespace ripieno::distributed

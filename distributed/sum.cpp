@@ -11,18 +11,36 @@ namespace {
 // The sums of a block stay in the first cache while the parts pass by.
 constexpr int64_t kBlock = 1024;
 
+using Outs = std::span<void* const>;
+using Parts = std::span<const void* const>;
+
+// total = a + b
 template <typename T, typename Total>
-void add_parts(T* out, std::span<const void* const> parts, int64_t elements) {
+void add_two(Total* total, const T* a, const T* b, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    total[i] = static_cast<Total>(a[i]) + static_cast<Total>(b[i]);
+}
+
+template <typename T, typename Total>
+void add_parts(Outs outs, Parts parts, int64_t elements) {
   alignas(64) Total total[kBlock];
   for (int64_t begin = 0; begin < elements; begin += kBlock) {
     const int64_t count = std::min(kBlock, elements - begin);
-    const T* first = static_cast<const T*>(parts.front()) + begin;
-    for (int64_t i = 0; i < count; ++i) total[i] = static_cast<Total>(first[i]);
-    for (const void* part : parts.subspan(1)) {
-      const T* next = static_cast<const T*>(part) + begin;
-      for (int64_t i = 0; i < count; ++i) total[i] += static_cast<Total>(next[i]);
+    const auto part = [&](std::size_t i) { return static_cast<const T*>(parts[i]) + begin; };
+    if (parts.size() == 1) {
+      const T* only = part(0);
+      for (int64_t k = 0; k < count; ++k) total[k] = static_cast<Total>(only[k]);
+    } else {
+      add_two(total, part(0), part(1), count);
     }
-    for (int64_t i = 0; i < count; ++i) out[begin + i] = static_cast<T>(total[i]);
+    for (std::size_t i = 2; i < parts.size(); ++i) {
+      const T* next = part(i);
+      for (int64_t k = 0; k < count; ++k) total[k] += static_cast<Total>(next[k]);
+    }
+    for (void* out : outs) {
+      T* there = static_cast<T*>(out) + begin;
+      for (int64_t k = 0; k < count; ++k) there[k] = static_cast<T>(total[k]);
+    }
   }
 }
 
@@ -41,18 +59,22 @@ bool has_sum(DType dtype) {
   }
 }
 
-void sum_in_order(DType dtype, void* out, std::span<const void* const> parts, int64_t elements) {
+void sum_in_order(DType dtype, void* out, Parts parts, int64_t elements) {
+  sum_in_order(dtype, Outs(&out, 1), parts, elements);
+}
+
+void sum_in_order(DType dtype, Outs outs, Parts parts, int64_t elements) {
   switch (dtype) {
     case DType::float32:
-      return add_parts<float, float>(static_cast<float*>(out), parts, elements);
+      return add_parts<float, float>(outs, parts, elements);
     case DType::float64:
-      return add_parts<double, double>(static_cast<double*>(out), parts, elements);
+      return add_parts<double, double>(outs, parts, elements);
     case DType::bfloat16:
-      return add_parts<bfloat16, float>(static_cast<bfloat16*>(out), parts, elements);
+      return add_parts<bfloat16, float>(outs, parts, elements);
     case DType::float16:
-      return add_parts<float16, float>(static_cast<float16*>(out), parts, elements);
+      return add_parts<float16, float>(outs, parts, elements);
     case DType::int64:  // unsigned, so that overflow wraps around
-      return add_parts<uint64_t, uint64_t>(static_cast<uint64_t*>(out), parts, elements);
+      return add_parts<uint64_t, uint64_t>(outs, parts, elements);
     default:
       fail("sum: " + std::string(name_of(dtype)) +
            " cannot be summed across ranks; use float32, float64, bfloat16, float16 or int64");

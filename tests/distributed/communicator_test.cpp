@@ -75,6 +75,22 @@ TEST(InProcess, ARankThatEndsWhileOthersWaitEndsThem) {
   });
 }
 
+TEST(InProcess, ARankThatDoesNotComeInTimeIsNamed) {
+  std::atomic<bool> waiting = true;
+  on_every_rank(2, [&](Communicator& ranks) {
+    ranks.set_timeout(std::chrono::seconds(1));
+    const auto group = ranks.duplicate();  // begins with it
+    if (ranks.rank() == 1) {
+      while (waiting) std::this_thread::yield();
+      return;
+    }
+    EXPECT_THAT([&] { group->all_reduce(Tensor::zeros({5})); },
+                ThrowsMessage<CommunicationFailure>(
+                    AllOf(HasSubstr("all_reduce of 5 float32"), HasSubstr("1 s for rank 1,"))));
+    waiting = false;
+  });
+}
+
 TEST(InProcess, TheFirstFailureIsTheOneThatIsSeen) {
   const auto run = [] {
     on_every_rank(3, [](Communicator& ranks) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "distributed/allocations.h"
+#include "ripieno/core/tensor_implementation.h"
 #include "ripieno/distributed/communicator.h"
 
 namespace ripieno::distributed::testing {
@@ -30,7 +31,8 @@ T number(int rank, int64_t i) {
   bits *= 0x9e3779b97f4a7c15u;
   bits ^= bits >> 29;
   bits *= 0xbf58476d1ce4e5b9u;
-  if constexpr (std::is_same_v<T, int64_t>) return static_cast<int64_t>(bits >> 8);
+  if constexpr (std::is_same_v<T, bool>) return bits >> 13 & 1;
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(bits >> 8);
   const double mantissa = 1.0 + static_cast<double>(bits >> 20 & 0xffff) / 65536;
   const auto exponent = static_cast<int>(bits >> 60) - 8;
   return static_cast<T>(static_cast<float>(std::ldexp(bits & 1 ? mantissa : -mantissa, exponent)));
@@ -72,16 +74,26 @@ std::vector<T> sums(int size, int64_t begin, int64_t elements) {
   return sequence<T>(begin, elements, [&](int64_t i) { return sum_of_numbers<T>(size, i); });
 }
 
+template <typename T>
+Tensor tensor_of(const std::vector<T>& numbers) {
+  const Tensor result({static_cast<int64_t>(numbers.size())}, dtype_of<T>);
+  std::copy(numbers.begin(), numbers.end(), result.data<T>());
+  return result;
+}
+
 // The first element whose bits differ, or -1.
 template <typename T>
 int64_t first_difference(const Tensor& actual, const std::vector<T>& expected) {
   if (actual.elements() != static_cast<int64_t>(expected.size())) return 0;
-  if (expected.empty()) return -1;
   const T* data = actual.data<T>();
-  if (std::memcmp(data, expected.data(), actual.bytes()) == 0) return -1;
-  int64_t i = 0;
-  while (std::memcmp(data + i, &expected[static_cast<std::size_t>(i)], sizeof(T)) == 0) ++i;
-  return i;
+  if constexpr (!std::is_same_v<T, bool>) {  // a vector of which has no array
+    if (expected.empty() || std::memcmp(data, expected.data(), actual.bytes()) == 0) return -1;
+  }
+  for (int64_t i = 0; i < actual.elements(); ++i) {
+    const T wanted = expected[static_cast<std::size_t>(i)];
+    if (std::memcmp(data + i, &wanted, sizeof(T)) != 0) return i;
+  }
+  return -1;
 }
 
 // Calls body.operator()<T>(elements) for every element type and size; `parts` of the largest are
@@ -100,6 +112,17 @@ void for_every_type_and_size(int parts, const Body& body) {
   sizes.template operator()<bfloat16>();
   sizes.template operator()<float16>();
   sizes.template operator()<int64_t>();
+}
+
+// Types that are copied, and not summed, as well.
+template <typename Body>
+void for_every_copied_type_and_size(int parts, const Body& body) {
+  for_every_type_and_size(parts, body);
+  for (const int64_t elements : {0, 1, 1001}) {
+    body.template operator()<int32_t>(elements);
+    body.template operator()<uint8_t>(elements);
+    body.template operator()<bool>(elements);
+  }
 }
 
 template <typename Group>
@@ -132,8 +155,8 @@ TYPED_TEST_P(CommunicatorConformance, ReduceScatterGivesEachRankItsPart) {
 
 TYPED_TEST_P(CommunicatorConformance, AllGatherBringsThePartsInRankOrder) {
   TypeParam::on_every_rank([](Communicator& ranks) {
-    for_every_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
-      const Tensor in = Tensor::of({elements}, numbers<T>(ranks.rank(), elements));
+    for_every_copied_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
+      const Tensor in = tensor_of(numbers<T>(ranks.rank(), elements));
       const Tensor out({ranks.size(), elements}, dtype_of<T>);
       ranks.all_gather(out, in);
       for (int rank = 0; rank < ranks.size(); ++rank) {
@@ -143,11 +166,36 @@ TYPED_TEST_P(CommunicatorConformance, AllGatherBringsThePartsInRankOrder) {
   });
 }
 
+TYPED_TEST_P(CommunicatorConformance, AllToAllSendsEachRankItsPart) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    for_every_copied_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
+      const int64_t all = elements * ranks.size(), begin = elements * ranks.rank();
+      const Tensor in = tensor_of(numbers<T>(ranks.rank(), all));
+      const Tensor out({ranks.size(), elements}, dtype_of<T>);
+      ranks.all_to_all(out, in);
+      for (int rank = 0; rank < ranks.size(); ++rank) {
+        const auto sent =
+            sequence<T>(begin, elements, [&](int64_t i) { return number<T>(rank, i); });
+        EXPECT_EQ(first_difference(out.slice(0, rank, rank + 1), sent), -1);
+      }
+    });
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, SixtyFourMebibytesPassWhole) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    constexpr int64_t kElements = (int64_t{64} << 20) / 4;
+    const Tensor x = tensor_of(numbers<float>(ranks.rank(), kElements));
+    ranks.all_reduce(x);
+    EXPECT_EQ(first_difference(x, sums<float>(ranks.size(), 0, kElements)), -1);
+  });
+}
+
 TYPED_TEST_P(CommunicatorConformance, BroadcastCopiesFromAnyRoot) {
   TypeParam::on_every_rank([](Communicator& ranks) {
-    for_every_type_and_size(1, [&]<typename T>(int64_t elements) {
+    for_every_copied_type_and_size(1, [&]<typename T>(int64_t elements) {
       const auto root = static_cast<int>(elements % ranks.size());
-      const Tensor x = Tensor::of({elements}, numbers<T>(ranks.rank(), elements));
+      const Tensor x = tensor_of(numbers<T>(ranks.rank(), elements));
       ranks.broadcast(x, root);
       EXPECT_EQ(first_difference(x, numbers<T>(root, elements)), -1);
     });
@@ -210,12 +258,114 @@ TYPED_TEST_P(CommunicatorConformance, ADuplicateIsOrderedApart) {
   });
 }
 
+TYPED_TEST_P(CommunicatorConformance, ADuplicateHasTheSameRanks) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const auto other = ranks.duplicate();
+    EXPECT_EQ(other->local_rank(), ranks.local_rank());
+    EXPECT_EQ(other->local_size(), ranks.local_size());
+    const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001));
+    other->all_reduce(x);
+    EXPECT_EQ(first_difference(x, sums<float>(ranks.size(), 0, 1001)), -1);
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, SplitMakesAGroupOfEachColorInTheOrderOfKeys) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const int color = ranks.rank() % 2, last = (ranks.size() - 1 - color) / 2 * 2 + color;
+    const auto group = ranks.split(color, -ranks.rank());
+    EXPECT_EQ(group->size(), last / 2 + 1);
+    EXPECT_EQ(group->rank(), (last - ranks.rank()) / 2);
+    const Tensor x = Tensor::full({5}, ranks.rank() + 1.0), y = Tensor::full({3}, ranks.rank());
+    group->all_reduce(x);
+    group->broadcast(y, 0);
+    float sum = 0;
+    for (int rank = color; rank < ranks.size(); rank += 2) sum += static_cast<float>(rank) + 1;
+    EXPECT_EQ(x.to_vector<float>(), std::vector<float>(5, sum));
+    EXPECT_EQ(y.to_vector<float>(), std::vector<float>(3, static_cast<float>(last)));
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, EqualKeysAreInTheOrderOfRanks) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const auto group = ranks.split(7, 3), part = group->split(group->rank(), 0);
+    EXPECT_EQ(group->rank(), ranks.rank());
+    EXPECT_EQ(part->size(), 1);
+    EXPECT_THROW(ranks.split(-1, 0), Error);
+  });
+}
+
+// A tensor of `elements` from `memory`, or as any other where that is null.
+template <typename T>
+Tensor tensor_in(MemoryResource* memory, const std::vector<T>& numbers) {
+  const Tensor x = tensor_of(numbers);
+  if (memory == nullptr || numbers.empty()) return x;
+  const auto storage = allocate_storage(x.bytes(), Device::cpu(), *memory);
+  const Tensor result = tensor_over(storage, 0, {x.elements()}, {1}, x.dtype());
+  result.detach().copy_from(x);
+  return result;
+}
+
+TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesTheSameBits) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const auto memory = ranks.shared_memory(std::size_t{9} << 20);
+    for_every_type_and_size(1, [&]<typename T>(int64_t elements) {
+      const Tensor x = tensor_in(memory.get(), numbers<T>(ranks.rank(), elements));
+      ranks.all_reduce(x);
+      EXPECT_EQ(first_difference(x, sums<T>(ranks.size(), 0, elements)), -1);
+    });
+    for_every_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
+      const int64_t all = elements * ranks.size(), begin = elements * ranks.rank();
+      const Tensor x = tensor_in(memory.get(), numbers<T>(ranks.rank(), all));
+      const Tensor mine = x.slice(0, begin, begin + elements), out({elements}, dtype_of<T>);
+      ranks.reduce_scatter(out, x);
+      EXPECT_EQ(first_difference(out, sums<T>(ranks.size(), begin, elements)), -1);
+      EXPECT_EQ(first_difference(x, numbers<T>(ranks.rank(), all)), -1) << "the input changed";
+      ranks.reduce_scatter(mine, x);
+      ranks.all_gather(x, mine);
+      EXPECT_EQ(first_difference(x, sums<T>(ranks.size(), 0, all)), -1);
+    });
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndItsParts) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const auto memory = ranks.shared_memory(std::size_t{1} << 20);
+    const auto other = ranks.duplicate();
+    const Tensor x = tensor_in(memory.get(), numbers<float>(ranks.rank(), 100003));
+    const Tensor part = x.slice(0, 1001, 90001);
+    for (int round = 0; round < 3; ++round) other->all_reduce(part);
+    ranks.all_reduce(x.slice(0, 0, 1001));
+    other->barrier();
+    EXPECT_EQ(first_difference(x.slice(0, 0, 1001), sums<float>(ranks.size(), 0, 1001)), -1);
+    EXPECT_EQ(first_difference(
+                  x.slice(0, 90001, 100003),
+                  sequence<float>(90001, 10002,
+                                  [&](int64_t i) { return number<float>(ranks.rank(), i); })),
+              -1);
+  });
+}
+
+TYPED_TEST_P(CommunicatorConformance, TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const auto memory = ranks.shared_memory(std::size_t{8} << 20);
+    const auto mine = numbers<float>(ranks.rank(), 500003);
+    const Tensor other_size = tensor_in(memory.get(), std::vector<float>(ranks.rank() + 1u));
+    const Tensor x = tensor_in(ranks.rank() == 1 ? nullptr : memory.get(), mine);
+    ranks.all_reduce(x);
+    EXPECT_EQ(first_difference(x, sums<float>(ranks.size(), 0, 500003)), -1);
+    const Tensor y = tensor_in(memory.get(), mine);
+    ranks.all_reduce(y);
+    EXPECT_EQ(first_difference(y, sums<float>(ranks.size(), 0, 500003)), -1);
+  });
+}
+
 TYPED_TEST_P(CommunicatorConformance, ASecondRoundAllocatesNothing) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const Tensor x = Tensor::full({600000}, 1.0), part({600000 / 60 / ranks.size()});
-    const Tensor whole({part.elements() * ranks.size()});
+    const Tensor whole({part.elements() * ranks.size()}), sent({whole.elements()});
     const auto round = [&] {
       ranks.all_reduce(x);
+      ranks.all_to_all(whole, sent);
       ranks.reduce_scatter(part, whole);
       ranks.all_gather(whole, part);
       ranks.broadcast(x, 0);
@@ -243,6 +393,10 @@ TYPED_TEST_P(CommunicatorConformance, TensorsThatDoNotFitAreNamed) {
     EXPECT_THAT(
         [&] { ranks.all_gather(counts, part); },
         ThrowsMessage<Error>(HasSubstr("all_gather: element types differ, int32 x float32")));
+    EXPECT_THAT([&] { ranks.all_to_all(counts, part); },
+                ThrowsMessage<Error>(HasSubstr("all_to_all: element types differ")));
+    EXPECT_THAT([&] { ranks.all_to_all(whole, part); },
+                ThrowsMessage<Error>(HasSubstr("equal parts")));
     EXPECT_THAT([&] { ranks.broadcast(x, ranks.size()); },
                 ThrowsMessage<Error>(HasSubstr("there is no rank")));
   });
@@ -250,9 +404,14 @@ TYPED_TEST_P(CommunicatorConformance, TensorsThatDoNotFitAreNamed) {
 
 REGISTER_TYPED_TEST_SUITE_P(CommunicatorConformance, AllReduceSumsInRankOrder,
                             ReduceScatterGivesEachRankItsPart, AllGatherBringsThePartsInRankOrder,
+                            AllToAllSendsEachRankItsPart, SixtyFourMebibytesPassWhole,
                             BroadcastCopiesFromAnyRoot, APartMayLieInItsWhole,
                             TensorsOfAnyShapeAreReduced, CollectivesFollowEachOtherClosely,
-                            ADuplicateIsOrderedApart, ASecondRoundAllocatesNothing,
-                            TensorsThatDoNotFitAreNamed);
+                            ADuplicateIsOrderedApart, ADuplicateHasTheSameRanks,
+                            SplitMakesAGroupOfEachColorInTheOrderOfKeys,
+                            EqualKeysAreInTheOrderOfRanks, SharedMemoryGivesTheSameBits,
+                            SharedMemoryServesADuplicateAndItsParts,
+                            TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo,
+                            ASecondRoundAllocatesNothing, TensorsThatDoNotFitAreNamed);
 
 }  // namespace ripieno::distributed::testing

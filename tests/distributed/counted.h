@@ -36,6 +36,10 @@ class Counted final : public Communicator {
     ++counts_.others;
     inner_.all_gather(out, in);
   }
+  void all_to_all(const Tensor& out, const Tensor& in) override {
+    ++counts_.others;
+    inner_.all_to_all(out, in);
+  }
   void broadcast(const Tensor& x, int root) override {
     ++counts_.others;
     inner_.broadcast(x, root);
@@ -46,13 +50,23 @@ class Counted final : public Communicator {
   }
   std::unique_ptr<Communicator> duplicate() override {
     ++counts_.duplicates;
-    auto copy = inner_.duplicate();
-    auto result = std::make_unique<Counted>(*copy, counts_);
-    result->owned_ = std::move(copy);
+    return counted(inner_.duplicate());
+  }
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    return counted(inner_.split(color, key));
+  }
+  std::unique_ptr<MemoryResource> shared_memory(std::size_t bytes) override {
+    return inner_.shared_memory(bytes);
+  }
+  void set_timeout(std::chrono::seconds timeout) override { inner_.set_timeout(timeout); }
+
+ private:
+  std::unique_ptr<Communicator> counted(std::unique_ptr<Communicator> group) const {
+    auto result = std::make_unique<Counted>(*group, counts_);
+    result->owned_ = std::move(group);
     return result;
   }
 
- private:
   Communicator& inner_;
   Counts& counts_;
   std::unique_ptr<Communicator> owned_;

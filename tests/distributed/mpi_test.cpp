@@ -14,6 +14,7 @@
 namespace ripieno::distributed::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -109,6 +110,25 @@ TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
                                              "all_reduce of 6 float32")));
 }
 
+TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
+  for (const auto join : {mpi_window, mpi_point_to_point}) {
+    const auto ranks = join(MPI_COMM_WORLD);
+    const auto other = ranks->duplicate();
+    ranks->set_timeout(std::chrono::seconds(1));
+    const auto group = ranks->split(0, ranks->rank());  // begins with this timeout
+    const std::string last = "rank " + std::to_string(ranks->size() - 1);
+    if (ranks->rank() < ranks->size() - 1) {
+      EXPECT_THAT(
+          [&] { group->all_reduce(Tensor::zeros({5})); },
+          ThrowsMessage<CommunicationFailure>(AllOf(HasSubstr("all_reduce of 5 float32"),
+                                                    HasSubstr("waited 1 s for"), HasSubstr(last))));
+    }
+    other->barrier();
+  }
+}
+
+constexpr auto kDefaultTimeout = Communicator::kDefaultTimeout;
+
 // Rank 0 sends 10 bytes to rank 1, which expects another number.
 void send_to_one_that_expects(std::size_t bytes) {
   const auto ranks = mpi_point_to_point(MPI_COMM_WORLD);
@@ -119,10 +139,10 @@ void send_to_one_that_expects(std::size_t bytes) {
   Messages messages(own, 1);
   if (ranks->rank() == 0) {
     messages.send(data, 10, 1);
-    messages.wait();
+    messages.wait(kDefaultTimeout);
   } else if (ranks->rank() == 1) {
     messages.receive(data, bytes, 0);
-    EXPECT_THROW(messages.wait(), CommunicationFailure);
+    EXPECT_THROW(messages.wait(kDefaultTimeout), CommunicationFailure);
   }
   MPI_Comm_free(&own);
 }
