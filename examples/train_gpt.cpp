@@ -1,5 +1,4 @@
 // Trains a GPT on a text, alone or under mpirun: train_gpt --config examples/configs/gpt_char.toml
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -35,25 +34,11 @@ std::unique_ptr<TokenLoader> open_text(const Settings& settings, Session& sessio
       session);
 }
 
-// A rank's rows of a step, `rows` at a time, so that memory is for that many only.
-void take_step(const nn::Gpt& model, DataParallel& parallel, Run& run, const io::Batch& batch,
-               int64_t rows) {
-  const int64_t count = batch.inputs.size(0);
-  if (rows == 0) rows = count;
-  for (int64_t begin = 0; begin < count; begin += rows) {
-    const int64_t end = std::min(begin + rows, count);
-    random_context().first_row = batch.first_row + begin;
-    const Loss loss =
-        model.loss(batch.inputs.slice(0, begin, end), batch.targets.slice(0, begin, end));
-    if (end < count) {
-      parallel.backward(loss, DataParallel::Accumulate::more);
-      run.add(loss);
-    } else {
-      parallel.backward(loss);
-      parallel.step();
-      run.log(loss);
-    }
-  }
+void take_step(const nn::Gpt& model, DataParallel& parallel, const io::Batch& batch) {
+  parallel.backward(batch.inputs.size(0), [&](int64_t begin, int64_t end) {
+    return model.loss(batch.inputs.slice(0, begin, end), batch.targets.slice(0, begin, end));
+  });
+  parallel.step();
 }
 
 int train(int argc, char** argv) {
@@ -75,7 +60,8 @@ int train(int argc, char** argv) {
   run.validate_with(
       [&](const io::Batch& batch) { return model.loss(batch.inputs, batch.targets); });
   while (const auto batch = run.next()) {
-    take_step(model, parallel, run, *batch, program.train.micro_batch_size);
+    take_step(model, parallel, *batch);
+    run.log();
   }
   return run.exit_status();
 }

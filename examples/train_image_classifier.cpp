@@ -1,4 +1,5 @@
 // Trains an MLP to tell images apart: train_image_classifier --config examples/configs/digits.toml
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,10 +73,12 @@ int train(int argc, char** argv) {
                     count_correct(logits.to(DType::float32), batch.targets)};
   });
   while (const auto batch = run.next()) {
-    const Loss loss = model.loss(flat(batch->inputs), batch->targets);
-    parallel.backward(loss);
+    const Tensor inputs = flat(batch->inputs);
+    parallel.backward(inputs.size(0), [&](int64_t begin, int64_t end) {
+      return model.loss(inputs.slice(0, begin, end), batch->targets.slice(0, begin, end));
+    });
     parallel.step();
-    run.log(loss);
+    run.log();
   }
   return run.exit_status();
 }

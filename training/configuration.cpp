@@ -47,6 +47,12 @@ void bind(Settings& settings, TrainSettings& train) {
 }
 
 void bind(Settings& settings, ParallelSettings& parallel) {
+  settings.add(
+      "parallel.strict", &parallel.strict,
+      "whether losses and parameters are the same bits on any number of ranks and threads");
+  settings.add("parallel.slots", &parallel.slots,
+               "strict: pieces of a batch that are computed as one, in place of micro-batches",
+               Accepts::between(1, 65536));
   settings.add("parallel.timeout_seconds", &parallel.timeout_seconds,
                "how long a rank waits for the others before it gives them up",
                Accepts::at_least(1));

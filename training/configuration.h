@@ -44,6 +44,8 @@ struct TrainSettings {
 };
 
 struct ParallelSettings {
+  bool strict = false;
+  int64_t slots = 8;
   int64_t timeout_seconds = 600;
 };
 

@@ -59,6 +59,8 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
                       .keep = options_.keep});
   told_ = saves_->description();
   log_->note("saving " + told_);
+  const std::string parallel = options_.parallel ? options_.parallel->description() : "";
+  if (!parallel.empty()) log_->note(parallel);
   const bool saves_on_the_way = step_ + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_on_the_way) saves_->reserve(state_of(model_, optimizer_));
   clock_.skip();
@@ -146,11 +148,21 @@ bool Run::is_logged(int64_t step) const {
 }
 
 void Run::add(const Loss& loss) {
-  if (is_logged(step_ + 1)) losses_.push_back({loss.sum.detach(), loss.count.detach()});
+  if (options_.parallel || !is_logged(step_ + 1)) return;
+  losses_.push_back({loss.sum.detach(), loss.count.detach()});
 }
 
 void Run::log(const Loss& loss) {
   add(loss);
+  end_step();
+}
+
+void Run::log() {
+  if (!options_.parallel) fail("run: without a loss, log() needs RunOptions::parallel");
+  end_step();
+}
+
+void Run::end_step() {
   is_best_ = false;
   saves_->end_step();
   charge_phases();
@@ -199,17 +211,22 @@ void Run::charge_phases() {
   charged_ = total;
 }
 
-void Run::write_metrics() {
+// Over all ranks.
+double Run::loss_of_step() {
+  if (options_.parallel) return options_.parallel->loss().mean();
   std::array<double, 2> total = {};
   for (const auto& loss : losses_) {
     total[0] += loss.sum.item();
     total[1] += loss.count.item();
   }
   sum_over_ranks(session_, total);
+  return total[0] / total[1];
+}
 
+void Run::write_metrics() {
   io::StepMetrics metrics;
   metrics.step = step_;
-  metrics.loss = total[0] / total[1];
+  metrics.loss = loss_of_step();
   metrics.learning_rate = optimizer_.learning_rate();
   metrics.gradient_norm = optimizer_.gradient_norm();
   const double step_seconds = clock_.seconds_without_checkpoint();
@@ -239,29 +256,22 @@ io::ProgressState Run::progress() {
 bool Run::validate() {
   const NoGrad no_grad;
   model_.evaluate();
-  std::array<double, 3> total = {};  // loss, count, correct
-  bool counts_correct = false;
+  ValidationSums sums(session_);
   bool stopped = false;
   for (int64_t i = 0; i < held_out_->batches() && !stopped; ++i) {
     const io::Batch batch = on_device(held_out_->batch(i), session_.device());
-    if (batch.targets.elements() > 0) {
-      const Measured measured = measure_(batch);
-      total[0] += measured.loss.sum.item();
-      total[1] += measured.loss.count.item();
-      total[2] += static_cast<double>(measured.correct.value_or(0));
-      counts_correct = measured.correct.has_value();
-    }
+    sums.add(batch, measure_);
     stopped = session_.stops_now();
   }
   model_.train();
   clock_.skip();
   if (stopped) return false;
 
-  sum_over_ranks(session_, total);
+  const auto total = sums.finish(session_.communicator());
   io::StepMetrics metrics;
   metrics.step = step_;
-  metrics.validation_loss = total[0] / total[1];
-  if (counts_correct) metrics.accuracy = total[2] / total[1];
+  metrics.validation_loss = total.loss / total.count;
+  if (total.correct) metrics.accuracy = *total.correct / total.count;
   log_->write(metrics);
   shown_.validation_loss = metrics.validation_loss;
   note_validation(metrics);

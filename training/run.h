@@ -40,6 +40,7 @@
 #include "ripieno/training/settings.h"
 #include "ripieno/training/step_clock.h"
 #include "ripieno/training/training_state.h"
+#include "ripieno/training/validation_sums.h"
 
 namespace ripieno {
 
@@ -58,19 +59,11 @@ struct RunOptions {
   int64_t log_every = 1;              // steps between lines of metrics.jsonl
   std::string resume = "auto";        // "auto", "never", or the path of a checkpoint
   InitialParameters initial = {};     // of a new run; one that is resumed ignores it
-  // Whose times tell the metrics how long the phases of a step took.
+  // Whose losses are logged, and whose times tell the metrics how long the phases of a step took.
   const distributed::DataParallel* parallel = nullptr;
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
   std::FILE* progress = nullptr;       // where progress is shown, and
   std::FILE* messages = nullptr;       // what goes wrong is said, by rank 0
-};
-
-// What a batch of validation adds up to.
-struct Measured {
-  Measured(Loss loss_of_batch, std::optional<int64_t> correct_of_batch = {})
-      : loss(std::move(loss_of_batch)), correct(correct_of_batch) {}
-  Loss loss;
-  std::optional<int64_t> correct;  // of the loss's count, for the accuracy
 };
 
 class Run {
@@ -90,9 +83,11 @@ class Run {
   // The next step's batch on the session's device; nothing once the run is over, finished or
   // stopped.
   std::optional<io::Batch> next();
-  // One of several micro-batches of the step.
+  // Ends the step, whose loss is that of RunOptions::parallel.
+  void log();
+  // Without it: one of several micro-batches of the step,
   void add(const Loss& loss);
-  // Ends the step: `loss` is the last of its losses on this rank.
+  // and the last of them on this rank, or the only one, which ends the step.
   void log(const Loss& loss);
 
   // Steps done.
@@ -106,6 +101,8 @@ class Run {
   void open_log(const std::string& resumed_from);
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
   bool is_logged(int64_t step) const;
+  void end_step();
+  double loss_of_step();
   // What rank 0 decides after a step.
   enum Decision : int64_t { go_on, save, give_up };
   Decision decide();

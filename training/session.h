@@ -35,11 +35,14 @@ class Session {
   distributed::Communicator& communicator() { return *communicator_; }
   Device device() const { return device_; }
   // The share of each batch that loaders give this rank.
-  operator io::Part() const { return {rank(), size()}; }
+  operator io::Part() const { return {rank(), size(), slots_}; }
   // The words of the command line, and what each rank runs on: "host cpu, 2 threads".
   const std::vector<std::string>& command() const { return command_; }
   const std::vector<std::string>& hosts() const { return hosts_; }
   const std::vector<std::string>& devices() const { return devices_; }
+
+  // For strict mode: from now on every Part is of batches that are cut into so many slots. 0: none.
+  void set_slots(int slots) { slots_ = slots; }
 
   // "auto", "cpu" or "cuda". Throws ConfigurationError where there is no GPU to take. A collective.
   void use_device(const std::string& name);
@@ -68,6 +71,7 @@ class Session {
   std::unique_ptr<distributed::Communicator> communicator_;
   std::unique_ptr<StopSignal> signal_;
   Device device_;
+  int slots_ = 0;
   bool stop_asked_ = false;
   Tensor votes_;  // (3) int64, as in Agreement
   std::vector<std::string> command_, hosts_, devices_;

@@ -1,5 +1,10 @@
 #include "ripieno/training/training_program.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ripieno/core/error.h"
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"
@@ -12,6 +17,18 @@ optim::Schedule::Kind schedule_kind(const std::string& name) {
   if (name == "cosine") return optim::Schedule::Kind::cosine;
   if (name == "warmup_stable_decay") return optim::Schedule::Kind::warmup_stable_decay;
   return optim::Schedule::Kind::constant;
+}
+
+// Slots are of one shape.
+void require_whole_slots(int64_t batch_size, int64_t slots) {
+  if (batch_size % slots == 0) return;
+  int64_t fewer = std::min(slots, batch_size), more = slots;
+  while (batch_size % fewer != 0) --fewer;
+  while (more < batch_size && batch_size % more != 0) ++more;
+  throw ConfigurationError(fmt::format(
+      "parallel.slots = {} does not divide train.batch_size = {}; the nearest that do are {}",
+      slots, batch_size,
+      more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
 }
 
 }  // namespace
@@ -28,12 +45,14 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     for (const auto& word : session.command()) words.push_back(word.c_str());
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
+    if (parallel.strict) require_whole_slots(train.batch_size, parallel.slots);
   });
   if (!command.help.empty()) {
     if (session.rank() == 0) std::fputs(command.help.c_str(), out);
     return false;
   }
   session.use_device(command.device);
+  if (parallel.strict) session.set_slots(static_cast<int>(parallel.slots));
   random_context().seed = seed();
   return true;
 }
@@ -70,7 +89,10 @@ optim::Schedule TrainingProgram::make_schedule() const {
           .decay_steps = schedule.decay_steps};
 }
 
-distributed::DataParallelOptions TrainingProgram::parallel_options() const { return {}; }
+distributed::DataParallelOptions TrainingProgram::parallel_options() const {
+  return {.micro_batch_size = train.micro_batch_size,
+          .slots = parallel.strict ? static_cast<int>(parallel.slots) : 0};
+}
 
 RunOptions TrainingProgram::run_options(const distributed::DataParallel& data_parallel) const {
   return {.steps = command.steps.value_or(schedule.steps),

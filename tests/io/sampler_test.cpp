@@ -94,5 +94,25 @@ TEST(Part, CoversAllRowsInOrderAndEvenly) {
   }
 }
 
+TEST(Part, ASlotIsTheSameRowsOnAnyNumberOfRanks) {
+  for (const int64_t rows : {0, 3, 8, 13, 24}) {
+    for (const int size : {1, 2, 3, 5, 8, 9}) {
+      int64_t next = 0;
+      for (int rank = 0; rank < size; ++rank) {
+        const Rows mine = rows_of({rank, size, 8}, rows);
+        const Rows slots = piece_of(rank, size, 8);
+        EXPECT_EQ(mine.begin, next);
+        int64_t in_slots = 0;
+        for (int64_t slot = slots.begin; slot < slots.end; ++slot) {
+          in_slots += piece_of(slot, 8, rows).count();
+        }
+        EXPECT_EQ(mine.count(), in_slots);
+        next = mine.end;
+      }
+      EXPECT_EQ(next, rows);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ripieno::io

@@ -1,0 +1,70 @@
+"""In strict mode a run has the same bits on any number of ranks, and of threads, and through restarts."""
+import os
+import subprocess
+import unittest
+
+import programs
+
+STRICT = ("--set", "parallel.strict=true", "--set", "train.gradient_clip=0.5")
+
+
+class Strict(programs.ProgramTest):
+    STEPS = 60
+
+    def finish_strict(self, run, *arguments, ranks=0, threads=None):
+        """What its metrics say, as they stand in the file."""
+        if threads:  # a process takes as many as it may use
+            os.sched_setaffinity(0, sorted(self.processors)[:threads])
+        try:
+            self.finish(run, *STRICT, *arguments, ranks=ranks)
+        finally:
+            os.sched_setaffinity(0, self.processors)
+        return self.values(run, "loss"), self.values(run, "validation_loss"), self.values(run, "gradient_norm")
+
+    def setUp(self):
+        super().setUp()
+        self.processors = os.sched_getaffinity(0)
+
+    def assert_same_checkpoint(self, run, other):
+        """Parameters and the optimizer's state, bit for bit."""
+        compared = subprocess.run([str(programs.BIN / "ripieno"), "diff", str(self.directory / run),
+                                   str(self.directory / other)], capture_output=True, text=True)
+        self.assertEqual(compared.returncode, 0, compared.stdout + compared.stderr)
+
+    def test_one_thread_gives_the_bits_of_several(self):
+        self.assertEqual(self.finish_strict("one", threads=1), self.finish_strict("all"))
+        self.assert_same_checkpoint("one", "all")
+
+    @programs.needs_mpi
+    def test_any_number_of_ranks_gives_the_bits_of_one(self):
+        alone = self.finish_strict("alone")
+        self.assertEqual(len(alone[0]), self.STEPS)
+        self.assertEqual(sorted(alone[1]), [40, 60])
+        for ranks in (2, 3, 4):
+            run = f"on_{ranks}"
+            self.assertEqual(self.finish_strict(run, ranks=ranks), alone)
+            self.assert_same_checkpoint(run, "alone")
+
+    @programs.needs_mpi
+    def test_restarts_on_other_numbers_of_ranks_change_no_bit(self):
+        whole = self.finish_strict("whole", ranks=2)
+        self.finish_strict("resumed", "--steps", 13, ranks=3)
+        self.finish_strict("resumed", "--steps", 37)
+        self.assertEqual(self.finish_strict("resumed", ranks=4)[:1], whole[:1])
+        self.assert_same_checkpoint("resumed", "whole")
+
+    def test_slots_that_do_not_divide_the_batch_are_named_with_those_that_do(self):
+        ended = self.train("run", *STRICT, "--set", "train.batch_size=12")
+        self.assertEqual(ended.returncode, 78)
+        self.assertIn("parallel.slots = 8 does not divide train.batch_size = 12; the nearest that do are 6 and 12",
+                      ended.stderr)
+
+    @programs.needs_mpi
+    def test_more_ranks_than_slots_are_refused(self):
+        ended = self.train("run", *STRICT, "--set", "parallel.slots=2", ranks=3)
+        self.assertEqual(ended.returncode, 78)
+        self.assertIn("2 slots cannot be shared by 3 ranks", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
