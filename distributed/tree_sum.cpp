@@ -47,7 +47,7 @@ void TreeSum::sum(const std::vector<Tensor>& nodes) {
       continue;
     }
     send_slices(nodes, begin);
-    exchange();
+    communicator_.all_to_all(received_, sent_);
     add_up();
     communicator_.all_gather(sums_, received_.slice(0, 0, 1).slice(1, 0, 1).reshape({slice_}));
     receive_sums(nodes[0], begin);
@@ -62,14 +62,6 @@ void TreeSum::send_slices(const std::vector<Tensor>& nodes, int64_t begin) {
       sent_.reshape({-1}).slice(0, at, at + to - from).copy_from(nodes[i].slice(0, from, to));
     }
   }
-}
-
-void TreeSum::exchange() {
-  const int ranks = communicator_.size(), own = communicator_.rank();
-  const Tensor all({ranks, ranks, received_.size(1), slice_}, received_.dtype(),
-                   received_.device());
-  communicator_.all_gather(all, sent_);
-  received_.copy_from(all.slice(1, own, own + 1).reshape(received_.shape()));
 }
 
 void TreeSum::add_up() {

@@ -27,7 +27,6 @@ class TreeSum {
 
  private:
   void send_slices(const std::vector<Tensor>& nodes, int64_t begin);
-  void exchange();
   void add_up();
   void receive_sums(const Tensor& out, int64_t begin);
   // The part of a rank's slice of the piece at `begin` that lies within the tensors.
