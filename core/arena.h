@@ -18,6 +18,14 @@
 
 namespace ripieno {
 
+// Elements [begin, end) of an arena.
+struct ElementRange {
+  int64_t begin = 0, end = 0;
+
+  int64_t elements() const { return end - begin; }
+  bool operator==(const ElementRange&) const = default;
+};
+
 // Where each tensor lies, in elements. Tensors begin at multiples of kAlignment; what lies between
 // is zero.
 class ArenaLayout {

@@ -35,6 +35,12 @@ void Parameters::to(Device device, DType dtype) const {
   state_->gradients.to(device, dtype);
 }
 
+void Parameters::place_in(MemoryResource* resource) const {
+  state_->resource = resource;
+  state_->values.place_in(resource);
+  state_->gradients.place_in(resource);
+}
+
 void Parameters::clear_gradients() const {
   for (Tensor parameter : tensors()) parameter.clear_gradient();
 }

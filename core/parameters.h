@@ -32,6 +32,10 @@ class Parameters {
 
   // Where the model computes. The optimizer's state follows at its next step.
   void to(Device device, DType dtype) const;
+  // Where values and gradients lie, and what else has a number for each of them, an optimizer's
+  // state; as Arena::place_in().
+  void place_in(MemoryResource* resource) const;
+  MemoryResource* resource() const { return state_->resource; }
 
   // Forgets the gradients: the next backward overwrites them.
   void clear_gradients() const;
@@ -46,6 +50,7 @@ class Parameters {
           gradients(shape, DType::float32, Device::cpu()) {}
     std::shared_ptr<const ArenaLayout> layout;
     Arena values, gradients;
+    MemoryResource* resource = nullptr;
   };
   std::shared_ptr<State> state_;
 };

@@ -11,6 +11,8 @@
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/gradient_reducer.h"
 #include "ripieno/distributed/power_sgd.h"
+#include "ripieno/distributed/sharded_optimizer.h"
+#include "ripieno/distributed/shards.h"
 #include "ripieno/distributed/strict_backward.h"
 #include "ripieno/distributed/wire.h"
 
@@ -43,7 +45,8 @@ GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallel
       return sum_by_power_sgd(parameters, rank, ranks);
     };
   }
-  return options.wire == DType::bfloat16 ? sum_over_bfloat16_wire : sum_by_all_reduce;
+  if (options.wire == DType::bfloat16) return sum_over_bfloat16_wire;
+  return options.shard == Shard::none ? sum_by_all_reduce : sum_by_reduce_scatter;
 }
 
 void check(const DataParallelOptions& options) {
@@ -57,6 +60,11 @@ void check(const DataParallelOptions& options) {
     throw ConfigurationError(
         "data parallel: strict mode sums every number; it goes with none of a bfloat16 wire, "
         "PowerSGD and DiLoCo");
+  }
+  if (options.shard != Shard::none && (options.slots > 0 || options.diloco.steps > 0)) {
+    throw ConfigurationError(
+        "data parallel: neither strict mode nor DiLoCo shards anything; each rank needs all of the "
+        "gradients and of the state there");
   }
   if (compresses && (options.diloco.steps > 0 || narrow)) {
     throw ConfigurationError(
@@ -89,12 +97,16 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
         make_sum(communicator), options.diloco);
   }
   if (communicator.size() == 1) return;
-  start_alike();
+  start_alike(options.shard);
   if (strict_ || diloco_) return;
   const auto place =
       options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
   reducer_ = std::make_shared<GradientReducer>(parameters, communicator, options.bucket_bytes,
                                                place, make_sum);
+  if (options.shard != Shard::none) {
+    sharded_ = std::make_unique<ShardedOptimizer>(optimizer, reducer_->buckets(), nullptr,
+                                                  communicator, reducer_->communicator(), place);
+  }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Tensor parameter = parameters.tensors()[i];
     if (!parameter.requires_gradient()) continue;
@@ -107,8 +119,13 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
 
 DataParallel::~DataParallel() = default;
 
-void DataParallel::start_alike() {
+// What there is of state before it is sharded is rank 0's as well; after that, each has its own.
+void DataParallel::start_alike(Shard shard) {
   communicator_.broadcast(optimizer_.parameters().values().flat(), 0);
+  if (shard == Shard::none && optimizer_.is_sharded())
+    fail("data parallel: the optimizer's state is sharded; use the same shard as before");
+  const bool is_new = optimizer_.steps_taken() == 0;
+  if (shard != Shard::none && (is_new || optimizer_.is_sharded())) return;
   for (const auto& slot : optimizer_.state()) communicator_.broadcast(slot.arena->flat(), 0);
 }
 
@@ -164,6 +181,7 @@ void DataParallel::step() {
     optimizer_.step(loss_.count.to(optimizer_.parameters().values().device()));
   }
   const Timed timed(seconds_.communication_exposed);
+  if (sharded_) sharded_->finish();
   met_ = !diloco_ || diloco_->after_step();
 }
 

@@ -23,9 +23,15 @@
 namespace ripieno::distributed {
 
 class GradientReducer;
+class ShardedOptimizer;
 class StrictBackward;
 
+// What the ranks keep only once, each its part: the optimizer's state, or the gradients as well
+// (ZeRO stages 1 and 2: Rajbhandari et al., 2020, arXiv 1910.02054).
+enum class Shard { none, optimizer, gradients };
+
 struct DataParallelOptions {
+  Shard shard = Shard::none;
   // Gradients are summed in ranges of the arena of about this size.
   std::size_t bucket_bytes = std::size_t{4} << 20;
   // Sum while backward runs, in a thread of its own: over MPI that takes MPI_THREAD_MULTIPLE.
@@ -90,7 +96,7 @@ class DataParallel {
   void backward_of_micro_batches(int64_t rows,
                                  const std::function<Loss(int64_t, int64_t)>& loss_of);
   void add(const Loss& loss);
-  void start_alike();
+  void start_alike(Shard shard);
 
   optim::Optimizer& optimizer_;
   Communicator& communicator_;
@@ -98,8 +104,9 @@ class DataParallel {
   std::unique_ptr<StrictBackward> strict_;    // in strict mode
   std::unique_ptr<Diloco> diloco_;            // where ranks train on their own
   std::shared_ptr<GradientReducer> reducer_;  // where there are several ranks, else
-  Loss part_;                                 // this rank's, of the step that is under way
-  bool complete_ = false;                     // its last backward has run
+  std::unique_ptr<ShardedOptimizer> sharded_;
+  Loss part_;              // this rank's, of the step that is under way
+  bool complete_ = false;  // its last backward has run
   bool met_ = true;
   Loss loss_;
   ParallelSeconds seconds_;

@@ -26,6 +26,10 @@ class GradientReducer {
                   std::size_t bucket_bytes, OrderedWorker::Place place,
                   const MakeSum& make_sum = sum_by_all_reduce);
 
+  const std::vector<Bucket>& buckets() const { return buckets_; }
+  // The one that it reduces over: between finish() and begin() it is free for others to use.
+  Communicator& communicator() { return communicator_; }
+
   // The step's last backward begins; `sum` and `count` of this rank's loss are reduced along.
   void begin(double sum, double count);
   // The gradient of a parameter (its index) is complete.

@@ -32,16 +32,14 @@ void AdamW::corrections(int64_t step, kernels::StepScalars& scalars) const {
   scalars.second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2_, t)));
 }
 
-void AdamW::update(const kernels::DecaySegment* segments, int64_t segment_count,
-                   const kernels::StepScalars* scalars) {
+void AdamW::update(const Range& range) {
   const kernels::AdamWConstants constants{static_cast<float>(beta1_), static_cast<float>(beta2_),
                                           static_cast<float>(epsilon_)};
-  const Tensor values = parameters_.values().flat(), gradients = parameters_.gradients().flat();
-  const Tensor first = slot("first_moment").flat(), second = slot("second_moment").flat();
-  float* master_values = keeps_master() ? master().flat().data<float>() : nullptr;
-  run(values, [&]<typename T>(auto on) {
-    kernels::adamw(on, values.data<T>(), master_values, first.data<float>(), second.data<float>(),
-                   gradients.data<T>(), segments, segment_count, scalars, constants);
+  run(range.values, [&]<typename T>(auto on) {
+    kernels::adamw(on, range.values.data<T>(), master_numbers(range),
+                   numbers("first_moment", range), numbers("second_moment", range),
+                   range.gradients.data<T>(), range.segments, range.segment_count, range.scalars,
+                   constants);
   });
 }
 

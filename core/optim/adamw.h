@@ -20,8 +20,7 @@ class AdamW final : public Optimizer {
 
  private:
   void prepare() override;
-  void update(const kernels::DecaySegment* segments, int64_t segment_count,
-              const kernels::StepScalars* scalars) override;
+  void update(const Range& range) override;
   void corrections(int64_t step, kernels::StepScalars& scalars) const override;
 
   double beta1_, beta2_, epsilon_;

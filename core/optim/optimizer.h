@@ -1,7 +1,9 @@
 // Optimizer: turns a model's gradients into a step of its parameters, over whole arenas at once.
 //
 // Its state lies in arenas of the parameters' layout, and appears with the first step or with
-// state().
+// state(). Where several ranks share it, each has the state of some ranges of elements, updates
+// those, and gets the others from the ranks that own them (ZeRO: Rajbhandari et al., 2020, arXiv
+// 1910.02054).
 #pragma once
 
 #include <functional>
@@ -35,6 +37,26 @@ class Optimizer {
   // gradients. A count of 0 makes the gradient zero.
   void step(const Tensor& count = {});
 
+  // What a rank owns, and how it meets the others in a step.
+  struct Sharding {
+    std::vector<ElementRange> ranges;  // of the parameters' layout; disjoint, some may be empty
+    // Their gradients, in an arena of shard_layout(ranges); null: those of the parameters.
+    Arena* gradients = nullptr;
+    // Sums `x`, a float64 scalar, over the ranks.
+    std::function<void(const Tensor& x)> sum = {};
+    // The values of ranges[i] are updated (on a GPU: the update is enqueued).
+    std::function<void(std::size_t i)> updated = {};
+  };
+  // From now on only sharding.ranges are updated, and have state: what there is of it stays. Throws
+  // Error where it is sharded already.
+  void shard(Sharding sharding);
+  // Whoever gave the sharding goes: the state stays, but a step throws Error until the same ranges
+  // are given again.
+  void end_sharding();
+  bool is_sharded() const { return sharded_; }
+  // Each range a tensor, one after the other.
+  static std::shared_ptr<const ArenaLayout> shard_layout(const std::vector<ElementRange>& ranges);
+
   // Called at the start of each step(), before anything is changed: by whoever still reads the
   // parameters or the state.
   void before_step(std::function<void()> action) { before_step_ = std::move(action); }
@@ -50,7 +72,8 @@ class Optimizer {
 
   const Parameters& parameters() const { return parameters_; }
 
-  // The arenas that a checkpoint has to hold besides the parameters.
+  // The arenas that a checkpoint has to hold besides the parameters: of their layout, or of
+  // shard_layout(ranges).
   struct Slot {
     std::string name;  // "first_moment", …
     Arena* arena;
@@ -59,30 +82,56 @@ class Optimizer {
   // Adds an arena of float32 to the state, for whoever steps beside this optimizer; where it is
   // there already, it is that one.
   Arena& keep(const std::string& name) { return slot(name); }
+  // What this rank has of a slot for one parameter (its index): elements begin <= i < begin +
+  // part.elements() of it, the parameter's shape where that is all. Undefined: nothing.
+  struct Part {
+    int64_t begin = 0;
+    Tensor part;
+  };
+  Part part_of(const Slot& slot, std::size_t parameter) const;
 
  protected:
   Optimizer(Parameters parameters, Common common);
 
+  // A range of elements that is updated at once. Segments count from its begin.
+  struct Range {
+    Tensor values, gradients;      // (elements)
+    int64_t slot_begin, slot_end;  // of it in the slots
+    const kernels::DecaySegment* segments;
+    int64_t segment_count;
+    const kernels::StepScalars* scalars;
+  };
+
   // A further arena of float32 where the parameters live. Call from prepare().
   Arena& slot(const std::string& name);
-  bool keeps_master() const;
-  Arena& master() { return slot("master"); }
+  // A slot's numbers for a range, in update().
+  float* numbers(const std::string& name, const Range& range);
+  // The master's; null where parameters are not narrower than float32.
+  float* master_numbers(const Range& range);
 
-  // Asks for the slots; then one launch over everything.
+  // Asks for the slots; then one launch over each range.
   virtual void prepare() = 0;
-  virtual void update(const kernels::DecaySegment* segments, int64_t segment_count,
-                      const kernels::StepScalars* scalars) = 0;
+  virtual void update(const Range& range) = 0;
   // 1 / (1 - beta^step) of the two moments; 1 where there are none.
   virtual void corrections(int64_t step, kernels::StepScalars& scalars) const;
 
   Parameters parameters_;
 
  private:
+  bool keeps_master() const;
+  std::unique_ptr<Arena> make_slot(const std::string& name);
+  void fill_master(Arena& master) const;
   void allocate();
+  void write_segments();
   void write_scalars();
   void measure_gradients(const Tensor& count);
+  Range range_at(std::size_t index) const;
+  Tensor gradients_of(std::size_t index) const;
 
   Common common_;
+  Sharding sharding_;                               // ranges: the whole layout where not sharded
+  std::shared_ptr<const ArenaLayout> slot_layout_;  // an entry a range where sharded
+  bool sharded_ = false;
   std::function<void()> before_step_;
   double learning_rate_;
   int64_t steps_taken_ = 0;
@@ -91,6 +140,8 @@ class Optimizer {
   bool allocated_ = false;
   std::vector<std::pair<std::string, std::unique_ptr<Arena>>> slots_;
   Tensor segments_, scalars_, partial_sums_, sum_of_squares_, one_;
+  Tensor squares_;                           // (ranges) float64: each range's sum of squares
+  std::vector<int64_t> first_segment_ = {};  // (ranges + 1)
 };
 
 }  // namespace ripieno::optim

@@ -21,15 +21,13 @@ void Sgd::prepare() {
   if (momentum_ > 0.0) slot("velocity");
 }
 
-void Sgd::update(const kernels::DecaySegment* segments, int64_t segment_count,
-                 const kernels::StepScalars* scalars) {
+void Sgd::update(const Range& range) {
   const kernels::SgdConstants constants{static_cast<float>(momentum_), nesterov_};
-  const Tensor values = parameters_.values().flat(), gradients = parameters_.gradients().flat();
-  float* velocity = momentum_ > 0.0 ? slot("velocity").flat().data<float>() : nullptr;
-  float* master_values = keeps_master() ? master().flat().data<float>() : nullptr;
-  run(values, [&]<typename T>(auto on) {
-    kernels::sgd(on, values.data<T>(), master_values, velocity, gradients.data<T>(), segments,
-                 segment_count, scalars, constants);
+  float* velocity = momentum_ > 0.0 ? numbers("velocity", range) : nullptr;
+  run(range.values, [&]<typename T>(auto on) {
+    kernels::sgd(on, range.values.data<T>(), master_numbers(range), velocity,
+                 range.gradients.data<T>(), range.segments, range.segment_count, range.scalars,
+                 constants);
   });
 }
 

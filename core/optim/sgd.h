@@ -21,8 +21,7 @@ class Sgd final : public Optimizer {
 
  private:
   void prepare() override;
-  void update(const kernels::DecaySegment* segments, int64_t segment_count,
-              const kernels::StepScalars* scalars) override;
+  void update(const Range& range) override;
 
   double momentum_;
   bool nesterov_;

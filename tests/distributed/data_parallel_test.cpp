@@ -48,7 +48,7 @@ TEST(DataParallel, RanksStayEqualToTheBit) {
 
 TEST(DataParallel, NeitherOverlapNorBucketsChangeABit) {
   const auto expected = train_on(3, {})[0];
-  for (const DataParallelOptions options :
+  for (const DataParallelOptions& options :
        {DataParallelOptions{.bucket_bytes = 128, .overlap = false}, DataParallelOptions{}}) {
     EXPECT_EQ(train_on(3, {.options = options})[0].parameters, expected.parameters);
   }

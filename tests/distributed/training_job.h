@@ -34,6 +34,8 @@ struct TrainingJob {
   DataParallelOptions options = {.bucket_bytes = 128};  // several buckets
   int micro_batches = 1;
   int steps = 4;
+  DType precision = DType::float32;
+  double max_gradient_norm = 1.0;
 
   struct Result {
     std::vector<float> parameters;
@@ -44,7 +46,10 @@ struct TrainingJob {
   Result train(Communicator& ranks) const {
     random_context().seed = static_cast<uint64_t>(ranks.rank());  // only rank 0's start counts
     nn::Mlp model({kFeatures, 16, 8, kClasses});
-    optim::AdamW optimizer(model.parameters(), {.learning_rate = 0.01, .max_gradient_norm = 1.0});
+    model.to(Device::cpu(), precision);
+    optim::AdamW optimizer(
+        model.parameters(),
+        {.learning_rate = 0.01, .weight_decay = 0.1, .max_gradient_norm = max_gradient_norm});
     DataParallel parallel(model, optimizer, ranks, options);
     Result result;
     for (int step = 0; step < steps; ++step) {
@@ -61,9 +66,10 @@ struct TrainingJob {
     for (int part = 0; part < micro_batches; ++part) {
       const int64_t from = begin + count * part / micro_batches;
       const int64_t to = begin + count * (part + 1) / micro_batches;
-      parallel.backward(model.loss(features().slice(0, from, to), targets().slice(0, from, to)),
-                        part + 1 < micro_batches ? DataParallel::Accumulate::more
-                                                 : DataParallel::Accumulate::last);
+      parallel.backward(
+          model.loss(features().slice(0, from, to).to(precision), targets().slice(0, from, to)),
+          part + 1 < micro_batches ? DataParallel::Accumulate::more
+                                   : DataParallel::Accumulate::last);
     }
     parallel.step();
   }

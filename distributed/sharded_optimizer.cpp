@@ -1,0 +1,37 @@
+#include "ripieno/distributed/sharded_optimizer.h"
+
+#include <utility>
+
+#include "ripieno/distributed/shards.h"
+#include "ripieno/kernels/cuda/runtime.h"
+
+namespace ripieno::distributed {
+
+ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, std::vector<Bucket> buckets,
+                                   Arena* gradients, Communicator& meeting, Communicator& gathering,
+                                   OrderedWorker::Place place)
+    : optimizer_(optimizer),
+      buckets_(std::move(buckets)),
+      gathering_(gathering),
+      worker_(
+          static_cast<int>(buckets_.size()), [this](int piece) { gather(piece); }, place) {
+  optimizer_.shard(
+      {.ranges = owned_by(buckets_, meeting.rank(), meeting.size()),
+       .gradients = gradients,
+       .sum = [&meeting](const Tensor& x) { meeting.all_reduce(x); },
+       .updated = [this](std::size_t i) { worker_.release(static_cast<int>(i) + 1); }});
+}
+
+ShardedOptimizer::~ShardedOptimizer() { optimizer_.end_sharding(); }
+
+void ShardedOptimizer::gather(int piece) {
+  Arena& values = optimizer_.parameters().values();
+  // Each thread chooses its GPU; this one does it with its first bucket of a step.
+  if (piece == 0 && values.device().is_cuda()) {
+    kernels::cuda::set_device(values.device().index);
+  }
+  const Bucket& bucket = buckets_[static_cast<std::size_t>(piece)];
+  gather_shards(gathering_, bucket, values.range(bucket.begin, bucket.end));
+}
+
+}  // namespace ripieno::distributed
