@@ -7,12 +7,26 @@
 
 namespace ripieno::distributed {
 
+GradientReducer::Placement::Placement(const Parameters& parameters, Communicator& communicator)
+    : parameters_(parameters) {
+  Arena& gradients = parameters_.gradients();
+  if (gradients.device().is_cuda()) return;
+  memory_ = communicator.shared_memory(static_cast<std::size_t>(gradients.layout().elements()) *
+                                       size_of(gradients.dtype()));
+  if (memory_) gradients.place_in(memory_.get());
+}
+
+GradientReducer::Placement::~Placement() {
+  if (memory_) parameters_.gradients().place_in(nullptr);
+}
+
 GradientReducer::GradientReducer(const Parameters& parameters, Communicator& communicator,
                                  std::size_t bucket_bytes, OrderedWorker::Place place,
                                  const MakeSum& make_sum)
     : parameters_(parameters),
       own_(place == OrderedWorker::Place::own_thread ? communicator.duplicate() : nullptr),
       communicator_(own_ ? *own_ : communicator),
+      placement_(parameters, communicator_),
       sum_(make_sum(communicator_)),
       buckets_(
           buckets_of(parameters.layout(), size_of(parameters.gradients().dtype()), bucket_bytes)),

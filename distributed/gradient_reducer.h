@@ -40,6 +40,19 @@ class GradientReducer {
   const Tensor& finish();
 
  private:
+  // Gradients in memory of a communicator's where it sums them without a copy.
+  class Placement {
+   public:
+    Placement(const Parameters& parameters, Communicator& communicator);
+    ~Placement();
+    Placement(const Placement&) = delete;
+    Placement& operator=(const Placement&) = delete;
+
+   private:
+    Parameters parameters_;
+    std::unique_ptr<MemoryResource> memory_;
+  };
+
   void reduce(int piece);
   void zero_frozen() const;
   std::size_t awaited_of(const Bucket& bucket) const;
@@ -47,6 +60,7 @@ class GradientReducer {
   Parameters parameters_;
   std::unique_ptr<Communicator> own_;
   Communicator& communicator_;
+  Placement placement_;
   std::unique_ptr<GradientSum> sum_;
   std::vector<Bucket> buckets_;
   std::vector<std::size_t> bucket_of_;  // (parameters)

@@ -16,6 +16,23 @@ namespace {
 using ::testing::Each;
 using ::testing::ElementsAre;
 
+// Memory that counts what is taken of it.
+class Sharing final : public MemoryResource {
+ public:
+  explicit Sharing(int& blocks) : blocks_(blocks) {}
+  void* allocate(std::size_t bytes) override {
+    ++blocks_;
+    return pool(Device::cpu()).allocate(bytes);
+  }
+  void deallocate(void* memory, std::size_t bytes) noexcept override {
+    --blocks_;
+    pool(Device::cpu()).deallocate(memory, bytes);
+  }
+
+ private:
+  int& blocks_;
+};
+
 // One of two ranks: sums nothing, and shows what it was given.
 class Watched final : public Communicator {
  public:
@@ -34,6 +51,11 @@ class Watched final : public Communicator {
   std::unique_ptr<Communicator> duplicate() override { return std::make_unique<Watched>(show_); }
   std::unique_ptr<Communicator> split(int, int) override { return duplicate(); }
   void set_timeout(std::chrono::seconds) override {}
+  std::unique_ptr<MemoryResource> shared_memory(std::size_t) override {
+    return blocks ? std::make_unique<Sharing>(*blocks) : nullptr;
+  }
+
+  int* blocks = nullptr;  // counts those of its shared memory, where it has any
 
  private:
   std::function<void(const Tensor&)> show_;
@@ -67,6 +89,19 @@ struct GradientReducerTest : ::testing::Test {
     }
   }
 };
+
+TEST_F(GradientReducerTest, GradientsLieInSharedMemoryWhileItLives) {
+  int blocks = 0;
+  Watched ranks([](const Tensor&) {});
+  ranks.blocks = &blocks;
+  parameters.gradients().flat().fill(3.0);
+  {
+    const GradientReducer reducer(parameters, ranks, 1, OrderedWorker::Place::finish);
+    EXPECT_EQ(blocks, 1);
+  }
+  EXPECT_EQ(blocks, 0);
+  EXPECT_THAT(parameters.gradients().flat().to_vector<float>(), Each(3.0f));
+}
 
 TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
   std::vector<int> reduced;
