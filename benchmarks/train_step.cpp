@@ -1,13 +1,17 @@
-// train_step: how fast one process takes whole training steps of a workload.
+// train_step: how fast one process takes whole training steps of a workload, and with --strict what
+// strict mode adds to them: the two take turns.
 // benchmarks/peers/torch_peer.py runs the same ones, by the same names, with PyTorch.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "ripieno/distributed/data_parallel.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "workloads.h"
 
@@ -20,6 +24,8 @@ struct Arguments {
   std::string workload, device = "cpu", dtype = "f32";
   int64_t batch = 0;  // 0: the workload's own
   int threads = 2, steps = 10, warmup = 3;
+  bool strict = false;
+  int slots = 8;
 };
 
 // One whole training step; returns its loss.
@@ -30,39 +36,83 @@ double step(const Workload& workload) {
   return loss.mean();
 }
 
-void measure(const Arguments& a) {
-  using Clock = std::chrono::steady_clock;
-  kernels::set_cpu_threads(a.threads);
-  const Workload workload = benchmarks::make_workload(
-      a.workload, a.batch, a.device == "cuda" ? Device::cuda() : Device::cpu(),
-      a.dtype == "bf16" ? DType::bfloat16 : DType::float32);
-  for (int i = 0; i < a.warmup; ++i) step(workload);
-  std::vector<double> seconds;
-  double loss = 0.0;
-  for (int i = 0; i < a.steps; ++i) {
-    const auto start = Clock::now();
-    loss = step(workload);
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+// The same in strict mode, of a model of its own.
+class StrictTraining {
+ public:
+  StrictTraining(const Workload& workload, int slots)
+      : workload_(workload),
+        ranks_(distributed::alone()),
+        parallel_(*workload.model, *workload.optimizer, *ranks_, {.slots = slots}) {}
+
+  void step() {
+    parallel_.backward(workload_.batch, workload_.loss_of_rows);
+    parallel_.step();
+    parallel_.loss().mean();
   }
-  std::sort(seconds.begin(), seconds.end());
-  const std::size_t half = seconds.size() / 2;
-  const double median =
-      seconds.size() % 2 == 1 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
-  std::cout << nlohmann::ordered_json{{"benchmark", "train_step"},
-                                      {"workload", a.workload},
-                                      {"device", a.device},
-                                      {"dtype", a.dtype},
-                                      {"batch", workload.batch},
-                                      {"threads", a.threads},
-                                      {"value", workload.units() / median},
-                                      {"unit", workload.unit},
-                                      {"step_ms",
-                                       {{"min", 1e3 * seconds.front()},
-                                        {"median", 1e3 * median},
-                                        {"max", 1e3 * seconds.back()}}},
-                                      {"parameters", workload.model->parameters().elements()},
-                                      {"last_loss", loss}}
-            << "\n";
+  std::string description() const { return parallel_.description(); }
+
+ private:
+  Workload workload_;
+  std::unique_ptr<distributed::Communicator> ranks_;
+  distributed::DataParallel parallel_;
+};
+
+double seconds_of(const std::function<void()>& action) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  action();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+nlohmann::ordered_json milliseconds(const std::vector<double>& seconds) {
+  const auto [least, most] = std::minmax_element(seconds.begin(), seconds.end());
+  return {{"min", 1e3 * *least}, {"median", 1e3 * median_of(seconds)}, {"max", 1e3 * *most}};
+}
+
+Workload make(const Arguments& a) {
+  return benchmarks::make_workload(a.workload, a.batch,
+                                   a.device == "cuda" ? Device::cuda() : Device::cpu(),
+                                   a.dtype == "bf16" ? DType::bfloat16 : DType::float32);
+}
+
+void measure(const Arguments& a) {
+  kernels::set_cpu_threads(a.threads);
+  const Workload workload = make(a);
+  const auto strict = a.strict ? std::make_unique<StrictTraining>(make(a), a.slots) : nullptr;
+  std::vector<double> seconds, strict_seconds, ratios;
+  double loss = 0.0;
+  for (int i = -a.warmup; i < a.steps; ++i) {
+    const double plain = seconds_of([&] { loss = step(workload); });
+    const double in_slots = strict ? seconds_of([&] { strict->step(); }) : 0.0;
+    if (i < 0) continue;
+    seconds.push_back(plain);
+    strict_seconds.push_back(in_slots);
+    ratios.push_back(in_slots / plain);
+  }
+  nlohmann::ordered_json result{{"benchmark", "train_step"},
+                                {"workload", a.workload},
+                                {"device", a.device},
+                                {"dtype", a.dtype},
+                                {"batch", workload.batch},
+                                {"threads", a.threads},
+                                {"value", workload.units() / median_of(seconds)},
+                                {"unit", workload.unit},
+                                {"step_ms", milliseconds(seconds)},
+                                {"parameters", workload.model->parameters().elements()},
+                                {"last_loss", loss}};
+  if (strict) {
+    result["strict"] = {{"slots", a.slots},
+                        {"says", strict->description()},
+                        {"step_ms", milliseconds(strict_seconds)},
+                        {"cost_percent", 1e2 * (median_of(ratios) - 1)}};
+  }
+  std::cout << result << "\n";
 }
 
 }  // namespace
@@ -81,6 +131,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", a.threads)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", a.steps)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--warmup", a.warmup)->capture_default_str();
+  app.add_flag("--strict", a.strict, "take turns with steps in strict mode, and compare");
+  app.add_option("--slots", a.slots)->check(CLI::PositiveNumber)->capture_default_str();
   try {
     app.parse(argc, argv);
     measure(a);

@@ -55,6 +55,9 @@ Workload training(std::shared_ptr<Model> model, std::shared_ptr<optim::Optimizer
   workload.model = model;
   workload.optimizer = std::move(optimizer);
   workload.loss = [=] { return model->loss(inputs, targets); };
+  workload.loss_of_rows = [=](int64_t begin, int64_t end) {
+    return model->loss(inputs.slice(0, begin, end), targets.slice(0, begin, end));
+  };
   return workload;
 }
 

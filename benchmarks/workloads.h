@@ -21,6 +21,7 @@ struct Workload {
   std::shared_ptr<nn::Module> model;
   std::shared_ptr<optim::Optimizer> optimizer;
   std::function<Loss()> loss;  // of the batch
+  std::function<Loss(int64_t begin, int64_t end)> loss_of_rows;
 
   double units() const { return static_cast<double>(batch * units_per_sample); }
 };
