@@ -10,6 +10,7 @@
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/gradient_reducer.h"
+#include "ripieno/distributed/handshake.h"
 #include "ripieno/distributed/power_sgd.h"
 #include "ripieno/distributed/sharded_optimizer.h"
 #include "ripieno/distributed/shards.h"
@@ -83,6 +84,7 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   if (&parameters.values() != &optimizer.parameters().values()) {
     fail("data parallel: the optimizer was made for another model's parameters");
   }
+  require_agreement(communicator, facts_of(parameters));
   check(options);
   const auto make_sum = sum_of(parameters, options);
   if (options.slots > 0) {

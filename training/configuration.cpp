@@ -56,6 +56,9 @@ void bind(Settings& settings, ParallelSettings& parallel) {
   settings.add("parallel.timeout_seconds", &parallel.timeout_seconds,
                "how long a rank waits for the others before it gives them up",
                Accepts::at_least(1));
+  settings.add("parallel.check_every", &parallel.check_every,
+               "steps between looks whether all ranks hold the same numbers; 0: never",
+               Accepts::at_least(0));
 }
 
 void bind(Settings& settings, CheckpointSettings& checkpoint) {

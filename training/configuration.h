@@ -47,6 +47,7 @@ struct ParallelSettings {
   bool strict = false;
   int64_t slots = 8;
   int64_t timeout_seconds = 600;
+  int64_t check_every = 100;
 };
 
 struct CheckpointSettings {

@@ -14,6 +14,7 @@ enum class ExitStatus : int {
   data = 65,           // data or a checkpoint is not what it claims to be
   software = 70,       // a fault of ours
   memory = 71,         // the system has no more memory
+  ranks_differ = 72,   // one of them computes wrong
   storage = 74,        // storage failed
   run_again = 75,      // saved; the same command continues
   peer_lost = 76,      // a peer was lost

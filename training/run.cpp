@@ -14,6 +14,7 @@
 #include "ripieno/io/file_system.h"
 #include "ripieno/io/report.h"
 #include "ripieno/training/run_record.h"
+#include "ripieno/training/same_numbers.h"
 
 namespace ripieno {
 namespace {
@@ -26,6 +27,20 @@ void sum_over_ranks(Session& session, std::array<double, count>& values) {
   std::copy(values.begin(), values.end(), tensor.data<double>());
   session.communicator().all_reduce(tensor);
   std::copy_n(tensor.data<double>(), count, values.begin());
+}
+
+// What the ranks must agree on so that they make the same collectives on parts of the same data.
+std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptions& options) {
+  const auto every = options.checkpoint_every;
+  return {{"the data", loader.fingerprint()},
+          {"the batch size", std::to_string(loader.batch_size())},
+          {"the number of steps", std::to_string(options.steps)},
+          {"the steps between checkpoints", every ? std::to_string(*every) : "auto"},
+          {"the steps between validations", std::to_string(options.evaluate_every)},
+          {"the steps between log lines", std::to_string(options.log_every)},
+          {"the steps between looks at the ranks", std::to_string(options.check_every)},
+          {"how it resumes",
+           options.resume == "auto" || options.resume == "never" ? options.resume : "from a path"}};
 }
 
 io::Batch on_device(io::Batch batch, Device device) {
@@ -46,6 +61,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       paths_{directory},
       checkpoints_(session, paths_.checkpoints()),
       kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {
+  session_.require_agreement(facts_of(loader_, options_));
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
   });
@@ -169,6 +185,7 @@ void Run::end_step() {
   ++step_;
   if (is_logged(step_)) write_metrics();
   losses_.clear();
+  if (is_due(options_.check_every)) compare_ranks();
 
   const bool last = step_ >= options_.steps;
   evaluation_pending_ = validates() && (is_due(options_.evaluate_every) || last);
@@ -306,7 +323,21 @@ nlohmann::json Run::training_state() const {
   return state;
 }
 
+void Run::compare_ranks() {
+  if (options_.check_every == 0 || compared_step_ == step_) return;
+  std::vector<Replicated> numbers = {{"parameters", &model_.parameters().values()}};
+  for (const auto& slot : optimizer_.state()) numbers.push_back({slot.name, slot.arena});
+  try {
+    require_same_numbers(session_, numbers, step_);
+  } catch (const RankFailure&) {
+    saves_->let_end();  // it began while the ranks agreed
+    throw;
+  }
+  compared_step_ = step_;
+}
+
 void Run::begin_save() {
+  compare_ranks();
   saves_->begin(step_, state_of(model_, optimizer_), training_state(), log_->syncing());
   if (const auto description = saves_->description(); description != told_)
     log_->note("saving " + (told_ = description));
@@ -314,6 +345,7 @@ void Run::begin_save() {
 }
 
 void Run::save_at_end() {
+  compare_ranks();
   const auto failure = saves_->save_now(
       step_, [&] { return state_of(model_, optimizer_); }, training_state(), log_->syncing());
   session_.together([&] {

@@ -57,6 +57,7 @@ struct RunOptions {
   int64_t evaluate_every = 0;         // steps; 0: at the end only
   int64_t evaluation_batch_size = 0;  // of all ranks together; 0: as in training
   int64_t log_every = 1;              // steps between lines of metrics.jsonl
+  int64_t check_every = 100;          // steps; 0: whether all ranks hold the same is not looked at
   std::string resume = "auto";        // "auto", "never", or the path of a checkpoint
   InitialParameters initial = {};     // of a new run; one that is resumed ignores it
   // Whose losses are logged, and whose times tell the metrics how long the phases of a step took.
@@ -113,6 +114,7 @@ class Run {
   void write_metrics();
   io::ProgressState progress();
   nlohmann::json training_state() const;
+  void compare_ranks();
   void begin_save();
   void save_at_end();
   void end(ExitStatus status);
@@ -134,6 +136,7 @@ class Run {
   std::unique_ptr<nlohmann::json> kept_;
 
   int64_t step_ = 0;
+  int64_t compared_step_ = -1;                // that all ranks are known to agree on
   int64_t resumed_step_ = -1;                 // of the checkpoint that it continued from
   std::optional<io::StepMetrics> validated_;  // the newest validation
   std::optional<double> best_;                // of options_.keep.metric

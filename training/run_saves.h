@@ -54,6 +54,8 @@ class RunSaves {
   // newest save is of that step, and stands, it is that one.
   std::string save_now(int64_t step, const std::function<io::State()>& whole,
                        const nlohmann::json& training_state, const std::function<void()>& before);
+  // Returns once the save under way has ended, before an exception that every rank throws.
+  void let_end() { wait_together(); }
   // On rank 0: why a save that ended since the last call failed, or empty. What was saved before it
   // stands, and the next try is soon.
   std::string take_failure(int64_t step);

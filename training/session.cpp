@@ -112,6 +112,14 @@ void Session::together(const std::function<void()>& action) {
                     speaks ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
 }
 
+void Session::require_agreement(const std::vector<distributed::Fact>& facts) {
+  if (size() == 1) return;
+  const auto found = distributed::disagreement(*communicator_, facts);
+  together([&] {
+    if (!found.empty()) throw ConfigurationError("the ranks do not agree: " + found);
+  });
+}
+
 Session::Agreement Session::agree(int64_t decision_of_rank_0, bool has_failure) {
   if (signal_ && StopSignal::arrived()) stop_asked_ = true;
   if (size() == 1) return {stop_asked_, decision_of_rank_0, has_failure};

@@ -14,6 +14,7 @@
 
 #include "ripieno/core/device.h"
 #include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/handshake.h"
 #include "ripieno/distributed/mpi_world.h"
 #include "ripieno/io/part.h"
 #include "ripieno/training/stop_signal.h"
@@ -51,6 +52,10 @@ class Session {
   // all. Where it failed, every rank throws: each its own exception where all failed, else
   // RankFailure.
   void together(const std::function<void()>& action);
+
+  // Throws ConfigurationError on rank 0, and RankFailure on the others, where the ranks' facts
+  // differ: names the odd ranks and the first fact. A collective.
+  void require_agreement(const std::vector<distributed::Fact>& facts);
 
   // As a signal would.
   void ask_to_stop() { stop_asked_ = true; }

@@ -8,6 +8,7 @@
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"
+#include "ripieno/training/rank_facts.h"
 
 namespace ripieno {
 namespace {
@@ -52,7 +53,10 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     return false;
   }
   session.use_device(command.device);
+  session.require_agreement(facts_of_program(session.device()));
+  session.require_agreement(facts_of(settings));
   if (parallel.strict) session.set_slots(static_cast<int>(parallel.slots));
+  session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
   random_context().seed = seed();
   return true;
 }
@@ -107,6 +111,7 @@ RunOptions TrainingProgram::run_options(const distributed::DataParallel& data_pa
           .evaluate_every = train.evaluate_every,
           .evaluation_batch_size = train.evaluation_batch_size,
           .log_every = log.every,
+          .check_every = parallel.check_every,
           .resume = command.resume,
           .initial = checkpoint.initial,
           .parallel = &data_parallel,

@@ -42,11 +42,14 @@ struct TinyRun {
   int64_t channels = 8;
   uint64_t seed = 3;
   DType precision = DType::float32;
+  std::string text = tiny_text();
+  // What goes wrong on a rank, after that step's optimizer.
+  using Fault = std::function<void(Session&, optim::Optimizer&, int64_t step)>;
+  Fault after_step = {};
 
   // One rank of it. The exit status.
   int train(Session& session, const Event& before_step = {}) const {
     random_context().seed = seed;
-    const auto text = tiny_text();
     const auto data = io::TokenData::of(text, io::Tokenizer::characters_of(text));
     io::TokenLoader loader(data, {.batch_size = batch_size, .context = 16, .seed = seed}, session);
     nn::Gpt model({.vocab = 4,
@@ -70,6 +73,7 @@ struct TinyRun {
       const Loss loss = model.loss(batch->inputs, batch->targets);
       parallel.backward(loss);
       parallel.step();
+      if (after_step) after_step(session, optimizer, run.step() + 1);
       run.log(loss);
     }
     return run.exit_status();

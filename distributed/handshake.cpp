@@ -1,0 +1,147 @@
+#include "ripieno/distributed/handshake.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/exchange.h"
+
+namespace ripieno::distributed {
+namespace {
+
+constexpr char kEndOfName = '\x1f', kEndOfFact = '\x1e';
+constexpr std::size_t kLongestShown = 60;  // of a value, in characters
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// The host, then the facts.
+std::string to_text(const std::vector<Fact>& facts) {
+  std::string text = host_name() + kEndOfFact;
+  for (const auto& fact : facts) text += fact.name + kEndOfName + fact.value + kEndOfFact;
+  return text;
+}
+
+// FNV-1a, without the host: nobody wants to deceive it.
+int64_t hash_of(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text.substr(text.find(kEndOfFact))) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  return static_cast<int64_t>(hash);
+}
+
+struct Told {
+  std::string host;
+  std::vector<Fact> facts;
+
+  explicit Told(std::string_view text) : host(text.substr(0, text.find(kEndOfFact))) {
+    for (auto end = text.find(kEndOfFact); end + 1 < text.size();) {
+      const auto begin = end + 1, middle = text.find(kEndOfName, begin);
+      end = text.find(kEndOfFact, middle);
+      facts.push_back({std::string(text.substr(begin, middle - begin)),
+                       std::string(text.substr(middle + 1, end - middle - 1))});
+    }
+  }
+
+  std::optional<std::string> value_of(const std::string& name) const {
+    for (const auto& fact : facts) {
+      if (fact.name == name) return fact.value;
+    }
+    return std::nullopt;
+  }
+};
+
+// The first rank of those that agree, where most do; else rank 0.
+std::size_t first_of_most(const std::vector<int64_t>& hashes) {
+  std::map<int64_t, std::size_t> count;
+  std::size_t best = 0;
+  for (const auto hash : hashes) ++count[hash];
+  for (std::size_t rank = 0; rank < hashes.size(); ++rank) {
+    if (count[hashes[rank]] > count[hashes[best]]) best = rank;
+  }
+  return best;
+}
+
+std::string shown(const std::optional<std::string>& value) {
+  if (!value) return "missing";
+  if (value->empty()) return "empty";
+  return value->size() <= kLongestShown ? *value : value->substr(0, kLongestShown) + "…";
+}
+
+// The name of the first fact in which they differ.
+std::string first_difference(const Told& one, const Told& other) {
+  for (const auto& fact : one.facts) {
+    if (other.value_of(fact.name) != fact.value) return fact.name;
+  }
+  for (const auto& fact : other.facts) {
+    if (!one.value_of(fact.name)) return fact.name;
+  }
+  return "";  // the same facts in another order
+}
+
+std::string to_string(std::size_t rank, const Told& told) {
+  return fmt::format("rank {} on {}", rank, told.host);
+}
+
+std::string describe(const std::vector<Told>& told, std::size_t odd, std::size_t usual) {
+  const auto name = first_difference(told[usual], told[odd]);
+  if (name.empty()) {
+    return fmt::format("{} has the same as {} in another order", to_string(odd, told[odd]),
+                       to_string(usual, told[usual]));
+  }
+  return fmt::format("{}: {} is {}, {} has {}", to_string(odd, told[odd]), name,
+                     shown(told[odd].value_of(name)), to_string(usual, told[usual]),
+                     shown(told[usual].value_of(name)));
+}
+
+}  // namespace
+
+std::string disagreement(Communicator& communicator, const std::vector<Fact>& facts) {
+  const std::string text = to_text(facts);
+  const auto hashes = gather(communicator, hash_of(text));
+  const auto agrees = [&](int64_t hash) { return hash == hashes.front(); };
+  if (std::all_of(hashes.begin(), hashes.end(), agrees)) return "";
+
+  std::vector<Told> told;
+  for (const auto& theirs : gather(communicator, text)) told.emplace_back(theirs);
+  const std::size_t usual = first_of_most(hashes);
+  std::vector<std::string> odd;
+  for (std::size_t rank = 0; rank < told.size(); ++rank) {
+    if (hashes[rank] != hashes[usual]) odd.push_back(describe(told, rank, usual));
+  }
+  constexpr std::size_t kNamed = 3;
+  const std::size_t more = odd.size() - std::min(odd.size(), kNamed);
+  odd.resize(odd.size() - more);
+  return fmt::format("{}{}", fmt::join(odd, "; "),
+                     more > 0 ? fmt::format("; and {} more ranks", more) : "");
+}
+
+std::vector<Fact> facts_of(const Parameters& parameters) {
+  std::vector<Fact> facts;
+  const auto& entries = parameters.layout().entries();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const bool learns = parameters.tensors()[i].requires_gradient();
+    facts.push_back({"parameter " + entries[i].name,
+                     fmt::format("{} {}{}", name_of(parameters.values().dtype()),
+                                 ripieno::to_string(entries[i].shape), learns ? "" : ", frozen")});
+  }
+  return facts;
+}
+
+void require_agreement(Communicator& communicator, const std::vector<Fact>& facts) {
+  if (communicator.size() == 1) return;
+  const auto found = disagreement(communicator, facts);
+  if (!found.empty()) throw ConfigurationError("the ranks do not agree: " + found);
+}
+
+}  // namespace ripieno::distributed

@@ -1,0 +1,100 @@
+#include "ripieno/distributed/handshake.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "distributed/on_every_rank.h"
+#include "ripieno/core/error.h"
+#include "ripieno/core/nn/linear.h"
+#include "ripieno/core/optim/sgd.h"
+#include "ripieno/distributed/data_parallel.h"
+
+namespace ripieno::distributed::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// What every rank finds where rank r has the facts facts_of(r).
+std::string found(int size, const std::function<std::vector<Fact>(int)>& facts_of) {
+  std::vector<std::string> of_rank(static_cast<std::size_t>(size));
+  on_every_rank(size, [&](Communicator& ranks) {
+    of_rank[static_cast<std::size_t>(ranks.rank())] = disagreement(ranks, facts_of(ranks.rank()));
+  });
+  for (const auto& text : of_rank) EXPECT_EQ(text, of_rank.front());
+  return of_rank.front();
+}
+
+TEST(Handshake, IsContentWithRanksThatAgree) {
+  EXPECT_EQ(found(3, [](int) { return std::vector<Fact>{{"a", "1"}, {"b", ""}}; }), "");
+  EXPECT_EQ(found(3, [](int) { return std::vector<Fact>(); }), "");
+}
+
+TEST(Handshake, NamesTheOddRankItsHostAndTheItemWithBothValues) {
+  const auto text = found(4, [](int rank) {
+    return std::vector<Fact>{{"seed", "1"}, {"train.batch_size", rank == 2 ? "16" : "32"}};
+  });
+  EXPECT_THAT(text, StartsWith("rank 2 on "));
+  EXPECT_THAT(text, HasSubstr(": train.batch_size is 16, rank 0 on "));
+  EXPECT_THAT(text, HasSubstr(" has 32"));
+}
+
+TEST(Handshake, TakesWhatMostRanksSayForTheUsual) {
+  const auto text = found(3, [](int rank) {
+    return std::vector<Fact>{{"seed", rank == 0 ? "7" : "8"}};
+  });
+  EXPECT_THAT(text, AllOf(StartsWith("rank 0 on "), HasSubstr("seed is 7, rank 1 on ")));
+}
+
+TEST(Handshake, NamesAFactThatARankLacksOrHasAlone) {
+  const auto facts = [](int rank) {
+    return rank == 1 ? std::vector<Fact>{{"a", "1"}} : std::vector<Fact>{{"a", "1"}, {"b", "2"}};
+  };
+  EXPECT_THAT(found(3, facts), AllOf(HasSubstr("rank 1 on "), HasSubstr("b is missing")));
+  EXPECT_THAT(found(2, facts), HasSubstr("b is missing"));
+}
+
+TEST(Handshake, NamesAFewOfManyOddRanksAndCutsLongValues) {
+  const auto text = found(10, [](int rank) {
+    return std::vector<Fact>{{"a", rank < 4 ? std::to_string(rank) : std::string(500, 'x')}};
+  });
+  EXPECT_THAT(text, AllOf(HasSubstr("rank 2 on "), Not(HasSubstr("rank 3 on "))));
+  EXPECT_THAT(text, HasSubstr("and 1 more ranks"));
+  EXPECT_LT(text.size(), 900u);
+}
+
+// Of data-parallel training of a layer with `inputs` inputs on rank 1.
+std::string complaint(int64_t inputs, bool frozen) {
+  std::string message;
+  on_every_rank(2, [&](Communicator& ranks) {
+    const bool is_odd = ranks.rank() == 1;
+    nn::Linear model(is_odd ? inputs : 4, 3);
+    Tensor first = model.parameters().tensors()[0];
+    if (is_odd && frozen) first.set_requires_gradient(false);
+    optim::Sgd optimizer(model.parameters(), {});
+    try {
+      const DataParallel parallel(model, optimizer, ranks);
+    } catch (const ConfigurationError& error) {
+      if (is_odd) message = error.what();
+    }
+  });
+  return message;
+}
+
+TEST(Handshake, FindsRanksWithAnotherModel) {
+  EXPECT_EQ(complaint(4, false), "");
+  EXPECT_THAT(complaint(5, false),
+              AllOf(HasSubstr("rank 1 on "), HasSubstr("weight is float32 (3, 5), rank 0 on "),
+                    HasSubstr("has float32 (3, 4)")));
+}
+
+TEST(Handshake, FindsRanksThatFreezeOtherParameters) {
+  EXPECT_THAT(complaint(4, true), HasSubstr("weight is float32 (3, 4), frozen, rank 0 on "));
+}
+
+}  // namespace
+}  // namespace ripieno::distributed::testing
