@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/optim/adamw.h"
