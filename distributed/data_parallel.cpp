@@ -189,6 +189,7 @@ void DataParallel::step() {
 
 void DataParallel::synchronize() {
   if (diloco_) diloco_->synchronize();
+  met_ = true;
 }
 
 std::string DataParallel::description() const { return strict_ ? strict_->description() : ""; }

@@ -80,6 +80,8 @@ class DataParallel {
   void step();
   // Whether the last step() met the other ranks: not those between the outer steps of DiLoCo.
   bool met() const { return met_; }
+  // Whether each rank's optimizer makes steps of its own (DiLoCo).
+  bool steps_alone() const { return diloco_ != nullptr; }
   // Makes the ranks whole and alike where they may differ, before one of them is measured or all
   // are saved. A collective.
   void synchronize();

@@ -324,9 +324,14 @@ nlohmann::json Run::training_state() const {
 }
 
 void Run::compare_ranks() {
-  if (options_.check_every == 0 || compared_step_ == step_) return;
+  const auto* parallel = options_.parallel;
+  const bool may_differ = parallel && !parallel->met();
+  if (options_.check_every == 0 || compared_step_ == step_ || may_differ) return;
   std::vector<Replicated> numbers = {{"parameters", &model_.parameters().values()}};
-  for (const auto& slot : optimizer_.state()) numbers.push_back({slot.name, slot.arena});
+  const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
+  if (!has_own_state) {
+    for (const auto& slot : optimizer_.state()) numbers.push_back({slot.name, slot.arena});
+  }
   try {
     require_same_numbers(session_, numbers, step_);
   } catch (const RankFailure&) {
