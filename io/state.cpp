@@ -21,7 +21,8 @@ std::string_view name_of(StateKind kind) {
 }
 
 StateTensor state_of(const std::string& name, StateKind kind, const Tensor& whole) {
-  return {name, kind, whole.dtype(), whole.shape(), 0, whole};
+  return {
+      .name = name, .kind = kind, .dtype = whole.dtype(), .shape = whole.shape(), .part = whole};
 }
 
 State share_of(const State& whole, int rank, int size) {
@@ -29,6 +30,7 @@ State share_of(const State& whole, int rank, int size) {
     fail(fmt::format("share_of: there is no rank {} of {}", rank, size));
   int64_t total = 0;
   for (const StateTensor& tensor : whole) {
+    if (tensor.sharded) continue;
     if (tensor.part.elements() != tensor.shape.elements())
       fail(fmt::format("share_of: {} is not whole", tensor.name));
     total += static_cast<int64_t>(tensor.part.bytes());
@@ -40,6 +42,7 @@ State share_of(const State& whole, int rank, int size) {
   State share = whole;
   int64_t before = 0;  // bytes of the tensors so far
   for (StateTensor& tensor : share) {
+    if (tensor.sharded) continue;
     const auto element = static_cast<int64_t>(size_of(tensor.dtype));
     const int64_t elements = tensor.shape.elements();
     const auto index_at = [&](int64_t byte) {  // an element belongs to where its first byte lies

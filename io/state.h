@@ -23,8 +23,9 @@ struct StateTensor {
   DType dtype;
   Shape shape;  // of the whole tensor
   int64_t begin = 0;
-  Tensor
-      part;  // dense, on any device; undefined or without elements where this rank has none of it
+  // Dense, on any device; undefined or without elements where this rank has none of it.
+  Tensor part;
+  bool sharded = false;  // other ranks have other parts; else each has what this one has
 
   int64_t count() const { return part.defined() ? part.elements() : 0; }
 };
@@ -34,9 +35,9 @@ using State = std::vector<StateTensor>;
 // A whole tensor.
 StateTensor state_of(const std::string& name, StateKind kind, const Tensor& whole);
 
-// The share of a state that all ranks have whole which rank `rank` of `size` writes: contiguous,
-// and as many bytes as the others'. It names every tensor, also those of which it has no elements;
-// its parts are views.
+// What rank `rank` of `size` writes of a state. What all ranks have whole is shared out:
+// contiguous, and as many bytes as the others'; of what is sharded each writes what it has. It
+// names every tensor, also those of which it has no elements; its parts are views.
 State share_of(const State& whole, int rank, int size);
 
 }  // namespace ripieno::io

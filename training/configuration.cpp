@@ -47,6 +47,8 @@ void bind(Settings& settings, TrainSettings& train) {
 }
 
 void bind(Settings& settings, ParallelSettings& parallel) {
+  settings.add("parallel.shard", &parallel.shard, "what the ranks keep only once, each its part",
+               Accepts::one_of({"none", "optimizer", "gradients"}));
   settings.add(
       "parallel.strict", &parallel.strict,
       "whether losses and parameters are the same bits on any number of ranks and threads");

@@ -44,6 +44,7 @@ struct TrainSettings {
 };
 
 struct ParallelSettings {
+  std::string shard = "none";
   bool strict = false;
   int64_t slots = 8;
   int64_t timeout_seconds = 600;

@@ -34,7 +34,7 @@ class RunSaves {
   RunSaves(const RunSaves&) = delete;
   RunSaves& operator=(const RunSaves&) = delete;
 
-  // Takes the memory for saves of `whole`, which all ranks have whole.
+  // Takes the memory for saves of `whole`, here and below what this rank has of the state.
   void reserve(const io::State& whole);
 
   // Around a step of training, so that it is known what saving costs it.

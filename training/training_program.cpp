@@ -33,6 +33,11 @@ void require_whole_slots(int64_t batch_size, int64_t slots) {
       more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
 }
 
+distributed::Shard shard_named(const std::string& name) {
+  if (name == "optimizer") return distributed::Shard::optimizer;
+  return name == "gradients" ? distributed::Shard::gradients : distributed::Shard::none;
+}
+
 }  // namespace
 
 bool TrainingProgram::start(Session& session, const std::string& about, std::FILE* out) {
@@ -95,7 +100,8 @@ optim::Schedule TrainingProgram::make_schedule() const {
 }
 
 distributed::DataParallelOptions TrainingProgram::parallel_options() const {
-  return {.micro_batch_size = train.micro_batch_size,
+  return {.shard = shard_named(parallel.shard),
+          .micro_batch_size = train.micro_batch_size,
           .slots = parallel.strict ? static_cast<int>(parallel.slots) : 0};
 }
 

@@ -49,12 +49,17 @@ io::State state_of(nn::Module& model) {
 
 io::State state_of(nn::Module& model, optim::Optimizer& optimizer) {
   io::State state = state_of(model);
+  const auto& entries = optimizer.parameters().layout().entries();
   for (const auto& slot : optimizer.state()) {
-    slot.arena->materialize();
-    const auto& entries = slot.arena->layout().entries();
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      state.push_back(io::state_of(slot.name + "/" + entries[i].name, io::StateKind::optimizer,
-                                   slot.arena->tensors()[i]));
+      const auto [begin, part] = optimizer.part_of(slot, i);
+      state.push_back({.name = slot.name + "/" + entries[i].name,
+                       .kind = io::StateKind::optimizer,
+                       .dtype = slot.arena->dtype(),
+                       .shape = entries[i].shape,
+                       .begin = begin,
+                       .part = part,
+                       .sharded = optimizer.is_sharded()});
     }
   }
   return state;

@@ -46,6 +46,7 @@ struct TinyRun {
   // What goes wrong on a rank, after that step's optimizer.
   using Fault = std::function<void(Session&, optim::Optimizer&, int64_t step)>;
   Fault after_step = {};
+  distributed::DataParallelOptions parallel_options = {};
 
   // One rank of it. The exit status.
   int train(Session& session, const Event& before_step = {}) const {
@@ -60,7 +61,7 @@ struct TinyRun {
                    .dropout = dropout});
     model.to(session.device(), precision);
     optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2});
-    distributed::DataParallel parallel(model, optimizer, session.communicator());
+    distributed::DataParallel parallel(model, optimizer, session.communicator(), parallel_options);
     RunOptions timed = options;
     timed.parallel = &parallel;
     Run run(directory, session, model, optimizer, loader, timed);
