@@ -50,6 +50,8 @@ GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallel
   return options.shard == Shard::none ? sum_by_all_reduce : sum_by_reduce_scatter;
 }
 
+}  // namespace
+
 void check(const DataParallelOptions& options) {
   if (options.wire != DType::float32 && options.wire != DType::bfloat16) {
     throw ConfigurationError("data parallel: the wire carries float32 or bfloat16, not " +
@@ -72,8 +74,6 @@ void check(const DataParallelOptions& options) {
         "data parallel: PowerSGD goes neither with DiLoCo nor with a bfloat16 wire; choose one");
   }
 }
-
-}  // namespace
 
 DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
                            Communicator& communicator, const DataParallelOptions& options)

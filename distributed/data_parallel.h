@@ -47,6 +47,9 @@ struct DataParallelOptions {
   DilocoOptions diloco = {};  // steps of 0: off
 };
 
+// Throws ConfigurationError where they do not go together; the constructor of DataParallel asks it.
+void check(const DataParallelOptions& options);
+
 // Where the host's time went, since the DataParallel was made.
 struct ParallelSeconds {
   double backward = 0;
@@ -86,7 +89,7 @@ class DataParallel {
   // are saved. A collective.
   void synchronize();
 
-  // Of the last step: over all micro-batches and ranks (with DiLoCo: of this rank alone). Stands
+  // Of the last step: over all micro-batches and ranks; of this rank where it steps_alone(). Stands
   // until the next step's last backward.
   const Loss& loss() const { return loss_; }
   const ParallelSeconds& seconds() const { return seconds_; }

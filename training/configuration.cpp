@@ -61,6 +61,18 @@ void bind(Settings& settings, ParallelSettings& parallel) {
   settings.add("parallel.check_every", &parallel.check_every,
                "steps between looks whether all ranks hold the same numbers; 0: never",
                Accepts::at_least(0));
+  settings.add("parallel.wire", &parallel.wire, "what gradients cross the network as",
+               Accepts::one_of({"float32", "bfloat16"}));
+  settings.add("parallel.power_sgd_rank", &parallel.power_sgd_rank,
+               "PowerSGD: of what crosses the network for a matrix; 0: all of it",
+               Accepts::between(0, 1024));
+  settings.add("parallel.diloco_steps", &parallel.diloco_steps,
+               "DiLoCo: that each rank takes on its own; 0: they take each together",
+               Accepts::at_least(0));
+  settings.add("parallel.outer_learning_rate", &parallel.outer_learning_rate,
+               "DiLoCo: of the step that they then take together", Accepts::positive());
+  settings.add("parallel.outer_momentum", &parallel.outer_momentum,
+               "DiLoCo: Nesterov's, of that step", Accepts::between(0, 1));
 }
 
 void bind(Settings& settings, CheckpointSettings& checkpoint) {

@@ -49,6 +49,11 @@ struct ParallelSettings {
   int64_t slots = 8;
   int64_t timeout_seconds = 600;
   int64_t check_every = 100;
+  std::string wire = "float32";
+  int64_t power_sgd_rank = 0;
+  int64_t diloco_steps = 0;
+  double outer_learning_rate = 0.7;
+  double outer_momentum = 0.9;
 };
 
 struct CheckpointSettings {

@@ -192,6 +192,8 @@ void Run::end_step() {
   const bool interrupted = evaluation_pending_ && !validate();
   if (last && !interrupted) return end(ExitStatus::finished);
   if (interrupted) return end(ExitStatus::run_again);
+  // Ranks that train on their own until they next meet do not meet for this either.
+  if (options_.parallel && !options_.parallel->met()) return;
   const auto [stop, decision, failures] = saves_->agree(decide());
   if (stop) return end(ExitStatus::run_again);
   if (decision == give_up) {
@@ -200,6 +202,10 @@ void Run::end_step() {
     });
   }
   if (decision == save) begin_save();
+}
+
+void Run::synchronize() {
+  if (options_.parallel) options_.parallel->synchronize();
 }
 
 Run::Decision Run::decide() {
@@ -230,7 +236,9 @@ void Run::charge_phases() {
 
 // Over all ranks.
 double Run::loss_of_step() {
-  if (options_.parallel) return options_.parallel->loss().mean();
+  const distributed::DataParallel* parallel = options_.parallel;
+  if (parallel && !parallel->steps_alone()) return parallel->loss().mean();
+  if (parallel) losses_.push_back(parallel->loss());
   std::array<double, 2> total = {};
   for (const auto& loss : losses_) {
     total[0] += loss.sum.item();
@@ -272,6 +280,7 @@ io::ProgressState Run::progress() {
 // False where a signal stopped it; it is then still pending.
 bool Run::validate() {
   const NoGrad no_grad;
+  synchronize();
   model_.evaluate();
   ValidationSums sums(session_);
   bool stopped = false;
@@ -342,6 +351,7 @@ void Run::compare_ranks() {
 }
 
 void Run::begin_save() {
+  synchronize();
   compare_ranks();
   saves_->begin(step_, state_of(model_, optimizer_), training_state(), log_->syncing());
   if (const auto description = saves_->description(); description != told_)
@@ -350,6 +360,7 @@ void Run::begin_save() {
 }
 
 void Run::save_at_end() {
+  synchronize();
   compare_ranks();
   const auto failure = saves_->save_now(
       step_, [&] { return state_of(model_, optimizer_); }, training_state(), log_->syncing());

@@ -60,8 +60,10 @@ struct RunOptions {
   int64_t check_every = 100;          // steps; 0: whether all ranks hold the same is not looked at
   std::string resume = "auto";        // "auto", "never", or the path of a checkpoint
   InitialParameters initial = {};     // of a new run; one that is resumed ignores it
-  // Whose losses are logged, and whose times tell the metrics how long the phases of a step took.
-  const distributed::DataParallel* parallel = nullptr;
+  // Whose losses are logged, whose times tell the metrics how long the phases of a step took, and
+  // which makes the ranks alike before they are validated or saved: to be given where they may
+  // differ between steps.
+  distributed::DataParallel* parallel = nullptr;
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
   std::FILE* progress = nullptr;       // where progress is shown, and
   std::FILE* messages = nullptr;       // what goes wrong is said, by rank 0
@@ -107,6 +109,7 @@ class Run {
   // What rank 0 decides after a step.
   enum Decision : int64_t { go_on, save, give_up };
   Decision decide();
+  void synchronize();
   bool validates() const { return held_out_ != nullptr && measure_ != nullptr; }
   bool validate();
   void note_validation(const io::StepMetrics& metrics);

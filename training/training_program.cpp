@@ -53,6 +53,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
     if (parallel.strict) require_whole_slots(train.batch_size, parallel.slots);
+    distributed::check(parallel_options());
   });
   if (!command.help.empty()) {
     if (session.rank() == 0) std::fputs(command.help.c_str(), out);
@@ -102,10 +103,15 @@ optim::Schedule TrainingProgram::make_schedule() const {
 distributed::DataParallelOptions TrainingProgram::parallel_options() const {
   return {.shard = shard_named(parallel.shard),
           .micro_batch_size = train.micro_batch_size,
-          .slots = parallel.strict ? static_cast<int>(parallel.slots) : 0};
+          .slots = parallel.strict ? static_cast<int>(parallel.slots) : 0,
+          .wire = *dtype_named(parallel.wire),
+          .power_sgd_rank = static_cast<int>(parallel.power_sgd_rank),
+          .diloco = {.steps = parallel.diloco_steps,
+                     .outer_learning_rate = parallel.outer_learning_rate,
+                     .outer_momentum = parallel.outer_momentum}};
 }
 
-RunOptions TrainingProgram::run_options(const distributed::DataParallel& data_parallel) const {
+RunOptions TrainingProgram::run_options(distributed::DataParallel& data_parallel) const {
   return {.steps = command.steps.value_or(schedule.steps),
           .schedule = make_schedule(),
           .checkpoint_every = checkpoint.every,

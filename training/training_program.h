@@ -42,7 +42,7 @@ struct TrainingProgram {
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
   optim::Schedule make_schedule() const;
   distributed::DataParallelOptions parallel_options() const;
-  RunOptions run_options(const distributed::DataParallel& data_parallel) const;
+  RunOptions run_options(distributed::DataParallel& data_parallel) const;
 };
 
 }  // namespace ripieno
