@@ -5,8 +5,9 @@
 
 #include <chrono>
 #include <cstddef>
-#include <span>
 #include <vector>
+
+#include "ripieno/distributed/collective.h"
 
 namespace ripieno::distributed {
 
@@ -17,6 +18,9 @@ void check_mpi(int code, const char* call);
 // exception takes this rank elsewhere, and not after MPI_Finalize.
 bool peers_follow();
 
+// What the messages of a collective carry, so that ranks notice that they are in different ones.
+int tag_of(const Collective& collective);
+
 // Sends and receives that are under way together. Messages between two ranks keep their order.
 class Messages {
  public:
@@ -26,24 +30,25 @@ class Messages {
   ~Messages();
   Messages(Messages&&) = default;
 
-  void send(const std::byte* from, std::size_t bytes, int to);
-  void receive(std::byte* to, std::size_t bytes, int from);
-  // Collectives of MPI's own.
-  void broadcast(std::byte* x, std::size_t bytes, int root);
-  void barrier();
+  // Of the collective with this tag.
+  void send(const std::byte* from, std::size_t bytes, int to, int tag);
+  void receive(std::byte* to, std::size_t bytes, int from, int tag);
 
-  // Returns once all are done. Throws CommunicationFailure where MPI reports an error, a message
-  // has another length than was expected, or they are not done in time.
+  // Returns once all are done. Throws CommunicationFailure where MPI reports an error, a message is
+  // of another collective or has another length than was expected, or the ranks that it names are
+  // not done in time.
   void wait(std::chrono::seconds timeout);
 
  private:
   struct Expected {
-    int bytes = -1;  // -1: nothing is received
-    int from = 0;
+    int bytes = -1;  // -1: it is sent
+    int peer = 0;
+    int tag = 0;
   };
   MPI_Request& next(Expected expected);
+  bool test();
+  void require_expected(std::size_t message) const;
   std::vector<int> missing() const;
-  void require_lengths() const;
 
   MPI_Comm communicator_;
   std::vector<MPI_Request> requests_;

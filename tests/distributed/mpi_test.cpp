@@ -15,6 +15,7 @@ namespace ripieno::distributed::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -116,18 +117,34 @@ TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
     const auto other = ranks->duplicate();
     ranks->set_timeout(std::chrono::seconds(1));
     const auto group = ranks->split(0, ranks->rank());  // begins with this timeout
-    const std::string last = "rank " + std::to_string(ranks->size() - 1);
+    const std::string last = "waited 1 s for rank " + std::to_string(ranks->size() - 1) + ", which";
     if (ranks->rank() < ranks->size() - 1) {
-      EXPECT_THAT(
-          [&] { group->all_reduce(Tensor::zeros({5})); },
-          ThrowsMessage<CommunicationFailure>(AllOf(HasSubstr("all_reduce of 5 float32"),
-                                                    HasSubstr("waited 1 s for"), HasSubstr(last))));
+      EXPECT_THAT([&] { group->all_reduce(Tensor::zeros({5})); },
+                  ThrowsMessage<CommunicationFailure>(
+                      AllOf(HasSubstr("all_reduce of 5 float32"), HasSubstr(last))));
     }
     other->barrier();
   }
 }
 
 constexpr auto kDefaultTimeout = Communicator::kDefaultTimeout;
+
+TEST(Mpi, DifferentCollectivesAreNoticedByMessages) {
+  for (const bool other_kind : {false, true}) {
+    const auto ranks = mpi_point_to_point(MPI_COMM_WORLD), after = ranks->duplicate();
+    const auto here = [&] {
+      if (ranks->rank() != 1) return ranks->all_reduce(Tensor::zeros({300}));
+      other_kind ? ranks->barrier() : ranks->all_reduce(Tensor::zeros({301}));
+    };
+    const std::string named = other_kind && ranks->rank() != 1 ? "rank 1 is in another barrier"
+                                                               : "is in another all_reduce";
+    // Of a rank in a barrier not all others hear.
+    ranks->set_timeout(std::chrono::seconds(1));
+    const auto expected = AnyOf(HasSubstr(named), HasSubstr(other_kind ? "waited 1 s" : named));
+    EXPECT_THAT(here, ThrowsMessage<CommunicationFailure>(expected));
+    after->barrier();
+  }
+}
 
 // Rank 0 sends 10 bytes to rank 1, which expects another number.
 void send_to_one_that_expects(std::size_t bytes) {
@@ -138,10 +155,10 @@ void send_to_one_that_expects(std::size_t bytes) {
   std::byte data[64] = {};
   Messages messages(own, 1);
   if (ranks->rank() == 0) {
-    messages.send(data, 10, 1);
+    messages.send(data, 10, 1, 7);
     messages.wait(kDefaultTimeout);
   } else if (ranks->rank() == 1) {
-    messages.receive(data, bytes, 0);
+    messages.receive(data, bytes, 0, 7);
     EXPECT_THROW(messages.wait(kDefaultTimeout), CommunicationFailure);
   }
   MPI_Comm_free(&own);
