@@ -1,8 +1,11 @@
 #include "ripieno/distributed/gradient_reducer.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/error.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::distributed {
@@ -73,14 +76,31 @@ const Tensor& GradientReducer::finish() {
 
 // Piece 0: the totals; then the buckets.
 void GradientReducer::reduce(int piece) {
-  if (piece == 0) return communicator_.all_reduce(totals_);
+  const Bucket* bucket = piece == 0 ? nullptr : &buckets_[static_cast<std::size_t>(piece) - 1];
+  try {
+    bucket ? reduce(*bucket) : communicator_.all_reduce(totals_);
+  } catch (const CommunicationFailure& failure) {
+    throw CommunicationFailure(
+        fmt::format("{}: {}", bucket ? "gradients of " + name_of(*bucket) : "loss of a step",
+                    failure.what()),
+        failure.where());
+  }
+}
+
+void GradientReducer::reduce(const Bucket& bucket) {
   Arena& gradients = parameters_.gradients();
   // Each thread chooses its GPU; this one does it with its first bucket of a step.
-  if (piece == 1 && gradients.device().is_cuda()) {
+  if (&bucket == buckets_.data() && gradients.device().is_cuda()) {
     kernels::cuda::set_device(gradients.device().index);
   }
-  const Bucket& bucket = buckets_[static_cast<std::size_t>(piece) - 1];
   sum_->sum(bucket, gradients.range(bucket.begin, bucket.end));
+}
+
+std::string GradientReducer::name_of(const Bucket& bucket) const {
+  const auto& entries = parameters_.layout().entries();
+  const auto& first = entries[bucket.first_entry].name;
+  const auto& last = entries[bucket.entries_end - 1].name;
+  return first == last ? first : fmt::format("{} to {}", first, last);
 }
 
 // Nobody waits for frozen parameters, so their gradients have to be zero beforehand.

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "ripieno/core/parameters.h"
@@ -54,6 +55,8 @@ class GradientReducer {
   };
 
   void reduce(int piece);
+  void reduce(const Bucket& bucket);
+  std::string name_of(const Bucket& bucket) const;
   void zero_frozen() const;
   std::size_t awaited_of(const Bucket& bucket) const;
 

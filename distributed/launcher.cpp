@@ -5,13 +5,25 @@
 
 namespace ripieno::distributed {
 
-bool started_by_launcher() {
+namespace {
+
+// The rank, or null.
+const char* rank_variable() {
   // Set by Open MPI's mpirun, by MPICH's and Intel's, and by those that speak PMIx (srun
   // --mpi=pmix).
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"}) {
-    if (std::getenv(name) != nullptr) return true;
+    if (const char* rank = std::getenv(name)) return rank;
   }
-  return false;
+  return nullptr;
+}
+
+}  // namespace
+
+bool started_by_launcher() { return rank_variable() != nullptr; }
+
+int launched_rank() {
+  const char* rank = rank_variable();
+  return rank ? std::atoi(rank) : 0;
 }
 
 }  // namespace ripieno::distributed

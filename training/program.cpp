@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "ripieno/distributed/launcher.h"
 #include "ripieno/training/exit_status.h"
 
 namespace ripieno {
@@ -24,11 +25,22 @@ namespace {
   std::_Exit(static_cast<int>(status));
 }
 
+// Ranks that lost the same peer, or were given what does not fit together, all know it. One speaks:
+// the lost one itself where it could, else the lowest; mpirun ends the others before their turn.
+void wait_for_turn(ExitStatus status) {
+  const int rank = distributed::launched_rank();
+  int turn = 0;
+  if (status == ExitStatus::configuration) turn = rank;
+  if (status == ExitStatus::peer_lost) turn = rank + 1;
+  std::this_thread::sleep_for(std::chrono::seconds(2) * std::min(turn, 5));
+}
+
 [[noreturn]] void end_with_message(const std::exception& error) {
   if (const auto* failure = dynamic_cast<const RankFailure*>(&error);
       failure && failure->is_silent()) {
     end_silently(failure->status());
   }
+  wait_for_turn(exit_status_of(error));
   std::string message = fmt::format("{}: {}", program_invocation_short_name, error.what());
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::fflush(stdout);

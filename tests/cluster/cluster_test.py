@@ -5,6 +5,7 @@ import subprocess
 import time
 import unittest
 
+import lost_rank_test
 import programs
 
 HOSTS = str(pathlib.Path(__file__).with_name("hosts.sh"))
@@ -93,6 +94,17 @@ class PowerLost(Faults):
         self.assertIn("h2", self.lose("kill", "h2"))
         hosts("start", "h2")
         self.assert_it_continues()
+
+
+class LostRankOfAHost(lost_rank_test.LostRank):
+    SECONDS = 20
+
+    @classmethod
+    def setUpClass(cls):
+        hosts("up", 2)
+
+    def launcher(self):
+        return [HOSTS, "run"]
 
 
 if __name__ == "__main__":

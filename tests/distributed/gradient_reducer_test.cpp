@@ -8,6 +8,7 @@
 #include <functional>
 #include <thread>
 
+#include "ripieno/core/error.h"
 #include "ripieno/core/nn/mlp.h"
 
 namespace ripieno::distributed {
@@ -15,6 +16,7 @@ namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::ThrowsMessage;
 
 // Memory that counts what is taken of it.
 class Sharing final : public MemoryResource {
@@ -114,6 +116,18 @@ TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
     reducer->finish();
     EXPECT_THAT(reduced, ElementsAre(-1, 5, 4, 3, 2, 1, 0));
   }
+}
+
+TEST_F(GradientReducerTest, NamesTheGradientsOfALostPeer) {
+  const auto reducer = watched_by([&](const Tensor& x) {
+    if (parameter_of(x) == 4) throw CommunicationFailure("waited 1 s for rank 1");
+  });
+  reducer->begin(0.0, 1.0);
+  complete_from_the_first(*reducer);
+  reducer->complete_all();
+  const auto& name = parameters.layout().entries()[4].name;
+  EXPECT_THAT([&] { reducer->finish(); }, ThrowsMessage<CommunicationFailure>(
+                                              "gradients of " + name + ": waited 1 s for rank 1"));
 }
 
 TEST_F(GradientReducerTest, ReducesOnlyWhatIsComplete) {

@@ -1,0 +1,59 @@
+"""A rank that is lost ends the run in seconds, with one line that says what was waited for; the same command continues."""
+import subprocess
+import time
+import unittest
+
+import programs
+
+
+@programs.needs_mpi
+class LostRank(programs.ProgramTest):
+    SECONDS = 15  # a timeout of 2, and what mpirun takes
+
+    def launcher(self):
+        return [programs.MPIRUN, "2"]
+
+    def lose(self, how):
+        command = [*self.launcher(), str(programs.BIN / "lose_rank"), str(self.directory / "run"), how]
+        start = time.monotonic()
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        self.assertLess(time.monotonic() - start, self.SECONDS)
+        self.ours = [line for line in ended.stderr.splitlines() if line.startswith("lose_rank: ")]
+        self.assertLessEqual(len(self.ours), 1, ended.stderr)
+        return ended
+
+    def assert_timed_out(self, ended):
+        self.assertEqual(ended.returncode, 76, ended.stderr)
+        self.assertIn("on rank 0 of 2: waited 2 s for rank 1, which did not come", self.ours[0])
+        self.assertIn("float", self.ours[0])  # what of
+
+    def assert_it_continues(self):
+        self.assertEqual(self.checkpoints("run")[-1].name, "step_00000005")
+        self.assertEqual(self.lose("not").returncode, 0)
+        self.assertEqual(max(self.losses("run")), 12)
+
+    def test_killed(self):
+        self.assertEqual(self.lose("killed").returncode, 137)
+        self.assert_it_continues()
+
+    def test_stopped(self):
+        self.assert_timed_out(self.lose("stopped"))
+        self.assert_it_continues()
+
+    def test_hanging(self):
+        self.assert_timed_out(self.lose("hangs"))
+        self.assert_it_continues()
+
+    def test_gone_without_a_word(self):
+        self.assertNotEqual(self.lose("leaves").returncode, 0)
+        self.assert_it_continues()
+
+    def test_failing_it_speaks_for_itself(self):
+        ended = self.lose("fails")
+        self.assertEqual(ended.returncode, 65, ended.stderr)
+        self.assertEqual(self.ours, ["lose_rank: rank 1 has read nonsense"])
+        self.assert_it_continues()
+
+
+if __name__ == "__main__":
+    unittest.main()
