@@ -104,10 +104,12 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   const auto place =
       options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
   reducer_ = std::make_shared<GradientReducer>(parameters, communicator, options.bucket_bytes,
-                                               place, make_sum);
+                                               place, make_sum, options.shard == Shard::gradients);
   if (options.shard != Shard::none) {
-    sharded_ = std::make_unique<ShardedOptimizer>(optimizer, reducer_->buckets(), nullptr,
-                                                  communicator, reducer_->communicator(), place);
+    GradientShard* const shard = reducer_->shard();
+    sharded_ = std::make_unique<ShardedOptimizer>(optimizer, reducer_->buckets(),
+                                                  shard ? &shard->owned() : nullptr, communicator,
+                                                  reducer_->communicator(), place);
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Tensor parameter = parameters.tensors()[i];
@@ -132,14 +134,50 @@ void DataParallel::start_alike(Shard shard) {
 }
 
 void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
-  if (strict_) fail("backward: strict mode cuts the batch itself; call backward(rows, loss_of)");
-  if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
+  require_open();
   const Timed timed(seconds_.backward);
   add(loss);
   complete_ = accumulate == Accumulate::last;
-  if (complete_ && reducer_) reducer_->begin(part_.sum.item(), part_.count.item());
+  const bool communicates = begin_round(!complete_);
   loss.sum.backward();
-  if (complete_ && reducer_) reducer_->complete_all();
+  if (communicates) reducer_->complete_all();
+}
+
+void DataParallel::backward() {
+  require_open();
+  const Timed timed(seconds_.backward);
+  const Tensor nothing = Tensor::zeros({}, DType::float64);
+  if (!part_.sum.defined()) part_ = {nothing, nothing};
+  complete_ = true;
+  if (begin_round(/*more=*/false)) reducer_->complete_all();
+}
+
+void DataParallel::require_open() const {
+  if (strict_) fail("backward: strict mode cuts the batch itself; call backward(rows, loss_of)");
+  if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
+}
+
+// Of the reducer: for each micro-batch where gradients are sharded, else for the last.
+bool DataParallel::begin_round(bool more) {
+  if (!reducer_ || (more && !reducer_->shard())) return false;
+  if (rounds_ > 0) reducer_->finish();
+  if (reducer_->shard()) reducer_->shard()->begin_micro_batch(/*is_first=*/rounds_ == 0);
+  reducer_->begin(part_.sum.item(), part_.count.item(), more);
+  ++rounds_;
+  return true;
+}
+
+// Takes part in the rounds of ranks that have more micro-batches than this one.
+void DataParallel::finish_rounds() {
+  const Tensor& totals = reducer_->finish();
+  while (totals.data<double>()[2] > 0) {
+    reducer_->shard()->begin_micro_batch(/*is_first=*/false);
+    reducer_->begin(part_.sum.item(), part_.count.item());
+    reducer_->complete_all();
+    reducer_->finish();
+  }
+  rounds_ = 0;
+  loss_ = {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
 }
 
 void DataParallel::backward_of_rows(int64_t rows,
@@ -153,6 +191,7 @@ void DataParallel::backward_of_rows(int64_t rows,
 
 void DataParallel::backward_of_micro_batches(int64_t rows,
                                              const std::function<Loss(int64_t, int64_t)>& loss_of) {
+  if (rows == 0) return backward();
   const int64_t at_once = micro_batch_size_ > 0 ? micro_batch_size_ : std::max<int64_t>(rows, 1);
   const int64_t first_row = random_context().first_row;
   int64_t begin = 0;
@@ -168,15 +207,16 @@ void DataParallel::backward_of_micro_batches(int64_t rows,
 void DataParallel::step() {
   if (!complete_) fail("step: there are no gradients; call backward() with the last micro-batch");
   complete_ = false;
-  loss_ = std::exchange(part_, {});
   if (strict_) {
     const Timed timed(seconds_.communication_exposed);
     loss_ = strict_->finish();
   } else if (reducer_) {
     const Timed timed(seconds_.communication_exposed);
-    const Tensor& totals = reducer_->finish();
-    loss_ = {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
+    finish_rounds();
+  } else {
+    loss_ = part_;
   }
+  part_ = {};
   if (diloco_) diloco_->before_step();
   {
     const Timed timed(seconds_.optimizer);

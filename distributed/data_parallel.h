@@ -69,8 +69,11 @@ class DataParallel {
   DataParallel& operator=(const DataParallel&) = delete;
 
   // Adds the gradients of a micro-batch. Accumulate::more: further ones of this step follow; the
-  // ranks communicate once, with the last. Ranks may cut their part into different numbers of them.
+  // ranks communicate once, with the last; where gradients are sharded, with each. Ranks may cut
+  // their part into different numbers of them.
   void backward(const Loss& loss, Accumulate accumulate = Accumulate::last);
+  // This rank has nothing in this step, or nothing more: it only meets the others.
+  void backward();
   // All micro-batches of a step: loss_of(begin, end) is the loss of some of this rank's `rows`,
   // which begin at random_context().first_row of the global batch. In strict mode several threads
   // call it at once, each for a slot.
@@ -101,6 +104,9 @@ class DataParallel {
   void backward_of_micro_batches(int64_t rows,
                                  const std::function<Loss(int64_t, int64_t)>& loss_of);
   void add(const Loss& loss);
+  void require_open() const;
+  bool begin_round(bool more);
+  void finish_rounds();
   void start_alike(Shard shard);
 
   optim::Optimizer& optimizer_;
@@ -112,6 +118,7 @@ class DataParallel {
   std::unique_ptr<ShardedOptimizer> sharded_;
   Loss part_;              // this rank's, of the step that is under way
   bool complete_ = false;  // its last backward has run
+  int rounds_ = 0;         // of the reducer, that this step has begun
   bool met_ = true;
   Loss loss_;
   ParallelSeconds seconds_;

@@ -9,6 +9,12 @@
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::distributed {
+namespace {
+
+// So that a slow link does not make all buckets of a shard wait in memory.
+constexpr int kInFlight = 3;
+
+}  // namespace
 
 GradientReducer::Placement::Placement(const Parameters& parameters, Communicator& communicator)
     : parameters_(parameters) {
@@ -25,17 +31,22 @@ GradientReducer::Placement::~Placement() {
 
 GradientReducer::GradientReducer(const Parameters& parameters, Communicator& communicator,
                                  std::size_t bucket_bytes, OrderedWorker::Place place,
-                                 const MakeSum& make_sum)
+                                 const MakeSum& make_sum, bool shards_gradients)
     : parameters_(parameters),
       own_(place == OrderedWorker::Place::own_thread ? communicator.duplicate() : nullptr),
       communicator_(own_ ? *own_ : communicator),
-      placement_(parameters, communicator_),
+      placement_(shards_gradients ? nullptr
+                                  : std::make_unique<Placement>(parameters, communicator_)),
       sum_(make_sum(communicator_)),
       buckets_(
           buckets_of(parameters.layout(), size_of(parameters.gradients().dtype()), bucket_bytes)),
+      shard_(shards_gradients ? std::make_unique<GradientShard>(
+                                    parameters, buckets_, communicator.rank(), communicator.size())
+                              : nullptr),
+      in_flight_(place == OrderedWorker::Place::own_thread ? kInFlight : 0),
       bucket_of_(parameters.size()),
       awaited_(buckets_.size()),
-      totals_({2}, DType::float64),
+      totals_({3}, DType::float64),
       worker_(
           static_cast<int>(buckets_.size()) + 1, [this](int piece) { reduce(piece); }, place) {
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
@@ -45,28 +56,41 @@ GradientReducer::GradientReducer(const Parameters& parameters, Communicator& com
   }
 }
 
-void GradientReducer::begin(double sum, double count) {
+void GradientReducer::begin(double sum, double count, bool more) {
   totals_.data<double>()[0] = sum;
   totals_.data<double>()[1] = count;
+  totals_.data<double>()[2] = more;
   for (std::size_t i = 0; i < buckets_.size(); ++i) awaited_[i] = awaited_of(buckets_[i]);
   ready_ = 0;
   active_ = true;
-  zero_frozen();
+  if (!shard_) zero_frozen();
   worker_.release(1);
 }
 
 void GradientReducer::complete(std::size_t parameter) {
   if (!active_) return;
   --awaited_[bucket_of_[parameter]];
-  const std::size_t before = ready_;
-  while (ready_ < buckets_.size() && awaited_[ready_] == 0) ++ready_;
-  if (ready_ > before) worker_.release(static_cast<int>(ready_) + 1);
+  while (ready_ < buckets_.size() && awaited_[ready_] == 0) release();
 }
 
 void GradientReducer::complete_all() {
   active_ = false;
+  if (shard_) {
+    while (ready_ < buckets_.size()) release();
+    return;
+  }
   parameters_.complete_gradients();  // of buckets that are still held back, since one was missing
   worker_.release(static_cast<int>(buckets_.size()) + 1);
+}
+
+// No deadlock where it waits: of the buckets that ranks wait for, the first of the plan is released
+// on all of them, or will be on those that do not wait.
+void GradientReducer::release() {
+  if (shard_) shard_->take(ready_);
+  ++ready_;
+  const int released = static_cast<int>(ready_) + 1;
+  worker_.release(released);
+  if (shard_) worker_.wait(released - in_flight_);
 }
 
 const Tensor& GradientReducer::finish() {
@@ -93,7 +117,10 @@ void GradientReducer::reduce(const Bucket& bucket) {
   if (&bucket == buckets_.data() && gradients.device().is_cuda()) {
     kernels::cuda::set_device(gradients.device().index);
   }
-  sum_->sum(bucket, gradients.range(bucket.begin, bucket.end));
+  if (!shard_) return sum_->sum(bucket, gradients.range(bucket.begin, bucket.end));
+  const auto index = static_cast<std::size_t>(&bucket - buckets_.data());
+  sum_->sum(bucket, shard_->taken(index));
+  shard_->keep(index);
 }
 
 std::string GradientReducer::name_of(const Bucket& bucket) const {

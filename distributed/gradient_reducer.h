@@ -12,6 +12,7 @@
 #include "ripieno/core/parameters.h"
 #include "ripieno/distributed/buckets.h"
 #include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/gradient_shard.h"
 #include "ripieno/distributed/gradient_sum.h"
 #include "ripieno/distributed/ordered_worker.h"
 
@@ -22,22 +23,27 @@ class GradientReducer {
   using MakeSum = std::function<std::unique_ptr<GradientSum>(Communicator&)>;
 
   // Reduces in a thread of its own, over its own duplicate of `communicator`, or over
-  // `communicator` itself within finish(). `make_sum` is given the one that it reduces over.
+  // `communicator` itself within finish(). `make_sum` is given the one that it reduces over. With
+  // `shards_gradients` each rank keeps only what it owns, and every micro-batch is a round.
   GradientReducer(const Parameters& parameters, Communicator& communicator,
                   std::size_t bucket_bytes, OrderedWorker::Place place,
-                  const MakeSum& make_sum = sum_by_all_reduce);
+                  const MakeSum& make_sum = sum_by_all_reduce, bool shards_gradients = false);
 
   const std::vector<Bucket>& buckets() const { return buckets_; }
   // The one that it reduces over: between finish() and begin() it is free for others to use.
   Communicator& communicator() { return communicator_; }
+  // What this rank keeps of the gradients where they are sharded, else null.
+  GradientShard* shard() { return shard_.get(); }
 
-  // The step's last backward begins; `sum` and `count` of this rank's loss are reduced along.
-  void begin(double sum, double count);
+  // A backward begins, the step's last one unless gradients are sharded; `sum` and `count` of this
+  // rank's loss are reduced along, and whether it has `more` micro-batches.
+  void begin(double sum, double count, bool more = false);
   // The gradient of a parameter (its index) is complete.
   void complete(std::size_t parameter);
   // Backward is over: every gradient is there, or zero.
   void complete_all();
-  // Returns once all are summed: (sum, count) of all ranks, float64, on the host.
+  // Returns once all are summed: (sum, count, ranks that have more) of all ranks, float64, on the
+  // host.
   const Tensor& finish();
 
  private:
@@ -57,20 +63,23 @@ class GradientReducer {
   void reduce(int piece);
   void reduce(const Bucket& bucket);
   std::string name_of(const Bucket& bucket) const;
+  void release();
   void zero_frozen() const;
   std::size_t awaited_of(const Bucket& bucket) const;
 
   Parameters parameters_;
   std::unique_ptr<Communicator> own_;
   Communicator& communicator_;
-  Placement placement_;
+  std::unique_ptr<Placement> placement_;  // where the gradients are whole
   std::unique_ptr<GradientSum> sum_;
   std::vector<Bucket> buckets_;
+  std::unique_ptr<GradientShard> shard_;
+  const int in_flight_;                 // buckets of a shard that wait to be summed, at most
   std::vector<std::size_t> bucket_of_;  // (parameters)
   std::vector<std::size_t> awaited_;    // (buckets) gradients that are not complete yet
   std::size_t ready_ = 0;               // buckets before this one are released
   bool active_ = false;
-  Tensor totals_;         // (2) float64: the loss's sum and count
+  Tensor totals_;         // (3) float64: the loss's sum and count, and ranks with more
   OrderedWorker worker_;  // last: its thread uses all of these
 };
 

@@ -24,6 +24,13 @@ void OrderedWorker::release(int pieces) {
   changed_.notify_all();
 }
 
+void OrderedWorker::wait(int pieces) {
+  std::unique_lock lock(mutex_);
+  while (!thread_.joinable() && done_ < pieces) run_next(lock);
+  changed_.wait(lock, [&] { return done_ >= pieces; });
+  if (failure_) std::rethrow_exception(failure_);
+}
+
 void OrderedWorker::finish() {
   release(pieces_);
   std::unique_lock lock(mutex_);
@@ -39,7 +46,7 @@ void OrderedWorker::work() {
     changed_.wait(lock, [&] { return stopping_ || done_ < released_; });
     if (stopping_) return;
     run_next(lock);
-    if (done_ == pieces_) changed_.notify_all();
+    changed_.notify_all();
   }
 }
 

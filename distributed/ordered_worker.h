@@ -1,7 +1,7 @@
 // OrderedWorker: runs the pieces of a round in their order, each once it is released.
 //
-// With a thread of its own it runs them meanwhile, else in finish(). One thread releases and
-// finishes.
+// With a thread of its own it runs them meanwhile, else in wait() and finish(). One thread releases
+// and finishes.
 #pragma once
 
 #include <condition_variable>
@@ -24,6 +24,8 @@ class OrderedWorker {
 
   // The first `pieces` of this round may run.
   void release(int pieces);
+  // Returns once the first `pieces`, which are released, have run. Throws as finish().
+  void wait(int pieces);
   // Releases the rest, waits for all, and begins the next round. Rethrows what a piece threw; after
   // that nothing runs any more.
   void finish();

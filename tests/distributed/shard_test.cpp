@@ -9,6 +9,7 @@
 #include "distributed/counted.h"
 #include "distributed/on_every_rank.h"
 #include "distributed/training_job.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/distributed/shards.h"
 
@@ -102,6 +103,38 @@ TEST_P(ShardTest, MicroBatchesAddUpToTheBatch) {
   }
 }
 
+// Rank r has r micro-batches of 6 samples in each step but the last, when nobody has any; one rank
+// alone has those of `size` ranks.
+std::vector<float> train_unevenly(Communicator& ranks, int size,
+                                  const DataParallelOptions& options) {
+  random_context().seed = 1;
+  nn::Mlp model({kFeatures, 16, kClasses});
+  optim::Sgd optimizer(model.parameters(), {.learning_rate = 0.1});
+  DataParallel parallel(model, optimizer, ranks, options);
+  const auto micro_batch = [&](int64_t begin) {
+    parallel.backward(
+        model.loss(features().slice(0, begin, begin + 6), targets().slice(0, begin, begin + 6)),
+        DataParallel::Accumulate::more);
+  };
+  for (int step = 0; step < 4; ++step) {
+    for (int rank = 0; rank < size && step < 3; ++rank) {
+      const bool is_mine = ranks.size() == 1 || rank == ranks.rank();
+      for (int i = 0; is_mine && i < rank; ++i) micro_batch(6 * i);
+    }
+    parallel.backward();
+    parallel.step();
+  }
+  return model.parameters().values().flat().to_vector<float>();
+}
+
+TEST_P(ShardTest, RanksMayHaveDifferentNumbersOfMicroBatchesAndNone) {
+  const auto expected = train_unevenly(*alone(), ranks(), {});
+  on_every_rank(ranks(), [&](Communicator& ranks) {
+    EXPECT_THAT(train_unevenly(ranks, ranks.size(), options()),
+                Pointwise(FloatNear(1e-5f), expected));
+  });
+}
+
 TEST_P(ShardTest, AFrozenParameterStaysAsItIs) {
   on_every_rank(ranks(), [&](Communicator& ranks) {
     nn::Mlp model({kFeatures, 16, kClasses});
@@ -154,15 +187,41 @@ TEST_P(ShardTest, AnOptimizerThatHasLostItsRanksTakesNoStepButCanMeetThemAgain) 
       parallel.step();
     };
     step();
-    EXPECT_THROW(optimizer.step(), Error);
-    EXPECT_THROW(DataParallel(model, optimizer, ranks), Error);
+    if (shard() != Shard::none) {
+      EXPECT_THROW(optimizer.step(), Error);
+      EXPECT_THROW(DataParallel(model, optimizer, ranks), Error);
+    }
     step();
     EXPECT_EQ(optimizer.steps_taken(), 2);
   });
 }
 
+TEST_P(ShardTest, PartsThatARankDoesNotUseGetTheOthersGradients) {
+  on_every_rank(ranks(), [&](Communicator& ranks) {
+    struct Two final : nn::Module {
+      nn::Linear first{2, 2, {.bias = false}}, second{2, 2, {.bias = false}};
+      Two() {
+        add("first", first);
+        add("second", second);
+      }
+    } model;
+    optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
+    DataParallel parallel(model, optimizer, ranks, {.shard = shard(), .bucket_bytes = 1});
+    const auto before = model.second.weight().to_vector<float>();
+    for (int step = 0; step < 3; ++step) {
+      const nn::Linear& used = ranks.rank() == 0 ? model.second : model.first;
+      parallel.backward({sum(used(Tensor::full({1, 2}, 1.0))), Tensor::full({}, 1.0)});
+      parallel.step();
+    }
+    const auto after = model.second.weight().to_vector<float>();
+    const float change = 3.0f / static_cast<float>(ranks.size());
+    for (std::size_t i = 0; i < after.size(); ++i) EXPECT_NEAR(after[i], before[i] - change, 1e-5);
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(Ranks, ShardTest,
-                         ::testing::Combine(::testing::Values(Shard::optimizer),
+                         ::testing::Combine(::testing::Values(Shard::none, Shard::optimizer,
+                                                              Shard::gradients),
                                             ::testing::Values(2, 3, 4)));
 
 TEST(Sharding, OneRankHasNone) {

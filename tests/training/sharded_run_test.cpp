@@ -77,7 +77,7 @@ TEST_P(ShardedRun, EachRankWritesWhatItOwns) {
   for (const auto size : bytes) EXPECT_NEAR(1.0 * size / bytes[0], 1.0, 0.1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shards, ShardedRun, testing::Values(Shard::optimizer));
+INSTANTIATE_TEST_SUITE_P(Shards, ShardedRun, testing::Values(Shard::optimizer, Shard::gradients));
 
 }  // namespace
 }  // namespace ripieno
