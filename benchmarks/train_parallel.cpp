@@ -170,10 +170,14 @@ double times_as_fast(const Trainee& one, const Trainee& other) {
   return median(ratios);
 }
 
+nlohmann::ordered_json spread_ms(const std::vector<double>& seconds) {
+  const auto [least, most] = std::minmax_element(seconds.begin(), seconds.end());
+  return {{"min", 1e3 * *least}, {"median", 1e3 * median(seconds)}, {"max", 1e3 * *most}};
+}
+
 nlohmann::ordered_json report(const Arguments& a, const Trainee& trainee, int ranks,
                               double exposed_share) {
   const double step = trainee.median_of(&Sample::step);
-  const auto steps = trainee.values_of(&Sample::step);
   const int trained = trainee.traffic().bytes > 0 ? ranks : 1;
   return {{"benchmark", "train_parallel"},
           {"workload", a.workload},
@@ -186,10 +190,8 @@ nlohmann::ordered_json report(const Arguments& a, const Trainee& trainee, int ra
           {"unit", trainee.workload().unit},
           {"rounds", trainee.rounds()},
           {"steps_a_round", trainee.steps()},
-          {"step_ms",
-           {{"min", 1e3 * *std::min_element(steps.begin(), steps.end())},
-            {"median", 1e3 * step},
-            {"max", 1e3 * *std::max_element(steps.begin(), steps.end())}}},
+          {"step_ms", spread_ms(trainee.values_of(&Sample::step))},
+          {"exposed_ms", spread_ms(trainee.values_of(&Sample::exposed))},
           {"exposed_share", exposed_share},
           {"a_step",
            {{"bytes_sent", trainee.load_of(&ProcessLoad::bytes_sent)},
