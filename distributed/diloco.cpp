@@ -115,7 +115,6 @@ void Diloco::outer_step() {
                  static_cast<const StepScalars*>(scalars_.raw_data()),
                  {.momentum = momentum, .nesterov = true});
   });
-  parameters.clear_gradients();
   steps_ = 0;
 }
 

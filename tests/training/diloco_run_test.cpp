@@ -73,6 +73,15 @@ TEST_F(DilocoRun, SavesTheOuterMomentum) {
   }));
 }
 
+TEST_F(DilocoRun, LogsTheLossOfAllRanks) {
+  const auto tiny = run("run");
+  auto plain = run("plain");
+  plain.parallel_options = {};
+  tiny.train_on(2);
+  plain.train_on(2);
+  EXPECT_NEAR(tiny.losses().at(1), plain.losses().at(1), 1e-6) << "before they part";
+}
+
 TEST_F(DilocoRun, Learns) {
   auto tiny = run("run");
   tiny.options.steps = 60;
@@ -80,13 +89,16 @@ TEST_F(DilocoRun, Learns) {
   EXPECT_LT(tiny.losses().at(60), 0.75 * tiny.losses().at(1));
 }
 
-TEST_F(DilocoRun, ASignalIsObeyedWhereTheRanksMeet) {
-  const auto tiny = run("run");
+TEST_F(DilocoRun, ASignalIsObeyedWhereTheRanksMeetAndTheRunGoesOnExactly) {
+  const auto tiny = run("run"), whole = run("whole");
+  whole.train_on(2);  // saves after step 6 as well
   const int status = tiny.train_on(2, [](Session& session, int64_t step) {
     if (step == 4 && session.rank() == 1) session.ask_to_stop();
   });
   EXPECT_EQ(status, 75);
   EXPECT_EQ(tiny.losses().size(), 6u);
+  tiny.train_on(2);
+  EXPECT_EQ(tiny.losses(), whole.losses());
 }
 
 }  // namespace
