@@ -14,10 +14,7 @@ SeparateGradients::SeparateGradients(const Parameters& parameters, Arena& arena)
 
 SeparateGradients::Use::Use(SeparateGradients& gradients)
     : before_(autograd::substitute(&gradients.leaves_)) {
-  for (auto& [leaf, own] : gradients.leaves_) {
-    own.has_gradient = false;
-    own.backward = 0;  // a backward of another thread may have had the number of this one's
-  }
+  for (auto& [leaf, own] : gradients.leaves_) own.has_gradient = false;
 }
 
 SeparateGradients::Use::~Use() { autograd::substitute(before_); }

@@ -44,6 +44,20 @@ TEST_F(RunTest, LogsEveryStepAndValidatesWhereAskedAndAtTheEnd) {
               testing::ElementsAre(testing::Key(4), testing::Key(8), testing::Key(10)));
 }
 
+TEST_F(RunTest, InStrictModeLogsTheSameBitsOnAnyRanks) {
+  auto alone = tiny("alone");
+  alone.parallel_options.slots = 4;
+  alone.options.evaluation_batch_size = 7;  // its slots are uneven, and the last batch's some empty
+  alone.train_on(1);
+  for (const int ranks : {2, 3, 4}) {
+    auto several = alone;
+    several.directory = directory / std::to_string(ranks);
+    several.train_on(ranks);
+    EXPECT_EQ(several.losses(), alone.losses());
+    EXPECT_EQ(several.validation_losses(), alone.validation_losses());
+  }
+}
+
 TEST_F(RunTest, Learns) {
   auto run = tiny("run");
   run.options.steps = 60;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "distributed/allocations.h"
+#include "ripieno/kernels/cpu_threads.h"
 #include "training/tiny_run.h"
 
 namespace ripieno {
@@ -14,13 +15,14 @@ int64_t threads() {
   return std::distance(begin(tasks), end(tasks));
 }
 
-TEST(SteadyState, OfARunAllocatesNothingAndStartsNoThread) {
+void expect_steady(int slots) {
   const TemporaryDirectory directory;
-  TinyRun run{.directory = directory / "run"};
+  TinyRun run{.directory = directory / "run", .parallel_options = {.slots = slots}};
   run.options = {.steps = 200, .checkpoint_every = 1000, .log_every = 1000};
   int64_t allocations_before = 0, allocations_after = -1;
   int64_t threads_before = 0, threads_after = -1;
   Session session(distributed::alone());
+  kernels::set_cpu_threads(2);
   run.train(session, [&](Session&, int64_t step) {
     if (step == 50) threads_before = threads();
     if (step == 50) allocations_before = distributed::testing::allocations_of_all_threads();
@@ -30,6 +32,10 @@ TEST(SteadyState, OfARunAllocatesNothingAndStartsNoThread) {
   EXPECT_EQ(allocations_after, allocations_before);
   EXPECT_EQ(threads_after, threads_before);
 }
+
+TEST(SteadyState, OfARunAllocatesNothingAndStartsNoThread) { expect_steady(0); }
+
+TEST(SteadyState, NorDoesItInStrictMode) { expect_steady(8); }
 
 }  // namespace
 }  // namespace ripieno

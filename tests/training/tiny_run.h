@@ -51,6 +51,7 @@ struct TinyRun {
   // One rank of it. The exit status.
   int train(Session& session, const Event& before_step = {}) const {
     random_context().seed = seed;
+    session.set_slots(parallel_options.slots);
     const auto data = io::TokenData::of(text, io::Tokenizer::characters_of(text));
     io::TokenLoader loader(data, {.batch_size = batch_size, .context = 16, .seed = seed}, session);
     nn::Gpt model({.vocab = 4,
@@ -71,11 +72,12 @@ struct TinyRun {
     });
     while (const auto batch = run.next()) {
       if (before_step) before_step(session, run.step() + 1);
-      const Loss loss = model.loss(batch->inputs, batch->targets);
-      parallel.backward(loss);
+      parallel.backward(batch->inputs.size(0), [&](int64_t begin, int64_t end) {
+        return model.loss(batch->inputs.slice(0, begin, end), batch->targets.slice(0, begin, end));
+      });
       parallel.step();
       if (after_step) after_step(session, optimizer, run.step() + 1);
-      run.log(loss);
+      run.log();
     }
     return run.exit_status();
   }
