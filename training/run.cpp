@@ -334,8 +334,8 @@ nlohmann::json Run::training_state() const {
 
 void Run::compare_ranks() {
   const auto* parallel = options_.parallel;
-  const bool may_differ = parallel && !parallel->met();
-  if (options_.check_every == 0 || compared_step_ == step_ || may_differ) return;
+  const bool cannot_tell = session_.size() == 1 || (parallel && !parallel->met());
+  if (options_.check_every == 0 || compared_step_ == step_ || cannot_tell) return;
   std::vector<Replicated> numbers = {{"parameters", &model_.parameters().values()}};
   const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
   if (!has_own_state) {
