@@ -180,10 +180,12 @@ class Benchmark {
   }
 
   Json limit_of_link(double seconds, std::size_t bytes) const {
-    const double sent = 2.0 * (size() - 1) / size() * static_cast<double>(bytes);
+    const double hosts = static_cast<double>(size()) / world_->local_size();
+    const double sent = 2.0 * (hosts - 1) / hosts * static_cast<double>(bytes);
     const double limit = sent * kHeaders * 8 / (link_gigabits_ * 1e9);
     return {{"by", "link"},
-            {"formula", "2 (N-1)/N n x 1514/1448 (headers) / rate, a rank a host"},
+            {"formula", "2 (H-1)/H n x 1514/1448 (headers) / rate, of H hosts"},
+            {"hosts", hosts},
             {"bytes_sent", sent},
             {"bytes_counted_by_the_kernel_in_messages", static_cast<double>(sent_) / rounds_},
             {"link_gigabits", link_gigabits_},

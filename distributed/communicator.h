@@ -2,7 +2,9 @@
 //
 // Collectives are ordered: every rank calls the same ones, in the same order, with tensors of the
 // same size and element type, one thread at a time. Sums are taken in rank order, in float for the
-// 16-bit types, so the result has the same bits on every rank and with every communicator. Sums
+// 16-bit types, so the result has the same bits on every rank and with every communicator; but
+// where several hosts have several ranks each, those of a host are summed (and rounded) first, and
+// then the hosts, both in order, so that the network carries each number once a host. Sums
 // take float32, float64, bfloat16, float16 and int64; what only copies takes every type. Tensors
 // are dense; any shape, any size, 0 too. A call returns when the result is there (on a GPU: when it
 // is enqueued). All throw CommunicationFailure when a peer is lost or does not come in time, and

@@ -1,7 +1,7 @@
 // HostCommunicator: what communicators over host memory share: they check the tensors, stage those
 // of a GPU through host copies, and say in a failure which collective of what size it was.
 //
-// A communicator implements the private collectives on plain memory.
+// A communicator implements the collectives on plain memory.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,19 @@ class HostCommunicator : public Communicator {
   void all_to_all(const Tensor& out, const Tensor& in) final;
   void broadcast(const Tensor& x, int root) final;
   void barrier() final;
-  void set_timeout(std::chrono::seconds timeout) final { timeout_ = timeout; }
+  void set_timeout(std::chrono::seconds timeout) override { timeout_ = timeout; }
+
+  // On plain memory; nothing is checked, and failures leave as they are.
+  // x: (elements) on every rank, summed in place.
+  virtual void sum_everywhere(const Collective& collective, std::byte* x) = 0;
+  // out: (elements), in: (size, elements); out may be this rank's part of in.
+  virtual void sum_parts(const Collective& collective, std::byte* out, const std::byte* in) = 0;
+  // out: (size, elements), in: (elements); in may be this rank's part of out.
+  virtual void gather(const Collective& collective, std::byte* out, const std::byte* in) = 0;
+  // out and in: (size, elements), apart from each other.
+  virtual void exchange(const Collective& collective, std::byte* out, const std::byte* in) = 0;
+  virtual void copy_from_root(const Collective& collective, std::byte* x) = 0;
+  virtual void meet(const Collective& collective) = 0;
 
  protected:
   std::chrono::seconds timeout() const { return timeout_; }
@@ -35,17 +47,6 @@ class HostCommunicator : public Communicator {
   }
 
  private:
-  // x: (elements) on every rank, summed in place.
-  virtual void sum_everywhere(const Collective& collective, std::byte* x) = 0;
-  // out: (elements), in: (size, elements); out may be this rank's part of in.
-  virtual void sum_parts(const Collective& collective, std::byte* out, const std::byte* in) = 0;
-  // out: (size, elements), in: (elements); in may be this rank's part of out.
-  virtual void gather(const Collective& collective, std::byte* out, const std::byte* in) = 0;
-  // out and in: (size, elements), apart from each other.
-  virtual void exchange(const Collective& collective, std::byte* out, const std::byte* in) = 0;
-  virtual void copy_from_root(const Collective& collective, std::byte* x) = 0;
-  virtual void meet(const Collective& collective) = 0;
-
   [[noreturn]] void rethrow(const Collective& collective,
                             const CommunicationFailure& failure) const;
 

@@ -18,6 +18,7 @@ void require_threads() {
 struct Place {
   int rank = 0;
   int size = 1;
+  int first = 0;  // its first rank, counted in the whole
 };
 
 Place place_in(MPI_Comm communicator) {
@@ -33,7 +34,9 @@ Place place_on_host(MPI_Comm communicator) {
   const int order = place_in(communicator).rank;
   check_mpi(MPI_Comm_split_type(communicator, MPI_COMM_TYPE_SHARED, order, MPI_INFO_NULL, &host),
             "MPI_Comm_split_type");
-  const Place result = place_in(host);
+  Place result = place_in(host);
+  result.first = order;
+  check_mpi(MPI_Bcast(&result.first, 1, MPI_INT, 0, host), "MPI_Bcast");
   check_mpi(MPI_Comm_free(&host), "MPI_Comm_free");
   return result;
 }
@@ -74,8 +77,18 @@ std::unique_ptr<Communicator> MpiCommunicator::split(int color, int key) {
 std::unique_ptr<Communicator> mpi(MPI_Comm communicator) {
   const int size = place_in(communicator).size;
   if (size == 1) return alone();
-  const bool on_one_host = place_on_host(communicator).size == size;
-  return on_one_host ? mpi_window(communicator) : mpi_point_to_point(communicator);
+  const int together = ranks_a_host(communicator);
+  if (together == size) return mpi_window(communicator);
+  return together > 1 ? mpi_hosts(communicator, together) : mpi_point_to_point(communicator);
+}
+
+int ranks_a_host(MPI_Comm communicator) {
+  const Place everywhere = place_in(communicator), here = place_on_host(communicator);
+  const bool in_order = here.first + here.rank == everywhere.rank && here.first % here.size == 0;
+  // The smallest, and with its sign turned the largest.
+  int sizes[] = {in_order ? here.size : 0, in_order ? -here.size : 0};
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, sizes, 2, MPI_INT, MPI_MIN, communicator), "MPI_Allreduce");
+  return sizes[0] == -sizes[1] ? sizes[0] : 0;
 }
 
 }  // namespace ripieno::distributed

@@ -43,5 +43,10 @@ class MpiCommunicator : public HostCommunicator {
 std::unique_ptr<Communicator> mpi_window(MPI_Comm communicator);
 // The ranks exchange messages.
 std::unique_ptr<Communicator> mpi_point_to_point(MPI_Comm communicator);
+// Those of a host exchange through shared memory, and each with the one at its place on other hosts
+// by messages. Ranks [0, ranks_a_host) are on one host, the next as many on the next, and so on.
+std::unique_ptr<Communicator> mpi_hosts(MPI_Comm communicator, int ranks_a_host);
+// How many ranks each host has where all have as many, in order; else 0. A collective.
+int ranks_a_host(MPI_Comm communicator);
 
 }  // namespace ripieno::distributed

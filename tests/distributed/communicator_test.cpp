@@ -16,6 +16,7 @@ struct Alone {
   static void on_every_rank(const Body& body) {
     body(*alone());
   }
+  static int together(const Communicator&) { return 1; }
 };
 
 template <int size>
@@ -24,6 +25,7 @@ struct Threads {
   static void on_every_rank(const Body& body) {
     testing::on_every_rank(size, body);
   }
+  static int together(const Communicator&) { return size; }
 };
 
 using Groups = ::testing::Types<Alone, Threads<1>, Threads<2>, Threads<3>, Threads<5>>;

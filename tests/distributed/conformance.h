@@ -1,8 +1,9 @@
 // What every communicator must do, whatever carries its traffic.
 //
 // A group is a type with `static void on_every_rank(body)`, which calls body(Communicator&) on
-// every rank: in threads, or in this process, which is one of the ranks. REGISTER and INSTANTIATE
-// as GoogleTest says.
+// every rank: in threads, or in this process, which is one of the ranks; and `static int
+// together(const Communicator&)`, how many ranks are summed before others join: all, but where
+// hosts are summed first. REGISTER and INSTANTIATE as GoogleTest says.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -38,18 +39,26 @@ T number(int rank, int64_t i) {
   return static_cast<T>(static_cast<float>(std::ldexp(bits & 1 ? mantissa : -mantissa, exponent)));
 }
 
-// Written apart from the library's: one element at a time, from rank 0 up.
+// one(0) + … + one(count - 1). Written apart from the library's: one element at a time.
+template <typename T, typename One>
+T sum_in_order_of(int count, const One& one) {
+  using Total = std::conditional_t<sizeof(T) == 2, float, T>;
+  auto sum = static_cast<Total>(one(0));
+  for (int i = 1; i < count; ++i) sum += static_cast<Total>(one(i));
+  return static_cast<T>(sum);
+}
+
+// Of all ranks: first of those that are summed together, then of these sums.
+struct Order {
+  int size = 1;
+  int together = 1;
+};
 template <typename T>
-T sum_of_numbers(int size, int64_t i) {
-  if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
-    auto sum = static_cast<float>(number<T>(0, i));
-    for (int rank = 1; rank < size; ++rank) sum += static_cast<float>(number<T>(rank, i));
-    return static_cast<T>(sum);
-  } else {
-    T sum = number<T>(0, i);
-    for (int rank = 1; rank < size; ++rank) sum += number<T>(rank, i);
-    return sum;
-  }
+T sum_of_numbers(const Order& order, int64_t i) {
+  return sum_in_order_of<T>(order.size / order.together, [&](int group) {
+    return sum_in_order_of<T>(
+        order.together, [&](int place) { return number<T>(group * order.together + place, i); });
+  });
 }
 
 // one(begin), one(begin + 1), … of a function that repeats after kPeriod.
@@ -70,8 +79,8 @@ std::vector<T> numbers(int rank, int64_t elements) {
   return sequence<T>(0, elements, [&](int64_t i) { return number<T>(rank, i); });
 }
 template <typename T>
-std::vector<T> sums(int size, int64_t begin, int64_t elements) {
-  return sequence<T>(begin, elements, [&](int64_t i) { return sum_of_numbers<T>(size, i); });
+std::vector<T> sums(const Order& order, int64_t begin, int64_t elements) {
+  return sequence<T>(begin, elements, [&](int64_t i) { return sum_of_numbers<T>(order, i); });
 }
 
 template <typename T>
@@ -126,6 +135,11 @@ void for_every_copied_type_and_size(int parts, const Body& body) {
 }
 
 template <typename Group>
+Order order_of(const Communicator& ranks) {
+  return {ranks.size(), Group::together(ranks)};
+}
+
+template <typename Group>
 class CommunicatorConformance : public ::testing::Test {};
 
 TYPED_TEST_SUITE_P(CommunicatorConformance);
@@ -135,7 +149,7 @@ TYPED_TEST_P(CommunicatorConformance, AllReduceSumsInRankOrder) {
     for_every_type_and_size(1, [&]<typename T>(int64_t elements) {
       const Tensor x = Tensor::of({elements}, numbers<T>(ranks.rank(), elements));
       ranks.all_reduce(x);
-      EXPECT_EQ(first_difference(x, sums<T>(ranks.size(), 0, elements)), -1);
+      EXPECT_EQ(first_difference(x, sums<T>(order_of<TypeParam>(ranks), 0, elements)), -1);
     });
   });
 }
@@ -147,7 +161,7 @@ TYPED_TEST_P(CommunicatorConformance, ReduceScatterGivesEachRankItsPart) {
       const Tensor in = Tensor::of({all}, numbers<T>(ranks.rank(), all)),
                    out({elements}, dtype_of<T>);
       ranks.reduce_scatter(out, in);
-      EXPECT_EQ(first_difference(out, sums<T>(ranks.size(), begin, elements)), -1);
+      EXPECT_EQ(first_difference(out, sums<T>(order_of<TypeParam>(ranks), begin, elements)), -1);
       EXPECT_EQ(first_difference(in, numbers<T>(ranks.rank(), all)), -1) << "the input changed";
     });
   });
@@ -187,7 +201,7 @@ TYPED_TEST_P(CommunicatorConformance, SixtyFourMebibytesPassWhole) {
     constexpr int64_t kElements = (int64_t{64} << 20) / 4;
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), kElements));
     ranks.all_reduce(x);
-    EXPECT_EQ(first_difference(x, sums<float>(ranks.size(), 0, kElements)), -1);
+    EXPECT_EQ(first_difference(x, sums<float>(order_of<TypeParam>(ranks), 0, kElements)), -1);
   });
 }
 
@@ -210,7 +224,7 @@ TYPED_TEST_P(CommunicatorConformance, APartMayLieInItsWhole) {
     const Tensor mine = x.slice(0, begin, begin + kPart);
     ranks.reduce_scatter(mine, x);
     ranks.all_gather(x, mine);
-    EXPECT_EQ(first_difference(x, sums<float>(ranks.size(), 0, all)), -1);
+    EXPECT_EQ(first_difference(x, sums<float>(order_of<TypeParam>(ranks), 0, all)), -1);
   });
 }
 
@@ -265,7 +279,7 @@ TYPED_TEST_P(CommunicatorConformance, ADuplicateHasTheSameRanks) {
     EXPECT_EQ(other->local_size(), ranks.local_size());
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001));
     other->all_reduce(x);
-    EXPECT_EQ(first_difference(x, sums<float>(ranks.size(), 0, 1001)), -1);
+    EXPECT_EQ(first_difference(x, sums<float>(order_of<TypeParam>(ranks), 0, 1001)), -1);
   });
 }
 
@@ -311,18 +325,18 @@ TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesTheSameBits) {
     for_every_type_and_size(1, [&]<typename T>(int64_t elements) {
       const Tensor x = tensor_in(memory.get(), numbers<T>(ranks.rank(), elements));
       ranks.all_reduce(x);
-      EXPECT_EQ(first_difference(x, sums<T>(ranks.size(), 0, elements)), -1);
+      EXPECT_EQ(first_difference(x, sums<T>(order_of<TypeParam>(ranks), 0, elements)), -1);
     });
     for_every_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
       const int64_t all = elements * ranks.size(), begin = elements * ranks.rank();
       const Tensor x = tensor_in(memory.get(), numbers<T>(ranks.rank(), all));
       const Tensor mine = x.slice(0, begin, begin + elements), out({elements}, dtype_of<T>);
       ranks.reduce_scatter(out, x);
-      EXPECT_EQ(first_difference(out, sums<T>(ranks.size(), begin, elements)), -1);
+      EXPECT_EQ(first_difference(out, sums<T>(order_of<TypeParam>(ranks), begin, elements)), -1);
       EXPECT_EQ(first_difference(x, numbers<T>(ranks.rank(), all)), -1) << "the input changed";
       ranks.reduce_scatter(mine, x);
       ranks.all_gather(x, mine);
-      EXPECT_EQ(first_difference(x, sums<T>(ranks.size(), 0, all)), -1);
+      EXPECT_EQ(first_difference(x, sums<T>(order_of<TypeParam>(ranks), 0, all)), -1);
     });
   });
 }
@@ -336,7 +350,9 @@ TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndItsParts) {
     for (int round = 0; round < 3; ++round) other->all_reduce(part);
     ranks.all_reduce(x.slice(0, 0, 1001));
     other->barrier();
-    EXPECT_EQ(first_difference(x.slice(0, 0, 1001), sums<float>(ranks.size(), 0, 1001)), -1);
+    EXPECT_EQ(
+        first_difference(x.slice(0, 0, 1001), sums<float>(order_of<TypeParam>(ranks), 0, 1001)),
+        -1);
     EXPECT_EQ(first_difference(
                   x.slice(0, 90001, 100003),
                   sequence<float>(90001, 10002,
@@ -352,10 +368,10 @@ TYPED_TEST_P(CommunicatorConformance, TensorsAtDifferentPlacesOfSharedMemoryAreS
     const Tensor other_size = tensor_in(memory.get(), std::vector<float>(ranks.rank() + 1u));
     const Tensor x = tensor_in(ranks.rank() == 1 ? nullptr : memory.get(), mine);
     ranks.all_reduce(x);
-    EXPECT_EQ(first_difference(x, sums<float>(ranks.size(), 0, 500003)), -1);
+    EXPECT_EQ(first_difference(x, sums<float>(order_of<TypeParam>(ranks), 0, 500003)), -1);
     const Tensor y = tensor_in(memory.get(), mine);
     ranks.all_reduce(y);
-    EXPECT_EQ(first_difference(y, sums<float>(ranks.size(), 0, 500003)), -1);
+    EXPECT_EQ(first_difference(y, sums<float>(order_of<TypeParam>(ranks), 0, 500003)), -1);
   });
 }
 

@@ -19,16 +19,50 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
+bool on_one_host() {
+  const auto world = mpi_world();
+  return world->local_size() == world->size();
+}
+
 template <std::unique_ptr<Communicator> (*join)(MPI_Comm)>
 struct World {
   template <typename Body>
   static void on_every_rank(const Body& body) {
+    if (join == mpi_window && !on_one_host()) GTEST_SKIP() << "a window takes one host";
     body(*join(MPI_COMM_WORLD));
+  }
+  static int together(const Communicator& ranks) {
+    const int of_host = ranks_a_host(MPI_COMM_WORLD);
+    return join == mpi && of_host > 0 && ranks.size() > 1 ? of_host : ranks.size();
   }
 };
 
-using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>>;
+// On one host, as if it were several with two ranks each, where their number is even.
+struct Hosts {
+  static int ranks_a_host() {
+    int size = 0;
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    return size > 2 && size % 2 == 0 ? 2 : 1;
+  }
+  template <typename Body>
+  static void on_every_rank(const Body& body) {
+    if (!on_one_host()) GTEST_SKIP() << "takes its own grouping, on one host";
+    body(*mpi_hosts(MPI_COMM_WORLD, ranks_a_host()));
+  }
+  static int together(const Communicator&) { return ranks_a_host(); }
+};
+
+using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>, Hosts>;
 INSTANTIATE_TYPED_TEST_SUITE_P(OverMpi, CommunicatorConformance, Groups);
+
+// Sums in the order of ranks, also on several hosts.
+std::unique_ptr<Communicator> in_rank_order() {
+  return on_one_host() ? mpi_world() : mpi_point_to_point(MPI_COMM_WORLD);
+}
+
+std::unique_ptr<Communicator> as_hosts_of_one(MPI_Comm communicator) {
+  return mpi_hosts(communicator, 1);
+}
 
 // What each rank does with its communicator, for comparison.
 std::vector<float> reduced(Communicator& ranks) {
@@ -38,7 +72,7 @@ std::vector<float> reduced(Communicator& ranks) {
 }
 
 TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
-  const auto world = mpi_world();
+  const auto world = in_rank_order();
   std::vector<float> in_threads;
   on_every_rank(world->size(), [&](Communicator& ranks) {
     auto result = reduced(ranks);
@@ -48,7 +82,7 @@ TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
 }
 
 TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
-  const auto world = mpi_world();
+  const auto world = in_rank_order();
   TrainingJob::Result in_threads;
   on_every_rank(world->size(), [&](Communicator& ranks) {
     auto result = TrainingJob().train(ranks);
@@ -60,14 +94,17 @@ TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
 }
 
 TEST(Mpi, MessagesGiveTheBitsOfTheWindow) {
+  if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
   const auto window = mpi_window(MPI_COMM_WORLD), messages = mpi_point_to_point(MPI_COMM_WORLD);
   EXPECT_EQ(reduced(*window), reduced(*messages));
 }
 
 TEST(Mpi, RanksOfOneHostAreCounted) {
+  if (!on_one_host()) GTEST_SKIP() << "there are several";
   const auto world = mpi_world();
-  EXPECT_EQ(world->local_size(), world->size());
   EXPECT_EQ(world->local_rank(), world->rank());
+  EXPECT_EQ(ranks_a_host(MPI_COMM_WORLD), world->size());
+  EXPECT_THROW(mpi_hosts(MPI_COMM_WORLD, world->size() + 1), Error);
 }
 
 TEST(Mpi, TheProcessKnowsThatMpiLaunchedIt) { EXPECT_TRUE(launched_by_mpi()); }
@@ -89,8 +126,9 @@ TEST(Mpi, ACommunicatorOfTheCallersIsTakenAsItIs) {
 }
 
 TEST(Mpi, ABarrierWaitsForEveryRank) {
+  if (!on_one_host()) GTEST_SKIP() << "counts in memory of one host";
   const auto world = mpi_world();
-  for (const auto join : {mpi_window, mpi_point_to_point}) {
+  for (const auto join : {mpi_window, mpi_point_to_point, as_hosts_of_one}) {
     const auto ranks = join(MPI_COMM_WORLD);
     const SharedWindow window(MPI_COMM_WORLD, sizeof(std::atomic<int>));
     auto& arrived = *reinterpret_cast<std::atomic<int>*>(window.of(0));
@@ -104,6 +142,7 @@ TEST(Mpi, ABarrierWaitsForEveryRank) {
 }
 
 TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
+  if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
   const auto ranks = mpi_window(MPI_COMM_WORLD);
   const Tensor x = Tensor::zeros({ranks->rank() == 1 ? 6 : 5});
   EXPECT_THAT([&] { ranks->all_reduce(x); },
@@ -113,10 +152,12 @@ TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
 
 TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
   for (const auto join : {mpi_window, mpi_point_to_point}) {
+    if (join == mpi_window && !on_one_host()) continue;
     const auto ranks = join(MPI_COMM_WORLD);
     const auto other = ranks->duplicate();
     ranks->set_timeout(std::chrono::seconds(1));
-    const auto group = ranks->split(0, ranks->rank());  // begins with this timeout
+    // Both begin with this timeout.
+    const auto group = on_one_host() ? ranks->split(0, ranks->rank()) : ranks->duplicate();
     const std::string last = "waited 1 s for rank " + std::to_string(ranks->size() - 1) + ", which";
     if (ranks->rank() < ranks->size() - 1) {
       EXPECT_THAT([&] { group->all_reduce(Tensor::zeros({5})); },
