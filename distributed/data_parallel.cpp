@@ -52,6 +52,13 @@ GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallel
 
 }  // namespace
 
+BucketSize bucket_size_of(Communicator& ranks, const DataParallelOptions& options,
+                          std::size_t gradient_bytes) {
+  if (options.bucket_bytes) return {*options.bucket_bytes, 0, "as configured"};
+  if (ranks.size() == 1) return {gradient_bytes, 0, "one rank"};
+  return measured_bucket_size(ranks, gradient_bytes);
+}
+
 void check(const DataParallelOptions& options) {
   if (options.wire != DType::float32 && options.wire != DType::bfloat16) {
     throw ConfigurationError("data parallel: the wire carries float32 or bfloat16, not " +
@@ -86,16 +93,19 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   }
   require_agreement(communicator, facts_of(parameters));
   check(options);
+  const auto gradient_bytes = static_cast<std::size_t>(parameters.layout().elements()) *
+                              size_of(parameters.gradients().dtype());
+  bucket_size_ = bucket_size_of(communicator, options, gradient_bytes);
   const auto make_sum = sum_of(parameters, options);
   if (options.slots > 0) {
     strict_ = std::make_unique<StrictBackward>(parameters, communicator, options.slots,
-                                               options.bucket_bytes);
+                                               bucket_size_.bytes);
   }
   if (options.diloco.steps > 0) {
     const std::size_t bytes_of_element = size_of(parameters.gradients().dtype());
     diloco_ = std::make_unique<Diloco>(
         optimizer, communicator,
-        buckets_of(parameters.layout(), bytes_of_element, options.bucket_bytes),
+        buckets_of(parameters.layout(), bytes_of_element, bucket_size_.bytes),
         make_sum(communicator), options.diloco);
   }
   if (communicator.size() == 1) return;
@@ -103,8 +113,8 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   if (strict_ || diloco_) return;
   const auto place =
       options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
-  reducer_ = std::make_shared<GradientReducer>(parameters, communicator, options.bucket_bytes,
-                                               place, make_sum, options.shard == Shard::gradients);
+  reducer_ = std::make_shared<GradientReducer>(parameters, communicator, bucket_size_.bytes, place,
+                                               make_sum, options.shard == Shard::gradients);
   if (options.shard != Shard::none) {
     GradientShard* const shard = reducer_->shard();
     sharded_ = std::make_unique<ShardedOptimizer>(optimizer, reducer_->buckets(),
@@ -230,6 +240,27 @@ void DataParallel::step() {
 void DataParallel::synchronize() {
   if (diloco_) diloco_->synchronize();
   met_ = true;
+}
+
+std::size_t DataParallel::buckets() const { return reducer_ ? reducer_->buckets().size() : 0; }
+
+MemoryReport DataParallel::memory_report() {
+  const Parameters& parameters = optimizer_.parameters();
+  MemoryReport report{.parameters = parameters.elements(), .lines = {}};
+  const auto add = [&](const std::string& what, Arena& arena) {
+    arena.materialize();
+    report.lines.push_back({.what = what, .bytes = arena.bytes()});
+  };
+  GradientShard* const shard = reducer_ ? reducer_->shard() : nullptr;
+  add("parameters", parameters.values());
+  add("gradients", shard ? shard->owned() : parameters.gradients());
+  for (const auto& slot : optimizer_.state()) add(slot.name, *slot.arena);
+  if (sharded_) {
+    report.lines.push_back({.what = "buckets on their way",
+                            .bytes = reducer_->transient_bytes(),
+                            .is_transient = true});
+  }
+  return report;
 }
 
 std::string DataParallel::description() const { return strict_ ? strict_->description() : ""; }

@@ -12,13 +12,16 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/ops/cross_entropy.h"
 #include "ripieno/core/optim/optimizer.h"
+#include "ripieno/distributed/bucket_size.h"
 #include "ripieno/distributed/communicator.h"
 #include "ripieno/distributed/diloco.h"
+#include "ripieno/distributed/memory_report.h"
 
 namespace ripieno::distributed {
 
@@ -32,8 +35,9 @@ enum class Shard { none, optimizer, gradients };
 
 struct DataParallelOptions {
   Shard shard = Shard::none;
-  // Gradients are summed in ranges of the arena of about this size.
-  std::size_t bucket_bytes = std::size_t{4} << 20;
+  // Gradients are summed in ranges of the arena of about this size; as suits the link between the
+  // ranks, which is then measured, where there is no number.
+  std::optional<std::size_t> bucket_bytes = {};
   // Sum while backward runs, in a thread of its own: over MPI that takes MPI_THREAD_MULTIPLE.
   bool overlap = true;
   // Rows that backward(rows, …) takes at once; 0: all of them.
@@ -96,6 +100,13 @@ class DataParallel {
   // until the next step's last backward.
   const Loss& loss() const { return loss_; }
   const ParallelSeconds& seconds() const { return seconds_; }
+  const BucketSize& bucket_size() const { return bucket_size_; }
+  // Of one backward; 0 where there is one rank, or each trains on its own.
+  std::size_t buckets() const;
+  // What this rank keeps, once everything has its memory, which this gives it: parameters,
+  // gradients, the optimizer's state; and what the communication takes for a while. What strict
+  // mode, PowerSGD and DiLoCo need besides is not in it.
+  MemoryReport memory_report();
   // What is not as usual, in a line for people; empty: nothing.
   std::string description() const;
 
@@ -112,6 +123,7 @@ class DataParallel {
   optim::Optimizer& optimizer_;
   Communicator& communicator_;
   const int64_t micro_batch_size_;
+  BucketSize bucket_size_;
   std::unique_ptr<StrictBackward> strict_;    // in strict mode
   std::unique_ptr<Diloco> diloco_;            // where ranks train on their own
   std::shared_ptr<GradientReducer> reducer_;  // where there are several ranks, else

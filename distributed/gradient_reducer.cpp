@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
@@ -26,7 +27,7 @@ GradientReducer::Placement::Placement(const Parameters& parameters, Communicator
 }
 
 GradientReducer::Placement::~Placement() {
-  if (memory_) parameters_.gradients().place_in(nullptr);
+  if (memory_) parameters_.gradients().place_in(parameters_.resource());
 }
 
 GradientReducer::GradientReducer(const Parameters& parameters, Communicator& communicator,
@@ -96,6 +97,22 @@ void GradientReducer::release() {
 const Tensor& GradientReducer::finish() {
   worker_.finish();
   return totals_;
+}
+
+int64_t GradientReducer::transient_bytes() const {
+  int64_t largest = 0;
+  bool divides = true;
+  for (const Bucket& bucket : buckets_) {
+    largest = std::max(largest, bucket.end - bucket.begin);
+    divides = divides && (bucket.end - bucket.begin) % communicator_.size() == 0;
+  }
+  largest *= static_cast<int64_t>(size_of(parameters_.gradients().dtype()));
+  const int64_t copy = divides ? 0 : largest;  // for parts of the same length
+  if (!shard_) return copy;
+  // Those that wait, the one that is summed and the one that backward is at.
+  const auto at_once =
+      std::min<std::size_t>(buckets_.size(), static_cast<std::size_t>(in_flight_) + 2);
+  return copy + std::max(shard_->most_bytes(), static_cast<int64_t>(at_once) * largest);
 }
 
 // Piece 0: the totals; then the buckets.

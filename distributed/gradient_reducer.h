@@ -35,6 +35,10 @@ class GradientReducer {
   // What this rank keeps of the gradients where they are sharded, else null.
   GradientShard* shard() { return shard_.get(); }
 
+  // Where the optimizer's state is sharded, what buckets take at once beside what is kept: as is to
+  // be expected, or more where it was more.
+  int64_t transient_bytes() const;
+
   // A backward begins, the step's last one unless gradients are sharded; `sum` and `count` of this
   // rank's loss are reduced along, and whether it has `more` micro-batches.
   void begin(double sum, double count, bool more = false);
