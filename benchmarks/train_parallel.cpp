@@ -122,7 +122,7 @@ class Trainee {
   Traffic traffic() const {
     if (mode_ == "bare" || mode_ == "alone") return {};
     const ArenaLayout& layout = workload_.model->parameters().layout();
-    const auto buckets = distributed::buckets_of(layout, sizeof(float), options_.bucket_bytes);
+    const auto buckets = distributed::buckets_of(layout, sizeof(float), *options_.bucket_bytes);
     const auto count = static_cast<double>(buckets.size());
     const auto numbers = static_cast<double>(layout.elements());
     if (mode_ == "wire") return {2.0 * numbers, count};

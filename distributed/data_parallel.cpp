@@ -76,6 +76,11 @@ void check(const DataParallelOptions& options) {
         "data parallel: neither strict mode nor DiLoCo shards anything; each rank needs all of the "
         "gradients and of the state there");
   }
+  if (compresses && options.shard == Shard::gradients) {
+    throw ConfigurationError(
+        "data parallel: PowerSGD adds what it left out to a step's whole gradient, which no rank "
+        "has where gradients are sharded; shard the optimizer alone");
+  }
   if (compresses && (options.diloco.steps > 0 || narrow)) {
     throw ConfigurationError(
         "data parallel: PowerSGD goes neither with DiLoCo nor with a bfloat16 wire; choose one");

@@ -49,6 +49,9 @@ void bind(Settings& settings, TrainSettings& train) {
 void bind(Settings& settings, ParallelSettings& parallel) {
   settings.add("parallel.shard", &parallel.shard, "what the ranks keep only once, each its part",
                Accepts::one_of({"none", "optimizer", "gradients"}));
+  settings.add("parallel.bucket_bytes", &parallel.bucket_bytes,
+               "of gradients that travel at once, or auto: as suits the link between the ranks",
+               Accepts::at_least(1));
   settings.add(
       "parallel.strict", &parallel.strict,
       "whether losses and parameters are the same bits on any number of ranks and threads");

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ripieno/training/initial_parameters.h"
@@ -45,6 +46,7 @@ struct TrainSettings {
 
 struct ParallelSettings {
   std::string shard = "none";
+  std::optional<int64_t> bucket_bytes = {};
   bool strict = false;
   int64_t slots = 8;
   int64_t timeout_seconds = 600;

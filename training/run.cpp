@@ -43,6 +43,14 @@ std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptio
            options.resume == "auto" || options.resume == "never" ? options.resume : "from a path"}};
 }
 
+std::string memory_line(distributed::DataParallel& parallel) {
+  const auto report = parallel.memory_report();
+  const int64_t bytes = report.persistent_bytes();
+  return fmt::format("each rank keeps {:.1f} MiB, {:.2f} bytes a parameter; buckets of {:.3g} MiB",
+                     static_cast<double>(bytes) / (1 << 20), report.per_parameter(bytes),
+                     static_cast<double>(parallel.bucket_size().bytes) / (1 << 20));
+}
+
 io::Batch on_device(io::Batch batch, Device device) {
   batch.inputs = batch.inputs.to(device);
   batch.targets = batch.targets.to(device);
@@ -77,6 +85,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   log_->note("saving " + told_);
   const std::string parallel = options_.parallel ? options_.parallel->description() : "";
   if (!parallel.empty()) log_->note(parallel);
+  if (options_.parallel && session_.size() > 1) log_->note(memory_line(*options_.parallel));
   const bool saves_on_the_way = step_ + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_on_the_way) saves_->reserve(state_of(model_, optimizer_));
   clock_.skip();
@@ -128,8 +137,9 @@ std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
 void Run::open_log(const std::string& resumed_from) {
   if (session_.rank() == 0) {
     if (options_.resume == "never") set_aside(io::local_files(), paths_.metrics());
-    io::append_start(io::local_files(), paths_,
-                     start_record(session_, loader_, options_.settings, resumed_from));
+    io::append_start(
+        io::local_files(), paths_,
+        start_record(session_, loader_, options_.settings, options_.parallel, resumed_from));
   }
   log_ =
       std::make_unique<RunLog>(paths_, session_.rank() == 0, options_.progress, options_.messages);

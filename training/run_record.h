@@ -4,14 +4,16 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/loader.h"
 #include "ripieno/training/session.h"
 #include "ripieno/training/settings.h"
 
 namespace ripieno {
 
-// `settings` may be null. resumed_from: the path of a checkpoint, or empty.
+// `settings` and `parallel` may be null. resumed_from: the path of a checkpoint, or empty.
 nlohmann::json start_record(const Session& session, const io::Loader& loader,
-                            const Settings* settings, const std::string& resumed_from);
+                            const Settings* settings, distributed::DataParallel* parallel,
+                            const std::string& resumed_from);
 
 }  // namespace ripieno

@@ -102,6 +102,7 @@ optim::Schedule TrainingProgram::make_schedule() const {
 
 distributed::DataParallelOptions TrainingProgram::parallel_options() const {
   return {.shard = shard_named(parallel.shard),
+          .bucket_bytes = parallel.bucket_bytes,
           .micro_batch_size = train.micro_batch_size,
           .slots = parallel.strict ? static_cast<int>(parallel.slots) : 0,
           .wire = *dtype_named(parallel.wire),

@@ -234,6 +234,32 @@ TEST(Sharding, OneRankHasNone) {
   EXPECT_FALSE(optimizer.is_sharded());
 }
 
+TEST(Sharding, WhatCannotWorkIsRefused) {
+  const auto ranks = alone();
+  nn::Mlp model({kFeatures, 16, kClasses});
+  optim::AdamW optimizer(model.parameters());
+  for (const DataParallelOptions& options :
+       {DataParallelOptions{.shard = Shard::optimizer, .slots = 8},
+        DataParallelOptions{.shard = Shard::gradients, .diloco = {.steps = 3}},
+        DataParallelOptions{.shard = Shard::gradients, .power_sgd_rank = 2}}) {
+    EXPECT_THROW(DataParallel(model, optimizer, *ranks, options), ConfigurationError);
+  }
+}
+
+TEST(Sharding, GoesWithABfloat16WireAndPowerSgd) {
+  for (DataParallelOptions options :
+       {DataParallelOptions{.wire = DType::bfloat16}, DataParallelOptions{.power_sgd_rank = 2}}) {
+    options.bucket_bytes = 128;
+    TrainingJob job{.options = options, .max_gradient_norm = 0.0};
+    const auto expected = train_on(3, job);
+    job.options.shard = Shard::optimizer;
+    EXPECT_EQ(train_on(3, job).losses, expected.losses);
+    if (options.power_sgd_rank > 0) continue;
+    job.options.shard = Shard::gradients;
+    EXPECT_EQ(train_on(3, job).losses, expected.losses);
+  }
+}
+
 TEST(Sharding, SharesAStateThatIsThereAlready) {
   const auto losses = [](Shard later) {
     std::vector<double> result;

@@ -265,6 +265,8 @@ TEST_F(RunTest, RecordsEachStart) {
   ASSERT_EQ(record.at("starts").size(), 2u);
   EXPECT_EQ(record["starts"][0].at("world_size"), 2);
   EXPECT_TRUE(record["starts"][0].at("resumed_from").is_null());
+  EXPECT_EQ(record["starts"][0].at("parallel").at("buckets"), 1);
+  EXPECT_GT(record["starts"][0].at("memory").at("persistent_bytes_per_parameter"), 15.9);
   EXPECT_THAT(record["starts"][1].at("resumed_from").get<std::string>(),
               HasSubstr("step_00000005"));
 }
