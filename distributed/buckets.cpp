@@ -18,4 +18,10 @@ std::vector<Bucket> buckets_of(const ArenaLayout& layout, std::size_t bytes_of_e
   return buckets;
 }
 
+std::string name_of(const Bucket& bucket, const ArenaLayout& layout) {
+  const auto& first = layout.entries()[bucket.first_entry].name;
+  const auto& last = layout.entries()[bucket.entries_end - 1].name;
+  return first == last ? first : first + " to " + last;
+}
+
 }  // namespace ripieno::distributed

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "ripieno/core/arena.h"
@@ -21,5 +22,8 @@ struct Bucket {
 // has `bytes`. The same on every rank; together the buckets cover the arena once.
 std::vector<Bucket> buckets_of(const ArenaLayout& layout, std::size_t bytes_of_element,
                                std::size_t bytes);
+
+// Its parameters, the first and the last: "blocks.0.up.weight to blocks.1.norm1.bias".
+std::string name_of(const Bucket& bucket, const ArenaLayout& layout);
 
 }  // namespace ripieno::distributed

@@ -122,8 +122,10 @@ void GradientReducer::reduce(int piece) {
     bucket ? reduce(*bucket) : communicator_.all_reduce(totals_);
   } catch (const CommunicationFailure& failure) {
     throw CommunicationFailure(
-        fmt::format("{}: {}", bucket ? "gradients of " + name_of(*bucket) : "loss of a step",
-                    failure.what()),
+        fmt::format(
+            "{}: {}",
+            bucket ? "gradients of " + name_of(*bucket, parameters_.layout()) : "loss of a step",
+            failure.what()),
         failure.where());
   }
 }
@@ -138,13 +140,6 @@ void GradientReducer::reduce(const Bucket& bucket) {
   const auto index = static_cast<std::size_t>(&bucket - buckets_.data());
   sum_->sum(bucket, shard_->taken(index));
   shard_->keep(index);
-}
-
-std::string GradientReducer::name_of(const Bucket& bucket) const {
-  const auto& entries = parameters_.layout().entries();
-  const auto& first = entries[bucket.first_entry].name;
-  const auto& last = entries[bucket.entries_end - 1].name;
-  return first == last ? first : fmt::format("{} to {}", first, last);
 }
 
 // Nobody waits for frozen parameters, so their gradients have to be zero beforehand.

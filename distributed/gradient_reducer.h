@@ -66,7 +66,6 @@ class GradientReducer {
 
   void reduce(int piece);
   void reduce(const Bucket& bucket);
-  std::string name_of(const Bucket& bucket) const;
   void release();
   void zero_frozen() const;
   std::size_t awaited_of(const Bucket& bucket) const;

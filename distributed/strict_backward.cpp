@@ -32,14 +32,24 @@ int threads_for(const Parameters& parameters, SlotRange own) {
   return std::min(kernels::cpu_threads(), own.count());
 }
 
+// Runs `communicate`; a failure of it says what it was for.
+template <typename Name, typename Communicate>
+void naming_failures(const Name& name, const Communicate& communicate) {
+  try {
+    communicate();
+  } catch (const CommunicationFailure& failure) {
+    throw CommunicationFailure(fmt::format("{}: {}", name(), failure.what()), failure.where());
+  }
+}
+
 }  // namespace
 
 StrictBackward::StrictBackward(const Parameters& parameters, Communicator& communicator, int slots,
-                               std::size_t piece_bytes)
+                               std::size_t bucket_bytes)
     : parameters_(parameters),
       communicator_(communicator),
       slots_(slots),
-      piece_bytes_(piece_bytes),
+      bucket_bytes_(bucket_bytes),
       own_(own_slots(communicator, slots)),
       nodes_(nodes_within(own_, slots)),
       team_(threads_for(parameters, own_)),
@@ -61,8 +71,9 @@ void StrictBackward::make_places() {
         std::make_unique<Arena>(parameters_.shared_layout(), own.dtype(), own.device()));
     places_.push_back(std::make_unique<SeparateGradients>(parameters_, *arenas_.back()));
   }
-  tree_sum_ = std::make_unique<TreeSum>(communicator_, slots_, parameters_.layout().elements(),
-                                        own.dtype(), own.device(), piece_bytes_);
+  tree_sum_ =
+      std::make_unique<TreeSum>(communicator_, slots_, own.dtype(), own.device(), bucket_bytes_);
+  buckets_ = buckets_of(parameters_.layout(), size_of(own.dtype()), bucket_bytes_);
   free_.reserve(places_.size());
   left_to_add_.reserve(waiting_.size());
   sums_.reserve(nodes_.size());
@@ -192,9 +203,15 @@ int StrictBackward::list_additions(SlotRange node) {
 }
 
 Loss StrictBackward::finish() {
-  tree_sum_->sum(sums_);
+  for (const Bucket& bucket : buckets_) {
+    naming_failures([&] { return "gradients of " + name_of(bucket, parameters_.layout()); },
+                    [&] { tree_sum_->sum(sums_, bucket.begin, bucket.end); });
+  }
   // Every rank adds zero to the slots of the others.
-  if (communicator_.size() > 1) communicator_.all_reduce(totals_);
+  if (communicator_.size() > 1) {
+    naming_failures([] { return std::string("loss of a step"); },
+                    [&] { communicator_.all_reduce(totals_); });
+  }
   require_equal_slots();
   for (const Tensor& parameter : parameters_.tensors()) {
     parameter.implementation().leaf->has_gradient = true;

@@ -18,6 +18,7 @@
 #include "ripieno/core/parameters.h"
 #include "ripieno/core/random.h"
 #include "ripieno/core/separate_gradients.h"
+#include "ripieno/distributed/buckets.h"
 #include "ripieno/distributed/communicator.h"
 #include "ripieno/distributed/slot_team.h"
 #include "ripieno/distributed/slot_tree.h"
@@ -32,7 +33,7 @@ class StrictBackward {
   // As many slots at once as kernels::cpu_threads() now says; one after the other on a GPU.
   // Throws ConfigurationError where there are fewer slots than ranks.
   StrictBackward(const Parameters& parameters, Communicator& communicator, int slots,
-                 std::size_t piece_bytes);
+                 std::size_t bucket_bytes);
 
   // This rank's `rows` begin at random_context().first_row of the global batch; loss_of(begin, end)
   // is the loss of some of them. It is called from several threads at once, each with a
@@ -71,13 +72,14 @@ class StrictBackward {
   Parameters parameters_;
   Communicator& communicator_;
   const int slots_;
-  const std::size_t piece_bytes_;
+  const std::size_t bucket_bytes_;
   const SlotRange own_;
   const std::vector<SlotRange> nodes_;  // that this rank adds up alone
   SlotTeam team_;
   std::vector<std::unique_ptr<Arena>> arenas_;              // of the places but the first
   std::vector<std::unique_ptr<SeparateGradients>> places_;  // the first: the parameters' own
   std::unique_ptr<TreeSum> tree_sum_;
+  std::vector<Bucket> buckets_;
   std::vector<Tensor> sums_;           // of nodes_, once the slots are computed
   std::vector<Addition> left_to_add_;  // between places
   Tensor totals_;                      // (slots, 3) float64: sum, count, rows of each

@@ -17,29 +17,35 @@ namespace ripieno::distributed {
 
 class TreeSum {
  public:
-  // For tensors of `elements` of that type and place, of which about `piece_bytes` travel at once.
-  TreeSum(Communicator& communicator, int slots, int64_t elements, DType dtype, Device device,
+  // For tensors of that type and place, of which `piece_bytes` travel at once at most.
+  TreeSum(Communicator& communicator, int slots, DType dtype, Device device,
           std::size_t piece_bytes);
 
-  // `nodes`: what this rank holds, nodes_within(slots_of(rank)), each (elements). Leaves the sum of
-  // all slots in the first of them. A collective.
-  void sum(const std::vector<Tensor>& nodes);
+  // `nodes`: what this rank holds, nodes_within(slots_of(rank)), each (n). Of elements begin ..
+  // end - 1 leaves the sum over all slots in the first of them. A collective.
+  void sum(const std::vector<Tensor>& nodes, int64_t begin, int64_t end);
 
  private:
-  void send_slices(const std::vector<Tensor>& nodes, int64_t begin);
-  void add_up();
-  void receive_sums(const Tensor& out, int64_t begin);
-  // The part of a rank's slice of the piece at `begin` that lies within the tensors.
-  std::pair<int64_t, int64_t> slice_of_rank(int rank, int64_t begin) const;
+  // What travels at once: rank r adds up the r-th slice of it.
+  struct Piece {
+    int64_t begin, end, slice;
+  };
+  // The part of a rank's slice that lies within the piece.
+  static std::pair<int64_t, int64_t> slice_of(const Piece& piece, int rank);
+
+  void sum_piece(const std::vector<Tensor>& nodes, const Piece& piece);
+  void send_slices(const std::vector<Tensor>& nodes, const Piece& piece);
+  void add_up(const Piece& piece);
+  void receive_sums(const Tensor& out, const Piece& piece);
 
   Communicator& communicator_;
-  int64_t elements_;
-  int64_t slice_ = 0;                // elements of a piece that a rank adds up
+  int64_t piece_elements_ = 0;
+  int64_t held_ = 0;                 // the most nodes that a rank holds
   bool one_each_ = false;            // two ranks with a node each: an all-reduce is that sum
-  std::vector<std::size_t> places_;  // of each node of the tree, in order, among those received
-  std::vector<Addition> additions_;  // between places
-  Tensor sent_, received_;           // (ranks, most nodes of a rank, slice)
-  Tensor sums_;                      // (ranks, slice)
+  std::vector<int64_t> places_;      // of each node of the tree, in order, among those received
+  std::vector<Addition> additions_;  // between them
+  Tensor sent_, received_;           // room for (ranks, held, slice)
+  Tensor sums_;                      // room for (ranks, slice)
 };
 
 }  // namespace ripieno::distributed

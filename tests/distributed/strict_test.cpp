@@ -200,6 +200,18 @@ TEST(Strict, ASlotThatFailsEndsTheStepAndTheNextIsWhole) {
   EXPECT_FLOAT_EQ(model.only.weight().to_vector<float>()[0], before - 2.0f);
 }
 
+TEST(Strict, ALostRankIsToldWithTheGradientsThatWaitedForIt) {
+  on_every_rank(3, [](Communicator& ranks) {
+    Number model;
+    optim::Sgd optimizer(model.parameters());
+    DataParallel parallel(model, optimizer, ranks, {.slots = 3});
+    if (ranks.rank() == 2) return;  // leaves
+    parallel.backward(1, [&](int64_t, int64_t) { return model.loss(1.0); });
+    EXPECT_THAT([&] { parallel.step(); }, ThrowsMessage<CommunicationFailure>(HasSubstr(
+                                              "gradients of only.weight to unused.weight: ")));
+  });
+}
+
 TEST(Strict, SaysWhatItDoes) {
   on_every_rank(3, [](Communicator& ranks) {
     Number model;
