@@ -146,12 +146,8 @@ int64_t ImageData::classes() const {
 
 ImageLoader::ImageLoader(const ImageData& data, const Options& options, Part part)
     : data_(data), options_(options), part_(part), scale_(scale_of(data, training_samples())) {
-  if (options_.batch_size < part.size) {
-    throw ConfigurationError(
-        fmt::format("image loader: a batch of {} cannot be shared by {} ranks; use a larger batch "
-                    "or fewer ranks",
-                    options_.batch_size, part.size));
-  }
+  if (options_.batch_size < 1)
+    throw ConfigurationError("image loader: a batch of no samples; at least 1 is needed");
   const Sampler sampler(training_samples(), options_.seed);
   prefetcher_ = std::make_unique<Prefetcher>(
       [this, sampler](int64_t position) {

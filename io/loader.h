@@ -41,7 +41,7 @@ class Loader {
  public:
   virtual ~Loader() = default;
 
-  // Throws what reading the data throws.
+  // Throws what reading the data throws. With fewer rows than ranks, some ranks have none.
   virtual Batch next() = 0;
   // The samples that all ranks have taken together since the run began: what a resumed run must
   // know.

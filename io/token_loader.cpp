@@ -15,17 +15,13 @@ namespace {
 
 using FirstToken = std::function<int64_t(int64_t position)>;
 
-void require_options(const TokenLoaderOptions& options, Part part, const TokenSplit& data) {
+void require_options(const TokenLoaderOptions& options, const TokenSplit& data) {
   if (options.context < 1) {
     throw ConfigurationError(
         fmt::format("token loader: a context of {} tokens; at least 1 is needed", options.context));
   }
-  if (options.batch_size < part.size) {
-    throw ConfigurationError(
-        fmt::format("token loader: a batch of {} cannot be shared by {} ranks; use a larger batch "
-                    "or fewer ranks",
-                    options.batch_size, part.size));
-  }
+  if (options.batch_size < 1)
+    throw ConfigurationError("token loader: a batch of no samples; at least 1 is needed");
   if (data.train.size() < options.context + 1) {
     throw ConfigurationError(
         fmt::format("{}: {} tokens to train on, but one context and its target take {}; use a "
@@ -72,7 +68,7 @@ Batch make_batch(const TokenData& data, const TokenLoaderOptions& options, Part 
 
 TokenLoader::TokenLoader(const TokenData& data, const Options& options, Part part)
     : options_(options), part_(part), data_(split(data, options.validation_fraction)) {
-  require_options(options_, part_, data_);
+  require_options(options_, data_);
   const int64_t size = data_.train.size();
   auto first_token = options_.sampling == Sampling::random ? anywhere(size, options_)
                                                            : side_by_side(size, options_);

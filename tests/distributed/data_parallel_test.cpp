@@ -165,6 +165,38 @@ TEST(DataParallel, ALossWithoutTargetsLeavesTheParameters) {
   });
 }
 
+// Of three ranks the last has no rows: it says so, or has a loss of none.
+TEST(DataParallel, ARankWithoutRowsTakesPart) {
+  const auto train = [](Communicator& ranks, bool has_loss_of_none) {
+    random_context().seed = 1;
+    nn::Mlp model({kFeatures, kClasses});
+    optim::Sgd optimizer(model.parameters(), {.learning_rate = 0.1});
+    DataParallel parallel(model, optimizer, ranks);
+    for (int step = 0; step < 3; ++step) {
+      const int64_t begin = std::min<int64_t>(ranks.rank(), 2);
+      const int64_t end = ranks.size() == 1 ? 2 : std::min<int64_t>(begin + 1, 2);
+      const auto loss_of = [&](int64_t from, int64_t to) {
+        return model.loss(features().slice(0, from, to), targets().slice(0, from, to));
+      };
+      if (has_loss_of_none) {
+        parallel.backward(loss_of(begin, end));
+      } else {
+        parallel.backward(end - begin, [&](int64_t from, int64_t to) {
+          return loss_of(begin + from, begin + to);
+        });
+      }
+      parallel.step();
+    }
+    return model.parameters().values().flat().to_vector<float>();
+  };
+  const auto expected = train(*alone(), false);
+  for (const bool has_loss_of_none : {false, true}) {
+    on_every_rank(3, [&](Communicator& ranks) {
+      EXPECT_THAT(train(ranks, has_loss_of_none), Pointwise(FloatNear(1e-6f), expected));
+    });
+  }
+}
+
 TEST(DataParallel, TheOrderOfCallsIsChecked) {
   nn::Mlp model({kFeatures, kClasses}), other({kFeatures, kClasses});
   optim::Sgd optimizer(model.parameters());

@@ -101,9 +101,12 @@ TEST_F(ImageFile, IsNamedWhereItIsMissing) {
   EXPECT_THROW(ImageData::read(path_), ConfigurationError);
 }
 
-TEST_F(ImageFile, MustNotBeSharedByMoreRanksThanRows) {
+TEST_F(ImageFile, GivesARankNoRowsWhereThereAreFewerThanRanks) {
   write(20);
-  EXPECT_THROW(ImageLoader(path_, {.batch_size = 2}, {0, 3}), ConfigurationError);
+  const io::Batch batch = ImageLoader(path_, {.batch_size = 2}, {2, 3}).next();
+  EXPECT_EQ(batch.inputs.size(0), 0);
+  EXPECT_EQ(batch.targets.size(0), 0);
+  EXPECT_THROW(ImageLoader(path_, {.batch_size = 0}), ConfigurationError);
 }
 
 TEST_F(ImageFile, HasAFingerprintOfItsImagesAndLabels) {

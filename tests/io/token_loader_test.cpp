@@ -125,9 +125,11 @@ TEST(TokenLoader, RefusesATextSmallerThanOneContext) {
   EXPECT_THROW(TokenLoader(counting(0), options(2, 8)), ConfigurationError);
 }
 
-TEST(TokenLoader, RefusesABatchSmallerThanTheNumberOfRanks) {
-  EXPECT_THROW(TokenLoader(counting(100), options(2, 8), {0, 3}), ConfigurationError);
-  EXPECT_NO_THROW(TokenLoader(counting(100), options(3, 8), {0, 3}));
+TEST(TokenLoader, GivesARankNoRowsWhereThereAreFewerThanRanks) {
+  const Batch batch = TokenLoader(counting(100), options(2, 8), {2, 3}).next();
+  EXPECT_EQ(batch.inputs.shape(), (Shape{0, 8}));
+  EXPECT_EQ(batch.targets.shape(), (Shape{0, 8}));
+  EXPECT_THROW(TokenLoader(counting(100), options(0, 8)), ConfigurationError);
 }
 
 TEST(TokenLoader, RefusesAContextOfNothing) {

@@ -77,6 +77,29 @@ TEST_P(ShardedRun, EachRankWritesWhatItOwns) {
   for (const auto size : bytes) EXPECT_NEAR(1.0 * size / bytes[0], 1.0, 0.1);
 }
 
+TEST_P(ShardedRun, RanksWithoutRowsTakePart) {
+  TinyRun run = run_as("run", Shard::none);
+  run.batch_size = 3;
+  run.train_on(1);
+  const auto expected = run.losses();
+  run = run_as("shared", GetParam());
+  run.batch_size = 3;
+  run.train_on(4);
+  for (const auto& [step, loss] : expected) EXPECT_NEAR(run.losses().at(step), loss, 1e-5);
+}
+
+TEST_P(ShardedRun, RanksMayHaveDifferentNumbersOfMicroBatches) {
+  TinyRun run = run_as("run", Shard::none);
+  run.batch_size = 5;
+  run.train_on(1);
+  const auto expected = run.losses();
+  run = run_as("shared", GetParam());
+  run.batch_size = 5;
+  run.parallel_options.micro_batch_size = 2;  // two of one rank's three rows, one of the other's
+  run.train_on(2);
+  for (const auto& [step, loss] : expected) EXPECT_NEAR(run.losses().at(step), loss, 1e-5);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shards, ShardedRun, testing::Values(Shard::optimizer, Shard::gradients));
 
 }  // namespace
