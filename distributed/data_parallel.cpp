@@ -260,6 +260,9 @@ MemoryReport DataParallel::memory_report() {
   add("parameters", parameters.values());
   add("gradients", shard ? shard->owned() : parameters.gradients());
   for (const auto& slot : optimizer_.state()) add(slot.name, *slot.arena);
+  if (strict_)
+    report.lines.push_back(
+        {.what = "gradients of slots", .bytes = strict_->bytes_beside_gradients()});
   if (sharded_) {
     report.lines.push_back({.what = "buckets on their way",
                             .bytes = reducer_->transient_bytes(),

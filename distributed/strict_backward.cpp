@@ -15,6 +15,8 @@ namespace {
 
 // Elements that a thread adds up at once: little enough to stay in its cache.
 constexpr int64_t kBlock = 1 << 15;
+// What crosses the network at once: each rank has room for all ranks' nodes of it.
+constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 constexpr int kColumns = 3;  // of totals_
 
 SlotRange own_slots(const Communicator& communicator, int slots) {
@@ -238,16 +240,23 @@ void StrictBackward::require_equal_slots() const {
   }
 }
 
+int64_t StrictBackward::bytes_beside_gradients() {
+  make_places();
+  int64_t bytes = tree_sum_->bytes();
+  for (const auto& arena : arenas_) bytes += arena->bytes();
+  return bytes;
+}
+
 std::string StrictBackward::description() const {
   const int ranks = communicator_.size();
   const int least = slots_ / ranks, most = (slots_ + ranks - 1) / ranks;
   const auto bytes = static_cast<double>(parameters_.layout().elements()) *
                      static_cast<double>(size_of(parameters_.gradients().dtype()));
   return fmt::format(
-      "strict: {} slots, {} a rank, {} at once; {} sets of gradients, {:.1f} MB; what it costs in "
-      "time: train_step --strict",
+      "strict: {} slots, {} a rank, {} at once, with {} sets of gradients of {:.3g} MiB; "
+      "train_step --strict measures what it costs",
       slots_, least == most ? fmt::format("{}", least) : fmt::format("{} or {}", least, most),
-      team_.threads(), place_count(), place_count() * bytes / 1e6);
+      team_.threads(), place_count(), bytes / (1 << 20));
 }
 
 }  // namespace ripieno::distributed

@@ -43,6 +43,8 @@ class StrictBackward {
   // collective.
   Loss finish();
 
+  // What it keeps in memory: gradients of slots that wait to be added, and of other ranks'.
+  int64_t bytes_beside_gradients();
   // "strict: …", for people.
   std::string description() const;
 

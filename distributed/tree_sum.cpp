@@ -82,6 +82,11 @@ void TreeSum::receive_sums(const Tensor& out, const Piece& piece) {
   }
 }
 
+int64_t TreeSum::bytes() const {
+  if (!sent_.defined()) return 0;
+  return static_cast<int64_t>(sent_.bytes() + received_.bytes() + sums_.bytes());
+}
+
 std::pair<int64_t, int64_t> TreeSum::slice_of(const Piece& piece, int rank) {
   const int64_t from = std::min(piece.begin + rank * piece.slice, piece.end);
   return {from, std::min(from + piece.slice, piece.end)};

@@ -25,6 +25,9 @@ class TreeSum {
   // end - 1 leaves the sum over all slots in the first of them. A collective.
   void sum(const std::vector<Tensor>& nodes, int64_t begin, int64_t end);
 
+  // Of the room that it keeps for what travels.
+  int64_t bytes() const;
+
  private:
   // What travels at once: rank r adds up the r-th slice of it.
   struct Piece {

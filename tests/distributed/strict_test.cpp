@@ -218,10 +218,27 @@ TEST(Strict, SaysWhatItDoes) {
     optim::Sgd optimizer(model.parameters());
     const DataParallel strict(model, optimizer, ranks, {.slots = 8}),
         plain(model, optimizer, ranks);
-    EXPECT_THAT(strict.description(), HasSubstr("strict: 8 slots, 2 or 3 a rank, 1 at once; "));
+    EXPECT_THAT(strict.description(), HasSubstr("strict: 8 slots, 2 or 3 a rank, 1 at once, "));
     EXPECT_EQ(plain.description(), "");
     ranks.barrier();
   });
+}
+
+int64_t bytes_of_slots(DataParallel& parallel) {
+  for (const auto& line : parallel.memory_report().lines) {
+    if (line.what == "gradients of slots") return line.bytes;
+  }
+  return -1;
+}
+
+TEST(Strict, ReportsItsMemory) {
+  Number model;
+  optim::Sgd optimizer(model.parameters());
+  const auto ranks = alone();
+  DataParallel plain(model, optimizer, *ranks), strict(model, optimizer, *ranks, {.slots = 8});
+  EXPECT_EQ(bytes_of_slots(plain), -1);
+  // One thread, and ((0 1)(2 3)), (4 5) and 6 at most before it; the parameters' own are one set.
+  EXPECT_EQ(bytes_of_slots(strict), 3 * model.parameters().gradients().bytes());
 }
 
 TEST(Strict, ASteadyStepAllocatesNothing) {
