@@ -24,7 +24,7 @@ struct Arguments {
   std::string workload, device = "cpu", dtype = "f32";
   int64_t batch = 0;  // 0: the workload's own
   int threads = 2, steps = 10, warmup = 3;
-  bool strict = false;
+  bool strict = false, parallel = false;
   int slots = 8;
 };
 
@@ -57,6 +57,13 @@ class StrictTraining {
   distributed::DataParallel parallel_;
 };
 
+// The same through DataParallel on one rank, of the same model: what it costs by itself.
+double parallel_step(const Workload& workload, distributed::DataParallel& parallel) {
+  parallel.backward(workload.loss());
+  parallel.step();
+  return parallel.loss().mean();
+}
+
 double seconds_of(const std::function<void()>& action) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
@@ -79,6 +86,29 @@ Workload make(const Arguments& a) {
   return benchmarks::make_workload(a.workload, a.batch,
                                    a.device == "cuda" ? Device::cuda() : Device::cpu(),
                                    a.dtype == "bf16" ? DType::bfloat16 : DType::float32);
+}
+
+// In turn, each first as often as the other, so that neither gets the better half.
+nlohmann::ordered_json compare_with_parallel(const Arguments& a, const Workload& workload) {
+  const auto ranks = distributed::alone();
+  distributed::DataParallel parallel(*workload.model, *workload.optimizer, *ranks);
+  std::vector<double> bare, through, ratios;
+  for (int i = -a.warmup; i < a.steps; ++i) {
+    const auto time_bare = [&] { return seconds_of([&] { step(workload); }); };
+    const auto time_through = [&] {
+      return seconds_of([&] { parallel_step(workload, parallel); });
+    };
+    const double first = i % 2 == 0 ? time_bare() : time_through();
+    const double second = i % 2 == 0 ? time_through() : time_bare();
+    if (i < 0) continue;
+    bare.push_back(i % 2 == 0 ? first : second);
+    through.push_back(i % 2 == 0 ? second : first);
+    ratios.push_back(through.back() / bare.back());
+  }
+  return {{"bare_step_ms", milliseconds(bare)},
+          {"step_ms", milliseconds(through)},
+          {"cost_percent", 1e2 * (median_of(ratios) - 1)},
+          {"cost_percent_of_medians", 1e2 * (median_of(through) / median_of(bare) - 1)}};
 }
 
 void measure(const Arguments& a) {
@@ -112,6 +142,7 @@ void measure(const Arguments& a) {
                         {"step_ms", milliseconds(strict_seconds)},
                         {"cost_percent", 1e2 * (median_of(ratios) - 1)}};
   }
+  if (a.parallel) result["parallel"] = compare_with_parallel(a, workload);
   std::cout << result << "\n";
 }
 
@@ -132,6 +163,8 @@ int main(int argc, char** argv) {
   app.add_option("--steps", a.steps)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--warmup", a.warmup)->capture_default_str();
   app.add_flag("--strict", a.strict, "take turns with steps in strict mode, and compare");
+  app.add_flag("--parallel", a.parallel,
+               "take turns with steps through DataParallel on one rank, and compare");
   app.add_option("--slots", a.slots)->check(CLI::PositiveNumber)->capture_default_str();
   try {
     app.parse(argc, argv);
