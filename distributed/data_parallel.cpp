@@ -40,6 +40,17 @@ void add_to(Tensor& total, const Tensor& x) {
   total = total.defined() ? total.to(DType::float64) + more.to(DType::float64) : more;
 }
 
+// What the ranks must agree on so that they sum the same gradients in the same way.
+std::vector<Fact> facts_of(const Parameters& parameters, const DataParallelOptions& options) {
+  auto facts = distributed::facts_of(parameters);
+  facts.push_back({"the shard", std::to_string(static_cast<int>(options.shard))});
+  facts.push_back({"the number of slots", std::to_string(options.slots)});
+  facts.push_back({"the wire", std::string(name_of(options.wire))});
+  facts.push_back({"the rank of PowerSGD", std::to_string(options.power_sgd_rank)});
+  facts.push_back({"the steps of DiLoCo", std::to_string(options.diloco.steps)});
+  return facts;
+}
+
 GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallelOptions& options) {
   if (options.power_sgd_rank > 0) {
     return [parameters, rank = options.power_sgd_rank](Communicator& ranks) {
@@ -96,7 +107,7 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   if (&parameters.values() != &optimizer.parameters().values()) {
     fail("data parallel: the optimizer was made for another model's parameters");
   }
-  require_agreement(communicator, facts_of(parameters));
+  require_agreement(communicator, facts_of(parameters, options));
   check(options);
   const auto gradient_bytes = static_cast<std::size_t>(parameters.layout().elements()) *
                               size_of(parameters.gradients().dtype());

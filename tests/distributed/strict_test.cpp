@@ -171,6 +171,15 @@ TEST(Strict, MoreRanksThanSlotsAreRefused) {
                   AllOf(HasSubstr("2 slots"), HasSubstr("parallel.slots = 3"))));
 }
 
+TEST(Strict, RanksThatDisagreeOnTheSlotsAreNamed) {
+  on_every_rank(3, [](Communicator& ranks) {
+    EXPECT_THAT([&] { StrictJob{.slots = ranks.rank() == 1 ? 4 : 8}.train(ranks); },
+                ThrowsMessage<ConfigurationError>(
+                    AllOf(HasSubstr("rank 1 on "), HasSubstr("the number of slots is 4"))));
+    ranks.barrier();
+  });
+}
+
 TEST(Strict, RanksWhoseSlotsDifferInSizeAreNoticedByAll) {
   on_every_rank(2, [](Communicator& ranks) {
     Number model;
