@@ -35,7 +35,7 @@ struct Kept {
 };
 
 // Of the rank that keeps the most.
-Kept kept_by(int size, Shard shard, DType precision) {
+Kept kept_by(int size, Shard shard, DType precision, bool overlap = true) {
   std::vector<Kept> kept(static_cast<std::size_t>(size));
   on_every_rank(size, [&](Communicator& ranks) {
     Counting memory;
@@ -44,7 +44,8 @@ Kept kept_by(int size, Shard shard, DType precision) {
     const Parameters parameters = model.parameters();
     parameters.place_in(&memory);
     optim::AdamW optimizer(parameters);
-    DataParallel parallel(model, optimizer, ranks, {.shard = shard, .bucket_bytes = 100'000});
+    DataParallel parallel(model, optimizer, ranks,
+                          {.shard = shard, .bucket_bytes = 100'000, .overlap = overlap});
     Kept& mine = kept[static_cast<std::size_t>(ranks.rank())];
     const MemoryReport before = parallel.memory_report();
     mine.reported = before.per_parameter(before.persistent_bytes());
@@ -81,6 +82,12 @@ TEST(MemoryReport, IsWhatIsAllocatedAndShrinksWithEveryRank) {
       }
     }
   }
+}
+
+// Without a thread that sums meanwhile, backward itself sums before it goes on.
+TEST(MemoryReport, ShardedGradientsAreNeverAllThereAtOnce) {
+  const Kept kept = kept_by(4, Shard::gradients, DType::float32, /*overlap=*/false);
+  EXPECT_LT(kept.transient, kept.gradients);
 }
 
 TEST(MemoryReport, HasTransientBuffersOnALineOfTheirOwn) {
