@@ -37,7 +37,7 @@ struct Arguments {
   std::vector<std::string> modes = {"alone", "plain", "wire", "power_sgd", "diloco"};
   int64_t batch = 0;  // 0: the workload's own
   int threads = 1, rounds = 5, steps = 1, warmup = 2;
-  int power_sgd_rank = 4, diloco_steps = 50;
+  int power_sgd_rank = 16, diloco_steps = 50;
   double bucket_bytes = 4 << 20;
   double link_bits_per_second = 1e9, latency_us = 50;
 };

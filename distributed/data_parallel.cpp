@@ -274,6 +274,8 @@ MemoryReport DataParallel::memory_report() {
   if (strict_)
     report.lines.push_back(
         {.what = "gradients of slots", .bytes = strict_->bytes_beside_gradients()});
+  const int64_t kept = diloco_ ? diloco_->kept_bytes() : reducer_ ? reducer_->kept_bytes() : 0;
+  if (kept > 0) report.lines.push_back({.what = "kept for less traffic", .bytes = kept});
   if (sharded_) {
     report.lines.push_back({.what = "buckets on their way",
                             .bytes = reducer_->transient_bytes(),

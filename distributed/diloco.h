@@ -40,6 +40,9 @@ class Diloco {
   // state, so that what is saved is one state and what follows depends on it alone. A collective.
   void synchronize();
 
+  // Of the parameters that the ranks last shared.
+  int64_t kept_bytes() const { return anchor_.layout().elements() * 4; }
+
  private:
   void outer_step();
   void sum_over_ranks(const Tensor& gradient);

@@ -35,6 +35,8 @@ class GradientReducer {
   // What this rank keeps of the gradients where they are sharded, else null.
   GradientShard* shard() { return shard_.get(); }
 
+  // What the way of summing keeps on this rank.
+  int64_t kept_bytes() const { return sum_->kept_bytes(); }
   // Where the optimizer's state is sharded, what buckets take at once beside what is kept: as is to
   // be expected, or more where it was more.
   int64_t transient_bytes() const;

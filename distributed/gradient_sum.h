@@ -4,6 +4,7 @@
 // on every rank, in its own thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "ripieno/core/tensor.h"
@@ -18,6 +19,8 @@ class GradientSum {
   // Leaves the sum over all ranks in `gradients`, the range of `bucket`: (bucket elements), of the
   // parameters' element type. A collective.
   virtual void sum(const Bucket& bucket, const Tensor& gradients) = 0;
+  // What it keeps on this rank from step to step.
+  virtual int64_t kept_bytes() const { return 0; }
 };
 
 // Every number, as it is. The communicator outlives it.

@@ -108,6 +108,8 @@ class PowerSgdSum final : public GradientSum {
     }
   }
 
+  int64_t kept_bytes() const override { return layout_->elements() * 4; }
+
  private:
   // M is the gradient and what was left out before; p = M q.
   void take_up(const Matrix& matrix, const Tensor& gradient) {

@@ -28,6 +28,10 @@ class Bfloat16Sum final : public GradientSum {
     cast_into(gradients, rounded);
   }
 
+  int64_t kept_bytes() const override {
+    return buffer_.defined() ? static_cast<int64_t>(buffer_.bytes()) : 0;
+  }
+
  private:
   // Kept, so that only the largest bucket so far allocates.
   Tensor buffer_for(const Tensor& gradients) {

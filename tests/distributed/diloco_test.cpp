@@ -228,6 +228,16 @@ TEST(Diloco, ASteadyRoundAllocatesNothing) {
   });
 }
 
+TEST(Diloco, IsPartOfTheMemoryReport) {
+  Trainee plain, mine;
+  const auto ranks = alone();
+  DataParallel reference(plain.model, plain.optimizer, *ranks);
+  DataParallel parallel(mine.model, mine.optimizer, *ranks, options());
+  EXPECT_EQ(parallel.memory_report().persistent_bytes(),
+            reference.memory_report().persistent_bytes() +
+                8 * mine.model.parameters().layout().elements());
+}
+
 TEST(Diloco, RefusesWhatCannotBe) {
   for (const DilocoOptions& bad : {DilocoOptions{.steps = 1, .outer_learning_rate = 0.0},
                                    DilocoOptions{.steps = 1, .outer_momentum = 1.0}}) {

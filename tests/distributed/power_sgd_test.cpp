@@ -255,6 +255,18 @@ TEST_F(PowerSgd, Trains) {
   }
 }
 
+TEST_F(PowerSgd, IsPartOfTheMemoryReport) {
+  on_every_rank(2, [](Communicator& ranks) {
+    nn::Mlp model({kFeatures, 16, 8, kClasses});
+    optim::AdamW optimizer(model.parameters());
+    DataParallel plain(model, optimizer, ranks);
+    DataParallel parallel(model, optimizer, ranks, {.power_sgd_rank = 1});
+    EXPECT_EQ(
+        parallel.memory_report().persistent_bytes(),
+        plain.memory_report().persistent_bytes() + 4 * model.parameters().layout().elements());
+  });
+}
+
 TEST_F(PowerSgd, GoesWithNoOtherWay) {
   TrainingJob job;
   job.options.power_sgd_rank = 1;
