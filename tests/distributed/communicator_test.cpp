@@ -81,7 +81,7 @@ TEST(InProcess, ARankThatDoesNotComeInTimeIsNamed) {
   std::atomic<bool> waiting = true;
   on_every_rank(2, [&](Communicator& ranks) {
     ranks.set_timeout(std::chrono::seconds(1));
-    const auto group = ranks.duplicate();  // begins with it
+    const auto group = ranks.duplicate()->split(0, ranks.rank());  // begins with it
     if (ranks.rank() == 1) {
       while (waiting) std::this_thread::yield();
       return;

@@ -361,6 +361,29 @@ TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndItsParts) {
   });
 }
 
+TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreWholeAndStay) {
+  TypeParam::on_every_rank([](Communicator& ranks) {
+    const auto memory = ranks.shared_memory(std::size_t{1} << 20);
+    const Tensor x = tensor_in(memory.get(), std::vector<float>(100000));
+    const Tensor part({100000 / 60 / ranks.size()}), whole({part.elements() * ranks.size()});
+    const float* data = x.data<float>();
+    for (int round = 1; round <= 200; ++round) {
+      x.detach().fill(round);
+      ranks.all_reduce(x);
+      const auto sum = static_cast<float>(ranks.size() * round);
+      ASSERT_EQ(data[99999], sum);
+      ASSERT_EQ(data[100000 / ranks.size() - 1], sum);
+      ASSERT_EQ(data[0], sum);
+      ranks.reduce_scatter(part, x.slice(0, 0, whole.elements()));
+      x.detach().fill(-1.0);  // at once, while others may still be at it
+      const float both = sum * static_cast<float>(ranks.size());
+      ASSERT_EQ(part.data<float>()[part.elements() - 1], both);
+      ranks.all_gather(x.slice(0, 0, whole.elements()), part);
+      ASSERT_EQ(data[whole.elements() - 1], both);
+    }
+  });
+}
+
 TYPED_TEST_P(CommunicatorConformance, TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{8} << 20);
@@ -418,16 +441,14 @@ TYPED_TEST_P(CommunicatorConformance, TensorsThatDoNotFitAreNamed) {
   });
 }
 
-REGISTER_TYPED_TEST_SUITE_P(CommunicatorConformance, AllReduceSumsInRankOrder,
-                            ReduceScatterGivesEachRankItsPart, AllGatherBringsThePartsInRankOrder,
-                            AllToAllSendsEachRankItsPart, SixtyFourMebibytesPassWhole,
-                            BroadcastCopiesFromAnyRoot, APartMayLieInItsWhole,
-                            TensorsOfAnyShapeAreReduced, CollectivesFollowEachOtherClosely,
-                            ADuplicateIsOrderedApart, ADuplicateHasTheSameRanks,
-                            SplitMakesAGroupOfEachColorInTheOrderOfKeys,
-                            EqualKeysAreInTheOrderOfRanks, SharedMemoryGivesTheSameBits,
-                            SharedMemoryServesADuplicateAndItsParts,
-                            TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo,
-                            ASecondRoundAllocatesNothing, TensorsThatDoNotFitAreNamed);
+REGISTER_TYPED_TEST_SUITE_P(
+    CommunicatorConformance, AllReduceSumsInRankOrder, ReduceScatterGivesEachRankItsPart,
+    AllGatherBringsThePartsInRankOrder, AllToAllSendsEachRankItsPart, SixtyFourMebibytesPassWhole,
+    BroadcastCopiesFromAnyRoot, APartMayLieInItsWhole, TensorsOfAnyShapeAreReduced,
+    CollectivesFollowEachOtherClosely, ADuplicateIsOrderedApart, ADuplicateHasTheSameRanks,
+    SplitMakesAGroupOfEachColorInTheOrderOfKeys, EqualKeysAreInTheOrderOfRanks,
+    SharedMemoryGivesTheSameBits, ResultsInSharedMemoryAreWholeAndStay,
+    SharedMemoryServesADuplicateAndItsParts, TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo,
+    ASecondRoundAllocatesNothing, TensorsThatDoNotFitAreNamed);
 
 }  // namespace ripieno::distributed::testing
