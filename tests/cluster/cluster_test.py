@@ -1,6 +1,8 @@
 """Training on several hosts, and what becomes of it when one of them is lost; runs within hosts.sh."""
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import time
 import unittest
@@ -94,6 +96,70 @@ class PowerLost(Faults):
         self.assertIn("h2", self.lose("kill", "h2"))
         hosts("start", "h2")
         self.assert_it_continues()
+
+
+PAGE = pathlib.Path(__file__).parents[2] / "docs/cluster.md"
+
+
+class Documented(ClusterTest):
+    STEPS = 100000
+
+    def setUp(self):
+        """The folder that the page speaks of, and an ssh that leads to the hosts."""
+        super().setUp()
+        self.configuration.rename(self.directory / "gpt.toml")
+        for name, target in (("bin", programs.BIN), ("deploy", PAGE.parents[1] / "deploy")):
+            (self.directory / name).symlink_to(target)
+        ssh = self.directory / "ssh"
+        ssh.write_text(f'#!/bin/sh\nwhile [ "${{1#-}}" != "$1" ]; do shift; done\nexec {HOSTS} on "$@"\n')
+        ssh.chmod(0o755)
+        self.environment = {name: value for name, value in os.environ.items()
+                            if name != "OMPI_MCA_plm_rsh_agent"}
+        self.environment["PATH"] = f"{self.directory}:{os.environ['PATH']}"
+
+    def start_command(self, command):
+        return subprocess.Popen(["bash", "-ec", command], cwd=self.directory, env=self.environment, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+    def run_command(self, command):
+        started = self.start_command(command)
+        try:
+            return (*started.communicate(timeout=60), started.returncode)
+        finally:
+            programs.kill(started)
+
+    def test_each_command_of_the_page(self):
+        commands = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        self.assertEqual(len(commands), 6)
+        for command in commands[:-1]:
+            expected = int((re.findall(r"# ends with (\d+)", command) or [0])[0])
+            out, errors, status = self.run_command(command)
+            self.assertEqual(status, expected, command + out + errors)
+        saved = max(self.losses("runs/gpt"))
+        self.assertGreater(saved, 40)
+        training = self.start_command(commands[-1])
+        self.wait_for_steps("runs/gpt", training, 20)
+        training.send_signal(signal.SIGUSR1)
+        out, errors = training.communicate(timeout=60)
+        self.assertEqual(training.returncode, 75, out + errors)
+        self.assertGreater(max(self.losses("runs/gpt")), saved)
+
+    def test_a_supervised_run_goes_on_after_a_cable_was_pulled(self):
+        command = re.findall(r"```sh\n(deploy/supervise.*?)```", PAGE.read_text(), re.DOTALL)[0]
+        (self.directory / "hosts").write_text("h1 slots=1\nh2 slots=1\n")
+        self.environment["PAUSE_SECONDS"] = "1"
+        training = self.start_command(f"{command.strip()} --steps 1000")
+        try:
+            self.wait_for_steps("runs/gpt", training, 25)
+            hosts("cut", "h2")
+            time.sleep(12)
+            hosts("join", "h2")
+            out, errors = training.communicate(timeout=60)
+        finally:
+            programs.kill(training)
+        self.assertEqual(training.returncode, 0, out + errors)
+        self.assertIn("supervise.sh: the run ended with 205; starting it again", errors)
+        self.assertEqual(max(self.losses("runs/gpt")), 1000)
 
 
 class LostRankOfAHost(lost_rank_test.LostRank):

@@ -1,0 +1,91 @@
+"""deploy/slurm.sbatch under a real Slurm of two hosts; runs within hosts.sh, where Slurm is installed."""
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+import unittest
+
+import cluster_test
+import programs
+
+SCRIPT = pathlib.Path(__file__).parents[2] / "deploy/slurm.sbatch"
+FOLDER = pathlib.Path("/dev/shm/slurm")  # of the namespace, and of each host
+CONFIGURATION = """
+ClusterName=hosts
+SlurmctldHost=head
+AuthType=auth/none
+CredType=cred/none
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation={folder}
+SlurmctldLogFile={folder}/controller.log
+SlurmctldPidFile={folder}/controller.pid
+SlurmdPidFile={folder}/daemon.pid
+SlurmdSpoolDir={folder}
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/linear
+SlurmdParameters=config_overrides
+KillWait=5
+OverTimeLimit=0
+NodeName=h[1-2] CPUs=1
+PartitionName=all Nodes=ALL Default=YES
+"""
+
+
+def output_of(*words):
+    return subprocess.run(words, capture_output=True, text=True, timeout=30).stdout
+
+
+@unittest.skipUnless(shutil.which("slurmctld") and shutil.which("slurmd"), "Slurm is not installed")
+class Slurm(cluster_test.ClusterTest):
+    STEPS = 40000
+
+    def setUp(self):
+        super().setUp()
+        configuration = self.directory / "slurm.conf"
+        configuration.write_text(CONFIGURATION.format(folder=FOLDER))
+        (self.directory / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
+        os.environ["SLURM_CONF"] = str(configuration)
+        FOLDER.mkdir(exist_ok=True)
+        subprocess.run(["slurmctld"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for host in ("h1", "h2"):
+            cluster_test.hosts("on", host, f"mount -t tmpfs none /sys/fs/cgroup && mkdir {FOLDER} && "
+                               f"slurmd -f {configuration} -N {host} >/dev/null 2>&1 </dev/null")
+        self.wait_until(lambda: output_of("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "2")
+
+    def wait_until(self, holds):
+        until = time.monotonic() + 60
+        while not holds():
+            self.assertLess(time.monotonic(), until, output_of("scontrol", "show", "job") + self.log())
+            time.sleep(0.2)
+
+    def log(self):
+        return "".join(path.read_text() for path in self.directory.glob("slurm-*.log"))
+
+    def submit(self, *options):
+        os.environ["MPIRUN_OPTIONS"] = "--mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24"
+        train = programs.ProgramTest.command(self, "run")
+        words = ["sbatch", "--parsable", "--nodes=2", "--chdir", str(self.directory), *options, str(SCRIPT), *train]
+        submitted = subprocess.run(words, capture_output=True, text=True, timeout=30)
+        self.assertEqual(submitted.returncode, 0, submitted.stderr)
+        return submitted.stdout.strip()
+
+    def test_a_job_that_is_told_to_end_saves_queues_again_and_continues(self):
+        job = self.submit()
+        self.wait_until(lambda: self.lines("run") > 20)
+        subprocess.run(["scancel", "--batch", "--signal=USR1", job], check=True)
+        self.wait_until(lambda: "start 1 ended with 75" in self.log())
+        saved = len(self.losses("run"))
+        self.assertEqual(int(self.checkpoints("run")[-1].name[len("step_"):]), saved)
+        state = output_of("scontrol", "show", "job", job)
+        self.assertRegex(state, "Restarts=1")
+        # Slurm holds back what is queued again, for two minutes.
+        subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
+        self.wait_until(lambda: len(self.losses("run")) > saved + 20)
+        subprocess.run(["scancel", job], check=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
