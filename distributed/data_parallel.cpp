@@ -284,6 +284,8 @@ MemoryReport DataParallel::memory_report() {
   return report;
 }
 
+int DataParallel::slots() const { return strict_ ? strict_->slots() : 0; }
+
 std::string DataParallel::description() const { return strict_ ? strict_->description() : ""; }
 
 void DataParallel::add(const Loss& loss) {

@@ -107,6 +107,8 @@ class DataParallel {
   // gradients, the optimizer's state; and what the communication takes for a while. What strict
   // mode, PowerSGD and DiLoCo need besides is not in it.
   MemoryReport memory_report();
+  // Of strict mode; 0: it is not on.
+  int slots() const;
   // What is not as usual, in a line for people; empty: nothing.
   std::string description() const;
 

@@ -43,6 +43,7 @@ class StrictBackward {
   // collective.
   Loss finish();
 
+  int slots() const { return slots_; }
   // What it keeps in memory: gradients of slots that wait to be added, and of other ranks'.
   int64_t bytes_beside_gradients();
   // "strict: …", for people.

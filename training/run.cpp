@@ -43,6 +43,15 @@ std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptio
            options.resume == "auto" || options.resume == "never" ? options.resume : "from a path"}};
 }
 
+// Else the ranks' shares of a batch, or of what is held out, would not be whole slots.
+void require_slots_of(const distributed::DataParallel& parallel, io::Part part) {
+  if (parallel.slots() == part.slots) return;
+  throw ConfigurationError(fmt::format(
+      "run: a step has {} slots and the session's batches have {}; call Session::set_slots({}) "
+      "before the loader is made",
+      parallel.slots(), part.slots, parallel.slots()));
+}
+
 std::string memory_line(distributed::DataParallel& parallel) {
   const auto report = parallel.memory_report();
   const int64_t bytes = report.persistent_bytes();
@@ -69,6 +78,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       paths_{directory},
       checkpoints_(session, paths_.checkpoints()),
       kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {
+  if (options_.parallel) require_slots_of(*options_.parallel, session_);
   session_.require_agreement(facts_of(loader_, options_));
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);

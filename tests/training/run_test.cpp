@@ -58,6 +58,20 @@ TEST_F(RunTest, InStrictModeLogsTheSameBitsOnAnyRanks) {
   }
 }
 
+TEST_F(RunTest, RefusesStrictStepsOnBatchesThatAreNotCutIntoSlots) {
+  Session session(distributed::alone());
+  const auto data = io::TokenData::of(tiny_text(), io::Tokenizer::characters_of(tiny_text()));
+  io::TokenLoader loader(data, {.batch_size = 8, .context = 16}, session);
+  nn::Gpt model({.vocab = 4, .layers = 1, .heads = 2, .channels = 8, .context = 16});
+  optim::AdamW optimizer(model.parameters());
+  distributed::DataParallel parallel(model, optimizer, session.communicator(), {.slots = 4});
+  EXPECT_THAT(
+      [&] {
+        ripieno::Run(directory / "run", session, model, optimizer, loader, {.parallel = &parallel});
+      },
+      testing::ThrowsMessage<ConfigurationError>(HasSubstr("call Session::set_slots(4)")));
+}
+
 TEST_F(RunTest, Learns) {
   auto run = tiny("run");
   run.options.steps = 60;

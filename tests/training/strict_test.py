@@ -1,10 +1,12 @@
 """In strict mode a run has the same bits on any number of ranks, and of threads, and through restarts."""
 import os
+import pathlib
 import subprocess
 import unittest
 
 import programs
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 STRICT = ("--set", "parallel.strict=true", "--set", "train.gradient_clip=0.5")
 
 
@@ -44,6 +46,20 @@ class Strict(programs.ProgramTest):
             run = f"on_{ranks}"
             self.assertEqual(self.finish_strict(run, ranks=ranks), alone)
             self.assert_same_checkpoint(run, "alone")
+
+    @programs.needs_mpi
+    def test_accuracies_of_images_are_equal_as_well(self):
+        found = {}
+        for ranks in (1, 3):
+            run = self.directory / f"digits_{ranks}"
+            ended = subprocess.run(
+                [programs.MPIRUN, str(ranks), str(programs.BIN / "train_image_classifier"), "--config",
+                 str(ROOT / "examples/configs/digits.toml"), "--set", f"data.path={ROOT}/examples/data/digits.h5",
+                 "--run-dir", str(run), "--steps", "30", "--quiet", *STRICT], capture_output=True, text=True)
+            self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+            found[ranks] = [self.values(run.name, name) for name in ("loss", "validation_loss", "accuracy")]
+        self.assertEqual(len(found[1][2]), 1)
+        self.assertEqual(found[3], found[1])
 
     @programs.needs_mpi
     def test_restarts_on_other_numbers_of_ranks_change_no_bit(self):
