@@ -42,7 +42,8 @@ struct Arguments {
   double link_bits_per_second = 1e9, latency_us = 50;
 };
 
-const std::vector<std::string> kModes = {"bare", "alone", "plain", "wire", "power_sgd", "diloco"};
+const std::vector<std::string> kModes = {
+    "bare", "alone", "plain", "wire", "power_sgd", "diloco", "shard_optimizer", "shard_gradients"};
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -75,6 +76,8 @@ class Trainee {
         alone_(distributed::alone()) {
     options_.bucket_bytes = static_cast<std::size_t>(a.bucket_bytes);
     if (mode == "wire") options_.wire = DType::bfloat16;
+    if (mode == "shard_optimizer") options_.shard = distributed::Shard::optimizer;
+    if (mode == "shard_gradients") options_.shard = distributed::Shard::gradients;
     if (mode == "power_sgd") options_.power_sgd_rank = a.power_sgd_rank;
     if (mode == "diloco") steps_ = static_cast<int>(options_.diloco.steps = a.diloco_steps);
     if (mode == "bare") return;
