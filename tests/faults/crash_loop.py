@@ -10,9 +10,10 @@ processes at once; then the same command starts again, on as many ranks or on an
 In the end the run is left to finish: at a constant number of ranks its parameters, its optimizer's state and
 its losses are bitwise those of a run that nobody killed; at changing numbers, where sums are rounded in another
 order, each loss agrees within LOSS_TOLERANCE. With --strict, on changing numbers as well, all is bitwise that of a
-plain start on one rank. Where a run finishes before all kills are spent, another begins.
+plain start on one rank. With --shard the ranks share the optimizer's state, or the gradients as well. Where a run
+finishes before all kills are spent, another begins.
 
-  crash_loop.py --kills 25 --ranks 2|1-4 [--strict] [--seed S]
+  crash_loop.py --kills 25 --ranks 2|1-4 [--strict] [--shard optimizer|gradients] [--seed S]
 
 Needs RIPIENO_BIN and, for more than one rank, RIPIENO_MPIRUN, as the tests of tests/training do. Prints a summary
 in JSON; the status is 0 where all of it holds.
@@ -86,9 +87,9 @@ def send_kill(process):
 class Run:
     """One run directory, and the attempts to finish it."""
 
-    def __init__(self, directory, seed, strict):
+    def __init__(self, directory, seed, strict, shard="none"):
         self.directory = directory
-        self.options = ["--set", "parallel.strict=true"] if strict else []
+        self.options = ["--set", "parallel.strict=true"] if strict else ["--set", f"parallel.shard={shard}"]
         self.checkpoints = directory / "checkpoints"
         text = directory.parent / "text.txt"
         text.write_text(programs.text())
@@ -164,6 +165,7 @@ class CrashLoop:
         self.lowest, self.highest = int(lowest), int(highest or lowest)
         self.kills = arguments.kills
         self.strict = arguments.strict
+        self.shard = arguments.shard
         self.bitwise = self.strict or self.lowest == self.highest
         self.directory = directory
         self.counts = {"kills": 0, "inside_a_save": 0, "before_the_first_step": 0, "of_a_rank": 0, "of_mpirun": 0,
@@ -208,7 +210,7 @@ class CrashLoop:
     def made(self, name, seed):
         directory = self.directory / name / "run"
         directory.mkdir(parents=True)
-        return Run(directory, seed, self.strict)
+        return Run(directory, seed, self.strict, self.shard)
 
     def kill_at_a_random_moment(self, run, attempt):
         """False where it ended by itself first."""
@@ -299,6 +301,7 @@ def main():
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--ranks", default="2", help="a number, or the lowest and the highest: 1-4")
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--shard", choices=["none", "optimizer", "gradients"], default="none")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     if arguments.ranks != "1" and not programs.MPIRUN:
@@ -315,8 +318,8 @@ def main():
             kept = tempfile.mkdtemp(prefix="ripieno_lost_")
             shutil.copytree(directory, kept, dirs_exist_ok=True)
             lost += f" (kept in {kept})"
-    print(json.dumps({"ranks": arguments.ranks, "strict": arguments.strict, "seed": arguments.seed, **loop.counts,
-                      "seconds": round(time.monotonic() - began), "lost": lost}))
+    print(json.dumps({"ranks": arguments.ranks, "strict": arguments.strict, "shard": arguments.shard, "seed": arguments.seed,
+                      **loop.counts, "seconds": round(time.monotonic() - began), "lost": lost}))
     return 1 if lost else 0
 
 
