@@ -1,9 +1,10 @@
 // train_parallel: whole data-parallel training of a workload over the ranks of a job, in several
 // modes of communication that take turns, so that each can be compared with plain.
 //
-//   mpirun -n 2 train_parallel --workload gpt-10m --link-bits-per-s 100e6
+//   tests/cluster/hosts.sh over 2@100mbit build/release/bin/train_parallel --link-bits-per-s 100e6
 //
-// "bare" trains without DataParallel, "alone" with one rank each. Beside each mode stands what the
+// "bare" trains without DataParallel, "alone" with one rank each, "diloco_wire" sends its outer
+// steps as bfloat16. Beside each mode stands what the
 // alpha-beta model predicts from the computation of "alone" and the link (link_model.h).
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -38,12 +39,13 @@ struct Arguments {
   int64_t batch = 0;  // 0: the workload's own
   int threads = 1, rounds = 5, steps = 1, warmup = 2;
   int power_sgd_rank = 16, diloco_steps = 50;
-  double bucket_bytes = 4 << 20;
+  double bucket_bytes = 0;  // 0: as suits the link
   double link_bits_per_second = 1e9, latency_us = 50;
 };
 
-const std::vector<std::string> kModes = {
-    "bare", "alone", "plain", "wire", "power_sgd", "diloco", "shard_optimizer", "shard_gradients"};
+const std::vector<std::string> kModes = {"bare",        "alone",           "plain",
+                                         "wire",        "power_sgd",       "diloco",
+                                         "diloco_wire", "shard_optimizer", "shard_gradients"};
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -74,12 +76,12 @@ class Trainee {
         steps_(a.steps),
         workload_(make_workload(a.workload, a.batch, Device::cpu(), DType::float32)),
         alone_(distributed::alone()) {
-    options_.bucket_bytes = static_cast<std::size_t>(a.bucket_bytes);
-    if (mode == "wire") options_.wire = DType::bfloat16;
+    if (a.bucket_bytes > 0) options_.bucket_bytes = static_cast<std::size_t>(a.bucket_bytes);
+    if (is_narrow()) options_.wire = DType::bfloat16;
     if (mode == "shard_optimizer") options_.shard = distributed::Shard::optimizer;
     if (mode == "shard_gradients") options_.shard = distributed::Shard::gradients;
     if (mode == "power_sgd") options_.power_sgd_rank = a.power_sgd_rank;
-    if (mode == "diloco") steps_ = static_cast<int>(options_.diloco.steps = a.diloco_steps);
+    if (is_diloco()) steps_ = static_cast<int>(options_.diloco.steps = a.diloco_steps);
     if (mode == "bare") return;
     distributed::Communicator& group = mode == "alone" ? *alone_ : ranks;
     parallel_ =
@@ -105,6 +107,9 @@ class Trainee {
   }
 
   const std::string& mode() const { return mode_; }
+  bool is_diloco() const { return mode_.starts_with("diloco"); }
+  bool is_narrow() const { return mode_.ends_with("wire"); }
+  std::size_t bucket_bytes() const { return parallel_ ? parallel_->bucket_size().bytes : 0; }
   const Workload& workload() const { return workload_; }
   double steps() const { return steps_; }
   double rounds() const { return static_cast<double>(samples_.size()); }
@@ -125,10 +130,10 @@ class Trainee {
   Traffic traffic() const {
     if (mode_ == "bare" || mode_ == "alone") return {};
     const ArenaLayout& layout = workload_.model->parameters().layout();
-    const auto buckets = distributed::buckets_of(layout, sizeof(float), *options_.bucket_bytes);
+    const auto buckets = distributed::buckets_of(layout, sizeof(float), bucket_bytes());
     const auto count = static_cast<double>(buckets.size());
     const auto numbers = static_cast<double>(layout.elements());
-    if (mode_ == "wire") return {2.0 * numbers, count};
+    if (is_narrow()) return {2.0 * numbers, count};
     if (mode_ == "power_sgd") {
       const int64_t compressed = distributed::power_sgd_elements(layout, options_.power_sgd_rank);
       return {4.0 * static_cast<double>(compressed), 2.0 * count};
@@ -138,7 +143,7 @@ class Trainee {
 
   double predicted_seconds(const Computation& computation, const Link& link) const {
     const double communication = communication_seconds(link, traffic());
-    if (mode_ == "diloco") return separate_step_seconds(computation, communication, steps_);
+    if (is_diloco()) return separate_step_seconds(computation, communication, steps_);
     return overlapped_step_seconds(computation, communication);
   }
 
@@ -189,6 +194,7 @@ nlohmann::ordered_json report(const Arguments& a, const Trainee& trainee, int ra
           {"ranks", trained},
           {"batch", trainee.workload().batch},
           {"threads", a.threads},
+          {"bucket_bytes", trainee.bucket_bytes()},
           {"value", trained * trainee.workload().units() / step},
           {"unit", trainee.workload().unit},
           {"rounds", trainee.rounds()},
@@ -215,7 +221,7 @@ void add_prediction(nlohmann::ordered_json& line, const Trainee& trainee, const 
       {"communication_ms", 1e3 * communication_seconds(link, trainee.traffic())},
       {"bytes_all_reduced", trainee.traffic().bytes},
       {"all_reduces", trainee.traffic().all_reduces},
-      {"formula", trainee.mode() == "diloco"
+      {"formula", trainee.is_diloco()
                       ? "forward + backward + optimizer + communication / steps_a_round"
                       : "forward + max(backward, communication) + optimizer"},
       {"communication", "all_reduces x 2 x latency + 2 (N - 1) / N x bytes x 8 / bits a second"}};
@@ -280,7 +286,7 @@ int main(int argc, char** argv) {
   app.add_option("--diloco-steps", a.diloco_steps, "between outer steps; a round of that mode")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--bucket-bytes", a.bucket_bytes)->capture_default_str();
+  app.add_option("--bucket-bytes", a.bucket_bytes, "as suits the link where not given");
   app.add_option("--link-bits-per-s", a.link_bits_per_second, "of each rank, for the prediction")
       ->capture_default_str();
   app.add_option("--latency-us", a.latency_us, "of the link, one way, for the prediction")
