@@ -37,6 +37,14 @@ int64_t allocations_of_all_threads() { return everywhere; }
 }  // namespace ripieno::distributed::testing
 
 void* operator new(std::size_t bytes) { return counted(bytes); }
+// What std::stable_sort takes its buffer from; it gives it back to the delete below.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return counted(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return counted(bytes, alignment);
 }
