@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "distributed/allocations.h"
 #include "distributed/on_every_rank.h"
 #include "distributed/training_job.h"
 
@@ -63,6 +66,20 @@ TEST(Bfloat16Wire, TrainsAlmostAsPlain) {
         Tensor::of({static_cast<int64_t>(result.parameters.size())}, result.parameters);
     ranks.broadcast(mine, 0);
     EXPECT_EQ(result.parameters, mine.to_vector<float>()) << "every rank has the same bits";
+  });
+}
+
+TEST(Bfloat16Wire, ASteadyStepAllocatesNothing) {
+  on_every_rank(2, [](Communicator& ranks) {
+    const auto sum = sum_over_bfloat16_wire(ranks);
+    const Tensor x = Tensor::zeros({1001});
+    int64_t least = std::numeric_limits<int64_t>::max();
+    for (int round = 0; round < 20; ++round) {
+      const int64_t before = allocations();
+      sum->sum({}, x);
+      least = std::min(least, allocations() - before);
+    }
+    EXPECT_EQ(least, 0);
   });
 }
 
