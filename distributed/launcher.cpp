@@ -21,6 +21,13 @@ const char* rank_variable() {
 
 bool started_by_launcher() { return rank_variable() != nullptr; }
 
+int launched_size() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    if (const char* size = std::getenv(name)) return std::atoi(size);
+  }
+  return 1;
+}
+
 int launched_rank() {
   const char* rank = rank_variable();
   return rank ? std::atoi(rank) : 0;

@@ -20,6 +20,14 @@ bool is_initialized() {
 
 bool launched_by_mpi() { return is_initialized() || started_by_launcher(); }
 
+std::string mpi_library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+  int length = 0;
+  check_mpi(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
+  const std::string version(text, static_cast<std::size_t>(length));
+  return version.substr(0, version.find(','));
+}
+
 MpiEnvironment::MpiEnvironment()
     : ours_(!is_initialized()), exceptions_at_start_(std::uncaught_exceptions()) {
   int provided = MPI_THREAD_SINGLE;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "ripieno/distributed/communicator.h"
 
@@ -12,6 +13,9 @@ namespace ripieno::distributed {
 
 // Whether mpirun (or srun) started this process, or it has initialized MPI itself.
 bool launched_by_mpi();
+
+// The MPI that this was built with, for people: "Open MPI v4.1.4, …".
+std::string mpi_library();
 
 // Keeps MPI initialized while it lives; must outlive all communicators over MPI.
 //

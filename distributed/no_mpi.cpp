@@ -13,6 +13,8 @@ namespace {
 
 bool launched_by_mpi() { return started_by_launcher(); }
 
+std::string mpi_library() { return "none"; }
+
 MpiEnvironment::MpiEnvironment() { fail_without_mpi(); }
 MpiEnvironment::~MpiEnvironment() = default;
 

@@ -9,9 +9,11 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/distributed/exchange.h"
+#include "ripieno/distributed/launcher.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/cuda/runtime.h"
 #include "ripieno/training/exit_status.h"
+#include "ripieno/training/gpu_places.h"
 
 namespace ripieno {
 namespace {
@@ -48,14 +50,26 @@ Device choose_device(const std::string& name, int local_rank) {
   return count == 0 ? Device::cpu() : Device::cuda(local_rank % count);
 }
 
+// Two MPIs on one machine: the launcher of one starts programs of the other, each a world of its
+// own.
+void require_whole_world(int size) {
+  const int started = distributed::launched_size();
+  if (size > 1 || started <= 1) return;
+  throw ConfigurationError(fmt::format(
+      "mpirun started {} ranks, but this one is alone: it was built with another MPI ({}); start "
+      "it with the mpirun of that one",
+      started, distributed::mpi_library()));
+}
+
 }  // namespace
 
 Session::Session(int argc, char** argv) : command_(argv, argv + argc) {
   if (distributed::launched_by_mpi()) mpi_ = std::make_unique<distributed::MpiEnvironment>();
   communicator_ = mpi_ ? distributed::mpi_world() : distributed::alone();
   signal_ = std::make_unique<StopSignal>(/*alone=*/mpi_ == nullptr);
+  require_whole_world(size());
   share_cores();
-  use_device("auto");
+  take_device("auto");
 }
 
 Session::Session(std::unique_ptr<distributed::Communicator> communicator)
@@ -75,6 +89,12 @@ void Session::share_cores() {
 }
 
 void Session::use_device(const std::string& name) {
+  take_device(name);
+  const auto gpus = gather(*communicator_, gpu_place(host_name(), device_));
+  together([&] { require_own_gpus(gpus); });
+}
+
+void Session::take_device(const std::string& name) {
   together([&] { device_ = choose_device(name, communicator_->local_rank()); });
   describe_places();
 }

@@ -24,6 +24,7 @@ namespace ripieno {
 class Session {
  public:
   // Joins the job that mpirun started, or is alone; takes the GPU of the local rank, or the CPU.
+  // Throws ConfigurationError where mpirun is that of another MPI.
   Session(int argc, char** argv);
   // Over the caller's communicator, on the CPU; leaves signals alone.
   explicit Session(std::unique_ptr<distributed::Communicator> communicator);
@@ -45,7 +46,8 @@ class Session {
   // For strict mode: from now on every Part is of batches that are cut into so many slots. 0: none.
   void set_slots(int slots) { slots_ = slots; }
 
-  // "auto", "cpu" or "cuda". Throws ConfigurationError where there is no GPU to take. A collective.
+  // "auto", "cpu" or "cuda". Throws ConfigurationError where there is no GPU to take, or two ranks
+  // would share one (gpu_places.h). A collective.
   void use_device(const std::string& name);
 
   // Runs `action`, which makes no collectives, on every rank, and returns where it succeeded on
@@ -69,6 +71,7 @@ class Session {
   bool stops_now() { return agree().stop; }
 
  private:
+  void take_device(const std::string& name);
   void describe_places();
   void share_cores();
 

@@ -80,7 +80,7 @@ on() {
   pid=$(pid_of "$1")
   {
     nsenter --target "$pid" --net --uts --mount --pid -- taskset --cpu-list $core \
-      env -i HOME="$HOME" PATH="$PATH" sh -c "${*:2}" 2>&3 || status=$?
+      env -i HOME="$HOME" PATH="$PATH" RIPIENO_SHARE_GPU=1 sh -c "${*:2}" 2>&3 || status=$?
   } 3>&2 2>/dev/null
   [[ $(pid_of "$1") == "$pid" ]] || exec sleep infinity  # nobody tells ssh that its host has lost its power
   exit "$status"

@@ -8,6 +8,7 @@ base=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo /tmp)/ripieno.XXXX
 # Twice, as ranks that are ending may still write there.
 trap 'rm -rf "$base" 2>/dev/null || { sleep 1; rm -rf "$base"; }' EXIT
 trap 'kill "$job"; wait "$job"; exit 143' INT TERM
+export RIPIENO_SHARE_GPU=1  # there may be fewer GPUs than ranks
 mpirun -n "$ranks" --allow-run-as-root --oversubscribe --quiet --mca mpi_yield_when_idle 1 \
   --mca orte_tmpdir_base "$base" --mca btl_vader_backing_directory "$base" "$@" </dev/null &
 job=$!

@@ -44,6 +44,12 @@ class BadInput(programs.ProgramTest):
         self.configuration.unlink()
         self.assert_one_line(self.train("run"), 78, "tiny.toml", "No such file")
 
+    @programs.needs_mpi
+    def test_the_mpirun_of_another_mpi(self):
+        of_mpich = {**os.environ, "PMI_RANK": "0", "PMI_SIZE": "2"}
+        ended = subprocess.run(self.command("run"), capture_output=True, text=True, timeout=60, env=of_mpich)
+        self.assert_ends(ended, 78, "mpirun started 2 ranks, but this one is alone", "Open MPI")
+
     def test_a_text_that_is_missing(self):
         (self.directory / "text.txt").unlink()
         self.assert_one_line(self.train("run"), 78, "text.txt")
