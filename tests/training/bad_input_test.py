@@ -107,11 +107,6 @@ class BadInput(programs.ProgramTest):
         self.assert_one_line(ended, 78, "--device cuda")
 
     @programs.needs_mpi
-    def test_a_batch_smaller_than_the_ranks(self):
-        self.assert_ends(self.train("run", "--set", "train.batch_size=1", ranks=2), 78, "batch of 1",
-                         "2 ranks")
-
-    @programs.needs_mpi
     def test_a_message_under_mpirun_is_said_once(self):
         self.assert_ends(self.train("run", "--set", "train.batchsize=1", ranks=3), 78, "train.batchsize")
         self.assert_ends(self.train("run", "--stesp", ranks=3), 64, "--stesp")
