@@ -4,6 +4,8 @@
 #include <bit>
 #include <chrono>
 
+#include "ripieno/core/copy.h"
+
 namespace ripieno::distributed {
 namespace {
 
@@ -14,10 +16,12 @@ constexpr double kFast = 1.25e9;  // 10 Gbit/s
 double seconds_of_all_reduce(Communicator& ranks, const Tensor& x) {
   using Clock = std::chrono::steady_clock;
   ranks.all_reduce(x);  // the first of a size may set things up
+  synchronize(x.device());
   double least = 0;
   for (int i = 0; i < 3; ++i) {
     const auto start = Clock::now();
     ranks.all_reduce(x);
+    synchronize(x.device());
     Tensor seconds = Tensor::full({}, std::chrono::duration<double>(Clock::now() - start).count(),
                                   DType::float64);
     ranks.all_reduce(seconds);
@@ -36,11 +40,12 @@ std::size_t bucket_bytes_for(double link_bytes_per_s, std::size_t gradient_bytes
   return std::min(std::clamp(in_50_ms, kMebibyte, 4 * kMebibyte), eighth);
 }
 
-BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes) {
+BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes, Device device) {
   if (gradient_bytes <= kMebibyte) return {kMebibyte, 0, "all gradients in one"};
   double link = 0, seconds = 0;
   for (std::size_t bytes = kMebibyte / 4; bytes <= 4 * kMebibyte && seconds < 0.02; bytes *= 2) {
-    const Tensor x = Tensor::zeros({static_cast<int64_t>(bytes / sizeof(float))});
+    const Tensor x =
+        Tensor::zeros({static_cast<int64_t>(bytes / sizeof(float))}, DType::float32, device);
     seconds = seconds_of_all_reduce(ranks, x);
     const double share = 2.0 * (ranks.size() - 1) / ranks.size();
     link = std::max(link, share * static_cast<double>(bytes) / seconds);

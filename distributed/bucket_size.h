@@ -19,8 +19,8 @@ struct BucketSize {
 // takes long: 25 MiB; 1 to 4 MiB below 10 Gbit/s; and eight of them at least, of 1 MiB or more.
 std::size_t bucket_bytes_for(double link_bytes_per_s, std::size_t gradient_bytes);
 
-// Measures the link with a few all-reduces, of at most 4 MiB, and of about 20 ms. The same on every
-// rank. A collective.
-BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes);
+// Measures the link with a few all-reduces, of at most 4 MiB, and of about 20 ms, of memory where
+// the gradients are. The same on every rank. A collective.
+BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes, Device device);
 
 }  // namespace ripieno::distributed

@@ -64,10 +64,12 @@ GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallel
 }  // namespace
 
 BucketSize bucket_size_of(Communicator& ranks, const DataParallelOptions& options,
-                          std::size_t gradient_bytes) {
+                          Arena& gradients) {
+  const auto gradient_bytes =
+      static_cast<std::size_t>(gradients.layout().elements()) * size_of(gradients.dtype());
   if (options.bucket_bytes) return {*options.bucket_bytes, 0, "as configured"};
   if (ranks.size() == 1) return {gradient_bytes, 0, "one rank"};
-  return measured_bucket_size(ranks, gradient_bytes);
+  return measured_bucket_size(ranks, gradient_bytes, gradients.device());
 }
 
 void check(const DataParallelOptions& options) {
@@ -109,9 +111,7 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   }
   require_agreement(communicator, facts_of(parameters, options));
   check(options);
-  const auto gradient_bytes = static_cast<std::size_t>(parameters.layout().elements()) *
-                              size_of(parameters.gradients().dtype());
-  bucket_size_ = bucket_size_of(communicator, options, gradient_bytes);
+  bucket_size_ = bucket_size_of(communicator, options, parameters.gradients());
   const auto make_sum = sum_of(parameters, options);
   if (options.slots > 0) {
     strict_ = std::make_unique<StrictBackward>(parameters, communicator, options.slots,

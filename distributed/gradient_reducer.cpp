@@ -1,12 +1,10 @@
 #include "ripieno/distributed/gradient_reducer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/error.h"
+#include "ripieno/distributed/naming_failures.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::distributed {
@@ -117,17 +115,13 @@ int64_t GradientReducer::transient_bytes() const {
 
 // Piece 0: the totals; then the buckets.
 void GradientReducer::reduce(int piece) {
-  const Bucket* bucket = piece == 0 ? nullptr : &buckets_[static_cast<std::size_t>(piece) - 1];
-  try {
-    bucket ? reduce(*bucket) : communicator_.all_reduce(totals_);
-  } catch (const CommunicationFailure& failure) {
-    throw CommunicationFailure(
-        fmt::format(
-            "{}: {}",
-            bucket ? "gradients of " + name_of(*bucket, parameters_.layout()) : "loss of a step",
-            failure.what()),
-        failure.where());
+  if (piece == 0) {
+    return naming_failures([] { return std::string("loss of a step"); },
+                           [&] { communicator_.all_reduce(totals_); });
   }
+  const Bucket& bucket = buckets_[static_cast<std::size_t>(piece) - 1];
+  naming_failures([&] { return "gradients of " + name_of(bucket, parameters_.layout()); },
+                  [&] { reduce(bucket); });
 }
 
 void GradientReducer::reduce(const Bucket& bucket) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ripieno/distributed/naming_failures.h"
 #include "ripieno/distributed/shards.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
@@ -18,7 +19,11 @@ ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, std::vector<Buck
   optimizer_.shard(
       {.ranges = owned_by(buckets_, meeting.rank(), meeting.size()),
        .gradients = gradients,
-       .sum = [&meeting](const Tensor& x) { meeting.all_reduce(x); },
+       .sum =
+           [&meeting](const Tensor& x) {
+             naming_failures([] { return std::string("norm of the gradients"); },
+                             [&] { meeting.all_reduce(x); });
+           },
        .updated = [this](std::size_t i) { worker_.release(static_cast<int>(i) + 1); }});
 }
 
@@ -31,7 +36,9 @@ void ShardedOptimizer::gather(int piece) {
     kernels::cuda::set_device(values.device().index);
   }
   const Bucket& bucket = buckets_[static_cast<std::size_t>(piece)];
-  gather_shards(gathering_, bucket, values.range(bucket.begin, bucket.end));
+  naming_failures(
+      [&] { return "new values of " + name_of(bucket, values.layout()); },
+      [&] { gather_shards(gathering_, bucket, values.range(bucket.begin, bucket.end)); });
 }
 
 }  // namespace ripieno::distributed

@@ -8,6 +8,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/distributed/naming_failures.h"
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace ripieno::distributed {
@@ -32,16 +33,6 @@ SlotRange own_slots(const Communicator& communicator, int slots) {
 int threads_for(const Parameters& parameters, SlotRange own) {
   if (parameters.values().device().is_cuda()) return 1;  // a device takes one operation at a time
   return std::min(kernels::cpu_threads(), own.count());
-}
-
-// Runs `communicate`; a failure of it says what it was for.
-template <typename Name, typename Communicate>
-void naming_failures(const Name& name, const Communicate& communicate) {
-  try {
-    communicate();
-  } catch (const CommunicationFailure& failure) {
-    throw CommunicationFailure(fmt::format("{}: {}", name(), failure.what()), failure.where());
-  }
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ TEST(BucketSize, OfAModelLeavesSomethingToOverlap) {
 TEST(BucketSize, IsTheSameOnEveryRank) {
   std::vector<BucketSize> sizes(3);
   on_every_rank(3, [&](Communicator& ranks) {
-    sizes[static_cast<std::size_t>(ranks.rank())] = measured_bucket_size(ranks, kMuch);
+    sizes[static_cast<std::size_t>(ranks.rank())] =
+        measured_bucket_size(ranks, kMuch, Device::cpu());
   });
   EXPECT_GT(sizes[0].link_bytes_per_s, 0.0);
   for (const BucketSize& size : sizes) {
@@ -44,7 +45,7 @@ TEST(BucketSize, IsNotMeasuredWhereOneBucketIsEnough) {
   Counts counts;
   on_every_rank(2, [&](Communicator& inner) {
     Counted ranks(inner, counts);
-    EXPECT_EQ(measured_bucket_size(ranks, 1000).link_bytes_per_s, 0.0);
+    EXPECT_EQ(measured_bucket_size(ranks, 1000, Device::cpu()).link_bytes_per_s, 0.0);
   });
   EXPECT_EQ(counts.all_reduces, 0);
 }

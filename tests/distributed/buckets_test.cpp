@@ -42,6 +42,12 @@ TEST(Buckets, OfALargeTensorAreOne) {
   EXPECT_EQ(buckets_of(layout, 4, 256).size(), 3u);
 }
 
+TEST(Buckets, AreNamedByTheirTensors) {
+  const ArenaLayout layout = layout_of({64, 64, 64});
+  EXPECT_EQ(name_of({64, 192, 1, 3}, layout), "tensor1 to tensor2");
+  EXPECT_EQ(name_of({0, 64, 0, 1}, layout), "tensor0");
+}
+
 TEST(Buckets, OfNoParametersAreNone) { EXPECT_TRUE(buckets_of(ArenaLayout(), 4, 256).empty()); }
 
 }  // namespace

@@ -219,6 +219,27 @@ TEST_P(ShardTest, PartsThatARankDoesNotUseGetTheOthersGradients) {
   });
 }
 
+TEST_P(ShardTest, ARankThatFailsInItsStepEndsTheOthersWhichSayWhatTheyWaitedFor) {
+  const auto job = [&](Communicator& ranks) {
+    nn::Mlp model({kFeatures, 16, kClasses});
+    optim::AdamW optimizer(model.parameters());
+    DataParallel parallel(model, optimizer, ranks, options());
+    for (int step = 0; step < 10; ++step) {
+      parallel.backward(model.loss(features(), targets()));
+      if (step == 5 && ranks.rank() == 1) return;
+      parallel.step();
+    }
+  };
+  try {
+    on_every_rank(ranks(), job);
+    ADD_FAILURE() << "nobody noticed";
+  } catch (const CommunicationFailure& failure) {
+    EXPECT_THAT(failure.what(), ::testing::AnyOf(::testing::StartsWith("norm of the gradients: "),
+                                                 ::testing::StartsWith("gradients of "),
+                                                 ::testing::StartsWith("loss of a step: ")));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Ranks, ShardTest,
                          ::testing::Combine(::testing::Values(Shard::none, Shard::optimizer,
                                                               Shard::gradients),
