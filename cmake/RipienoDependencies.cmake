@@ -1,4 +1,4 @@
-# What is built against, found once. Sets RIPIENO_HAS_CUDA, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
+# What is built against, found once. Sets RIPIENO_HAS_CUDA, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
 
 function(ripieno_choose option found what)
   string(TOUPPER "${${option}}" wanted)
@@ -58,6 +58,24 @@ if(NOT RIPIENO_CUDA STREQUAL "OFF")
   endif()
 endif()
 
+set(RIPIENO_HAS_NCCL false)
+if(NOT RIPIENO_NCCL STREQUAL "OFF")
+  if(RIPIENO_HAS_CUDA)
+    find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+    find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib)
+    mark_as_advanced(NCCL_INCLUDE_DIR NCCL_LIBRARY)
+  endif()
+  set(found OFF)
+  if(RIPIENO_HAS_CUDA AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+    set(found ON)
+    add_library(NCCL::nccl UNKNOWN IMPORTED)
+    set_target_properties(NCCL::nccl PROPERTIES IMPORTED_LOCATION ${NCCL_LIBRARY}
+      INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
+    set(RIPIENO_HAS_NCCL true)
+  endif()
+  ripieno_choose(RIPIENO_NCCL "${found}" "NCCL, with CUDA,")
+endif()
+
 set(RIPIENO_HAS_MPI false)
 if(NOT RIPIENO_MPI STREQUAL "OFF")
   find_package(MPI QUIET COMPONENTS C)
@@ -67,4 +85,4 @@ if(NOT RIPIENO_MPI STREQUAL "OFF")
   endif()
 endif()
 
-message(STATUS "Ripieno: CUDA ${RIPIENO_HAS_CUDA}, MPI ${RIPIENO_HAS_MPI}, oneDNN ${RIPIENO_HAS_ONEDNN}")
+message(STATUS "Ripieno: CUDA ${RIPIENO_HAS_CUDA}, NCCL ${RIPIENO_HAS_NCCL}, MPI ${RIPIENO_HAS_MPI}, oneDNN ${RIPIENO_HAS_ONEDNN}")
