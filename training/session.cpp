@@ -10,6 +10,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/distributed/exchange.h"
 #include "ripieno/distributed/launcher.h"
+#include "ripieno/distributed/nccl.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/cuda/runtime.h"
 #include "ripieno/training/exit_status.h"
@@ -96,7 +97,19 @@ void Session::use_device(const std::string& name) {
 
 void Session::take_device(const std::string& name) {
   together([&] { device_ = choose_device(name, communicator_->local_rank()); });
+  speak_nccl();
   describe_places();
+}
+
+// Where every rank has a GPU of its own.
+void Session::speak_nccl() {
+  if (speaks_nccl_ || size() == 1 || !distributed::has_nccl()) return;
+  const bool own =
+      device_.is_cuda() && communicator_->local_size() <= kernels::cuda::device_count();
+  const auto all = gather(*communicator_, static_cast<int64_t>(own));
+  if (std::count(all.begin(), all.end(), 0) > 0) return;
+  communicator_ = distributed::over_nccl(std::move(communicator_), device_);
+  speaks_nccl_ = true;
 }
 
 void Session::describe_places() {

@@ -72,11 +72,13 @@ class Session {
 
  private:
   void take_device(const std::string& name);
+  void speak_nccl();
   void describe_places();
   void share_cores();
 
   std::unique_ptr<distributed::MpiEnvironment> mpi_;
   std::unique_ptr<distributed::Communicator> communicator_;
+  bool speaks_nccl_ = false;
   std::unique_ptr<StopSignal> signal_;
   Device device_;
   int slots_ = 0;
