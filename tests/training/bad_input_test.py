@@ -45,6 +45,13 @@ class BadInput(programs.ProgramTest):
         self.assert_one_line(self.train("run"), 78, "tiny.toml", "No such file")
 
     @programs.needs_mpi
+    def test_ranks_with_other_configurations(self):
+        rank = lambda size: self.command("run", "--set", f"train.batch_size={size}")
+        command = [programs.MPIRUN, "1", *rank(8), ":", "-n", "1", *rank(16)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        self.assert_ends(ended, 78, "rank 1 on ", "train.batch_size is 16, rank 0 on ", " has 8")
+
+    @programs.needs_mpi
     def test_the_mpirun_of_another_mpi(self):
         of_mpich = {**os.environ, "PMI_RANK": "0", "PMI_SIZE": "2"}
         ended = subprocess.run(self.command("run"), capture_output=True, text=True, timeout=60, env=of_mpich)

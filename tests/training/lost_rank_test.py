@@ -1,4 +1,7 @@
 """A rank that is lost ends the run in seconds, with one line that says what was waited for; the same command continues."""
+import os
+import pathlib
+import signal
 import subprocess
 import time
 import unittest
@@ -39,6 +42,26 @@ class LostRank(programs.ProgramTest):
     def test_stopped(self):
         self.assert_timed_out(self.lose("stopped"))
         self.assert_it_continues()
+
+    def test_after_as_many_seconds_as_the_configuration_says(self):
+        training = self.start("run", "--set", "parallel.timeout_seconds=1", "--steps", 10**6, ranks=2)
+        self.wait_for_steps("run", training, 20)
+        os.kill(self.process_of_rank(1), signal.SIGSTOP)
+        errors = training.communicate(timeout=self.SECONDS)[1]
+        self.assertEqual(training.returncode, 76, errors)
+        self.assertIn("on rank 0 of 2: waited 1 s for rank 1, which did not come", errors)
+
+    def process_of_rank(self, rank):
+        """Of train_gpt in this test's run directory."""
+        wanted = (f"OMPI_COMM_WORLD_RANK={rank}", str(self.directory / "run"))
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                told = "".join(pathlib.Path("/proc", process, part).read_text() for part in ("environ", "cmdline"))
+            except OSError:
+                continue  # it has ended
+            if all(text in told for text in wanted):
+                return int(process)
+        self.fail("it does not run")
 
     def test_hanging(self):
         self.assert_timed_out(self.lose("hangs"))
