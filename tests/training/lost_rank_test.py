@@ -45,6 +45,7 @@ class LostRank(programs.ProgramTest):
 
     def test_after_as_many_seconds_as_the_configuration_says(self):
         training = self.start("run", "--set", "parallel.timeout_seconds=1", "--steps", 10**6, ranks=2)
+        self.addCleanup(programs.kill, training)
         self.wait_for_steps("run", training, 20)
         os.kill(self.process_of_rank(1), signal.SIGSTOP)
         errors = training.communicate(timeout=self.SECONDS)[1]
