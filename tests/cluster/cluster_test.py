@@ -56,8 +56,15 @@ class Training(ClusterTest):
 class RanksOnHosts(ClusterTest):
     STEPS, SLOTS = 40, 2
 
-    def test_two_on_each_of_two_give_the_bits_of_four_on_one(self):
-        self.assertEqual(self.finish("hosts"), self.on_one_host("one", ranks=4))
+    def test_two_on_each_of_two_give_the_losses_of_four_on_one(self):
+        on_hosts, one = self.finish("hosts"), self.on_one_host("one", ranks=4)
+        self.assertEqual(on_hosts.keys(), one.keys())
+        for step, loss in one.items():  # each host adds up its own ranks first
+            self.assertLessEqual(abs(on_hosts[step] - loss), 1e-6 * loss, f"step {step}")
+
+    def test_in_strict_mode_they_give_the_bits_of_one_rank(self):
+        strict = ("--set", "parallel.strict=true")
+        self.assertEqual(self.finish("hosts", *strict), self.on_one_host("one", *strict, ranks=1))
 
 
 class Faults(ClusterTest):
