@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <mutex>
 
 #include "distributed/allocations.h"
@@ -264,17 +263,7 @@ TEST(Strict, ASteadyStepAllocatesNothing) {
       });
       parallel.step();
     };
-    int64_t least = std::numeric_limits<int64_t>::max();
-    for (int round = 0; round < 20; ++round) {
-      ranks.barrier();
-      const int64_t before = allocations_of_all_threads();
-      ranks.barrier();
-      for (int i = 0; i < 3; ++i) step();
-      ranks.barrier();
-      least = std::min(least, allocations_of_all_threads() - before);
-    }
-    EXPECT_EQ(least, 0);
-    ranks.barrier();
+    EXPECT_EQ(least_allocations_of(ranks, step), 0);
   });
 }
 
