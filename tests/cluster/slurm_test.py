@@ -81,7 +81,9 @@ class Slurm(cluster_test.ClusterTest):
         self.assertEqual(int(self.checkpoints("run")[-1].name[len("step_"):]), saved)
         state = output_of("scontrol", "show", "job", job)
         self.assertRegex(state, "Restarts=1")
-        # Slurm holds back what is queued again, for two minutes.
+        # Slurm holds back what is queued again for two minutes, so that the nodes may clean up.
+        self.wait_until(lambda: output_of("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "2")
+        time.sleep(5)
         subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
         self.wait_until(lambda: len(self.losses("run")) > saved + 20)
         subprocess.run(["scancel", job], check=True)
