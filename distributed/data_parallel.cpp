@@ -149,14 +149,22 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
 
 DataParallel::~DataParallel() = default;
 
-// What there is of state before it is sharded is rank 0's as well; after that, each has its own.
+// Values, and state that any rank has touched, are rank 0's: the rest is the same everywhere as it
+// is. State that is sharded already is each rank's own.
 void DataParallel::start_alike(Shard shard) {
   communicator_.broadcast(optimizer_.parameters().values().flat(), 0);
   if (shard == Shard::none && optimizer_.is_sharded())
     fail("data parallel: the optimizer's state is sharded; use the same shard as before");
-  const bool is_new = optimizer_.steps_taken() == 0;
-  if (shard != Shard::none && (is_new || optimizer_.is_sharded())) return;
-  for (const auto& slot : optimizer_.state()) communicator_.broadcast(slot.arena->flat(), 0);
+  if (shard != Shard::none && optimizer_.is_sharded()) return;
+  const auto state = optimizer_.state();
+  const Tensor touched({static_cast<int64_t>(state.size())}, DType::int64);
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    touched.data<int64_t>()[i] = state[i].arena->has_memory();
+  }
+  communicator_.all_reduce(touched);
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    if (touched.data<int64_t>()[i] > 0) communicator_.broadcast(state[i].arena->flat(), 0);
+  }
 }
 
 void DataParallel::backward(const Loss& loss, Accumulate accumulate) {

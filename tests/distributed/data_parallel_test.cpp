@@ -65,7 +65,8 @@ TEST(DataParallel, MicroBatchesCommunicateOnce) {
       Counted ranks(inner, counts);
       TrainingJob{.options = {}, .micro_batches = micro_batches, .steps = 3}.train(ranks);
     });
-    EXPECT_EQ(counts.all_reduces, 2 * 3 * 2) << "ranks, steps, the loss and one bucket";
+    EXPECT_EQ(counts.all_reduces, 2 * (1 + 3 * 2))
+        << "ranks; the start, steps: the loss and a bucket";
   }
 }
 
@@ -108,6 +109,18 @@ std::vector<float> step_of_parts(Communicator& ranks, Parts& parts,
     parallel.step();
   }
   return parts.parameters().values().flat().to_vector<float>();
+}
+
+TEST(DataParallel, StateThatOneRankAloneHasTouchedBecomesRankZeros) {
+  on_every_rank(3, [](Communicator& ranks) {
+    Parts parts;
+    optim::AdamW optimizer(parts.parameters());
+    Arena& moment = *optimizer.state().front().arena;
+    if (ranks.rank() == 2) moment.flat().fill(1.0);
+    const DataParallel parallel(parts, optimizer, ranks);
+    EXPECT_THAT(moment.flat().to_vector<float>(), ::testing::Each(0.0f));
+    EXPECT_FALSE(optimizer.state().back().arena->has_memory()) << "nobody has touched it";
+  });
 }
 
 TEST(DataParallel, PartsThatARankDoesNotUseGetTheOthersGradients) {
