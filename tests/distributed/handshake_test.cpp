@@ -52,7 +52,9 @@ TEST(Handshake, TakesWhatMostRanksSayForTheUsual) {
 
 TEST(Handshake, NamesAFactThatARankLacksOrHasAlone) {
   const auto facts = [](int rank) {
-    return rank == 1 ? std::vector<Fact>{{"a", "1"}} : std::vector<Fact>{{"a", "1"}, {"b", "2"}};
+    std::vector<Fact> result = {{"a", "1"}};
+    if (rank != 1) result.push_back({"b", "2"});
+    return result;
   };
   EXPECT_THAT(found(3, facts), AllOf(HasSubstr("rank 1 on "), HasSubstr("b is missing")));
   EXPECT_THAT(found(2, facts), HasSubstr("b is missing"));
