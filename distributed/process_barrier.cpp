@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,12 @@ void wake_all(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
+// 0 where it is not known.
+ino_t process_namespace() {
+  struct stat status = {};
+  return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
 bool has_ended(pid_t process) { return kill(process, 0) != 0 && errno == ESRCH; }
 
 }  // namespace
@@ -41,6 +48,7 @@ ProcessBarrier::ProcessBarrier(std::vector<Part*> parts, int rank)
     : parts_(std::move(parts)),
       mine_(*parts_[static_cast<std::size_t>(rank)]),
       shared_(*parts_[0]) {
+  mine_.processes.store(process_namespace());
   mine_.process.store(getpid());
 }
 
@@ -55,7 +63,6 @@ void ProcessBarrier::arrive(std::chrono::seconds timeout) {
     // Whoever says later that it is asleep finds the new generation and stays awake.
     if (shared_.asleep.load() > 0) wake_all(shared_.generation);
   }
-  if (processes_.empty()) see_processes();
 }
 
 void ProcessBarrier::wait_while(uint32_t generation, std::chrono::seconds timeout) {
@@ -82,18 +89,15 @@ std::vector<int> ProcessBarrier::missing(uint32_t generation) const {
   return result;
 }
 
-void ProcessBarrier::see_processes() {
-  for (const Part* part : parts_) {
-    const pid_t process = part->process.load();
-    processes_.push_back(has_ended(process) ? 0 : process);
-  }
-}
-
 void ProcessBarrier::fail_if_ended(uint32_t generation) const {
-  if (processes_.empty()) return;
+  if (mine_.processes.load() == 0) return;
   for (const int rank : missing(generation)) {
-    const pid_t process = processes_[static_cast<std::size_t>(rank)];
-    if (process == 0 || !has_ended(process)) continue;
+    const Part& part = *parts_[static_cast<std::size_t>(rank)];
+    const pid_t process = part.process.load();
+    // One that has not come so far, or that is numbered elsewhere, says nothing by its absence.
+    if (process == 0 || part.processes.load() != mine_.processes.load() || !has_ended(process)) {
+      continue;
+    }
     throw CommunicationFailure(
         fmt::format("rank {} has ended, process {} of this host; what ended it stands in its own "
                     "message",

@@ -22,6 +22,7 @@ class ProcessBarrier {
     // Each rank's own.
     alignas(64) std::atomic<uint32_t> reached = 0;  // the generation that it waits to end
     std::atomic<pid_t> process = 0;
+    std::atomic<ino_t> processes = 0;  // the namespace in which `process` is its number
   };
   static_assert(std::atomic<uint32_t>::is_always_lock_free);
 
@@ -37,14 +38,11 @@ class ProcessBarrier {
  private:
   void wait_while(uint32_t generation, std::chrono::seconds timeout);
   std::vector<int> missing(uint32_t generation) const;
-  // Finds the processes that can be seen from here.
-  void see_processes();
   void fail_if_ended(uint32_t generation) const;
 
   std::vector<Part*> parts_;  // (size)
   Part& mine_;
   Part& shared_;
-  std::vector<pid_t> processes_;  // (size), from the first arrival on; 0: it cannot be seen
 };
 
 }  // namespace ripieno::distributed

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <climits>
 #include <csignal>
 #include <new>
 
@@ -50,6 +51,31 @@ TEST_F(ProcessBarrierTest, ARankWhoseProcessHasEndedIsNamedAtOnce) {
   EXPECT_THAT([&] { here.arrive(kLong); },
               ThrowsMessage<CommunicationFailure>(HasSubstr("rank 1 has ended")));
   std::signal(SIGCHLD, SIG_DFL);
+}
+
+TEST_F(ProcessBarrierTest, ARankThatEndsAsItArrivesIsNamedToo) {
+  std::signal(SIGCHLD, SIG_IGN);
+  ProcessBarrier here({parts, parts + 1}, 0);
+  other_process([](ProcessBarrier& barrier) {
+    usleep(10'000);
+    barrier.arrive(kLong);  // the last one
+  });
+  here.arrive(kLong);
+  while (kill(other, 0) == 0) usleep(1000);
+  EXPECT_THAT([&] { here.arrive(kLong); },
+              ThrowsMessage<CommunicationFailure>(HasSubstr("rank 1 has ended")));
+  std::signal(SIGCHLD, SIG_DFL);
+}
+
+TEST_F(ProcessBarrierTest, AProcessThatIsNumberedElsewhereIsNotTakenForEnded) {
+  ProcessBarrier here({parts, parts + 1}, 0);
+  other_process([this](ProcessBarrier& barrier) {
+    parts[1].processes.store(1);      // another namespace, where it is
+    parts[1].process.store(INT_MAX);  // a number that no process has here
+    usleep(250'000);
+    barrier.arrive(kLong);
+  });
+  EXPECT_NO_THROW(here.arrive(kLong));
 }
 
 TEST_F(ProcessBarrierTest, ARankThatHangsIsNamedInTime) {
