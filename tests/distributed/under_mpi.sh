@@ -4,7 +4,7 @@
 set -u
 ranks=$1
 shift
-base=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo /tmp)/ripieno.XXXXXX") || exit 74
+base=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo /tmp)/ripieno.$$.XXXXXX") || exit 74
 # Twice, as ranks that are ending may still write there.
 trap 'rm -rf "$base" 2>/dev/null || { sleep 1; rm -rf "$base"; }' EXIT
 trap 'kill "$job"; wait "$job"; exit 143' INT TERM

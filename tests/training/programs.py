@@ -102,3 +102,5 @@ def kill(process):
     except ProcessLookupError:
         pass  # it finished first
     process.wait()
+    for left in pathlib.Path("/dev/shm").glob(f"ripieno.{process.pid}.*"):  # as under_mpi.sh names it
+        shutil.rmtree(left, ignore_errors=True)
