@@ -4,8 +4,8 @@
 //   tests/cluster/hosts.sh over 2@100mbit build/release/bin/train_parallel --link-bits-per-s 100e6
 //
 // "bare" trains without DataParallel, "alone" with one rank each, "diloco_wire" sends its outer
-// steps as bfloat16. Beside each mode stands what the
-// alpha-beta model predicts from the computation of "alone" and the link (link_model.h).
+// steps as bfloat16. Beside each mode stands what the alpha-beta model predicts from the
+// computation of "alone" and the link (link_model.h).
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>

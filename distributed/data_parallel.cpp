@@ -42,8 +42,12 @@ void add_to(Tensor& total, const Tensor& x) {
 
 // What the ranks must agree on so that they sum the same gradients in the same way.
 std::vector<Fact> facts_of(const Parameters& parameters, const DataParallelOptions& options) {
+  constexpr const char* kShards[] = {"none", "optimizer", "gradients"};
   auto facts = distributed::facts_of(parameters);
-  facts.push_back({"the shard", std::to_string(static_cast<int>(options.shard))});
+  facts.push_back({"the shard", kShards[static_cast<int>(options.shard)]});
+  facts.push_back({"the size of a bucket", options.bucket_bytes
+                                               ? std::to_string(*options.bucket_bytes) + " bytes"
+                                               : "auto"});
   facts.push_back({"the number of slots", std::to_string(options.slots)});
   facts.push_back({"the wire", std::string(name_of(options.wire))});
   facts.push_back({"the rank of PowerSGD", std::to_string(options.power_sgd_rank)});

@@ -24,8 +24,11 @@ names() { seq -f 'h%g' "$(cat "$state/count")"; }
 
 within() {
   local what=(--mount --pid --net --uts --fork --kill-child --mount-proc)
-  unshare "${what[@]}" true 2>/dev/null && command -v ip tc nsenter >/dev/null || {
-    echo "hosts.sh: skipped: namespaces need root, iproute2 and a machine that allows them"
+  # By doing it: a kernel may lack any of these.
+  unshare "${what[@]}" sh -e -c 'mount -t tmpfs shm /dev/shm; nsenter --target $$ --net true
+    ip link add type veth; ip link add type bridge; tc qdisc add dev veth0 root tbf rate 1mbit burst 32kb latency 50ms
+    ' >/dev/null 2>&1 || {
+    echo "hosts.sh: skipped: hosts need root, iproute2, and a kernel with namespaces, veth, bridge and tbf"
     exit 77
   }
   exec unshare "${what[@]}" "$self" head "$@"

@@ -69,8 +69,8 @@ TEST(Handshake, NamesAFewOfManyOddRanksAndCutsLongValues) {
   EXPECT_LT(text.size(), 900u);
 }
 
-// Of data-parallel training of a layer with `inputs` inputs on rank 1.
-std::string complaint(int64_t inputs, bool frozen) {
+// Of data-parallel training of a layer with `inputs` inputs and `options` on rank 1.
+std::string complaint(int64_t inputs, bool frozen, const DataParallelOptions& options = {}) {
   std::string message;
   on_every_rank(2, [&](Communicator& ranks) {
     const bool is_odd = ranks.rank() == 1;
@@ -79,7 +79,8 @@ std::string complaint(int64_t inputs, bool frozen) {
     if (is_odd && frozen) first.set_requires_gradient(false);
     optim::Sgd optimizer(model.parameters(), {});
     try {
-      const DataParallel parallel(model, optimizer, ranks);
+      const DataParallel parallel(model, optimizer, ranks,
+                                  is_odd ? options : DataParallelOptions{});
     } catch (const ConfigurationError& error) {
       if (is_odd) message = error.what();
     }
@@ -92,6 +93,13 @@ TEST(Handshake, FindsRanksWithAnotherModel) {
   EXPECT_THAT(complaint(5, false),
               AllOf(HasSubstr("rank 1 on "), HasSubstr("weight is float32 (3, 5), rank 0 on "),
                     HasSubstr("has float32 (3, 4)")));
+}
+
+TEST(Handshake, FindsRanksThatSumInOtherWays) {
+  EXPECT_THAT(complaint(4, false, {.shard = Shard::optimizer}),
+              AllOf(HasSubstr("the shard is optimizer, rank 0 on "), HasSubstr("has none")));
+  EXPECT_THAT(complaint(4, false, {.bucket_bytes = 1024}),
+              HasSubstr("the size of a bucket is 1024 bytes, rank 0 on "));
 }
 
 TEST(Handshake, FindsRanksThatFreezeOtherParameters) {
