@@ -18,16 +18,20 @@ NoGrad::NoGrad() : before_(std::exchange(is_recording, false)) {}
 NoGrad::~NoGrad() { is_recording = before_; }
 
 namespace autograd {
+
+Recording::Recording() : before_(std::exchange(is_recording, true)) {}
+Recording::~Recording() { is_recording = before_; }
+
 namespace {
 
 thread_local uint64_t last_order = 0;
 thread_local uint64_t last_backward = 0;
 thread_local Substitutes* substitutes = nullptr;
 
-Leaf& leaf_of(const Node::Input& input) {
+Leaf& stand_in_for(const std::shared_ptr<Leaf>& leaf) {
   if (substitutes == nullptr) [[likely]]
-    return *input.leaf;
-  const auto found = substitutes->find(input.leaf.get());
+    return *leaf;
+  const auto found = substitutes->find(leaf.get());
   if (found == substitutes->end()) {
     fail(
         "backward: a tensor that requires a gradient is none of the model's parameters, for whose "
@@ -48,29 +52,51 @@ void accumulate(Tensor& pending, const Tensor& gradient) {
   add_into(pending, gradient.dense());
 }
 
-// Counts how often each leaf will be reached, so that its hooks run with the last contribution.
-void count_contributions(Node& root, uint64_t backward) {
-  thread_local std::vector<Node*> open;
-  open.assign(1, &root);
-  root.visited = backward;
+// Nodes that are still to be looked at. From the pool: a backward may run within another one.
+template <typename NodePointer>
+using Open = std::vector<NodePointer, PoolAllocator<NodePointer>>;
+
+// Calls visit(node) for each node that `root` came from, once.
+template <typename Visit>
+void for_each_node(Node& root, uint64_t mark, const Visit& visit) {
+  Open<Node*> open = {&root};
+  root.visited = mark;
   while (!open.empty()) {
     Node& node = *open.back();
     open.pop_back();
-    if (node.released) {
-      fail(fmt::format("backward: '{}' was already gone through; compute the loss again",
-                       node.name));
-    }
+    visit(node);
     for (int i = 0; i < node.input_count; ++i) {
-      auto& input = node.inputs[static_cast<std::size_t>(i)];
-      if (input.leaf) {
-        Leaf& leaf = leaf_of(input);
-        if (std::exchange(leaf.backward, backward) != backward) leaf.awaited = 0;
-        ++leaf.awaited;
-      } else if (input.node && std::exchange(input.node->visited, backward) != backward) {
-        open.push_back(input.node.get());
-      }
+      Node* const from = node.inputs[static_cast<std::size_t>(i)].node.get();
+      if (from && std::exchange(from->visited, mark) != mark) open.push_back(from);
     }
   }
+}
+
+template <typename Visit>
+void for_each_leaf(const Node& node, const Visit& visit) {
+  for (const auto& input : node.inputs) {
+    if (input.leaf) visit(input.leaf);
+  }
+  for (const auto& leaf : node.leaves) visit(leaf);
+}
+
+void require_unused(const Node& node) {
+  if (!node.released) return;
+  fail(fmt::format("backward: '{}' was already gone through; compute the loss again", node.name));
+}
+
+// Marks what the backward will go through, and counts how often each leaf will be reached, so that
+// its hooks run with the last contribution.
+void prepare(Node& root, uint64_t backward, Completes completes) {
+  for_each_node(root, backward, [&](const Node& node) {
+    require_unused(node);
+    if (completes == Completes::none) return;
+    for_each_leaf(node, [&](const std::shared_ptr<Leaf>& reached) {
+      Leaf& leaf = stand_in_for(reached);
+      if (std::exchange(leaf.backward, backward) != backward) leaf.awaited = 0;
+      ++leaf.awaited;
+    });
+  });
 }
 
 void complete(Leaf& leaf) {
@@ -111,7 +137,7 @@ void attach(const Tensor& output, std::shared_ptr<Node> node, std::string_view n
 
 Gradients::Destination Gradients::destination(int index) {
   auto& input = node_.inputs[static_cast<std::size_t>(index)];
-  Leaf* const leaf = input.leaf ? &leaf_of(input) : nullptr;
+  Leaf* const leaf = input.leaf ? &stand_in_for(input.leaf) : nullptr;
   Tensor& target = leaf ? leaf->gradient : input.node->pending;
   if (!target.defined())
     target = Tensor(input.shape, input.dtype, input.device);
@@ -141,7 +167,19 @@ void Gradients::add(int index, const Tensor& gradient) {
   }
 }
 
-void run_backward(const Tensor& root, const Tensor& seed) {
+Leaves leaves_of(const Tensor& root) {
+  Leaves leaves;
+  Node* const last = root.implementation().node.get();
+  if (last == nullptr) return leaves;
+  for_each_node(*last, ++last_backward, [&](const Node& node) {
+    for_each_leaf(node, [&](const std::shared_ptr<Leaf>& leaf) {
+      if (std::find(leaves.begin(), leaves.end(), leaf) == leaves.end()) leaves.push_back(leaf);
+    });
+  });
+  return leaves;
+}
+
+void run_backward(const Tensor& root, Tensor seed, Completes completes) {
   const std::shared_ptr<Node> last = root.implementation().node;
   if (last == nullptr)
     fail("backward: this tensor was not computed from any that requires a gradient");
@@ -150,26 +188,29 @@ void run_backward(const Tensor& root, const Tensor& seed) {
   }
   const NoGrad no_grad;
   const uint64_t backward = ++last_backward;
-  count_contributions(*last, backward);
-  last->pending =
-      seed.defined() ? seed : Tensor::full(root.shape(), 1.0, root.dtype(), root.device());
+  prepare(*last, backward, completes);
+  last->pending = seed.defined() ? std::move(seed)
+                                 : Tensor::full(root.shape(), 1.0, root.dtype(), root.device());
 
   // The latest recorded first: whoever adds to a node's gradient was recorded after it.
-  thread_local std::vector<std::shared_ptr<Node>> open;
-  open.assign(1, last);
+  Open<std::shared_ptr<Node>> open = {last};
   while (!open.empty()) {
     std::pop_heap(open.begin(), open.end(), is_earlier);
     const std::shared_ptr<Node> node = std::move(open.back());
     open.pop_back();
 
-    if (Tensor gradient = std::exchange(node->pending, {}); gradient.defined()) {
+    if (node->pending.defined()) {
+      Tensor gradient = std::exchange(node->pending, {}).dense();
       Gradients gradients(*node);
-      node->backward(gradient.dense(), gradients);
+      node->backward(gradient, gradients);
     }
     node->release();
     node->released = true;
+    if (completes == Completes::all) {
+      for_each_leaf(*node, [](const auto& leaf) { complete(stand_in_for(leaf)); });
+    }
+    node->leaves.clear();
     for (auto& input : node->inputs) {
-      if (input.leaf) complete(leaf_of(input));
       if (input.node && input.node->visited == backward) {
         input.node->visited = 0;  // queued once
         open.push_back(std::move(input.node));

@@ -32,6 +32,18 @@ class NoGrad {
 
 namespace autograd {
 
+// While one lives, this thread records, within a NoGrad too: for what a backward computes again.
+class Recording {
+ public:
+  Recording();
+  ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+ private:
+  bool before_;
+};
+
 bool recording();
 
 // The gradient of a leaf, kept between backwards until it is cleared.
@@ -50,6 +62,8 @@ Substitutes* substitute(Substitutes* substitutes);
 
 class Gradients;
 
+using Leaves = std::vector<std::shared_ptr<Leaf>, PoolAllocator<std::shared_ptr<Leaf>>>;
+
 // One recorded operation, of one differentiable output.
 struct Node {
   static constexpr int kMaxInputs = 4;
@@ -64,7 +78,8 @@ struct Node {
   };
 
   virtual ~Node() = default;
-  virtual void backward(const Tensor& gradient, Gradients& gradients) = 0;
+  // It may take the gradient, which nobody needs after it.
+  virtual void backward(Tensor& gradient, Gradients& gradients) = 0;
   // Frees what was kept for the backward.
   virtual void release() = 0;
 
@@ -74,6 +89,7 @@ struct Node {
   bool released = false;
   std::array<Input, kMaxInputs> inputs;
   int input_count = 0;
+  Leaves leaves;   // that its backward reaches besides its inputs, each once
   Tensor pending;  // the gradient of the output, as far as it has come together
 };
 
@@ -102,7 +118,7 @@ class Gradients {
 template <typename Backward>
 struct RecordedOperation final : Node {
   explicit RecordedOperation(Backward given) : function(std::move(given)) {}
-  void backward(const Tensor& gradient, Gradients& gradients) override {
+  void backward(Tensor& gradient, Gradients& gradients) override {
     (*function)(gradient, gradients);
   }
   void release() override { function.reset(); }
@@ -129,7 +145,13 @@ Tensor record(std::string_view name, Tensor output, std::initializer_list<const 
   return output;
 }
 
-void run_backward(const Tensor& root, const Tensor& seed);
+// Which leaves that a backward reaches are complete with it, so that their hooks run: all, or none,
+// since it is part of another one, whose node has them among its `leaves`.
+enum class Completes { all, none };
+void run_backward(const Tensor& root, Tensor seed, Completes completes = Completes::all);
+
+// The leaves that a backward from `root`, the result of a recorded operation, will reach.
+Leaves leaves_of(const Tensor& root);
 
 }  // namespace autograd
 }  // namespace ripieno

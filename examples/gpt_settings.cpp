@@ -21,6 +21,9 @@ void bind(ripieno::Settings& settings, GptSettings& gpt) {
                Accepts::at_least(1));
   settings.add("model.dropout", &gpt.model.dropout, "share dropped while training",
                Accepts::between(0, 0.99));
+  settings.add("train.recompute", &gpt.recompute,
+               "what backward computes again, for less memory (activation checkpointing)",
+               Accepts::one_of({"none", "blocks"}));
 }
 
 void bind(ripieno::Settings& settings, TextSettings& text) {
@@ -35,6 +38,7 @@ void bind(ripieno::Settings& settings, TextSettings& text) {
 
 ripieno::nn::GptOptions model_options(const GptSettings& gpt, int64_t data_vocabulary) {
   auto options = gpt.model;
+  if (gpt.recompute == "blocks") options.recompute = ripieno::nn::Recompute::blocks;
   if (options.vocab == 0) options.vocab = data_vocabulary;
   if (options.vocab < data_vocabulary) {
     throw ripieno::ConfigurationError(

@@ -15,6 +15,7 @@ struct GptSettings {
   std::string kind = "gpt";
   ripieno::nn::GptOptions model{
       .vocab = 0, .layers = 4, .heads = 4, .channels = 128, .context = 64};  // vocab 0: the data's
+  std::string recompute = "none";
 };
 
 struct TextSettings {

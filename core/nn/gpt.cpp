@@ -4,6 +4,7 @@
 
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/attention.h"
+#include "ripieno/core/recomputation.h"
 
 namespace ripieno::nn {
 namespace {
@@ -83,7 +84,9 @@ Tensor Gpt::operator()(const Tensor& ids) const {
                      options_.context));
   }
   Tensor x = dropout_(tokens_(ids) + positions_.weight().slice(0, 0, ids.size(1)));
-  for (const GptBlock& block : blocks_) x = block(x);
+  for (const GptBlock& block : blocks_) {
+    x = options_.recompute == Recompute::blocks ? recomputed(std::cref(block), x) : block(x);
+  }
   return linear(norm_(x), tokens_.weight());
 }
 

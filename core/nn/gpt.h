@@ -13,6 +13,9 @@
 
 namespace ripieno::nn {
 
+// What a backward computes again instead of keeping it (recomputation.h).
+enum class Recompute { none, blocks };
+
 struct GptOptions {
   int64_t vocab = 50304;
   int64_t layers = 12;
@@ -20,6 +23,7 @@ struct GptOptions {
   int64_t channels = 768;
   int64_t context = 1024;  // the longest sequence
   double dropout = 0.0;
+  Recompute recompute = Recompute::none;
 };
 
 // Layer norm, causal attention, layer norm, a GELU MLP of four times the width; two residuals.

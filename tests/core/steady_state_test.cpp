@@ -90,9 +90,14 @@ TEST(SteadyState, AnMlpStepTakesNothingFromTheSystem) {
             0);
 }
 
-TEST(SteadyState, AGptStepTakesNothingFromTheSystem) {
-  nn::Gpt model(
-      {.vocab = 65, .layers = 2, .heads = 2, .channels = 32, .context = 16, .dropout = 0.1});
+void expect_steady_gpt(nn::Recompute recompute) {
+  nn::Gpt model({.vocab = 65,
+                 .layers = 2,
+                 .heads = 2,
+                 .channels = 32,
+                 .context = 16,
+                 .dropout = 0.1,
+                 .recompute = recompute});
   optim::AdamW optimizer(model.parameters(), {.max_gradient_norm = 1.0});
   const Tensor ids = Tensor::zeros({4, 16}, DType::int32);
   EXPECT_EQ(allocations_of([&] {
@@ -102,6 +107,10 @@ TEST(SteadyState, AGptStepTakesNothingFromTheSystem) {
             }),
             0);
 }
+
+TEST(SteadyState, AGptStepTakesNothingFromTheSystem) { expect_steady_gpt(nn::Recompute::none); }
+
+TEST(SteadyState, NorDoesOneThatRecomputesItsBlocks) { expect_steady_gpt(nn::Recompute::blocks); }
 
 }  // namespace
 }  // namespace ripieno

@@ -1,0 +1,17 @@
+// Recomputation, or activation checkpointing (Chen et al., 2016, arXiv 1604.06174): trades a second
+// forward for the memory of what the first one kept.
+#pragma once
+
+#include <functional>
+
+#include "ripieno/core/tensor.h"
+
+namespace ripieno {
+
+// function(input), of which only `input` is kept: its backward computes the rest again, with the
+// same random numbers. The function gives the same when it is called again, and what it refers to
+// lives until then; gradients of the parameters that it reads are the same bits as without this,
+// and their hooks run once, when all of it is done.
+Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input);
+
+}  // namespace ripieno

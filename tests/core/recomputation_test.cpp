@@ -1,0 +1,150 @@
+#include "ripieno/core/recomputation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "ripieno/core/memory.h"
+#include "ripieno/core/nn/gpt.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/random.h"
+#include "ripieno/core/separate_gradients.h"
+
+namespace ripieno {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+
+Tensor leaf(const std::vector<float>& values) {
+  Tensor x = Tensor::of<float>({static_cast<int64_t>(values.size())}, values);
+  x.set_requires_gradient();
+  return x;
+}
+
+nn::GptOptions small_gpt(nn::Recompute recompute) {
+  return {.vocab = 11,
+          .layers = 3,
+          .heads = 2,
+          .channels = 16,
+          .context = 8,
+          .dropout = 0.2,
+          .recompute = recompute};
+}
+
+Tensor some_ids(int64_t rows) {
+  Tensor ids({rows, 8}, DType::int32);
+  for (int64_t i = 0; i < ids.elements(); ++i)
+    ids.data<int32_t>()[i] = static_cast<int32_t>(i * i % 11);
+  return ids;
+}
+
+// Of two rows, that begin at `row` of the global batch.
+Tensor model_loss(const nn::Gpt& model, const Tensor& ids, int64_t row) {
+  random_context().first_row = row;
+  const Tensor rows = ids.slice(0, row, row + 2);
+  return model.loss(rows, rows).sum;
+}
+
+// Of two micro-batches.
+std::vector<float> gradients_of(nn::Gpt& model) {
+  const Tensor ids = some_ids(4);
+  random_context() = {.seed = 5, .step = 3, .first_row = 0};
+  for (const int64_t row : {0, 2}) model_loss(model, ids, row).backward();
+  model.parameters().complete_gradients();
+  return model.parameters().gradients().flat().to_vector<float>();
+}
+
+TEST(Recomputation, GivesTheGradientsOfThePlainFunction) {
+  Tensor x = leaf({3, 5}), weight = leaf({2, 7});
+  sum(recomputed([&](const Tensor& y) { return y * y * weight; }, x) * x).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(3 * 9 * 2, 3 * 25 * 7));
+  EXPECT_THAT(weight.gradient().to_vector<float>(), ElementsAre(27, 125));
+}
+
+TEST(Recomputation, OfBlocksChangesNoBitOfAGpt) {
+  nn::Gpt kept(small_gpt(nn::Recompute::none)), again(small_gpt(nn::Recompute::blocks));
+  EXPECT_EQ(gradients_of(again), gradients_of(kept));
+}
+
+TEST(Recomputation, DrawsTheNumbersOfItsForwardThoughTheStepHasMovedOn) {
+  nn::Gpt kept(small_gpt(nn::Recompute::none)), again(small_gpt(nn::Recompute::blocks));
+  const auto expected = gradients_of(kept);
+  random_context() = {.seed = 5, .step = 3, .first_row = 0};
+  const Tensor ids = some_ids(4);
+  const Tensor first = model_loss(again, ids, 0), second = model_loss(again, ids, 2);
+  random_context().step = 4;
+  first.backward();
+  second.backward();
+  EXPECT_EQ(random_context().step, 4u);
+  EXPECT_EQ(again.parameters().gradients().flat().to_vector<float>(), expected);
+}
+
+TEST(Recomputation, RunsEachHookOnceWithTheCompleteGradient) {
+  Tensor x = leaf({1, 2}), shared = leaf({3, 4});
+  std::vector<std::vector<float>> seen;
+  shared.on_gradient([&] { seen.push_back(shared.gradient().to_vector<float>()); });
+  const auto function = [&](const Tensor& y) { return y * shared + shared; };
+  sum(recomputed(function, recomputed(function, x)) + shared).backward();
+  // ((x s + s) s + s) + s: its derivative is 2 x s + 2 s + 2.
+  EXPECT_THAT(seen, ElementsAre(ElementsAre(14, 26)));
+}
+
+TEST(Recomputation, MayBeNested) {
+  Tensor x = leaf({2}), weight = leaf({3});
+  int hooks = 0;
+  weight.on_gradient([&] { ++hooks; });
+  const auto inner = [&](const Tensor& y) { return y * weight; };
+  const auto outer = [&](const Tensor& y) { return recomputed(inner, y) * weight; };
+  sum(recomputed(outer, x)).backward();
+  EXPECT_THAT(weight.gradient().to_vector<float>(), ElementsAre(12));
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(9));
+  EXPECT_EQ(hooks, 1);
+}
+
+TEST(Recomputation, RecordsNothingUnderNoGrad) {
+  const Tensor x = leaf({1, 2});
+  const NoGrad no_grad;
+  EXPECT_FALSE(recomputed([](const Tensor& y) { return y * y; }, x).requires_gradient());
+}
+
+TEST(Recomputation, WorksInThreadsWithGradientsOfTheirOwn) {
+  nn::Gpt kept(small_gpt(nn::Recompute::none)), again(small_gpt(nn::Recompute::blocks));
+  const auto expected = gradients_of(kept);
+  const Parameters parameters = again.parameters();
+  parameters.values().materialize();
+  std::vector<std::vector<float>> results(3);
+  const auto go_backward = [&](std::size_t thread) {
+    Arena arena(parameters.shared_layout(), DType::float32, Device::cpu());
+    SeparateGradients gradients(parameters, arena);
+    const SeparateGradients::Use use(gradients);
+    random_context() = {.seed = 5, .step = 3, .first_row = 0};
+    const Tensor ids = some_ids(4);
+    for (const int64_t row : {0, 2}) model_loss(again, ids, row).backward();
+    gradients.complete();
+    results[thread] = gradients.flat().to_vector<float>();
+  };
+  { std::jthread a(go_backward, 0), b(go_backward, 1), c(go_backward, 2); }
+  EXPECT_THAT(results, Each(expected));
+}
+
+// What a forward leaves in use until its backward, in bytes.
+int64_t kept_by_forward(nn::Recompute recompute) {
+  nn::Gpt model(small_gpt(recompute));
+  const Tensor ids = some_ids(64);
+  model.loss(ids, ids).sum.backward();
+  const int64_t before = pool(Device::cpu()).statistics().bytes_in_use;
+  const Loss loss = model.loss(ids, ids);
+  return pool(Device::cpu()).statistics().bytes_in_use - before;
+}
+
+TEST(Recomputation, KeepsOnlyTheInputsOfBlocks) {
+  const int64_t all = kept_by_forward(nn::Recompute::none);
+  const int64_t inputs = kept_by_forward(nn::Recompute::blocks);
+  EXPECT_LT(inputs, all / 4);
+}
+
+}  // namespace
+}  // namespace ripieno
