@@ -172,9 +172,7 @@ Leaves leaves_of(const Tensor& root) {
   Node* const last = root.implementation().node.get();
   if (last == nullptr) return leaves;
   for_each_node(*last, ++last_backward, [&](const Node& node) {
-    for_each_leaf(node, [&](const std::shared_ptr<Leaf>& leaf) {
-      if (std::find(leaves.begin(), leaves.end(), leaf) == leaves.end()) leaves.push_back(leaf);
-    });
+    for_each_leaf(node, [&](const auto& leaf) { leaves.push_back(leaf); });
   });
   return leaves;
 }

@@ -89,7 +89,7 @@ struct Node {
   bool released = false;
   std::array<Input, kMaxInputs> inputs;
   int input_count = 0;
-  Leaves leaves;   // that its backward reaches besides its inputs, each once
+  Leaves leaves;   // that its backward reaches besides its inputs
   Tensor pending;  // the gradient of the output, as far as it has come together
 };
 
@@ -150,7 +150,7 @@ Tensor record(std::string_view name, Tensor output, std::initializer_list<const 
 enum class Completes { all, none };
 void run_backward(const Tensor& root, Tensor seed, Completes completes = Completes::all);
 
-// The leaves that a backward from `root`, the result of a recorded operation, will reach.
+// The leaves that a backward from `root` will reach, as often as it does.
 Leaves leaves_of(const Tensor& root);
 
 }  // namespace autograd
