@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Makes one archive of what a GPU node needs that cannot install packages: the sources as committed, Open MPI,
+# HDF5, GoogleTest, the header-only libraries, and a text to train on. The node has a driver, a CUDA toolkit, g++,
+# CMake, ninja, python3 and glibc 2.36 or later; it is x86-64 with Debian's or Ubuntu's folders. There:
+#
+#   tar -xf ripieno-bundle.tar.xz && cd ripieno && scripts/gpu_check.sh
+#
+#   scripts/make_bundle.sh [FILE]     FILE: build/ripieno-bundle.tar.xz where not given
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+case ${1-} in
+  --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -*) echo "make_bundle.sh: unknown argument $1" >&2; exit 64 ;;
+esac
+bundle=$(realpath --canonicalize-missing -- "${1:-build/ripieno-bundle.tar.xz}")
+
+# Headers, libraries and CMake's files come from these, programs from Open MPI alone; the libraries that their
+# development packages link to are followed.
+packages=(
+  libopenmpi-dev libopenmpi3 openmpi-bin openmpi-common libpmix2 libhdf5-dev
+  libgtest-dev libgmock-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev)
+# Fortran, Java, C++ and high-level HDF5; transports of networks that the node's tests do not use.
+left_out='/(doc|man|java|gitweb|bash-completion|lintian)/|fortran|mpi_usempi|mpi_mpifh|libmpi_java|oshmem|liboshmem|sshmem|spml|scoll|memheap|hdf5.*(_cpp|_hl)|hdf5/mpich|hdf5/openmpi|_(ofi|ucx|psm|psm2|openib)\.so|verbs|libmpi_cxx|ompitrace|libcaf|pmix2/bin|\.mod$|/lib[a-z0-9_+-]*(hdf5|mpi|open-)[a-z0-9_+-]*\.a$'
+
+scripts/install_dependencies.sh
+# Each under the name that this version of Debian or Ubuntu gives it (libhdf5-103-1t64).
+installed=()
+for package in "${packages[@]}"; do
+  for name in "$package" "${package}t64"; do
+    dpkg-query --show --showformat '${db:Status-Status}' "$name" 2>/dev/null | grep --quiet '^installed$' && installed+=("$name")
+  done
+done
+
+work=$(mktemp --directory)
+trap 'rm -rf "$work"' EXIT
+tree=$work/ripieno
+mkdir -p "$tree/packages/usr/bin" "$tree/packages/closure" "$(dirname "$bundle")"
+git archive HEAD | tar -x -C "$tree"
+[[ -z $(git status --porcelain --untracked-files=no) ]] || echo "make_bundle.sh: what is not committed is not in it" >&2
+
+dpkg --listfiles "${installed[@]}" | sort -u | grep -E '^/(usr/)?(include|lib|share/(cmake|openmpi|pmix))/|^/usr/bin/(orterun|orted|opal_wrapper)$' |
+  grep -vE "$left_out" | while read -r file; do
+  [[ -d $file && ! -L $file ]] || printf '%s\0' "${file#/}"
+done | tar -C / --null --files-from=- -c | tar -x -C "$tree/packages"
+[[ ! -d $tree/packages/lib ]] || { cp -a "$tree/packages/lib/." "$tree/packages/usr/lib/" && rm -r "$tree/packages/lib"; }
+
+libraries=$tree/packages/usr/lib/$(gcc -print-multiarch)
+ln -s orterun "$tree/packages/usr/bin/mpirun"
+ln -s orterun "$tree/packages/usr/bin/mpiexec"
+ln -s opal_wrapper "$tree/packages/usr/bin/mpicc"
+# A package for development has links to another package's libraries.
+find "$tree/packages" -xtype l -printf '%P\n' | while read -r link; do
+  cp "$(readlink -f "/$link")" "$libraries/"
+done
+/sbin/ldconfig -n "$libraries"
+# Where CMake looks for HDF5 that has no compiler wrapper.
+cp -a "$tree"/packages/usr/include/hdf5/serial/*.h "$tree/packages/usr/include/"
+ln -sf libhdf5_serial.so "$libraries/libhdf5.so"
+
+# What those libraries want in turn, and glibc does not have.
+find "$tree/packages" -name '*.so*' -type f -exec ldd {} + 2>/dev/null | sed -nE 's/.* => (\/[^ ]+) .*/\1/p' | sort -u |
+  grep -vE '/(libc|libm|libdl|libpthread|librt|libresolv|libutil|libgcc_s|libstdc\+\+|ld-linux[^/]*)\.so' | while read -r library; do
+  [[ -e $libraries/$(basename "$library") ]] || cp -L "$library" "$tree/packages/closure/"
+done
+
+command -v bible >/dev/null && bible -f 'gen1:1-rev22:21' >"$tree/packages/king_james_bible.txt"
+
+# Sourced by gpu_check.sh. Libraries that the node has are used before those of the closure.
+cat >"$tree/packages/environment.sh" <<'END'
+packages=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mkdir -p "$packages/missing"
+for library in "$packages"/closure/*; do
+  name=$(basename "$library")
+  ldconfig -p 2>/dev/null | grep --quiet --fixed-strings "	$name " || ln -sf "$library" "$packages/missing/$name"
+done
+export OPAL_PREFIX=$packages/usr HDF5_ROOT=$packages/usr PATH=$packages/usr/bin:$PATH
+export CMAKE_PREFIX_PATH=$packages/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
+export LD_LIBRARY_PATH=$packages/usr/lib/x86_64-linux-gnu:$packages/usr/lib/x86_64-linux-gnu/openmpi/lib:$packages/missing${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+END
+
+tar -C "$work" --sort=name --owner=0 --group=0 --xz -cf "$bundle.partial" ripieno
+mv "$bundle.partial" "$bundle"
+echo "$bundle: $(($(stat --format %s "$bundle") / 1000000)) MB"
