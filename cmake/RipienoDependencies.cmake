@@ -54,6 +54,10 @@ if(NOT RIPIENO_CUDA STREQUAL "OFF")
       set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING "GPU architectures to compile for")
     endif()
     enable_language(CUDA)
+    # CMake 3.25.1 deprecates this target without looking whether the toolkit still has it: 13 does not.
+    if(NOT TARGET CUDA::nvToolsExt)
+      add_library(CUDA::nvToolsExt INTERFACE IMPORTED)
+    endif()
     find_package(CUDAToolkit REQUIRED)
     # CMake 3.25 does not know that nvcc speaks C++20.
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 packages=(
-  ca-certificates cmake g++ ninja-build pkg-config python3
+  ca-certificates cmake g++ ninja-build python3
   libopenmpi-dev openmpi-bin                       # ranks
   iproute2                                         # hosts for tests, as namespaces
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and other programs that read them

@@ -56,7 +56,7 @@ done
 /sbin/ldconfig -n "$libraries"
 # Where CMake looks for HDF5 that has no compiler wrapper.
 cp -a "$tree"/packages/usr/include/hdf5/serial/*.h "$tree/packages/usr/include/"
-ln -sf libhdf5_serial.so "$libraries/libhdf5.so"
+ln -s "$(gcc -print-multiarch)/libhdf5_serial.so" "$tree/packages/usr/lib/libhdf5.so"
 
 # What those libraries want in turn, and glibc does not have.
 find "$tree/packages" -name '*.so*' -type f -exec ldd {} + 2>/dev/null | sed -nE 's/.* => (\/[^ ]+) .*/\1/p' | sort -u |
@@ -75,6 +75,8 @@ for library in "$packages"/closure/*; do
   ldconfig -p 2>/dev/null | grep --quiet --fixed-strings "	$name " || ln -sf "$library" "$packages/missing/$name"
 done
 export OPAL_PREFIX=$packages/usr HDF5_ROOT=$packages/usr PATH=$packages/usr/bin:$PATH
+export OMPI_MCA_plm=isolated  # the ranks are on this node: no ssh is needed
+export PMIX_MCA_pcompress_base_silence_warning=1
 export CMAKE_PREFIX_PATH=$packages/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
 export LD_LIBRARY_PATH=$packages/usr/lib/x86_64-linux-gnu:$packages/usr/lib/x86_64-linux-gnu/openmpi/lib:$packages/missing${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 END
