@@ -1,18 +1,18 @@
-#include "ripieno/kernels/cuda/cublas_lt.h"
-
+// Matrix products by cuBLASLt.
+#include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <type_traits>
-#include <utility>
 
 #include "ripieno/kernels/cuda/check.h"
+#include "ripieno/kernels/cuda/product_library.h"
+#include "ripieno/kernels/cuda/product_trial.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::kernels::cuda {
@@ -20,9 +20,9 @@ namespace {
 
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
-void check_cublas(cublasStatus_t status, const char* call) {
+void check_cublas(cublasStatus_t status, const std::string& call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw CudaError(std::string(call) + ": " + cublasLtGetStatusString(status));
+  throw CudaError(call + ": " + cublasLtGetStatusString(status));
 }
 
 struct Destroy {
@@ -33,10 +33,51 @@ struct Destroy {
 template <typename Handle>
 using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, Destroy>;
 
+cudaDataType_t type_of(ElementType type) {
+  switch (type) {
+    case ElementType::kFloat32:
+      return CUDA_R_32F;
+    case ElementType::kFloat64:
+      return CUDA_R_64F;
+    case ElementType::kBFloat16:
+      return CUDA_R_16BF;
+    default:
+      return CUDA_R_16F;
+  }
+}
+
+bool is_double(const ProductTypes& types) { return types.elements == ElementType::kFloat64; }
+
+cublasComputeType_t sums_of(const ProductTypes& types) {
+  if (is_double(types)) return CUBLAS_COMPUTE_64F;
+  return types.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::kNone:
+      return CUBLASLT_EPILOGUE_DEFAULT;
+    case Epilogue::kBias:
+      return CUBLASLT_EPILOGUE_BIAS;
+    case Epilogue::kGelu:
+      return CUBLASLT_EPILOGUE_GELU;
+    case Epilogue::kGeluBias:
+      return CUBLASLT_EPILOGUE_GELU_BIAS;
+    case Epilogue::kGeluKept:
+      return CUBLASLT_EPILOGUE_GELU_AUX;
+    case Epilogue::kGeluBiasKept:
+      return CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+    case Epilogue::kGeluGradient:
+      return CUBLASLT_EPILOGUE_DGELU;
+    default:
+      return CUBLASLT_EPILOGUE_BGRADB;
+  }
+}
+
 Owned<cublasLtMatrixLayout_t> layout_of(const ColumnMajorMatrix& matrix, int64_t batch,
-                                        cudaDataType_t type) {
+                                        ElementType type) {
   cublasLtMatrixLayout_t raw = nullptr;
-  check_cublas(cublasLtMatrixLayoutCreate(&raw, type, static_cast<uint64_t>(matrix.rows),
+  check_cublas(cublasLtMatrixLayoutCreate(&raw, type_of(type), static_cast<uint64_t>(matrix.rows),
                                           static_cast<uint64_t>(matrix.cols), matrix.leading),
                "cublasLtMatrixLayoutCreate");
   Owned<cublasLtMatrixLayout_t> layout(raw);
@@ -49,39 +90,49 @@ Owned<cublasLtMatrixLayout_t> layout_of(const ColumnMajorMatrix& matrix, int64_t
   return layout;
 }
 
-Owned<cublasLtMatmulDesc_t> operation_of(const ColumnMajorProduct& product,
-                                         const ProductTypes& types) {
+template <typename Value>
+void set_attribute(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute,
+                   const Value& value) {
+  check_cublas(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof(value)),
+               "cublasLtMatmulDescSetAttribute");
+}
+
+// The heuristics and the check read no memory, but expect the alignment of these addresses.
+void set_pointers(cublasLtMatmulDesc_t operation, const ProductProblem& problem, const void* bias,
+                  const void* before_activation) {
+  if (problem.alignments.bias > 0) {
+    set_attribute(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+  }
+  if (problem.alignments.before_activation > 0) {
+    set_attribute(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, before_activation);
+  }
+}
+
+const void* address_aligned_to(uint32_t bytes) {
+  return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(bytes));
+}
+
+Owned<cublasLtMatmulDesc_t> operation_of(const ProductProblem& problem) {
   cublasLtMatmulDesc_t raw = nullptr;
-  check_cublas(cublasLtMatmulDescCreate(&raw, types.sums, types.scale), "cublasLtMatmulDescCreate");
+  check_cublas(cublasLtMatmulDescCreate(&raw, sums_of(problem.types),
+                                        is_double(problem.types) ? CUDA_R_64F : CUDA_R_32F),
+               "cublasLtMatmulDescCreate");
   Owned<cublasLtMatmulDesc_t> operation(raw);
-  const auto set = [&](cublasLtMatmulDescAttributes_t attribute, bool transposed) {
-    const cublasOperation_t value = transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-    check_cublas(cublasLtMatmulDescSetAttribute(raw, attribute, &value, sizeof(value)),
-                 "cublasLtMatmulDescSetAttribute");
-  };
-  set(CUBLASLT_MATMUL_DESC_TRANSA, product.left.transposed);
-  set(CUBLASLT_MATMUL_DESC_TRANSB, product.right.transposed);
+  const auto transposed = [](bool holds) { return holds ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  set_attribute(raw, CUBLASLT_MATMUL_DESC_TRANSA, transposed(problem.matrices.left.transposed));
+  set_attribute(raw, CUBLASLT_MATMUL_DESC_TRANSB, transposed(problem.matrices.right.transposed));
+  set_attribute(raw, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(problem.epilogue));
+  if (problem.alignments.bias > 0) {
+    set_attribute(raw, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE,
+                  static_cast<int32_t>(type_of(problem.types.result)));
+  }
+  if (problem.alignments.before_activation > 0) {
+    set_attribute(raw, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, problem.matrices.result.leading);
+  }
+  set_pointers(raw, problem, address_aligned_to(problem.alignments.bias),
+               address_aligned_to(problem.alignments.before_activation));
   return operation;
 }
-
-// How far, in bytes and up to what a vector load wants, the memory is aligned.
-uint32_t alignment_of(const void* memory) {
-  const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  return uint32_t{1} << std::min(std::countr_zero(address), 8);
-}
-
-struct Alignments {
-  uint32_t left = 0, right = 0, result = 0;
-
-  auto operator<=>(const Alignments&) const = default;
-};
-
-// A product that cuBLASLt has been asked about: its descriptors and the algorithm chosen.
-struct Plan {
-  Owned<cublasLtMatmulDesc_t> operation;
-  Owned<cublasLtMatrixLayout_t> left, right, result;
-  cublasLtMatmulAlgo_t algorithm{};
-};
 
 Owned<cublasLtMatmulPreference_t> preference_for(const Alignments& alignments) {
   cublasLtMatmulPreference_t raw = nullptr;
@@ -103,87 +154,133 @@ Owned<cublasLtMatmulPreference_t> preference_for(const Alignments& alignments) {
   return preference;
 }
 
-Plan make_plan(cublasLtHandle_t handle, const ColumnMajorProduct& product,
-               const ProductTypes& types, const Alignments& alignments) {
-  Plan plan{operation_of(product, types), layout_of(product.left, product.batch, types.elements),
-            layout_of(product.right, product.batch, types.elements),
-            layout_of(product.result, product.batch, types.elements)};
-  const auto preference = preference_for(alignments);
-  cublasLtMatmulHeuristicResult_t chosen{};
-  int found = 0;
-  check_cublas(cublasLtMatmulAlgoGetHeuristic(
-                   handle, plan.operation.get(), plan.left.get(), plan.right.get(),
-                   plan.result.get(), plan.result.get(), preference.get(), 1, &chosen, &found),
-               "cublasLtMatmulAlgoGetHeuristic");
-  if (found == 0) throw CudaError("cublasLtMatmulAlgoGetHeuristic: no algorithm for this product");
-  plan.algorithm = chosen.algo;
-  return plan;
-}
+static_assert(sizeof(Algorithm) == sizeof(cublasLtMatmulAlgo_t));
 
-// What one device keeps for as long as the process lives.
-class Device {
- public:
-  const Plan& plan(const ColumnMajorProduct& product, const ProductTypes& types,
-                   const Alignments& alignments) {
-    const Key key{product, types, alignments};
-    const auto found = plans_.find(key);
-    if (found != plans_.end()) return found->second;
-    return plans_.emplace(key, make_plan(handle(), product, types, alignments)).first->second;
+// What the products of one device share. One workspace a stream: products on one stream follow each
+// other, those of two do not. It is the driver's memory, taken at the first product of a stream.
+struct Shared {
+  ~Shared() {
+    for (const auto& [stream, memory] : workspaces) deallocate(memory);
+    if (handle) cublasLtDestroy(handle);
   }
-
-  // One a stream: products on one stream follow each other, those of two do not.
   void* workspace(CUstream_st* stream) {
-    void*& memory = workspaces_[stream];
+    void*& memory = workspaces[stream];
     if (!memory) memory = allocate(kWorkspaceBytes);
     return memory;
   }
 
-  cublasLtHandle_t handle() {
-    if (!handle_) check_cublas(cublasLtCreate(&handle_), "cublasLtCreate");
-    return handle_;
+  cublasLtHandle_t handle = nullptr;
+  std::map<CUstream_st*, void*> workspaces;
+};
+
+// 1 or 0 in the type that the library scales by.
+struct Scale {
+  explicit Scale(double value) : wide(value), narrow(static_cast<float>(value)) {}
+  const void* in(const ProductTypes& types) const {
+    return is_double(types) ? static_cast<const void*>(&wide) : &narrow;
+  }
+
+  double wide;
+  float narrow;
+};
+
+class CublasLtProduct final : public LibraryProduct {
+ public:
+  CublasLtProduct(Shared& shared, const ProductProblem& problem)
+      : shared_(shared),
+        problem_(problem),
+        operation_(operation_of(problem)),
+        left_(layout(problem.matrices.left, problem.types.elements)),
+        right_(layout(problem.matrices.right, problem.types.elements)),
+        result_(layout(problem.matrices.result, problem.types.result)) {}
+
+  std::vector<Algorithm> candidates(int most) override {
+    const auto preference = preference_for(problem_.alignments);
+    std::vector<cublasLtMatmulHeuristicResult_t> found(static_cast<std::size_t>(most));
+    int count = 0;
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+        shared_.handle, operation_.get(), left_.get(), right_.get(), result_.get(), result_.get(),
+        preference.get(), most, found.data(), &count);
+    // Both say that there is none: for a combination of types, or for this epilogue.
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return {};
+    check_cublas(status, describe(problem_) + ": cublasLtMatmulAlgoGetHeuristic");
+    std::vector<Algorithm> algorithms;
+    for (int i = 0; i < count; ++i) {
+      const auto& result = found[static_cast<std::size_t>(i)];
+      if (result.state != CUBLAS_STATUS_SUCCESS) continue;
+      algorithms.push_back(std::bit_cast<Algorithm>(result.algo));
+    }
+    return algorithms;
+  }
+
+  bool accepts(const Algorithm& algorithm) override {
+    const auto algo = std::bit_cast<cublasLtMatmulAlgo_t>(algorithm);
+    cublasLtMatmulHeuristicResult_t result{};
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoCheck(shared_.handle, operation_.get(), left_.get(), right_.get(),
+                                result_.get(), result_.get(), &algo, &result);
+    return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= kWorkspaceBytes;
+  }
+
+  void run(OnCuda on, const Algorithm& algorithm, const Operands& operands) override {
+    set_pointers(operation_.get(), problem_, operands.bias, operands.before_activation);
+    const auto algo = std::bit_cast<cublasLtMatmulAlgo_t>(algorithm);
+    const Scale alpha(1.0), beta(problem_.accumulate ? 1.0 : 0.0);
+    const cublasStatus_t status =
+        cublasLtMatmul(shared_.handle, operation_.get(), alpha.in(problem_.types), operands.left,
+                       left_.get(), operands.right, right_.get(), beta.in(problem_.types),
+                       operands.result, result_.get(), operands.result, result_.get(), &algo,
+                       shared_.workspace(on.stream), kWorkspaceBytes, on.stream);
+    if (status != CUBLAS_STATUS_SUCCESS) check_cublas(status, describe(problem_));
   }
 
  private:
-  struct Key {
-    ColumnMajorProduct product;
-    ProductTypes types;
-    Alignments alignments;
+  Owned<cublasLtMatrixLayout_t> layout(const ColumnMajorMatrix& matrix, ElementType type) const {
+    return layout_of(matrix, problem_.matrices.batch, type);
+  }
 
-    auto operator<=>(const Key&) const = default;
-  };
-
-  cublasLtHandle_t handle_ = nullptr;
-  std::map<Key, Plan> plans_;
-  std::map<CUstream_st*, void*> workspaces_;
+  Shared& shared_;
+  ProductProblem problem_;
+  Owned<cublasLtMatmulDesc_t> operation_;
+  Owned<cublasLtMatrixLayout_t> left_, right_, result_;
 };
 
-Device& current_device() {
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  // Never destroyed: at exit the driver may be gone before us.
-  static auto& devices = *new std::map<int, Device>;
-  return devices[device];
-}
+class CublasLt final : public ProductLibrary {
+ public:
+  CublasLt() { check_cublas(cublasLtCreate(&shared_.handle), "cublasLtCreate"); }
+
+  std::string identity() override {
+    int driver = 0;
+    check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, current_product_device()),
+          "cudaGetDeviceProperties");
+    return std::string(properties.name) + ", compute capability " +
+           std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", " +
+           std::to_string(properties.multiProcessorCount) + " multiprocessors, driver " +
+           std::to_string(driver) + ", cuBLASLt " + std::to_string(cublasLtGetVersion());
+  }
+
+  std::unique_ptr<LibraryProduct> product(const ProductProblem& problem) override {
+    return std::make_unique<CublasLtProduct>(shared_, problem);
+  }
+
+  std::unique_ptr<Trial> trial(OnCuda on, const ProductProblem& problem) override {
+    return make_trial(on, problem);
+  }
+
+ private:
+  Shared shared_;
+};
 
 }  // namespace
 
-void multiply(OnCuda on, void* result, const void* left, const void* right,
-              const ColumnMajorProduct& product, const ProductTypes& types, bool accumulate) {
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  Device& device = current_device();
-  const Alignments alignments{alignment_of(left), alignment_of(right), alignment_of(result)};
-  const Plan& plan = device.plan(product, types, alignments);
-  const bool wide = types.scale == CUDA_R_64F;
-  const double one = 1.0, beta = accumulate ? 1.0 : 0.0;
-  const float narrow_one = 1.0f, narrow_beta = accumulate ? 1.0f : 0.0f;
-  check_cublas(
-      cublasLtMatmul(device.handle(), plan.operation.get(),
-                     wide ? static_cast<const void*>(&one) : &narrow_one, left, plan.left.get(),
-                     right, plan.right.get(), wide ? static_cast<const void*>(&beta) : &narrow_beta,
-                     result, plan.result.get(), result, plan.result.get(), &plan.algorithm,
-                     device.workspace(on.stream), kWorkspaceBytes, on.stream),
-      "cublasLtMatmul");
+std::unique_ptr<ProductLibrary> make_product_library() { return std::make_unique<CublasLt>(); }
+
+int current_product_device() {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
 }
 
 }  // namespace ripieno::kernels::cuda

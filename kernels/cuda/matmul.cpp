@@ -1,24 +1,20 @@
 #include "ripieno/kernels/matmul.h"
 
-#include <cuda_runtime_api.h>
-
-#include "ripieno/kernels/cuda/column_major.h"
-#include "ripieno/kernels/cuda/cublas_lt.h"
 #include "ripieno/kernels/cuda/matmul_epilogue.h"
+#include "ripieno/kernels/cuda/products.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {
 namespace {
 
-// float is computed as float, not as TensorFloat-32.
 template <typename T>
-constexpr cuda::ProductTypes kTypes{CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F};
+constexpr cuda::ElementType kType = cuda::ElementType::kFloat32;
 template <>
-constexpr cuda::ProductTypes kTypes<double>{CUDA_R_64F, CUBLAS_COMPUTE_64F, CUDA_R_64F};
+constexpr cuda::ElementType kType<double> = cuda::ElementType::kFloat64;
 template <>
-constexpr cuda::ProductTypes kTypes<bfloat16>{CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F};
+constexpr cuda::ElementType kType<bfloat16> = cuda::ElementType::kBFloat16;
 template <>
-constexpr cuda::ProductTypes kTypes<float16>{CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F};
+constexpr cuda::ElementType kType<float16> = cuda::ElementType::kFloat16;
 
 }  // namespace
 
@@ -29,7 +25,11 @@ void matmul(OnCuda on, T* c, const T* a, const T* b, const MatmulShape& shape, b
     if (!accumulate) cuda::zero_product(on, c, shape);
     return;
   }
-  cuda::multiply(on, c, b, a, cuda::column_major(shape), kTypes<T>, accumulate);
+  cuda::multiply(on,
+                 {.matrices = cuda::column_major(shape),
+                  .types = {kType<T>, kType<T>},
+                  .accumulate = accumulate},
+                 {.result = c, .left = b, .right = a});
 }
 
 // The bias and the activation are a kernel of their own, on the product already rounded to T.
