@@ -2,6 +2,7 @@
 
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/random.h"
+#include "ripieno/kernels/store.h"
 
 namespace ripieno {
 
@@ -14,6 +15,16 @@ uint64_t random_stream(std::string_view path) {
   uint64_t hash = 0xcbf29ce484222325u;
   for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return hash;
+}
+
+Tensor random_key_on(Device device, uint64_t stream) {
+  const RandomContext& context = random_context();
+  const kernels::RandomKey key{context.seed, stream, context.step};
+  const Tensor result({static_cast<int64_t>(sizeof key)}, DType::uint8, device);
+  run_on(device, [&](auto on) {
+    kernels::store(on, static_cast<kernels::RandomKey*>(result.raw_data()), key);
+  });
+  return result;
 }
 
 void fill_uniform(const Tensor& x, double low, double high, const kernels::RandomKey& key) {

@@ -22,6 +22,10 @@ RandomContext& random_context();
 // The stream of a module: a hash (FNV-1a) of its path.
 uint64_t random_stream(std::string_view path);
 
+// The key of this thread's current step and of `stream`, in memory of `device`, where kernels read
+// it. On a GPU the host does not wait for it.
+Tensor random_key_on(Device device, uint64_t stream);
+
 // In place, dense, not recorded; element i depends on (key, i) alone.
 void fill_uniform(const Tensor& x, double low, double high, const kernels::RandomKey& key);
 void fill_normal(const Tensor& x, double mean, double deviation, const kernels::RandomKey& key);

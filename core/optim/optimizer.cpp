@@ -9,6 +9,7 @@
 #include "ripieno/core/copy.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/reduce.h"
+#include "ripieno/kernels/store.h"
 
 namespace ripieno::optim {
 namespace {
@@ -206,7 +207,9 @@ void Optimizer::write_scalars() {
   StepScalars scalars;
   scalars.learning_rate = static_cast<float>(learning_rate_);
   corrections(steps_taken_, scalars);
-  copy_bytes(scalars_.raw_data(), device_, &scalars, Device::cpu(), sizeof scalars);
+  run_on(device_, [&](auto on) {
+    kernels::store(on, static_cast<StepScalars*>(scalars_.raw_data()), scalars);
+  });
 }
 
 Tensor Optimizer::gradients_of(std::size_t index) const {
