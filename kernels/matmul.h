@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "ripieno/kernels/activation.h"
+#include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/execution.h"
 
 namespace ripieno::kernels {
@@ -24,6 +25,15 @@ template <typename T>
 void matmul(OnCpu, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate);
 template <typename T>
 void matmul(OnCuda, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate);
+
+// The same with c in float (double for double), whatever a and b keep: a sum of many products
+// loses nothing between them.
+template <typename T>
+void matmul_to_float(OnCpu, accumulator_t<T>* c, const T* a, const T* b, const MatmulShape& shape,
+                     bool accumulate);
+template <typename T>
+void matmul_to_float(OnCuda, accumulator_t<T>* c, const T* a, const T* b, const MatmulShape& shape,
+                     bool accumulate);
 
 // c = activation(a b + bias).   bias: (n) or null; before_activation: like c, or null where it is
 // not wanted.

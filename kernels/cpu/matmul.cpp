@@ -52,6 +52,20 @@ const float* widened(cpu::Scratch use, const T* matrix, int64_t rows, int64_t co
   return out;
 }
 
+// The stored (rows, cols) of a matrix in the type of sums: itself, or a dense copy, whose stride is
+// left in `stride`.
+template <typename T>
+const accumulator_t<T>* in_float(cpu::Scratch use, const T* matrix, int64_t rows, int64_t cols,
+                                 int64_t& stride) {
+  if constexpr (std::is_same_v<T, accumulator_t<T>>) {
+    return matrix;
+  } else {
+    const float* copy = widened(use, matrix, rows, cols, stride);
+    stride = cols;
+    return copy;
+  }
+}
+
 // One matrix of the batch, in a's and b's own type where that is what sums are kept in, else in
 // float copies. Calls finish(tile, product, product_stride), product being the tile's first
 // element.
@@ -134,6 +148,22 @@ void matmul(OnCpu, T* c, const T* a, const T* b, const MatmulShape& shape, bool 
 }
 
 template <typename T>
+void matmul_to_float(OnCpu, accumulator_t<T>* c, const T* a, const T* b, const MatmulShape& shape,
+                     bool accumulate) {
+  for_each_matrix(shape, [&](int64_t matrix) {
+    MatmulShape dense = shape;
+    const auto* left = in_float(cpu::Scratch::kLeft, a + matrix * shape.stride_a,
+                                shape.transpose_a ? shape.k : shape.m,
+                                shape.transpose_a ? shape.m : shape.k, dense.lda);
+    const auto* right = in_float(cpu::Scratch::kRight, b + matrix * shape.stride_b,
+                                 shape.transpose_b ? shape.n : shape.k,
+                                 shape.transpose_b ? shape.k : shape.n, dense.ldb);
+    multiply_one(c + matrix * shape.stride_c, left, right, dense, accumulate,
+                 [](const cpu::Tile&) {});
+  });
+}
+
+template <typename T>
 void matmul_bias_activation(OnCpu, T* c, T* before_activation, const T* a, const T* b,
                             const T* bias, const MatmulShape& shape, Activation activation) {
   cpu::with_activation(activation, [&](auto function) {
@@ -157,6 +187,14 @@ template void matmul(OnCpu, float*, const float*, const float*, const MatmulShap
 template void matmul(OnCpu, double*, const double*, const double*, const MatmulShape&, bool);
 template void matmul(OnCpu, bfloat16*, const bfloat16*, const bfloat16*, const MatmulShape&, bool);
 template void matmul(OnCpu, float16*, const float16*, const float16*, const MatmulShape&, bool);
+
+template void matmul_to_float(OnCpu, float*, const float*, const float*, const MatmulShape&, bool);
+template void matmul_to_float(OnCpu, double*, const double*, const double*, const MatmulShape&,
+                              bool);
+template void matmul_to_float(OnCpu, float*, const bfloat16*, const bfloat16*, const MatmulShape&,
+                              bool);
+template void matmul_to_float(OnCpu, float*, const float16*, const float16*, const MatmulShape&,
+                              bool);
 
 template void matmul_bias_activation(OnCpu, float*, float*, const float*, const float*,
                                      const float*, const MatmulShape&, Activation);

@@ -16,10 +16,8 @@ constexpr cuda::ElementType kType<bfloat16> = cuda::ElementType::kBFloat16;
 template <>
 constexpr cuda::ElementType kType<float16> = cuda::ElementType::kFloat16;
 
-}  // namespace
-
-template <typename T>
-void matmul(OnCuda on, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate) {
+template <typename C, typename T>
+void multiply(OnCuda on, C* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate) {
   if (shape.m == 0 || shape.n == 0 || shape.batch == 0) return;
   if (shape.k == 0) {
     if (!accumulate) cuda::zero_product(on, c, shape);
@@ -27,9 +25,22 @@ void matmul(OnCuda on, T* c, const T* a, const T* b, const MatmulShape& shape, b
   }
   cuda::multiply(on,
                  {.matrices = cuda::column_major(shape),
-                  .types = {kType<T>, kType<T>},
+                  .types = {kType<T>, kType<C>},
                   .accumulate = accumulate},
                  {.result = c, .left = b, .right = a});
+}
+
+}  // namespace
+
+template <typename T>
+void matmul(OnCuda on, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate) {
+  multiply(on, c, a, b, shape, accumulate);
+}
+
+template <typename T>
+void matmul_to_float(OnCuda on, accumulator_t<T>* c, const T* a, const T* b,
+                     const MatmulShape& shape, bool accumulate) {
+  multiply(on, c, a, b, shape, accumulate);
 }
 
 // The bias and the activation are a kernel of their own, on the product already rounded to T.
@@ -45,6 +56,14 @@ template void matmul(OnCuda, float*, const float*, const float*, const MatmulSha
 template void matmul(OnCuda, double*, const double*, const double*, const MatmulShape&, bool);
 template void matmul(OnCuda, bfloat16*, const bfloat16*, const bfloat16*, const MatmulShape&, bool);
 template void matmul(OnCuda, float16*, const float16*, const float16*, const MatmulShape&, bool);
+
+template void matmul_to_float(OnCuda, float*, const float*, const float*, const MatmulShape&, bool);
+template void matmul_to_float(OnCuda, double*, const double*, const double*, const MatmulShape&,
+                              bool);
+template void matmul_to_float(OnCuda, float*, const bfloat16*, const bfloat16*, const MatmulShape&,
+                              bool);
+template void matmul_to_float(OnCuda, float*, const float16*, const float16*, const MatmulShape&,
+                              bool);
 
 template void matmul_bias_activation(OnCuda, float*, float*, const float*, const float*,
                                      const float*, const MatmulShape&, Activation);

@@ -97,6 +97,20 @@ TYPED_TEST(Matmul, MultipliesEachOfABatch) {
   expect_matmul_is_right<TypeParam>(packed_shape(130, 140, 130, false, true, 2));
 }
 
+TYPED_TEST(Matmul, KeepsItsSumsInFloatWhereItIsAskedTo) {
+  using Sum = accumulator_t<TypeParam>;
+  for (const auto& shape :
+       {packed_shape(33, 31, 300, true, false, 1, 5), packed_shape(5, 9, 33, false, true, 3)}) {
+    for (const bool accumulate : {false, true}) {
+      Operands<TypeParam> o(shape);
+      std::vector<Sum> c(o.c.size());
+      for (std::size_t i = 0; i < c.size(); ++i) c[i] = static_cast<Sum>(o.c[i]);
+      matmul_to_float(OnCpu{}, c.data(), o.a.data(), o.b.data(), shape, accumulate);
+      expect_close(c, o.expected(shape, accumulate), roundings_for(shape.k));
+    }
+  }
+}
+
 TYPED_TEST(Matmul, OfNoTermsIsZeroOrLeavesC) {
   expect_matmul_is_right<TypeParam>(packed_shape(3, 5, 0, false, false));
 }

@@ -40,6 +40,10 @@ void multiply_as(const ProductProblem& problem, const Operands& operands) {
   const auto* const b = static_cast<const T*>(operands.left);
   switch (problem.epilogue) {
     case Epilogue::kNone:
+      if (problem.types.result != problem.types.elements) {
+        auto* const sums = static_cast<accumulator_t<T>*>(operands.result);
+        return matmul_to_float(OnCpu{}, sums, a, b, shape, problem.accumulate);
+      }
       return matmul(OnCpu{}, result, a, b, shape, problem.accumulate);
     case Epilogue::kGeluGradient:
       matmul(OnCpu{}, result, a, b, shape, false);

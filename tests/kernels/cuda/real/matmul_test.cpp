@@ -44,6 +44,20 @@ TEST_P(Matmul, AgreesWithTheCpuInEachLayout) {
   });
 }
 
+TEST_P(Matmul, SumsInFloatAgreeWithTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const bool accumulate : {false, true}) {
+      const MatmulShape shape = dense(31, 33, 65, true, false);
+      Both<T> a = some_numbers<T>(2 * 31 * 65, 1), b = some_numbers<T>(2 * 33 * 65, 2);
+      Both<accumulator_t<T>> c = some_numbers<accumulator_t<T>>(2 * 31 * 33, 3);
+      on_both([&](auto place, auto at) {
+        kernels::matmul_to_float(place, at(c), at(a), at(b), shape, accumulate);
+      });
+      expect_agreement(c, 16 * kTolerance<accumulator_t<T>>);
+    }
+  });
+}
+
 TEST_P(Matmul, BiasAndActivationAgreeWithTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {
     const MatmulShape shape = dense(31, 33, 65, false, true);
