@@ -22,6 +22,9 @@ struct StepScalars {
   float first_correction = 1.0f;   // 1 / (1 - beta1^step)
   float second_correction = 1.0f;  // 1 / (1 - beta2^step)
   float gradient_norm = 0.0f;  // after division by the count, before clipping; written for the log
+  float loss_scale = 1.0f;     // that the gradients were made with; for the log
+  int32_t skips = 0;           // not 0: the optimizer leaves everything as it is
+  int64_t skipped_steps = 0;   // since training began; for the log
 };
 
 // Fills in the two fields that depend on gradients: with s = sqrt(*sum_of_squares) / *count the
@@ -31,6 +34,28 @@ void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squar
                          const double* count, double max_norm);
 void finish_step_scalars(OnCuda, StepScalars* scalars, const double* sum_of_squares,
                          const double* count, double max_norm);
+
+// Dynamic loss scaling (Micikevicius et al., 2018, arXiv 1710.03740): backward begins with `scale`
+// in place of 1, so that small gradients survive in float16. What it keeps from step to step; lives
+// where the kernel runs.
+struct LossScale {
+  float scale = 65536.0f;
+  int32_t good_steps = 0;  // since the scale last changed
+  int64_t steps = 0;       // that were taken
+  int64_t skipped_steps = 0;
+};
+inline constexpr int32_t kGoodStepsToDouble = 2000;
+inline constexpr float kLargestLossScale = 0x1p24f, kSmallestLossScale = 0x1p-24f;
+
+// finish_step_scalars for gradients that were scaled, and the two corrections as well, for
+// 1 - beta^steps. Where a gradient is not finite, the step is skipped and the scale halved; after
+// kGoodStepsToDouble steps in a row that were taken it is doubled.
+void finish_scaled_step_scalars(OnCpu, StepScalars* scalars, LossScale* loss_scale,
+                                const double* sum_of_squares, const double* count, double max_norm,
+                                double beta1, double beta2);
+void finish_scaled_step_scalars(OnCuda, StepScalars* scalars, LossScale* loss_scale,
+                                const double* sum_of_squares, const double* count, double max_norm,
+                                double beta1, double beta2);
 
 struct AdamWConstants {
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;

@@ -44,10 +44,33 @@ void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squar
   scalars->gradient_norm = static_cast<float>(norm);
 }
 
+void finish_scaled_step_scalars(OnCpu on, StepScalars* scalars, LossScale* loss_scale,
+                                const double* sum_of_squares, const double* count, double max_norm,
+                                double beta1, double beta2) {
+  LossScale& kept = *loss_scale;
+  const double divisor = *count * static_cast<double>(kept.scale);
+  finish_step_scalars(on, scalars, sum_of_squares, &divisor, max_norm);
+  scalars->loss_scale = kept.scale;
+  scalars->skips = !std::isfinite(*sum_of_squares);
+  if (scalars->skips) {
+    kept.scale = std::max(kept.scale / 2, kSmallestLossScale);
+    kept.good_steps = 0;
+    ++kept.skipped_steps;
+  } else if (++kept.steps; ++kept.good_steps == kGoodStepsToDouble) {
+    kept.scale = std::min(kept.scale * 2, kLargestLossScale);
+    kept.good_steps = 0;
+  }
+  const auto steps = static_cast<double>(kept.steps);
+  scalars->first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1, steps)));
+  scalars->second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2, steps)));
+  scalars->skipped_steps = kept.skipped_steps;
+}
+
 template <typename T>
 void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
            const T* gradient, const DecaySegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants) {
+  if (scalars->skips) return;
   using A = accumulator_t<T>;
   const A rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
   const A first_correction = A(scalars->first_correction);
@@ -83,6 +106,7 @@ template <typename T>
 void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
          const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants) {
+  if (scalars->skips) return;
   using A = accumulator_t<T>;
   const A rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
   const A momentum = A(constants.momentum);

@@ -24,12 +24,39 @@ __device__ void write(T* parameter, float* master, int64_t i, accumulator_t<T> v
   parameter[i] = static_cast<T>(master ? accumulator_t<T>(master[i]) : value);
 }
 
-__global__ void finish_step_scalars_kernel(StepScalars* scalars, const double* sum_of_squares,
-                                           const double* count, double max_norm) {
-  const double norm = *count > 0 ? std::sqrt(*sum_of_squares) / *count : 0;
+__device__ void finish(StepScalars* scalars, double sum_of_squares, double count, double max_norm) {
+  const double norm = count > 0 ? std::sqrt(sum_of_squares) / count : 0;
   const double clip = max_norm > 0 && norm > max_norm ? max_norm / norm : 1;
   scalars->gradient_norm = static_cast<float>(norm);
-  scalars->gradient_scale = *count > 0 ? static_cast<float>(clip / *count) : 0.0f;
+  scalars->gradient_scale = count > 0 ? static_cast<float>(clip / count) : 0.0f;
+}
+
+// One thread, here and below.
+__global__ void finish_step_scalars_kernel(StepScalars* scalars, const double* sum_of_squares,
+                                           const double* count, double max_norm) {
+  finish(scalars, *sum_of_squares, *count, max_norm);
+}
+
+__global__ void finish_scaled_step_scalars_kernel(StepScalars* scalars, LossScale* loss_scale,
+                                                  const double* sum_of_squares, const double* count,
+                                                  double max_norm, double beta1, double beta2) {
+  LossScale kept = *loss_scale;
+  finish(scalars, *sum_of_squares, *count * static_cast<double>(kept.scale), max_norm);
+  scalars->loss_scale = kept.scale;
+  scalars->skips = !std::isfinite(*sum_of_squares);
+  if (scalars->skips) {
+    kept.scale = fmaxf(kept.scale / 2, kSmallestLossScale);
+    kept.good_steps = 0;
+    ++kept.skipped_steps;
+  } else if (++kept.steps; ++kept.good_steps == kGoodStepsToDouble) {
+    kept.scale = fminf(kept.scale * 2, kLargestLossScale);
+    kept.good_steps = 0;
+  }
+  const auto steps = static_cast<double>(kept.steps);
+  scalars->first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1, steps)));
+  scalars->second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2, steps)));
+  scalars->skipped_steps = kept.skipped_steps;
+  *loss_scale = kept;
 }
 
 // Each thread takes every (threads of the grid)-th element of each segment, here and below.
@@ -39,6 +66,7 @@ __global__ void adamw_kernel(T* parameter, float* master, float* first_moment, f
                              const StepScalars* scalars, AdamWConstants constants) {
   using A = accumulator_t<T>;
   const StepScalars step = *scalars;
+  if (step.skips) return;
   const int64_t stride = int64_t{gridDim.x} * blockDim.x;
   const A beta1 = constants.beta1, beta2 = constants.beta2;
   for (int64_t s = 0; s < segment_count; ++s) {
@@ -62,6 +90,7 @@ __global__ void sgd_kernel(T* parameter, float* master, float* velocity, const T
                            const StepScalars* scalars, SgdConstants constants) {
   using A = accumulator_t<T>;
   const StepScalars step = *scalars;
+  if (step.skips) return;
   const int64_t stride = int64_t{gridDim.x} * blockDim.x;
   for (int64_t s = 0; s < segment_count; ++s) {
     for (int64_t i = segments[s].begin + cuda::global_thread(); i < segments[s].end; i += stride) {
@@ -84,6 +113,14 @@ void finish_step_scalars(OnCuda on, StepScalars* scalars, const double* sum_of_s
                          const double* count, double max_norm) {
   const cuda::LaunchShape one_thread{dim3(1), dim3(1), 0, on.stream};
   cuda::launch(finish_step_scalars_kernel, one_thread, scalars, sum_of_squares, count, max_norm);
+}
+
+void finish_scaled_step_scalars(OnCuda on, StepScalars* scalars, LossScale* loss_scale,
+                                const double* sum_of_squares, const double* count, double max_norm,
+                                double beta1, double beta2) {
+  const cuda::LaunchShape one_thread{dim3(1), dim3(1), 0, on.stream};
+  cuda::launch(finish_scaled_step_scalars_kernel, one_thread, scalars, loss_scale, sum_of_squares,
+               count, max_norm, beta1, beta2);
 }
 
 template <typename T>

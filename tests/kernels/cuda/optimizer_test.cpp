@@ -1,5 +1,7 @@
 #include "ripieno/kernels/optimizer.h"
 
+#include <limits>
+
 #include "kernel_test.h"
 
 namespace ripieno::testing {
@@ -75,6 +77,52 @@ TEST_P(Optimizer, StepScalarsAreTheCpusToTheBit) {
       expect_same_bits(scalars);
     }
   }
+}
+
+TEST_P(Optimizer, ScaledStepScalarsAndTheScaleAreTheCpusToTheBit) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double squares_of_step : {0.0, 90.0, infinity, std::nan("")}) {
+    for (const kernels::LossScale& before :
+         {kernels::LossScale{},
+          {.scale = 0x1p24f, .good_steps = 1999, .steps = 3},
+          {.scale = 0x1p-24f, .good_steps = 7, .steps = 1, .skipped_steps = 5}}) {
+      auto scalars = third_step();
+      Both<kernels::LossScale> scale{before};
+      Both<double> squares{squares_of_step}, counted{7.0};
+      on_both([&](auto place, auto at) {
+        kernels::finish_scaled_step_scalars(place, at(scalars), at(scale), at(squares), at(counted),
+                                            0.5, 0.9, 0.99);
+      });
+      expect_same_bits(scale);
+      const auto device = scalars.from_device();
+      EXPECT_EQ(device[0].skips, scalars.host()->skips);
+      EXPECT_EQ(device[0].skipped_steps, scalars.host()->skipped_steps);
+      EXPECT_FLOAT_EQ(device[0].first_correction, scalars.host()->first_correction);
+      EXPECT_FLOAT_EQ(device[0].second_correction, scalars.host()->second_correction);
+      if (!scalars.host()->skips) {
+        EXPECT_EQ(device[0].gradient_scale, scalars.host()->gradient_scale);
+      }
+    }
+  }
+}
+
+TEST_P(Optimizer, LeavesEverythingWhereTheStepIsSkipped) {
+  Both<float> parameter = some_numbers<float>(1001, 1), gradient = some_numbers<float>(1001, 2);
+  Both<float> first = some_numbers<float>(1001, 3), second = some_numbers<float>(1001, 4, 0.1);
+  const auto before = parameter.from_device(), first_before = first.from_device();
+  auto decays = segments();
+  Both<StepScalars> scalars{StepScalars{.learning_rate = 0.1f, .skips = 1}};
+  on_both([&](auto place, auto at) {
+    kernels::adamw(place, at(parameter), nullptr, at(first), at(second), at(gradient), at(decays),
+                   3, at(scalars), {});
+    kernels::sgd(place, at(parameter), nullptr, at(second), at(gradient), at(decays), 3,
+                 at(scalars), {.momentum = 0.9f});
+  });
+  expect_same_bits(parameter);
+  expect_same_bits(first);
+  expect_same_bits(second);
+  EXPECT_EQ(std::memcmp(parameter.host(), before.get(), 1001 * sizeof(float)), 0);
+  EXPECT_EQ(std::memcmp(first.host(), first_before.get(), 1001 * sizeof(float)), 0);
 }
 
 }  // namespace
