@@ -1,38 +1,39 @@
 #include "ripieno/kernels/activation.h"
 #include "ripieno/kernels/cuda/activation.cuh"
+#include "ripieno/kernels/cuda/map.cuh"
 
 namespace ripieno::kernels {
 namespace {
 
-// One thread an element.
-template <typename T>
-__global__ void forward_kernel(T* out, const T* in, int64_t size, Activation activation) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[i] = static_cast<T>(cuda::activate(cuda::widen(in[i]), activation));
-}
+template <typename T, Activation activation>
+struct Activate {
+  __device__ T operator()(T x) const {
+    return cuda::narrow<T>(cuda::activate(cuda::widen(x), activation));
+  }
+};
 
-// One thread an element.
-template <typename T>
-__global__ void backward_kernel(T* grad_in, const T* grad_out, const T* in, int64_t size,
-                                Activation activation) {
-  const int64_t i = cuda::global_thread();
-  if (i >= size) return;
-  const auto slope = cuda::activation_slope(cuda::widen(in[i]), activation);
-  grad_in[i] = static_cast<T>(cuda::widen(grad_out[i]) * slope);
-}
+template <typename T, Activation activation>
+struct ActivateBackward {
+  __device__ T operator()(T gradient, T x) const {
+    return cuda::narrow<T>(cuda::widen(gradient) *
+                           cuda::activation_slope(cuda::widen(x), activation));
+  }
+};
 
 }  // namespace
 
 template <typename T>
 void activation_forward(OnCuda on, T* out, const T* in, int64_t size, Activation activation) {
-  cuda::launch(forward_kernel<T>, cuda::thread_each(on, size), out, in, size, activation);
+  cuda::for_activation(
+      activation, [&]<Activation known>() { cuda::map(on, Activate<T, known>{}, size, out, in); });
 }
 
 template <typename T>
 void activation_backward(OnCuda on, T* grad_in, const T* grad_out, const T* in, int64_t size,
                          Activation activation) {
-  cuda::launch(backward_kernel<T>, cuda::thread_each(on, size), grad_in, grad_out, in, size,
-               activation);
+  cuda::for_activation(activation, [&]<Activation known>() {
+    cuda::map(on, ActivateBackward<T, known>{}, size, grad_in, grad_out, in);
+  });
 }
 
 template void activation_forward(OnCuda, float*, const float*, int64_t, Activation);

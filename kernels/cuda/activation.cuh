@@ -61,4 +61,19 @@ __device__ A activation_slope(A x, Activation activation) {
   }
 }
 
+// On the host: calls body.operator()<activation>(), so that a kernel need not ask for each element.
+template <typename Body>
+void for_activation(Activation activation, Body body) {
+  switch (activation) {
+    case Activation::kRelu:
+      return body.template operator()<Activation::kRelu>();
+    case Activation::kGelu:
+      return body.template operator()<Activation::kGelu>();
+    case Activation::kGeluTanh:
+      return body.template operator()<Activation::kGeluTanh>();
+    default:
+      return body.template operator()<Activation::kNone>();
+  }
+}
+
 }  // namespace ripieno::kernels::cuda

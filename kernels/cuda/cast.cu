@@ -1,6 +1,6 @@
 #include <type_traits>
 
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/map.cuh"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {
@@ -15,26 +15,24 @@ __device__ To convert(From value) {
   if constexpr (std::is_same_v<To, From>) {
     return value;
   } else if constexpr (kIsHalf<From>) {
-    return convert<To>(static_cast<float>(value));
+    return convert<To>(cuda::widen(value));
   } else if constexpr (kIsHalf<To>) {
-    return To(static_cast<float>(value));
+    return cuda::narrow<To>(static_cast<float>(value));
   } else {
     return static_cast<To>(value);
   }
 }
 
-// One thread an element.
 template <typename To, typename From>
-__global__ void cast_kernel(To* out, const From* in, int64_t size) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[i] = convert<To>(in[i]);
-}
+struct Cast {
+  __device__ To operator()(From value) const { return convert<To>(value); }
+};
 
 }  // namespace
 
 template <typename To, typename From>
 void cast(OnCuda on, To* out, const From* in, int64_t size) {
-  cuda::launch(cast_kernel<To, From>, cuda::thread_each(on, size), out, in, size);
+  cuda::map(on, Cast<To, From>{}, size, out, in);
 }
 
 template void cast(OnCuda, float*, const float*, int64_t);

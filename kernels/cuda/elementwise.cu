@@ -1,4 +1,5 @@
 #include "ripieno/kernels/cuda/elementwise.cuh"
+#include "ripieno/kernels/cuda/map.cuh"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {
@@ -50,66 +51,100 @@ __device__ A slope(Unary op, A x) {
   }
 }
 
-// One thread an element, here and below.
-template <typename T>
-__global__ void unary_kernel(T* out, const T* in, int64_t size, Unary op) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[i] = static_cast<T>(apply(op, cuda::widen(in[i])));
-}
+template <typename T, Unary op>
+struct Apply {
+  __device__ T operator()(T x) const { return cuda::narrow<T>(apply(op, cuda::widen(x))); }
+};
+
+template <typename T, Unary op>
+struct ApplyBackward {
+  __device__ T operator()(T gradient, T x) const {
+    return cuda::narrow<T>(cuda::widen(gradient) * slope(op, cuda::widen(x)));
+  }
+};
+
+template <typename T, Binary op>
+struct Combine {
+  __device__ T operator()(T a, T b) const {
+    return cuda::narrow<T>(cuda::apply(op, cuda::widen(a), cuda::widen(b)));
+  }
+};
 
 template <typename T>
-__global__ void unary_backward_kernel(T* grad_in, const T* grad_out, const T* in, int64_t size,
-                                      Unary op) {
-  const int64_t i = cuda::global_thread();
-  if (i >= size) return;
-  grad_in[i] = static_cast<T>(cuda::widen(grad_out[i]) * slope(op, cuda::widen(in[i])));
-}
+struct Affine {
+  accumulator_t<T> scale, shift;
+  __device__ T operator()(T x) const { return cuda::narrow<T>(scale * cuda::widen(x) + shift); }
+};
 
 template <typename T>
-__global__ void binary_kernel(T* out, const T* a, const T* b, int64_t size, Binary op) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[i] = static_cast<T>(cuda::apply(op, cuda::widen(a[i]), cuda::widen(b[i])));
+struct Constant {
+  T value;
+  __device__ T operator()() const { return value; }
+};
+
+// Calls body.operator()<op>(), so that a kernel need not ask for each element.
+template <typename Body>
+void for_unary(Unary op, Body body) {
+  switch (op) {
+    case Unary::kNegate:
+      return body.template operator()<Unary::kNegate>();
+    case Unary::kExp:
+      return body.template operator()<Unary::kExp>();
+    case Unary::kLog:
+      return body.template operator()<Unary::kLog>();
+    case Unary::kSqrt:
+      return body.template operator()<Unary::kSqrt>();
+    case Unary::kTanh:
+      return body.template operator()<Unary::kTanh>();
+    case Unary::kSquare:
+      return body.template operator()<Unary::kSquare>();
+    default:
+      return body.template operator()<Unary::kReciprocal>();
+  }
 }
 
-template <typename T>
-__global__ void affine_kernel(T* out, const T* in, int64_t size, accumulator_t<T> scale,
-                              accumulator_t<T> shift) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[i] = static_cast<T>(scale * cuda::widen(in[i]) + shift);
-}
-
-template <typename T>
-__global__ void fill_kernel(T* out, int64_t size, T value) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[i] = value;
+template <typename Body>
+void for_binary(Binary op, Body body) {
+  switch (op) {
+    case Binary::kAdd:
+      return body.template operator()<Binary::kAdd>();
+    case Binary::kSubtract:
+      return body.template operator()<Binary::kSubtract>();
+    case Binary::kMultiply:
+      return body.template operator()<Binary::kMultiply>();
+    default:
+      return body.template operator()<Binary::kDivide>();
+  }
 }
 
 }  // namespace
 
 template <typename T>
 void unary(OnCuda on, T* out, const T* in, int64_t size, Unary op) {
-  cuda::launch(unary_kernel<T>, cuda::thread_each(on, size), out, in, size, op);
+  for_unary(op, [&]<Unary known>() { cuda::map(on, Apply<T, known>{}, size, out, in); });
 }
 
 template <typename T>
 void unary_backward(OnCuda on, T* grad_in, const T* grad_out, const T* in, int64_t size, Unary op) {
-  cuda::launch(unary_backward_kernel<T>, cuda::thread_each(on, size), grad_in, grad_out, in, size,
-               op);
+  for_unary(op, [&]<Unary known>() {
+    cuda::map(on, ApplyBackward<T, known>{}, size, grad_in, grad_out, in);
+  });
 }
 
 template <typename T>
 void binary(OnCuda on, T* out, const T* a, const T* b, int64_t size, Binary op) {
-  cuda::launch(binary_kernel<T>, cuda::thread_each(on, size), out, a, b, size, op);
+  for_binary(op, [&]<Binary known>() { cuda::map(on, Combine<T, known>{}, size, out, a, b); });
 }
 
 template <typename T>
 void affine(OnCuda on, T* out, const T* in, int64_t size, double scale, double shift) {
-  cuda::launch(affine_kernel<T>, cuda::thread_each(on, size), out, in, size, scale, shift);
+  using A = accumulator_t<T>;
+  cuda::map(on, Affine<T>{static_cast<A>(scale), static_cast<A>(shift)}, size, out, in);
 }
 
 template <typename T>
 void fill(OnCuda on, T* out, int64_t size, T value) {
-  cuda::launch(fill_kernel<T>, cuda::thread_each(on, size), out, size, value);
+  cuda::map(on, Constant<T>{value}, size, out);
 }
 
 template void unary(OnCuda, float*, const float*, int64_t, Unary);

@@ -35,7 +35,7 @@ TEST_P(Casts, OfEachPairOfTypesAreTheCpusToTheBit) {
   });
 }
 
-// Every 16-bit pattern, and roundings about it.
+// Every 16-bit pattern, and roundings about it. Which NaN becomes of a NaN is the device's affair.
 TEST_P(Casts, To16BitsRoundAsOnTheCpu) {
   constexpr int64_t kSize = 3 * 65536;
   Both<float> in(kSize);
@@ -49,8 +49,8 @@ TEST_P(Casts, To16BitsRoundAsOnTheCpu) {
     kernels::cast(place, at(brain), at(in), kSize);
     kernels::cast(place, at(half), at(in), kSize);
   });
-  expect_same_bits(brain);
-  expect_same_bits(half);
+  expect_agreement(brain, 0.0);
+  expect_agreement(half, 0.0);
 }
 
 }  // namespace

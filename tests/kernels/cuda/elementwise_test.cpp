@@ -63,6 +63,23 @@ TEST_P(Elementwise, AffineAgreesWithTheCpu) {
   });
 }
 
+// More than a block's vectors, and what is left over; from 1 on nothing is aligned to a vector.
+TEST_P(Elementwise, VectorsAndWhatIsLeftOfThemAgreeWhereverTheyBegin) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const int64_t begin : {0, 1}) {
+      const int64_t size = 5003 - begin;
+      Both<T> out(5003), a = some_numbers<T>(5003, 1), b = some_numbers<T>(5003, 2);
+      Both<float> wide(5003);
+      on_both([&](auto place, auto at) {
+        kernels::binary(place, at(out) + begin, at(a), at(b) + begin, size, Binary::kAdd);
+        kernels::cast(place, at(wide), at(a) + begin, size);
+      });
+      expect_agreement(out);
+      expect_agreement(wide);
+    }
+  });
+}
+
 TEST_P(Elementwise, FillWritesEachElement) {
   const auto check = []<typename T>(T value) {
     for (const int64_t size : kSizes) {

@@ -1,0 +1,69 @@
+// The few instructions that C++ has no words for: accesses of 16 bytes, and the hardware's
+// conversions. Private to kernels/cuda.
+//
+// Like launch.h this has a twin that the emulated build puts in its place.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <bit>
+#include <cstdint>
+
+#include "ripieno/kernels/element_types.h"
+
+namespace ripieno::kernels::cuda {
+
+// `bytes` (1, 2, 4, 8 or 16) that are read or written by one instruction, at an address that is
+// aligned to them.
+template <int bytes>
+struct Word;
+template <>
+struct Word<1> {
+  using type = uint8_t;
+};
+template <>
+struct Word<2> {
+  using type = uint16_t;
+};
+template <>
+struct Word<4> {
+  using type = uint32_t;
+};
+template <>
+struct Word<8> {
+  using type = uint2;
+};
+template <>
+struct Word<16> {
+  using type = uint4;
+};
+
+template <typename To>
+__device__ To load_word(const void* from) {
+  using W = typename Word<sizeof(To)>::type;
+  return std::bit_cast<To>(*static_cast<const W*>(from));
+}
+template <typename From>
+__device__ void store_word(void* to, const From& value) {
+  using W = typename Word<sizeof(From)>::type;
+  *static_cast<W*>(to) = std::bit_cast<W>(value);
+}
+
+// Round to nearest even, in one instruction each.
+__device__ inline bfloat16 to_bfloat16(float value) {
+  bfloat16 result;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(result.bits) : "f"(value));
+  return result;
+}
+__device__ inline float16 to_float16(float value) {
+  float16 result;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result.bits) : "f"(value));
+  return result;
+}
+__device__ inline float from_float16(float16 value) {
+  float result;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(value.bits));
+  return result;
+}
+
+}  // namespace ripieno::kernels::cuda
