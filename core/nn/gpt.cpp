@@ -4,6 +4,7 @@
 
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/attention.h"
+#include "ripieno/core/ops/linear_cross_entropy.h"
 #include "ripieno/core/recomputation.h"
 
 namespace ripieno::nn {
@@ -78,7 +79,7 @@ Gpt::Gpt(const GptOptions& options)
   add("norm", norm_);
 }
 
-Tensor Gpt::operator()(const Tensor& ids) const {
+Tensor Gpt::before_head(const Tensor& ids) const {
   if (ids.rank() != 2 || ids.size(1) > options_.context) {
     fail(fmt::format("gpt: ids {} are not (batch, time up to {})", to_string(ids.shape()),
                      options_.context));
@@ -87,11 +88,15 @@ Tensor Gpt::operator()(const Tensor& ids) const {
   for (const GptBlock& block : blocks_) {
     x = options_.recompute == Recompute::blocks ? recomputed(std::cref(block), x) : block(x);
   }
-  return linear(norm_(x), tokens_.weight());
+  return norm_(x);
+}
+
+Tensor Gpt::operator()(const Tensor& ids) const {
+  return linear(before_head(ids), tokens_.weight());
 }
 
 Loss Gpt::loss(const Tensor& ids, const Tensor& targets) const {
-  return cross_entropy((*this)(ids), targets);
+  return linear_cross_entropy(before_head(ids), tokens_.weight(), targets);
 }
 
 }  // namespace ripieno::nn

@@ -46,12 +46,15 @@ class Gpt final : public Module {
 
   // (batch, time), int32 -> logits (batch, time, vocab)
   Tensor operator()(const Tensor& ids) const;
-  // The loss of predicting `targets` (batch, time); kIgnoredTarget is left out.
+  // The loss of predicting `targets` (batch, time); kIgnoredTarget is left out. The logits never
+  // exist whole.
   Loss loss(const Tensor& ids, const Tensor& targets) const;
 
   const GptOptions& options() const { return options_; }
 
  private:
+  Tensor before_head(const Tensor& ids) const;  // -> (batch, time, channels)
+
   GptOptions options_;
   Embedding tokens_, positions_;
   Dropout dropout_;

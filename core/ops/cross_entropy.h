@@ -21,4 +21,10 @@ inline constexpr int32_t kIgnoredTarget = -1;
 // any other target outside [0, classes) throws DataError.
 Loss cross_entropy(const Tensor& logits, const Tensor& targets, int32_t ignored = kIgnoredTarget);
 
+// For operations that end in a cross entropy: what it demands of its targets.
+void require_targets(const char* operation, const Tensor& targets, int64_t classes,
+                     int32_t ignored);
+// The sum and the count of losses that a kernel wrote row by row, not recorded.
+Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignored);
+
 }  // namespace ripieno

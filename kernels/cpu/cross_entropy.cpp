@@ -10,35 +10,68 @@ namespace ripieno::kernels {
 
 namespace {
 
-// out[c] = scale * exp(x[c] - shift).
+bool is_class(int32_t target, int64_t classes) { return target >= 0 && target < classes; }
+
 template <typename T>
-void scaled_exp(T* out, const T* x, int64_t cols, accumulator_t<T> shift, accumulator_t<T> scale) {
+accumulator_t<T> log_sum_of_exp(const T* logits, int64_t classes) {
+  const auto largest = cpu::row_max(logits, classes);
+  return largest + std::log(cpu::row_sum_of_exp(logits, classes, largest));
+}
+
+// What a row adds to the loss, given the logarithm of its sum.
+template <typename T>
+accumulator_t<T> row_loss(const T* logits, int32_t target, int64_t classes, int32_t ignored,
+                          accumulator_t<T> log_sum) {
   using A = accumulator_t<T>;
+  if (target == ignored) return A(0);
+  if (!is_class(target, classes)) return std::numeric_limits<A>::quiet_NaN();
+  return log_sum - A(logits[target]);
+}
+
+// grad[c] = scale * (exp(logits[c] - log_sum) - [c == target]).   grad may alias logits.
+template <typename T>
+void row_gradient(T* grad, const T* logits, int32_t target, int64_t classes, int32_t ignored,
+                  accumulator_t<T> log_sum, accumulator_t<T> scale) {
+  using A = accumulator_t<T>;
+  if (target == ignored || !is_class(target, classes)) {
+    for (int64_t c = 0; c < classes; ++c) grad[c] = T(A(0));
+    return;
+  }
+  const A at_target = cpu::exp(A(logits[target]) - log_sum) - A(1);
 #pragma omp simd
-  for (int64_t c = 0; c < cols; ++c) out[c] = T(scale * cpu::exp(A(x[c]) - shift));
+  for (int64_t c = 0; c < classes; ++c) grad[c] = T(scale * cpu::exp(A(logits[c]) - log_sum));
+  grad[target] = T(scale * at_target);
 }
 
 }  // namespace
 
 template <typename T>
-void cross_entropy_forward(OnCpu, accumulator_t<T>* loss_sum, accumulator_t<T>* count,
-                           accumulator_t<T>* log_sum_exp, accumulator_t<T>* row_losses,
-                           const T* logits, const int32_t* targets, int64_t rows, int64_t classes,
+void cross_entropy_forward(OnCpu, accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp,
+                           const T* logits, const int32_t* targets, const LogitsShape& shape,
                            int32_t ignored) {
-  using A = accumulator_t<T>;
-  cpu::for_each_row(rows, 8 * classes, [&](int64_t r) {
-    const T* row = logits + r * classes;
-    const A largest = cpu::row_max(row, classes);
-    log_sum_exp[r] = largest + std::log(cpu::row_sum_of_exp(row, classes, largest));
-    const int32_t target = targets[r];
-    if (target == ignored) {
-      row_losses[r] = 0;
-    } else if (target < 0 || target >= classes) {
-      row_losses[r] = std::numeric_limits<A>::quiet_NaN();
-    } else {
-      row_losses[r] = log_sum_exp[r] - A(row[target]);
-    }
+  cpu::for_each_row(shape.rows, 8 * shape.classes, [&](int64_t r) {
+    const T* row = logits + r * shape.stride;
+    const auto log_sum = log_sum_of_exp(row, shape.classes);
+    if (log_sum_exp) log_sum_exp[r] = log_sum;
+    row_losses[r] = row_loss(row, targets[r], shape.classes, ignored, log_sum);
   });
+}
+
+template <typename T>
+void cross_entropy_in_place(OnCpu, accumulator_t<T>* row_losses, T* logits, const int32_t* targets,
+                            const LogitsShape& shape, int32_t ignored, double scale) {
+  cpu::for_each_row(shape.rows, 16 * shape.classes, [&](int64_t r) {
+    T* row = logits + r * shape.stride;
+    const auto log_sum = log_sum_of_exp(row, shape.classes);
+    row_losses[r] = row_loss(row, targets[r], shape.classes, ignored, log_sum);
+    row_gradient(row, row, targets[r], shape.classes, ignored, log_sum,
+                 static_cast<accumulator_t<T>>(scale));
+  });
+}
+
+template <typename A>
+void cross_entropy_sum(OnCpu, A* loss_sum, A* count, const A* row_losses, const int32_t* targets,
+                       int64_t rows, int32_t ignored) {
   double sum = 0;
   int64_t kept = 0;
   for (int64_t r = 0; r < rows; ++r) {
@@ -52,42 +85,44 @@ void cross_entropy_forward(OnCpu, accumulator_t<T>* loss_sum, accumulator_t<T>* 
 template <typename T>
 void cross_entropy_backward(OnCpu, T* grad_logits, const accumulator_t<T>* grad_loss,
                             const T* logits, const int32_t* targets,
-                            const accumulator_t<T>* log_sum_exp, int64_t rows, int64_t classes,
+                            const accumulator_t<T>* log_sum_exp, const LogitsShape& shape,
                             int32_t ignored) {
-  using A = accumulator_t<T>;
-  const A scale = *grad_loss;
-  cpu::for_each_row(rows, 8 * classes, [&](int64_t r) {
-    const T* x = logits + r * classes;
-    T* grad = grad_logits + r * classes;
-    const int32_t target = targets[r];
-    if (target == ignored) {
-      for (int64_t c = 0; c < classes; ++c) grad[c] = T(A(0));
-      return;
-    }
-    const A shift = log_sum_exp[r];
-    const bool known = target >= 0 && target < classes;
-    const A at_target = known ? cpu::exp(A(x[target]) - shift) - A(1) : A(0);
-    scaled_exp(grad, x, classes, shift, scale);
-    if (known) grad[target] = T(scale * at_target);
+  cpu::for_each_row(shape.rows, 8 * shape.classes, [&](int64_t r) {
+    row_gradient(grad_logits + r * shape.stride, logits + r * shape.stride, targets[r],
+                 shape.classes, ignored, log_sum_exp[r], *grad_loss);
   });
 }
 
-template void cross_entropy_forward(OnCpu, float*, float*, float*, float*, const float*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
-template void cross_entropy_forward(OnCpu, double*, double*, double*, double*, const double*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
-template void cross_entropy_forward(OnCpu, float*, float*, float*, float*, const bfloat16*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
-template void cross_entropy_forward(OnCpu, float*, float*, float*, float*, const float16*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
+template void cross_entropy_forward(OnCpu, float*, float*, const float*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+template void cross_entropy_forward(OnCpu, double*, double*, const double*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+template void cross_entropy_forward(OnCpu, float*, float*, const bfloat16*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+template void cross_entropy_forward(OnCpu, float*, float*, const float16*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+
+template void cross_entropy_in_place(OnCpu, float*, float*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+template void cross_entropy_in_place(OnCpu, double*, double*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+template void cross_entropy_in_place(OnCpu, float*, bfloat16*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+template void cross_entropy_in_place(OnCpu, float*, float16*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+
+template void cross_entropy_sum(OnCpu, float*, float*, const float*, const int32_t*, int64_t,
+                                int32_t);
+template void cross_entropy_sum(OnCpu, double*, double*, const double*, const int32_t*, int64_t,
+                                int32_t);
 
 template void cross_entropy_backward(OnCpu, float*, const float*, const float*, const int32_t*,
-                                     const float*, int64_t, int64_t, int32_t);
+                                     const float*, const LogitsShape&, int32_t);
 template void cross_entropy_backward(OnCpu, double*, const double*, const double*, const int32_t*,
-                                     const double*, int64_t, int64_t, int32_t);
+                                     const double*, const LogitsShape&, int32_t);
 template void cross_entropy_backward(OnCpu, bfloat16*, const float*, const bfloat16*,
-                                     const int32_t*, const float*, int64_t, int64_t, int32_t);
+                                     const int32_t*, const float*, const LogitsShape&, int32_t);
 template void cross_entropy_backward(OnCpu, float16*, const float*, const float16*, const int32_t*,
-                                     const float*, int64_t, int64_t, int32_t);
+                                     const float*, const LogitsShape&, int32_t);
 
 }  // namespace ripieno::kernels

@@ -14,30 +14,60 @@ __device__ accumulator_t<T> row_loss(const T* logits, int32_t target, int64_t cl
   return log_sum - cuda::widen(logits[target]);
 }
 
-// One block a row.   logits: (rows, classes)
+// Every thread of the block gets log(sum(exp(logits))).
 template <typename T>
-__global__ void row_losses_kernel(accumulator_t<T>* log_sum_exp, accumulator_t<T>* row_losses,
-                                  const T* logits, const int32_t* targets, int64_t classes,
-                                  int32_t ignored) {
+__device__ accumulator_t<T> log_sum_of_exp(const T* logits, int64_t classes) {
   using A = accumulator_t<T>;
-  const T* const x = logits + blockIdx.x * classes;
-
   A largest = cuda::kLowest<A>;
   for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-    largest = cuda::Max{}(largest, cuda::widen(x[c]));
+    largest = cuda::Max{}(largest, cuda::widen(logits[c]));
   }
   largest = cuda::block_reduce(largest, cuda::Max{});
-
   A sum = 0;
   for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-    sum += std::exp(cuda::widen(x[c]) - largest);
+    sum += std::exp(cuda::widen(logits[c]) - largest);
   }
-  const A log_sum = largest + std::log(cuda::block_reduce(sum, cuda::Sum{}));
+  return largest + std::log(cuda::block_reduce(sum, cuda::Sum{}));
+}
 
-  if (threadIdx.x == 0) {
-    log_sum_exp[blockIdx.x] = log_sum;
-    row_losses[blockIdx.x] = row_loss(x, targets[blockIdx.x], classes, ignored, log_sum);
+// By a block.   grad may alias logits.
+template <typename T>
+__device__ void write_row_gradient(T* grad, const T* logits, int32_t target, int64_t classes,
+                                   int32_t ignored, accumulator_t<T> log_sum,
+                                   accumulator_t<T> scale) {
+  using A = accumulator_t<T>;
+  const bool counts = target != ignored && target >= 0 && target < classes;
+  for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
+    const A probability = std::exp(cuda::widen(logits[c]) - log_sum);
+    const A gradient = scale * (probability - (c == target ? A(1) : A(0)));
+    grad[c] = static_cast<T>(counts ? gradient : A(0));
   }
+}
+
+// One block a row.
+template <typename T>
+__global__ void forward_kernel(accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp,
+                               const T* logits, const int32_t* targets, LogitsShape shape,
+                               int32_t ignored) {
+  const T* const row = logits + blockIdx.x * shape.stride;
+  const accumulator_t<T> log_sum = log_sum_of_exp(row, shape.classes);
+  if (threadIdx.x != 0) return;
+  if (log_sum_exp) log_sum_exp[blockIdx.x] = log_sum;
+  row_losses[blockIdx.x] = row_loss(row, targets[blockIdx.x], shape.classes, ignored, log_sum);
+}
+
+// One block a row.
+template <typename T>
+__global__ void in_place_kernel(accumulator_t<T>* row_losses, T* logits, const int32_t* targets,
+                                LogitsShape shape, int32_t ignored, accumulator_t<T> scale) {
+  T* const row = logits + blockIdx.x * shape.stride;
+  const int32_t target = targets[blockIdx.x];
+  const accumulator_t<T> log_sum = log_sum_of_exp(row, shape.classes);
+  if (threadIdx.x == 0) {
+    row_losses[blockIdx.x] = row_loss(row, target, shape.classes, ignored, log_sum);
+  }
+  __syncthreads();  // the target's logit is about to be overwritten
+  write_row_gradient(row, row, target, shape.classes, ignored, log_sum, scale);
 }
 
 // One block for all.
@@ -57,60 +87,80 @@ __global__ void add_rows_kernel(A* loss_sum, A* count, const A* row_losses, cons
   }
 }
 
-// One block a row.   logits, grad_logits: (rows, classes)
+// One block a row.
 template <typename T>
 __global__ void backward_kernel(T* grad_logits, const accumulator_t<T>* grad_loss, const T* logits,
                                 const int32_t* targets, const accumulator_t<T>* log_sum_exp,
-                                int64_t classes, int32_t ignored) {
-  using A = accumulator_t<T>;
-  const int64_t row = blockIdx.x * classes;
-  const int32_t target = targets[blockIdx.x];
-  const A log_sum = log_sum_exp[blockIdx.x];
-  for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-    const A probability = std::exp(cuda::widen(logits[row + c]) - log_sum);
-    const A gradient = *grad_loss * (probability - (c == target ? A(1) : A(0)));
-    grad_logits[row + c] = static_cast<T>(target == ignored ? A(0) : gradient);
-  }
+                                LogitsShape shape, int32_t ignored) {
+  const int64_t row = blockIdx.x * shape.stride;
+  write_row_gradient(grad_logits + row, logits + row, targets[blockIdx.x], shape.classes, ignored,
+                     log_sum_exp[blockIdx.x], *grad_loss);
 }
 
 }  // namespace
 
 template <typename T>
-void cross_entropy_forward(OnCuda on, accumulator_t<T>* loss_sum, accumulator_t<T>* count,
-                           accumulator_t<T>* log_sum_exp, accumulator_t<T>* row_losses,
-                           const T* logits, const int32_t* targets, int64_t rows, int64_t classes,
+void cross_entropy_forward(OnCuda on, accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp,
+                           const T* logits, const int32_t* targets, const LogitsShape& shape,
                            int32_t ignored) {
-  cuda::launch(row_losses_kernel<T>, cuda::block_each(on, rows), log_sum_exp, row_losses, logits,
-               targets, classes, ignored);
-  cuda::launch(add_rows_kernel<accumulator_t<T>>, cuda::block_each(on, 1), loss_sum, count,
-               row_losses, targets, rows, ignored);
+  cuda::launch(forward_kernel<T>, cuda::block_each(on, shape.rows), row_losses, log_sum_exp, logits,
+               targets, shape, ignored);
+}
+
+template <typename T>
+void cross_entropy_in_place(OnCuda on, accumulator_t<T>* row_losses, T* logits,
+                            const int32_t* targets, const LogitsShape& shape, int32_t ignored,
+                            double scale) {
+  cuda::launch(in_place_kernel<T>, cuda::block_each(on, shape.rows), row_losses, logits, targets,
+               shape, ignored, scale);
+}
+
+template <typename A>
+void cross_entropy_sum(OnCuda on, A* loss_sum, A* count, const A* row_losses,
+                       const int32_t* targets, int64_t rows, int32_t ignored) {
+  cuda::launch(add_rows_kernel<A>, cuda::block_each(on, 1), loss_sum, count, row_losses, targets,
+               rows, ignored);
 }
 
 template <typename T>
 void cross_entropy_backward(OnCuda on, T* grad_logits, const accumulator_t<T>* grad_loss,
                             const T* logits, const int32_t* targets,
-                            const accumulator_t<T>* log_sum_exp, int64_t rows, int64_t classes,
+                            const accumulator_t<T>* log_sum_exp, const LogitsShape& shape,
                             int32_t ignored) {
-  cuda::launch(backward_kernel<T>, cuda::block_each(on, rows), grad_logits, grad_loss, logits,
-               targets, log_sum_exp, classes, ignored);
+  cuda::launch(backward_kernel<T>, cuda::block_each(on, shape.rows), grad_logits, grad_loss, logits,
+               targets, log_sum_exp, shape, ignored);
 }
 
-template void cross_entropy_forward(OnCuda, float*, float*, float*, float*, const float*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
-template void cross_entropy_forward(OnCuda, double*, double*, double*, double*, const double*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
-template void cross_entropy_forward(OnCuda, float*, float*, float*, float*, const bfloat16*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
-template void cross_entropy_forward(OnCuda, float*, float*, float*, float*, const float16*,
-                                    const int32_t*, int64_t, int64_t, int32_t);
+template void cross_entropy_forward(OnCuda, float*, float*, const float*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+template void cross_entropy_forward(OnCuda, double*, double*, const double*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+template void cross_entropy_forward(OnCuda, float*, float*, const bfloat16*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+template void cross_entropy_forward(OnCuda, float*, float*, const float16*, const int32_t*,
+                                    const LogitsShape&, int32_t);
+
+template void cross_entropy_in_place(OnCuda, float*, float*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+template void cross_entropy_in_place(OnCuda, double*, double*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+template void cross_entropy_in_place(OnCuda, float*, bfloat16*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+template void cross_entropy_in_place(OnCuda, float*, float16*, const int32_t*, const LogitsShape&,
+                                     int32_t, double);
+
+template void cross_entropy_sum(OnCuda, float*, float*, const float*, const int32_t*, int64_t,
+                                int32_t);
+template void cross_entropy_sum(OnCuda, double*, double*, const double*, const int32_t*, int64_t,
+                                int32_t);
 
 template void cross_entropy_backward(OnCuda, float*, const float*, const float*, const int32_t*,
-                                     const float*, int64_t, int64_t, int32_t);
+                                     const float*, const LogitsShape&, int32_t);
 template void cross_entropy_backward(OnCuda, double*, const double*, const double*, const int32_t*,
-                                     const double*, int64_t, int64_t, int32_t);
+                                     const double*, const LogitsShape&, int32_t);
 template void cross_entropy_backward(OnCuda, bfloat16*, const float*, const bfloat16*,
-                                     const int32_t*, const float*, int64_t, int64_t, int32_t);
+                                     const int32_t*, const float*, const LogitsShape&, int32_t);
 template void cross_entropy_backward(OnCuda, float16*, const float*, const float16*, const int32_t*,
-                                     const float*, int64_t, int64_t, int32_t);
+                                     const float*, const LogitsShape&, int32_t);
 
 }  // namespace ripieno::kernels

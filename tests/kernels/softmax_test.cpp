@@ -1,7 +1,6 @@
 #include "ripieno/kernels/softmax.h"
 
 #include "kernels/values.h"
-#include "ripieno/kernels/cross_entropy.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -71,70 +70,6 @@ TEST(Softmax, IsFiniteForLargeLogitsAndNanForNan) {
   softmax_forward(OnCpu{}, out, in, 2, 3, false);
   EXPECT_EQ(std::vector<float>(out, out + 3), (std::vector<float>{1, 0, 0}));
   for (int i = 3; i < 6; ++i) EXPECT_TRUE(std::isnan(out[i]));
-}
-
-template <typename T>
-class CrossEntropy : public testing::Test {
- public:
-  using A = accumulator_t<T>;
-  static constexpr int64_t kRows = 5;
-  const std::vector<int32_t> targets{3, -1, 0, 30, 7};  // -1 is ignored below
-
-  A loss = 0, count = 0;
-  std::vector<A> log_sum_exp = std::vector<A>(kRows), row_losses = std::vector<A>(kRows);
-
-  void forward(const std::vector<T>& logits, int64_t classes, const std::vector<int32_t>& of) {
-    cross_entropy_forward(OnCpu{}, &loss, &count, log_sum_exp.data(), row_losses.data(),
-                          logits.data(), of.data(), kRows, classes, -1);
-  }
-};
-TYPED_TEST_SUITE(CrossEntropy, Floats);
-
-TYPED_TEST(CrossEntropy, IsASumAndACountOfTheRowsThatAreNotIgnored) {
-  for (const int64_t classes : {31, 32, 33, 1001}) {
-    const auto logits = random_values<TypeParam>(this->kRows * classes, 1, -4, 4);
-    const auto expected = reference_rows(to_doubles(logits), classes, true);
-    double sum = 0;
-    for (int64_t r = 0; r < this->kRows; ++r) {
-      if (this->targets[r] >= 0) sum -= expected[r * classes + this->targets[r]];
-    }
-    this->forward(logits, classes, this->targets);
-    EXPECT_NEAR(static_cast<double>(this->loss), sum, 1e-5);
-    EXPECT_EQ(this->count, 4);
-  }
-}
-
-TYPED_TEST(CrossEntropy, BackwardIsProbabilitiesLessTheTarget) {
-  for (const int64_t classes : {31, 32, 33, 1001}) {
-    auto logits = random_values<TypeParam>(this->kRows * classes, 1, -4, 4);
-    const auto probabilities = reference_rows(to_doubles(logits), classes, false);
-    this->forward(logits, classes, this->targets);
-    std::vector<double> expected;
-    for (int64_t i = 0; i < this->kRows * classes; ++i) {
-      const int32_t target = this->targets[i / classes];
-      const double hit = i % classes == target ? 1.0 : 0.0;
-      expected.push_back(target < 0 ? 0.0 : 0.5 * (probabilities[i] - hit));
-    }
-    const accumulator_t<TypeParam> grad_loss = 0.5;
-    cross_entropy_backward(OnCpu{}, logits.data(), &grad_loss, logits.data(), this->targets.data(),
-                           this->log_sum_exp.data(), this->kRows, classes, -1);
-    expect_close(logits, expected);
-  }
-}
-
-TYPED_TEST(CrossEntropy, OfATargetOutOfRangeIsNan) {
-  const auto logits = random_values<TypeParam>(this->kRows * 31, 1);
-  this->forward(logits, 31, {3, -1, 0, 31, 7});
-  EXPECT_TRUE(std::isnan(this->loss));
-  this->forward(logits, 31, {3, -1, 0, -2, 7});
-  EXPECT_TRUE(std::isnan(this->loss));
-}
-
-TYPED_TEST(CrossEntropy, OfOnlyIgnoredRowsIsZeroOfZero) {
-  const auto logits = random_values<TypeParam>(this->kRows * 31, 1);
-  this->forward(logits, 31, std::vector<int32_t>(this->kRows, -1));
-  EXPECT_EQ(this->loss, 0);
-  EXPECT_EQ(this->count, 0);
 }
 
 }  // namespace

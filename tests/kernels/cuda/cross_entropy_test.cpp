@@ -5,6 +5,8 @@
 namespace ripieno::testing {
 namespace {
 
+using kernels::LogitsShape;
+
 class CrossEntropy : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, CrossEntropy, device_runs(), run_name);
 
@@ -12,69 +14,115 @@ constexpr int32_t kIgnored = -100;
 
 template <typename T>
 struct Batch {
-  int64_t rows, classes;
-  Both<T> logits = some_numbers<T>(rows * classes, 1, -6, 6);
-  Both<int32_t> targets = some_ids(rows, 2, 0, static_cast<int32_t>(classes) - 1);
-  Both<accumulator_t<T>> loss{accumulator_t<T>(0)}, count{accumulator_t<T>(0)};
-  Both<accumulator_t<T>> log_sum_exp = Both<accumulator_t<T>>(rows);
-  Both<accumulator_t<T>> row_losses = Both<accumulator_t<T>>(rows);
+  LogitsShape shape;
+  Both<T> logits = some_numbers<T>(shape.rows * shape.stride, 1, -6, 6);
+  Both<int32_t> targets = some_ids(shape.rows, 2, 0, static_cast<int32_t>(shape.classes) - 1);
+  Both<accumulator_t<T>> log_sum_exp = Both<accumulator_t<T>>(shape.rows);
+  Both<accumulator_t<T>> row_losses = Both<accumulator_t<T>>(shape.rows);
 
-  Batch(int64_t rows_, int64_t classes_) : rows(rows_), classes(classes_) {
+  Batch(int64_t rows, int64_t classes, int64_t gap = 0) : shape{rows, classes, classes + gap} {
     for (int64_t r = 1; r < rows; r += 3) targets.host()[r] = kIgnored;
     targets.update_device();
   }
   void forward() {
     on_both([&](auto place, auto at) {
-      kernels::cross_entropy_forward(place, at(loss), at(count), at(log_sum_exp), at(row_losses),
-                                     at(logits), at(targets), rows, classes, kIgnored);
+      kernels::cross_entropy_forward(place, at(row_losses), at(log_sum_exp), at(logits),
+                                     at(targets), shape, kIgnored);
+    });
+  }
+  void in_place() {
+    on_both([&](auto place, auto at) {
+      kernels::cross_entropy_in_place(place, at(row_losses), at(logits), at(targets), shape,
+                                      kIgnored, 4.0);
     });
   }
 };
 
+constexpr int64_t kClasses[] = {1, 31, 32, 33, 1001, 4096};
+
 TEST_P(CrossEntropy, ForwardAgreesWithTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {
-    for (const int64_t classes : kSizes) {
+    for (const int64_t classes : kClasses) {
       Batch<T> batch(9, classes);
       batch.forward();
-      expect_agreement(batch.loss);
-      expect_same_bits(batch.count);
+      expect_agreement(batch.row_losses);
       expect_agreement(batch.log_sum_exp);
     }
   });
 }
 
-TEST_P(CrossEntropy, AddsUpMoreRowsThanABlockHasThreads) {
-  Batch<float> batch(1001, 3);
-  batch.forward();
-  expect_agreement(batch.loss);
-  expect_same_bits(batch.count);
+TEST_P(CrossEntropy, ForwardWritesNoSumsThatNobodyWants) {
+  Batch<float> batch(9, 33);
+  on_both([&](auto place, auto at) {
+    kernels::cross_entropy_forward(place, at(batch.row_losses), static_cast<float*>(nullptr),
+                                   at(batch.logits), at(batch.targets), batch.shape, kIgnored);
+  });
+  expect_agreement(batch.row_losses);
 }
 
-TEST_P(CrossEntropy, OfATargetOutsideTheClassesIsNan) {
+TEST_P(CrossEntropy, AddsUpMoreRowsThanABlockHasThreads) {
+  for (const int64_t rows : {0, 1, 1001}) {
+    Both<float> row_losses = some_numbers<float>(rows, 1), sum{0.0f}, count{0.0f};
+    Both<int32_t> targets = some_ids(rows, 2, 0, 3);
+    on_both([&](auto place, auto at) {
+      kernels::cross_entropy_sum(place, at(sum), at(count), at(row_losses), at(targets), rows, 2);
+    });
+    expect_agreement(sum);
+    expect_same_bits(count);
+  }
+}
+
+TEST_P(CrossEntropy, OfATargetOutsideTheClassesIsNanAndHasNoGradient) {
   for (const int32_t wrong : {-1, 5}) {
     Batch<float> batch(4, 5);
     batch.targets.host()[2] = wrong;
     batch.targets.update_device();
-    batch.forward();
-    EXPECT_TRUE(std::isnan(batch.loss.from_device()[0]));
-    expect_same_bits(batch.count);
+    batch.in_place();
+    EXPECT_TRUE(std::isnan(batch.row_losses.from_device()[2]));
+    expect_agreement(batch.row_losses);
+    expect_agreement(batch.logits);
   }
 }
 
 TEST_P(CrossEntropy, BackwardAgreesWithTheCpuWhereItOverwritesTheLogits) {
   for_each_float_type([]<typename T>(Type<T>) {
-    for (const int64_t classes : kSizes) {
+    for (const int64_t classes : kClasses) {
       Batch<T> batch(9, classes);
       batch.forward();
       Both<accumulator_t<T>> grad_loss{accumulator_t<T>(0.5f)};
       on_both([&](auto place, auto at) {
         kernels::cross_entropy_backward(place, at(batch.logits), at(grad_loss), at(batch.logits),
-                                        at(batch.targets), at(batch.log_sum_exp), batch.rows,
-                                        classes, kIgnored);
+                                        at(batch.targets), at(batch.log_sum_exp), batch.shape,
+                                        kIgnored);
       });
       expect_agreement(batch.logits);
     }
   });
+}
+
+TEST_P(CrossEntropy, InPlaceAgreesWithTheCpuAndLeavesTheGaps) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const int64_t classes : kClasses) {
+      for (const int64_t gap : {int64_t{0}, 64 - classes % 64, int64_t{3}}) {
+        Batch<T> batch(9, classes, gap);
+        batch.in_place();
+        expect_agreement(batch.row_losses);
+        expect_agreement(batch.logits);
+      }
+    }
+  });
+}
+
+TEST_P(CrossEntropy, OfLogitsThatAreNotFiniteIsAsOnTheCpu) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float odd : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
+    Batch<float> batch(4, 33);
+    batch.logits.host()[5] = odd;
+    batch.logits.update_device();
+    batch.in_place();
+    expect_agreement(batch.row_losses);
+    expect_agreement(batch.logits);
+  }
 }
 
 }  // namespace
