@@ -1,201 +1,293 @@
-#include "ripieno/kernels/attention.h"
-#include "ripieno/kernels/cuda/device.cuh"
+#include <cstdint>
+#include <type_traits>
 
+#include "ripieno/kernels/attention.h"
+#include "ripieno/kernels/cuda/attention_tile.cuh"
+
+// FlashAttention-2 (Dao, arXiv 2307.08691) without tensor cores. A block works on one tile of
+// queries (or, for the gradients of keys and values, of keys) of one head, and streams the tiles of
+// the other side through shared memory. What it adds up is a slice of the head's channels, one or
+// two tiles wide; a wider head is done by more blocks, each of which computes the scores.
 namespace ripieno::kernels {
 namespace {
 
-// A warp works on one query (or, for the gradients of keys and values, on one key) of one head, and
-// takes the other side 32 at a time, a lane each. What it adds up is as wide as a head: each lane
-// holds every 32nd channel of a slice, and what is wider than a slice is done by more warps.
-constexpr int kChannelsPerLane = 8;
-constexpr int kSlice = kChannelsPerLane * cuda::kWarpSize;
+using cuda::kTile;
+using cuda::kVectorSize;
+using cuda::Matrix;
+using cuda::Part;
+using cuda::Tile;
 
-// What a warp works on.
+// What a block works on.
 struct Work {
-  int64_t batch = 0, head = 0, time = 0;
-  int64_t first_channel = 0;  // of the slice
-  bool any = false;
+  int64_t strided, dense;  // where the head begins, in q, k, v and in out
+  int64_t statistic;       // and in what is kept for each query
+  int first;               // row of the tile: a time
+  int channel;             // the slice's first
 };
 
-__device__ Work work_of_warp(const AttentionShape& shape) {
-  const int64_t slices = cuda::ceil_divide(shape.head_size, kSlice);
-  int64_t rest = cuda::global_warp();
-  Work work;
-  work.first_channel = rest % slices * kSlice;
+// The last tiles of queries, or the first of keys, have the most to do: they come first.
+template <typename A>
+__device__ Work work_of_block(const AttentionShape& shape, int slice, bool last_first) {
+  const int64_t slices = cuda::ceil_divide(shape.head_size, slice * kTile<A>);
+  const int64_t tiles = cuda::ceil_divide(shape.time, kTile<A>);
+  int64_t rest = blockIdx.x;
+  const int channel = static_cast<int>(rest % slices) * slice * kTile<A>;
   rest /= slices;
-  work.time = rest % shape.time;
-  rest /= shape.time;
-  work.head = rest % shape.heads;
-  work.batch = rest / shape.heads;
-  work.any = work.batch < shape.batch;
-  return work;
+  const int tile = static_cast<int>(last_first ? tiles - 1 - rest % tiles : rest % tiles);
+  rest /= tiles;
+  const int64_t head = rest % shape.heads, batch = rest / shape.heads;
+  return {batch * shape.qkv_batch_stride + head * shape.head_size,
+          (batch * shape.time * shape.heads + head) * shape.head_size, rest * shape.time,
+          tile * kTile<A>, channel};
 }
 
-cuda::LaunchShape warp_each_time(OnCuda on, const AttentionShape& shape) {
-  const int64_t slices = cuda::ceil_divide(shape.head_size, kSlice);
-  return cuda::warp_each(on, shape.batch * shape.heads * shape.time * slices);
-}
-
-// The head of a work in q, k or v at one time, in out, and in what is kept per (batch, head, time).
-__device__ int64_t strided_at(const AttentionShape& shape, const Work& work, int64_t time) {
-  return work.batch * shape.qkv_batch_stride + time * shape.qkv_time_stride +
-         work.head * shape.head_size;
-}
-__device__ int64_t dense_at(const AttentionShape& shape, const Work& work, int64_t time) {
-  return ((work.batch * shape.time + time) * shape.heads + work.head) * shape.head_size;
-}
-__device__ int64_t statistic_at(const AttentionShape& shape, const Work& work, int64_t time) {
-  return (work.batch * shape.heads + work.head) * shape.time + time;
-}
-
+// What is read, and whether it can be read 16 bytes at once.
 template <typename T>
-__device__ accumulator_t<T> dot(const T* a, const T* b, int64_t size) {
-  accumulator_t<T> sum = 0;
-  for (int64_t d = 0; d < size; ++d) sum += cuda::widen(a[d]) * cuda::widen(b[d]);
+struct Inputs {
+  const T *q, *k, *v, *grad_out;
+  const accumulator_t<T>*log_sum_exp, *products;
+  AttentionShape shape;
+  bool wide;
+
+  template <typename U>
+  __device__ Matrix<U> strided(U* data, const Work& work) const {
+    return {data + work.strided, static_cast<int>(shape.qkv_time_stride), time(), head_size(),
+            wide};
+  }
+  template <typename U>
+  __device__ Matrix<U> dense(U* data, const Work& work) const {
+    return {data + work.dense, static_cast<int>(shape.heads) * head_size(), time(), head_size(),
+            wide};
+  }
+  __device__ int time() const { return static_cast<int>(shape.time); }
+  __device__ int head_size() const { return static_cast<int>(shape.head_size); }
+};
+
+// The product of the rows of a and b, over all channels.
+template <typename T, typename A>
+__device__ Part<A> product_of_rows(Tile<A>& left, Tile<A>& right, const Matrix<const T>& a,
+                                   const Matrix<const T>& b) {
+  Part<A> sum;
+  for (int channel = 0; channel < a.columns; channel += kTile<A>) {
+    __syncthreads();  // the tiles may still be read
+    cuda::load_tile(left, a.from(0, channel));
+    cuda::load_tile(right, b.from(0, channel));
+    __syncthreads();
+    cuda::add_product_of_rows(sum, left, right);
+  }
   return sum;
 }
 
-// A slice of a head, spread over the lanes of a warp.
-template <typename T>
-struct Slice {
-  using A = accumulator_t<T>;
-  A values[kChannelsPerLane] = {};
-  int64_t first_channel, head_size;
+// sums += the product that `part` is of, times the rows of b.
+template <typename T, typename A, int kSlice>
+__device__ void add_products(Part<A> (&sums)[kSlice], Tile<A>& left, Tile<A>& right,
+                             const Part<A>& part, const Matrix<const T>& b) {
+  cuda::unrolled<kSlice>([&](int i) {
+    __syncthreads();  // the tiles may still be read
+    if (i == 0) cuda::store_product_of_rows(left, part);
+    cuda::load_tile(right, b.from(0, i * kTile<A>));
+    __syncthreads();
+    cuda::add_product(sums[i], left, right);
+  });
+}
 
-  __device__ Slice(const Work& work, const AttentionShape& shape)
-      : first_channel(work.first_channel + cuda::lane()), head_size(shape.head_size) {}
+template <typename T, typename A, int kSlice>
+__device__ void store_slice(const Matrix<T>& to, const Part<A> (&sums)[kSlice],
+                            const A (&factors)[kVectorSize<A>]) {
+  cuda::unrolled<kSlice>(
+      [&](int i) { cuda::store_product(to.from(0, i * kTile<A>), sums[i], factors); });
+}
 
-  __device__ void add(A factor, const T* head) {
-    for (int j = 0; j < kChannelsPerLane; ++j) {
-      const int64_t channel = first_channel + j * cuda::kWarpSize;
-      if (channel < head_size) values[j] += factor * cuda::widen(head[channel]);
-    }
+// Of element (i, j) of a part of a product of rows.
+__device__ int row_of(int first, int i) { return first + cuda::thread_y() + cuda::kSide * i; }
+__device__ int column_of(int first, int j) { return first + cuda::thread_x() + cuda::kSide * j; }
+
+// What the softmax of the rows of a part knows so far: totals are of exp(score - largest).
+template <typename A>
+struct Softmax {
+  A largest[kVectorSize<A>], total[kVectorSize<A>];
+
+  __device__ Softmax() {
+    for (int i = 0; i < kVectorSize<A>; ++i) largest[i] = cuda::kLowest<A>, total[i] = 0;
   }
-  __device__ void scale(A factor) {
-    for (A& value : values) value *= factor;
-  }
-  __device__ void store(T* head) const {
-    for (int j = 0; j < kChannelsPerLane; ++j) {
-      const int64_t channel = first_channel + j * cuda::kWarpSize;
-      if (channel < head_size) head[channel] = static_cast<T>(values[j]);
+
+  // Scores become exponentials; returns in `corrections` what earlier sums are to be multiplied by.
+  __device__ void add(Part<A>& scores, A (&corrections)[kVectorSize<A>]) {
+    for (int i = 0; i < kVectorSize<A>; ++i) {
+      A larger = largest[i];
+      for (const A score : scores.values[i]) larger = cuda::Max{}(larger, score);
+      larger = cuda::reduce_over_x(larger, cuda::Max{});
+      A sum = 0;
+      for (A& score : scores.values[i]) {
+        score = std::exp(score - larger);
+        sum += score;
+      }
+      corrections[i] = std::exp(largest[i] - larger);
+      total[i] = total[i] * corrections[i] + cuda::reduce_over_x(sum, cuda::Sum{});
+      largest[i] = larger;
     }
   }
 };
 
-// One warp a query.
-template <typename T>
-__global__ void forward_kernel(T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
-                               const T* v, AttentionShape shape) {
+// One block a tile of queries.
+template <typename T, int kSlice>
+__global__ void __launch_bounds__(cuda::kBlockSize, 2)
+    forward_kernel(T* out, accumulator_t<T>* log_sum_exp, Inputs<T> in) {
   using A = accumulator_t<T>;
-  const Work work = work_of_warp(shape);
-  if (!work.any) return;
-  const T* const query = q + strided_at(shape, work, work.time);
+  Tile<A>& left = cuda::block_shared<Tile<A>, 0>();
+  Tile<A>& right = cuda::block_shared<Tile<A>, 1>();
+  const Work work = work_of_block<A>(in.shape, kSlice, true);
+  const auto queries = in.strided(in.q, work).from(work.first, 0);
+  const auto keys = in.strided(in.k, work), values = in.strided(in.v, work);
 
-  Slice<T> sum(work, shape);  // of exp(score - largest) v
-  A largest = cuda::kLowest<A>, total = 0;
-  for (int64_t first = 0; first <= work.time; first += cuda::kWarpSize) {
-    const int64_t time = first + cuda::lane();
-    const bool seen = time <= work.time;
-    const T* const key = k + strided_at(shape, work, seen ? time : 0);
-    const A score = seen ? A(shape.scale) * dot(query, key, shape.head_size) : cuda::kLowest<A>;
-    const A larger = cuda::Max{}(largest, cuda::warp_reduce(score, cuda::Max{}));
-    const A weight = std::exp(score - larger);
-    const A correction = std::exp(largest - larger);
-    largest = larger;
-    total = total * correction + cuda::warp_reduce(weight, cuda::Sum{});
-    sum.scale(correction);
-    for (int other = 0; other < cuda::kWarpSize && first + other <= work.time; ++other) {
-      sum.add(__shfl_sync(cuda::kWholeWarp, weight, other),
-              v + strided_at(shape, work, first + other));
+  Softmax<A> softmax;
+  Part<A> sums[kSlice];
+  A factors[kVectorSize<A>];
+  for (int first = 0; first <= work.first; first += kTile<A>) {
+    Part<A> scores = product_of_rows(left, right, queries, keys.from(first, 0));
+    for (int i = 0; i < kVectorSize<A>; ++i) {
+      for (int j = 0; j < kVectorSize<A>; ++j) {
+        const bool seen = column_of(first, j) <= row_of(work.first, i);
+        scores.values[i][j] = seen ? scores.values[i][j] * A(in.shape.scale) : cuda::kLowest<A>;
+      }
     }
+    softmax.add(scores, factors);
+    for (Part<A>& sum : sums) {
+      for (int i = 0; i < kVectorSize<A>; ++i) {
+        for (A& value : sum.values[i]) value *= factors[i];
+      }
+    }
+    add_products(sums, left, right, scores, values.from(first, work.channel));
   }
-  sum.scale(A(1) / total);
-  sum.store(out + dense_at(shape, work, work.time));
-  if (work.first_channel == 0 && cuda::lane() == 0) {
-    log_sum_exp[statistic_at(shape, work, work.time)] = largest + std::log(total);
+
+  for (int i = 0; i < kVectorSize<A>; ++i) factors[i] = A(1) / softmax.total[i];
+  store_slice(in.dense(out, work).from(work.first, work.channel), sums, factors);
+  if (work.channel > 0 || cuda::thread_x() > 0) return;
+  for (int i = 0; i < kVectorSize<A>; ++i) {
+    const int time = row_of(work.first, i);
+    if (time >= in.time()) continue;
+    log_sum_exp[work.statistic + time] = softmax.largest[i] + std::log(softmax.total[i]);
   }
 }
 
-// One thread a query.   products = grad_out . out: (batch, heads, time)
+// One warp a query.   products = grad_out . out: (batch, heads, time)
 template <typename T>
 __global__ void multiply_out_kernel(accumulator_t<T>* products, const T* grad_out, const T* out,
                                     AttentionShape shape) {
-  const int64_t i = cuda::global_thread();
-  if (i >= shape.batch * shape.heads * shape.time) return;
-  Work work;
-  work.time = i % shape.time;
-  work.head = i / shape.time % shape.heads;
-  work.batch = i / shape.time / shape.heads;
-  const int64_t at = dense_at(shape, work, work.time);
-  products[i] = dot(grad_out + at, out + at, shape.head_size);
+  const int64_t row = cuda::global_warp();  // of (batch, time, heads)
+  if (row >= shape.batch * shape.time * shape.heads) return;
+  accumulator_t<T> sum = 0;
+  for (int64_t d = cuda::lane(); d < shape.head_size; d += cuda::kWarpSize) {
+    const int64_t at = row * shape.head_size + d;
+    sum += cuda::widen(grad_out[at]) * cuda::widen(out[at]);
+  }
+  sum = cuda::warp_reduce(sum, cuda::Sum{});
+  if (cuda::lane() > 0) return;
+  const int64_t head = row % shape.heads, time = row / shape.heads % shape.time;
+  const int64_t batch = row / shape.heads / shape.time;
+  products[(batch * shape.heads + head) * shape.time + time] = sum;
 }
 
-// What a pair of a query and a key adds to the gradients.
+// A score becomes its probability, and the probability's gradient the score's.
+template <typename T, typename A>
+__device__ void differentiate(A& score, A& gradient, const Inputs<T>& in, const Work& work,
+                              int query, int key) {
+  const bool seen = key <= query && query < in.time();
+  const A log_sum_exp = seen ? in.log_sum_exp[work.statistic + query] : A(0);
+  const A product = seen ? in.products[work.statistic + query] : A(0);
+  score = seen ? std::exp(score * A(in.shape.scale) - log_sum_exp) : A(0);
+  gradient = seen ? score * (gradient - product) * A(in.shape.scale) : A(0);
+}
+
 template <typename A>
-struct Pair {
-  A probability = 0, score_gradient = 0;
-};
-
-template <typename T>
-struct Backward {
-  using A = accumulator_t<T>;
-  const T *grad_out, *q, *k, *v;
-  const A *log_sum_exp, *products;
-  AttentionShape shape;
-
-  __device__ Pair<A> pair(const Work& work, int64_t query_time, int64_t key_time) const {
-    const T* const key = k + strided_at(shape, work, key_time);
-    const T* const value = v + strided_at(shape, work, key_time);
-    const T* const query = q + strided_at(shape, work, query_time);
-    const T* const gradient = grad_out + dense_at(shape, work, query_time);
-    const int64_t statistic = statistic_at(shape, work, query_time);
-    const A score = A(shape.scale) * dot(query, key, shape.head_size);
-    const A probability = std::exp(score - log_sum_exp[statistic]);
-    const A change = dot(gradient, value, shape.head_size) - products[statistic];
-    return {probability, probability * change * A(shape.scale)};
-  }
-};
-
-// One warp a query.
-template <typename T>
-__global__ void query_gradient_kernel(T* grad_q, Backward<T> backward) {
-  const AttentionShape& shape = backward.shape;
-  const Work work = work_of_warp(shape);
-  if (!work.any) return;
-  Slice<T> sum(work, shape);
-  for (int64_t first = 0; first <= work.time; first += cuda::kWarpSize) {
-    const int64_t time = first + cuda::lane();
-    Pair<accumulator_t<T>> mine;
-    if (time <= work.time) mine = backward.pair(work, work.time, time);
-    for (int other = 0; other < cuda::kWarpSize && first + other <= work.time; ++other) {
-      sum.add(__shfl_sync(cuda::kWholeWarp, mine.score_gradient, other),
-              backward.k + strided_at(shape, work, first + other));
-    }
-  }
-  sum.store(grad_q + strided_at(shape, work, work.time));
+__device__ void set_to_one(A (&factors)[kVectorSize<A>]) {
+  for (A& factor : factors) factor = 1;
 }
 
-// One warp a key.
-template <typename T>
-__global__ void key_value_gradient_kernel(T* grad_k, T* grad_v, Backward<T> backward) {
-  const AttentionShape& shape = backward.shape;
-  const Work work = work_of_warp(shape);
-  if (!work.any) return;
-  Slice<T> key_sum(work, shape), value_sum(work, shape);
-  for (int64_t first = work.time; first < shape.time; first += cuda::kWarpSize) {
-    const int64_t time = first + cuda::lane();
-    Pair<accumulator_t<T>> mine;
-    if (time < shape.time) mine = backward.pair(work, time, work.time);
-    for (int other = 0; other < cuda::kWarpSize && first + other < shape.time; ++other) {
-      const int64_t query_time = first + other;
-      key_sum.add(__shfl_sync(cuda::kWholeWarp, mine.score_gradient, other),
-                  backward.q + strided_at(shape, work, query_time));
-      value_sum.add(__shfl_sync(cuda::kWholeWarp, mine.probability, other),
-                    backward.grad_out + dense_at(shape, work, query_time));
+// One block a tile of queries.
+template <typename T, int kSlice>
+__global__ void __launch_bounds__(cuda::kBlockSize, kSlice == 1 ? 2 : 1)
+    query_gradient_kernel(T* grad_q, Inputs<T> in) {
+  using A = accumulator_t<T>;
+  Tile<A>& left = cuda::block_shared<Tile<A>, 0>();
+  Tile<A>& right = cuda::block_shared<Tile<A>, 1>();
+  const Work work = work_of_block<A>(in.shape, kSlice, true);
+  const auto queries = in.strided(in.q, work).from(work.first, 0);
+  const auto grad_out = in.dense(in.grad_out, work).from(work.first, 0);
+  const auto keys = in.strided(in.k, work), values = in.strided(in.v, work);
+
+  Part<A> sums[kSlice];
+  for (int first = 0; first <= work.first; first += kTile<A>) {
+    Part<A> scores = product_of_rows(left, right, queries, keys.from(first, 0));
+    Part<A> gradients = product_of_rows(left, right, grad_out, values.from(first, 0));
+    for (int i = 0; i < kVectorSize<A>; ++i) {
+      for (int j = 0; j < kVectorSize<A>; ++j) {
+        differentiate(scores.values[i][j], gradients.values[i][j], in, work, row_of(work.first, i),
+                      column_of(first, j));
+      }
     }
+    add_products(sums, left, right, gradients, keys.from(first, work.channel));
   }
-  key_sum.store(grad_k + strided_at(shape, work, work.time));
-  value_sum.store(grad_v + strided_at(shape, work, work.time));
+  A ones[kVectorSize<A>];
+  set_to_one(ones);
+  store_slice(in.strided(grad_q, work).from(work.first, work.channel), sums, ones);
+}
+
+// A processor has registers for two blocks of this kernel if they are like these.
+template <typename T, int kSlice>
+constexpr int kKeyValueBlocks = kSlice == 1 && std::is_same_v<T, float> ? 2 : 1;
+
+// One block a tile of keys.
+template <typename T, int kSlice>
+__global__ void __launch_bounds__(cuda::kBlockSize, kKeyValueBlocks<T, kSlice>)
+    key_value_gradient_kernel(T* grad_k, T* grad_v, Inputs<T> in) {
+  using A = accumulator_t<T>;
+  Tile<A>& left = cuda::block_shared<Tile<A>, 0>();
+  Tile<A>& right = cuda::block_shared<Tile<A>, 1>();
+  const Work work = work_of_block<A>(in.shape, kSlice, false);
+  const auto keys = in.strided(in.k, work).from(work.first, 0);
+  const auto values = in.strided(in.v, work).from(work.first, 0);
+  const auto queries = in.strided(in.q, work), grad_out = in.dense(in.grad_out, work);
+
+  Part<A> key_sums[kSlice], value_sums[kSlice];
+  for (int first = work.first; first < in.time(); first += kTile<A>) {
+    Part<A> scores = product_of_rows(left, right, keys, queries.from(first, 0));
+    Part<A> gradients = product_of_rows(left, right, values, grad_out.from(first, 0));
+    for (int i = 0; i < kVectorSize<A>; ++i) {
+      for (int j = 0; j < kVectorSize<A>; ++j) {
+        differentiate(scores.values[i][j], gradients.values[i][j], in, work, column_of(first, j),
+                      row_of(work.first, i));
+      }
+    }
+    add_products(value_sums, left, right, scores, grad_out.from(first, work.channel));
+    add_products(key_sums, left, right, gradients, queries.from(first, work.channel));
+  }
+  A ones[kVectorSize<A>];
+  set_to_one(ones);
+  store_slice(in.strided(grad_k, work).from(work.first, work.channel), key_sums, ones);
+  store_slice(in.strided(grad_v, work).from(work.first, work.channel), value_sums, ones);
+}
+
+template <typename T>
+bool rows_are_aligned(const AttentionShape& shape) {
+  return shape.head_size % kVectorSize<T> == 0 && shape.qkv_time_stride % kVectorSize<T> == 0 &&
+         shape.qkv_batch_stride % kVectorSize<T> == 0;
+}
+
+// Calls body(number of tiles in a slice, launch shape).
+template <typename T, typename Body>
+void for_slices(OnCuda on, const AttentionShape& shape, Body body) {
+  using A = accumulator_t<T>;
+  const auto call = [&](auto slice) {
+    const int64_t tiles = cuda::ceil_divide(shape.time, kTile<A>);
+    const int64_t slices = cuda::ceil_divide(shape.head_size, slice() * kTile<A>);
+    body(slice, cuda::block_each(on, shape.batch * shape.heads * tiles * slices));
+  };
+  if (shape.head_size <= kTile<A>) {
+    call(std::integral_constant<int, 1>{});
+  } else {
+    call(std::integral_constant<int, 2>{});
+  }
 }
 
 }  // namespace
@@ -203,19 +295,26 @@ __global__ void key_value_gradient_kernel(T* grad_k, T* grad_v, Backward<T> back
 template <typename T>
 void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
                        const T* v, const AttentionShape& shape) {
-  cuda::launch(forward_kernel<T>, warp_each_time(on, shape), out, log_sum_exp, q, k, v, shape);
+  const bool wide = rows_are_aligned<T>(shape) && cuda::is_aligned(out, q, k, v);
+  const Inputs<T> in{q, k, v, nullptr, nullptr, nullptr, shape, wide};
+  for_slices<T>(on, shape, [&](auto slice, const cuda::LaunchShape& launch) {
+    cuda::launch(forward_kernel<T, slice()>, launch, out, log_sum_exp, in);
+  });
 }
 
 template <typename T>
 void attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>* workspace,
                         const T* grad_out, const T* q, const T* k, const T* v, const T* out,
                         const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
-  const int64_t queries = shape.batch * shape.heads * shape.time;
-  cuda::launch(multiply_out_kernel<T>, cuda::thread_each(on, queries), workspace, grad_out, out,
-               shape);
-  const Backward<T> backward{grad_out, q, k, v, log_sum_exp, workspace, shape};
-  cuda::launch(query_gradient_kernel<T>, warp_each_time(on, shape), grad_q, backward);
-  cuda::launch(key_value_gradient_kernel<T>, warp_each_time(on, shape), grad_k, grad_v, backward);
+  const int64_t rows = shape.batch * shape.time * shape.heads;
+  cuda::launch(multiply_out_kernel<T>, cuda::warp_each(on, rows), workspace, grad_out, out, shape);
+  const bool wide =
+      rows_are_aligned<T>(shape) && cuda::is_aligned(q, k, v, grad_out, grad_q, grad_k, grad_v);
+  const Inputs<T> in{q, k, v, grad_out, log_sum_exp, workspace, shape, wide};
+  for_slices<T>(on, shape, [&](auto slice, const cuda::LaunchShape& launch) {
+    cuda::launch(query_gradient_kernel<T, slice()>, launch, grad_q, in);
+    cuda::launch(key_value_gradient_kernel<T, slice()>, launch, grad_k, grad_v, in);
+  });
 }
 
 template void attention_forward(OnCuda, float*, float*, const float*, const float*, const float*,

@@ -12,9 +12,10 @@ struct Case {
   int64_t batch, time, heads, head_size;
 };
 
-// Sizes about a warp of keys and about a slice of channels.
-constexpr Case kCases[] = {
-    {1, 1, 1, 1}, {2, 31, 2, 16}, {1, 33, 1, 32}, {1, 70, 2, 33}, {1, 5, 1, 300}};
+// Times about a tile's edge, and head sizes about a tile, a slice and 16 bytes.
+constexpr Case kCases[] = {{1, 1, 1, 1},   {2, 31, 2, 8},  {1, 64, 1, 24},
+                           {1, 65, 1, 64}, {1, 129, 1, 8}, {1, 33, 1, 80},
+                           {1, 9, 1, 128}, {1, 40, 2, 33}, {1, 5, 1, 300}};
 
 // q, k and v packed as (batch, time, 3, heads, head_size).
 kernels::AttentionShape packed(const Case& c) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernel_test.h"
+#include "ripieno/kernels/attention.h"
 #include "ripieno/kernels/embedding.h"
 #include "ripieno/kernels/reduce.h"
 #include "ripieno/kernels/softmax.h"
@@ -52,10 +53,33 @@ bool column_sums_agree() {
   return agrees(out);
 }
 
+// Two tiles of time and of channels.
+bool attention_agrees() {
+  const int64_t time = 70, size = 80;
+  const kernels::AttentionShape shape{.batch = 1,
+                                      .time = time,
+                                      .heads = 1,
+                                      .head_size = size,
+                                      .qkv_batch_stride = 3 * time * size,
+                                      .qkv_time_stride = 3 * size};
+  Both<float> qkv = some_numbers<float>(3 * time * size, 1, -0.3, 0.3), out(time * size);
+  Both<float> grad_out = some_numbers<float>(time * size, 2), gradient(3 * time * size);
+  Both<float> log_sum_exp(time), workspace(time);
+  on_both([&](auto place, auto at) {
+    const float* q = at(qkv);
+    float* to = at(gradient);
+    kernels::attention_forward(place, at(out), at(log_sum_exp), q, q + size, q + 2 * size, shape);
+    kernels::attention_backward(place, to, to + size, to + 2 * size, at(workspace), at(grad_out), q,
+                                q + size, q + 2 * size, at(out), at(log_sum_exp), shape);
+  });
+  return agrees(out) && agrees(gradient);
+}
+
 bool all_agree_in_each_order() {
   for (const auto order : {simt::Order::kForward, simt::Order::kReverse, simt::Order::kRandom}) {
     simt::configuration().schedule = {order, 1};
     if (!softmax_agrees() || !embedding_agrees() || !column_sums_agree()) return false;
+    if (!attention_agrees()) return false;
   }
   return true;
 }

@@ -1,0 +1,157 @@
+// What our attention is made of: square tiles in shared memory, and the two products of them.
+//
+// A block is 16 by 16 threads. Of a product, thread (x, y) holds every 16th row, from y on. Private
+// to kernels/cuda.
+#pragma once
+
+#include <cstdint>
+
+#include "ripieno/kernels/cuda/device.cuh"
+
+namespace ripieno::kernels::cuda {
+
+constexpr int kSide = 16;  // threads of a block, in each direction
+static_assert(kSide * kSide == kBlockSize);
+
+template <typename A>
+constexpr int kTile = kSide* kVectorSize<A>;  // rows and columns of a tile
+
+__device__ inline int thread_x() { return static_cast<int>(threadIdx.x) % kSide; }
+__device__ inline int thread_y() { return static_cast<int>(threadIdx.x) / kSide; }
+
+// A row is followed by 16 bytes of nothing, so that the rows below each other begin in other banks.
+template <typename A>
+struct alignas(16) Tile {
+  A values[kTile<A>][kTile<A> + kVectorSize<A>];
+
+  __device__ Vector<A> vector(int row, int column) const {
+    return cuda::load<kVectorSize<A>>(&values[row][column]);
+  }
+};
+
+// A thread's part of a product of two tiles.
+template <typename A>
+struct Part {
+  A values[kVectorSize<A>][kVectorSize<A>] = {};
+};
+
+// A matrix in global memory, its rows `stride` elements apart. wide: 16 bytes can be read at once,
+// from any multiple of 16 bytes in a row.
+template <typename T>
+struct Matrix {
+  T* data = nullptr;
+  int stride = 0, rows = 0, columns = 0;
+  bool wide = false;
+
+  __device__ T* at(int row, int column) const { return data + int64_t{row} * stride + column; }
+  __device__ Matrix from(int row, int column) const {
+    return {at(row, column), stride, rows - row, columns - column, wide};
+  }
+};
+
+template <typename T>
+__device__ Vector<T> load_vector(const Matrix<const T>& from, int row, int column) {
+  Vector<T> vector{};
+  if (row >= from.rows) return vector;
+  const T* const at = from.at(row, column);
+  if (from.wide) {
+    if (column < from.columns) vector = load<kVectorSize<T>>(at);
+  } else {
+    for (int i = 0; i < kVectorSize<T>; ++i) {
+      if (column + i < from.columns) vector[i] = at[i];
+    }
+  }
+  return vector;
+}
+
+// The tile at the matrix's first row and column; 0 where there is no matrix. By the whole block.
+template <typename T, typename A>
+__device__ void load_tile(Tile<A>& tile, const Matrix<const T>& from) {
+  for (int at = static_cast<int>(threadIdx.x) * kVectorSize<T>; at < kTile<A> * kTile<A>;
+       at += kBlockSize * kVectorSize<T>) {
+    const int row = at / kTile<A>, column = at % kTile<A>;
+    const Vector<T> numbers = load_vector(from, row, column);
+    Vector<A, kVectorSize<T>> widened;
+    unrolled<kVectorSize<T>>([&](int i) { widened[i] = widen(numbers[i]); });
+    store(&tile.values[row][column], widened);
+  }
+}
+
+// sum += a bᵀ.   Element (i, j) of a part: row y + 16 i of a, row x + 16 j of b.
+template <typename A>
+__device__ void add_product_of_rows(Part<A>& sum, const Tile<A>& a, const Tile<A>& b) {
+  for (int k = 0; k < kTile<A>; k += kVectorSize<A>) {
+    Vector<A> of_b[kVectorSize<A>];
+    for (int j = 0; j < kVectorSize<A>; ++j) of_b[j] = b.vector(thread_x() + kSide * j, k);
+    for (int i = 0; i < kVectorSize<A>; ++i) {
+      const Vector<A> of_a = a.vector(thread_y() + kSide * i, k);
+      for (int j = 0; j < kVectorSize<A>; ++j) {
+        for (int l = 0; l < kVectorSize<A>; ++l) {
+          sum.values[i][j] += of_a[l] * of_b[j][l];
+        }
+      }
+    }
+  }
+}
+
+// sum += a b.   Element (i, j) of a part: row y + 16 i of a, the jth of x's columns of b, which are
+// neighbours.
+template <typename A>
+__device__ void add_product(Part<A>& sum, const Tile<A>& a, const Tile<A>& b) {
+  for (int k = 0; k < kTile<A>; k += kVectorSize<A>) {
+    Vector<A> of_b[kVectorSize<A>];
+    for (int l = 0; l < kVectorSize<A>; ++l) of_b[l] = b.vector(k + l, thread_x() * kVectorSize<A>);
+    for (int i = 0; i < kVectorSize<A>; ++i) {
+      const Vector<A> of_a = a.vector(thread_y() + kSide * i, k);
+      for (int l = 0; l < kVectorSize<A>; ++l) {
+        for (int j = 0; j < kVectorSize<A>; ++j) {
+          sum.values[i][j] += of_a[l] * of_b[l][j];
+        }
+      }
+    }
+  }
+}
+
+// The tile that the block's parts of a product of rows are.
+template <typename A>
+__device__ void store_product_of_rows(Tile<A>& tile, const Part<A>& part) {
+  for (int i = 0; i < kVectorSize<A>; ++i) {
+    for (int j = 0; j < kVectorSize<A>; ++j) {
+      tile.values[thread_y() + kSide * i][thread_x() + kSide * j] = part.values[i][j];
+    }
+  }
+}
+
+// A part of add_product()'s to where its tile belongs, row y + 16 i times factors[i].
+template <typename T, typename A>
+__device__ void store_product(const Matrix<T>& to, const Part<A>& part,
+                              const A (&factors)[kVectorSize<A>]) {
+  const int column = thread_x() * kVectorSize<A>;
+  for (int i = 0; i < kVectorSize<A>; ++i) {
+    const int row = thread_y() + kSide * i;
+    if (row >= to.rows) continue;
+    Vector<T, kVectorSize<A>> vector;
+    for (int j = 0; j < kVectorSize<A>; ++j) {
+      vector[j] = narrow<T>(part.values[i][j] * factors[i]);
+    }
+    T* const at = to.at(row, column);
+    if (to.wide) {
+      if (column < to.columns) store(at, vector);
+    } else {
+      for (int j = 0; j < kVectorSize<A>; ++j) {
+        if (column + j < to.columns) at[j] = vector[j];
+      }
+    }
+  }
+}
+
+// The 16 threads of one y, which are neighbours in a warp, get the result.
+template <typename A, typename Combine>
+__device__ A reduce_over_x(A value, Combine combine) {
+  for (int offset = kSide / 2; offset > 0; offset /= 2) {
+    value = combine(value, __shfl_xor_sync(kWholeWarp, value, offset));
+  }
+  return value;
+}
+
+}  // namespace ripieno::kernels::cuda
