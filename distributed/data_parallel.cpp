@@ -115,6 +115,11 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
   }
   require_agreement(communicator, facts_of(parameters, options));
   check(options);
+  if (optimizer.scales_loss() && (options.power_sgd_rank > 0 || options.diloco.steps > 0)) {
+    throw ConfigurationError(
+        "data parallel: a loss scale goes neither with PowerSGD, which would keep what is not "
+        "finite, nor with DiLoCo, whose ranks would scale differently; train in bfloat16");
+  }
   bucket_size_ = bucket_size_of(communicator, options, parameters.gradients());
   const auto make_sum = sum_of(parameters, options);
   if (options.slots > 0) {
@@ -177,7 +182,7 @@ void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
   add(loss);
   complete_ = accumulate == Accumulate::last;
   const bool communicates = begin_round(!complete_);
-  loss.sum.backward();
+  loss.sum.backward(optimizer_.loss_scale());
   if (communicates) reducer_->complete_all();
 }
 
@@ -223,7 +228,7 @@ void DataParallel::backward_of_rows(int64_t rows,
   if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
   if (!strict_) return backward_of_micro_batches(rows, loss_of);
   const Timed timed(seconds_.backward);
-  strict_->backward(rows, loss_of);
+  strict_->backward(rows, loss_of, optimizer_.loss_scale());
   complete_ = true;
 }
 

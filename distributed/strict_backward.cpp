@@ -72,7 +72,8 @@ void StrictBackward::make_places() {
   sums_.reserve(nodes_.size());
 }
 
-void StrictBackward::backward(int64_t rows, const LossOf& loss_of) {
+void StrictBackward::backward(int64_t rows, const LossOf& loss_of, const Tensor& seed) {
+  seed_ = seed;
   prepare(rows);
   context_ = random_context();
   team_.run([&] { take_slots(rows, loss_of); });
@@ -127,7 +128,7 @@ void StrictBackward::compute(const Node& node, int64_t rows, const LossOf& loss_
   totals[0] = loss.sum.item();
   totals[1] = loss.count.item();
   totals[2] = static_cast<double>(each);
-  loss.sum.backward();
+  loss.sum.backward(seed_);
   gradients.complete();
 }
 

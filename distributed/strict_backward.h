@@ -38,7 +38,8 @@ class StrictBackward {
   // This rank's `rows` begin at random_context().first_row of the global batch; loss_of(begin, end)
   // is the loss of some of them. It is called from several threads at once, each with a
   // random_context() of its own. Throws Error where the rows are not this rank's slots.
-  void backward(int64_t rows, const LossOf& loss_of);
+  // Each backward starts from `seed`, 1 where it is undefined.
+  void backward(int64_t rows, const LossOf& loss_of, const Tensor& seed = {});
   // Leaves the gradients of the global batch in the parameters', and returns its loss, float64. A
   // collective.
   Loss finish();
@@ -87,6 +88,7 @@ class StrictBackward {
   std::vector<Addition> left_to_add_;  // between places
   Tensor totals_;                      // (slots, 3) float64: sum, count, rows of each
   RandomContext context_;              // of the global batch
+  Tensor seed_;
 
   std::mutex mutex_;  // guards what follows while slots are computed
   std::condition_variable changed_;

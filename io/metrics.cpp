@@ -31,6 +31,8 @@ void for_each_value(Metrics& metrics, Visit visit) {
   visit("samples_per_s", metrics.samples_per_s);
   visit("learning_rate", metrics.learning_rate);
   visit("gradient_norm", metrics.gradient_norm);
+  visit("loss_scale", metrics.loss_scale);
+  visit("skipped_steps", metrics.skipped_steps);
 }
 
 std::string line_of(const StepMetrics& metrics) {

@@ -22,6 +22,8 @@ struct StepMetrics {
   std::optional<double> samples_per_s = {};
   std::optional<double> learning_rate = {};
   std::optional<double> gradient_norm = {};
+  std::optional<double> loss_scale = {};      // of this step, where the loss is scaled
+  std::optional<int64_t> skipped_steps = {};  // since the run began, for a gradient not finite
   // Of this step, by phase: data, forward, backward, communication_exposed, optimizer, checkpoint,
   // total.
   std::vector<std::pair<std::string, double>> seconds = {};

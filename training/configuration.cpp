@@ -39,8 +39,8 @@ void bind(Settings& settings, TrainSettings& train) {
                Accepts::at_least(0));
   settings.add("train.evaluation_batch_size", &train.evaluation_batch_size,
                "samples, of all ranks together; 0: as in training", Accepts::at_least(0));
-  settings.add("train.precision", &train.precision, "of the parameters",
-               Accepts::one_of({"float32", "bfloat16"}));
+  settings.add("train.precision", &train.precision, "of the parameters; float16 scales the loss",
+               Accepts::one_of({"float32", "bfloat16", "float16"}));
   settings.add("train.gradient_clip", &train.gradient_clip,
                "largest norm of the whole gradient; 0: no limit", Accepts::at_least(0));
   settings.add("train.seed", &train.seed, "of all random numbers", Accepts::at_least(0));

@@ -128,6 +128,7 @@ std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
   step_ = resumed_step_ = position.step;
   evaluation_pending_ = position.evaluation_pending;
   optimizer_.set_steps_taken(position.optimizer_steps);
+  if (position.loss_scale) optimizer_.set_loss_scale_state(*position.loss_scale);
   optimizer_.set_learning_rate(position.learning_rate);
   loader_.seek(position.samples);
   const auto& state = checkpoint.training_state();
@@ -273,7 +274,12 @@ void Run::write_metrics() {
   metrics.step = step_;
   metrics.loss = loss_of_step();
   metrics.learning_rate = optimizer_.learning_rate();
-  metrics.gradient_norm = optimizer_.gradient_norm();
+  const kernels::StepScalars scalars = optimizer_.last_step();
+  metrics.gradient_norm = scalars.gradient_norm;
+  if (optimizer_.scales_loss()) {
+    metrics.loss_scale = scalars.loss_scale;
+    metrics.skipped_steps = scalars.skipped_steps;
+  }
   const double step_seconds = clock_.seconds_without_checkpoint();
   metrics.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
   const int64_t units = loader_.position() * loader_.units_per_sample();
@@ -335,11 +341,14 @@ void Run::note_validation(const io::StepMetrics& metrics) {
 }
 
 nlohmann::json Run::training_state() const {
+  std::optional<optim::LossScale> loss_scale;
+  if (optimizer_.scales_loss()) loss_scale = optimizer_.loss_scale_state();
   nlohmann::json state = to_json(Position{.step = step_,
                                           .samples = loader_.position(),
                                           .optimizer_steps = optimizer_.steps_taken(),
                                           .learning_rate = optimizer_.learning_rate(),
                                           .seed = random_context().seed,
+                                          .loss_scale = loss_scale,
                                           .evaluation_pending = evaluation_pending_});
   state["data_fingerprint"] = loader_.fingerprint();
   if (validated_ && validated_->step == step_) {

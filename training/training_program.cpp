@@ -68,19 +68,19 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   return true;
 }
 
-DType TrainingProgram::precision() const {
-  return train.precision == "bfloat16" ? DType::bfloat16 : DType::float32;
-}
+DType TrainingProgram::precision() const { return *dtype_named(train.precision); }
 
 std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
     const Parameters& parameters) const {
+  const bool scales_loss = precision() == DType::float16;
   if (optimizer.kind == "sgd") {
-    return std::make_unique<optim::Sgd>(
-        parameters, optim::SgdOptions{.learning_rate = optimizer.learning_rate,
-                                      .momentum = optimizer.momentum,
-                                      .nesterov = optimizer.nesterov,
-                                      .weight_decay = optimizer.weight_decay,
-                                      .max_gradient_norm = train.gradient_clip});
+    return std::make_unique<optim::Sgd>(parameters,
+                                        optim::SgdOptions{.learning_rate = optimizer.learning_rate,
+                                                          .momentum = optimizer.momentum,
+                                                          .nesterov = optimizer.nesterov,
+                                                          .weight_decay = optimizer.weight_decay,
+                                                          .max_gradient_norm = train.gradient_clip,
+                                                          .scales_loss = scales_loss});
   }
   return std::make_unique<optim::AdamW>(
       parameters, optim::AdamWOptions{.learning_rate = optimizer.learning_rate,
@@ -88,7 +88,8 @@ std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
                                       .beta2 = optimizer.beta2,
                                       .epsilon = optimizer.epsilon,
                                       .weight_decay = optimizer.weight_decay,
-                                      .max_gradient_norm = train.gradient_clip});
+                                      .max_gradient_norm = train.gradient_clip,
+                                      .scales_loss = scales_loss});
 }
 
 optim::Schedule TrainingProgram::make_schedule() const {

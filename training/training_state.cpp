@@ -34,6 +34,21 @@ bool flag_of(const json& value) {
   return value.get<bool>();
 }
 
+// Nothing where the loss was not scaled.
+std::optional<optim::LossScale> loss_scale_of(const json& state) {
+  if (!state.contains("loss_scale")) return std::nullopt;
+  const json& kept = state["loss_scale"];
+  const json& scale = io::member(kept, "scale");
+  const int64_t good_steps = io::count_member(kept, "good_steps", kernels::kGoodStepsToDouble - 1);
+  if (!scale.is_number() || !(scale.get<double>() >= kernels::kSmallestLossScale) ||
+      !(scale.get<double>() <= kernels::kLargestLossScale))
+    refuse("scale", scale);
+  return optim::LossScale{.scale = scale.get<float>(),
+                          .good_steps = static_cast<int32_t>(good_steps),
+                          .steps = io::count_member(state, "optimizer_steps"),
+                          .skipped_steps = io::count_member(kept, "skipped_steps")};
+}
+
 }  // namespace
 
 io::State state_of(nn::Module& model) {
@@ -66,12 +81,18 @@ io::State state_of(nn::Module& model, optim::Optimizer& optimizer) {
 }
 
 nlohmann::json to_json(const Position& position) {
-  return {{"step", position.step},
-          {"samples", position.samples},
-          {"optimizer_steps", position.optimizer_steps},
-          {"learning_rate", position.learning_rate},
-          {"random", {{"seed", position.seed}, {"step", position.step}}},
-          {"evaluation_pending", position.evaluation_pending}};
+  json state = {{"step", position.step},
+                {"samples", position.samples},
+                {"optimizer_steps", position.optimizer_steps},
+                {"learning_rate", position.learning_rate},
+                {"random", {{"seed", position.seed}, {"step", position.step}}},
+                {"evaluation_pending", position.evaluation_pending}};
+  if (const auto& scale = position.loss_scale) {
+    state["loss_scale"] = {{"scale", scale->scale},
+                           {"good_steps", scale->good_steps},
+                           {"skipped_steps", scale->skipped_steps}};
+  }
+  return state;
 }
 
 Position position_from_json(const nlohmann::json& training_state) {
@@ -83,6 +104,7 @@ Position position_from_json(const nlohmann::json& training_state) {
             .optimizer_steps = io::count_member(training_state, "optimizer_steps"),
             .learning_rate = rate_of(io::member(training_state, "learning_rate")),
             .seed = seed_of(io::member(io::member(training_state, "random"), "seed")),
+            .loss_scale = loss_scale_of(training_state),
             .evaluation_pending = flag_of(io::member(training_state, "evaluation_pending"))};
   } catch (const DataError& error) {
     throw DataError(fmt::format("the checkpoint is not of a training run: {}", error.what()));

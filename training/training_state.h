@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/optim/optimizer.h"
@@ -23,6 +24,7 @@ struct Position {
   int64_t optimizer_steps = 0;
   double learning_rate = 0;
   uint64_t seed = 0;
+  std::optional<optim::LossScale> loss_scale = {};  // its steps are optimizer_steps
   bool evaluation_pending = false;  // the validation that is due at `step` is not done
 };
 

@@ -2,15 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "ripieno/core/place.h"
 
 namespace ripieno::optim {
 
 AdamW::AdamW(Parameters parameters, const AdamWOptions& options)
     : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
-                                        options.max_gradient_norm}),
+                                        options.max_gradient_norm, options.scales_loss}),
       beta1_(options.beta1),
       beta2_(options.beta2),
       epsilon_(options.epsilon) {
@@ -24,12 +22,6 @@ AdamW::AdamW(Parameters parameters, const AdamWOptions& options)
 void AdamW::prepare() {
   slot("first_moment");
   slot("second_moment");
-}
-
-void AdamW::corrections(int64_t step, kernels::StepScalars& scalars) const {
-  const auto t = static_cast<double>(step);
-  scalars.first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1_, t)));
-  scalars.second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2_, t)));
 }
 
 void AdamW::update(const Range& range) {

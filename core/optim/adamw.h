@@ -12,6 +12,7 @@ struct AdamWOptions {
   double weight_decay = 0.0;
   std::function<bool(const ArenaLayout::Entry&)> decays = {};  // see Common
   double max_gradient_norm = 0.0;
+  bool scales_loss = false;
 };
 
 class AdamW final : public Optimizer {
@@ -21,7 +22,7 @@ class AdamW final : public Optimizer {
  private:
   void prepare() override;
   void update(const Range& range) override;
-  void corrections(int64_t step, kernels::StepScalars& scalars) const override;
+  std::pair<double, double> decays_of_moments() const override { return {beta1_, beta2_}; }
 
   double beta1_, beta2_, epsilon_;
 };

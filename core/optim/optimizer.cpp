@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/copy.h"
 #include "ripieno/core/place.h"
+#include "ripieno/core/tensor_implementation.h"
 #include "ripieno/kernels/reduce.h"
 #include "ripieno/kernels/store.h"
 
@@ -153,11 +155,14 @@ void Optimizer::allocate() {
   device_ = values.device();
   dtype_ = values.dtype();
   for (auto& [name, arena] : slots_) arena->to(device_, DType::float32);
+  if (common_.scales_loss && dtype_ == DType::float64)
+    fail("optimizer: float64 needs no loss scale");
   if (keeps_master()) slot("master");
   prepare();
   write_segments();
   const StepScalars scalars;
   scalars_ = bytes_on(device_, &scalars, 1);
+  if (common_.scales_loss) keep_loss_scale();
   int64_t largest = 0;
   for (const auto& range : sharding_.ranges) largest = std::max(largest, range.elements());
   partial_sums_ =
@@ -201,12 +206,13 @@ Optimizer::Part Optimizer::part_of(const Slot& slot, std::size_t parameter) cons
   return {};
 }
 
-void Optimizer::corrections(int64_t, StepScalars&) const {}
-
 void Optimizer::write_scalars() {
   StepScalars scalars;
   scalars.learning_rate = static_cast<float>(learning_rate_);
-  corrections(steps_taken_, scalars);
+  const auto [beta1, beta2] = decays_of_moments();
+  const auto steps = static_cast<double>(steps_taken_);
+  scalars.first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1, steps)));
+  scalars.second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2, steps)));
   run_on(device_, [&](auto on) {
     kernels::store(on, static_cast<StepScalars*>(scalars_.raw_data()), scalars);
   });
@@ -230,10 +236,18 @@ void Optimizer::measure_gradients(const Tensor& count) {
                     squares_.elements(), 1, kernels::Reduction::kSum, 1.0, false);
   });
   if (sharded_) sharding_.sum(sum_of_squares_);
-  run_on(device_, [&](auto on) {
-    kernels::finish_step_scalars(on, static_cast<StepScalars*>(scalars_.raw_data()),
-                                 sum_of_squares_.data<double>(), divisor.data<double>(),
-                                 common_.max_gradient_norm);
+  const auto [beta1, beta2] = decays_of_moments();
+  run_on(device_, [&, beta1 = beta1, beta2 = beta2](auto on) {
+    auto* const scalars = static_cast<StepScalars*>(scalars_.raw_data());
+    const double max_norm = common_.max_gradient_norm;
+    if (common_.scales_loss) {
+      kernels::finish_scaled_step_scalars(on, scalars, loss_scale_on_device(),
+                                          sum_of_squares_.data<double>(), divisor.data<double>(),
+                                          max_norm, beta1, beta2);
+    } else {
+      kernels::finish_step_scalars(on, scalars, sum_of_squares_.data<double>(),
+                                   divisor.data<double>(), max_norm);
+    }
   });
 }
 
@@ -267,10 +281,51 @@ void Optimizer::step(const Tensor& count) {
   parameters_.clear_gradients();
 }
 
-double Optimizer::gradient_norm() const {
-  if (!scalars_.defined()) return 0.0;
+void Optimizer::keep_loss_scale() {
+  if (loss_scale_.defined()) return void(loss_scale_ = loss_scale_.to(device_));
+  const LossScale initial{.steps = steps_taken_};
+  loss_scale_ = bytes_on(device_, &initial, 1);
+}
+
+LossScale* Optimizer::loss_scale_on_device() const {
+  return static_cast<LossScale*>(loss_scale_.raw_data());
+}
+
+Tensor Optimizer::loss_scale() {
+  if (!common_.scales_loss) return {};
+  allocate();
+  static_assert(offsetof(LossScale, scale) == 0);
+  return tensor_over(loss_scale_.implementation().storage, 0, {}, {}, DType::float32);
+}
+
+LossScale Optimizer::loss_scale_state() {
+  if (!common_.scales_loss) return {.scale = 1.0f, .steps = steps_taken_};
+  allocate();
+  const Tensor host = loss_scale_.to(Device::cpu());
+  return *static_cast<const LossScale*>(host.raw_data());
+}
+
+void Optimizer::set_loss_scale_state(const LossScale& state) {
+  steps_taken_ = state.steps;
+  if (common_.scales_loss) loss_scale_ = bytes_on(parameters_.values().device(), &state, 1);
+}
+
+int64_t Optimizer::steps_taken() {
+  return common_.scales_loss ? loss_scale_state().steps : steps_taken_;
+}
+
+void Optimizer::set_steps_taken(int64_t steps) {
+  steps_taken_ = steps;
+  if (!common_.scales_loss) return;
+  LossScale state = loss_scale_state();
+  state.steps = steps;
+  set_loss_scale_state(state);
+}
+
+StepScalars Optimizer::last_step() const {
+  if (!scalars_.defined()) return {};
   const Tensor host = scalars_.to(Device::cpu());
-  return static_cast<const StepScalars*>(host.raw_data())->gradient_norm;
+  return *static_cast<const StepScalars*>(host.raw_data());
 }
 
 }  // namespace ripieno::optim

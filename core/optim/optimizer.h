@@ -24,7 +24,11 @@ struct Common {
   // Which parameters decay; those with two axes or more (matrices) where not given.
   std::function<bool(const ArenaLayout::Entry&)> decays = {};
   double max_gradient_norm = 0.0;  // the global norm is clipped to it; 0: no clipping
+  bool scales_loss = false;        // see Optimizer::loss_scale()
 };
+
+// kernels::LossScale: what dynamic loss scaling keeps from step to step.
+using LossScale = kernels::LossScale;
 
 class Optimizer {
  public:
@@ -57,6 +61,17 @@ class Optimizer {
   // Each range a tensor, one after the other.
   static std::shared_ptr<const ArenaLayout> shard_layout(const std::vector<ElementRange>& ranges);
 
+  // What a backward has to start from where Common::scales_loss: a scalar of float32 on the
+  // parameters' device, which grows and shrinks so that gradients fit float16 (Micikevicius et al.,
+  // 2018, arXiv 1710.03740). step() divides by it; with a gradient that is not finite it changes
+  // nothing, steps_taken() included, and halves the scale. Elsewhere undefined, which means 1.
+  //   loss.sum.backward(optimizer.loss_scale());
+  Tensor loss_scale();
+  bool scales_loss() const { return common_.scales_loss; }
+  // What a resumed run must know of it: waits for the device.
+  LossScale loss_scale_state();
+  void set_loss_scale_state(const LossScale& state);
+
   // Called at the start of each step(), before anything is changed: by whoever still reads the
   // parameters or the state.
   void before_step(std::function<void()> action) { before_step_ = std::move(action); }
@@ -64,11 +79,13 @@ class Optimizer {
   double learning_rate() const { return learning_rate_; }
   void set_learning_rate(double learning_rate) { learning_rate_ = learning_rate; }
 
-  // Of the last step, before clipping: waits for the device.
-  double gradient_norm() const;
+  // Of the last step: waits for the device.
+  kernels::StepScalars last_step() const;
+  double gradient_norm() const { return last_step().gradient_norm; }  // before clipping
 
-  int64_t steps_taken() const { return steps_taken_; }
-  void set_steps_taken(int64_t steps) { steps_taken_ = steps; }
+  // Where the loss is scaled: waits for the device.
+  int64_t steps_taken();
+  void set_steps_taken(int64_t steps);
 
   const Parameters& parameters() const { return parameters_; }
 
@@ -112,8 +129,9 @@ class Optimizer {
   // Asks for the slots; then one launch over each range.
   virtual void prepare() = 0;
   virtual void update(const Range& range) = 0;
-  // 1 / (1 - beta^step) of the two moments; 1 where there are none.
-  virtual void corrections(int64_t step, kernels::StepScalars& scalars) const;
+  // Of the decays beta of the two moments, which begin at zero, so that step t is corrected for
+  // 1 - beta^t; 0 where there are none.
+  virtual std::pair<double, double> decays_of_moments() const { return {0.0, 0.0}; }
 
   Parameters parameters_;
 
@@ -124,6 +142,8 @@ class Optimizer {
   void allocate();
   void write_segments();
   void write_scalars();
+  void keep_loss_scale();
+  LossScale* loss_scale_on_device() const;
   void measure_gradients(const Tensor& count);
   Range range_at(std::size_t index) const;
   Tensor gradients_of(std::size_t index) const;
@@ -139,6 +159,7 @@ class Optimizer {
   DType dtype_ = DType::float32;
   bool allocated_ = false;
   std::vector<std::pair<std::string, std::unique_ptr<Arena>>> slots_;
+  Tensor loss_scale_;  // a LossScale, where the loss is scaled
   Tensor segments_, scalars_, partial_sums_, sum_of_squares_, one_;
   Tensor squares_;                           // (ranges) float64: each range's sum of squares
   std::vector<int64_t> first_segment_ = {};  // (ranges + 1)

@@ -8,7 +8,7 @@ namespace ripieno::optim {
 
 Sgd::Sgd(Parameters parameters, const SgdOptions& options)
     : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
-                                        options.max_gradient_norm}),
+                                        options.max_gradient_norm, options.scales_loss}),
       momentum_(options.momentum),
       nesterov_(options.nesterov) {
   if (!(momentum_ >= 0.0 && momentum_ < 1.0)) {

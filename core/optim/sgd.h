@@ -13,6 +13,7 @@ struct SgdOptions {
   double weight_decay = 0.0;                                   // added to the gradient
   std::function<bool(const ArenaLayout::Entry&)> decays = {};  // see Common
   double max_gradient_norm = 0.0;
+  bool scales_loss = false;
 };
 
 class Sgd final : public Optimizer {

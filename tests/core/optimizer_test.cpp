@@ -171,6 +171,69 @@ TEST(Optimizer, StateSurvivesBeingCopiedOut) {
   EXPECT_THAT(names, ::testing::ElementsAre("first_moment", "second_moment"));
 }
 
+// In float16, with a gradient of 0.5 everywhere, times what the loss is scaled by.
+struct ScaledStep {
+  Weights weights;
+  AdamW optimizer{weights.parameters(), {.learning_rate = 0.1, .scales_loss = true}};
+
+  ScaledStep() { weights.to(Device::cpu(), DType::float16); }
+  void take(double factor = 0.5) {
+    const Tensor loss = (sum(weights.matrix) + sum(weights.vector)).to(DType::float32) * factor;
+    loss.backward(optimizer.loss_scale());
+    optimizer.step();
+  }
+};
+
+TEST(LossScale, HalvesAndSkipsTheStepWhereAGradientIsNotFinite) {
+  ScaledStep step;
+  step.optimizer.set_loss_scale_state({.scale = 4.0f, .good_steps = 5});
+  step.take();
+  const auto before = step.weights.parameters().values().flat().to_vector<float>();
+  const auto moments = step.optimizer.state()[0].arena->flat().to_vector<float>();
+  step.take(60000.0);  // times 4 is beyond float16
+  EXPECT_EQ(step.weights.parameters().values().flat().to_vector<float>(), before);
+  EXPECT_EQ(step.optimizer.state()[0].arena->flat().to_vector<float>(), moments);
+  const LossScale state = step.optimizer.loss_scale_state();
+  EXPECT_EQ(state.scale, 2.0f);
+  EXPECT_EQ(state.good_steps, 0);
+  EXPECT_EQ(state.skipped_steps, 1);
+  EXPECT_EQ(step.optimizer.steps_taken(), 1);
+  EXPECT_EQ(step.optimizer.last_step().loss_scale, 4.0f);
+}
+
+TEST(LossScale, DoublesAfterTwoThousandGoodSteps) {
+  ScaledStep step;
+  step.optimizer.set_loss_scale_state({.scale = 4.0f, .good_steps = 1998});
+  step.take();
+  EXPECT_EQ(step.optimizer.loss_scale_state().scale, 4.0f);
+  step.take();
+  EXPECT_EQ(step.optimizer.loss_scale_state().scale, 8.0f);
+  EXPECT_EQ(step.optimizer.loss_scale_state().good_steps, 0);
+}
+
+TEST(LossScale, ChangesNoStepWhoseGradientsFitAnyway) {
+  ScaledStep scaled;
+  scaled.optimizer.set_loss_scale_state({.scale = 1024.0f});
+  Weights plain;
+  plain.to(Device::cpu(), DType::float16);
+  AdamW optimizer(plain.parameters(), {.learning_rate = 0.1});
+  for (int i = 0; i < 3; ++i) {
+    scaled.take();
+    ((sum(plain.matrix) + sum(plain.vector)).to(DType::float32) * 0.5).backward();
+    optimizer.step();
+    EXPECT_EQ(all_of(scaled.weights), all_of(plain));
+    EXPECT_EQ(scaled.optimizer.gradient_norm(), optimizer.gradient_norm());
+  }
+}
+
+TEST(LossScale, KeepsAGradientThatFloat16AloneWouldLose) {
+  ScaledStep step;
+  const auto before = all_of(step.weights);
+  step.take(1e-9);
+  EXPECT_NE(all_of(step.weights), before);
+  EXPECT_GT(step.optimizer.gradient_norm(), 0.0);
+}
+
 TEST(Optimizer, RefusesSettingsThatMakeNoSense) {
   Weights weights;
   EXPECT_THROW(AdamW(weights.parameters(), {.beta1 = 1.0}), ConfigurationError);

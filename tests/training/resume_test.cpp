@@ -77,6 +77,21 @@ TEST_F(ResumeTest, GoesBackToTheNewestIntactCheckpointOnEveryRank) {
   }
 }
 
+TEST_F(ResumeTest, GoesOnWithTheLossScaleAndWhatWasSkipped) {
+  TinyRun whole{.directory = directory_ / "whole", .precision = DType::float16};
+  whole.train_on(1);
+  TinyRun parts = whole;
+  parts.directory = directory_ / "parts";
+  for (const int64_t steps : {5, 12}) {
+    parts.options.steps = steps;
+    parts.train_on(1);
+  }
+  EXPECT_GT(whole.skipped_steps().at(12), 0);
+  EXPECT_EQ(parts.losses(), whole.losses());
+  EXPECT_EQ(parts.loss_scales(), whole.loss_scales());
+  EXPECT_EQ(parts.skipped_steps(), whole.skipped_steps());
+}
+
 TEST_F(ResumeTest, GoesBackWhereOneRankAloneMetTheDamage) {
   const auto run = trained_on(3);
   flip(checkpoint(run, 12) + "/checkpoint.h5", 100);  // which one rank verifies for all

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -42,6 +43,28 @@ TEST_F(RunTest, LogsEveryStepAndValidatesWhereAskedAndAtTheEnd) {
   EXPECT_EQ(run.losses().size(), 10u);
   EXPECT_THAT(run.validation_losses(),
               testing::ElementsAre(testing::Key(4), testing::Key(8), testing::Key(10)));
+}
+
+TEST_F(RunTest, InFloat16FindsItsLossScaleAndLearns) {
+  auto run = tiny("run");
+  run.precision = DType::float16;
+  run.options.steps = 40;
+  EXPECT_EQ(run.train_on(1), 0);
+  const int64_t skipped = run.skipped_steps().at(40);
+  EXPECT_GT(skipped, 0);  // 2^16 is too much for a loss that is a sum
+  EXPECT_EQ(run.loss_scales().at(40), std::ldexp(65536.0, static_cast<int>(-skipped)));
+  EXPECT_LT(run.losses().at(40), run.losses().at(1) - 0.1);
+}
+
+TEST_F(RunTest, InFloat16AllRanksSkipTheSameSteps) {
+  for (const auto shard : {distributed::Shard::none, distributed::Shard::gradients}) {
+    auto run = tiny("run" + std::to_string(static_cast<int>(shard)));
+    run.precision = DType::float16;
+    run.parallel_options.shard = shard;
+    run.options.check_every = 1;  // whether they hold the same
+    EXPECT_EQ(run.train_on(3), 0);
+    EXPECT_GT(run.skipped_steps().at(12), 0);
+  }
 }
 
 TEST_F(RunTest, InStrictModeLogsTheSameBitsOnAnyRanks) {

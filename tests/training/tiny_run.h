@@ -61,7 +61,8 @@ struct TinyRun {
                    .context = 16,
                    .dropout = dropout});
     model.to(session.device(), precision);
-    optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2});
+    optim::AdamW optimizer(model.parameters(),
+                           {.learning_rate = 1e-2, .scales_loss = precision == DType::float16});
     distributed::DataParallel parallel(model, optimizer, session.communicator(), parallel_options);
     RunOptions timed = options;
     timed.parallel = &parallel;
@@ -108,10 +109,15 @@ struct TinyRun {
   std::map<int64_t, double> validation_losses() const {
     return values(&io::StepMetrics::validation_loss);
   }
+  std::map<int64_t, double> loss_scales() const { return values(&io::StepMetrics::loss_scale); }
+  std::map<int64_t, int64_t> skipped_steps() const {
+    return values(&io::StepMetrics::skipped_steps);
+  }
 
  private:
-  std::map<int64_t, double> values(std::optional<double> io::StepMetrics::*member) const {
-    std::map<int64_t, double> found;
+  template <typename Value>
+  std::map<int64_t, Value> values(std::optional<Value> io::StepMetrics::*member) const {
+    std::map<int64_t, Value> found;
     for (const auto& metrics : io::read_metrics(directory + "/metrics.jsonl")) {
       if (metrics.*member) found[metrics.step] = *(metrics.*member);
     }

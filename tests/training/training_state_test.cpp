@@ -25,6 +25,17 @@ TEST(Position, ReadsBackAsItWasWritten) {
   EXPECT_EQ(to_json(read), to_json(kPosition));
 }
 
+TEST(Position, ReadsBackItsLossScale) {
+  Position position = kPosition;
+  position.loss_scale = {.scale = 0x1p-3f, .good_steps = 1999, .steps = 3, .skipped_steps = 4};
+  const auto read = position_from_json(to_json(position)).loss_scale;
+  EXPECT_EQ(read->scale, 0x1p-3f);
+  EXPECT_EQ(read->good_steps, 1999);
+  EXPECT_EQ(read->steps, 3);
+  EXPECT_EQ(read->skipped_steps, 4);
+  EXPECT_FALSE(position_from_json(to_json(kPosition)).loss_scale);
+}
+
 TEST(Position, IsRefusedWhereAMemberIsNotWhatItMustBe) {
   const auto expect_refused = [](const char* name, const nlohmann::json& value) {
     nlohmann::json state = to_json(kPosition);
@@ -45,6 +56,13 @@ TEST(Position, IsRefusedWhereAMemberIsNotWhatItMustBe) {
   expect_refused("random", {{"seed", -1}});
   expect_refused("random", 7);
   expect_refused("data_fingerprint", 7);
+  const auto scale = [](double value, int good_steps) {
+    return nlohmann::json{{"scale", value}, {"good_steps", good_steps}, {"skipped_steps", 0}};
+  };
+  expect_refused("loss_scale", scale(0.0, 0));
+  expect_refused("loss_scale", scale(1e30, 0));
+  expect_refused("loss_scale", scale(1.0, 2000));
+  expect_refused("loss_scale", 1.0);
 }
 
 TEST(Position, IsRefusedOfWhatIsNoObject) {
