@@ -1,16 +1,22 @@
 // train_step: how fast one process takes whole training steps of a workload, and with --strict what
 // strict mode adds to them: the two take turns.
-// benchmarks/peers/torch_peer.py runs the same ones, by the same names, with PyTorch.
+// benchmarks/peers/torch_peer.py runs the same ones, by the same names, with PyTorch;
+// benchmarks/compare_with_peer.py lets the two take turns.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "ripieno/core/memory.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "workloads.h"
@@ -24,17 +30,20 @@ struct Arguments {
   std::string workload, device = "cpu", dtype = "f32";
   int64_t batch = 0;  // 0: the workload's own
   int threads = 2, steps = 10, warmup = 3;
-  bool strict = false, parallel = false;
+  bool strict = false, parallel = false, rounds = false;
   int slots = 8;
 };
 
-// One whole training step; returns its loss.
-double step(const Workload& workload) {
+// One whole training step; on a GPU it is enqueued.
+Loss enqueue_step(const Workload& workload) {
   const Loss loss = workload.loss();
   loss.sum.backward();
   workload.optimizer->step(loss.count);
-  return loss.mean();
+  return loss;
 }
+
+// The same, done; returns its loss.
+double step(const Workload& workload) { return enqueue_step(workload).mean(); }
 
 // The same in strict mode, of a model of its own.
 class StrictTraining {
@@ -111,39 +120,87 @@ nlohmann::ordered_json compare_with_parallel(const Arguments& a, const Workload&
           {"cost_percent_of_medians", 1e2 * (median_of(through) / median_of(bare) - 1)}};
 }
 
+// Since this process began, its loading included (proc(5): field 22 of stat, in clock ticks).
+double seconds_since_start() {
+  std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
+  std::string text;
+  std::getline(stat, text);
+  std::istringstream fields(text.substr(text.rfind(')') + 2));
+  for (int field = 3; field < 22; ++field) fields >> text;
+  double ticks = 0, now = 0;
+  fields >> ticks;
+  uptime >> now;
+  return now - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+struct Round {
+  std::vector<double> seconds, strict_seconds;  // of a step
+  double loss = 0.0;
+};
+
+// A GPU's steps are timed together: the host runs ahead of them.
+Round run_round(const Workload& workload, StrictTraining* strict, int steps, bool together) {
+  Round round;
+  if (together) {
+    const double all = seconds_of([&] {
+      for (int i = 1; i < steps; ++i) enqueue_step(workload);
+      round.loss = step(workload);
+    });
+    round.seconds.assign(1, all / steps);
+    return round;
+  }
+  for (int i = 0; i < steps; ++i) {
+    round.seconds.push_back(seconds_of([&] { round.loss = step(workload); }));
+    if (strict) round.strict_seconds.push_back(seconds_of([&] { strict->step(); }));
+  }
+  return round;
+}
+
+nlohmann::ordered_json result_of(const Arguments& a, const Workload& workload, const Round& round) {
+  return {
+      {"benchmark", "train_step"},
+      {"workload", a.workload},
+      {"device", a.device},
+      {"dtype", a.dtype},
+      {"batch", workload.batch},
+      {"threads", a.threads},
+      {"value", workload.units() / median_of(round.seconds)},
+      {"unit", workload.unit},
+      {"step_ms", milliseconds(round.seconds)},
+      {"parameters", workload.model->parameters().elements()},
+      {"last_loss", round.loss},
+      {"peak_bytes", pool(workload.model->parameters().values().device()).statistics().bytes_held}};
+}
+
+nlohmann::ordered_json compare_with_strict(const Round& round, const StrictTraining& strict,
+                                           int slots) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < round.seconds.size(); ++i)
+    ratios.push_back(round.strict_seconds[i] / round.seconds[i]);
+  return {{"slots", slots},
+          {"says", strict.description()},
+          {"step_ms", milliseconds(round.strict_seconds)},
+          {"cost_percent", 1e2 * (median_of(ratios) - 1)}};
+}
+
 void measure(const Arguments& a) {
   kernels::set_cpu_threads(a.threads);
+  const bool together = a.device == "cuda" && !a.strict;
   const Workload workload = make(a);
   const auto strict = a.strict ? std::make_unique<StrictTraining>(make(a), a.slots) : nullptr;
-  std::vector<double> seconds, strict_seconds, ratios;
-  double loss = 0.0;
-  for (int i = -a.warmup; i < a.steps; ++i) {
-    const double plain = seconds_of([&] { loss = step(workload); });
-    const double in_slots = strict ? seconds_of([&] { strict->step(); }) : 0.0;
-    if (i < 0) continue;
-    seconds.push_back(plain);
-    strict_seconds.push_back(in_slots);
-    ratios.push_back(in_slots / plain);
-  }
-  nlohmann::ordered_json result{{"benchmark", "train_step"},
-                                {"workload", a.workload},
-                                {"device", a.device},
-                                {"dtype", a.dtype},
-                                {"batch", workload.batch},
-                                {"threads", a.threads},
-                                {"value", workload.units() / median_of(seconds)},
-                                {"unit", workload.unit},
-                                {"step_ms", milliseconds(seconds)},
-                                {"parameters", workload.model->parameters().elements()},
-                                {"last_loss", loss}};
-  if (strict) {
-    result["strict"] = {{"slots", a.slots},
-                        {"says", strict->description()},
-                        {"step_ms", milliseconds(strict_seconds)},
-                        {"cost_percent", 1e2 * (median_of(ratios) - 1)}};
-  }
-  if (a.parallel) result["parallel"] = compare_with_parallel(a, workload);
-  std::cout << result << "\n";
+  step(workload);
+  const double to_first_step = seconds_since_start();
+  run_round(workload, strict.get(), a.warmup, false);
+  const auto report = [&] {
+    const Round round = run_round(workload, strict.get(), a.steps, together);
+    auto result = result_of(a, workload, round);
+    result["seconds_to_first_step"] = to_first_step;
+    if (strict) result["strict"] = compare_with_strict(round, *strict, a.slots);
+    if (a.parallel) result["parallel"] = compare_with_parallel(a, workload);
+    std::cout << result << std::endl;
+  };
+  if (!a.rounds) return report();
+  for (std::string line; std::getline(std::cin, line);) report();
 }
 
 }  // namespace
@@ -165,6 +222,7 @@ int main(int argc, char** argv) {
   app.add_flag("--strict", a.strict, "take turns with steps in strict mode, and compare");
   app.add_flag("--parallel", a.parallel,
                "take turns with steps through DataParallel on one rank, and compare");
+  app.add_flag("--rounds", a.rounds, "a round of --steps steps for each line of the input");
   app.add_option("--slots", a.slots)->check(CLI::PositiveNumber)->capture_default_str();
   try {
     app.parse(argc, argv);

@@ -34,8 +34,8 @@ struct MlpWorkload {
 const std::map<std::string, MlpWorkload> kMlps = {{"mlp", {{784, 512, 512, 10}, 128}},
                                                   {"mlp-64", {{64, 64, 64}, 8}}};
 
-Tensor random_classes(const Shape& shape, int64_t classes, Device device) {
-  std::mt19937 random(1);
+Tensor random_classes(const Shape& shape, int64_t classes, Device device, unsigned seed) {
+  std::mt19937 random(seed);
   std::uniform_int_distribution<int32_t> draw(0, static_cast<int32_t>(classes - 1));
   std::vector<int32_t> values(static_cast<std::size_t>(shape.elements()));
   for (int32_t& value : values) value = draw(random);
@@ -68,8 +68,9 @@ Workload gpt(const GptWorkload& shape, int64_t batch, Device device, DType dtype
       model->parameters(),
       optim::AdamWOptions{.learning_rate = 3e-4, .beta2 = 0.95, .weight_decay = 0.1});
   const Shape ids{batch, shape.options.context};
-  Workload workload = training(model, optimizer, random_classes(ids, shape.options.vocab, device),
-                               random_classes(ids, shape.options.vocab, device));
+  Workload workload =
+      training(model, optimizer, random_classes(ids, shape.options.vocab, device, 1),
+               random_classes(ids, shape.options.vocab, device, 2));
   workload.batch = batch;
   workload.units_per_sample = shape.options.context;
   workload.unit = "tokens/s";
@@ -83,7 +84,7 @@ Workload mlp(const MlpWorkload& shape, int64_t batch, Device device, DType dtype
       model->parameters(), optim::SgdOptions{.learning_rate = 0.01, .momentum = 0.9});
   Workload workload =
       training(model, optimizer, random_inputs({batch, shape.sizes.front()}, device, dtype),
-               random_classes({batch}, shape.sizes.back(), device));
+               random_classes({batch}, shape.sizes.back(), device, 2));
   workload.batch = batch;
   workload.unit = "samples/s";
   return workload;

@@ -13,6 +13,7 @@ Needs only PyTorch (>= 2.0 to be a fair peer).
 import argparse
 import json
 import statistics
+import sys
 import time
 
 import torch
@@ -54,9 +55,12 @@ class GPT(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, vocab, bias=False)
         self.head.weight = self.tokens.weight
-        for p in self.parameters():
+        for name, p in self.named_parameters():  # as GPT-2: what feeds the residual stream starts smaller
             if p.dim() > 1:
-                nn.init.normal_(p, std=0.02)
+                residual = name.endswith(("proj.weight", "down.weight"))
+                nn.init.normal_(p, std=0.02 / (2 * layers) ** 0.5 if residual else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(p)
 
     def forward(self, x, y):
         h = self.tokens(x) + self.positions(torch.arange(x.shape[1], device=x.device))
@@ -154,6 +158,7 @@ def main():
     args.add_argument("--compile", action="store_true")
     args.add_argument("--steps", type=int, default=10)
     args.add_argument("--warmup", type=int, default=3)
+    args.add_argument("--rounds", action="store_true", help="a round of --steps steps for each line of the input")
     a = args.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
@@ -199,21 +204,34 @@ def main():
 
     for _ in range(a.warmup):
         step()
-    times = []
-    for _ in range(a.steps):
-        sync()
-        start = time.perf_counter()
-        loss = step()
-        sync()
-        times.append(time.perf_counter() - start)
-    print(json.dumps({
-        "peer": "torch", "version": torch.__version__, "workload": a.workload, "device": a.device,
-        "dtype": a.dtype, "compile": a.compile, "batch": batch, "threads": a.threads,
-        "value": per_step / statistics.median(times), "unit": unit,
-        "step_ms": {"min": 1e3 * min(times), "median": 1e3 * statistics.median(times), "max": 1e3 * max(times)},
-        "parameters": sum(p.numel() for p in model.parameters()), "last_loss": loss.item(),
-        "peak_bytes": torch.cuda.max_memory_allocated() if a.device == "cuda" else None,
-    }))
+
+    def round_():
+        """Seconds of a step, and the last loss. A GPU's steps are timed together: the host runs ahead of them."""
+        if a.device == "cuda":
+            sync()
+            start = time.perf_counter()
+            for _ in range(a.steps):
+                loss = step()
+            loss = loss.item()
+            sync()
+            return [(time.perf_counter() - start) / a.steps], loss
+        times = []
+        for _ in range(a.steps):
+            start = time.perf_counter()
+            loss = step()
+            times.append(time.perf_counter() - start)
+        return times, loss.item()
+
+    for _ in sys.stdin if a.rounds else [None]:
+        times, loss = round_()
+        print(json.dumps({
+            "peer": "torch", "version": torch.__version__, "workload": a.workload, "device": a.device,
+            "dtype": a.dtype, "compile": a.compile, "batch": batch, "threads": a.threads,
+            "value": per_step / statistics.median(times), "unit": unit,
+            "step_ms": {"min": 1e3 * min(times), "median": 1e3 * statistics.median(times), "max": 1e3 * max(times)},
+            "parameters": sum(p.numel() for p in model.parameters()), "last_loss": loss,
+            "peak_bytes": torch.cuda.max_memory_allocated() if a.device == "cuda" else None,
+        }), flush=True)
 
 
 if __name__ == "__main__":
