@@ -23,7 +23,7 @@ struct StepScalars {
   float second_correction = 1.0f;  // 1 / (1 - beta2^step)
   float gradient_norm = 0.0f;  // after division by the count, before clipping; written for the log
   float loss_scale = 1.0f;     // that the gradients were made with; for the log
-  int32_t skips = 0;           // not 0: the optimizer leaves everything as it is
+  int64_t skips = 0;           // not 0: the optimizer leaves everything as it is
   int64_t skipped_steps = 0;   // since training began; for the log
 };
 

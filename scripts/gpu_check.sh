@@ -112,7 +112,8 @@ training() {
 # NCCL refuses two ranks of one GPU, unless each says that it is on a host of its own.
 ranks() {
   [[ ! $emulated ]] || { echo 'NCCL is not emulated'; return; }
-  env RIPIENO_REQUIRE_GPU=1 RIPIENO_BIN="$PWD/$bin" timeout 300 "$python" tests/training/shared_gpu_test.py --verbose
+  env RIPIENO_REQUIRE_GPU=1 RIPIENO_BIN="$PWD/$bin" RIPIENO_MPIRUN="$PWD/tests/distributed/under_mpi.sh" \
+    timeout 300 "$python" tests/training/shared_gpu_test.py --verbose
 }
 
 kernels() {
@@ -143,7 +144,7 @@ steps() {
 }
 
 outputs() {
-  local tests=(--gtest_brief=1 --gtest_filter='*/Forward:*/Device') side
+  local tests=(--gtest_brief=1 --gtest_filter='*/Forward:*/Gpu') side
   rm -f "$state"/outputs.*
   RIPIENO_KERNEL_OUTPUTS=$state/outputs.emulated "$bin/kernels_emulated_tests" "${tests[@]}" &&
     RIPIENO_KERNEL_OUTPUTS=$state/outputs.real "$bin/kernels_cuda_tests" "${tests[@]}" &&

@@ -64,6 +64,7 @@ find "$tree/packages" -name '*.so*' -type f -exec ldd {} + 2>/dev/null | sed -nE
   [[ -e $libraries/$(basename "$library") ]] || cp -L "$library" "$tree/packages/closure/"
 done
 
+git describe --always >"$tree/packages/commit"
 command -v bible >/dev/null && bible -f 'gen1:1-rev22:21' >"$tree/packages/king_james_bible.txt"
 
 # Sourced by gpu_check.sh. Libraries that the node has are used before those of the closure.

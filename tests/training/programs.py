@@ -92,6 +92,16 @@ class ProgramTest(unittest.TestCase):
         return sorted((self.directory / run / "checkpoints").glob("step_????????"))
 
 
+def require_gpu(test):
+    """Skips the test where there is no GPU; RIPIENO_REQUIRE_GPU makes that a failure."""
+    ended = test.train("asks_for_a_gpu", "--device", "cuda", "--steps", 1)
+    if ended.returncode != 78:
+        return
+    if os.environ.get("RIPIENO_REQUIRE_GPU"):
+        test.fail(f"RIPIENO_REQUIRE_GPU is set: {ended.stderr}")
+    test.skipTest(ended.stderr.strip())
+
+
 def needs_mpi(test):
     return unittest.skipUnless(MPIRUN, "built without MPI")(test)
 

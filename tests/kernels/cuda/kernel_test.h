@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "device_under_test.h"
+#include "outputs.h"
 #include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/execution.h"
 
@@ -125,8 +126,27 @@ inline bool agree(double a, double b, double tolerance) {
 }
 
 template <typename T>
+constexpr const char* kTypeName = "bits";
+template <>
+inline constexpr const char* kTypeName<float> = "float32";
+template <>
+inline constexpr const char* kTypeName<double> = "float64";
+template <>
+inline constexpr const char* kTypeName<bfloat16> = "bfloat16";
+template <>
+inline constexpr const char* kTypeName<float16> = "float16";
+
+// What the device computed; kept as well where outputs are compared.
+template <typename T>
+std::unique_ptr<T[]> output_of(Both<T>& array) {
+  auto output = array.from_device();
+  keep_output(kTypeName<T>, output.get(), static_cast<std::size_t>(array.size()) * sizeof(T));
+  return output;
+}
+
+template <typename T>
 void expect_agreement(Both<T>& array, double tolerance = kTolerance<T>) {
-  const auto device = array.from_device();
+  const auto device = output_of(array);
   for (int64_t i = 0; i < array.size(); ++i) {
     const double actual = to_double(device[i]), expected = to_double(array.host()[i]);
     ASSERT_TRUE(agree(actual, expected, tolerance))
@@ -137,7 +157,7 @@ void expect_agreement(Both<T>& array, double tolerance = kTolerance<T>) {
 
 template <typename T>
 void expect_same_bits(Both<T>& array) {
-  const auto device = array.from_device();
+  const auto device = output_of(array);
   EXPECT_EQ(
       std::memcmp(device.get(), array.host(), static_cast<std::size_t>(array.size()) * sizeof(T)),
       0);

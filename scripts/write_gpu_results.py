@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""What gpu_check.sh measured, as benchmarks/results/<device>-<date>.json and as the table of docs/results.md.
+
+    write_gpu_results.py STATE COMMIT [--into FOLDER]     FOLDER instead of the project: for a rehearsal
+"""
+import argparse
+import datetime
+import json
+import pathlib
+import re
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- GPU: written by scripts/write_gpu_results.py -->", "<!-- GPU: end -->"
+
+
+def lines(path):
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
+
+
+def share(value):
+    return "" if value is None else f"{value:.2f}"
+
+
+def gigabytes(count):
+    return f"{count / 1e9:.1f} GB" if count else "?"
+
+
+def step_rows(steps):
+    for line in steps:
+        what = f"`{line.get('workload')}` {line.get('dtype')}, batch {line.get('batch')}"
+        if line["benchmark"] == "compare_with_peer":
+            how = "in turn" if line["paired"] else "one after the other"
+            yield (f"| {what} | {line['value']:,.0f} {line['unit']} | {line['peer']}: {line['peer_value']:,.0f} | "
+                   f"{line['ratio']:.2f} ({line['ratio_least']:.2f} – {line['ratio_most']:.2f}) | "
+                   f"{line['repeats']}, {how} | {gigabytes(line['peak_bytes'])}, "
+                   f"{gigabytes(line['peer_peak_bytes'])} |")
+        elif line["benchmark"] == "llm_c":
+            yield f"| {what} | | llm.c: {line['value']:,.0f} | | {line['steps']} steps | |"
+
+
+def table(look, kernels, steps, commit, date):
+    yield f"{look.get('gpu', '?')}, driver {look.get('driver', '?')}, {date}, commit {commit}: `scripts/gpu_check.sh kernels steps`."
+    yield ""
+    yield "| workload | Ripieno | beside | ratio (least – most) | rounds | peak memory, ours and theirs |"
+    yield "|---|---|---|---|---|---|"
+    yield from step_rows(steps)
+    starts = [line["seconds_to_first_step"] for line in steps if line["benchmark"] == "train_step"]
+    if starts:
+        yield ""
+        yield f"From the start of the process to the end of the first step, algorithms chosen before: {starts[-1]:.1f} s."
+    if kernels:
+        yield ""
+        yield "| kernel | figure | share of a copy's bandwidth in the same run |"
+        yield "|---|---|---|"
+        for line in kernels:
+            yield (f"| {line['workload']} | {line['value']:,.0f} {line['unit']} | "
+                   f"{share(line.get('share_of_copy'))} |")
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    print(path)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("state", type=pathlib.Path)
+    arguments.add_argument("commit")
+    arguments.add_argument("--into", type=pathlib.Path)
+    a = arguments.parse_args()
+    date = datetime.date.today().isoformat()
+    look = (lines(a.state / "look.json") or [{}])[-1]
+    kernels, steps = lines(a.state / "kernels.json"), lines(a.state / "steps.json")
+    compared = [line for line in steps if line.get("benchmark")]  # the rest are PyTorch's own rounds
+    name = re.sub(r"[^a-z0-9]+", "_", look.get("gpu", "gpu").lower())
+    ended = {mark.stem: mark.suffix[1:] for mark in sorted(a.state.glob("*.done")) + sorted(a.state.glob("*.failed"))}
+    record = {"device": look, "date": date, "commit": a.commit, "stages": ended, "kernels": kernels, "steps": steps}
+    folder = a.into or PROJECT / "benchmarks/results"
+    write(folder / f"{name}-{date}.json", json.dumps(record, indent=1) + "\n")
+    text = "\n".join(table(look, kernels, compared, a.commit, date))
+    if a.into:
+        return write(folder / "table.md", text + "\n")
+    page = PROJECT / "docs/results.md"
+    before, rest = page.read_text().split(BEGIN)
+    write(page, f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    main()
