@@ -1,20 +1,14 @@
 #include "ripieno/kernels/matmul.h"
 
+#include <functional>
+#include <optional>
+
 #include "ripieno/kernels/cuda/matmul_epilogue.h"
 #include "ripieno/kernels/cuda/products.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {
 namespace {
-
-template <typename T>
-constexpr cuda::ElementType kType = cuda::ElementType::kFloat32;
-template <>
-constexpr cuda::ElementType kType<double> = cuda::ElementType::kFloat64;
-template <>
-constexpr cuda::ElementType kType<bfloat16> = cuda::ElementType::kBFloat16;
-template <>
-constexpr cuda::ElementType kType<float16> = cuda::ElementType::kFloat16;
 
 template <typename C, typename T>
 void multiply(OnCuda on, C* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate) {
@@ -25,9 +19,19 @@ void multiply(OnCuda on, C* c, const T* a, const T* b, const MatmulShape& shape,
   }
   cuda::multiply(on,
                  {.matrices = cuda::column_major(shape),
-                  .types = {kType<T>, kType<C>},
+                  .types = cuda::types_of<T, C>(),
                   .accumulate = accumulate},
                  {.result = c, .left = b, .right = a});
+}
+
+// What the library can do on the way out. Its ReLU makes 0 of NaN, and its GELU is by tanh: the
+// other activations are a kernel of our own.
+std::optional<cuda::Epilogue> epilogue_for(bool bias, bool kept, Activation activation) {
+  using cuda::Epilogue;
+  if (activation == Activation::kNone && !kept) return bias ? Epilogue::kBias : Epilogue::kNone;
+  if (activation != Activation::kGeluTanh) return std::nullopt;
+  if (kept) return bias ? Epilogue::kGeluBiasKept : Epilogue::kGeluKept;
+  return bias ? Epilogue::kGeluBias : Epilogue::kGelu;
 }
 
 }  // namespace
@@ -43,13 +47,29 @@ void matmul_to_float(OnCuda on, accumulator_t<T>* c, const T* a, const T* b,
   multiply(on, c, a, b, shape, accumulate);
 }
 
-// The bias and the activation are a kernel of their own, on the product already rounded to T.
 template <typename T>
 void matmul_bias_activation(OnCuda on, T* c, T* before_activation, const T* a, const T* b,
                             const T* bias, const MatmulShape& shape, Activation activation) {
-  matmul(on, c, a, b, shape, false);
-  if (!bias && !before_activation && activation == Activation::kNone) return;
-  cuda::add_bias_and_activate(on, c, before_activation, bias, shape, activation);
+  const auto finish = [&](OnCuda there, const cuda::Operands& operands) {
+    cuda::add_bias_and_activate(there, static_cast<T*>(operands.result),
+                                static_cast<T*>(operands.before_activation),
+                                static_cast<const T*>(operands.bias), shape, activation);
+  };
+  const cuda::Operands operands{.result = c,
+                                .left = b,
+                                .right = a,
+                                .bias = const_cast<T*>(bias),
+                                .before_activation = before_activation};
+  const auto epilogue = epilogue_for(bias != nullptr, before_activation != nullptr, activation);
+  if (!epilogue || shape.batch * shape.m * shape.n * shape.k == 0) {
+    matmul(on, c, a, b, shape, false);
+    finish(on, operands);
+    return;
+  }
+  cuda::multiply(
+      on,
+      {.matrices = cuda::column_major(shape), .types = cuda::types_of<T>(), .epilogue = *epilogue},
+      operands, std::cref(finish));
 }
 
 template void matmul(OnCuda, float*, const float*, const float*, const MatmulShape&, bool);

@@ -1,14 +1,17 @@
 #include "ripieno/kernels/cuda/products.h"
 
 #include <map>
-#include <memory>
-#include <mutex>
-#include <optional>
+#include <utility>
 
+#include "ripieno/kernels/cuda/algorithm_search.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::kernels::cuda {
 namespace {
+
+// As many of the heuristics' guesses as are worth their time: among the first dozen the best is
+// nearly always found.
+constexpr int kCandidates = 16;
 
 ProductProblem without_epilogue(ProductProblem problem) {
   problem.epilogue = Epilogue::kNone;
@@ -16,62 +19,106 @@ ProductProblem without_epilogue(ProductProblem problem) {
   return problem;
 }
 
-// The products of one device.
-class Products {
- public:
-  explicit Products(std::unique_ptr<ProductLibrary> library) : library_(std::move(library)) {}
-
-  void multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
-                const Finish& finish) {
-    const std::lock_guard lock(mutex_);
-    if (Plan& plan = plan_of(problem); plan.algorithm) {
-      plan.product->run(on, *plan.algorithm, operands);
-      return;
-    }
-    const ProductProblem plain = without_epilogue(problem);
-    Plan& plan = plan_of(plain);
-    if (!plan.algorithm) throw CudaError(describe(plain) + ": the library has no algorithm for it");
-    plan.product->run(on, *plan.algorithm, operands);
-    if (finish) finish(on, operands);
-  }
-
- private:
-  struct Plan {
-    std::unique_ptr<LibraryProduct> product;
-    std::optional<Algorithm> algorithm;  // none: the library can't
-  };
-
-  Plan& plan_of(const ProductProblem& problem) {
-    const auto found = plans_.find(problem);
-    if (found != plans_.end()) return found->second;
-    Plan plan;
-    if (may_be_fused(problem)) {
-      plan.product = library_->product(problem);
-      const auto candidates = plan.product->candidates(1);
-      if (!candidates.empty()) plan.algorithm = candidates.front();
-    }
-    return plans_.emplace(problem, std::move(plan)).first->second;
-  }
-
-  std::mutex mutex_;
-  std::unique_ptr<ProductLibrary> library_;
-  std::map<ProductProblem, Plan> plans_;
-};
-
-Products& of_current_device() {
-  static std::mutex mutex;
-  // Never destroyed: at exit the driver may be gone before us.
-  static auto& devices = *new std::map<int, std::unique_ptr<Products>>;
-  const std::lock_guard lock(mutex);
-  auto& products = devices[current_product_device()];
-  if (!products) products = std::make_unique<Products>(make_product_library());
-  return *products;
+[[noreturn]] void refuse(const ProductProblem& problem, const std::string& why) {
+  throw CudaError(describe(problem) + ": the library has no algorithm for it" +
+                  (why.empty() ? "" : "; the last that it offered: " + why));
 }
 
 }  // namespace
 
-void multiply(OnCuda on, ProductProblem problem, const Operands& operands, const Finish& finish) {
-  of_current_device().multiply(on, aligned_as(problem, operands), operands, finish);
+void Products::multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
+                        const Finish& finish) {
+  const std::lock_guard lock(mutex_);
+  const Plan& plan = plan_of(on, problem, finish);
+  if (plan.choice.fused) {
+    plan.product->run(on, plan.choice.algorithm, operands);
+    return;
+  }
+  const Plan& plain = plan_of(on, without_epilogue(problem), {});
+  plain.product->run(on, plain.choice.algorithm, operands);
+  finish(on, operands);
+}
+
+Products::Plan& Products::plan_of(OnCuda on, const ProductProblem& problem, const Finish& finish) {
+  Plan& plan = plans_[problem];
+  const uint64_t generation = choices_.generation();
+  const bool holds =
+      plan.decided && plan.generation == generation && (plan.measured || !measuring_is_allowed());
+  if (holds) return plan;
+  if (!plan.product && may_be_fused(problem)) plan.product = library_->product(problem);
+  decide(on, problem, plan, finish);
+  plan.decided = true;
+  plan.generation = generation;
+  return plan;
+}
+
+void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan, const Finish& finish) {
+  const ChoiceName name{identity_, key_of(problem)};
+  const bool may_be_apart = problem.epilogue != Epilogue::kNone;
+  if (const auto kept = choices_.find(name)) {
+    const bool fits =
+        kept->fused ? plan.product && plan.product->accepts(kept->algorithm) : may_be_apart;
+    plan.measured = true;
+    plan.choice = *kept;
+    if (fits) return;
+    choices_.remark(describe(problem) + ": the algorithm that was kept for it does not fit");
+  }
+  const bool measuring = measuring_is_allowed();
+  const auto candidates = plan.product ? plan.product->candidates(measuring ? kCandidates : 1)
+                                       : std::vector<Algorithm>{};
+  if (candidates.empty() && !may_be_apart) refuse(problem, "");
+  plan.choice = {.fused = !candidates.empty()};
+  if (plan.choice.fused) plan.choice.algorithm = candidates.front();
+  plan.measured = measuring && candidates.size() + (may_be_apart ? 1 : 0) < 2;
+  if (plan.measured || !measuring) return;
+  measure(on, problem, plan, candidates, finish);
+}
+
+void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
+                       const std::vector<Algorithm>& candidates, const Finish& finish) {
+  plan.measured = true;  // whatever comes of it, it is not tried again
+  std::vector<Work> ways;
+  for (const Algorithm& algorithm : candidates) {
+    ways.push_back([&](OnCuda there, const Operands& operands) {
+      plan.product->run(there, algorithm, operands);
+    });
+  }
+  if (problem.epilogue != Epilogue::kNone) {
+    const Plan& plain = plan_of(on, without_epilogue(problem), {});
+    ways.push_back([&](OnCuda there, const Operands& operands) {
+      plain.product->run(there, plain.choice.algorithm, operands);
+      finish(there, operands);
+    });
+  }
+  std::unique_ptr<Trial> trial;
+  try {
+    trial = library_->trial(on, problem);
+  } catch (const CudaError& error) {
+    choices_.remark(describe(problem) + ": its algorithms are not measured, " + error.what());
+  }
+  if (!trial) return;
+  std::string why;
+  const auto fastest = find_fastest(*trial, ways, why);
+  if (!fastest) refuse(problem, why);
+  const bool fused = fastest->index < candidates.size();
+  plan.choice = {.fused = fused, .seconds = fastest->seconds};
+  if (fused) plan.choice.algorithm = candidates[fastest->index];
+  choices_.add({identity_, key_of(problem)}, plan.choice);
+}
+
+void multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
+              const Finish& finish) {
+  static std::mutex mutex;
+  // Never destroyed: at exit the driver may be gone before us.
+  static auto& devices = *new std::map<int, std::unique_ptr<Products>>;
+  Products* products = nullptr;
+  {
+    const std::lock_guard lock(mutex);
+    auto& found = devices[current_product_device()];
+    if (!found) found = std::make_unique<Products>(make_product_library(), algorithm_choices());
+    products = found.get();
+  }
+  products->multiply(on, aligned_as(problem, operands), operands, finish);
 }
 
 }  // namespace ripieno::kernels::cuda

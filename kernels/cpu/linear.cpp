@@ -1,0 +1,56 @@
+#include "ripieno/kernels/linear.h"
+
+#include "ripieno/kernels/element_types.h"
+#include "ripieno/kernels/matmul.h"
+#include "ripieno/kernels/reduce.h"
+
+namespace ripieno::kernels {
+
+template <typename T>
+void linear_input_gradient(OnCpu on, T* grad_x, const T* grad_y, const T* weight, const T* before,
+                           const LinearShape& shape, Activation activation) {
+  matmul(on, grad_x, grad_y, weight,
+         {.m = shape.rows,
+          .n = shape.inputs,
+          .k = shape.outputs,
+          .lda = shape.outputs,
+          .ldb = shape.inputs,
+          .ldc = shape.inputs},
+         false);
+  activation_backward(on, grad_x, grad_x, before, shape.rows * shape.inputs, activation);
+}
+
+template <typename T>
+void linear_parameter_gradients(OnCpu on, T* grad_weight, T* grad_bias, const T* grad_y, const T* x,
+                                const LinearShape& shape, bool add_to_weight, bool add_to_bias) {
+  reduce(on, grad_bias, grad_y, 1, shape.rows, shape.outputs, Reduction::kSum, 1.0, add_to_bias);
+  matmul(on, grad_weight, grad_y, x,
+         {.m = shape.outputs,
+          .n = shape.inputs,
+          .k = shape.rows,
+          .transpose_a = true,
+          .lda = shape.outputs,
+          .ldb = shape.inputs,
+          .ldc = shape.inputs},
+         add_to_weight);
+}
+
+template void linear_input_gradient(OnCpu, float*, const float*, const float*, const float*,
+                                    const LinearShape&, Activation);
+template void linear_input_gradient(OnCpu, double*, const double*, const double*, const double*,
+                                    const LinearShape&, Activation);
+template void linear_input_gradient(OnCpu, bfloat16*, const bfloat16*, const bfloat16*,
+                                    const bfloat16*, const LinearShape&, Activation);
+template void linear_input_gradient(OnCpu, float16*, const float16*, const float16*, const float16*,
+                                    const LinearShape&, Activation);
+
+template void linear_parameter_gradients(OnCpu, float*, float*, const float*, const float*,
+                                         const LinearShape&, bool, bool);
+template void linear_parameter_gradients(OnCpu, double*, double*, const double*, const double*,
+                                         const LinearShape&, bool, bool);
+template void linear_parameter_gradients(OnCpu, bfloat16*, bfloat16*, const bfloat16*,
+                                         const bfloat16*, const LinearShape&, bool, bool);
+template void linear_parameter_gradients(OnCpu, float16*, float16*, const float16*, const float16*,
+                                         const LinearShape&, bool, bool);
+
+}  // namespace ripieno::kernels

@@ -1,0 +1,202 @@
+#include "ripieno/kernels/cuda/algorithm_choices.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "ripieno/kernels/matmul_algorithms.h"
+
+namespace ripieno::kernels {
+namespace cuda {
+namespace {
+
+std::optional<std::string> content_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// Aside and then renamed, so that another process reads the old lines or the new ones.
+bool write(const std::filesystem::path& file, const std::string& text) {
+  std::error_code error;
+  std::filesystem::create_directories(file.parent_path(), error);
+  const std::filesystem::path aside = file.string() + "." + std::to_string(getpid());
+  std::ofstream out(aside, std::ios::binary);
+  out << text;
+  out.close();
+  if (out) std::filesystem::rename(aside, file, error);
+  if (out && !error) return true;
+  std::filesystem::remove(aside, error);
+  return false;
+}
+
+const char* setting(const char* name) {
+  const char* const value = std::getenv(name);
+  return value && *value ? value : nullptr;
+}
+
+}  // namespace
+
+std::filesystem::path cache_folder() {
+  if (const char* folder = setting("RIPIENO_CACHE_DIR")) return folder;
+  if (const char* folder = setting("XDG_CACHE_HOME")) {
+    return std::filesystem::path(folder) / "ripieno";
+  }
+  if (const char* home = setting("HOME")) {
+    return std::filesystem::path(home) / ".cache" / "ripieno";
+  }
+  return {};
+}
+
+std::filesystem::path file_of(const std::string& identity) {
+  const std::filesystem::path folder = cache_folder();
+  if (folder.empty()) return {};
+  std::string name = "matmul-";
+  for (const char c : identity) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (plain || c == '.')
+      name += c;
+    else if (name.back() != '-')
+      name += '-';
+  }
+  return folder / (name + ".txt");
+}
+
+std::optional<AlgorithmChoice> AlgorithmChoices::find(const ChoiceName& name) {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(loaded_[name.identity], true)) {
+    load(name.identity);
+    say_where_given_choices_are_from(name.identity);
+  }
+  for (const auto* choices : {&given_, &choices_}) {
+    const auto found = choices->find(name);
+    if (found == choices->end()) continue;
+    used_.insert_or_assign(name, found->second);
+    return found->second;
+  }
+  return std::nullopt;
+}
+
+void AlgorithmChoices::add(const ChoiceName& name, const AlgorithmChoice& choice) {
+  const std::lock_guard lock(mutex_);
+  choices_.insert_or_assign(name, choice);
+  used_.insert_or_assign(name, choice);
+  save(name.identity);
+}
+
+std::string AlgorithmChoices::text() const {
+  const std::lock_guard lock(mutex_);
+  return to_text(used_);
+}
+
+int AlgorithmChoices::take(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  ReadChoices read = choices_in(text);
+  if (read.damaged_lines > 0) {
+    say("of the given algorithms of matrix products " + std::to_string(read.damaged_lines) +
+        " lines are damaged; they are measured again");
+  }
+  const int taken = static_cast<int>(read.choices.size());
+  for (auto& [name, choice] : read.choices) given_.insert_or_assign(name, choice);
+  loaded_.clear();  // each device says once more what it makes of them
+  ++generation_;
+  return taken;
+}
+
+void AlgorithmChoices::load(const std::string& identity) {
+  const std::filesystem::path file = file_of(identity);
+  if (file.empty()) return;
+  const auto text = content_of(file);
+  if (!text) return;
+  ReadChoices read = choices_in(*text);
+  int foreign = 0;
+  for (auto& [name, choice] : read.choices) {
+    if (name.identity == identity) {
+      choices_.try_emplace(name, choice);
+    } else {
+      ++foreign;
+    }
+  }
+  if (read.damaged_lines + foreign > 0) {
+    say(file.string() + ": " + std::to_string(read.damaged_lines + foreign) +
+        " lines are damaged or another device's; those products are measured again");
+  }
+}
+
+void AlgorithmChoices::say_where_given_choices_are_from(const std::string& identity) {
+  if (given_.empty()) return;
+  for (const auto& [name, choice] : given_) {
+    if (name.identity == identity) return;
+  }
+  say("the given algorithms of matrix products are those of " + given_.begin()->first.identity +
+      "; this is " + identity + ", whose products are measured");
+}
+
+void AlgorithmChoices::save(const std::string& identity) {
+  const std::filesystem::path file = file_of(identity);
+  if (file.empty() || !can_save_) return;
+  std::map<ChoiceName, AlgorithmChoice> all;
+  for (const auto& [name, choice] : choices_) {
+    if (name.identity == identity) all.emplace(name, choice);
+  }
+  // Other processes may have added theirs.
+  if (const auto text = content_of(file)) {
+    for (const auto& [name, choice] : choices_in(*text).choices) {
+      if (name.identity == identity) all.emplace(name, choice);
+    }
+  }
+  can_save_ = write(file, to_text(all));
+  if (!can_save_) {
+    say(file.string() +
+        ": cannot be written; algorithms of matrix products are measured again in "
+        "the next run (RIPIENO_CACHE_DIR names another folder)");
+  }
+}
+
+void AlgorithmChoices::on_remark(std::function<void(std::string_view)> remark) {
+  const std::lock_guard lock(mutex_);
+  remark_ = std::move(remark);
+}
+
+void AlgorithmChoices::remark(const std::string& line) const {
+  const std::lock_guard lock(mutex_);
+  say(line);
+}
+
+void AlgorithmChoices::say(const std::string& line) const {
+  if (remark_) remark_(line);
+}
+
+AlgorithmChoices& algorithm_choices() {
+  static auto& choices = *new AlgorithmChoices;
+  return choices;
+}
+
+}  // namespace cuda
+
+namespace {
+
+std::atomic<bool> tf32 = false;
+std::atomic<bool> measuring = true;
+
+}  // namespace
+
+void allow_tf32(bool allowed) { tf32 = allowed; }
+bool tf32_is_allowed() { return tf32; }
+void allow_measuring(bool allowed) { measuring = allowed; }
+bool measuring_is_allowed() { return measuring; }
+
+std::string matmul_algorithms() { return cuda::algorithm_choices().text(); }
+int use_matmul_algorithms(std::string_view text) { return cuda::algorithm_choices().take(text); }
+
+void on_matmul_remark(std::function<void(std::string_view)> remark) {
+  cuda::algorithm_choices().on_remark(std::move(remark));
+}
+
+}  // namespace ripieno::kernels

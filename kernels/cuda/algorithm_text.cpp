@@ -1,0 +1,107 @@
+// Choices as lines of text:
+//
+//   device NVIDIA H200, compute capability 9.0, …
+//   <checksum> fused|apart <the algorithm's 64 bytes> <nanoseconds> <the product>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+
+#include "ripieno/kernels/cuda/algorithm_choices.h"
+
+namespace ripieno::kernels::cuda {
+namespace {
+
+constexpr std::string_view kDevice = "device ";
+
+// FNV-1a (Fowler, Noll, Vo).
+uint64_t checksum_of(std::string_view identity, std::string_view line) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const std::string_view part : {identity, line}) {
+    for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  }
+  return hash;
+}
+
+std::string hexadecimal(uint64_t word) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string digits(16, '0');
+  for (int i = 15; i >= 0; --i, word >>= 4)
+    digits[static_cast<std::size_t>(i)] = kDigits[word & 15];
+  return digits;
+}
+
+bool read_hexadecimal(std::string_view digits, uint64_t& word) {
+  if (digits.size() != 16) return false;
+  const auto end = std::from_chars(digits.data(), digits.data() + 16, word, 16);
+  return end.ec == std::errc() && end.ptr == digits.data() + 16;
+}
+
+std::string_view take_until(std::string_view& text, char end) {
+  const std::size_t size = std::min(text.find(end), text.size());
+  const std::string_view part = text.substr(0, size);
+  text.remove_prefix(std::min(size + 1, text.size()));
+  return part;
+}
+
+std::string line_of(const ChoiceName& name, const AlgorithmChoice& choice) {
+  std::string line = choice.fused ? "fused " : "apart ";
+  for (const uint64_t word : choice.algorithm.words) line += hexadecimal(word);
+  line += " " + std::to_string(std::llround(choice.seconds * 1e9)) + " " + name.key;
+  return hexadecimal(checksum_of(name.identity, line)) + " " + line;
+}
+
+bool read_line(std::string_view line, ChoiceName& name, AlgorithmChoice& choice) {
+  uint64_t checksum = 0;
+  if (!read_hexadecimal(take_until(line, ' '), checksum)) return false;
+  if (checksum != checksum_of(name.identity, line)) return false;
+  choice.fused = take_until(line, ' ') == "fused";
+  std::string_view words = take_until(line, ' ');
+  if (words.size() != 16 * choice.algorithm.words.size()) return false;
+  for (uint64_t& word : choice.algorithm.words) {
+    if (!read_hexadecimal(words.substr(0, 16), word)) return false;
+    words.remove_prefix(16);
+  }
+  int64_t nanoseconds = 0;
+  const std::string_view digits = take_until(line, ' ');
+  std::from_chars(digits.data(), digits.data() + digits.size(), nanoseconds);
+  choice.seconds = static_cast<double>(nanoseconds) * 1e-9;
+  name.key = line;
+  return true;
+}
+
+}  // namespace
+
+std::string to_text(const std::map<ChoiceName, AlgorithmChoice>& choices) {
+  std::string text;
+  const std::string* identity = nullptr;
+  for (const auto& [name, choice] : choices) {
+    if (!identity || *identity != name.identity) {
+      text += std::string(kDevice) + name.identity + "\n";
+      identity = &name.identity;
+    }
+    text += line_of(name, choice) + "\n";
+  }
+  return text;
+}
+
+ReadChoices choices_in(std::string_view text) {
+  ReadChoices read;
+  ChoiceName name;
+  while (!text.empty()) {
+    const bool whole = text.find('\n') != std::string_view::npos;
+    const std::string_view line = take_until(text, '\n');
+    if (line.starts_with(kDevice)) {
+      name.identity = line.substr(kDevice.size());
+      continue;
+    }
+    AlgorithmChoice choice;
+    if (whole && read_line(line, name, choice)) {
+      read.choices.insert_or_assign(name, choice);
+    } else {
+      ++read.damaged_lines;
+    }
+  }
+  return read;
+}
+
+}  // namespace ripieno::kernels::cuda

@@ -1,0 +1,34 @@
+// What a linear layer's backward does: products with what goes along with them in one.
+#pragma once
+
+#include <cstdint>
+
+#include "ripieno/kernels/activation.h"
+#include "ripieno/kernels/execution.h"
+
+namespace ripieno::kernels {
+
+// y = x weight^T + bias.   x: (rows, inputs); weight: (outputs, inputs); y: (rows, outputs); dense.
+struct LinearShape {
+  int64_t rows = 0, inputs = 0, outputs = 0;
+};
+
+// grad_x = (grad_y weight) * activation'(before): of the layer below too, whose activation gave x
+// from `before`.   before: like x.
+template <typename T>
+void linear_input_gradient(OnCpu, T* grad_x, const T* grad_y, const T* weight, const T* before,
+                           const LinearShape& shape, Activation activation);
+template <typename T>
+void linear_input_gradient(OnCuda, T* grad_x, const T* grad_y, const T* weight, const T* before,
+                           const LinearShape& shape, Activation activation);
+
+// grad_weight = grad_y^T x, and grad_bias[o] = sum over r of grad_y[r, o]; each is added to what is
+// there where it is asked for.
+template <typename T>
+void linear_parameter_gradients(OnCpu, T* grad_weight, T* grad_bias, const T* grad_y, const T* x,
+                                const LinearShape& shape, bool add_to_weight, bool add_to_bias);
+template <typename T>
+void linear_parameter_gradients(OnCuda, T* grad_weight, T* grad_bias, const T* grad_y, const T* x,
+                                const LinearShape& shape, bool add_to_weight, bool add_to_bias);
+
+}  // namespace ripieno::kernels
