@@ -4,70 +4,177 @@
 namespace ripieno::kernels {
 namespace {
 
-// What a row adds to the loss, given the logarithm of its sum.
+constexpr int kThreads = 512;  // of a block
+
+// Vectors that a thread has asked memory for before it computes.
 template <typename T>
-__device__ accumulator_t<T> row_loss(const T* logits, int32_t target, int64_t classes,
-                                     int32_t ignored, accumulator_t<T> log_sum) {
-  using A = accumulator_t<T>;
-  if (target == ignored) return A(0);
-  if (target < 0 || target >= classes) return std::numeric_limits<A>::quiet_NaN();
-  return log_sum - cuda::widen(logits[target]);
+constexpr int kUnderWay = sizeof(T) < 8 ? 4 : 1;
+
+template <typename A>
+__device__ A exponential(A x) {
+  if constexpr (std::is_same_v<A, float>) {
+    return cuda::power_of_two(x * 1.4426950408889634f);
+  } else {
+    return std::exp(x);
+  }
 }
 
-// Every thread of the block gets log(sum(exp(logits))).
-template <typename T>
-__device__ accumulator_t<T> log_sum_of_exp(const T* logits, int64_t classes) {
+// What a thread has seen of a row: the largest logit, and sum(exp(logit - largest)).
+template <typename A>
+struct Seen {
+  A largest = std::numeric_limits<A>::lowest(), sum = 0;
+
+  template <typename T, int width>
+  __device__ void add(const cuda::Vector<T, width>& logits) {
+    A now = largest;
+    cuda::unrolled<width>([&](int k) { now = cuda::Max{}(now, cuda::widen(logits[k])); });
+    A added = 0;
+    cuda::unrolled<width>([&](int k) { added += exponential(cuda::widen(logits[k]) - now); });
+    sum = sum * exponential(largest - now) + added;
+    largest = now;
+  }
+};
+
+// One row of logits, which a block goes over twice. What a thread reads of it the second time it
+// read itself the first time.   width: the elements of a vector; a multiple of it is followed by a
+// tail.   held: whether the block keeps the vectors in shared memory, so that the second time
+// needs no other.
+template <typename T, int width, bool held>
+struct Row {
   using A = accumulator_t<T>;
-  A largest = cuda::kLowest<A>;
-  for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-    largest = cuda::Max{}(largest, cuda::widen(logits[c]));
+  using Vector = cuda::Vector<T, width>;
+
+  const T* logits;
+  int64_t classes;
+
+  __device__ int64_t vectors() const { return classes / width; }
+  __device__ int64_t tail() const { return vectors() * width + threadIdx.x; }
+
+  // Every thread of the block gets log(sum(exp(logits))).
+  __device__ A log_sum_of_exp() const {
+    Seen<A> seen;
+    for (int64_t first = threadIdx.x; first < vectors(); first += kUnderWay<T> * blockDim.x) {
+      Vector loaded[kUnderWay<T>];
+      cuda::unrolled<kUnderWay<T>>([&](int i) {
+        const int64_t v = first + i * blockDim.x;
+        if (v < vectors()) loaded[i] = cuda::load<width>(logits + v * width);
+      });
+      cuda::unrolled<kUnderWay<T>>([&](int i) {
+        const int64_t v = first + i * blockDim.x;
+        if (v >= vectors()) return;
+        if constexpr (held) cuda::dynamic_shared<Vector>()[v] = loaded[i];
+        seen.add(loaded[i]);
+      });
+    }
+    if (tail() < classes) seen.add(cuda::load<1>(logits + tail()));
+    const A largest = cuda::block_reduce(seen.largest, cuda::Max{});
+    const A sum = seen.sum * exponential(seen.largest - largest);
+    return largest + std::log(cuda::block_reduce(sum, cuda::Sum{}));
   }
-  largest = cuda::block_reduce(largest, cuda::Max{});
-  A sum = 0;
-  for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-    sum += std::exp(cuda::widen(logits[c]) - largest);
+
+  // Writes function(logit) to `to`, which may be logits.
+  template <typename Function>
+  __device__ void map(T* to, Function function) const {
+    for (int64_t v = threadIdx.x; v < vectors(); v += blockDim.x) {
+      const Vector from = read_again(v);
+      Vector result;
+      cuda::unrolled<width>([&](int k) { result[k] = function(from[k]); });
+      cuda::store(to + v * width, result);
+    }
+    if (tail() < classes) to[tail()] = function(logits[tail()]);
   }
-  return largest + std::log(cuda::block_reduce(sum, cuda::Sum{}));
+
+  // Whether map() writes element c by this thread.
+  __device__ bool is_mine(int64_t c) const {
+    const bool in_vector = c < vectors() * width;
+    return in_vector ? c / width % blockDim.x == threadIdx.x : c == tail();
+  }
+
+ private:
+  __device__ Vector read_again(int64_t v) const {
+    if constexpr (held) return cuda::dynamic_shared<Vector>()[v];
+    return cuda::load<width>(logits + v * width);
+  }
+};
+
+// The target of a row.
+struct Target {
+  int32_t target;
+  bool known, ignored;
+
+  __device__ Target(int32_t target_, int64_t classes, int32_t ignored_)
+      : target(target_), known(target_ >= 0 && target_ < classes), ignored(target_ == ignored_) {}
+  __device__ bool counts() const { return known && !ignored; }
+
+  // What the row adds to the loss, `logit` being the target's where it counts.
+  template <typename A>
+  __device__ A loss(A log_sum, A logit) const {
+    if (counts()) return log_sum - logit;
+    return ignored ? A(0) : std::numeric_limits<A>::quiet_NaN();
+  }
+};
+
+// By a block. The row's grad = scale (exp(logits - log_sum) - [the target]); at_target: the
+// target's logit, which the thread that writes there has read before.
+template <typename T, int width, bool held>
+__device__ void write_gradient(T* grad, const Row<T, width, held>& row, const Target& target,
+                               accumulator_t<T> at_target, accumulator_t<T> log_sum,
+                               accumulator_t<T> scale) {
+  using A = accumulator_t<T>;
+  if (!target.counts()) {
+    row.map(grad, [](T) { return cuda::narrow<T>(A(0)); });
+    return;
+  }
+  row.map(grad, [=](T logit) {
+    return cuda::narrow<T>(scale * exponential(cuda::widen(logit) - log_sum));
+  });
+  if (!row.is_mine(target.target)) return;
+  grad[target.target] = cuda::narrow<T>(scale * (exponential(at_target - log_sum) - A(1)));
 }
 
-// By a block.   grad may alias logits.
 template <typename T>
-__device__ void write_row_gradient(T* grad, const T* logits, int32_t target, int64_t classes,
-                                   int32_t ignored, accumulator_t<T> log_sum,
-                                   accumulator_t<T> scale) {
-  using A = accumulator_t<T>;
-  const bool counts = target != ignored && target >= 0 && target < classes;
-  for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-    const A probability = std::exp(cuda::widen(logits[c]) - log_sum);
-    const A gradient = scale * (probability - (c == target ? A(1) : A(0)));
-    grad[c] = static_cast<T>(counts ? gradient : A(0));
-  }
+__device__ accumulator_t<T> logit_of(const T* logits, const Target& target) {
+  return target.counts() ? cuda::widen(logits[target.target]) : accumulator_t<T>(0);
 }
 
 // One block a row.
-template <typename T>
-__global__ void forward_kernel(accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp,
-                               const T* logits, const int32_t* targets, LogitsShape shape,
-                               int32_t ignored) {
-  const T* const row = logits + blockIdx.x * shape.stride;
-  const accumulator_t<T> log_sum = log_sum_of_exp(row, shape.classes);
+template <typename T, int width>
+__global__ void __launch_bounds__(kThreads, 1)
+    forward_kernel(accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp, const T* logits,
+                   const int32_t* targets, LogitsShape shape, int32_t ignored) {
+  const Row<T, width, false> row{logits + blockIdx.x * shape.stride, shape.classes};
+  const Target target(targets[blockIdx.x], shape.classes, ignored);
+  const accumulator_t<T> log_sum = row.log_sum_of_exp();
   if (threadIdx.x != 0) return;
   if (log_sum_exp) log_sum_exp[blockIdx.x] = log_sum;
-  row_losses[blockIdx.x] = row_loss(row, targets[blockIdx.x], shape.classes, ignored, log_sum);
+  row_losses[blockIdx.x] = target.loss(log_sum, logit_of(row.logits, target));
 }
 
 // One block a row.
-template <typename T>
-__global__ void in_place_kernel(accumulator_t<T>* row_losses, T* logits, const int32_t* targets,
-                                LogitsShape shape, int32_t ignored, accumulator_t<T> scale) {
-  T* const row = logits + blockIdx.x * shape.stride;
-  const int32_t target = targets[blockIdx.x];
-  const accumulator_t<T> log_sum = log_sum_of_exp(row, shape.classes);
-  if (threadIdx.x == 0) {
-    row_losses[blockIdx.x] = row_loss(row, target, shape.classes, ignored, log_sum);
-  }
-  __syncthreads();  // the target's logit is about to be overwritten
-  write_row_gradient(row, row, target, shape.classes, ignored, log_sum, scale);
+template <typename T, int width, bool held>
+__global__ void __launch_bounds__(kThreads, 1)
+    in_place_kernel(accumulator_t<T>* row_losses, T* logits, const int32_t* targets,
+                    LogitsShape shape, int32_t ignored, accumulator_t<T> scale) {
+  T* const grad = logits + blockIdx.x * shape.stride;
+  const Row<T, width, held> row{grad, shape.classes};
+  const Target target(targets[blockIdx.x], shape.classes, ignored);
+  const accumulator_t<T> at_target = logit_of(row.logits, target);
+  const accumulator_t<T> log_sum = row.log_sum_of_exp();  // no thread writes before all have read
+  if (threadIdx.x == 0) row_losses[blockIdx.x] = target.loss(log_sum, at_target);
+  write_gradient(grad, row, target, at_target, log_sum, scale);
+}
+
+// One block a row.
+template <typename T, int width>
+__global__ void __launch_bounds__(kThreads, 1)
+    backward_kernel(T* grad_logits, const accumulator_t<T>* grad_loss, const T* logits,
+                    const int32_t* targets, const accumulator_t<T>* log_sum_exp, LogitsShape shape,
+                    int32_t ignored) {
+  const int64_t begin = blockIdx.x * shape.stride;
+  const Row<T, width, false> row{logits + begin, shape.classes};
+  const Target target(targets[blockIdx.x], shape.classes, ignored);
+  const accumulator_t<T> at_target = logit_of(row.logits, target);
+  write_gradient(grad_logits + begin, row, target, at_target, log_sum_exp[blockIdx.x], *grad_loss);
 }
 
 // One block for all.
@@ -87,14 +194,22 @@ __global__ void add_rows_kernel(A* loss_sum, A* count, const A* row_losses, cons
   }
 }
 
-// One block a row.
+// Two blocks of a multiprocessor share its memory: one computes while the other waits for its row.
 template <typename T>
-__global__ void backward_kernel(T* grad_logits, const accumulator_t<T>* grad_loss, const T* logits,
-                                const int32_t* targets, const accumulator_t<T>* log_sum_exp,
-                                LogitsShape shape, int32_t ignored) {
-  const int64_t row = blockIdx.x * shape.stride;
-  write_row_gradient(grad_logits + row, logits + row, targets[blockIdx.x], shape.classes, ignored,
-                     log_sum_exp[blockIdx.x], *grad_loss);
+bool can_hold_row(const LogitsShape& shape) {
+  constexpr std::size_t kOther = 2048;  // of a block: its reductions', and what CUDA keeps
+  const auto row = static_cast<std::size_t>(shape.classes) * sizeof(T);
+  return 2 * (row + kOther) <= cuda::shared_bytes_of_multiprocessor();
+}
+
+template <typename T>
+bool rows_are_aligned(const T* logits, const T* grad_logits, const LogitsShape& shape) {
+  const bool each_is = shape.stride * static_cast<int64_t>(sizeof(T)) % 16 == 0;
+  return each_is && cuda::is_aligned(logits, grad_logits);
+}
+
+cuda::LaunchShape row_each(OnCuda on, const LogitsShape& shape, std::size_t shared_bytes = 0) {
+  return {dim3(static_cast<unsigned>(shape.rows)), dim3(kThreads), shared_bytes, on.stream};
 }
 
 }  // namespace
@@ -103,23 +218,34 @@ template <typename T>
 void cross_entropy_forward(OnCuda on, accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp,
                            const T* logits, const int32_t* targets, const LogitsShape& shape,
                            int32_t ignored) {
-  cuda::launch(forward_kernel<T>, cuda::block_each(on, shape.rows), row_losses, log_sum_exp, logits,
-               targets, shape, ignored);
+  const auto kernel = rows_are_aligned(logits, logits, shape)
+                          ? forward_kernel<T, cuda::kVectorSize<T>>
+                          : forward_kernel<T, 1>;
+  cuda::launch(kernel, row_each(on, shape), row_losses, log_sum_exp, logits, targets, shape,
+               ignored);
 }
 
 template <typename T>
 void cross_entropy_in_place(OnCuda on, accumulator_t<T>* row_losses, T* logits,
                             const int32_t* targets, const LogitsShape& shape, int32_t ignored,
                             double scale) {
-  cuda::launch(in_place_kernel<T>, cuda::block_each(on, shape.rows), row_losses, logits, targets,
+  constexpr int kWidth = cuda::kVectorSize<T>;
+  const bool aligned = rows_are_aligned<T>(logits, logits, shape);
+  const bool held = aligned && can_hold_row<T>(shape);
+  const auto kernel = held      ? in_place_kernel<T, kWidth, true>
+                      : aligned ? in_place_kernel<T, kWidth, false>
+                                : in_place_kernel<T, 1, false>;
+  const auto row_bytes = static_cast<std::size_t>(shape.classes) * sizeof(T);
+  cuda::launch(kernel, row_each(on, shape, held ? row_bytes : 0), row_losses, logits, targets,
                shape, ignored, scale);
 }
 
 template <typename A>
 void cross_entropy_sum(OnCuda on, A* loss_sum, A* count, const A* row_losses,
                        const int32_t* targets, int64_t rows, int32_t ignored) {
-  cuda::launch(add_rows_kernel<A>, cuda::block_each(on, 1), loss_sum, count, row_losses, targets,
-               rows, ignored);
+  const cuda::LaunchShape one_large_block{dim3(1), dim3(1024), 0, on.stream};
+  cuda::launch(add_rows_kernel<A>, one_large_block, loss_sum, count, row_losses, targets, rows,
+               ignored);
 }
 
 template <typename T>
@@ -127,8 +253,11 @@ void cross_entropy_backward(OnCuda on, T* grad_logits, const accumulator_t<T>* g
                             const T* logits, const int32_t* targets,
                             const accumulator_t<T>* log_sum_exp, const LogitsShape& shape,
                             int32_t ignored) {
-  cuda::launch(backward_kernel<T>, cuda::block_each(on, shape.rows), grad_logits, grad_loss, logits,
-               targets, log_sum_exp, shape, ignored);
+  const auto kernel = rows_are_aligned<T>(logits, grad_logits, shape)
+                          ? backward_kernel<T, cuda::kVectorSize<T>>
+                          : backward_kernel<T, 1>;
+  cuda::launch(kernel, row_each(on, shape), grad_logits, grad_loss, logits, targets, log_sum_exp,
+               shape, ignored);
 }
 
 template void cross_entropy_forward(OnCuda, float*, float*, const float*, const int32_t*,

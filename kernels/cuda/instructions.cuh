@@ -66,4 +66,11 @@ __device__ inline float from_float16(float16 value) {
   return result;
 }
 
+// 2^x within two units in the last place; results that are not normal numbers are 0.
+__device__ inline float power_of_two(float x) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+
 }  // namespace ripieno::kernels::cuda

@@ -22,6 +22,20 @@ std::string name_of(const void* kernel) {
 
 }  // namespace
 
+std::size_t shared_bytes_of_multiprocessor() {
+  int device = 0, bytes = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor, device),
+        "cudaDeviceGetAttribute");
+  return static_cast<std::size_t>(bytes);
+}
+
+void allow_shared_bytes(const void* kernel, const LaunchShape& shape) {
+  const cudaError_t status = cudaFuncSetAttribute(
+      kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
+  if (status != cudaSuccess) throw_launch_failure(status, kernel, shape);
+}
+
 void throw_launch_failure(cudaError_t status, const void* kernel, const LaunchShape& shape) {
   check(status, "launch of " + name_of(kernel) + ", grid " + to_string(shape.grid) + ", block " +
                     to_string(shape.block));

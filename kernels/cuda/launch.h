@@ -22,6 +22,14 @@ struct LaunchShape {
 [[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
                                        const LaunchShape& shape);
 
+// What all blocks of a multiprocessor of the current device share, and so the most that one block
+// may ask for, but for a kilobyte.
+std::size_t shared_bytes_of_multiprocessor();
+
+// More than this a kernel must be allowed to ask for.
+inline constexpr std::size_t kSharedBytesForAll = 48 << 10;
+void allow_shared_bytes(const void* kernel, const LaunchShape& shape);
+
 // Enqueues kernel(arguments...). A grid without blocks is nothing to do.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
@@ -36,6 +44,7 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
   configuration.dynamicSmemBytes = shape.shared_bytes;
   configuration.stream = shape.stream;
   const auto* function = reinterpret_cast<const void*>(kernel);
+  if (shape.shared_bytes > kSharedBytesForAll) allow_shared_bytes(function, shape);
   const cudaError_t status = std::apply(
       [&](auto&... values) {
         void* pointers[] = {static_cast<void*>(&values)..., nullptr};

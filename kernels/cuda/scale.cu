@@ -1,26 +1,33 @@
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/map.cuh"
 #include "ripieno/kernels/scale.h"
 
 namespace ripieno::kernels {
 namespace {
 
-// One thread an element.
 template <typename T, typename From>
-__global__ void scale_kernel(T* out, const From* in, const accumulator_t<T>* factor, int64_t size,
-                             accumulator_t<T> scale, bool accumulate) {
-  const int64_t i = cuda::global_thread();
-  if (i >= size) return;
-  const accumulator_t<T> value = scale * *factor * cuda::widen(in[i]);
-  out[i] = static_cast<T>(accumulate ? cuda::widen(out[i]) + value : value);
-}
+struct Scaled {
+  const accumulator_t<T>* factor;
+  accumulator_t<T> scale;
+
+  __device__ T operator()(From x) const {
+    return cuda::narrow<T>(scale * *factor * cuda::widen(x));
+  }
+  __device__ T operator()(From x, T before) const {
+    return cuda::narrow<T>(cuda::widen(before) + scale * *factor * cuda::widen(x));
+  }
+};
 
 }  // namespace
 
 template <typename T, typename From>
 void scale_by(OnCuda on, T* out, const From* in, const accumulator_t<T>* factor, int64_t size,
               double scale, bool accumulate) {
-  cuda::launch(scale_kernel<T, From>, cuda::thread_each(on, size), out, in, factor, size, scale,
-               accumulate);
+  const Scaled<T, From> scaled{factor, static_cast<accumulator_t<T>>(scale)};
+  if (accumulate) {
+    cuda::map(on, scaled, size, out, in, static_cast<const T*>(out));
+  } else {
+    cuda::map(on, scaled, size, out, in);
+  }
 }
 
 template void scale_by(OnCuda, float*, const float*, const float*, int64_t, double, bool);

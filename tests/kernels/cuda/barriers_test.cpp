@@ -7,6 +7,7 @@
 
 #include "kernel_test.h"
 #include "ripieno/kernels/attention.h"
+#include "ripieno/kernels/cross_entropy.h"
 #include "ripieno/kernels/embedding.h"
 #include "ripieno/kernels/reduce.h"
 #include "ripieno/kernels/softmax.h"
@@ -75,11 +76,21 @@ bool attention_agrees() {
   return agrees(out) && agrees(gradient);
 }
 
+bool cross_entropy_agrees() {
+  Both<float> logits = some_numbers<float>(1001, 1, -8, 8), losses(1);
+  Both<int32_t> target{700};
+  on_both([&](auto place, auto at) {
+    kernels::cross_entropy_in_place(place, at(losses), at(logits), at(target), {1, 1001, 1001}, -1,
+                                    1.0);
+  });
+  return agrees(losses) && agrees(logits);
+}
+
 bool all_agree_in_each_order() {
   for (const auto order : {simt::Order::kForward, simt::Order::kReverse, simt::Order::kRandom}) {
     simt::configuration().schedule = {order, 1};
     if (!softmax_agrees() || !embedding_agrees() || !column_sums_agree()) return false;
-    if (!attention_agrees()) return false;
+    if (!attention_agrees() || !cross_entropy_agrees()) return false;
   }
   return true;
 }

@@ -113,6 +113,15 @@ TEST_P(CrossEntropy, InPlaceAgreesWithTheCpuAndLeavesTheGaps) {
   });
 }
 
+TEST_P(CrossEntropy, InPlaceTakesRowsThatNoBlockCanHold) {
+  for (const int64_t classes : {30000, 30001}) {
+    Batch<float> batch(2, classes);
+    batch.in_place();
+    expect_agreement(batch.row_losses);
+    expect_agreement(batch.logits);
+  }
+}
+
 TEST_P(CrossEntropy, OfLogitsThatAreNotFiniteIsAsOnTheCpu) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float odd : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {

@@ -2,6 +2,7 @@
 // this header where nvcc finds that of kernels/cuda.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -28,6 +29,11 @@ template <typename From>
 void store_word(void* to, const From& value) {
   check_alignment(to, sizeof(From));
   std::memcpy(to, static_cast<const void*>(&value), sizeof(From));
+}
+
+inline float power_of_two(float x) {
+  const float result = std::exp2(x);
+  return std::isnormal(result) || !std::isfinite(result) ? result : 0.0f;
 }
 
 inline bfloat16 to_bfloat16(float value) { return bfloat16(value); }
