@@ -13,8 +13,8 @@ namespace {
 Tensor masked(const Tensor& x, double probability, const Tensor& key, int64_t offset) {
   Tensor result(x.shape(), x.dtype(), x.device());
   run(x, [&]<typename T>(auto on) {
-    kernels::dropout(on, result.data<T>(), x.data<T>(), x.elements(), probability,
-                     static_cast<const kernels::RandomKey*>(key.raw_data()), offset);
+    const auto* const where = static_cast<const kernels::RandomKey*>(key.raw_data());
+    kernels::dropout(on, result.data<T>(), x.data<T>(), x.elements(), {probability, where, offset});
   });
   return result;
 }

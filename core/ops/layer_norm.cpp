@@ -60,7 +60,8 @@ Tensor layer_norm(const Tensor& x_, const Tensor& weight, const Tensor& bias, do
               on, back.data<T>(), of_weight ? to_weight.tensor.data<T>() : nullptr,
               of_weight ? to_bias.tensor.data<T>() : nullptr, workspace.raw_data(),
               gradient.data<T>(), x.data<T>(), weight.defined() ? weight.data<T>() : nullptr,
-              mean.data<A>(), inverse_deviation.data<A>(), rows, cols, to_weight.accumulate);
+              mean.data<A>(), inverse_deviation.data<A>(), rows, cols,
+              {.parameters = to_weight.accumulate});
         });
         if (gradients.wanted(0)) gradients.add(0, back);
       });

@@ -1,7 +1,11 @@
 #include "ripieno/kernels/layer_norm.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "kernels/values.h"
 #include "ripieno/kernels/cpu_threads.h"
+#include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -52,7 +56,7 @@ struct Problem {
     layer_norm_backward(OnCpu{}, grad_in.data(), with_weight ? grad_weight.data() : nullptr,
                         with_weight ? grad_bias.data() : nullptr, workspace.data(), grad_out.data(),
                         in.data(), with_weight ? weight.data() : nullptr, mean.data(),
-                        inverse_deviation.data(), rows, cols, accumulate);
+                        inverse_deviation.data(), rows, cols, {.parameters = accumulate});
   }
 };
 
@@ -161,9 +165,49 @@ TYPED_TEST(LayerNorm, BackwardMayWriteOverTheGradientItReads) {
   layer_norm_backward(OnCpu{}, in_place.grad_out.data(), in_place.grad_weight.data(),
                       in_place.grad_bias.data(), in_place.workspace.data(),
                       in_place.grad_out.data(), in_place.in.data(), in_place.weight.data(),
-                      in_place.mean.data(), in_place.inverse_deviation.data(), 33, 65, false);
+                      in_place.mean.data(), in_place.inverse_deviation.data(), 33, 65, {});
   expect_identical(in_place.grad_out, apart.grad_in);
   expect_identical(in_place.grad_weight, apart.grad_weight);
+}
+
+// To the bit, since what is kept and what is computed again must not differ.
+TYPED_TEST(LayerNorm, OfAResidualIsDropoutAdditionAndNormOneByOne) {
+  constexpr RandomKey kKey{.seed = 42, .stream = 7, .step = 3};
+  for (const double probability : {0.0, 0.25}) {
+    Problem<TypeParam> apart(5, 129), together(5, 129);
+    const DropoutMask mask{probability, &kKey, 3};
+    const auto branch = random_values<TypeParam>(5 * 129, 7);
+    std::vector<TypeParam> kept(5 * 129);
+    dropout(OnCpu{}, kept.data(), branch.data(), 5 * 129, mask);
+    binary(OnCpu{}, apart.in.data(), apart.in.data(), kept.data(), 5 * 129, Binary::kAdd);
+    apart.forward(true);
+    residual_norm_forward(OnCpu{}, together.out.data(), together.in.data(), together.mean.data(),
+                          together.inverse_deviation.data(), together.in.data(), branch.data(),
+                          mask, together.weight.data(), together.bias.data(), 5, 129,
+                          kEpsilonOfVariance);
+    expect_identical(together.in, apart.in);
+    expect_identical(together.out, apart.out);
+  }
+}
+
+TYPED_TEST(LayerNorm, BackwardOfAResidualAddsToItsGradientAndDropsTheBranchs) {
+  constexpr RandomKey kKey{.seed = 42, .stream = 7, .step = 3};
+  const DropoutMask mask{0.25, &kKey, 3};
+  Problem<TypeParam> p(5, 33);
+  p.forward(true);
+  p.backward(true, false);
+  const auto norms = to_doubles(p.grad_in);
+  auto grad_sum = random_values<TypeParam>(5 * 33, 8);
+  auto expected = to_doubles(grad_sum);
+  std::transform(expected.begin(), expected.end(), norms.begin(), expected.begin(), std::plus{});
+  std::vector<TypeParam> grad_branch(5 * 33), kept(5 * 33);
+  residual_norm_backward(OnCpu{}, grad_sum.data(), grad_branch.data(), p.grad_weight.data(),
+                         p.grad_bias.data(), p.workspace.data(), p.grad_out.data(), p.in.data(),
+                         mask, p.weight.data(), p.mean.data(), p.inverse_deviation.data(), 5, 33,
+                         {.in = true});
+  expect_close(grad_sum, expected, 64.0);
+  dropout(OnCpu{}, kept.data(), grad_sum.data(), 5 * 33, mask);
+  expect_identical(grad_branch, kept);
 }
 
 }  // namespace

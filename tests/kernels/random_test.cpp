@@ -90,7 +90,7 @@ TYPED_TEST(Random, DropoutKeepsByTheWordOfTheGlobalIndex) {
       expected.push_back(kept ? to_double(in[i]) / 0.75 : 0.0);
     }
     std::vector<TypeParam> out(1001);
-    dropout(OnCpu{}, out.data(), in.data(), 1001, 0.25, &kKey, offset);
+    dropout(OnCpu{}, out.data(), in.data(), 1001, {0.25, &kKey, offset});
     expect_close(out, expected);
   }
 }
@@ -98,9 +98,9 @@ TYPED_TEST(Random, DropoutKeepsByTheWordOfTheGlobalIndex) {
 TYPED_TEST(Random, DropoutOfZeroKeepsAllAndOfOneKeepsNone) {
   const auto in = random_values<TypeParam>(1001, 1);
   std::vector<TypeParam> out(1001);
-  dropout(OnCpu{}, out.data(), in.data(), 1001, 0.0, &kKey, 0);
+  dropout(OnCpu{}, out.data(), in.data(), 1001, {0.0, &kKey, 0});
   expect_identical(out, in);
-  dropout(OnCpu{}, out.data(), in.data(), 1001, 1.0, &kKey, 0);
+  dropout(OnCpu{}, out.data(), in.data(), 1001, {1.0, &kKey, 0});
   expect_identical(out, std::vector<TypeParam>(1001));
 }
 

@@ -9,6 +9,7 @@
 #include "ripieno/kernels/attention.h"
 #include "ripieno/kernels/cross_entropy.h"
 #include "ripieno/kernels/embedding.h"
+#include "ripieno/kernels/layer_norm.h"
 #include "ripieno/kernels/reduce.h"
 #include "ripieno/kernels/softmax.h"
 
@@ -86,11 +87,27 @@ bool cross_entropy_agrees() {
   return agrees(losses) && agrees(logits);
 }
 
+bool layer_norm_agrees() {
+  const int64_t rows = 35, cols = 520;
+  Both<float> out(rows * cols), gradient = some_numbers<float>(rows * cols, 1);
+  Both<float> in = some_numbers<float>(rows * cols, 2), weight = some_numbers<float>(cols, 3);
+  Both<float> mean(rows), inverse(rows), to_weight(cols), to_bias(cols), workspace(4 * cols);
+  on_both([&](auto place, auto at) {
+    kernels::layer_norm_forward(place, at(out), at(mean), at(inverse), at(in), at(weight),
+                                at(weight), rows, cols, 1e-5);
+    kernels::layer_norm_backward(place, at(gradient), at(to_weight), at(to_bias), at(workspace),
+                                 at(gradient), at(in), at(weight), at(mean), at(inverse), rows,
+                                 cols, {});
+  });
+  return agrees(out) && agrees(gradient) && agrees(to_weight) && agrees(to_bias);
+}
+
 bool all_agree_in_each_order() {
   for (const auto order : {simt::Order::kForward, simt::Order::kReverse, simt::Order::kRandom}) {
     simt::configuration().schedule = {order, 1};
     if (!softmax_agrees() || !embedding_agrees() || !column_sums_agree()) return false;
     if (!attention_agrees() || !cross_entropy_agrees()) return false;
+    if (!layer_norm_agrees()) return false;
   }
   return true;
 }

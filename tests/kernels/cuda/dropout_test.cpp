@@ -15,7 +15,7 @@ TEST_P(Dropout, DropsWhatTheCpuDropsFromAnyOffset) {
       Both<T> out(size), in = some_numbers<T>(size, 1, 1, 2);
       Both<kernels::RandomKey> key{kernels::RandomKey{.seed = 1, .stream = 2, .step = 3}};
       on_both([&](auto place, auto at) {
-        kernels::dropout(place, at(out), at(in), size, 0.3, at(key), offset);
+        kernels::dropout(place, at(out), at(in), size, {0.3, at(key), offset});
       });
       expect_same_bits(out);
     }
