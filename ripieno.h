@@ -15,6 +15,7 @@
 #include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/ops/embedding.h"
 #include "ripieno/core/ops/layer_norm.h"
+#include "ripieno/core/ops/linear.h"
 #include "ripieno/core/ops/linear_cross_entropy.h"
 #include "ripieno/core/ops/matmul.h"
 #include "ripieno/core/ops/reduce.h"

@@ -66,7 +66,7 @@ using Leaves = std::vector<std::shared_ptr<Leaf>, PoolAllocator<std::shared_ptr<
 
 // One recorded operation, of one differentiable output.
 struct Node {
-  static constexpr int kMaxInputs = 4;
+  static constexpr int kMaxInputs = 5;
 
   struct Input {
     std::shared_ptr<Node> node;  // at most one of the two is set

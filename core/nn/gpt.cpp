@@ -18,8 +18,8 @@ Initial residual_initial(const GptOptions& options) {
   return Initial::normal(kDeviation / std::sqrt(2.0 * static_cast<double>(options.layers)));
 }
 
-LinearOptions linear_options(const Initial& weight, Activation activation = Activation::kNone) {
-  return {.activation = activation, .weight = weight, .bias_initial = Initial::constant(0.0)};
+LinearOptions linear_options(const Initial& weight) {
+  return {.weight = weight, .bias_initial = Initial::constant(0.0)};
 }
 
 const GptOptions& checked(const GptOptions& options) {
@@ -43,8 +43,7 @@ GptBlock::GptBlock(const GptOptions& options)
       norm2_(options.channels),
       qkv_(options.channels, 3 * options.channels, linear_options(Initial::normal(kDeviation))),
       projection_(options.channels, options.channels, linear_options(residual_initial(options))),
-      up_(options.channels, 4 * options.channels,
-          linear_options(Initial::normal(kDeviation), Activation::kGeluTanh)),
+      up_(options.channels, 4 * options.channels, linear_options(Initial::normal(kDeviation))),
       down_(4 * options.channels, options.channels, linear_options(residual_initial(options))),
       dropout1_(options.dropout),
       dropout2_(options.dropout) {
@@ -61,7 +60,8 @@ GptBlock::GptBlock(const GptOptions& options)
 Tensor GptBlock::operator()(const Tensor& x) const {
   const Tensor attended = projection_(causal_attention(qkv_(norm1_(x)), heads_));
   const Tensor y = x + dropout1_(attended);
-  return y + dropout2_(down_(up_(norm2_(y))));
+  return y + dropout2_(feed_forward(norm2_(y), up_.weight_and_bias(), down_.weight_and_bias(),
+                                    Activation::kGeluTanh));
 }
 
 Gpt::Gpt(const GptOptions& options)

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "ripieno/core/nn/module.h"
-#include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/linear.h"
 
 namespace ripieno::nn {
 
@@ -29,6 +29,7 @@ class Linear final : public Module {
   // (…, inputs) -> (…, outputs)
   Tensor operator()(const Tensor& x) const { return linear(x, weight_, bias_, activation_); }
 
+  LinearParameters weight_and_bias() const { return {weight_, bias_}; }
   const Tensor& weight() const { return weight_; }  // (outputs, inputs)
   const Tensor& bias() const { return bias_; }      // (outputs), or undefined
 

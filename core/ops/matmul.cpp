@@ -1,10 +1,8 @@
 #include "ripieno/core/ops/matmul.h"
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/ops/activation.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/matmul.h"
-#include "ripieno/kernels/reduce.h"
 
 namespace ripieno {
 namespace {
@@ -87,9 +85,6 @@ void multiply(const Tensor& out, const Tensor& a_, const Tensor& b_, bool accumu
   });
 }
 
-// (…, k) seen as one matrix.
-Tensor flat(const Tensor& x) { return x.reshape({-1, x.size(-1)}); }
-
 void give_product(Gradients& gradients, int input, const Tensor& a, const Tensor& b) {
   const auto [target, accumulate] = gradients.destination(input);
   multiply(target, a, b, accumulate);
@@ -117,61 +112,6 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                               give_product(gradients, 1, a.transpose(-1, -2), gradient);
                             }
                           });
-}
-
-Tensor linear(const Tensor& x_, const Tensor& weight, const Tensor& bias, Activation activation) {
-  if (weight.rank() != 2 || x_.rank() < 1 || x_.size(-1) != weight.size(1)) {
-    fail("linear: x " + to_string(x_.shape()) + " does not fit weight " +
-         to_string(weight.shape()));
-  }
-  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
-    fail("linear: bias " + to_string(bias.shape()) + " does not fit weight " +
-         to_string(weight.shape()));
-  }
-  if (x_.dtype() != weight.dtype() || x_.device() != weight.device()) {
-    fail("linear: x and weight have other element types or devices");
-  }
-  const Tensor x = x_.dense();
-  const int64_t rows = x.elements() / weight.size(1), outputs = weight.size(0);
-  Shape shape = x.shape();
-  shape.back() = outputs;
-  Tensor result(shape, x.dtype(), x.device());
-  const bool recorded = autograd::needed({&x, &weight, &bias});
-  Tensor before;  // the activation's input, kept for its gradient
-  if (recorded && activation != Activation::kNone) before = Tensor(shape, x.dtype(), x.device());
-  if (result.elements() > 0) {
-    run(x, [&]<typename T>(auto on) {
-      kernels::matmul_bias_activation(on, result.data<T>(),
-                                      before.defined() ? before.data<T>() : nullptr, x.data<T>(),
-                                      weight.data<T>(), bias.defined() ? bias.data<T>() : nullptr,
-                                      {.m = rows,
-                                       .n = outputs,
-                                       .k = weight.size(1),
-                                       .transpose_b = true,
-                                       .lda = weight.size(1),
-                                       .ldb = weight.size(1),
-                                       .ldc = outputs},
-                                      activation);
-    });
-  }
-  return autograd::record(
-      "linear", result, {&x, &weight, &bias},
-      [x, weight, before, activation](const Tensor& gradient, Gradients& gradients) {
-        const Tensor back =
-            flat(before.defined() ? activation_gradient(gradient, before, activation) : gradient);
-        if (gradients.wanted(2)) {
-          const auto [target, accumulate] = gradients.destination(2);
-          run(back, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
-            kernels::reduce(on, target.data<T>(), back.data<T>(), 1, back.size(0), back.size(1),
-                            kernels::Reduction::kSum, 1.0, accumulate);
-          });
-        }
-        if (gradients.wanted(1)) give_product(gradients, 1, back.transpose(0, 1), flat(x));
-        if (gradients.wanted(0)) {
-          const auto [target, accumulate] = gradients.destination(0);
-          multiply(target.reshape({-1, target.size(-1)}), back, weight, accumulate);
-        }
-      });
 }
 
 }  // namespace ripieno

@@ -9,6 +9,7 @@
 #include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/ops/embedding.h"
 #include "ripieno/core/ops/layer_norm.h"
+#include "ripieno/core/ops/linear.h"
 #include "ripieno/core/ops/matmul.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/softmax.h"
@@ -85,6 +86,30 @@ TEST(Gradient, OfLinearWithEveryActivation) {
     const Inputs inputs = {random({2, 3, 5}, 1), random({4, 5}, 2), random({4}, 3)};
     EXPECT_LT(gradient_check(function, inputs), kTolerance);
   }
+}
+
+TEST(Gradient, OfFeedForwardWithEveryActivation) {
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kGeluTanh}) {
+    const auto with_biases = [activation](const Inputs& in) {
+      return feed_forward(in[0], {in[1], in[2]}, {in[3], in[4]}, activation);
+    };
+    const Inputs inputs = {random({2, 3, 5}, 1), random({8, 5}, 2), random({8}, 3),
+                           random({4, 8}, 4), random({4}, 5)};
+    EXPECT_LT(gradient_check(with_biases, inputs), kTolerance);
+    const auto without = [activation](const Inputs& in) {
+      return feed_forward(in[0], {in[1], {}}, {in[2], {}}, activation);
+    };
+    EXPECT_LT(gradient_check(without, {inputs[0], inputs[1], inputs[3]}), kTolerance);
+  }
+}
+
+TEST(Gradient, OfLinearWithWeightsUsedTwice) {
+  const auto function = [](const Inputs& in) {
+    return linear(linear(in[0], in[1], in[2], Activation::kGeluTanh), in[1].transpose(0, 1), in[2]);
+  };
+  EXPECT_LT(gradient_check(function, {random({3, 4}, 1), random({4, 4}, 2), random({4}, 3)}),
+            kTolerance);
 }
 
 TEST(Gradient, OfActivations) {

@@ -8,7 +8,7 @@
 #include "ripieno/core/memory.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/embedding.h"
-#include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/linear.h"
 #include "ripieno/core/random.h"
 
 namespace ripieno {

@@ -11,6 +11,7 @@
 #include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/ops/embedding.h"
 #include "ripieno/core/ops/layer_norm.h"
+#include "ripieno/core/ops/linear.h"
 #include "ripieno/core/ops/matmul.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/softmax.h"
@@ -108,7 +109,37 @@ TEST(Operation, LinearIsAMatrixProductWithBiasAndActivation) {
   EXPECT_THAT(linear(x, weight, bias).to_vector<float>(), ElementsAre(-0.5f, 1.5f));
   EXPECT_THAT(linear(x, weight, bias, Activation::kRelu).to_vector<float>(),
               ElementsAre(0.0f, 1.5f));
+  EXPECT_THAT(linear(x, weight.transpose(0, 1)).to_vector<float>(), ElementsAre(-5.0f, -1.0f));
   EXPECT_THROW(linear(x, Tensor::zeros({2, 3})), Error);
+}
+
+// The values and gradients of both, in the order of `inputs`.
+std::vector<std::vector<float>> gradients_of(const std::vector<Tensor>& inputs, bool as_one) {
+  std::vector<Tensor> in;
+  for (const Tensor& input : inputs) {
+    in.push_back(input.clone());
+    in.back().set_requires_gradient();
+  }
+  const Tensor y = as_one
+                       ? feed_forward(in[0], {in[1], in[2]}, {in[3], in[4]}, Activation::kGeluTanh)
+                       : linear(linear(in[0], in[1], in[2], Activation::kGeluTanh), in[3], in[4]);
+  sum(square(y)).backward();
+  std::vector<std::vector<float>> numbers = {y.to_vector<float>()};
+  for (const Tensor& input : in) numbers.push_back(input.gradient().to_vector<float>());
+  return numbers;
+}
+
+TEST(Operation, FeedForwardGivesTheBitsOfItsTwoLayers) {
+  const auto random = [](const Shape& shape, uint64_t seed) {
+    Tensor x(shape, DType::float32);
+    fill_normal(x, 0.0, 1.0, {.seed = seed});
+    return x;
+  };
+  const std::vector<Tensor> inputs = {random({3, 7, 33}, 1), random({65, 33}, 2), random({65}, 3),
+                                      random({33, 65}, 4), random({33}, 5)};
+  EXPECT_EQ(gradients_of(inputs, true), gradients_of(inputs, false));
+  EXPECT_THROW(feed_forward(inputs[0], {inputs[1], inputs[2]}, {inputs[1], {}}, Activation::kRelu),
+               Error);
 }
 
 TEST(Operation, ReductionsOverAnyAxis) {

@@ -1,0 +1,184 @@
+#include "ripieno/core/ops/linear.h"
+
+#include <string>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/activation.h"
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/linear.h"
+#include "ripieno/kernels/matmul.h"
+#include "ripieno/kernels/reduce.h"
+
+namespace ripieno {
+namespace {
+
+using autograd::Gradients;
+using kernels::LinearShape;
+
+void check(const char* operation, const Shape& x, const Tensor& of, const Tensor& weight,
+           const Tensor& bias) {
+  const auto refuse = [&](const std::string& what) { fail(std::string(operation) + ": " + what); };
+  if (weight.rank() != 2 || x.empty() || x.back() != weight.size(1)) {
+    refuse("x " + to_string(x) + " does not fit weight " + to_string(weight.shape()));
+  }
+  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
+    refuse("bias " + to_string(bias.shape()) + " does not fit weight " + to_string(weight.shape()));
+  }
+  if (of.dtype() != weight.dtype() || of.device() != weight.device()) {
+    refuse("x and weight have other element types or devices");
+  }
+}
+
+Tensor dense(const Tensor& x) { return x.defined() ? x.dense() : x; }
+LinearParameters dense(const LinearParameters& layer) {
+  return {dense(layer.weight), dense(layer.bias)};
+}
+
+Shape with_last(Shape shape, int64_t size) {
+  shape.back() = size;
+  return shape;
+}
+
+// Of the layer that y, or y's gradient, came out of.
+LinearShape shape_of(const Tensor& y, const Tensor& weight) {
+  const int64_t outputs = weight.size(0);
+  return {.rows = outputs == 0 ? 0 : y.elements() / outputs,
+          .inputs = weight.size(1),
+          .outputs = outputs};
+}
+
+// y = activation(x weight^T + bias); `before` is what the activation is applied to, where defined.
+void forward(const Tensor& y, const Tensor& before, const Tensor& x, const Tensor& weight,
+             const Tensor& bias, Activation activation) {
+  if (y.elements() == 0) return;
+  const LinearShape shape = shape_of(y, weight);
+  run(x, [&]<typename T>(auto on) {
+    kernels::matmul_bias_activation(on, y.data<T>(), before.defined() ? before.data<T>() : nullptr,
+                                    x.data<T>(), weight.data<T>(),
+                                    bias.defined() ? bias.data<T>() : nullptr,
+                                    {.m = shape.rows,
+                                     .n = shape.outputs,
+                                     .k = shape.inputs,
+                                     .transpose_b = true,
+                                     .lda = shape.inputs,
+                                     .ldb = shape.inputs,
+                                     .ldc = shape.outputs},
+                                    activation);
+  });
+}
+
+void give_weight_gradient(Gradients& gradients, int input, const Tensor& gradient, const Tensor& x,
+                          const LinearShape& shape) {
+  const auto [target, accumulate] = gradients.destination(input);
+  run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
+    kernels::matmul(on, target.data<T>(), gradient.data<T>(), x.data<T>(),
+                    {.m = shape.outputs,
+                     .n = shape.inputs,
+                     .k = shape.rows,
+                     .transpose_a = true,
+                     .lda = shape.outputs,
+                     .ldb = shape.inputs,
+                     .ldc = shape.inputs},
+                    accumulate);
+  });
+}
+
+void give_bias_gradient(Gradients& gradients, int input, const Tensor& gradient,
+                        const LinearShape& shape) {
+  const auto [target, accumulate] = gradients.destination(input);
+  run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
+    kernels::reduce(on, target.data<T>(), gradient.data<T>(), 1, shape.rows, shape.outputs,
+                    kernels::Reduction::kSum, 1.0, accumulate);
+  });
+}
+
+// Of the layer that x went into and `gradient` came out of; its weight is input `weight`, and its
+// bias the next one.
+void give_parameter_gradients(Gradients& gradients, int weight, const Tensor& gradient,
+                              const Tensor& x, const LinearShape& shape) {
+  const int bias = weight + 1;
+  if (!gradients.wanted(weight) || !gradients.wanted(bias)) {
+    if (gradients.wanted(bias)) give_bias_gradient(gradients, bias, gradient, shape);
+    if (gradients.wanted(weight)) give_weight_gradient(gradients, weight, gradient, x, shape);
+    return;
+  }
+  const auto of_bias = gradients.destination(bias), of_weight = gradients.destination(weight);
+  run(gradient, [&]<typename T>(auto on) {
+    kernels::linear_parameter_gradients(on, of_weight.tensor.data<T>(), of_bias.tensor.data<T>(),
+                                        gradient.data<T>(), x.data<T>(), shape,
+                                        of_weight.accumulate, of_bias.accumulate);
+  });
+}
+
+// Of the input, which is the operation's first.
+void give_input_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& weight,
+                         const LinearShape& shape) {
+  const auto [target, accumulate] = gradients.destination(0);
+  if (target.elements() == 0) return;
+  run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
+    kernels::matmul(on, target.data<T>(), gradient.data<T>(), weight.data<T>(),
+                    {.m = shape.rows,
+                     .n = shape.inputs,
+                     .k = shape.outputs,
+                     .lda = shape.outputs,
+                     .ldb = shape.inputs,
+                     .ldc = shape.inputs},
+                    accumulate);
+  });
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x_, const Tensor& weight_, const Tensor& bias_, Activation activation) {
+  check("linear", x_.shape(), x_, weight_, bias_);
+  const Tensor x = x_.dense(), weight = weight_.dense(), bias = dense(bias_);
+  const Shape shape = with_last(x.shape(), weight.size(0));
+  const Tensor y(shape, x.dtype(), x.device());
+  Tensor before;  // the activation's input, kept for its gradient
+  if (autograd::needed({&x, &weight, &bias}) && activation != Activation::kNone) {
+    before = Tensor(shape, x.dtype(), x.device());
+  }
+  forward(y, before, x, weight, bias, activation);
+  return autograd::record(
+      "linear", y, {&x, &weight, &bias},
+      [x, weight, before, activation](const Tensor& gradient, Gradients& gradients) {
+        const Tensor back =
+            before.defined() ? activation_gradient(gradient, before, activation) : gradient;
+        const LinearShape layer = shape_of(back, weight);
+        give_parameter_gradients(gradients, 1, back, x, layer);
+        if (gradients.wanted(0)) give_input_gradient(gradients, back, weight, layer);
+      });
+}
+
+Tensor feed_forward(const Tensor& x_, const LinearParameters& up_, const LinearParameters& down_,
+                    Activation activation) {
+  check("feed_forward", x_.shape(), x_, up_.weight, up_.bias);
+  const Shape inner = with_last(x_.shape(), up_.weight.size(0));
+  check("feed_forward", inner, x_, down_.weight, down_.bias);
+  const Tensor x = x_.dense();
+  const LinearParameters up = dense(up_), down = dense(down_);
+  const Tensor hidden(inner, x.dtype(), x.device());
+  const Tensor y(with_last(inner, down.weight.size(0)), x.dtype(), x.device());
+  Tensor before;
+  if (autograd::needed({&x, &up.weight, &up.bias, &down.weight, &down.bias})) {
+    before = Tensor(inner, x.dtype(), x.device());
+  }
+  forward(hidden, before, x, up.weight, up.bias, activation);
+  forward(y, {}, hidden, down.weight, down.bias, Activation::kNone);
+  return autograd::record(
+      "feed_forward", y, {&x, &up.weight, &up.bias, &down.weight, &down.bias},
+      [x, before, hidden, up = up.weight, down = down.weight, activation](const Tensor& gradient,
+                                                                          Gradients& gradients) {
+        const LinearShape first = shape_of(before, up), second = shape_of(gradient, down);
+        give_parameter_gradients(gradients, 3, gradient, hidden, second);
+        const Tensor back(before.shape(), before.dtype(), before.device());
+        run(gradient, [&]<typename T>(auto on) {
+          kernels::linear_input_gradient(on, back.data<T>(), gradient.data<T>(), down.data<T>(),
+                                         before.data<T>(), second, activation);
+        });
+        give_parameter_gradients(gradients, 1, back, x, first);
+        if (gradients.wanted(0)) give_input_gradient(gradients, back, up, first);
+      });
+}
+
+}  // namespace ripieno
