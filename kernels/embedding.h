@@ -1,31 +1,42 @@
 // Embedding: rows of a table by id, and the gradient of the table.
+//
+// An id out of range counts as a row of zeros that has no gradient (known_ids.h finds it).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "ripieno/kernels/execution.h"
 
 namespace ripieno::kernels {
 
-// out[i, :] = table[ids[i], :].   ids: (count); table: (vocab, channels). A row whose id is out of
-// range is NaN.
-template <typename T>
-void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, int64_t count,
-                       int64_t vocab, int64_t channels);
-template <typename T>
-void embedding_forward(OnCuda, T* out, const T* table, const int32_t* ids, int64_t count,
-                       int64_t vocab, int64_t channels);
+struct EmbeddingShape {
+  int64_t count = 0, vocab = 0, channels = 0;
+};
 
-// grad_table[v, :] = sum of grad_out[i, :] over ids[i] == v, in the order of i (+ grad_table where
-// `accumulate`). Ids out of range are left out. No atomics, so that it repeats to the bit.
-// workspace: 3 * count + vocab + 1 int32s (a stable sort of the ids).
+// out[i, :] = table[ids[i], :] (+ positions[i % time, :] unless that is null).   ids: (count);
+// table: (vocab, channels); positions: (time, channels); out: (count, channels).
 template <typename T>
-void embedding_backward(OnCpu, T* grad_table, int32_t* workspace, const T* grad_out,
-                        const int32_t* ids, int64_t count, int64_t vocab, int64_t channels,
-                        bool accumulate);
+void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, const T* positions,
+                       int64_t time, const EmbeddingShape& shape);
 template <typename T>
-void embedding_backward(OnCuda, T* grad_table, int32_t* workspace, const T* grad_out,
-                        const int32_t* ids, int64_t count, int64_t vocab, int64_t channels,
-                        bool accumulate);
+void embedding_forward(OnCuda, T* out, const T* table, const int32_t* ids, const T* positions,
+                       int64_t time, const EmbeddingShape& shape);
+
+// Bytes of workspace that embedding_backward needs, aligned to 16.
+template <typename T>
+std::size_t embedding_workspace_bytes(OnCpu, const EmbeddingShape& shape);
+template <typename T>
+std::size_t embedding_workspace_bytes(OnCuda, const EmbeddingShape& shape);
+
+// grad_table[v, :] = sum of grad_out[i, :] over ids[i] == v (+ grad_table[v, :] where
+// `accumulate`). The order of the sum depends on the ids alone, so it repeats to the bit: there are
+// no atomics.
+template <typename T>
+void embedding_backward(OnCpu, T* grad_table, void* workspace, const T* grad_out,
+                        const int32_t* ids, const EmbeddingShape& shape, bool accumulate);
+template <typename T>
+void embedding_backward(OnCuda, T* grad_table, void* workspace, const T* grad_out,
+                        const int32_t* ids, const EmbeddingShape& shape, bool accumulate);
 
 }  // namespace ripieno::kernels

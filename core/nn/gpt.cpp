@@ -84,7 +84,8 @@ Tensor Gpt::before_head(const Tensor& ids) const {
     fail(fmt::format("gpt: ids {} are not (batch, time up to {})", to_string(ids.shape()),
                      options_.context));
   }
-  Tensor x = dropout_(tokens_(ids) + positions_.weight().slice(0, 0, ids.size(1)));
+  const Tensor positions = positions_.weight().slice(0, 0, ids.size(1));
+  Tensor x = dropout_(embedding(tokens_.weight(), ids, positions));
   for (const GptBlock& block : blocks_) {
     x = options_.recompute == Recompute::blocks ? recomputed(std::cref(block), x) : block(x);
   }

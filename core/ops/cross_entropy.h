@@ -11,14 +11,16 @@ struct Loss {
   Tensor sum;    // scalar; has the gradient
   Tensor count;  // scalar, of the sum's element type: the targets that are not ignored
 
-  // sum / count, as a number: waits for the device.
+  // sum / count, as a number: waits for the device. Throws DataError for ids and targets out of
+  // range that it met (device_faults.h).
   double mean() const;
 };
 
 inline constexpr int32_t kIgnoredTarget = -1;
 
-// logits: (…, classes); targets: (…), int32. Targets equal to `ignored` are left out. On the CPU
-// any other target outside [0, classes) throws DataError.
+// logits: (…, classes); targets: (…), int32. Targets equal to `ignored` are left out. Any other
+// target outside [0, classes) throws DataError on the CPU; on a GPU it makes the loss NaN, has no
+// gradient, and is told later (device_faults.h).
 Loss cross_entropy(const Tensor& logits, const Tensor& targets, int32_t ignored = kIgnoredTarget);
 
 // For operations that end in a cross entropy: what it demands of its targets.

@@ -2,56 +2,75 @@
 
 #include <fmt/format.h>
 
-#include <span>
+#include <algorithm>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/device_faults.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/embedding.h"
+#include "ripieno/kernels/reduce.h"
 
 namespace ripieno {
 namespace {
 
-void check(const Tensor& table, const Tensor& ids) {
+using autograd::Gradients;
+
+void check(const Tensor& table, const Tensor& ids, const Tensor& positions) {
   if (table.rank() != 2) fail("embedding: the table is a matrix, not " + to_string(table.shape()));
   if (ids.dtype() != DType::int32) {
     fail(fmt::format("embedding: ids are int32, not {}", name_of(ids.dtype())));
   }
-  if (ids.device().is_cuda())
-    return;  // reading them here would wait for the device; the kernel gives NaN
-  const int64_t vocab = table.size(0);
-  for (const int32_t id :
-       std::span(ids.data<int32_t>(), static_cast<std::size_t>(ids.elements()))) {
-    if (id < 0 || id >= vocab) {
-      throw DataError(
-          fmt::format("embedding: id {} is outside the {} rows of the table", id, vocab));
-    }
+  if (positions.defined() &&
+      (ids.rank() == 0 || positions.shape() != Shape{ids.size(-1), table.size(1)} ||
+       positions.dtype() != table.dtype() || positions.device() != table.device())) {
+    fail("embedding: positions " + to_string(positions.shape()) + " do not fit ids " +
+         to_string(ids.shape()) + " and table " + to_string(table.shape()));
   }
+  require_known_ids(IdsOf::embedding, ids, table.size(0), /*exempt=*/0);
+}
+
+void give_table_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& ids,
+                         const kernels::EmbeddingShape& shape) {
+  const auto [target, accumulate] = gradients.destination(0);
+  run(gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
+    const auto bytes = kernels::embedding_workspace_bytes<T>(on, shape);
+    const Tensor workspace({static_cast<int64_t>(bytes)}, DType::uint8, gradient.device());
+    kernels::embedding_backward(on, target.data<T>(), workspace.raw_data(), gradient.data<T>(),
+                                ids.data<int32_t>(), shape, accumulate);
+  });
+}
+
+void give_positions_gradient(Gradients& gradients, const Tensor& gradient, int64_t sequences) {
+  const auto [target, accumulate] = gradients.destination(1);
+  run(gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
+    kernels::reduce(on, target.data<T>(), gradient.data<T>(), 1, sequences, target.elements(),
+                    kernels::Reduction::kSum, 1.0, accumulate);
+  });
 }
 
 }  // namespace
 
-Tensor embedding(const Tensor& table, const Tensor& ids_) {
-  const Tensor ids = ids_.dense();
-  check(table, ids);
-  const int64_t count = ids.elements(), vocab = table.size(0), channels = table.size(1);
-  Shape shape = ids.shape();
-  shape.push_back(channels);
-  Tensor result(shape, table.dtype(), table.device());
+Tensor embedding(const Tensor& table_, const Tensor& ids_, const Tensor& positions_) {
+  const Tensor table = table_.dense(), ids = ids_.dense();
+  const Tensor positions = positions_.defined() ? positions_.dense() : Tensor();
+  check(table, ids, positions);
+  const kernels::EmbeddingShape shape{ids.elements(), table.size(0), table.size(1)};
+  const int64_t time = positions.defined() ? positions.size(0) : 1;
+  Shape result_shape = ids.shape();
+  result_shape.push_back(shape.channels);
+  Tensor result(result_shape, table.dtype(), table.device());
   run(table, [&]<typename T>(auto on) {
-    kernels::embedding_forward(on, result.data<T>(), table.data<T>(), ids.data<int32_t>(), count,
-                               vocab, channels);
+    kernels::embedding_forward(on, result.data<T>(), table.data<T>(), ids.data<int32_t>(),
+                               positions.defined() ? positions.data<T>() : nullptr, time, shape);
   });
-  return autograd::record(
-      "embedding", result, {&table},
-      [ids, count, vocab, channels](const Tensor& gradient, autograd::Gradients& gradients) {
-        const auto [target, accumulate] = gradients.destination(0);
-        const Tensor workspace({3 * count + vocab + 1}, DType::int32, gradient.device());
-        run(gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
-          kernels::embedding_backward(on, target.data<T>(), workspace.data<int32_t>(),
-                                      gradient.data<T>(), ids.data<int32_t>(), count, vocab,
-                                      channels, accumulate);
-        });
-      });
+  return autograd::record("embedding", result, {&table, &positions},
+                          [ids, shape, time](const Tensor& gradient, Gradients& gradients) {
+                            if (gradients.wanted(0))
+                              give_table_gradient(gradients, gradient, ids, shape);
+                            if (gradients.wanted(1))
+                              give_positions_gradient(gradients, gradient,
+                                                      shape.count / std::max<int64_t>(time, 1));
+                          });
 }
 
 }  // namespace ripieno

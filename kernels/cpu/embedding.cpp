@@ -1,7 +1,6 @@
 #include "ripieno/kernels/embedding.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "ripieno/kernels/cpu/parallel.h"
 #include "ripieno/kernels/element_types.h"
@@ -30,30 +29,40 @@ void sort_by_id(int32_t* begin, int32_t* order, const int32_t* ids, int64_t coun
 }  // namespace
 
 template <typename T>
-void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, int64_t count,
-                       int64_t vocab, int64_t channels) {
+void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, const T* positions,
+                       int64_t time, const EmbeddingShape& shape) {
   using A = accumulator_t<T>;
-  cpu::for_each_row(count, channels, [&](int64_t i) {
+  const int64_t channels = shape.channels;
+  cpu::for_each_row(shape.count, channels, [&](int64_t i) {
     T* row = out + i * channels;
-    if (ids[i] >= 0 && ids[i] < vocab) {
+    if (ids[i] >= 0 && ids[i] < shape.vocab) {
       std::copy_n(table + ids[i] * channels, channels, row);
     } else {
-      std::fill_n(row, channels, T(std::numeric_limits<A>::quiet_NaN()));
+      std::fill_n(row, channels, T(A(0)));
     }
+    if (positions == nullptr) return;
+    const T* position = positions + i % time * channels;
+#pragma omp simd
+    for (int64_t c = 0; c < channels; ++c) row[c] = T(A(row[c]) + A(position[c]));
   });
 }
 
 template <typename T>
-void embedding_backward(OnCpu, T* grad_table, int32_t* workspace, const T* grad_out,
-                        const int32_t* ids, int64_t count, int64_t vocab, int64_t channels,
-                        bool accumulate) {
+std::size_t embedding_workspace_bytes(OnCpu, const EmbeddingShape& shape) {
+  return static_cast<std::size_t>(shape.vocab + 1 + shape.count) * sizeof(int32_t);
+}
+
+template <typename T>
+void embedding_backward(OnCpu, T* grad_table, void* workspace, const T* grad_out,
+                        const int32_t* ids, const EmbeddingShape& shape, bool accumulate) {
   using A = accumulator_t<T>;
   constexpr int64_t kColumns = 128;
-  int32_t* begin = workspace;              // (vocab + 1)
-  int32_t* order = workspace + vocab + 1;  // (count)
+  const auto [count, vocab, channels] = shape;
+  auto* const begin = static_cast<int32_t*>(workspace);  // (vocab + 1)
+  int32_t* const order = begin + vocab + 1;              // (count)
   sort_by_id(begin, order, ids, count, vocab);
   const int64_t work = (count / std::max<int64_t>(vocab, 1) + 1) * channels;
-  cpu::parallel_for(vocab, work, [&](int64_t v) {
+  cpu::parallel_for(vocab, work, [&, channels = channels](int64_t v) {
     if (accumulate && begin[v] == begin[v + 1]) return;
     for (int64_t from = 0; from < channels; from += kColumns) {
       const int64_t columns = std::min(kColumns, channels - from);
@@ -70,22 +79,27 @@ void embedding_backward(OnCpu, T* grad_table, int32_t* workspace, const T* grad_
   });
 }
 
-template void embedding_forward(OnCpu, float*, const float*, const int32_t*, int64_t, int64_t,
-                                int64_t);
-template void embedding_forward(OnCpu, double*, const double*, const int32_t*, int64_t, int64_t,
-                                int64_t);
-template void embedding_forward(OnCpu, bfloat16*, const bfloat16*, const int32_t*, int64_t, int64_t,
-                                int64_t);
-template void embedding_forward(OnCpu, float16*, const float16*, const int32_t*, int64_t, int64_t,
-                                int64_t);
+template void embedding_forward(OnCpu, float*, const float*, const int32_t*, const float*, int64_t,
+                                const EmbeddingShape&);
+template void embedding_forward(OnCpu, double*, const double*, const int32_t*, const double*,
+                                int64_t, const EmbeddingShape&);
+template void embedding_forward(OnCpu, bfloat16*, const bfloat16*, const int32_t*, const bfloat16*,
+                                int64_t, const EmbeddingShape&);
+template void embedding_forward(OnCpu, float16*, const float16*, const int32_t*, const float16*,
+                                int64_t, const EmbeddingShape&);
 
-template void embedding_backward(OnCpu, float*, int32_t*, const float*, const int32_t*, int64_t,
-                                 int64_t, int64_t, bool);
-template void embedding_backward(OnCpu, double*, int32_t*, const double*, const int32_t*, int64_t,
-                                 int64_t, int64_t, bool);
-template void embedding_backward(OnCpu, bfloat16*, int32_t*, const bfloat16*, const int32_t*,
-                                 int64_t, int64_t, int64_t, bool);
-template void embedding_backward(OnCpu, float16*, int32_t*, const float16*, const int32_t*, int64_t,
-                                 int64_t, int64_t, bool);
+template std::size_t embedding_workspace_bytes<float>(OnCpu, const EmbeddingShape&);
+template std::size_t embedding_workspace_bytes<double>(OnCpu, const EmbeddingShape&);
+template std::size_t embedding_workspace_bytes<bfloat16>(OnCpu, const EmbeddingShape&);
+template std::size_t embedding_workspace_bytes<float16>(OnCpu, const EmbeddingShape&);
+
+template void embedding_backward(OnCpu, float*, void*, const float*, const int32_t*,
+                                 const EmbeddingShape&, bool);
+template void embedding_backward(OnCpu, double*, void*, const double*, const int32_t*,
+                                 const EmbeddingShape&, bool);
+template void embedding_backward(OnCpu, bfloat16*, void*, const bfloat16*, const int32_t*,
+                                 const EmbeddingShape&, bool);
+template void embedding_backward(OnCpu, float16*, void*, const float16*, const int32_t*,
+                                 const EmbeddingShape&, bool);
 
 }  // namespace ripieno::kernels

@@ -1,132 +1,297 @@
+#include <bit>
+
 #include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/sort.h"
 #include "ripieno/kernels/elementwise.h"
 #include "ripieno/kernels/embedding.h"
 
 namespace ripieno::kernels {
 namespace {
 
-// One block a row of out.   out: (count, channels)
-template <typename T>
-__global__ void forward_kernel(T* out, const T* table, const int32_t* ids, int64_t vocab,
-                               int64_t channels) {
-  const int32_t id = ids[blockIdx.x];
-  const bool known = id >= 0 && id < vocab;
-  const T nan = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
-  T* const y = out + blockIdx.x * channels;
-  for (int64_t c = threadIdx.x; c < channels; c += blockDim.x) {
-    y[c] = known ? table[id * channels + c] : nan;
-  }
+constexpr int kUnderWay = 4;  // rows or vectors that a lane has asked memory for before it adds
+
+template <typename T, int width>
+__device__ cuda::Vector<T, width> zeros() {
+  cuda::Vector<T, width> vector;
+  cuda::unrolled<width>([&](int k) { vector[k] = cuda::narrow<T>(accumulator_t<T>(0)); });
+  return vector;
 }
 
-// The backward is a counting sort of the positions by their ids, then a sum over each id's
-// positions.
-
-// One thread a position.   ends: (vocab + 1), zero before, then how often each id occurs
-__global__ void count_ids_kernel(int32_t* ends, const int32_t* ids, int64_t count, int64_t vocab) {
-  const int64_t i = cuda::global_thread();
-  if (i >= count || ids[i] < 0 || ids[i] >= vocab) return;
-  atomicAdd(&ends[ids[i]], 1);
-}
-
-// One block for all, each thread a stretch of ids.   Counts become their running sums.
-__global__ void add_up_counts_kernel(int32_t* ends, int64_t vocab) {
-  auto& totals = cuda::block_shared<int32_t[cuda::kBlockSize]>();
-  const int64_t stretch = cuda::ceil_divide(vocab + 1, blockDim.x);
-  const int64_t begin = threadIdx.x * stretch;
-  const int64_t end = begin + stretch < vocab + 1 ? begin + stretch : vocab + 1;
-
-  int32_t total = 0;
-  for (int64_t id = begin; id < end; ++id) total += ends[id];
-  totals[threadIdx.x] = total;
-  __syncthreads();
-
-  int32_t running = 0;
-  for (unsigned before = 0; before < threadIdx.x; ++before) running += totals[before];
-  for (int64_t id = begin; id < end; ++id) {
-    running += ends[id];
-    ends[id] = running;
-  }
-}
-
-// One thread a position.   Turns each end into a begin, and leaves an id's positions in any order
-__global__ void place_positions_kernel(int32_t* positions, int32_t* ends, const int32_t* ids,
-                                       int64_t count, int64_t vocab) {
-  const int64_t i = cuda::global_thread();
-  if (i >= count || ids[i] < 0 || ids[i] >= vocab) return;
-  positions[atomicSub(&ends[ids[i]], 1) - 1] = static_cast<int32_t>(i);
-}
-
-// Sorts `size` numbers by the threads of a block: bitonic, each merge beginning with a mirrored
-// comparison, so that what lies past the end counts as larger and is never touched.
-__device__ void sort_by_block(int32_t* numbers, int64_t size) {
-  for (int64_t width = 2; width / 2 < size; width *= 2) {
-    for (int64_t distance = width / 2; distance > 0; distance /= 2) {
-      const int64_t flip = distance == width / 2 ? width - 1 : distance;
-      for (int64_t i = threadIdx.x; i < size; i += blockDim.x) {
-        const int64_t partner = i ^ flip;
-        if (partner <= i || partner >= size || numbers[i] <= numbers[partner]) continue;
-        const int32_t larger = numbers[i];
-        numbers[i] = numbers[partner];
-        numbers[partner] = larger;
+// One warp a row of out, each lane every 32nd vector.   out: (count, channels)
+template <typename T, int width>
+__global__ void forward_kernel(T* out, const T* table, const int32_t* ids, const T* positions,
+                               int64_t time, EmbeddingShape shape) {
+  using Vector = cuda::Vector<T, width>;
+  const int64_t i = cuda::global_warp(), channels = shape.channels;
+  if (i >= shape.count) return;
+  const int32_t id = ids[i];
+  const T* const row = id >= 0 && id < shape.vocab ? table + id * channels : nullptr;
+  const T* const position = positions ? positions + i % time * channels : nullptr;
+  constexpr int64_t kStep = cuda::kWarpSize * width;
+  for (int64_t first = cuda::lane() * width; first < channels; first += kUnderWay * kStep) {
+    Vector rows[kUnderWay], added[kUnderWay];
+    cuda::unrolled<kUnderWay>([&](int u) {
+      const int64_t c = first + u * kStep;
+      rows[u] = row && c < channels ? cuda::load<width>(row + c) : zeros<T, width>();
+      if (position && c < channels) added[u] = cuda::load<width>(position + c);
+    });
+    cuda::unrolled<kUnderWay>([&](int u) {
+      const int64_t c = first + u * kStep;
+      if (c >= channels) return;
+      if (position) {
+        cuda::unrolled<width>([&](int k) {
+          rows[u][k] = cuda::narrow<T>(cuda::widen(rows[u][k]) + cuda::widen(added[u][k]));
+        });
       }
-      __syncthreads();
-    }
+      cuda::store(out + i * channels + c, rows[u]);
+    });
   }
 }
 
-// One block a row of the table.   begins: (vocab + 1)
-template <typename T>
-__global__ void add_positions_kernel(T* grad_table, int32_t* positions, const int32_t* begins,
-                                     const T* grad_out, int64_t channels, bool accumulate) {
-  const int64_t begin = begins[blockIdx.x], end = begins[blockIdx.x + 1];
-  sort_by_block(positions + begin, end - begin);
-  T* const row = grad_table + blockIdx.x * channels;
-  for (int64_t c = threadIdx.x; c < channels; c += blockDim.x) {
-    accumulator_t<T> sum = 0;
-    for (int64_t i = begin; i < end; ++i) sum += cuda::widen(grad_out[positions[i] * channels + c]);
-    row[c] = static_cast<T>(accumulate ? cuda::widen(row[c]) + sum : sum);
+// The backward sorts positions by their ids, and cuts what is sorted into tiles of 32. A warp adds
+// up the rows of a tile, id by id. An id whose positions lie in one tile is then done. Of one that
+// goes on into the next tiles, each tile leaves a partial sum, and those are added up in turn.
+
+// Of a tile: what continues the tile before, and what begins here and goes on in the next.
+enum Partial { kContinued, kBegun, kPartials };
+
+struct Sorted {
+  const int32_t* ids;        // (count), ascending; unknown ones are `vocab`
+  const int32_t* positions;  // (count)
+  int64_t count;
+
+  __device__ bool goes_on_after(int64_t last) const {
+    return last + 1 < count && ids[last + 1] == ids[last];
   }
+};
+
+// One thread a position.
+__global__ void number_positions_kernel(int32_t* keys, int32_t* positions, const int32_t* ids,
+                                        int64_t count, int32_t vocab) {
+  const int64_t i = cuda::global_thread();
+  if (i >= count) return;
+  keys[i] = ids[i] >= 0 && ids[i] < vocab ? ids[i] : vocab;
+  positions[i] = static_cast<int32_t>(i);
+}
+
+// What one lane adds up: a vector of channels, from `channel` on.
+template <typename T, int width>
+struct Sum {
+  using A = accumulator_t<T>;
+  cuda::Vector<A, width> of;
+
+  template <typename From>
+  __device__ void add(const cuda::Vector<From, width>& vector) {
+    cuda::unrolled<width>([&](int k) { of[k] += cuda::widen(vector[k]); });
+  }
+  __device__ void add_to(T* grad) const {
+    auto result = cuda::load<width>(grad);
+    cuda::unrolled<width>(
+        [&](int k) { result[k] = cuda::narrow<T>(cuda::widen(result[k]) + of[k]); });
+    cuda::store(grad, result);
+  }
+};
+
+// The tile and the channels of a warp: 32 vectors beside each other.
+template <int width>
+struct Strip {
+  int64_t tile, channel;
+
+  __device__ explicit Strip(int64_t channels) {
+    const int64_t strips = cuda::ceil_divide(channels, cuda::kWarpSize * width);
+    tile = cuda::global_warp() / strips;
+    channel = (cuda::global_warp() % strips * cuda::kWarpSize + cuda::lane()) * width;
+  }
+};
+
+// One warp a tile and a strip of channels.   partials: (tiles, kPartials, channels)
+template <typename T, int width>
+__global__ void add_tiles_kernel(T* grad_table, accumulator_t<T>* partials, const T* grad_out,
+                                 Sorted sorted, EmbeddingShape shape) {
+  using A = accumulator_t<T>;
+  const Strip<width> strip(shape.channels);
+  const int64_t begin = strip.tile * cuda::kWarpSize;
+  if (begin >= sorted.count) return;
+  const int64_t mine = begin + cuda::lane();
+  const auto unknown = static_cast<int32_t>(shape.vocab);
+  const int32_t id_of_lane = mine < sorted.count ? sorted.ids[mine] : unknown;
+  const int32_t position_of_lane = mine < sorted.count ? sorted.positions[mine] : 0;
+  const int is_last_of_lane = sorted.goes_on_after(mine) ? 0 : 1;
+  bool continued = begin > 0 && sorted.goes_on_after(begin - 1);
+
+  Sum<T, width> sum{zeros<A, width>()};
+  for (int first = 0; first < cuda::kWarpSize; first += kUnderWay) {
+    cuda::Vector<T, width> rows[kUnderWay];
+    int32_t ids[kUnderWay];
+    bool is_last[kUnderWay];
+    cuda::unrolled<kUnderWay>([&](int u) {
+      ids[u] = __shfl_sync(cuda::kWholeWarp, id_of_lane, first + u);
+      is_last[u] = __shfl_sync(cuda::kWholeWarp, is_last_of_lane, first + u) != 0;
+      const int32_t row = __shfl_sync(cuda::kWholeWarp, position_of_lane, first + u);
+      if (ids[u] == unknown || strip.channel >= shape.channels) return;
+      rows[u] = cuda::load<width>(grad_out + row * shape.channels + strip.channel);
+    });
+    cuda::unrolled<kUnderWay>([&](int u) {
+      if (ids[u] == unknown || strip.channel >= shape.channels) return;
+      sum.add(rows[u]);
+      const bool goes_on = !is_last[u];
+      if (goes_on && first + u < cuda::kWarpSize - 1) return;
+      if (continued || goes_on) {
+        const Partial partial = continued ? kContinued : kBegun;
+        const int64_t row = strip.tile * kPartials + partial;
+        cuda::store(partials + row * shape.channels + strip.channel, sum.of);
+      } else {
+        sum.add_to(grad_table + ids[u] * shape.channels + strip.channel);
+      }
+      continued = false;
+      sum.of = zeros<A, width>();
+    });
+  }
+}
+
+// The first place at or after `from` whose id is another than the one at `from`.
+__device__ int64_t end_of_id(const Sorted& sorted, int64_t from) {
+  int64_t same = from, other = sorted.count;
+  while (other - same > 1) {
+    const int64_t middle = (same + other) / 2;
+    (sorted.ids[middle] == sorted.ids[from] ? same : other) = middle;
+  }
+  return other;
+}
+
+// One warp a tile and a strip of channels: adds up what begins in this tile and goes on.
+template <typename T, int width>
+__global__ void add_partials_kernel(T* grad_table, const accumulator_t<T>* partials, Sorted sorted,
+                                    EmbeddingShape shape) {
+  using A = accumulator_t<T>;
+  const Strip<width> strip(shape.channels);
+  const int64_t begin = strip.tile * cuda::kWarpSize, last = begin + cuda::kWarpSize - 1;
+  if (strip.channel >= shape.channels || last >= sorted.count) return;
+  const int32_t id = sorted.ids[last];
+  if (id == shape.vocab || !sorted.goes_on_after(last)) return;
+  if (begin > 0 && sorted.ids[begin - 1] == id) return;  // it began before
+
+  const auto partial = [&](int64_t tile, Partial which) {
+    const int64_t row = tile * kPartials + which;
+    return cuda::load<width>(partials + row * shape.channels + strip.channel);
+  };
+  Sum<T, width> sum{partial(strip.tile, kBegun)};
+  const int64_t tiles = cuda::ceil_divide(end_of_id(sorted, last), cuda::kWarpSize);
+  for (int64_t first = strip.tile + 1; first < tiles; first += kUnderWay) {
+    cuda::Vector<A, width> loaded[kUnderWay];
+    cuda::unrolled<kUnderWay>([&](int u) {
+      if (first + u < tiles) loaded[u] = partial(first + u, kContinued);
+    });
+    cuda::unrolled<kUnderWay>([&](int u) {
+      if (first + u < tiles) sum.add(loaded[u]);
+    });
+  }
+  sum.add_to(grad_table + id * shape.channels + strip.channel);
+}
+
+// The parts of embedding_backward's workspace, one after the other from `memory` on.
+template <typename T>
+struct Workspace {
+  int32_t *keys, *positions, *sorted_keys, *sorted_positions;  // (count)
+  accumulator_t<T>* partials;                                  // (tiles, kPartials, channels)
+  void* sort;
+  std::size_t sort_bytes, bytes;
+  int key_bits;
+
+  Workspace(void* memory, const EmbeddingShape& shape)
+      : key_bits(std::bit_width(static_cast<uint64_t>(shape.vocab))) {
+    std::size_t end = 0;
+    const auto take = [&](std::size_t size) {
+      void* const part = memory ? static_cast<unsigned char*>(memory) + end : nullptr;
+      end += (size + 255) / 256 * 256;
+      return part;
+    };
+    const auto count = static_cast<std::size_t>(shape.count);
+    for (int32_t** numbers : {&keys, &positions, &sorted_keys, &sorted_positions}) {
+      *numbers = static_cast<int32_t*>(take(count * sizeof(int32_t)));
+    }
+    const int64_t rows = kPartials * cuda::ceil_divide(shape.count, cuda::kWarpSize);
+    partials = static_cast<accumulator_t<T>*>(
+        take(static_cast<std::size_t>(rows * shape.channels) * sizeof(accumulator_t<T>)));
+    sort_bytes = cuda::sort_workspace_bytes(shape.count, key_bits);
+    sort = take(sort_bytes);
+    bytes = end;
+  }
+};
+
+template <typename T, int width>
+void add_sorted(OnCuda on, T* grad_table, const Workspace<T>& workspace, const T* grad_out,
+                const EmbeddingShape& shape) {
+  const Sorted sorted{workspace.sorted_keys, workspace.sorted_positions, shape.count};
+  const int64_t tiles = cuda::ceil_divide(shape.count, cuda::kWarpSize);
+  const int64_t strips = cuda::ceil_divide(shape.channels, cuda::kWarpSize * width);
+  const cuda::LaunchShape warps = cuda::warp_each(on, tiles * strips);
+  cuda::launch(add_tiles_kernel<T, width>, warps, grad_table, workspace.partials, grad_out, sorted,
+               shape);
+  cuda::launch(add_partials_kernel<T, width>, warps, grad_table, workspace.partials, sorted, shape);
+}
+
+template <typename T>
+bool rows_are_aligned(const T* a, const T* b, const T* c, const EmbeddingShape& shape) {
+  return shape.channels % cuda::kVectorSize<T> == 0 && cuda::is_aligned(a, b, c);
 }
 
 }  // namespace
 
 template <typename T>
-void embedding_forward(OnCuda on, T* out, const T* table, const int32_t* ids, int64_t count,
-                       int64_t vocab, int64_t channels) {
-  cuda::launch(forward_kernel<T>, cuda::block_each(on, count), out, table, ids, vocab, channels);
+void embedding_forward(OnCuda on, T* out, const T* table, const int32_t* ids, const T* positions,
+                       int64_t time, const EmbeddingShape& shape) {
+  const auto kernel = rows_are_aligned<T>(out, table, positions, shape)
+                          ? forward_kernel<T, cuda::kVectorSize<T>>
+                          : forward_kernel<T, 1>;
+  cuda::launch(kernel, cuda::warp_each(on, shape.count), out, table, ids, positions, time, shape);
 }
 
 template <typename T>
-void embedding_backward(OnCuda on, T* grad_table, int32_t* workspace, const T* grad_out,
-                        const int32_t* ids, int64_t count, int64_t vocab, int64_t channels,
-                        bool accumulate) {
-  int32_t* const positions = workspace;     // (count)
-  int32_t* const ends = workspace + count;  // (vocab + 1)
-  fill(on, ends, vocab + 1, int32_t{0});
-  cuda::launch(count_ids_kernel, cuda::thread_each(on, count), ends, ids, count, vocab);
-  cuda::launch(add_up_counts_kernel, cuda::block_each(on, 1), ends, vocab);
-  cuda::launch(place_positions_kernel, cuda::thread_each(on, count), positions, ends, ids, count,
-               vocab);
-  cuda::launch(add_positions_kernel<T>, cuda::block_each(on, vocab), grad_table, positions, ends,
-               grad_out, channels, accumulate);
+std::size_t embedding_workspace_bytes(OnCuda, const EmbeddingShape& shape) {
+  return Workspace<T>(nullptr, shape).bytes;
 }
 
-template void embedding_forward(OnCuda, float*, const float*, const int32_t*, int64_t, int64_t,
-                                int64_t);
-template void embedding_forward(OnCuda, double*, const double*, const int32_t*, int64_t, int64_t,
-                                int64_t);
-template void embedding_forward(OnCuda, bfloat16*, const bfloat16*, const int32_t*, int64_t,
-                                int64_t, int64_t);
-template void embedding_forward(OnCuda, float16*, const float16*, const int32_t*, int64_t, int64_t,
-                                int64_t);
+template <typename T>
+void embedding_backward(OnCuda on, T* grad_table, void* memory, const T* grad_out,
+                        const int32_t* ids, const EmbeddingShape& shape, bool accumulate) {
+  if (!accumulate) {
+    fill(on, grad_table, shape.vocab * shape.channels, static_cast<T>(accumulator_t<T>(0)));
+  }
+  const Workspace<T> workspace(memory, shape);
+  cuda::launch(number_positions_kernel, cuda::thread_each(on, shape.count), workspace.keys,
+               workspace.positions, ids, shape.count, shape.vocab);
+  cuda::sort_by_key(on, workspace.sorted_keys, workspace.sorted_positions, workspace.keys,
+                    workspace.positions, shape.count, workspace.key_bits, workspace.sort,
+                    workspace.sort_bytes);
+  if (rows_are_aligned<T>(grad_table, grad_out, nullptr, shape)) {
+    add_sorted<T, cuda::kVectorSize<T>>(on, grad_table, workspace, grad_out, shape);
+  } else {
+    add_sorted<T, 1>(on, grad_table, workspace, grad_out, shape);
+  }
+}
 
-template void embedding_backward(OnCuda, float*, int32_t*, const float*, const int32_t*, int64_t,
-                                 int64_t, int64_t, bool);
-template void embedding_backward(OnCuda, double*, int32_t*, const double*, const int32_t*, int64_t,
-                                 int64_t, int64_t, bool);
-template void embedding_backward(OnCuda, bfloat16*, int32_t*, const bfloat16*, const int32_t*,
-                                 int64_t, int64_t, int64_t, bool);
-template void embedding_backward(OnCuda, float16*, int32_t*, const float16*, const int32_t*,
-                                 int64_t, int64_t, int64_t, bool);
+template void embedding_forward(OnCuda, float*, const float*, const int32_t*, const float*, int64_t,
+                                const EmbeddingShape&);
+template void embedding_forward(OnCuda, double*, const double*, const int32_t*, const double*,
+                                int64_t, const EmbeddingShape&);
+template void embedding_forward(OnCuda, bfloat16*, const bfloat16*, const int32_t*, const bfloat16*,
+                                int64_t, const EmbeddingShape&);
+template void embedding_forward(OnCuda, float16*, const float16*, const int32_t*, const float16*,
+                                int64_t, const EmbeddingShape&);
+
+template std::size_t embedding_workspace_bytes<float>(OnCuda, const EmbeddingShape&);
+template std::size_t embedding_workspace_bytes<double>(OnCuda, const EmbeddingShape&);
+template std::size_t embedding_workspace_bytes<bfloat16>(OnCuda, const EmbeddingShape&);
+template std::size_t embedding_workspace_bytes<float16>(OnCuda, const EmbeddingShape&);
+
+template void embedding_backward(OnCuda, float*, void*, const float*, const int32_t*,
+                                 const EmbeddingShape&, bool);
+template void embedding_backward(OnCuda, double*, void*, const double*, const int32_t*,
+                                 const EmbeddingShape&, bool);
+template void embedding_backward(OnCuda, bfloat16*, void*, const bfloat16*, const int32_t*,
+                                 const EmbeddingShape&, bool);
+template void embedding_backward(OnCuda, float16*, void*, const float16*, const int32_t*,
+                                 const EmbeddingShape&, bool);
 
 }  // namespace ripieno::kernels

@@ -140,6 +140,12 @@ TEST(Gradient, OfEmbeddingWithRepeatedIds) {
   EXPECT_LT(gradient_check(function, {random({5, 3})}), kTolerance);
 }
 
+TEST(Gradient, OfEmbeddingWithPositions) {
+  const Tensor ids = Tensor::of<int32_t>({2, 3}, {4, 0, 4, 2, 4, 0});
+  const auto function = [&](const Inputs& in) { return embedding(in[0], ids, in[1]); };
+  EXPECT_LT(gradient_check(function, {random({5, 3}, 1), random({3, 3}, 2)}), kTolerance);
+}
+
 TEST(Gradient, OfDropout) {
   const auto function = [](const Inputs& in) { return dropout(in[0], 0.4, 99); };
   EXPECT_LT(gradient_check(function, {random({5, 7})}), kTolerance);

@@ -168,7 +168,7 @@ TEST(LinearCrossEntropy, NamesWhatDoesNotFit) {
       [&] {
         linear_cross_entropy(Tensor({1, 20}), head.weight, Tensor::of<int32_t>({1}, {33}));
       },
-      ThrowsMessage<DataError>(HasSubstr("target 33 is outside the 33 classes")));
+      ThrowsMessage<DataError>(HasSubstr("target 33 at position 0 is outside the 33 classes")));
 }
 
 }  // namespace

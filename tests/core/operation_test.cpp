@@ -24,6 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::FloatNear;
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
+using ::testing::ThrowsMessage;
 
 Tensor random(const Shape& shape, uint64_t seed) {
   Tensor x(shape);
@@ -170,6 +171,18 @@ TEST(Operation, EmbeddingNamesAnIdOutOfRange) {
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("id 7"));
   }
+}
+
+TEST(Operation, EmbeddingAddsThePositions) {
+  const Tensor ids = Tensor::of<int32_t>({2, 3}, {1, 0, 1, 2, 2, 0});
+  const Tensor table = random({3, 5}, 1), positions = random({3, 5}, 2);
+  EXPECT_EQ(embedding(table, ids, positions).to_vector<float>(),
+            (embedding(table, ids) + positions).to_vector<float>());
+  EXPECT_THAT(
+      [&] {
+        embedding(table, ids, random({2, 5}, 2));
+      },
+      ThrowsMessage<Error>(HasSubstr("positions (2, 5) do not fit ids (2, 3)")));
 }
 
 TEST(Operation, CrossEntropyIsASumAndACount) {

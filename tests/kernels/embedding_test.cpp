@@ -2,6 +2,7 @@
 
 #include "kernels/values.h"
 #include "ripieno/kernels/cpu_threads.h"
+#include "ripieno/kernels/known_ids.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -21,18 +22,23 @@ template <typename T>
 class Embedding : public testing::Test {};
 TYPED_TEST_SUITE(Embedding, Floats);
 
-TYPED_TEST(Embedding, ForwardCopiesRowsAndMarksUnknownIds) {
+TYPED_TEST(Embedding, ForwardCopiesRowsAndAddsPositionsWhereAnUnknownIdIsARowOfZeros) {
+  constexpr int64_t kTime = 9;
   const auto ids = some_ids();
   const auto table = random_values<TypeParam>(kVocab * 33, 1);
+  const auto positions = random_values<TypeParam>(kTime * 33, 2);
   std::vector<TypeParam> out(kCount * 33);
-  embedding_forward(OnCpu{}, out.data(), table.data(), ids.data(), kCount, kVocab, 33);
-  for (int64_t i = 0; i < kCount * 33; ++i) {
-    const int32_t id = ids[i / 33];
-    if (id < 0 || id >= kVocab) {
-      ASSERT_TRUE(std::isnan(to_double(out[i])));
-    } else {
-      ASSERT_EQ(to_double(out[i]), to_double(table[id * 33 + i % 33]));
+  for (const TypeParam* added : {static_cast<const TypeParam*>(nullptr), positions.data()}) {
+    std::vector<double> expected;
+    for (int64_t i = 0; i < kCount * 33; ++i) {
+      const int32_t id = ids[i / 33];
+      const bool known = id >= 0 && id < kVocab;
+      expected.push_back((known ? to_double(table[id * 33 + i % 33]) : 0.0) +
+                         (added ? to_double(added[i / 33 % kTime * 33 + i % 33]) : 0.0));
     }
+    embedding_forward(OnCpu{}, out.data(), table.data(), ids.data(), added, kTime,
+                      {kCount, kVocab, 33});
+    expect_close(out, expected, 0.0);
   }
 }
 
@@ -40,9 +46,10 @@ template <typename T>
 std::vector<T> backward(std::vector<T> grad_table, const std::vector<T>& grad_out, int64_t channels,
                         bool accumulate) {
   const auto ids = some_ids();
-  std::vector<int32_t> workspace(3 * kCount + kVocab + 1);
+  const EmbeddingShape shape{kCount, kVocab, channels};
+  std::vector<int32_t> workspace(embedding_workspace_bytes<T>(OnCpu{}, shape) / sizeof(int32_t));
   embedding_backward(OnCpu{}, grad_table.data(), workspace.data(), grad_out.data(), ids.data(),
-                     kCount, kVocab, channels, accumulate);
+                     shape, accumulate);
   return grad_table;
 }
 
@@ -72,6 +79,25 @@ TYPED_TEST(Embedding, BackwardDoesNotDependOnTheNumberOfThreads) {
   const auto together = backward(before, grad_out, 300, false);
   set_cpu_threads(1);
   expect_identical(together, alone);
+}
+
+TEST(KnownIds, TheFirstThatIsUnknownIsKept) {
+  const int32_t ids[] = {4, -1, 5, -7};
+  UnknownId found;
+  find_unknown_id(OnCpu{}, &found, ids, 4, 5, -1, 9);
+  EXPECT_EQ(found.input, 9);
+  EXPECT_EQ(found.id, 5);
+  EXPECT_EQ(found.bound, 5);
+  EXPECT_EQ(found.position, 2);
+  find_unknown_id(OnCpu{}, &found, ids, 4, 2, -1, 8);
+  EXPECT_EQ(found.input, 9);
+}
+
+TEST(KnownIds, NothingIsFoundWhereAllAreKnownOrExempt) {
+  const int32_t ids[] = {4, -1, 0};
+  UnknownId found;
+  find_unknown_id(OnCpu{}, &found, ids, 3, 5, -1, 9);
+  EXPECT_EQ(found.input, 0);
 }
 
 }  // namespace

@@ -108,6 +108,11 @@ T atomicSub(T* place, std::type_identity_t<T> value) {
   return ripieno::simt::change_atomically(place, [=](T old) { return T(old - value); });
 }
 template <typename T>
+T atomicCAS(T* place, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
+  return ripieno::simt::change_atomically(place,
+                                          [=](T old) { return old == expected ? value : old; });
+}
+template <typename T>
 T atomicMax(T* place, std::type_identity_t<T> value) {
   return ripieno::simt::change_atomically(place, [=](T old) { return old < value ? value : old; });
 }

@@ -1,0 +1,65 @@
+#include "ripieno/core/device_faults.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <mutex>
+
+#include "ripieno/core/copy.h"
+#include "ripieno/core/place.h"
+
+namespace ripieno {
+namespace {
+
+constexpr int64_t kWords = sizeof(kernels::UnknownId) / sizeof(int32_t);
+
+kernels::UnknownId* as_fault(const Tensor& words) {
+  return static_cast<kernels::UnknownId*>(words.raw_data());
+}
+
+}  // namespace
+
+Tensor device_fault(Device device) {
+  static std::mutex mutex;
+  static auto& faults = *new std::map<int, Tensor>;  // kernels may write there until the end
+  const std::lock_guard lock(mutex);
+  Tensor& words = faults[device.index];
+  if (!words.defined()) {
+    words = Tensor::zeros({kWords}, DType::int32, device);
+    synchronize(device);  // before kernels of other streams write there
+  }
+  return words;
+}
+
+void require_known_ids(IdsOf operation, const Tensor& ids, int64_t bound, int32_t exempt) {
+  kernels::UnknownId on_cpu;
+  kernels::UnknownId* const found =
+      ids.device().is_cuda() ? as_fault(device_fault(ids.device())) : &on_cpu;
+  run_on(ids.device(), [&](auto on) {
+    kernels::find_unknown_id(on, found, ids.data<int32_t>(), ids.elements(), bound, exempt,
+                             static_cast<int32_t>(operation));
+  });
+  require_no_fault(on_cpu);
+}
+
+void require_no_fault(const kernels::UnknownId& fault) {
+  if (fault.input == 0) return;
+  if (fault.input == static_cast<int32_t>(IdsOf::embedding)) {
+    throw DataError(
+        fmt::format("embedding: id {} at position {} is outside the {} rows of the table", fault.id,
+                    fault.position, fault.bound));
+  }
+  throw DataError(fmt::format("cross_entropy: target {} at position {} is outside the {} classes",
+                              fault.id, fault.position, fault.bound));
+}
+
+void require_no_fault(Device device) {
+  if (!device.is_cuda()) return;
+  const Tensor words = device_fault(device);
+  kernels::UnknownId fault;
+  copy_bytes(&fault, Device::cpu(), words.raw_data(), device, sizeof(fault));
+  if (fault.input != 0) zero_bytes(words.raw_data(), device, words.bytes());
+  require_no_fault(fault);
+}
+
+}  // namespace ripieno
