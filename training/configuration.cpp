@@ -41,6 +41,9 @@ void bind(Settings& settings, TrainSettings& train) {
                "samples, of all ranks together; 0: as in training", Accepts::at_least(0));
   settings.add("train.precision", &train.precision, "of the parameters; float16 scales the loss",
                Accepts::one_of({"float32", "bfloat16", "float16"}));
+  settings.add("train.tf32", &train.tf32,
+               "whether a GPU may multiply float32 matrices in TensorFloat-32, which is faster and "
+               "keeps 10 of 23 bits");
   settings.add("train.gradient_clip", &train.gradient_clip,
                "largest norm of the whole gradient; 0: no limit", Accepts::at_least(0));
   settings.add("train.seed", &train.seed, "of all random numbers", Accepts::at_least(0));

@@ -40,6 +40,7 @@ struct TrainSettings {
   int64_t evaluate_every = 0;
   int64_t evaluation_batch_size = 0;
   std::string precision = "float32";
+  bool tf32 = false;
   double gradient_clip = 0;
   int64_t seed = 1;
 };

@@ -1,5 +1,6 @@
 #include "ripieno/training/training_program.h"
 
+#include <errno.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"
+#include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/training/rank_facts.h"
 
 namespace ripieno {
@@ -31,6 +33,10 @@ void require_whole_slots(int64_t batch_size, int64_t slots) {
       "parallel.slots = {} does not divide train.batch_size = {}; the nearest that do are {}",
       slots, batch_size,
       more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
+}
+
+void write_remark(std::string_view remark) {
+  fmt::print(stderr, "{}: {}\n", program_invocation_short_name, remark);
 }
 
 distributed::Shard shard_named(const std::string& name) {
@@ -65,6 +71,8 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   if (parallel.strict) session.set_slots(static_cast<int>(parallel.slots));
   session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
   random_context().seed = seed();
+  kernels::allow_tf32(train.tf32);
+  if (session.rank() == 0) kernels::on_matmul_remark(write_remark);
   return true;
 }
 

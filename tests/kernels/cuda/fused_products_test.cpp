@@ -4,6 +4,7 @@
 
 #include "interpreted_library.h"
 #include "kernel_test.h"
+#include "ripieno/kernels/cuda/products.h"
 #include "ripieno/kernels/linear.h"
 #include "ripieno/kernels/matmul.h"
 
@@ -149,6 +150,15 @@ TEST_P(FusedProducts, OfNoRowsAreZeroOrLeftAlone) {
   for (const bool add : {false, true}) {
     expect_same_parameter_gradients<float>({.rows = 0, .inputs = 5, .outputs = 7}, add, add);
   }
+}
+
+TEST(Tf32, IsForFloatAloneAndByConsent) {
+  EXPECT_FALSE(kernels::cuda::types_of<float>().tf32);
+  kernels::allow_tf32(true);
+  EXPECT_TRUE(kernels::cuda::types_of<float>().tf32);
+  EXPECT_FALSE(kernels::cuda::types_of<double>().tf32);
+  EXPECT_FALSE(kernels::cuda::types_of<bfloat16>().tf32);
+  kernels::allow_tf32(false);
 }
 
 TEST_P(FusedProducts, SumsInFloatAgreeWithTheCpu) {
