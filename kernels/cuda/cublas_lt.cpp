@@ -231,7 +231,8 @@ class CublasLtProduct final : public LibraryProduct {
                        left_.get(), operands.right, right_.get(), beta.in(problem_.types),
                        operands.result, result_.get(), operands.result, result_.get(), &algo,
                        shared_.workspace(on.stream), kWorkspaceBytes, on.stream);
-    if (status != CUBLAS_STATUS_SUCCESS) check_cublas(status, describe(problem_));
+    if (status != CUBLAS_STATUS_SUCCESS)
+      check_cublas(status, describe(problem_) + ": cublasLtMatmul");
   }
 
  private:
