@@ -57,11 +57,12 @@ GptBlock::GptBlock(const GptOptions& options)
   add("dropout2", dropout2_);
 }
 
-Tensor GptBlock::operator()(const Tensor& x) const {
-  const Tensor attended = projection_(causal_attention(qkv_(norm1_(x)), heads_));
-  const Tensor y = x + dropout1_(attended);
-  return y + dropout2_(feed_forward(norm2_(y), up_.weight_and_bias(), down_.weight_and_bias(),
-                                    Activation::kGeluTanh));
+Residual GptBlock::operator()(const Residual& in) const {
+  const auto [x, normal_x] = norm1_(in);
+  const Tensor attended = projection_(causal_attention(qkv_(normal_x), heads_));
+  const auto [y, normal_y] = norm2_(dropout1_(x, attended));
+  return dropout2_(y, feed_forward(normal_y, up_.weight_and_bias(), down_.weight_and_bias(),
+                                   Activation::kGeluTanh));
 }
 
 Gpt::Gpt(const GptOptions& options)
@@ -85,11 +86,15 @@ Tensor Gpt::before_head(const Tensor& ids) const {
                      options_.context));
   }
   const Tensor positions = positions_.weight().slice(0, 0, ids.size(1));
-  Tensor x = dropout_(embedding(tokens_.weight(), ids, positions));
+  Residual x{.x = dropout_(embedding(tokens_.weight(), ids, positions))};
   for (const GptBlock& block : blocks_) {
-    x = options_.recompute == Recompute::blocks ? recomputed(std::cref(block), x) : block(x);
+    if (options_.recompute == Recompute::blocks) {
+      x = {.x = recomputed(std::cref(block), x.x)};
+    } else {
+      x = block(x);
+    }
   }
-  return norm_(x);
+  return norm_(x).normal;
 }
 
 Tensor Gpt::operator()(const Tensor& ids) const {

@@ -30,7 +30,12 @@ struct GptOptions {
 class GptBlock final : public Module {
  public:
   explicit GptBlock(const GptOptions& options);
-  Tensor operator()(const Tensor& x) const;  // (batch, time, channels), both
+
+  // (batch, time, channels), all. The first norm adds up what the block before leaves, and the norm
+  // after the block what this one leaves.
+  Residual operator()(const Residual& x) const;
+  // By itself, as it is computed again in a backward.
+  Tensor operator()(const Tensor& x) const { return sum((*this)(Residual{.x = x})); }
 
  private:
   int64_t heads_;

@@ -14,6 +14,10 @@ class LayerNorm final : public Module {
         bias_(add_parameter("bias", {channels}, Initial::constant(0.0))) {}
 
   Tensor operator()(const Tensor& x) const { return layer_norm(x, weight_, bias_, epsilon_); }
+  // Of a residual connection, which it adds up.
+  ResidualNorm operator()(const Residual& residual) const {
+    return residual_norm(residual, weight_, bias_, epsilon_);
+  }
 
  private:
   double epsilon_;

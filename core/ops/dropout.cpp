@@ -5,36 +5,39 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
-#include "ripieno/kernels/dropout.h"
 
 namespace ripieno {
-namespace {
 
-Tensor masked(const Tensor& x, double probability, const Tensor& key, int64_t offset) {
-  Tensor result(x.shape(), x.dtype(), x.device());
-  run(x, [&]<typename T>(auto on) {
-    const auto* const where = static_cast<const kernels::RandomKey*>(key.raw_data());
-    kernels::dropout(on, result.data<T>(), x.data<T>(), x.elements(), {probability, where, offset});
+kernels::DropoutMask DrawnDropout::mask() const {
+  if (!key.defined()) return {};
+  return {probability, static_cast<const kernels::RandomKey*>(key.raw_data()), offset};
+}
+
+Tensor DrawnDropout::operator()(const Tensor& dense) const {
+  Tensor result(dense.shape(), dense.dtype(), dense.device());
+  run(dense, [&]<typename T>(auto on) {
+    kernels::dropout(on, result.data<T>(), dense.data<T>(), dense.elements(), mask());
   });
   return result;
 }
 
-}  // namespace
-
-Tensor dropout(const Tensor& x_, double probability, uint64_t stream) {
+DrawnDropout draw_dropout(const Tensor& x, double probability, uint64_t stream) {
   if (!(probability >= 0.0 && probability < 1.0)) {
     fail(fmt::format("dropout: a probability of {} is not in [0, 1)", probability));
   }
-  if (probability == 0.0) return x_;
-  const Tensor x = x_.dense();
-  const Tensor key = random_key_on(x.device(), stream);
+  if (probability == 0.0) return {};
   const int64_t row = x.rank() == 0 || x.size(0) == 0 ? 0 : x.elements() / x.size(0);
-  const int64_t offset = random_context().first_row * row;
-  return autograd::record(
-      "dropout", masked(x, probability, key, offset), {&x},
-      [probability, key, offset](const Tensor& gradient, autograd::Gradients& gradients) {
-        gradients.add(0, masked(gradient, probability, key, offset));
-      });
+  return {probability, random_key_on(x.device(), stream), random_context().first_row * row};
+}
+
+Tensor dropout(const Tensor& x_, double probability, uint64_t stream) {
+  const DrawnDropout drawn = draw_dropout(x_, probability, stream);
+  if (drawn.probability == 0.0) return x_;
+  const Tensor x = x_.dense();
+  return autograd::record("dropout", drawn(x), {&x},
+                          [drawn](const Tensor& gradient, autograd::Gradients& gradients) {
+                            gradients.add(0, drawn(gradient));
+                          });
 }
 
 }  // namespace ripieno

@@ -1,16 +1,15 @@
 #include "ripieno/core/ops/layer_norm.h"
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/layer_norm.h"
 
 namespace ripieno {
 namespace {
 
-// The element type that statistics of `dtype` are kept in.
-DType statistics_of(DType dtype) {
-  return dtype == DType::float64 ? DType::float64 : DType::float32;
-}
+using autograd::Gradients;
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (x.rank() == 0) fail("layer_norm: a scalar has no axis to normalize");
@@ -25,46 +24,137 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   }
 }
 
+void check(const Residual& residual) {
+  const Tensor &x = residual.x, &branch = residual.branch;
+  if (x.shape() == branch.shape() && x.dtype() == branch.dtype() && x.device() == branch.device()) {
+    return;
+  }
+  fail("residual_norm: x " + to_string(x.shape()) + " and branch " + to_string(branch.shape()) +
+       " differ in shape, element type or device");
+}
+
+template <typename T>
+T* data_or_null(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<T>() : nullptr;
+}
+
+// What was normalized, and what its backward keeps of it.
+struct Normalized {
+  Tensor x, weight;                // x: dense
+  Tensor mean, inverse_deviation;  // (rows)
+  int64_t rows, cols;
+
+  Normalized(const Tensor& dense, const Tensor& weight_)
+      : x(dense.detach()),
+        weight(weight_),
+        rows(dense.size(-1) == 0 ? 0 : dense.elements() / dense.size(-1)),
+        cols(dense.size(-1)) {
+    const DType type = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+    mean = Tensor({rows}, type, x.device());
+    inverse_deviation = Tensor({rows}, type, x.device());
+  }
+};
+
+// The gradients of a norm's inputs: what was normalized, weight, bias. That of the first is added
+// to what came along other ways; with it complete, `grad_branch`, where it is defined, gets what
+// `drawn` leaves of it.
+void backward(const Normalized& of, const Tensor& gradient, Gradients& gradients,
+              const Tensor& grad_branch = {}, const DrawnDropout& drawn = {}) {
+  const bool of_parameters = gradients.wanted(1) && gradients.wanted(2);
+  const int64_t chunks = (of.rows + kernels::kLayerNormRowChunk - 1) / kernels::kLayerNormRowChunk;
+  const Tensor workspace({of_parameters ? 2 * chunks * of.cols : 0}, of.mean.dtype(),
+                         of.x.device());
+  Gradients::Destination to_x{}, to_weight{}, to_bias{};
+  if (gradients.wanted(0)) {
+    to_x = gradients.destination(0);
+  } else {
+    to_x.tensor = Tensor(of.x.shape(), of.x.dtype(), of.x.device());
+  }
+  if (of_parameters) {
+    to_weight = gradients.destination(1);
+    to_bias = gradients.destination(2);
+  }
+  run(of.x, [&]<typename T>(auto on) {
+    using A = kernels::accumulator_t<T>;
+    kernels::residual_norm_backward(
+        on, to_x.tensor.data<T>(), data_or_null<T>(grad_branch), data_or_null<T>(to_weight.tensor),
+        data_or_null<T>(to_bias.tensor), workspace.raw_data(), gradient.data<T>(), of.x.data<T>(),
+        drawn.mask(), data_or_null<T>(of.weight), of.mean.data<A>(), of.inverse_deviation.data<A>(),
+        of.rows, of.cols, {.in = to_x.accumulate, .parameters = to_weight.accumulate});
+  });
+}
+
+// A branch's gradient that the backward of the norm leaves for that of the sum, since it meets the
+// whole of what it is made from.
+using Handed = std::shared_ptr<Tensor>;
+
+Tensor record_sum(const Tensor& sum, const Residual& residual, const DrawnDropout& drawn,
+                  const Handed& handed) {
+  return autograd::record(
+      "residual", sum, {&residual.x, &residual.branch},
+      [drawn, handed](const Tensor& gradient, Gradients& gradients) {
+        if (gradients.wanted(1)) {
+          const bool drops = drawn.probability > 0.0;
+          gradients.add(1, !drops ? gradient : handed->defined() ? *handed : drawn(gradient));
+        }
+        if (gradients.wanted(0)) gradients.add(0, gradient);
+      });
+}
+
 }  // namespace
 
 Tensor layer_norm(const Tensor& x_, const Tensor& weight, const Tensor& bias, double epsilon) {
   check(x_, weight, bias);
   const Tensor x = x_.dense();
-  const int64_t cols = x.size(-1), rows = cols == 0 ? 0 : x.elements() / cols;
   Tensor result(x.shape(), x.dtype(), x.device());
-  const DType statistics = statistics_of(x.dtype());
-  Tensor mean({rows}, statistics, x.device()), inverse_deviation({rows}, statistics, x.device());
+  const Normalized of(x, weight);
   run(x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
-    kernels::layer_norm_forward(on, result.data<T>(), mean.data<A>(), inverse_deviation.data<A>(),
-                                x.data<T>(), weight.defined() ? weight.data<T>() : nullptr,
-                                bias.defined() ? bias.data<T>() : nullptr, rows, cols, epsilon);
+    kernels::layer_norm_forward(
+        on, result.data<T>(), of.mean.data<A>(), of.inverse_deviation.data<A>(), x.data<T>(),
+        data_or_null<T>(weight), data_or_null<T>(bias), of.rows, of.cols, epsilon);
   });
   return autograd::record(
       "layer_norm", result, {&x, &weight, &bias},
-      [x, weight, mean, inverse_deviation, rows, cols](const Tensor& gradient,
-                                                       autograd::Gradients& gradients) {
-        Tensor back(x.shape(), x.dtype(), x.device());
-        const bool of_weight = gradients.wanted(1) && gradients.wanted(2);
-        const int64_t chunks =
-            (rows + kernels::kLayerNormRowChunk - 1) / kernels::kLayerNormRowChunk;
-        const Tensor workspace({of_weight ? 2 * chunks * cols : 0}, mean.dtype(), x.device());
-        autograd::Gradients::Destination to_weight{}, to_bias{};
-        if (of_weight) {
-          to_weight = gradients.destination(1);
-          to_bias = gradients.destination(2);
-        }
-        run(x, [&]<typename T>(auto on) {
-          using A = kernels::accumulator_t<T>;
-          kernels::layer_norm_backward(
-              on, back.data<T>(), of_weight ? to_weight.tensor.data<T>() : nullptr,
-              of_weight ? to_bias.tensor.data<T>() : nullptr, workspace.raw_data(),
-              gradient.data<T>(), x.data<T>(), weight.defined() ? weight.data<T>() : nullptr,
-              mean.data<A>(), inverse_deviation.data<A>(), rows, cols,
-              {.parameters = to_weight.accumulate});
-        });
-        if (gradients.wanted(0)) gradients.add(0, back);
-      });
+      [of](const Tensor& gradient, Gradients& gradients) { backward(of, gradient, gradients); });
+}
+
+Tensor sum(const Residual& residual) {
+  if (!residual.branch.defined()) return residual.x;
+  return residual.x + dropout(residual.branch, residual.dropout, residual.dropout_stream);
+}
+
+ResidualNorm residual_norm(const Residual& residual_, const Tensor& weight, const Tensor& bias,
+                           double epsilon) {
+  if (!residual_.branch.defined()) {
+    return {residual_.x, layer_norm(residual_.x, weight, bias, epsilon)};
+  }
+  check(residual_);
+  check(residual_.x, weight, bias);
+  const Residual residual = {.x = residual_.x.dense(), .branch = residual_.branch.dense()};
+  const Tensor& x = residual.x;
+  const DrawnDropout drawn = draw_dropout(x, residual_.dropout, residual_.dropout_stream);
+  Tensor sum(x.shape(), x.dtype(), x.device()), normal(x.shape(), x.dtype(), x.device());
+  const Normalized of(sum, weight);
+  run(x, [&]<typename T>(auto on) {
+    using A = kernels::accumulator_t<T>;
+    kernels::residual_norm_forward(on, normal.data<T>(), sum.data<T>(), of.mean.data<A>(),
+                                   of.inverse_deviation.data<A>(), x.data<T>(),
+                                   residual.branch.data<T>(), drawn.mask(), data_or_null<T>(weight),
+                                   data_or_null<T>(bias), of.rows, of.cols, epsilon);
+  });
+  const bool hands = drawn.probability > 0.0 && residual.branch.requires_gradient();
+  const Handed handed = hands ? std::allocate_shared<Tensor>(PoolAllocator<Tensor>()) : nullptr;
+  // Nobody has the sum before its norm is recorded, so the backward of the norm comes last of those
+  // that add to the sum's gradient, and finds the rest there.
+  sum = record_sum(sum, residual, drawn, handed);
+  normal = autograd::record("residual_norm", normal, {&sum, &weight, &bias},
+                            [of, drawn, handed](const Tensor& gradient, Gradients& gradients) {
+                              if (handed)
+                                *handed = Tensor(of.x.shape(), of.x.dtype(), of.x.device());
+                              backward(of, gradient, gradients, handed ? *handed : Tensor(), drawn);
+                            });
+  return {sum, normal};
 }
 
 }  // namespace ripieno

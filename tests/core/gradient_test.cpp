@@ -146,6 +146,27 @@ TEST(Gradient, OfEmbeddingWithPositions) {
   EXPECT_LT(gradient_check(function, {random({5, 3}, 1), random({3, 3}, 2)}), kTolerance);
 }
 
+// Through the sum, through the norm, and through both.
+TEST(Gradient, OfAResidualConnectionAndItsNorm) {
+  const Inputs inputs = {random({2, 5, 6}, 1), random({2, 5, 6}, 2), random({6}, 3),
+                         random({6}, 4)};
+  for (const double probability : {0.0, 0.4}) {
+    for (const int which : {1, 2, 3}) {
+      const auto function = [&](const Inputs& in) {
+        const Residual residual{in[0], in[1], probability, 99};
+        const auto [sum, normal] = residual_norm(residual, in[2], in[3]);
+        return which == 1 ? sum * sum : which == 2 ? normal * in[2] : exp(sum) * normal + sum;
+      };
+      const Inputs some = which == 1 ? Inputs{inputs[0], inputs[1]} : inputs;
+      const auto of_some = [&](const Inputs& in) {
+        return function(
+            {in[0], in[1], in.size() > 2 ? in[2] : inputs[2], in.size() > 2 ? in[3] : inputs[3]});
+      };
+      EXPECT_LT(gradient_check(of_some, some), 1e-6);
+    }
+  }
+}
+
 TEST(Gradient, OfDropout) {
   const auto function = [](const Inputs& in) { return dropout(in[0], 0.4, 99); };
   EXPECT_LT(gradient_check(function, {random({5, 7})}), kTolerance);
