@@ -41,7 +41,7 @@ inline constexpr int64_t kLayerNormRowChunk = 32;
 
 // Which gradients are added to those that are there, rather than written over them.
 struct LayerNormAccumulate {
-  bool in = false, parameters = false;
+  bool in = false, weight = false, bias = false;
 };
 
 // grad_in: (rows, cols), may alias grad_out where it is not added to. grad_weight, grad_bias:

@@ -80,7 +80,7 @@ void backward(const Normalized& of, const Tensor& gradient, Gradients& gradients
         on, to_x.tensor.data<T>(), data_or_null<T>(grad_branch), data_or_null<T>(to_weight.tensor),
         data_or_null<T>(to_bias.tensor), workspace.raw_data(), gradient.data<T>(), of.x.data<T>(),
         drawn.mask(), data_or_null<T>(of.weight), of.mean.data<A>(), of.inverse_deviation.data<A>(),
-        of.rows, of.cols, {.in = to_x.accumulate, .parameters = to_weight.accumulate});
+        of.rows, of.cols, {to_x.accumulate, to_weight.accumulate, to_bias.accumulate});
   });
 }
 

@@ -167,8 +167,8 @@ void residual_norm_backward(OnCpu, T* grad_sum, T* grad_branch, T* grad_weight, 
     }
   });
   if (grad_weight) {
-    sum_chunks(grad_weight, weight_partials, chunks, cols, accumulate.parameters);
-    sum_chunks(grad_bias, bias_partials, chunks, cols, accumulate.parameters);
+    sum_chunks(grad_weight, weight_partials, chunks, cols, accumulate.weight);
+    sum_chunks(grad_bias, bias_partials, chunks, cols, accumulate.bias);
   }
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 template <typename T>
 void backward(OnCuda on, T* grad_weight, T* grad_bias, const cuda::LayerNormBackward<T>& norm,
-              bool accumulate) {
+              LayerNormAccumulate accumulate) {
   const bool is_wide = norm.cols > cuda::kMostColumns<T>;
   const int64_t chunks =
       is_wide ? cuda::launch_wide_backward(on, norm) : cuda::launch_layer_norm_backward(on, norm);
@@ -69,7 +69,7 @@ void residual_norm_backward(OnCuda on, T* grad_sum, T* grad_branch, T* grad_weig
            cuda::LayerNormBackward<T>{grad_sum, grad_branch, partials, grad_out, sum, weight, mean,
                                       inverse_deviation, accumulate.in, rows, cols, 0,
                                       cuda::Dropping<T>(mask)},
-           accumulate.parameters);
+           accumulate);
   if (grad_branch && cols > cuda::kMostColumns<T>) {
     dropout(on, grad_branch, static_cast<const T*>(grad_sum), rows * cols, mask);
   }

@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(kLargestRowBlock<T>, 1)
 template <typename T>
 __global__ void __launch_bounds__(1024)
     add_layer_norm_chunks_kernel(T* grad_weight, T* grad_bias, const accumulator_t<T>* partials,
-                                 int64_t cols, int64_t chunks, bool accumulate) {
+                                 int64_t cols, int64_t chunks, LayerNormAccumulate accumulate) {
   using A = accumulator_t<T>;
   auto& of_warps = block_shared<A[2][kMaxWarpsPerBlock][kWarpSize]>();
   const int64_t column = int64_t{blockIdx.x} * kWarpSize + lane();
@@ -127,7 +127,8 @@ __global__ void __launch_bounds__(1024)
   A sum = 0;
   for (int from = 0; from < kMaxWarpsPerBlock; ++from) sum += of_warps[warp][from][lane()];
   T* const out = (warp == 0 ? grad_weight : grad_bias) + column;
-  *out = narrow<T>(accumulate ? widen(*out) + sum : sum);
+  const bool adds = warp == 0 ? accumulate.weight : accumulate.bias;
+  *out = narrow<T>(adds ? widen(*out) + sum : sum);
 }
 
 // Enough chunks to fill a large GPU, few enough that their sums are little beside the rows; the
@@ -156,7 +157,7 @@ int64_t launch_layer_norm_backward(OnCuda on, LayerNormBackward<T> norm) {
 template <typename T>
 void add_layer_norm_chunks(OnCuda on, T* grad_weight, T* grad_bias,
                            const accumulator_t<T>* partials, int64_t cols, int64_t chunks,
-                           bool accumulate) {
+                           LayerNormAccumulate accumulate) {
   const auto blocks = static_cast<unsigned>(ceil_divide(cols, kWarpSize));
   const LaunchShape shape{dim3(blocks), dim3(kMaxWarpsPerBlock * kWarpSize), 0, on.stream};
   launch(add_layer_norm_chunks_kernel<T>, shape, grad_weight, grad_bias, partials, cols, chunks,

@@ -56,7 +56,7 @@ struct Problem {
     layer_norm_backward(OnCpu{}, grad_in.data(), with_weight ? grad_weight.data() : nullptr,
                         with_weight ? grad_bias.data() : nullptr, workspace.data(), grad_out.data(),
                         in.data(), with_weight ? weight.data() : nullptr, mean.data(),
-                        inverse_deviation.data(), rows, cols, {.parameters = accumulate});
+                        inverse_deviation.data(), rows, cols, {false, accumulate, accumulate});
   }
 };
 

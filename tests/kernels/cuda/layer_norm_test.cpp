@@ -84,7 +84,7 @@ void expect_backward_agreement(int64_t rows, int64_t cols, const BackwardCase& g
         given.probability > 0 ? at(grad_branch) : none, given.affine ? at(grad_weight) : none,
         given.affine ? at(grad_bias) : none, at(workspace), at(gradient), at(in),
         {given.probability, at(key), 8}, given.affine ? at(weight) : none, at(mean),
-        at(inverse_deviation), rows, cols, {given.adds, given.accumulate});
+        at(inverse_deviation), rows, cols, {given.adds, given.accumulate, !given.accumulate});
   });
   expect_agreement(gradient, 4 * kTolerance<T>);
   expect_agreement(grad_in, 4 * kTolerance<T>);
