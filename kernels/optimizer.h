@@ -63,14 +63,15 @@ struct AdamWConstants {
 
 // AdamW with decoupled weight decay (Loshchilov and Hutter, 2019).
 // master: the parameters in float, the truth where T is narrower, or null; parameter = T(master)
-// then. parameter, gradient, first_moment, second_moment, master: over the same arena.
+// then. parameter, gradient, first_moment, second_moment, master: (size), over the same arena, as
+// the segments are.
 template <typename T>
 void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, const DecaySegment* segments, int64_t segment_count,
+           const T* gradient, int64_t size, const DecaySegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants);
 template <typename T>
 void adamw(OnCuda, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, const DecaySegment* segments, int64_t segment_count,
+           const T* gradient, int64_t size, const DecaySegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants);
 
 struct SgdConstants {
@@ -82,11 +83,11 @@ struct SgdConstants {
 // * velocity with Nesterov's. Weight decay is added to the gradient. velocity: null where momentum
 // is 0; zero before step 1.
 template <typename T>
-void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
+void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
          const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants);
 template <typename T>
-void sgd(OnCuda, T* parameter, float* master, float* velocity, const T* gradient,
+void sgd(OnCuda, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
          const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants);
 

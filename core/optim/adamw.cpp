@@ -30,8 +30,8 @@ void AdamW::update(const Range& range) {
   run(range.values, [&]<typename T>(auto on) {
     kernels::adamw(on, range.values.data<T>(), master_numbers(range),
                    numbers("first_moment", range), numbers("second_moment", range),
-                   range.gradients.data<T>(), range.segments, range.segment_count, range.scalars,
-                   constants);
+                   range.gradients.data<T>(), range.values.elements(), range.segments,
+                   range.segment_count, range.scalars, constants);
   });
 }
 

@@ -26,8 +26,8 @@ void Sgd::update(const Range& range) {
   float* velocity = momentum_ > 0.0 ? numbers("velocity", range) : nullptr;
   run(range.values, [&]<typename T>(auto on) {
     kernels::sgd(on, range.values.data<T>(), master_numbers(range), velocity,
-                 range.gradients.data<T>(), range.segments, range.segment_count, range.scalars,
-                 constants);
+                 range.gradients.data<T>(), range.values.elements(), range.segments,
+                 range.segment_count, range.scalars, constants);
   });
 }
 

@@ -68,7 +68,7 @@ void finish_scaled_step_scalars(OnCpu on, StepScalars* scalars, LossScale* loss_
 
 template <typename T>
 void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, const DecaySegment* segments, int64_t segment_count,
+           const T* gradient, int64_t /*size*/, const DecaySegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants) {
   if (scalars->skips) return;
   using A = accumulator_t<T>;
@@ -103,7 +103,7 @@ void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* secon
 }
 
 template <typename T>
-void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
+void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient, int64_t /*size*/,
          const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants) {
   if (scalars->skips) return;
@@ -134,22 +134,22 @@ void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
                          });
 }
 
-template void adamw(OnCpu, float*, float*, float*, float*, const float*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, double*, float*, float*, float*, const double*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, bfloat16*, float*, float*, float*, const bfloat16*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, float16*, float*, float*, float*, const float16*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, float*, float*, float*, float*, const float*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, double*, float*, float*, float*, const double*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, float16*, float*, float*, float*, const float16*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
 
-template void sgd(OnCpu, float*, float*, float*, const float*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, double*, float*, float*, const double*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, bfloat16*, float*, float*, const bfloat16*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, float16*, float*, float*, const float16*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, float*, float*, float*, const float*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, double*, float*, float*, const double*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, bfloat16*, float*, float*, const bfloat16*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, float16*, float*, float*, const float16*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
 
 }  // namespace ripieno::kernels

@@ -1,28 +1,8 @@
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/arena_walk.cuh"
 #include "ripieno/kernels/optimizer.h"
 
 namespace ripieno::kernels {
 namespace {
-
-// The segments lie on the device, so nobody here knows how long the arena is: as many blocks as
-// keep a large GPU busy walk over it.
-constexpr unsigned kBlocks = 512;
-
-cuda::LaunchShape over_arena(OnCuda on) {
-  return {dim3(kBlocks), dim3(cuda::kBlockSize), 0, on.stream};
-}
-
-// The parameter at i, from its master where it has one, in what it is computed with.
-template <typename T>
-__device__ accumulator_t<T> read(const T* parameter, const float* master, int64_t i) {
-  return master ? accumulator_t<T>(master[i]) : cuda::widen(parameter[i]);
-}
-
-template <typename T>
-__device__ void write(T* parameter, float* master, int64_t i, accumulator_t<T> value) {
-  if (master) master[i] = static_cast<float>(value);
-  parameter[i] = static_cast<T>(master ? accumulator_t<T>(master[i]) : value);
-}
 
 __device__ void finish(StepScalars* scalars, double sum_of_squares, double count, double max_norm) {
   const double norm = count > 0 ? std::sqrt(sum_of_squares) / count : 0;
@@ -59,53 +39,120 @@ __global__ void finish_scaled_step_scalars_kernel(StepScalars* scalars, LossScal
   *loss_scale = kept;
 }
 
-// Each thread takes every (threads of the grid)-th element of each segment, here and below.
-template <typename T>
-__global__ void adamw_kernel(T* parameter, float* master, float* first_moment, float* second_moment,
-                             const T* gradient, const DecaySegment* segments, int64_t segment_count,
-                             const StepScalars* scalars, AdamWConstants constants) {
-  using A = accumulator_t<T>;
-  const StepScalars step = *scalars;
-  if (step.skips) return;
-  const int64_t stride = int64_t{gridDim.x} * blockDim.x;
-  const A beta1 = constants.beta1, beta2 = constants.beta2;
-  for (int64_t s = 0; s < segment_count; ++s) {
-    const A kept = A(1) - A(step.learning_rate) * A(segments[s].weight_decay);
-    for (int64_t i = segments[s].begin + cuda::global_thread(); i < segments[s].end; i += stride) {
-      const A g = cuda::widen(gradient[i]) * A(step.gradient_scale);
-      const A m = beta1 * A(first_moment[i]) + (A(1) - beta1) * g;
-      const A v = beta2 * A(second_moment[i]) + (A(1) - beta2) * g * g;
-      first_moment[i] = static_cast<float>(m);
-      second_moment[i] = static_cast<float>(v);
-      const A deviation = std::sqrt(v * A(step.second_correction)) + A(constants.epsilon);
-      const A change = A(step.learning_rate) * (m * A(step.first_correction)) / deviation;
-      write(parameter, master, i, kept * read(parameter, master, i) - change);
-    }
-  }
-}
+// What both optimizers keep of a parameter.
+template <typename T, int width>
+struct ParameterPiece {
+  cuda::Vector<T, width> parameter, gradient;
+  cuda::Vector<float, width> master;
+};
 
 template <typename T>
-__global__ void sgd_kernel(T* parameter, float* master, float* velocity, const T* gradient,
-                           const DecaySegment* segments, int64_t segment_count,
-                           const StepScalars* scalars, SgdConstants constants) {
+struct Parameters {
   using A = accumulator_t<T>;
-  const StepScalars step = *scalars;
-  if (step.skips) return;
-  const int64_t stride = int64_t{gridDim.x} * blockDim.x;
-  for (int64_t s = 0; s < segment_count; ++s) {
-    for (int64_t i = segments[s].begin + cuda::global_thread(); i < segments[s].end; i += stride) {
-      const A p = read(parameter, master, i);
-      A direction =
-          cuda::widen(gradient[i]) * A(step.gradient_scale) + A(segments[s].weight_decay) * p;
-      if (velocity) {
-        const A v = A(constants.momentum) * A(velocity[i]) + direction;
-        velocity[i] = static_cast<float>(v);
-        direction = constants.nesterov ? direction + A(constants.momentum) * v : v;
-      }
-      write(parameter, master, i, p - A(step.learning_rate) * direction);
+  T* parameter;
+  float* master;  // the truth where it is there
+  const T* gradient;
+
+  template <int width>
+  __device__ void load(int64_t first, ParameterPiece<T, width>& piece) const {
+    piece.gradient = cuda::load<width>(gradient + first);
+    if (master) {
+      piece.master = cuda::load<width>(master + first);
+    } else {
+      piece.parameter = cuda::load<width>(parameter + first);
     }
   }
-}
+  template <int width>
+  __device__ A read(const ParameterPiece<T, width>& piece, int k) const {
+    return master ? A(piece.master[k]) : cuda::widen(piece.parameter[k]);
+  }
+  template <int width>
+  __device__ void write(ParameterPiece<T, width>& piece, int k, A value) const {
+    piece.master[k] = static_cast<float>(value);
+    piece.parameter[k] = cuda::narrow<T>(master ? A(piece.master[k]) : value);
+  }
+  template <int width>
+  __device__ void store(int64_t first, const ParameterPiece<T, width>& piece) const {
+    if (master) cuda::store(master + first, piece.master);
+    cuda::store(parameter + first, piece.parameter);
+  }
+};
+
+template <typename T>
+struct AdamW {
+  using A = accumulator_t<T>;
+  Parameters<T> of;
+  float *first_moment, *second_moment;
+  AdamWConstants constants;
+
+  template <int width>
+  struct Piece : ParameterPiece<T, width> {
+    cuda::Vector<float, width> first, second;
+  };
+  template <int width>
+  __device__ void load(int64_t first, Piece<width>& piece) const {
+    of.load(first, piece);
+    piece.first = cuda::load<width>(first_moment + first);
+    piece.second = cuda::load<width>(second_moment + first);
+  }
+  template <int width>
+  __device__ void step(Piece<width>& piece, float weight_decay, const StepScalars& now) const {
+    const A beta1 = constants.beta1, beta2 = constants.beta2, rate = now.learning_rate;
+    const A kept = A(1) - rate * A(weight_decay);
+    cuda::unrolled<width>([&](int k) {
+      const A g = cuda::widen(piece.gradient[k]) * A(now.gradient_scale);
+      const A m = beta1 * A(piece.first[k]) + (A(1) - beta1) * g;
+      const A v = beta2 * A(piece.second[k]) + (A(1) - beta2) * g * g;
+      piece.first[k] = static_cast<float>(m);
+      piece.second[k] = static_cast<float>(v);
+      const A deviation = std::sqrt(v * A(now.second_correction)) + A(constants.epsilon);
+      const A change = rate * (m * A(now.first_correction)) / deviation;
+      of.write(piece, k, kept * of.read(piece, k) - change);
+    });
+  }
+  template <int width>
+  __device__ void store(int64_t first, const Piece<width>& piece) const {
+    of.store(first, piece);
+    cuda::store(first_moment + first, piece.first);
+    cuda::store(second_moment + first, piece.second);
+  }
+};
+
+template <typename T>
+struct Sgd {
+  using A = accumulator_t<T>;
+  Parameters<T> of;
+  float* velocity;  // null where there is no momentum
+  SgdConstants constants;
+
+  template <int width>
+  struct Piece : ParameterPiece<T, width> {
+    cuda::Vector<float, width> velocity;
+  };
+  template <int width>
+  __device__ void load(int64_t first, Piece<width>& piece) const {
+    of.load(first, piece);
+    if (velocity) piece.velocity = cuda::load<width>(velocity + first);
+  }
+  template <int width>
+  __device__ void step(Piece<width>& piece, float weight_decay, const StepScalars& now) const {
+    cuda::unrolled<width>([&](int k) {
+      const A p = of.read(piece, k);
+      A direction = cuda::widen(piece.gradient[k]) * A(now.gradient_scale) + A(weight_decay) * p;
+      if (velocity) {
+        const A v = A(constants.momentum) * A(piece.velocity[k]) + direction;
+        piece.velocity[k] = static_cast<float>(v);
+        direction = constants.nesterov ? direction + A(constants.momentum) * v : v;
+      }
+      of.write(piece, k, p - A(now.learning_rate) * direction);
+    });
+  }
+  template <int width>
+  __device__ void store(int64_t first, const Piece<width>& piece) const {
+    of.store(first, piece);
+    if (velocity) cuda::store(velocity + first, piece.velocity);
+  }
+};
 
 }  // namespace
 
@@ -125,36 +172,44 @@ void finish_scaled_step_scalars(OnCuda on, StepScalars* scalars, LossScale* loss
 
 template <typename T>
 void adamw(OnCuda on, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, const DecaySegment* segments, int64_t segment_count,
+           const T* gradient, int64_t size, const DecaySegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants) {
-  cuda::launch(adamw_kernel<T>, over_arena(on), parameter, master, first_moment, second_moment,
-               gradient, segments, segment_count, scalars, constants);
+  const AdamW<T> rule{{parameter, master, gradient}, first_moment, second_moment, constants};
+  if (cuda::is_aligned(parameter, master, first_moment, second_moment, gradient)) {
+    cuda::walk_arena<cuda::kVectorSize<T, float>>(on, rule, size, segments, segment_count, scalars);
+  } else {
+    cuda::walk_arena<1>(on, rule, size, segments, segment_count, scalars);
+  }
 }
 
 template <typename T>
-void sgd(OnCuda on, T* parameter, float* master, float* velocity, const T* gradient,
+void sgd(OnCuda on, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
          const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants) {
-  cuda::launch(sgd_kernel<T>, over_arena(on), parameter, master, velocity, gradient, segments,
-               segment_count, scalars, constants);
+  const Sgd<T> rule{{parameter, master, gradient}, velocity, constants};
+  if (cuda::is_aligned(parameter, master, velocity, gradient)) {
+    cuda::walk_arena<cuda::kVectorSize<T, float>>(on, rule, size, segments, segment_count, scalars);
+  } else {
+    cuda::walk_arena<1>(on, rule, size, segments, segment_count, scalars);
+  }
 }
 
-template void adamw(OnCuda, float*, float*, float*, float*, const float*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, double*, float*, float*, float*, const double*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, bfloat16*, float*, float*, float*, const bfloat16*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, float16*, float*, float*, float*, const float16*, const DecaySegment*,
-                    int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, float*, float*, float*, float*, const float*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, double*, float*, float*, float*, const double*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, float16*, float*, float*, float*, const float16*, int64_t,
+                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
 
-template void sgd(OnCuda, float*, float*, float*, const float*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, double*, float*, float*, const double*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, bfloat16*, float*, float*, const bfloat16*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, float16*, float*, float*, const float16*, const DecaySegment*, int64_t,
-                  const StepScalars*, const SgdConstants&);
+template void sgd(OnCuda, float*, float*, float*, const float*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCuda, double*, float*, float*, const double*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCuda, bfloat16*, float*, float*, const bfloat16*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCuda, float16*, float*, float*, const float16*, int64_t, const DecaySegment*,
+                  int64_t, const StepScalars*, const SgdConstants&);
 
 }  // namespace ripieno::kernels

@@ -37,11 +37,11 @@ struct State {
   float* master_data() { return master.empty() ? nullptr : master.data(); }
   void adamw_step() {
     adamw(OnCpu{}, parameter.data(), master_data(), first.data(), second.data(), gradient.data(),
-          kSegments, 3, &kScalars, AdamWConstants{.beta1 = 0.8f, .beta2 = 0.9f});
+          kSize, kSegments, 3, &kScalars, AdamWConstants{.beta1 = 0.8f, .beta2 = 0.9f});
   }
   void sgd_step(float momentum, bool nesterov) {
     sgd(OnCpu{}, parameter.data(), master_data(), momentum == 0.0f ? nullptr : first.data(),
-        gradient.data(), kSegments, 3, &kScalars,
+        gradient.data(), kSize, kSegments, 3, &kScalars,
         SgdConstants{.momentum = momentum, .nesterov = nesterov});
   }
 };

@@ -35,7 +35,7 @@ TEST_P(Optimizer, AdamWAgreesWithTheCpuWithAndWithoutAMaster) {
       auto scalars = third_step();
       on_both([&](auto place, auto at) {
         kernels::adamw(place, at(parameter), has_master ? at(master) : nullptr, at(first),
-                       at(second), at(gradient), at(decays), 3, at(scalars),
+                       at(second), at(gradient), 1001, at(decays), 3, at(scalars),
                        {.beta1 = 0.9f, .beta2 = 0.99f});
       });
       expect_agreement(parameter);
@@ -56,11 +56,37 @@ TEST_P(Optimizer, SgdAgreesWithTheCpuWithAndWithoutMomentum) {
       auto scalars = third_step();
       on_both([&](auto place, auto at) {
         kernels::sgd(place, at(parameter), at(master),
-                     constants.momentum > 0 ? at(velocity) : nullptr, at(gradient), at(decays), 3,
-                     at(scalars), constants);
+                     constants.momentum > 0 ? at(velocity) : nullptr, at(gradient), 1001,
+                     at(decays), 3, at(scalars), constants);
       });
       expect_agreement(parameter);
       expect_agreement(master);
+      expect_agreement(velocity);
+    }
+  });
+}
+
+// Where an arena is cut between ranks, or a segment ends inside a vector.
+TEST_P(Optimizer, StepsAgreeWhereverTheArenaAndItsSegmentsBegin) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const int64_t begin : {0, 1}) {
+      Both<T> parameter = some_numbers<T>(6000, 1), gradient = some_numbers<T>(6000, 2);
+      Both<float> master = some_numbers<float>(6000, 1), first = some_numbers<float>(6000, 3);
+      Both<float> second = some_numbers<float>(6000, 4, 0.1),
+                  velocity = some_numbers<float>(6000, 5);
+      Both<DecaySegment> decays{{2, 3, 0.5f}, {3, 9, 0.1f}, {9, 10, 0.2f}, {4095, 5998, 0.3f}};
+      auto scalars = third_step();
+      on_both([&](auto place, auto at) {
+        kernels::adamw(place, at(parameter) + begin, at(master) + begin, at(first) + begin,
+                       at(second) + begin, at(gradient) + begin, 5999, at(decays), 4, at(scalars),
+                       {});
+        kernels::sgd(place, at(parameter) + begin, at(master) + begin, at(velocity) + begin,
+                     at(gradient) + begin, 5999, at(decays), 4, at(scalars), {.momentum = 0.9f});
+      });
+      expect_agreement(parameter);
+      expect_agreement(master);
+      expect_agreement(first);
+      expect_agreement(second);
       expect_agreement(velocity);
     }
   });
@@ -113,9 +139,9 @@ TEST_P(Optimizer, LeavesEverythingWhereTheStepIsSkipped) {
   auto decays = segments();
   Both<StepScalars> scalars{StepScalars{.learning_rate = 0.1f, .skips = 1}};
   on_both([&](auto place, auto at) {
-    kernels::adamw(place, at(parameter), nullptr, at(first), at(second), at(gradient), at(decays),
-                   3, at(scalars), {});
-    kernels::sgd(place, at(parameter), nullptr, at(second), at(gradient), at(decays), 3,
+    kernels::adamw(place, at(parameter), nullptr, at(first), at(second), at(gradient), 1001,
+                   at(decays), 3, at(scalars), {});
+    kernels::sgd(place, at(parameter), nullptr, at(second), at(gradient), 1001, at(decays), 3,
                  at(scalars), {.momentum = 0.9f});
   });
   expect_same_bits(parameter);
