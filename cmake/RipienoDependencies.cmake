@@ -1,4 +1,4 @@
-# What is built against, found once. Sets RIPIENO_HAS_CUDA, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
+# What is built against, found once. Sets RIPIENO_HAS_CUDA, RIPIENO_HAS_CUDNN, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
 
 function(ripieno_choose option found what)
   string(TOUPPER "${${option}}" wanted)
@@ -66,6 +66,31 @@ if(NOT RIPIENO_CUDA STREQUAL "OFF")
   endif()
 endif()
 
+# cuDNN's headers; the library is opened when the program runs (kernels/cuda/cudnn_library.h).
+set(RIPIENO_HAS_CUDNN false)
+if(NOT RIPIENO_CUDNN STREQUAL "OFF")
+  set(found OFF)
+  if(RIPIENO_HAS_CUDA)
+    find_path(CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+    find_file(CUDNN_FILE libcudnn.so.9
+      HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib PATH_SUFFIXES lib lib64 x86_64-linux-gnu)
+    mark_as_advanced(CUDNN_INCLUDE_DIR CUDNN_FILE)
+    if(NOT CUDNN_FILE)
+      set(CUDNN_FILE libcudnn.so.9)  # wherever the system's loader looks
+    endif()
+  endif()
+  if(RIPIENO_HAS_CUDA AND CUDNN_INCLUDE_DIR)
+    file(STRINGS ${CUDNN_INCLUDE_DIR}/cudnn_version.h version REGEX "define CUDNN_(MAJOR|MINOR) ")
+    string(REGEX REPLACE "[^0-9]+" "." version "${version}")
+    string(REGEX REPLACE "^\\." "" version "${version}")
+    if(version VERSION_GREATER_EQUAL 9.16 AND version VERSION_LESS 10)
+      set(found ON)
+      set(RIPIENO_HAS_CUDNN true)
+    endif()
+  endif()
+  ripieno_choose(RIPIENO_CUDNN "${found}" "cuDNN 9.16 or a later 9, with CUDA,")
+endif()
+
 set(RIPIENO_HAS_NCCL false)
 if(NOT RIPIENO_NCCL STREQUAL "OFF")
   if(RIPIENO_HAS_CUDA)
@@ -93,4 +118,4 @@ if(NOT RIPIENO_MPI STREQUAL "OFF")
   endif()
 endif()
 
-message(STATUS "Ripieno: CUDA ${RIPIENO_HAS_CUDA}, NCCL ${RIPIENO_HAS_NCCL}, MPI ${RIPIENO_HAS_MPI}, oneDNN ${RIPIENO_HAS_ONEDNN}")
+message(STATUS "Ripieno: CUDA ${RIPIENO_HAS_CUDA}, cuDNN ${RIPIENO_HAS_CUDNN}, NCCL ${RIPIENO_HAS_NCCL}, MPI ${RIPIENO_HAS_MPI}, oneDNN ${RIPIENO_HAS_ONEDNN}")

@@ -1,8 +1,10 @@
 // Causal scaled dot-product attention by blocks: no time-by-time matrix is ever kept.
 //
-// Forward and backward follow FlashAttention-2 (Dao, 2023).
+// Forward and backward follow FlashAttention-2 (Dao, arXiv 2307.08691). On a GPU 16-bit types are
+// cuDNN's where it is found (attention_library.h), else kernels of our own.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 #include "ripieno/kernels/element_types.h"
@@ -17,27 +19,39 @@ namespace ripieno::kernels {
 struct AttentionShape {
   int64_t batch = 0, time = 0, heads = 0, head_size = 0;
   int64_t qkv_batch_stride = 0, qkv_time_stride = 0;
-  double scale = 1.0;  // of q k, usually 1 / sqrt(head_size)
+  double scale = 1.0;       // of q k, usually 1 / sqrt(head_size)
+  bool repeatable = false;  // the backward gives the same bits each time: see attention_library.h
+
+  auto operator<=>(const AttentionShape&) const = default;
 };
+
+// Bytes of `workspace`, aligned to 16, whose contents are nobody's before and after a call.
+template <typename T>
+int64_t attention_forward_workspace_bytes(OnCpu, const AttentionShape& shape);
+template <typename T>
+int64_t attention_forward_workspace_bytes(OnCuda, const AttentionShape& shape);
+template <typename T>
+int64_t attention_backward_workspace_bytes(OnCpu, const AttentionShape& shape);
+template <typename T>
+int64_t attention_backward_workspace_bytes(OnCuda, const AttentionShape& shape);
 
 // out[b, t, h] = sum over s <= t of softmax_s(scale * q[b, t, h] . k[b, s, h]) v[b, s, h].
 // log_sum_exp: (batch, heads, time), written, kept for the backward.
 template <typename T>
-void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
-                       const T* v, const AttentionShape& shape);
+void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, void* workspace, const T* q,
+                       const T* k, const T* v, const AttentionShape& shape);
 template <typename T>
-void attention_forward(OnCuda, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
-                       const T* v, const AttentionShape& shape);
+void attention_forward(OnCuda, T* out, accumulator_t<T>* log_sum_exp, void* workspace, const T* q,
+                       const T* k, const T* v, const AttentionShape& shape);
 
 // grad_q, grad_k, grad_v: laid out like q, k, v; every element is written, none is read.
-// workspace: (batch, heads, time) accumulators.
 template <typename T>
-void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>* workspace,
-                        const T* grad_out, const T* q, const T* k, const T* v, const T* out,
+void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, void* workspace, const T* grad_out,
+                        const T* q, const T* k, const T* v, const T* out,
                         const accumulator_t<T>* log_sum_exp, const AttentionShape& shape);
 template <typename T>
-void attention_backward(OnCuda, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>* workspace,
-                        const T* grad_out, const T* q, const T* k, const T* v, const T* out,
+void attention_backward(OnCuda, T* grad_q, T* grad_k, T* grad_v, void* workspace, const T* grad_out,
+                        const T* q, const T* k, const T* v, const T* out,
                         const accumulator_t<T>* log_sum_exp, const AttentionShape& shape);
 
 }  // namespace ripieno::kernels

@@ -7,6 +7,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/attention.h"
+#include "ripieno/kernels/attention_library.h"
 
 namespace ripieno {
 namespace {
@@ -24,8 +25,12 @@ kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   shape.qkv_time_stride = qkv.size(2);
   shape.qkv_batch_stride = qkv.size(1) * qkv.size(2);
   shape.scale = 1.0 / std::sqrt(static_cast<double>(shape.head_size));
+  shape.repeatable = kernels::repeatable_attention_is_required();
   return shape;
 }
+
+// Memory for one call, of the size that the kernel asks for.
+Tensor bytes_for(int64_t size, Device device) { return Tensor({size}, DType::uint8, device); }
 
 }  // namespace
 
@@ -39,25 +44,29 @@ Tensor causal_attention(const Tensor& qkv_, int64_t heads) {
   Tensor log_sum_exp(of_rows, statistics, qkv.device());
   run(qkv, [&]<typename T>(auto on) {
     const T* q = qkv.data<T>();
+    const Tensor workspace =
+        bytes_for(kernels::attention_forward_workspace_bytes<T>(on, shape), qkv.device());
     kernels::attention_forward(on, result.data<T>(), log_sum_exp.data<kernels::accumulator_t<T>>(),
-                               q, q + channels, q + 2 * channels, shape);
+                               workspace.data<uint8_t>(), q, q + channels, q + 2 * channels, shape);
   });
-  return autograd::record("causal_attention", result, {&qkv},
-                          [qkv, out = result.detach(), log_sum_exp, shape, channels, of_rows](
-                              const Tensor& gradient, autograd::Gradients& gradients) {
-                            Tensor back(qkv.shape(), qkv.dtype(), qkv.device());
-                            const Tensor workspace(of_rows, log_sum_exp.dtype(), qkv.device());
-                            run(qkv, [&]<typename T>(auto on) {
-                              using A = kernels::accumulator_t<T>;
-                              const T* q = qkv.data<T>();
-                              T* to = back.data<T>();
-                              kernels::attention_backward(
-                                  on, to, to + channels, to + 2 * channels, workspace.data<A>(),
-                                  gradient.data<T>(), q, q + channels, q + 2 * channels,
-                                  out.data<T>(), log_sum_exp.data<A>(), shape);
-                            });
-                            gradients.add(0, back);
-                          });
+  return autograd::record(
+      "causal_attention", result, {&qkv},
+      [qkv, out = result.detach(), log_sum_exp, shape, channels](const Tensor& gradient,
+                                                                 autograd::Gradients& gradients) {
+        Tensor back(qkv.shape(), qkv.dtype(), qkv.device());
+        run(qkv, [&]<typename T>(auto on) {
+          using A = kernels::accumulator_t<T>;
+          const Tensor workspace =
+              bytes_for(kernels::attention_backward_workspace_bytes<T>(on, shape), qkv.device());
+          const T* q = qkv.data<T>();
+          T* to = back.data<T>();
+          kernels::attention_backward(on, to, to + channels, to + 2 * channels,
+                                      workspace.data<uint8_t>(), gradient.data<T>(), q,
+                                      q + channels, q + 2 * channels, out.data<T>(),
+                                      log_sum_exp.data<A>(), shape);
+        });
+        gradients.add(0, back);
+      });
 }
 
 }  // namespace ripieno

@@ -1,4 +1,5 @@
-// Causal self-attention that never keeps a time-by-time matrix (FlashAttention-2; Dao, 2023).
+// Causal self-attention that never keeps a time-by-time matrix (FlashAttention-2; Dao, arXiv
+// 2307.08691).
 #pragma once
 
 #include "ripieno/core/tensor.h"

@@ -263,7 +263,17 @@ void for_each_head(const AttentionShape& s, const Body& body) {
 }  // namespace
 
 template <typename T>
-void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
+int64_t attention_forward_workspace_bytes(OnCpu, const AttentionShape&) {
+  return 0;
+}
+
+template <typename T>
+int64_t attention_backward_workspace_bytes(OnCpu, const AttentionShape& shape) {
+  return shape.batch * shape.heads * shape.time * static_cast<int64_t>(sizeof(accumulator_t<T>));
+}
+
+template <typename T>
+void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, void*, const T* q, const T* k,
                        const T* v, const AttentionShape& shape) {
   const Head head{shape.time, shape.head_size, shape.scale};
   const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
@@ -281,14 +291,14 @@ void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, const T* q,
 }
 
 template <typename T>
-void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>* workspace,
-                        const T* grad_out, const T* q, const T* k, const T* v, const T* out,
+void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, void* workspace, const T* grad_out,
+                        const T* q, const T* k, const T* v, const T* out,
                         const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
   using A = accumulator_t<T>;
   const Head head{shape.time, shape.head_size, shape.scale};
   const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
   for_each_head(shape, [&](const Place& at) {
-    A* delta = workspace + at.rows;  // (time): sum over d of out * grad_out
+    A* delta = static_cast<A*>(workspace) + at.rows;  // (time): sum over d of out * grad_out
     for (int64_t t = 0; t < head.time; ++t) {
       const T* o = out + at.dense + t * out_stride;
       const T* g = grad_out + at.dense + t * out_stride;
@@ -309,25 +319,34 @@ void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>
   });
 }
 
-template void attention_forward(OnCpu, float*, float*, const float*, const float*, const float*,
-                                const AttentionShape&);
-template void attention_forward(OnCpu, double*, double*, const double*, const double*,
+template int64_t attention_forward_workspace_bytes<float>(OnCpu, const AttentionShape&);
+template int64_t attention_forward_workspace_bytes<double>(OnCpu, const AttentionShape&);
+template int64_t attention_forward_workspace_bytes<bfloat16>(OnCpu, const AttentionShape&);
+template int64_t attention_forward_workspace_bytes<float16>(OnCpu, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<float>(OnCpu, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<double>(OnCpu, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<bfloat16>(OnCpu, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<float16>(OnCpu, const AttentionShape&);
+
+template void attention_forward(OnCpu, float*, float*, void*, const float*, const float*,
+                                const float*, const AttentionShape&);
+template void attention_forward(OnCpu, double*, double*, void*, const double*, const double*,
                                 const double*, const AttentionShape&);
-template void attention_forward(OnCpu, bfloat16*, float*, const bfloat16*, const bfloat16*,
+template void attention_forward(OnCpu, bfloat16*, float*, void*, const bfloat16*, const bfloat16*,
                                 const bfloat16*, const AttentionShape&);
-template void attention_forward(OnCpu, float16*, float*, const float16*, const float16*,
+template void attention_forward(OnCpu, float16*, float*, void*, const float16*, const float16*,
                                 const float16*, const AttentionShape&);
 
-template void attention_backward(OnCpu, float*, float*, float*, float*, const float*, const float*,
+template void attention_backward(OnCpu, float*, float*, float*, void*, const float*, const float*,
                                  const float*, const float*, const float*, const float*,
                                  const AttentionShape&);
-template void attention_backward(OnCpu, double*, double*, double*, double*, const double*,
+template void attention_backward(OnCpu, double*, double*, double*, void*, const double*,
                                  const double*, const double*, const double*, const double*,
                                  const double*, const AttentionShape&);
-template void attention_backward(OnCpu, bfloat16*, bfloat16*, bfloat16*, float*, const bfloat16*,
+template void attention_backward(OnCpu, bfloat16*, bfloat16*, bfloat16*, void*, const bfloat16*,
                                  const bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*,
                                  const float*, const AttentionShape&);
-template void attention_backward(OnCpu, float16*, float16*, float16*, float*, const float16*,
+template void attention_backward(OnCpu, float16*, float16*, float16*, void*, const float16*,
                                  const float16*, const float16*, const float16*, const float16*,
                                  const float*, const AttentionShape&);
 

@@ -13,7 +13,8 @@ struct Problem {
   AttentionShape shape;
   int64_t channels;
   std::vector<T> packed, out, grad_out, grad_packed;
-  std::vector<A> log_sum_exp, workspace;
+  std::vector<A> log_sum_exp;
+  std::vector<unsigned char> workspace;
 
   Problem(int64_t batch, int64_t time, int64_t heads, int64_t head_size)
       : shape{.batch = batch, .time = time, .heads = heads, .head_size = head_size},
@@ -23,14 +24,14 @@ struct Problem {
         grad_out(random_values<T>(batch * time * channels, 2, -1, 1)),
         grad_packed(packed.size(), T(99.0f)),  // must be overwritten
         log_sum_exp(batch * heads * time),
-        workspace(batch * heads * time) {
+        workspace(attention_backward_workspace_bytes<T>(OnCpu{}, shape)) {
     shape.qkv_time_stride = 3 * channels;
     shape.qkv_batch_stride = time * shape.qkv_time_stride;
     shape.scale = 1 / std::sqrt(static_cast<double>(head_size));
   }
 
   void forward() {
-    attention_forward(OnCpu{}, out.data(), log_sum_exp.data(), packed.data(),
+    attention_forward(OnCpu{}, out.data(), log_sum_exp.data(), nullptr, packed.data(),
                       packed.data() + channels, packed.data() + 2 * channels, shape);
   }
   void backward() {

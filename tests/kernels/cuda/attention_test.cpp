@@ -6,6 +6,22 @@ namespace ripieno::testing {
 namespace {
 
 class Attention : public KernelTest {};
+
+// As much as either place asks for.
+Both<unsigned char> workspace_of(int64_t on_cpu, int64_t on_cuda) {
+  return Both<unsigned char>(std::max(on_cpu, on_cuda));
+}
+template <typename T>
+Both<unsigned char> forward_workspace(const kernels::AttentionShape& shape) {
+  return workspace_of(kernels::attention_forward_workspace_bytes<T>(OnCpu{}, shape),
+                      kernels::attention_forward_workspace_bytes<T>(OnCuda{}, shape));
+}
+template <typename T>
+Both<unsigned char> backward_workspace(const kernels::AttentionShape& shape) {
+  return workspace_of(kernels::attention_backward_workspace_bytes<T>(OnCpu{}, shape),
+                      kernels::attention_backward_workspace_bytes<T>(OnCuda{}, shape));
+}
+
 INSTANTIATE_TEST_SUITE_P(Cuda, Attention, device_runs(), run_name);
 
 struct Case {
@@ -37,9 +53,10 @@ TEST_P(Attention, ForwardAgreesWithTheCpu) {
       Both<T> qkv = some_numbers<T>(3 * c.batch * c.time * channels, 1);
       Both<T> out(c.batch * c.time * channels);
       Both<accumulator_t<T>> log_sum_exp(c.batch * c.heads * c.time);
+      auto workspace = forward_workspace<T>(shape);
       on_both([&](auto place, auto at) {
         const T* q = at(qkv);
-        kernels::attention_forward(place, at(out), at(log_sum_exp), q, q + channels,
+        kernels::attention_forward(place, at(out), at(log_sum_exp), at(workspace), q, q + channels,
                                    q + 2 * channels, shape);
       });
       expect_agreement(out, 2 * kTolerance<T>);
@@ -55,9 +72,9 @@ TEST_P(Attention, BackwardAgreesWithTheCpu) {
       const int64_t channels = c.heads * c.head_size, size = c.batch * c.time * channels;
       Both<T> qkv = some_numbers<T>(3 * size, 1), out(size), grad_out = some_numbers<T>(size, 2);
       Both<accumulator_t<T>> log_sum_exp(c.batch * c.heads * c.time);
-      Both<accumulator_t<T>> workspace(c.batch * c.heads * c.time);
+      auto workspace = backward_workspace<T>(shape);
       Both<T> gradient(3 * size);
-      kernels::attention_forward(OnCpu{}, out.host(), log_sum_exp.host(), qkv.host(),
+      kernels::attention_forward(OnCpu{}, out.host(), log_sum_exp.host(), nullptr, qkv.host(),
                                  qkv.host() + channels, qkv.host() + 2 * channels, shape);
       out.update_device();
       log_sum_exp.update_device();

@@ -51,12 +51,13 @@ bool attention_agrees() {
                                       .qkv_time_stride = 3 * size};
   Both<float> qkv = some_numbers<float>(3 * time * size, 1, -0.3, 0.3), out(time * size);
   Both<float> grad_out = some_numbers<float>(time * size, 2), gradient(3 * time * size);
-  Both<float> log_sum_exp(time), workspace(time);
+  Both<float> log_sum_exp(time), products(time);
   on_both([&](auto place, auto at) {
     const float* q = at(qkv);
     float* to = at(gradient);
-    kernels::attention_forward(place, at(out), at(log_sum_exp), q, q + size, q + 2 * size, shape);
-    kernels::attention_backward(place, to, to + size, to + 2 * size, at(workspace), at(grad_out), q,
+    kernels::attention_forward(place, at(out), at(log_sum_exp), nullptr, q, q + size, q + 2 * size,
+                               shape);
+    kernels::attention_backward(place, to, to + size, to + 2 * size, at(products), at(grad_out), q,
                                 q + size, q + 2 * size, at(out), at(log_sum_exp), shape);
   });
   return agrees(out) && agrees(gradient);

@@ -1,21 +1,15 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "ripieno/kernels/attention.h"
-#include "ripieno/kernels/cuda/attention_tile.cuh"
+#include "ripieno/kernels/cuda/flash_attention.cuh"
+#include "ripieno/kernels/cuda/flash_attention.h"
 
 // FlashAttention-2 (Dao, arXiv 2307.08691) without tensor cores. A block works on one tile of
 // queries (or, for the gradients of keys and values, of keys) of one head, and streams the tiles of
 // the other side through shared memory. What it adds up is a slice of the head's channels, one or
 // two tiles wide; a wider head is done by more blocks, each of which computes the scores.
-namespace ripieno::kernels {
+namespace ripieno::kernels::cuda {
 namespace {
-
-using cuda::kTile;
-using cuda::kVectorSize;
-using cuda::Matrix;
-using cuda::Part;
-using cuda::Tile;
 
 // What a block works on.
 struct Work {
@@ -28,8 +22,8 @@ struct Work {
 // The last tiles of queries, or the first of keys, have the most to do: they come first.
 template <typename A>
 __device__ Work work_of_block(const AttentionShape& shape, int slice, bool last_first) {
-  const int64_t slices = cuda::ceil_divide(shape.head_size, slice * kTile<A>);
-  const int64_t tiles = cuda::ceil_divide(shape.time, kTile<A>);
+  const int64_t slices = ceil_divide(shape.head_size, slice * kTile<A>);
+  const int64_t tiles = ceil_divide(shape.time, kTile<A>);
   int64_t rest = blockIdx.x;
   const int channel = static_cast<int>(rest % slices) * slice * kTile<A>;
   rest /= slices;
@@ -70,10 +64,10 @@ __device__ Part<A> product_of_rows(Tile<A>& left, Tile<A>& right, const Matrix<c
   Part<A> sum;
   for (int channel = 0; channel < a.columns; channel += kTile<A>) {
     __syncthreads();  // the tiles may still be read
-    cuda::load_tile(left, a.from(0, channel));
-    cuda::load_tile(right, b.from(0, channel));
+    load_tile(left, a.from(0, channel));
+    load_tile(right, b.from(0, channel));
     __syncthreads();
-    cuda::add_product_of_rows(sum, left, right);
+    add_product_of_rows(sum, left, right);
   }
   return sum;
 }
@@ -82,25 +76,24 @@ __device__ Part<A> product_of_rows(Tile<A>& left, Tile<A>& right, const Matrix<c
 template <typename T, typename A, int kSlice>
 __device__ void add_products(Part<A> (&sums)[kSlice], Tile<A>& left, Tile<A>& right,
                              const Part<A>& part, const Matrix<const T>& b) {
-  cuda::unrolled<kSlice>([&](int i) {
+  unrolled<kSlice>([&](int i) {
     __syncthreads();  // the tiles may still be read
-    if (i == 0) cuda::store_product_of_rows(left, part);
-    cuda::load_tile(right, b.from(0, i * kTile<A>));
+    if (i == 0) store_product_of_rows(left, part);
+    load_tile(right, b.from(0, i * kTile<A>));
     __syncthreads();
-    cuda::add_product(sums[i], left, right);
+    add_product(sums[i], left, right);
   });
 }
 
 template <typename T, typename A, int kSlice>
 __device__ void store_slice(const Matrix<T>& to, const Part<A> (&sums)[kSlice],
                             const A (&factors)[kVectorSize<A>]) {
-  cuda::unrolled<kSlice>(
-      [&](int i) { cuda::store_product(to.from(0, i * kTile<A>), sums[i], factors); });
+  unrolled<kSlice>([&](int i) { store_product(to.from(0, i * kTile<A>), sums[i], factors); });
 }
 
 // Of element (i, j) of a part of a product of rows.
-__device__ int row_of(int first, int i) { return first + cuda::thread_y() + cuda::kSide * i; }
-__device__ int column_of(int first, int j) { return first + cuda::thread_x() + cuda::kSide * j; }
+__device__ int row_of(int first, int i) { return first + thread_y() + kSide * i; }
+__device__ int column_of(int first, int j) { return first + thread_x() + kSide * j; }
 
 // What the softmax of the rows of a part knows so far: totals are of exp(score - largest).
 template <typename A>
@@ -108,22 +101,22 @@ struct Softmax {
   A largest[kVectorSize<A>], total[kVectorSize<A>];
 
   __device__ Softmax() {
-    for (int i = 0; i < kVectorSize<A>; ++i) largest[i] = cuda::kLowest<A>, total[i] = 0;
+    for (int i = 0; i < kVectorSize<A>; ++i) largest[i] = kLowest<A>, total[i] = 0;
   }
 
   // Scores become exponentials; returns in `corrections` what earlier sums are to be multiplied by.
   __device__ void add(Part<A>& scores, A (&corrections)[kVectorSize<A>]) {
     for (int i = 0; i < kVectorSize<A>; ++i) {
       A larger = largest[i];
-      for (const A score : scores.values[i]) larger = cuda::Max{}(larger, score);
-      larger = cuda::reduce_over_x(larger, cuda::Max{});
+      for (const A score : scores.values[i]) larger = Max{}(larger, score);
+      larger = reduce_over_x(larger, Max{});
       A sum = 0;
       for (A& score : scores.values[i]) {
         score = std::exp(score - larger);
         sum += score;
       }
       corrections[i] = std::exp(largest[i] - larger);
-      total[i] = total[i] * corrections[i] + cuda::reduce_over_x(sum, cuda::Sum{});
+      total[i] = total[i] * corrections[i] + reduce_over_x(sum, Sum{});
       largest[i] = larger;
     }
   }
@@ -131,11 +124,11 @@ struct Softmax {
 
 // One block a tile of queries.
 template <typename T, int kSlice>
-__global__ void __launch_bounds__(cuda::kBlockSize, 2)
+__global__ void __launch_bounds__(kBlockSize, 2)
     forward_kernel(T* out, accumulator_t<T>* log_sum_exp, Inputs<T> in) {
   using A = accumulator_t<T>;
-  Tile<A>& left = cuda::block_shared<Tile<A>, 0>();
-  Tile<A>& right = cuda::block_shared<Tile<A>, 1>();
+  Tile<A>& left = block_shared<Tile<A>, 0>();
+  Tile<A>& right = block_shared<Tile<A>, 1>();
   const Work work = work_of_block<A>(in.shape, kSlice, true);
   const auto queries = in.strided(in.q, work).from(work.first, 0);
   const auto keys = in.strided(in.k, work), values = in.strided(in.v, work);
@@ -148,7 +141,7 @@ __global__ void __launch_bounds__(cuda::kBlockSize, 2)
     for (int i = 0; i < kVectorSize<A>; ++i) {
       for (int j = 0; j < kVectorSize<A>; ++j) {
         const bool seen = column_of(first, j) <= row_of(work.first, i);
-        scores.values[i][j] = seen ? scores.values[i][j] * A(in.shape.scale) : cuda::kLowest<A>;
+        scores.values[i][j] = seen ? scores.values[i][j] * A(in.shape.scale) : kLowest<A>;
       }
     }
     softmax.add(scores, factors);
@@ -162,7 +155,7 @@ __global__ void __launch_bounds__(cuda::kBlockSize, 2)
 
   for (int i = 0; i < kVectorSize<A>; ++i) factors[i] = A(1) / softmax.total[i];
   store_slice(in.dense(out, work).from(work.first, work.channel), sums, factors);
-  if (work.channel > 0 || cuda::thread_x() > 0) return;
+  if (work.channel > 0 || thread_x() > 0) return;
   for (int i = 0; i < kVectorSize<A>; ++i) {
     const int time = row_of(work.first, i);
     if (time >= in.time()) continue;
@@ -174,15 +167,15 @@ __global__ void __launch_bounds__(cuda::kBlockSize, 2)
 template <typename T>
 __global__ void multiply_out_kernel(accumulator_t<T>* products, const T* grad_out, const T* out,
                                     AttentionShape shape) {
-  const int64_t row = cuda::global_warp();  // of (batch, time, heads)
+  const int64_t row = global_warp();  // of (batch, time, heads)
   if (row >= shape.batch * shape.time * shape.heads) return;
   accumulator_t<T> sum = 0;
-  for (int64_t d = cuda::lane(); d < shape.head_size; d += cuda::kWarpSize) {
+  for (int64_t d = lane(); d < shape.head_size; d += kWarpSize) {
     const int64_t at = row * shape.head_size + d;
-    sum += cuda::widen(grad_out[at]) * cuda::widen(out[at]);
+    sum += widen(grad_out[at]) * widen(out[at]);
   }
-  sum = cuda::warp_reduce(sum, cuda::Sum{});
-  if (cuda::lane() > 0) return;
+  sum = warp_reduce(sum, Sum{});
+  if (lane() > 0) return;
   const int64_t head = row % shape.heads, time = row / shape.heads % shape.time;
   const int64_t batch = row / shape.heads / shape.time;
   products[(batch * shape.heads + head) * shape.time + time] = sum;
@@ -206,11 +199,11 @@ __device__ void set_to_one(A (&factors)[kVectorSize<A>]) {
 
 // One block a tile of queries.
 template <typename T, int kSlice>
-__global__ void __launch_bounds__(cuda::kBlockSize, kSlice == 1 ? 2 : 1)
+__global__ void __launch_bounds__(kBlockSize, kSlice == 1 ? 2 : 1)
     query_gradient_kernel(T* grad_q, Inputs<T> in) {
   using A = accumulator_t<T>;
-  Tile<A>& left = cuda::block_shared<Tile<A>, 0>();
-  Tile<A>& right = cuda::block_shared<Tile<A>, 1>();
+  Tile<A>& left = block_shared<Tile<A>, 0>();
+  Tile<A>& right = block_shared<Tile<A>, 1>();
   const Work work = work_of_block<A>(in.shape, kSlice, true);
   const auto queries = in.strided(in.q, work).from(work.first, 0);
   const auto grad_out = in.dense(in.grad_out, work).from(work.first, 0);
@@ -239,11 +232,11 @@ constexpr int kKeyValueBlocks = kSlice == 1 && std::is_same_v<T, float> ? 2 : 1;
 
 // One block a tile of keys.
 template <typename T, int kSlice>
-__global__ void __launch_bounds__(cuda::kBlockSize, kKeyValueBlocks<T, kSlice>)
+__global__ void __launch_bounds__(kBlockSize, kKeyValueBlocks<T, kSlice>)
     key_value_gradient_kernel(T* grad_k, T* grad_v, Inputs<T> in) {
   using A = accumulator_t<T>;
-  Tile<A>& left = cuda::block_shared<Tile<A>, 0>();
-  Tile<A>& right = cuda::block_shared<Tile<A>, 1>();
+  Tile<A>& left = block_shared<Tile<A>, 0>();
+  Tile<A>& right = block_shared<Tile<A>, 1>();
   const Work work = work_of_block<A>(in.shape, kSlice, false);
   const auto keys = in.strided(in.k, work).from(work.first, 0);
   const auto values = in.strided(in.v, work).from(work.first, 0);
@@ -279,9 +272,9 @@ template <typename T, typename Body>
 void for_slices(OnCuda on, const AttentionShape& shape, Body body) {
   using A = accumulator_t<T>;
   const auto call = [&](auto slice) {
-    const int64_t tiles = cuda::ceil_divide(shape.time, kTile<A>);
-    const int64_t slices = cuda::ceil_divide(shape.head_size, slice() * kTile<A>);
-    body(slice, cuda::block_each(on, shape.batch * shape.heads * tiles * slices));
+    const int64_t tiles = ceil_divide(shape.time, kTile<A>);
+    const int64_t slices = ceil_divide(shape.head_size, slice() * kTile<A>);
+    body(slice, block_each(on, shape.batch * shape.heads * tiles * slices));
   };
   if (shape.head_size <= kTile<A>) {
     call(std::integral_constant<int, 1>{});
@@ -293,50 +286,52 @@ void for_slices(OnCuda on, const AttentionShape& shape, Body body) {
 }  // namespace
 
 template <typename T>
-void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
-                       const T* v, const AttentionShape& shape) {
-  const bool wide = rows_are_aligned<T>(shape) && cuda::is_aligned(out, q, k, v);
+void flash_attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, const T* q,
+                             const T* k, const T* v, const AttentionShape& shape) {
+  const bool wide = rows_are_aligned<T>(shape) && is_aligned(out, q, k, v);
   const Inputs<T> in{q, k, v, nullptr, nullptr, nullptr, shape, wide};
-  for_slices<T>(on, shape, [&](auto slice, const cuda::LaunchShape& launch) {
-    cuda::launch(forward_kernel<T, slice()>, launch, out, log_sum_exp, in);
+  for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
+    launch(forward_kernel<T, slice()>, blocks, out, log_sum_exp, in);
   });
 }
 
 template <typename T>
-void attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v, accumulator_t<T>* workspace,
-                        const T* grad_out, const T* q, const T* k, const T* v, const T* out,
-                        const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
+void flash_attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v,
+                              accumulator_t<T>* products, const T* grad_out, const T* q, const T* k,
+                              const T* v, const T* out, const accumulator_t<T>* log_sum_exp,
+                              const AttentionShape& shape) {
   const int64_t rows = shape.batch * shape.time * shape.heads;
-  cuda::launch(multiply_out_kernel<T>, cuda::warp_each(on, rows), workspace, grad_out, out, shape);
+  launch(multiply_out_kernel<T>, warp_each(on, rows), products, grad_out, out, shape);
   const bool wide =
-      rows_are_aligned<T>(shape) && cuda::is_aligned(q, k, v, grad_out, grad_q, grad_k, grad_v);
-  const Inputs<T> in{q, k, v, grad_out, log_sum_exp, workspace, shape, wide};
-  for_slices<T>(on, shape, [&](auto slice, const cuda::LaunchShape& launch) {
-    cuda::launch(query_gradient_kernel<T, slice()>, launch, grad_q, in);
-    cuda::launch(key_value_gradient_kernel<T, slice()>, launch, grad_k, grad_v, in);
+      rows_are_aligned<T>(shape) && is_aligned(q, k, v, grad_out, grad_q, grad_k, grad_v);
+  const Inputs<T> in{q, k, v, grad_out, log_sum_exp, products, shape, wide};
+  for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
+    launch(query_gradient_kernel<T, slice()>, blocks, grad_q, in);
+    launch(key_value_gradient_kernel<T, slice()>, blocks, grad_k, grad_v, in);
   });
 }
 
-template void attention_forward(OnCuda, float*, float*, const float*, const float*, const float*,
-                                const AttentionShape&);
-template void attention_forward(OnCuda, double*, double*, const double*, const double*,
-                                const double*, const AttentionShape&);
-template void attention_forward(OnCuda, bfloat16*, float*, const bfloat16*, const bfloat16*,
-                                const bfloat16*, const AttentionShape&);
-template void attention_forward(OnCuda, float16*, float*, const float16*, const float16*,
-                                const float16*, const AttentionShape&);
+template void flash_attention_forward(OnCuda, float*, float*, const float*, const float*,
+                                      const float*, const AttentionShape&);
+template void flash_attention_forward(OnCuda, double*, double*, const double*, const double*,
+                                      const double*, const AttentionShape&);
+template void flash_attention_forward(OnCuda, bfloat16*, float*, const bfloat16*, const bfloat16*,
+                                      const bfloat16*, const AttentionShape&);
+template void flash_attention_forward(OnCuda, float16*, float*, const float16*, const float16*,
+                                      const float16*, const AttentionShape&);
 
-template void attention_backward(OnCuda, float*, float*, float*, float*, const float*, const float*,
-                                 const float*, const float*, const float*, const float*,
-                                 const AttentionShape&);
-template void attention_backward(OnCuda, double*, double*, double*, double*, const double*,
-                                 const double*, const double*, const double*, const double*,
-                                 const double*, const AttentionShape&);
-template void attention_backward(OnCuda, bfloat16*, bfloat16*, bfloat16*, float*, const bfloat16*,
-                                 const bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*,
-                                 const float*, const AttentionShape&);
-template void attention_backward(OnCuda, float16*, float16*, float16*, float*, const float16*,
-                                 const float16*, const float16*, const float16*, const float16*,
-                                 const float*, const AttentionShape&);
+template void flash_attention_backward(OnCuda, float*, float*, float*, float*, const float*,
+                                       const float*, const float*, const float*, const float*,
+                                       const float*, const AttentionShape&);
+template void flash_attention_backward(OnCuda, double*, double*, double*, double*, const double*,
+                                       const double*, const double*, const double*, const double*,
+                                       const double*, const AttentionShape&);
+template void flash_attention_backward(OnCuda, bfloat16*, bfloat16*, bfloat16*, float*,
+                                       const bfloat16*, const bfloat16*, const bfloat16*,
+                                       const bfloat16*, const bfloat16*, const float*,
+                                       const AttentionShape&);
+template void flash_attention_backward(OnCuda, float16*, float16*, float16*, float*, const float16*,
+                                       const float16*, const float16*, const float16*,
+                                       const float16*, const float*, const AttentionShape&);
 
-}  // namespace ripieno::kernels
+}  // namespace ripieno::kernels::cuda

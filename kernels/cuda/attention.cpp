@@ -1,0 +1,114 @@
+#include "ripieno/kernels/attention.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+#include "ripieno/kernels/cuda/attention_plan.h"
+#include "ripieno/kernels/cuda/flash_attention.h"
+
+namespace ripieno::kernels {
+namespace {
+
+// The library's, where the type is one of its own.
+template <typename T>
+cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& shape) {
+  if constexpr (sizeof(T) == 2) {
+    constexpr bool brain = std::is_same_v<T, bfloat16>;
+    return cuda::attention_plan(pass, shape,
+                                brain ? cuda::ElementType::kBFloat16 : cuda::ElementType::kFloat16);
+  } else {
+    return nullptr;
+  }
+}
+
+template <typename... Pointers>
+bool are_aligned(Pointers... pointers) {
+  return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
+}
+
+// A library reads and writes through pointers to void.
+template <typename T>
+void* untyped(const T* pointer) {
+  return const_cast<T*>(pointer);
+}
+
+}  // namespace
+
+template <typename T>
+int64_t attention_forward_workspace_bytes(OnCuda, const AttentionShape& shape) {
+  const auto* const plan = plan_for<T>(cuda::AttentionPass::kForward, shape);
+  return plan ? plan->workspace_bytes() : 0;
+}
+
+template <typename T>
+int64_t attention_backward_workspace_bytes(OnCuda, const AttentionShape& shape) {
+  const auto* const plan = plan_for<T>(cuda::AttentionPass::kBackward, shape);
+  const int64_t products = shape.batch * shape.heads * shape.time;
+  return std::max<int64_t>(plan ? plan->workspace_bytes() : 0,
+                           products * static_cast<int64_t>(sizeof(accumulator_t<T>)));
+}
+
+template <typename T>
+void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, void* workspace,
+                       const T* q, const T* k, const T* v, const AttentionShape& shape) {
+  auto* const plan = plan_for<T>(cuda::AttentionPass::kForward, shape);
+  if (plan && are_aligned(q, k, v, out)) {
+    plan->run(on,
+              std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(log_sum_exp)},
+              workspace);
+  } else {
+    cuda::flash_attention_forward(on, out, log_sum_exp, q, k, v, shape);
+  }
+}
+
+template <typename T>
+void attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v, void* workspace,
+                        const T* grad_out, const T* q, const T* k, const T* v, const T* out,
+                        const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
+  auto* const plan = plan_for<T>(cuda::AttentionPass::kBackward, shape);
+  if (plan && are_aligned(q, k, v, out, grad_out, grad_q, grad_k, grad_v)) {
+    plan->run(on,
+              std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(grad_out),
+                         untyped(log_sum_exp), untyped(grad_q), untyped(grad_k), untyped(grad_v)},
+              workspace);
+  } else {
+    cuda::flash_attention_backward(on, grad_q, grad_k, grad_v,
+                                   static_cast<accumulator_t<T>*>(workspace), grad_out, q, k, v,
+                                   out, log_sum_exp, shape);
+  }
+}
+
+template int64_t attention_forward_workspace_bytes<float>(OnCuda, const AttentionShape&);
+template int64_t attention_forward_workspace_bytes<double>(OnCuda, const AttentionShape&);
+template int64_t attention_forward_workspace_bytes<bfloat16>(OnCuda, const AttentionShape&);
+template int64_t attention_forward_workspace_bytes<float16>(OnCuda, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<float>(OnCuda, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<double>(OnCuda, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<bfloat16>(OnCuda, const AttentionShape&);
+template int64_t attention_backward_workspace_bytes<float16>(OnCuda, const AttentionShape&);
+
+template void attention_forward(OnCuda, float*, float*, void*, const float*, const float*,
+                                const float*, const AttentionShape&);
+template void attention_forward(OnCuda, double*, double*, void*, const double*, const double*,
+                                const double*, const AttentionShape&);
+template void attention_forward(OnCuda, bfloat16*, float*, void*, const bfloat16*, const bfloat16*,
+                                const bfloat16*, const AttentionShape&);
+template void attention_forward(OnCuda, float16*, float*, void*, const float16*, const float16*,
+                                const float16*, const AttentionShape&);
+
+template void attention_backward(OnCuda, float*, float*, float*, void*, const float*, const float*,
+                                 const float*, const float*, const float*, const float*,
+                                 const AttentionShape&);
+template void attention_backward(OnCuda, double*, double*, double*, void*, const double*,
+                                 const double*, const double*, const double*, const double*,
+                                 const double*, const AttentionShape&);
+template void attention_backward(OnCuda, bfloat16*, bfloat16*, bfloat16*, void*, const bfloat16*,
+                                 const bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*,
+                                 const float*, const AttentionShape&);
+template void attention_backward(OnCuda, float16*, float16*, float16*, void*, const float16*,
+                                 const float16*, const float16*, const float16*, const float16*,
+                                 const float*, const AttentionShape&);
+
+}  // namespace ripieno::kernels

@@ -1,0 +1,184 @@
+#include "ripieno/kernels/cuda/cudnn_plans.h"
+
+#include <cuda_runtime_api.h>
+
+#include <mutex>
+#include <sstream>
+
+#include "ripieno/kernels/cuda/check.h"
+#include "ripieno/kernels/cuda/cudnn_attention.h"
+
+namespace ripieno::kernels::cuda {
+namespace {
+
+constexpr int64_t kMostScratch = int64_t{256} << 20;
+
+int64_t round_up(int64_t size, int64_t to) { return (size + to - 1) / to * to; }
+
+cudnnDataType_t data_type(ElementType type) {
+  return type == ElementType::kBFloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_HALF;
+}
+
+// Bytes from one sample to the next of each tensor in the order of AttentionPlan::run().
+std::vector<int64_t> bytes_per_sample(AttentionPass pass, const AttentionShape& shape) {
+  constexpr int64_t kElement = 2, kStatistic = 4;
+  const int64_t qkv = shape.qkv_batch_stride * kElement;
+  const int64_t out = shape.time * shape.heads * shape.head_size * kElement;
+  const int64_t statistics = shape.heads * shape.time * kStatistic;
+  if (pass == AttentionPass::kForward) return {qkv, qkv, qkv, out, statistics};
+  return {qkv, qkv, qkv, out, out, statistics, qkv, qkv, qkv};
+}
+
+// One plan, run for some samples after the others.
+class CudnnAttention : public AttentionPlan {
+ public:
+  CudnnAttention(const CudnnFunctions& cudnn, std::mutex& mutex, cudnnHandle_t handle,
+                 CudnnPlan plan, std::vector<int64_t> steps, int64_t rounds, AttentionSums sums)
+      : cudnn_(cudnn),
+        mutex_(mutex),
+        handle_(handle),
+        plan_(std::move(plan)),
+        steps_(std::move(steps)),
+        rounds_(rounds),
+        sums_(sums) {}
+
+  int64_t workspace_bytes() const override {
+    return products_at() + bytes_of(sums_.products) + bytes_of(sums_.grad_q);
+  }
+
+  void run(OnCuda on, std::span<void* const> memory, void* workspace) override {
+    auto* const scratch = static_cast<unsigned char*>(workspace);
+    std::vector<void*> pointers(memory.begin(), memory.end());
+    if (sums_.products > 0) pointers.push_back(scratch + products_at());
+    if (sums_.grad_q > 0) pointers.push_back(scratch + products_at() + bytes_of(sums_.products));
+    const std::lock_guard lock(mutex_);  // another stream's would change the handle's
+    check_cudnn(cudnn_, cudnn_.set_stream(handle_, on.stream), "cudnnSetStream");
+    for (int64_t round = 0; round < rounds_; ++round) {
+      plan_.run(handle_, pointers, workspace);
+      for (std::size_t i = 0; i < steps_.size(); ++i) {
+        pointers[i] = static_cast<unsigned char*>(pointers[i]) + steps_[i];
+      }
+    }
+  }
+
+ private:
+  static int64_t bytes_of(int64_t floats) { return round_up(floats * 4, 256); }
+  int64_t products_at() const { return round_up(plan_.workspace_bytes(), 256); }
+
+  const CudnnFunctions& cudnn_;
+  std::mutex& mutex_;
+  cudnnHandle_t handle_;
+  CudnnPlan plan_;
+  std::vector<int64_t> steps_;  // bytes from one round's memory to the next's
+  int64_t rounds_;
+  AttentionSums sums_;
+};
+
+std::string describe(AttentionPass pass, const AttentionShape& shape) {
+  std::ostringstream text;
+  text << (pass == AttentionPass::kForward ? "forward" : "backward") << " of (batch " << shape.batch
+       << ", time " << shape.time << ", heads " << shape.heads << ", head size " << shape.head_size
+       << ')';
+  return text.str();
+}
+
+// What cuDNN's documentation rules out; asking would take time.
+bool is_out_of_the_question(const AttentionShape& shape, ElementType type) {
+  const bool of_16_bits = type == ElementType::kBFloat16 || type == ElementType::kFloat16;
+  return !of_16_bits || shape.head_size % 8 != 0 || shape.head_size > 256 || shape.time < 2 ||
+         shape.batch < 1 || shape.heads < 1 || shape.qkv_time_stride % 8 != 0 ||
+         shape.qkv_batch_stride % 8 != 0;
+}
+
+}  // namespace
+
+int64_t repeatable_samples(const AttentionShape& shape) {
+  const int64_t time = round_up(shape.time, 128);
+  const int64_t of_sample = shape.heads * time * time * 2;
+  int64_t samples = shape.batch;
+  while (samples > 1 && (shape.batch % samples != 0 || samples * of_sample > kMostScratch)) {
+    --samples;
+  }
+  return samples;
+}
+
+std::unique_ptr<AttentionPlan> CudnnPlans::make(const Key& key) {
+  if (!handle_) check_cudnn(cudnn_, cudnn_.create(&handle_), "cudnnCreate");
+  const CudnnTarget target{handle_, nullptr};
+  const bool forward = key.pass == AttentionPass::kForward;
+  AttentionShape part = key.shape;
+  if (!forward && key.shape.repeatable) part.batch = repeatable_samples(key.shape);
+  CudnnPlan plan = forward ? plan_attention_forward(cudnn_, target, part, data_type(key.type))
+                           : plan_attention_backward(cudnn_, target, part, data_type(key.type));
+  std::vector<int64_t> steps = bytes_per_sample(key.pass, part);
+  for (int64_t& step : steps) step *= part.batch;
+  return std::make_unique<CudnnAttention>(cudnn_, mutex_, handle_, std::move(plan),
+                                          std::move(steps), key.shape.batch / part.batch,
+                                          forward ? AttentionSums{} : attention_sums(part));
+}
+
+AttentionPlan* CudnnPlans::plan(AttentionPass pass, const AttentionShape& shape, ElementType type) {
+  if (is_out_of_the_question(shape, type)) return nullptr;
+  const std::lock_guard lock(mutex_);
+  Key key{pass, shape, type};
+  if (pass == AttentionPass::kForward) key.shape.repeatable = false;  // it always is
+  const auto found = plans_.find(key);
+  if (found != plans_.end()) return found->second.get();
+  auto& plan = plans_[key];  // null if cuDNN refuses
+  try {
+    plan = make(key);
+  } catch (const CudaError& error) {
+    refusals_.push_back(describe(pass, shape) + ": " + error.what());
+  }
+  return plan.get();
+}
+
+std::vector<std::string> CudnnPlans::refusals() const {
+  const std::lock_guard lock(mutex_);
+  return refusals_;
+}
+
+namespace {
+
+// Of all devices; never destroyed.
+struct Devices {
+  std::mutex mutex;
+  std::map<int, CudnnPlans> plans;
+};
+Devices& devices() {
+  static auto& all = *new Devices;
+  return all;
+}
+
+int current_device() {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
+}
+
+}  // namespace
+
+AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, ElementType type) {
+  if (!cudnn().found) return nullptr;
+  const int device = current_device();
+  const auto of_device = [device]() -> CudnnPlans& {
+    const std::lock_guard lock(devices().mutex);
+    return devices().plans.try_emplace(device, cudnn().functions).first->second;
+  };
+  return of_device().plan(pass, shape, type);
+}
+
+std::string describe_attention_plans() {
+  if (!cudnn().found) return "kernels of our own: " + cudnn().description;
+  std::string text = cudnn().description;
+  const std::lock_guard lock(devices().mutex);
+  for (const auto& [device, plans] : devices().plans) {
+    const std::vector<std::string> refusals = plans.refusals();
+    if (refusals.empty()) continue;
+    text += "; kernels of our own on device " + std::to_string(device) + " for " +
+            std::to_string(refusals.size()) + " shapes, such as the " + refusals.front();
+  }
+  return text;
+}
+
+}  // namespace ripieno::kernels::cuda

@@ -1,0 +1,164 @@
+// What is done with cuDNN's plans, with a cuDNN that only records.
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "kernels/cuda/cudnn/fake_cudnn.h"
+#include "ripieno/kernels/cuda/cudnn_plans.h"
+
+namespace ripieno::testing {
+namespace {
+
+using kernels::AttentionShape;
+using kernels::cuda::AttentionPass;
+using kernels::cuda::AttentionPlan;
+using kernels::cuda::CudnnPlans;
+using kernels::cuda::ElementType;
+
+AttentionShape packed(int64_t batch, int64_t time, int64_t heads, int64_t head_size) {
+  const int64_t row = 3 * heads * head_size;
+  return {.batch = batch,
+          .time = time,
+          .heads = heads,
+          .head_size = head_size,
+          .qkv_batch_stride = time * row,
+          .qkv_time_stride = row};
+}
+
+class CudnnPlansTest : public ::testing::Test {
+ protected:
+  AttentionPlan* forward(const AttentionShape& shape, ElementType type = ElementType::kBFloat16) {
+    return plans_.plan(AttentionPass::kForward, shape, type);
+  }
+  AttentionPlan* backward(const AttentionShape& shape) {
+    return plans_.plan(AttentionPass::kBackward, shape, ElementType::kBFloat16);
+  }
+
+  // An address for each of a pass's tensors; nothing is there.
+  template <std::size_t size>
+  static std::array<void*, size> addresses() {
+    std::array<void*, size> all;
+    for (std::size_t i = 0; i < size; ++i) all[i] = address((i + 1) << 32);
+    return all;
+  }
+  static void* address(std::uint64_t value) { return reinterpret_cast<void*>(value); }
+
+  FakeCudnn fake_;
+  const kernels::cuda::CudnnFunctions functions_ = fake_.functions();
+  CudnnPlans plans_{functions_};
+};
+
+TEST_F(CudnnPlansTest, AreMadeOnce) {
+  AttentionPlan* const first = forward(packed(2, 32, 3, 64));
+  ASSERT_NE(first, nullptr);
+  const auto created = fake_.created;
+  EXPECT_EQ(forward(packed(2, 32, 3, 64)), first);
+  EXPECT_EQ(fake_.created, created);
+  EXPECT_NE(forward(packed(2, 33, 3, 64)), first);
+  EXPECT_NE(forward(packed(2, 32, 3, 64), ElementType::kFloat16), first);
+}
+
+TEST_F(CudnnPlansTest, ARefusalIsKeptWithItsReasonOnOneLine) {
+  fake_.refused_plans = 1000;
+  EXPECT_EQ(forward(packed(2, 32, 3, 64)), nullptr);
+  const auto created = fake_.created;
+  EXPECT_EQ(forward(packed(2, 32, 3, 64)), nullptr);
+  EXPECT_EQ(fake_.created, created);
+  ASSERT_EQ(plans_.refusals().size(), 1u);
+  EXPECT_EQ(plans_.refusals()[0],
+            "forward of (batch 2, time 32, heads 3, head size 64): cuDNN: finalizing a plan: "
+            "CUDNN_STATUS_NOT_SUPPORTED_SHAPE, too odd");
+}
+
+TEST_F(CudnnPlansTest, AProposalThatIsRefusedLeavesTheNext) {
+  fake_.proposals = 3;
+  fake_.refused_plans = 2;
+  EXPECT_NE(forward(packed(2, 32, 3, 64)), nullptr);
+  EXPECT_TRUE(plans_.refusals().empty());
+}
+
+TEST_F(CudnnPlansTest, NoProposalsAndNoHandleAreRefusals) {
+  fake_.proposals = 0;
+  EXPECT_EQ(forward(packed(2, 32, 3, 64)), nullptr);
+  fake_.makes_handles = false;
+  CudnnPlans others(functions_);
+  EXPECT_EQ(others.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16),
+            nullptr);
+  EXPECT_NE(others.refusals().at(0).find("cudnnCreate"), std::string::npos);
+}
+
+TEST_F(CudnnPlansTest, WhatCudnnNeverDoesIsNotAsked) {
+  EXPECT_EQ(forward(packed(2, 32, 3, 64), ElementType::kFloat32), nullptr);
+  EXPECT_EQ(forward(packed(2, 32, 3, 12)), nullptr);
+  EXPECT_EQ(forward(packed(2, 32, 3, 264)), nullptr);
+  EXPECT_EQ(forward(packed(2, 1, 3, 64)), nullptr);
+  EXPECT_EQ(forward(packed(0, 32, 3, 64)), nullptr);
+  EXPECT_TRUE(fake_.created.empty());
+  EXPECT_TRUE(plans_.refusals().empty());
+}
+
+TEST_F(CudnnPlansTest, AForwardRunsOnItsStreamWithItsMemoryAndScalars) {
+  fake_.workspace_bytes = 100;
+  AttentionPlan* const plan = forward(packed(2, 32, 3, 64));
+  EXPECT_EQ(plan->workspace_bytes(), 256);
+  const auto memory = addresses<5>();
+  auto* const stream = static_cast<CUstream_st*>(address(7));
+  plan->run({stream}, memory, address(9));
+  ASSERT_EQ(fake_.runs.size(), 1u);
+  const FakeCudnn::Run& run = fake_.runs[0];
+  EXPECT_EQ(run.stream, stream);
+  EXPECT_NE(run.handle, nullptr);
+  EXPECT_EQ(run.workspace, address(9));
+  ASSERT_EQ(run.pointers.size(), run.numbers.size());
+  ASSERT_EQ(run.pointers.size(), 7u);  // with the scale, and what masks
+  EXPECT_TRUE(std::equal(memory.begin(), memory.end(), run.pointers.begin()));
+  EXPECT_EQ(*static_cast<float*>(run.pointers[5]), 1.0f);
+}
+
+TEST_F(CudnnPlansTest, ABackwardHasItsSumsBehindTheWorkspaceOfThePlan) {
+  fake_.workspace_bytes = 1000;
+  const AttentionShape shape = packed(2, 32, 3, 64);
+  AttentionPlan* const plan = backward(shape);
+  const int64_t products = 2 * 3 * 32 * 4;
+  EXPECT_EQ(plan->workspace_bytes(), 1024 + products + products * 64);
+  plan->run({}, addresses<9>(), address(1 << 20));
+  EXPECT_EQ(fake_.runs.at(0).pointers.at(9), address((1 << 20) + 1024));
+  EXPECT_EQ(fake_.runs.at(0).pointers.at(10), address((1 << 20) + 1024 + products));
+}
+
+TEST_F(CudnnPlansTest, ARepeatableBackwardGoesThroughTheBatchByParts) {
+  AttentionShape shape = packed(12, 4096, 2, 64);
+  shape.repeatable = true;
+  AttentionPlan* const plan = backward(shape);
+  for (const int64_t batch : fake_.first_dimensions) EXPECT_TRUE(batch == 4 || batch == 1);
+  const auto memory = addresses<9>();
+  plan->run({}, memory, address(1 << 20));
+  ASSERT_EQ(fake_.runs.size(), 3u);
+  const auto moved = [&](int tensor) {
+    return static_cast<char*>(fake_.runs[2].pointers[tensor]) - static_cast<char*>(memory[tensor]);
+  };
+  const int64_t out = int64_t{4096} * 2 * 64 * 2, samples = 8;
+  EXPECT_EQ(moved(0), samples * 3 * out);
+  EXPECT_EQ(moved(3), samples * out);
+  EXPECT_EQ(moved(5), samples * 2 * 4096 * 4);
+  EXPECT_EQ(moved(8), samples * 3 * out);
+  EXPECT_EQ(fake_.runs[2].pointers[9], fake_.runs[0].pointers[9]);
+}
+
+TEST_F(CudnnPlansTest, PartsOfABatchDivideItAndKeepScratchSmall) {
+  EXPECT_EQ(kernels::cuda::repeatable_samples(packed(64, 1024, 12, 64)), 8);
+  EXPECT_EQ(kernels::cuda::repeatable_samples(packed(4, 128, 1, 64)), 4);
+  EXPECT_EQ(kernels::cuda::repeatable_samples(packed(61, 1024, 12, 64)), 1);
+  EXPECT_EQ(kernels::cuda::repeatable_samples(packed(2, 65536, 16, 64)), 1);
+}
+
+TEST_F(CudnnPlansTest, LeaveNoDescriptorBehind) {
+  AttentionPlan* const plan = forward(packed(2, 32, 3, 64));
+  const int kept = fake_.living;
+  EXPECT_EQ(kept, 1);  // the plan itself
+  plan->run({}, addresses<5>(), nullptr);
+  EXPECT_EQ(fake_.living, kept);
+}
+
+}  // namespace
+}  // namespace ripieno::testing
