@@ -1,9 +1,7 @@
-// Products with epilogues, through a library that does what cuBLASLt's documentation says, against
-// the CPU's kernels: only cuBLASLt itself is not tested here.
-#include <functional>
-
-#include "interpreted_library.h"
+// Products with epilogues against the CPU's kernels: on any machine through a library that does
+// what cuBLASLt's documentation says, so that only cuBLASLt itself is left, and on a GPU by that.
 #include "kernel_test.h"
+#include "library_under_test.h"
 #include "ripieno/kernels/cuda/products.h"
 #include "ripieno/kernels/linear.h"
 #include "ripieno/kernels/matmul.h"
@@ -15,13 +13,7 @@ using kernels::Activation;
 using kernels::LinearShape;
 using kernels::MatmulShape;
 
-class FusedProducts : public KernelTest {
- protected:
-  void SetUp() override {
-    KernelTest::SetUp();
-    interpreted_library() = {};
-  }
-};
+class FusedProducts : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, FusedProducts, device_runs(), run_name);
 
 // Rounding to T, once more where the epilogue is a kernel of its own.
@@ -30,16 +22,6 @@ constexpr double kRounding = 16 * kTolerance<T>;
 // The slope of GELU is a difference quotient in the interpreted library.
 template <typename T>
 constexpr double kSlopeRounding = std::max(kRounding<T>, 1e-6);
-
-// Calls body with a library that has epilogues, and with one that has none.
-void with_and_without_epilogues(const std::function<void()>& body) {
-  for (const bool has_epilogues : {true, false}) {
-    SCOPED_TRACE(has_epilogues ? "fused" : "apart");
-    interpreted_library() = {.has_epilogues = has_epilogues};
-    body();
-    EXPECT_EQ(interpreted_library().products_with_epilogue > 0, has_epilogues);
-  }
-}
 
 // y = x weight^T of (rows, inputs) and (outputs, inputs), with `gap` elements between y's rows.
 MatmulShape forward(int64_t rows, int64_t outputs, int64_t inputs, int64_t gap = 0) {
@@ -82,13 +64,14 @@ TEST_P(FusedProducts, BiasAndGeluAgreeWithTheCpu) {
 }
 
 TEST_P(FusedProducts, WhatTheLibraryDoesOtherwiseIsDoneByKernelsOfOurOwn) {
-  for (const auto activation : {Activation::kRelu, Activation::kGelu}) {
-    expect_same_forward<float>(forward(9, 32, 21), activation, true, true);
-  }
-  expect_same_forward<float>(forward(9, 33, 21), Activation::kGeluTanh, true, true);
-  expect_same_forward<double>(forward(9, 32, 21), Activation::kGeluTanh, true, true);
-  expect_same_forward<float>(forward(9, 32, 0), Activation::kGeluTanh, true, true);
-  EXPECT_EQ(interpreted_library().products_with_epilogue, 0);
+  expect_no_epilogue([] {
+    for (const auto activation : {Activation::kRelu, Activation::kGelu}) {
+      expect_same_forward<float>(forward(9, 32, 21), activation, true, true);
+    }
+    expect_same_forward<float>(forward(9, 33, 21), Activation::kGeluTanh, true, true);
+    expect_same_forward<double>(forward(9, 32, 21), Activation::kGeluTanh, true, true);
+    expect_same_forward<float>(forward(9, 32, 0), Activation::kGeluTanh, true, true);
+  });
 }
 
 template <typename T>

@@ -1,0 +1,29 @@
+// The library of matrix products under test: an interpreter of what cuBLASLt documents.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "interpreted_library.h"
+
+namespace ripieno::testing {
+
+// Calls body with a library that has epilogues, and with one that has none.
+inline void with_and_without_epilogues(const std::function<void()>& body) {
+  for (const bool has_epilogues : {true, false}) {
+    SCOPED_TRACE(has_epilogues ? "fused" : "apart");
+    interpreted_library() = {.has_epilogues = has_epilogues};
+    body();
+    EXPECT_EQ(interpreted_library().products_with_epilogue > 0, has_epilogues);
+  }
+}
+
+// In `body`.
+inline void expect_no_epilogue(const std::function<void()>& body) {
+  interpreted_library() = {};
+  body();
+  EXPECT_EQ(interpreted_library().products_with_epilogue, 0);
+}
+
+}  // namespace ripieno::testing

@@ -1,0 +1,11 @@
+// The library of matrix products under test: cuBLASLt, fused or apart as is measured here.
+#pragma once
+
+#include <functional>
+
+namespace ripieno::testing {
+
+inline void with_and_without_epilogues(const std::function<void()>& body) { body(); }
+inline void expect_no_epilogue(const std::function<void()>& body) { body(); }
+
+}  // namespace ripieno::testing
