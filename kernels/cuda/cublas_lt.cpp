@@ -201,8 +201,9 @@ class CublasLtProduct final : public LibraryProduct {
     const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
         shared_.handle, operation_.get(), left_.get(), right_.get(), result_.get(), result_.get(),
         preference.get(), most, found.data(), &count);
-    // Both say that there is none: for a combination of types, or for this epilogue.
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return {};
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
+    // What an epilogue says that does not exist for these types or layouts.
+    if (status == CUBLAS_STATUS_INVALID_VALUE && problem_.epilogue != Epilogue::kNone) return {};
     check_cublas(status, describe(problem_) + ": cublasLtMatmulAlgoGetHeuristic");
     std::vector<Algorithm> algorithms;
     for (int i = 0; i < count; ++i) {

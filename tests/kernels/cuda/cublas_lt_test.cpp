@@ -330,7 +330,16 @@ TEST_F(CublasLt, HasNoGuessForWhatItDoesNotSupport) {
       products->product(aligned_as(some_problem(Epilogue::kBias), operands_of(Epilogue::kBias)));
   library.status = CUBLAS_STATUS_NOT_SUPPORTED;
   EXPECT_TRUE(product->candidates(16).empty());
+  library.status = CUBLAS_STATUS_INVALID_VALUE;
+  EXPECT_TRUE(product->candidates(16).empty());
   library.status = CUBLAS_STATUS_INTERNAL_ERROR;
+  EXPECT_THROW(product->candidates(16), CudaError);
+}
+
+TEST_F(CublasLt, SaysWhatIsWrongWithAPlainProduct) {
+  const auto product =
+      products->product(aligned_as(some_problem(Epilogue::kNone), operands_of(Epilogue::kNone)));
+  library.status = CUBLAS_STATUS_INVALID_VALUE;
   EXPECT_THROW(product->candidates(16), CudaError);
 }
 
