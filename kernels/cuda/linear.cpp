@@ -18,26 +18,29 @@ void linear_input_gradient(OnCuda on, T* grad_x, const T* grad_y, const T* weigh
                             .lda = shape.outputs,
                             .ldb = shape.inputs,
                             .ldc = shape.inputs};
+  const cuda::ProductProblem problem{.matrices = cuda::column_major(product),
+                                     .types = cuda::types_of<T>(),
+                                     .epilogue = cuda::Epilogue::kGeluGradient};
+  const cuda::Operands operands{.result = grad_x,
+                                .left = weight,
+                                .right = grad_y,
+                                .before_activation = const_cast<T*>(before)};
   const int64_t size = shape.rows * shape.inputs;
-  if (activation != Activation::kGeluTanh || size == 0 || shape.outputs == 0) {
+  if (size == 0 || shape.outputs == 0) {
     matmul(on, grad_x, grad_y, weight, product, false);
-    activation_backward(on, grad_x, grad_x, before, size, activation);
     return;
   }
-  const auto finish = [size](OnCuda there, const cuda::Operands& operands) {
-    auto* const grad = static_cast<T*>(operands.result);
-    activation_backward(there, grad, grad, static_cast<const T*>(operands.before_activation), size,
-                        Activation::kGeluTanh);
+  const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
+    products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
+    auto* const grad = static_cast<T*>(o.result);
+    activation_backward(there, grad, grad, static_cast<const T*>(o.before_activation), size,
+                        activation);
   };
-  cuda::multiply(on,
-                 {.matrices = cuda::column_major(product),
-                  .types = cuda::types_of<T>(),
-                  .epilogue = cuda::Epilogue::kGeluGradient},
-                 {.result = grad_x,
-                  .left = weight,
-                  .right = grad_y,
-                  .before_activation = const_cast<T*>(before)},
-                 std::cref(finish));
+  if (activation == Activation::kGeluTanh) {
+    cuda::products().multiply(on, problem, operands, std::cref(in_steps));
+  } else {
+    in_steps(cuda::products(), on, operands);
+  }
 }
 
 template <typename T>
@@ -51,23 +54,28 @@ void linear_parameter_gradients(OnCuda on, T* grad_weight, T* grad_bias, const T
                             .lda = shape.outputs,
                             .ldb = shape.inputs,
                             .ldc = shape.inputs};
-  // The library writes a bias gradient, and cannot add to one.
-  if (add_to_bias || shape.outputs * shape.inputs * shape.rows == 0) {
+  const cuda::ProductProblem problem{.matrices = cuda::column_major(product),
+                                     .types = cuda::types_of<T>(),
+                                     .epilogue = cuda::Epilogue::kBiasGradient,
+                                     .accumulate = add_to_weight};
+  const cuda::Operands operands{
+      .result = grad_weight, .left = x, .right = grad_y, .bias = grad_bias};
+  if (shape.outputs * shape.inputs * shape.rows == 0) {
     reduce(on, grad_bias, grad_y, 1, shape.rows, shape.outputs, Reduction::kSum, 1.0, add_to_bias);
     matmul(on, grad_weight, grad_y, x, product, add_to_weight);
     return;
   }
-  const auto finish = [&shape](OnCuda there, const cuda::Operands& operands) {
-    reduce(there, static_cast<T*>(operands.bias), static_cast<const T*>(operands.right), 1,
-           shape.rows, shape.outputs, Reduction::kSum, 1.0, false);
+  const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
+    reduce(there, static_cast<T*>(o.bias), static_cast<const T*>(o.right), 1, shape.rows,
+           shape.outputs, Reduction::kSum, 1.0, add_to_bias);
+    products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
   };
-  cuda::multiply(on,
-                 {.matrices = cuda::column_major(product),
-                  .types = cuda::types_of<T>(),
-                  .epilogue = cuda::Epilogue::kBiasGradient,
-                  .accumulate = add_to_weight},
-                 {.result = grad_weight, .left = x, .right = grad_y, .bias = grad_bias},
-                 std::cref(finish));
+  // The library writes a bias gradient, and cannot add to one.
+  if (add_to_bias) {
+    in_steps(cuda::products(), on, operands);
+  } else {
+    cuda::products().multiply(on, problem, operands, std::cref(in_steps));
+  }
 }
 
 template void linear_input_gradient(OnCuda, float*, const float*, const float*, const float*,

@@ -17,11 +17,11 @@ void multiply(OnCuda on, C* c, const T* a, const T* b, const MatmulShape& shape,
     if (!accumulate) cuda::zero_product(on, c, shape);
     return;
   }
-  cuda::multiply(on,
-                 {.matrices = cuda::column_major(shape),
-                  .types = cuda::types_of<T, C>(),
-                  .accumulate = accumulate},
-                 {.result = c, .left = b, .right = a});
+  cuda::products().multiply(on,
+                            {.matrices = cuda::column_major(shape),
+                             .types = cuda::types_of<T, C>(),
+                             .accumulate = accumulate},
+                            {.result = c, .left = b, .right = a});
 }
 
 // What the library can do on the way out. Its ReLU makes 0 of NaN, and its GELU is by tanh: the
@@ -32,6 +32,33 @@ std::optional<cuda::Epilogue> epilogue_for(bool bias, bool kept, Activation acti
   if (activation != Activation::kGeluTanh) return std::nullopt;
   if (kept) return bias ? Epilogue::kGeluBiasKept : Epilogue::kGeluKept;
   return bias ? Epilogue::kGeluBias : Epilogue::kGelu;
+}
+
+bool is_one_block(const MatmulShape& shape) { return shape.batch == 1 && shape.ldc == shape.n; }
+
+// Bias and activation, to a product in the operands' result.
+template <typename T>
+void finish(OnCuda on, const cuda::Operands& o, const MatmulShape& shape, Activation activation) {
+  if (!o.bias && !o.before_activation && activation == Activation::kNone) return;
+  cuda::add_bias_and_activate(on, static_cast<T*>(o.result), static_cast<T*>(o.before_activation),
+                              static_cast<const T*>(o.bias), shape, activation);
+}
+
+// What is kept is written by the product itself, and read once.
+template <typename T>
+void multiply_then_activate(cuda::Products& products, OnCuda on,
+                            const cuda::ProductProblem& problem, const cuda::Operands& o,
+                            const MatmulShape& shape, Activation activation) {
+  auto* const kept = static_cast<T*>(o.before_activation);
+  const cuda::Operands first{.result = kept, .left = o.left, .right = o.right, .bias = o.bias};
+  cuda::ProductProblem with_bias = cuda::without_epilogue(problem);
+  if (o.bias) with_bias.epilogue = cuda::Epilogue::kBias;
+  const auto in_steps = [&](cuda::Products& there, OnCuda then, const cuda::Operands& two) {
+    there.multiply(then, cuda::without_epilogue(problem), cuda::without_epilogue(two));
+    finish<T>(then, two, shape, Activation::kNone);
+  };
+  products.multiply(on, with_bias, first, o.bias ? cuda::InSteps(std::cref(in_steps)) : nullptr);
+  activation_forward(on, static_cast<T*>(o.result), kept, shape.m * shape.n, activation);
 }
 
 }  // namespace
@@ -50,26 +77,34 @@ void matmul_to_float(OnCuda on, accumulator_t<T>* c, const T* a, const T* b,
 template <typename T>
 void matmul_bias_activation(OnCuda on, T* c, T* before_activation, const T* a, const T* b,
                             const T* bias, const MatmulShape& shape, Activation activation) {
-  const auto finish = [&](OnCuda there, const cuda::Operands& operands) {
-    cuda::add_bias_and_activate(there, static_cast<T*>(operands.result),
-                                static_cast<T*>(operands.before_activation),
-                                static_cast<const T*>(operands.bias), shape, activation);
-  };
   const cuda::Operands operands{.result = c,
                                 .left = b,
                                 .right = a,
                                 .bias = const_cast<T*>(bias),
                                 .before_activation = before_activation};
-  const auto epilogue = epilogue_for(bias != nullptr, before_activation != nullptr, activation);
-  if (!epilogue || shape.batch * shape.m * shape.n * shape.k == 0) {
+  if (shape.batch * shape.m * shape.n * shape.k == 0) {
     matmul(on, c, a, b, shape, false);
-    finish(on, operands);
+    finish<T>(on, operands, shape, activation);
     return;
   }
-  cuda::multiply(
-      on,
-      {.matrices = cuda::column_major(shape), .types = cuda::types_of<T>(), .epilogue = *epilogue},
-      operands, std::cref(finish));
+  cuda::ProductProblem problem{.matrices = cuda::column_major(shape), .types = cuda::types_of<T>()};
+  const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
+    if (before_activation && is_one_block(shape)) {
+      multiply_then_activate<T>(products, there, problem, o, shape, activation);
+    } else {
+      products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
+      finish<T>(there, o, shape, activation);
+    }
+  };
+  const auto epilogue = epilogue_for(bias != nullptr, before_activation != nullptr, activation);
+  problem.epilogue = epilogue.value_or(cuda::Epilogue::kNone);
+  if (!epilogue) {
+    in_steps(cuda::products(), on, operands);
+  } else if (epilogue == cuda::Epilogue::kNone) {
+    matmul(on, c, a, b, shape, false);
+  } else {
+    cuda::products().multiply(on, problem, operands, std::cref(in_steps));
+  }
 }
 
 template void matmul(OnCuda, float*, const float*, const float*, const MatmulShape&, bool);

@@ -62,6 +62,16 @@ ProductProblem aligned_as(ProductProblem problem, const Operands& operands) {
   return problem;
 }
 
+ProductProblem without_epilogue(ProductProblem problem) {
+  problem.epilogue = Epilogue::kNone;
+  return problem;
+}
+
+Operands without_epilogue(Operands operands) {
+  operands.bias = operands.before_activation = nullptr;
+  return operands;
+}
+
 int64_t extent_of(const ColumnMajorMatrix& matrix, int64_t batch) {
   return (batch - 1) * matrix.stride + matrix.leading * (matrix.cols - 1) + matrix.rows;
 }

@@ -63,6 +63,10 @@ struct Operands {
 // The problem with these operands' alignments filled in.
 ProductProblem aligned_as(ProductProblem problem, const Operands& operands);
 
+// The product alone.
+ProductProblem without_epilogue(ProductProblem problem);
+Operands without_epilogue(Operands operands);
+
 // Elements from the first of a matrix to behind its last, in all of the batch.
 int64_t extent_of(const ColumnMajorMatrix& matrix, int64_t batch);
 int64_t inner_size_of(const ColumnMajorProduct& product);

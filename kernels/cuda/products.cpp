@@ -13,12 +13,6 @@ namespace {
 // nearly always found.
 constexpr int kCandidates = 16;
 
-ProductProblem without_epilogue(ProductProblem problem) {
-  problem.epilogue = Epilogue::kNone;
-  problem.alignments.bias = problem.alignments.before_activation = 0;
-  return problem;
-}
-
 [[noreturn]] void refuse(const ProductProblem& problem, const std::string& why) {
   throw CudaError(describe(problem) + ": the library has no algorithm for it" +
                   (why.empty() ? "" : "; the last that it offered: " + why));
@@ -27,34 +21,34 @@ ProductProblem without_epilogue(ProductProblem problem) {
 }  // namespace
 
 void Products::multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
-                        const Finish& finish) {
+                        const InSteps& in_steps) {
   const std::lock_guard lock(mutex_);
-  const Plan& plan = plan_of(on, problem, finish);
+  const Plan& plan = plan_of(on, aligned_as(problem, operands), in_steps);
   if (plan.choice.fused) {
     plan.product->run(on, plan.choice.algorithm, operands);
-    return;
+  } else {
+    in_steps(*this, on, operands);
   }
-  const Plan& plain = plan_of(on, without_epilogue(problem), {});
-  plain.product->run(on, plain.choice.algorithm, operands);
-  finish(on, operands);
 }
 
-Products::Plan& Products::plan_of(OnCuda on, const ProductProblem& problem, const Finish& finish) {
+Products::Plan& Products::plan_of(OnCuda on, const ProductProblem& problem,
+                                  const InSteps& in_steps) {
   Plan& plan = plans_[problem];
   const uint64_t generation = choices_.generation();
   const bool holds =
       plan.decided && plan.generation == generation && (plan.measured || !measuring_is_allowed());
   if (holds) return plan;
   if (!plan.product && may_be_fused(problem)) plan.product = library_->product(problem);
-  decide(on, problem, plan, finish);
+  decide(on, problem, plan, in_steps);
   plan.decided = true;
   plan.generation = generation;
   return plan;
 }
 
-void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan, const Finish& finish) {
+void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan,
+                      const InSteps& in_steps) {
   const ChoiceName name{identity_, key_of(problem)};
-  const bool may_be_apart = problem.epilogue != Epilogue::kNone;
+  const bool may_be_apart = in_steps != nullptr;
   if (const auto kept = choices_.find(name)) {
     const bool fits =
         kept->fused ? plan.product && plan.product->accepts(kept->algorithm) : may_be_apart;
@@ -71,11 +65,11 @@ void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan, cons
   if (plan.choice.fused) plan.choice.algorithm = candidates.front();
   plan.measured = measuring && candidates.size() + (may_be_apart ? 1 : 0) < 2;
   if (plan.measured || !measuring) return;
-  measure(on, problem, plan, candidates, finish);
+  measure(on, problem, plan, candidates, in_steps);
 }
 
 void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
-                       const std::vector<Algorithm>& candidates, const Finish& finish) {
+                       const std::vector<Algorithm>& candidates, const InSteps& in_steps) {
   plan.measured = true;  // whatever comes of it, it is not tried again
   std::vector<Work> ways;
   for (const Algorithm& algorithm : candidates) {
@@ -83,12 +77,9 @@ void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
       plan.product->run(there, algorithm, operands);
     });
   }
-  if (problem.epilogue != Epilogue::kNone) {
-    const Plan& plain = plan_of(on, without_epilogue(problem), {});
-    ways.push_back([&](OnCuda there, const Operands& operands) {
-      plain.product->run(there, plain.choice.algorithm, operands);
-      finish(there, operands);
-    });
+  if (in_steps) {
+    ways.push_back(
+        [&](OnCuda there, const Operands& operands) { in_steps(*this, there, operands); });
   }
   std::unique_ptr<Trial> trial;
   try {
@@ -106,19 +97,14 @@ void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
   choices_.add({identity_, key_of(problem)}, plan.choice);
 }
 
-void multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
-              const Finish& finish) {
+Products& products() {
   static std::mutex mutex;
   // Never destroyed: at exit the driver may be gone before us.
   static auto& devices = *new std::map<int, std::unique_ptr<Products>>;
-  Products* products = nullptr;
-  {
-    const std::lock_guard lock(mutex);
-    auto& found = devices[current_product_device()];
-    if (!found) found = std::make_unique<Products>(make_product_library(), algorithm_choices());
-    products = found.get();
-  }
-  products->multiply(on, aligned_as(problem, operands), operands, finish);
+  const std::lock_guard lock(mutex);
+  auto& found = devices[current_product_device()];
+  if (!found) found = std::make_unique<Products>(make_product_library(), algorithm_choices());
+  return *found;
 }
 
 }  // namespace ripieno::kernels::cuda

@@ -18,9 +18,10 @@
 
 namespace ripieno::kernels::cuda {
 
-// Does with kernels of our own what the epilogue asks for, to a product that lies in the operands'
-// result.
-using Finish = std::function<void(OnCuda, const Operands&)>;
+class Products;
+// Does what a problem asks for in more than one step: products with less of an epilogue, and
+// kernels of our own.
+using InSteps = std::function<void(Products&, OnCuda, const Operands&)>;
 
 // Any thread may call.
 class Products {
@@ -28,11 +29,11 @@ class Products {
   Products(std::unique_ptr<ProductLibrary> library, AlgorithmChoices& choices)
       : library_(std::move(library)), choices_(choices), identity_(library_->identity()) {}
 
-  // Computes `problem`, whose alignments are the operands': in one call of the library, or where
-  // that has no algorithm for the epilogue, or only slower ones, the product and then `finish`.
-  // The first time, it measures which. No size is 0. Throws CudaError.
+  // Computes `problem`, whose alignments are filled in here: in one call of the library, or where
+  // that has no algorithm for the epilogue, or only slower ones, `in_steps`. The first time, it
+  // measures which. No size is 0. Throws CudaError.
   void multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
-                const Finish& finish);
+                const InSteps& in_steps = {});
 
  private:
   struct Plan {
@@ -43,12 +44,12 @@ class Products {
     uint64_t generation = 0;
   };
 
-  Plan& plan_of(OnCuda on, const ProductProblem& problem, const Finish& finish);
-  void decide(OnCuda on, const ProductProblem& problem, Plan& plan, const Finish& finish);
+  Plan& plan_of(OnCuda on, const ProductProblem& problem, const InSteps& in_steps);
+  void decide(OnCuda on, const ProductProblem& problem, Plan& plan, const InSteps& in_steps);
   void measure(OnCuda on, const ProductProblem& problem, Plan& plan,
-               const std::vector<Algorithm>& candidates, const Finish& finish);
+               const std::vector<Algorithm>& candidates, const InSteps& in_steps);
 
-  std::mutex mutex_;
+  std::recursive_mutex mutex_;  // steps are products too
   std::unique_ptr<ProductLibrary> library_;
   AlgorithmChoices& choices_;
   std::string identity_;
@@ -70,8 +71,7 @@ ProductTypes types_of() {
   return {kElementType<T>, kElementType<C>, std::is_same_v<T, float> && tf32_is_allowed()};
 }
 
-// By the products of the current device, which live as long as the process.
-void multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
-              const Finish& finish = {});
+// Of the current device; they live as long as the process.
+Products& products();
 
 }  // namespace ripieno::kernels::cuda

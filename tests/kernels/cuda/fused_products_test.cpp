@@ -64,7 +64,7 @@ TEST_P(FusedProducts, BiasAndGeluAgreeWithTheCpu) {
 }
 
 TEST_P(FusedProducts, WhatTheLibraryDoesOtherwiseIsDoneByKernelsOfOurOwn) {
-  expect_no_epilogue([] {
+  expect_no_gelu_of_the_library([] {
     for (const auto activation : {Activation::kRelu, Activation::kGelu}) {
       expect_same_forward<float>(forward(9, 32, 21), activation, true, true);
     }

@@ -132,7 +132,11 @@ class InterpretedProduct final : public LibraryProduct {
   bool accepts(const Algorithm&) override { return true; }
   void run(kernels::OnCuda, const Algorithm&, const Operands& operands) override {
     const simt::DeviceAccess access;
+    const bool without_gelu = problem_.epilogue == Epilogue::kNone ||
+                              problem_.epilogue == Epilogue::kBias ||
+                              problem_.epilogue == Epilogue::kBiasGradient;
     if (problem_.epilogue != Epilogue::kNone) ++interpreted_library().products_with_epilogue;
+    if (!without_gelu) ++interpreted_library().products_with_gelu;
     Interpreter(problem_, operands).run();
   }
 

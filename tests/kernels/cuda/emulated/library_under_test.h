@@ -19,11 +19,10 @@ inline void with_and_without_epilogues(const std::function<void()>& body) {
   }
 }
 
-// In `body`.
-inline void expect_no_epilogue(const std::function<void()>& body) {
+inline void expect_no_gelu_of_the_library(const std::function<void()>& body) {
   interpreted_library() = {};
   body();
-  EXPECT_EQ(interpreted_library().products_with_epilogue, 0);
+  EXPECT_EQ(interpreted_library().products_with_gelu, 0);
 }
 
 }  // namespace ripieno::testing

@@ -6,6 +6,6 @@
 namespace ripieno::testing {
 
 inline void with_and_without_epilogues(const std::function<void()>& body) { body(); }
-inline void expect_no_epilogue(const std::function<void()>& body) { body(); }
+inline void expect_no_gelu_of_the_library(const std::function<void()>& body) { body(); }
 
 }  // namespace ripieno::testing
