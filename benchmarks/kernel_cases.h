@@ -21,7 +21,7 @@ struct KernelCase {
 struct GptSizes {
   int64_t batch = 64, time = 1024, channels = 768, heads = 12, vocab = 50304;
   int64_t parameters = 124'475'904;  // for optimizers
-  int64_t chunk_rows = 5376;         // of logits
+  int64_t chunk_rows = 4096;         // of logits
 
   int64_t rows() const { return batch * time; }
 };

@@ -19,13 +19,16 @@ DType sums_of(DType dtype) { return dtype == DType::float64 ? DType::float64 : D
 // A probability of a large vocabulary is about 2e-5, which float16 can barely tell from 0.
 double inner_scale(DType dtype) { return dtype == DType::float16 ? 256.0 : 1.0; }
 
-// Chunks of about one size, of whole tiles of a matrix product. On a GPU each chunk reads and
-// writes the weight's gradient once more, so they are larger there.
+// Chunks of one size where that can be, of whole tiles of a matrix product. On a GPU each chunk
+// reads and writes the weight's gradient once more, so they are larger there.
 int64_t rows_of_chunk(int64_t rows, int64_t row_bytes, int64_t chunk_bytes, Device device) {
   constexpr int64_t kTile = 128;
   if (chunk_bytes <= 0) chunk_bytes = int64_t{device.is_cuda() ? 512 : 256} << 20;
   const int64_t most = std::max<int64_t>(chunk_bytes / row_bytes / kTile * kTile, kTile);
   const int64_t chunks = std::max<int64_t>((rows + most - 1) / most, 1);
+  for (int64_t equal = chunks; equal <= 2 * chunks; ++equal) {
+    if (rows % (equal * kTile) == 0) return rows / equal;
+  }
   return std::min(rows, ((rows + chunks - 1) / chunks + kTile - 1) / kTile * kTile);
 }
 

@@ -126,6 +126,18 @@ TEST(LinearCrossEntropy, ComputesOnlyTheGradientThatIsWanted) {
   EXPECT_EQ(one.x.gradient().to_vector<float>(), both.x.gradient().to_vector<float>());
 }
 
+// A probability of e^-17 is less than float16 can tell from 0, its gradient of a scaled loss is
+// not.
+TEST(LinearCrossEntropy, ScaledGradientsOfUnlikelyClassesOutliveFloat16) {
+  const Tensor x = Tensor::of<float>({1, 1}, {1.0f}).to(DType::float16);
+  Tensor weight = Tensor::of<float>({2, 1}, {0.0f, -17.0f}).to(DType::float16);
+  weight.set_requires_gradient();
+  const Loss loss = linear_cross_entropy(x, weight, Tensor::of<int32_t>({1}, {0}));
+  (loss.sum * 65536.0).backward();
+  const double expected = 65536.0 * std::exp(-17.0);
+  EXPECT_NEAR(weight.gradient().to_vector<float>()[1], expected, 0.01 * expected);
+}
+
 TEST(LinearCrossEntropy, WithoutRecordingIsTheSameLoss) {
   const Head head;
   const double recorded = linear_cross_entropy(head.x, head.weight, head.targets).sum.item();
