@@ -1,11 +1,12 @@
-# What is built against, found once. Sets RIPIENO_HAS_CUDA, RIPIENO_HAS_CUDNN, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
+# What is built against, found once. Sets RIPIENO_HAS_CUDA (the toolkit), RIPIENO_EMULATES_CUDA,
+# RIPIENO_HAS_CUDNN, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
 
 function(ripieno_choose option found what)
   string(TOUPPER "${${option}}" wanted)
   if(wanted STREQUAL "ON" AND NOT found)
     message(FATAL_ERROR "${option}=ON, but ${what} was not found. Install it, or use ${option}=OFF.")
   elseif(NOT wanted MATCHES "^(AUTO|ON|OFF)$")
-    message(FATAL_ERROR "${option} is ${wanted}; it takes AUTO, ON or OFF.")
+    message(FATAL_ERROR "${option} is ${wanted}; it takes AUTO, ON or OFF (RIPIENO_CUDA: EMULATED too).")
   endif()
 endfunction()
 
@@ -44,7 +45,10 @@ if(RIPIENO_ONEDNN)
 endif()
 
 set(RIPIENO_HAS_CUDA false)
-if(NOT RIPIENO_CUDA STREQUAL "OFF")
+set(RIPIENO_EMULATES_CUDA false)
+if(RIPIENO_CUDA STREQUAL "EMULATED")
+  set(RIPIENO_EMULATES_CUDA true)
+elseif(NOT RIPIENO_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   ripieno_choose(RIPIENO_CUDA "${CMAKE_CUDA_COMPILER}" "nvcc")
@@ -118,4 +122,5 @@ if(NOT RIPIENO_MPI STREQUAL "OFF")
   endif()
 endif()
 
-message(STATUS "Ripieno: CUDA ${RIPIENO_HAS_CUDA}, cuDNN ${RIPIENO_HAS_CUDNN}, NCCL ${RIPIENO_HAS_NCCL}, MPI ${RIPIENO_HAS_MPI}, oneDNN ${RIPIENO_HAS_ONEDNN}")
+message(STATUS "Ripieno: CUDA ${RIPIENO_HAS_CUDA} (emulated ${RIPIENO_EMULATES_CUDA}), cuDNN ${RIPIENO_HAS_CUDNN}, "
+  "NCCL ${RIPIENO_HAS_NCCL}, MPI ${RIPIENO_HAS_MPI}, oneDNN ${RIPIENO_HAS_ONEDNN}")

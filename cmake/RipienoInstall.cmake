@@ -1,5 +1,8 @@
 # The install: a relocatable tree that a stranger's project finds with find_package(ripieno).
 include(CMakePackageConfigHelpers)
+if(RIPIENO_EMULATES_CUDA)
+  install(CODE [[message(FATAL_ERROR "RIPIENO_CUDA=EMULATED is for tests: nothing is installed of it.")]])
+endif()
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/ripieno)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/ripienoConfig.cmake.in

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/stream.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno {
@@ -41,6 +42,7 @@ class SystemCudaMemory final : public MemoryResource {
     return kernels::cuda::allocate(bytes);
   }
   void deallocate(void* memory, std::size_t) noexcept override {
+    kernels::cuda::set_device(device_);  // it was possible when the memory was allocated
     kernels::cuda::deallocate(memory);
   }
 
@@ -158,11 +160,7 @@ void Pool::trim() {
 Pool& pool(Device device) {
   // Never destroyed: tensors in static storage may outlive any order of destruction.
   static Pool& cpu = *new Pool(system_memory(Device::cpu()));
-  if (!device.is_cuda()) return cpu;
-  static std::mutex mutex;
-  static auto& cuda = *new std::map<int, Pool>;
-  const std::lock_guard lock(mutex);
-  return cuda.try_emplace(device.index, system_memory(device)).first->second;
+  return device.is_cuda() ? current_stream(device).memory() : cpu;
 }
 
 }  // namespace ripieno

@@ -52,7 +52,9 @@ class Pool final : public MemoryResource {
   std::unique_ptr<State> state_;
 };
 
-// The pool of a device. It lives as long as the process.
+// The CPU's pool, or that of the current stream of a GPU (stream.h): a block of it that is free may
+// still be used by work that the stream was given before, and by no other. It lives as long as the
+// process.
 Pool& pool(Device device);
 
 // A standard allocator over the CPU's pool, for the small objects that every step makes anew.

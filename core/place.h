@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "ripieno/core/stream.h"
 #include "ripieno/core/tensor.h"
 #include "ripieno/kernels/execution.h"
 #include "ripieno/kernels/places.h"
@@ -13,7 +14,7 @@ namespace ripieno {
 template <typename Op>
 void run_on(Device device, Op&& op) {
   if constexpr (kernels::kHasCuda) {
-    if (device.is_cuda()) return op(kernels::OnCuda{});
+    if (device.is_cuda()) return op(kernels::OnCuda{current_stream(device).handle()});
   }
   op(kernels::OnCpu{});
 }

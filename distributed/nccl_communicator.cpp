@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/stream.h"
 #include "ripieno/distributed/collective.h"
 #include "ripieno/distributed/nccl.h"
 #include "ripieno/distributed/nccl_group.h"
@@ -120,7 +121,7 @@ class Nccl final : public Communicator {
     kernels::cuda::set_device(device_.index);
     try {
       if (!group_) group_ = std::make_unique<NcclGroup>(*host_, timeout_);
-      group_->run(enqueue, timeout_);
+      group_->run(enqueue, current_stream(device_).handle(), timeout_);
     } catch (const CommunicationFailure& failure) {
       throw CommunicationFailure(fmt::format("{} over NCCL on rank {} of {}: {}",
                                              to_string(collective), rank(), size(), failure.what()),

@@ -71,9 +71,8 @@ NcclGroup::~NcclGroup() {
 }
 
 void NcclGroup::run(const std::function<ncclResult_t(ncclComm_t, cudaStream_t)>& enqueue,
-                    std::chrono::seconds timeout) {
-  constexpr cudaStream_t kComputing = nullptr;
-  check_cuda(cudaEventRecord(computed_, kComputing), "cudaEventRecord");
+                    cudaStream_t computing, std::chrono::seconds timeout) {
+  check_cuda(cudaEventRecord(computed_, computing), "cudaEventRecord");
   check_cuda(cudaStreamWaitEvent(stream_, computed_, 0), "cudaStreamWaitEvent");
   require(enqueue(group_, stream_), "NCCL", timeout);
   check_cuda(cudaEventRecord(done_, stream_), "cudaEventRecord");

@@ -22,10 +22,10 @@ class NcclGroup {
   NcclGroup(const NcclGroup&) = delete;
   NcclGroup& operator=(const NcclGroup&) = delete;
 
-  // Runs what enqueue(group, stream) enqueues, after all that the computing stream was given until
-  // now. Returns once it is done; throws CommunicationFailure where it fails or takes longer.
+  // Runs what enqueue(group, stream) enqueues, after all that `computing` was given until now.
+  // Returns once it is done; throws CommunicationFailure where it fails or takes longer.
   void run(const std::function<ncclResult_t(ncclComm_t, cudaStream_t)>& enqueue,
-           std::chrono::seconds timeout);
+           cudaStream_t computing, std::chrono::seconds timeout);
 
  private:
   // Calls is_done() until it is, or NCCL has failed.

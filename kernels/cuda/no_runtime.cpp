@@ -18,5 +18,16 @@ void deallocate(void*) noexcept {}
 void copy(void*, const void*, std::size_t, CUstream_st*) { refuse("copy"); }
 void zero(void*, std::size_t, CUstream_st*) { refuse("zero"); }
 void synchronize(CUstream_st*) { refuse("synchronize"); }
+void* allocate_pinned(std::size_t) { refuse("allocate_pinned"); }
+void deallocate_pinned(void*) noexcept {}
+CUstream_st* create_stream() { refuse("create_stream"); }
+void destroy_stream(CUstream_st*) noexcept {}
+CUevent_st* create_event(bool) { refuse("create_event"); }
+void destroy_event(CUevent_st*) noexcept {}
+void record(CUevent_st*, CUstream_st*) { refuse("record"); }
+void wait(CUstream_st*, CUevent_st*) { refuse("wait"); }
+bool is_done(CUevent_st*) { refuse("is_done"); }
+void synchronize(CUevent_st*) { refuse("synchronize"); }
+double milliseconds_between(CUevent_st*, CUevent_st*) { refuse("milliseconds_between"); }
 
 }  // namespace ripieno::kernels::cuda

@@ -48,7 +48,10 @@ std::string describe() {
 }
 
 void set_device(int device) {
+  thread_local int chosen = -1;  // by this thread: every operation chooses
+  if (device == chosen) return;
   const cudaError_t status = cudaSetDevice(device);
+  chosen = status == cudaSuccess ? device : -1;
   if (status != cudaSuccess) check(status, "cudaSetDevice(" + std::to_string(device) + ")");
 }
 
@@ -60,7 +63,22 @@ void* allocate(std::size_t bytes) {
 }
 
 void deallocate(void* memory) noexcept {
-  if (memory && cudaFree(memory) != cudaSuccess) cudaGetLastError();
+  if (memory == nullptr) return;
+  if (cudaDeviceSynchronize() != cudaSuccess || cudaFree(memory) != cudaSuccess) cudaGetLastError();
+}
+
+void* allocate_pinned(std::size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaHostAlloc(&memory, bytes, cudaHostAllocPortable);
+  if (status != cudaSuccess) check(status, "cudaHostAlloc of " + std::to_string(bytes) + " bytes");
+  return memory;
+}
+
+void deallocate_pinned(void* memory) noexcept {
+  if (memory == nullptr) return;
+  if (cudaDeviceSynchronize() != cudaSuccess || cudaFreeHost(memory) != cudaSuccess) {
+    cudaGetLastError();
+  }
 }
 
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
@@ -73,6 +91,49 @@ void zero(void* memory, std::size_t bytes, CUstream_st* stream) {
 
 void synchronize(CUstream_st* stream) {
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+}
+
+CUstream_st* create_stream() {
+  CUstream_st* stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  return stream;
+}
+
+void destroy_stream(CUstream_st* stream) noexcept {
+  if (cudaStreamDestroy(stream) != cudaSuccess) cudaGetLastError();
+}
+
+CUevent_st* create_event(bool timed) {
+  CUevent_st* event = nullptr;
+  check(cudaEventCreateWithFlags(&event, timed ? cudaEventDefault : cudaEventDisableTiming),
+        "cudaEventCreateWithFlags");
+  return event;
+}
+
+void destroy_event(CUevent_st* event) noexcept {
+  if (cudaEventDestroy(event) != cudaSuccess) cudaGetLastError();
+}
+
+void record(CUevent_st* event, CUstream_st* stream) {
+  check(cudaEventRecord(event, stream), "cudaEventRecord");
+}
+
+void wait(CUstream_st* stream, CUevent_st* event) {
+  check(cudaStreamWaitEvent(stream, event, 0), "cudaStreamWaitEvent");
+}
+
+bool is_done(CUevent_st* event) {
+  const cudaError_t status = cudaEventQuery(event);
+  if (status != cudaErrorNotReady) check(status, "cudaEventQuery");
+  return status == cudaSuccess;
+}
+
+void synchronize(CUevent_st* event) { check(cudaEventSynchronize(event), "cudaEventSynchronize"); }
+
+double milliseconds_between(CUevent_st* from, CUevent_st* to) {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, from, to), "cudaEventElapsedTime");
+  return milliseconds;
 }
 
 }  // namespace ripieno::kernels::cuda

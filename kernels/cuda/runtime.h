@@ -22,16 +22,38 @@ int device_count();
 // One line for people: the GPUs found, or why there are none ("built without CUDA", "no driver",
 // …).
 std::string describe();
+// Of the calling thread, for all that follows here and for launches.
 void set_device(int device);
 
-// Memory of the current device. deallocate() does not throw; it ignores null.
+// Memory of the current device. deallocate() waits for all work of the device, since some may still
+// use it; it does not throw, and ignores null.
 void* allocate(std::size_t bytes);
 void deallocate(void* memory) noexcept;
+// Host memory that copies do not have to stage, so that they run beside the calling thread. Its
+// free is like deallocate().
+void* allocate_pinned(std::size_t bytes);
+void deallocate_pinned(void* memory) noexcept;
 
-// Enqueue on `stream`. Host memory that is not pinned makes copy() wait.
+// Enqueue on `stream`. From host memory that is not pinned, copy() returns once the memory has been
+// read; to such memory, once it has been written.
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
 void zero(void* memory, std::size_t bytes, CUstream_st* stream);
 // Returns once all work on `stream` is done; throws what went wrong in it.
 void synchronize(CUstream_st* stream);
+
+// A stream of the current device, which no other waits for unless it is told to.
+CUstream_st* create_stream();
+void destroy_stream(CUstream_st* stream) noexcept;
+
+// Events of the current device. A timed one is a little slower to record.
+CUevent_st* create_event(bool timed);
+void destroy_event(CUevent_st* event) noexcept;
+void record(CUevent_st* event, CUstream_st* stream);
+// What is enqueued on `stream` from now on begins once `event`, as last recorded, was reached.
+void wait(CUstream_st* stream, CUevent_st* event);
+bool is_done(CUevent_st* event);
+void synchronize(CUevent_st* event);
+// Between two timed events that are done.
+double milliseconds_between(CUevent_st* from, CUevent_st* to);
 
 }  // namespace ripieno::kernels::cuda

@@ -1,9 +1,11 @@
 // The library of matrix products of the emulated GPU: the CPU's kernels.
 #include "ripieno/kernels/activation.h"
+#include "ripieno/kernels/cuda/check.h"
 #include "ripieno/kernels/cuda/product_library.h"
 #include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/matmul.h"
 #include "ripieno/kernels/reduce.h"
+#include "support/simt/enqueue.h"
 
 namespace ripieno::kernels::cuda {
 namespace {
@@ -62,23 +64,28 @@ void multiply_as(const ProductProblem& problem, const Operands& operands) {
   }
 }
 
+void multiply(const ProductProblem& problem, const Operands& operands) {
+  switch (problem.types.elements) {
+    case ElementType::kFloat32:
+      return multiply_as<float>(problem, operands);
+    case ElementType::kFloat64:
+      return multiply_as<double>(problem, operands);
+    case ElementType::kBFloat16:
+      return multiply_as<bfloat16>(problem, operands);
+    default:
+      return multiply_as<float16>(problem, operands);
+  }
+}
+
 class EmulatedProduct final : public LibraryProduct {
  public:
   explicit EmulatedProduct(const ProductProblem& problem) : problem_(problem) {}
 
   std::vector<Algorithm> candidates(int) override { return {Algorithm{}}; }
   bool accepts(const Algorithm& algorithm) override { return algorithm == Algorithm{}; }
-  void run(OnCuda, const Algorithm&, const Operands& operands) override {
-    switch (problem_.types.elements) {
-      case ElementType::kFloat32:
-        return multiply_as<float>(problem_, operands);
-      case ElementType::kFloat64:
-        return multiply_as<double>(problem_, operands);
-      case ElementType::kBFloat16:
-        return multiply_as<bfloat16>(problem_, operands);
-      default:
-        return multiply_as<float16>(problem_, operands);
-    }
+  void run(OnCuda on, const Algorithm&, const Operands& operands) override {
+    const auto run = [problem = problem_, operands] { multiply(problem, operands); };
+    check(simt::enqueue("product", on.stream, run), "product");
   }
 
  private:
@@ -99,6 +106,10 @@ class EmulatedLibrary final : public ProductLibrary {
 std::unique_ptr<ProductLibrary> make_product_library() {
   return std::make_unique<EmulatedLibrary>();
 }
-int current_product_device() { return 0; }
+int current_product_device() {
+  int device = 0;
+  cudaGetDevice(&device);
+  return device;
+}
 
 }  // namespace ripieno::kernels::cuda

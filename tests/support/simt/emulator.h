@@ -1,8 +1,7 @@
 // An emulator of one GPU on the CPU: runs the blocks of a grid one after another, each CUDA thread
 // of a block a fiber, and reports what a GPU would leave undefined.
 //
-// For tests of kernels on machines without a GPU. One launch at a time, from one thread of the
-// program.
+// For tests of kernels on machines without a GPU. One launch at a time (streams.h has the lock).
 #pragma once
 
 #include <cstddef>

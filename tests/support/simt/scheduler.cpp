@@ -53,8 +53,10 @@ Scheduler& Scheduler::instance() {
 
 void Scheduler::run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, void (*body)(void*),
                          void* argument) {
-  if (running_ != &program_) throw EmulationError("a launch by device code");
+  if (running_ != program_) throw EmulationError("a launch by device code");
   check_launch(grid, block, shared_bytes);
+  thread_local Fiber program;
+  running_ = program_ = &program;
   const DeviceAccess access;
   body_ = body;
   argument_ = argument;
@@ -144,7 +146,7 @@ void Scheduler::run_threads() {
     if (fresh) self.next_fresh_ = static_cast<unsigned>(next);
     if (fresh && !kThreadSanitizer) continue;
     if (!kThreadSanitizer) self.idle_.push_back(fiber);
-    self.switch_to(next < 0 ? &self.program_
+    self.switch_to(next < 0 ? self.program_
                    : fresh  ? self.fiber_for(self.next_fresh_)
                             : self.threads_[next].on);
   }

@@ -103,8 +103,8 @@ class Scheduler {
   std::vector<Location> barrier_sites_;
 
   SharedMemory shared_memory_;
-  Fiber program_;
-  Fiber* running_ = &program_;
+  Fiber* program_ = nullptr;  // the thread that launched
+  Fiber* running_ = nullptr;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
 

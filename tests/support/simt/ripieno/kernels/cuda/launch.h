@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "support/simt/built_ins.h"
-
-struct CUstream_st;
+#include "support/simt/enqueue.h"
 
 namespace ripieno::kernels::cuda {
 
@@ -18,19 +17,30 @@ struct LaunchShape {
   CUstream_st* stream = nullptr;
 };
 
-// An H200's.
-inline std::size_t shared_bytes_of_multiprocessor() { return 228 << 10; }
+[[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
+                                       const LaunchShape& shape);
 
-// Runs kernel(arguments...) and returns when it is done: the stream is ignored.
+std::size_t shared_bytes_of_multiprocessor();
+
+inline constexpr std::size_t kSharedBytesForAll = 48 << 10;
+void allow_shared_bytes(const void* kernel, const LaunchShape& shape);
+
+// Enqueues kernel(arguments...); without a stream it runs before the call returns.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "as many arguments as parameters");
   if (shape.grid.x == 0) return;
   std::tuple<Parameters...> converted(
       static_cast<Parameters>(std::forward<Arguments>(arguments))...);
-  auto body = [&] { std::apply(kernel, std::as_const(converted)); };  // a copy for each thread
-  const auto call = [](void* argument) { (*static_cast<decltype(body)*>(argument))(); };
-  simt::run_grid(shape.grid, shape.block, shape.shared_bytes, call, &body);
+  const auto run = [kernel, shape, converted] {
+    auto body = [&] { std::apply(kernel, converted); };  // a copy for each thread
+    const auto call = [](void* argument) { (*static_cast<decltype(body)*>(argument))(); };
+    simt::run_grid(shape.grid, shape.block, shape.shared_bytes, call, &body);
+  };
+  const auto* function = reinterpret_cast<const void*>(kernel);
+  if (shape.shared_bytes > kSharedBytesForAll) allow_shared_bytes(function, shape);
+  const cudaError_t status = simt::enqueue("launch", shape.stream, run);
+  if (status != cudaSuccess) throw_launch_failure(status, function, shape);
 }
 
 // One T that the threads of a block share. Within one kernel, each `place` is another one.
