@@ -110,7 +110,7 @@ Pool::~Pool() { trim(); }
 
 void* Pool::allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
-  if (pools_are_off()) return state_->upstream.allocate(bytes);
+  if (pools_are_off()) return pass_through(bytes);
   const int index = class_of(bytes);
   const std::size_t size = size_of_class(index);
   const std::lock_guard lock(state_->mutex);
@@ -131,11 +131,21 @@ void* Pool::allocate(std::size_t bytes) {
   return memory;
 }
 
+void* Pool::pass_through(std::size_t bytes) {
+  void* const memory = state_->upstream.allocate(bytes);
+  const std::lock_guard lock(state_->mutex);
+  state_->statistics.bytes_in_use += static_cast<int64_t>(bytes);
+  return memory;
+}
+
 void Pool::deallocate(void* memory, std::size_t bytes) noexcept {
   if (memory == nullptr) return;
-  if (pools_are_off()) return state_->upstream.deallocate(memory, bytes);
   const int index = class_of(bytes);
   const std::lock_guard lock(state_->mutex);
+  if (pools_are_off()) {
+    state_->statistics.bytes_in_use -= static_cast<int64_t>(bytes);
+    return state_->upstream.deallocate(memory, bytes);
+  }
   state_->statistics.bytes_in_use -= static_cast<int64_t>(size_of_class(index));
   state_->bins[static_cast<std::size_t>(index)].free.push_back(memory);
 }

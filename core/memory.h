@@ -48,6 +48,8 @@ class Pool final : public MemoryResource {
   void trim();
 
  private:
+  void* pass_through(std::size_t bytes);
+
   struct State;
   std::unique_ptr<State> state_;
 };
