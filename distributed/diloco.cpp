@@ -110,7 +110,7 @@ void Diloco::outer_step() {
   const auto momentum = static_cast<float>(options_.outer_momentum);
   run(values, [&]<typename T>(auto on) {
     kernels::sgd(on, values.data<T>(), narrow ? truth.data<float>() : nullptr,
-                 momentum_.flat().data<float>(), gradient.data<T>(),
+                 momentum_.flat().data<float>(), gradient.data<T>(), gradient.elements(),
                  static_cast<const DecaySegment*>(segment_.raw_data()), 1,
                  static_cast<const StepScalars*>(scalars_.raw_data()),
                  {.momentum = momentum, .nesterov = true});
