@@ -8,6 +8,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/copy.h"
 #include "ripieno/core/ops/linear_cross_entropy.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
 #include "ripieno/kernels/activation.h"
@@ -151,15 +152,17 @@ class Cases {
 
   void add_reductions() {
     const Tensor x = random({sizes_.rows(), 4 * sizes_.channels}), out = empty({x.size(1)});
+    const Tensor workspace = reduce_workspace(x, 1, x.size(0), x.size(1));
     add_bound_by_memory("sum_of_rows", bytes_of({x}), x, [=]<typename T>(auto on) {
-      kernels::reduce(on, out.data<T>(), x.data<T>(), 1, x.size(0), x.size(1),
+      kernels::reduce(on, out.data<T>(), x.data<T>(), workspace.raw_data(), 1, x.size(0), x.size(1),
                       kernels::Reduction::kSum, 1.0, false);
     });
     const Tensor y = random({sizes_.batch, sizes_.time * sizes_.channels});
     const Tensor of_batch = empty({y.size(1)});
+    const Tensor of_few = reduce_workspace(y, 1, y.size(0), y.size(1));
     add_bound_by_memory("sum_of_batch", bytes_of({y, of_batch}), y, [=]<typename T>(auto on) {
-      kernels::reduce(on, of_batch.data<T>(), y.data<T>(), 1, y.size(0), y.size(1),
-                      kernels::Reduction::kSum, 1.0, false);
+      kernels::reduce(on, of_batch.data<T>(), y.data<T>(), of_few.raw_data(), 1, y.size(0),
+                      y.size(1), kernels::Reduction::kSum, 1.0, false);
     });
     const int64_t chunks = (x.elements() + kernels::kSumChunk - 1) / kernels::kSumChunk;
     const Tensor partials({chunks}, DType::float64, device_);

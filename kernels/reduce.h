@@ -10,14 +10,18 @@ namespace ripieno::kernels {
 
 enum class Reduction { kSum, kMax };
 
+int64_t reduce_workspace(OnCpu, int64_t outer, int64_t axis, int64_t inner);  // 0
+int64_t reduce_workspace(OnCuda, int64_t outer, int64_t axis, int64_t inner);
+
 // out[o, i] = scale * reduction over a of in[o, a, i] (+ out[o, i] where `accumulate`; kSum only).
 // in: (outer, axis, inner); out: (outer, inner). The maximum of nothing is -infinity; NaN wins.
+// workspace: reduce_workspace floats (doubles for double).
 template <typename T>
-void reduce(OnCpu, T* out, const T* in, int64_t outer, int64_t axis, int64_t inner,
+void reduce(OnCpu, T* out, const T* in, void* workspace, int64_t outer, int64_t axis, int64_t inner,
             Reduction reduction, double scale, bool accumulate);
 template <typename T>
-void reduce(OnCuda, T* out, const T* in, int64_t outer, int64_t axis, int64_t inner,
-            Reduction reduction, double scale, bool accumulate);
+void reduce(OnCuda, T* out, const T* in, void* workspace, int64_t outer, int64_t axis,
+            int64_t inner, Reduction reduction, double scale, bool accumulate);
 
 // grad_in[o, a, i] = grad_out[o, i] where in[o, a, i] is the first to equal out[o, i], else 0.
 template <typename T>

@@ -6,9 +6,9 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device_faults.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/embedding.h"
-#include "ripieno/kernels/reduce.h"
 
 namespace ripieno {
 namespace {
@@ -42,10 +42,7 @@ void give_table_gradient(Gradients& gradients, const Tensor& gradient, const Ten
 
 void give_positions_gradient(Gradients& gradients, const Tensor& gradient, int64_t sequences) {
   const auto [target, accumulate] = gradients.destination(1);
-  run(gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
-    kernels::reduce(on, target.data<T>(), gradient.data<T>(), 1, sequences, target.elements(),
-                    kernels::Reduction::kSum, 1.0, accumulate);
-  });
+  sum_rows_into(target, gradient, sequences, accumulate);
 }
 
 }  // namespace

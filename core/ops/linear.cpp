@@ -4,10 +4,10 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/activation.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/linear.h"
 #include "ripieno/kernels/matmul.h"
-#include "ripieno/kernels/reduce.h"
 
 namespace ripieno {
 namespace {
@@ -86,10 +86,7 @@ void give_weight_gradient(Gradients& gradients, int input, const Tensor& gradien
 void give_bias_gradient(Gradients& gradients, int input, const Tensor& gradient,
                         const LinearShape& shape) {
   const auto [target, accumulate] = gradients.destination(input);
-  run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
-    kernels::reduce(on, target.data<T>(), gradient.data<T>(), 1, shape.rows, shape.outputs,
-                    kernels::Reduction::kSum, 1.0, accumulate);
-  });
+  sum_rows_into(target, gradient, shape.rows, accumulate);
 }
 
 // Of the layer that x went into and `gradient` came out of; its weight is input `weight`, and its
@@ -103,10 +100,11 @@ void give_parameter_gradients(Gradients& gradients, int weight, const Tensor& gr
     return;
   }
   const auto of_bias = gradients.destination(bias), of_weight = gradients.destination(weight);
+  const Tensor workspace = reduce_workspace(gradient, 1, shape.rows, shape.outputs);
   run(gradient, [&]<typename T>(auto on) {
     kernels::linear_parameter_gradients(on, of_weight.tensor.data<T>(), of_bias.tensor.data<T>(),
-                                        gradient.data<T>(), x.data<T>(), shape,
-                                        of_weight.accumulate, of_bias.accumulate);
+                                        workspace.raw_data(), gradient.data<T>(), x.data<T>(),
+                                        shape, of_weight.accumulate, of_bias.accumulate);
   });
 }
 

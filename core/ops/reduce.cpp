@@ -36,10 +36,12 @@ Shape reduced(const Shape& shape, int axis, bool keep) {
 }
 
 void reduce_into(const Tensor& out, const Tensor& x, const Split& split, Reduction reduction,
-                 double scale) {
+                 double scale, bool accumulate = false) {
   run(x, [&]<typename T>(auto on) {
-    kernels::reduce(on, out.data<T>(), x.data<T>(), split.outer, split.axis, split.inner, reduction,
-                    scale, /*accumulate=*/false);
+    const auto [outer, axis, inner] = split;
+    const Tensor workspace = reduce_workspace(x, outer, axis, inner);
+    kernels::reduce(on, out.data<T>(), x.data<T>(), workspace.raw_data(), outer, axis, inner,
+                    reduction, scale, accumulate);
   });
 }
 
@@ -83,6 +85,17 @@ Tensor max(const Tensor& x, int axis_, bool keep) {
         });
         gradients.add(0, back);
       });
+}
+
+Tensor reduce_workspace(const Tensor& x, int64_t outer, int64_t axis, int64_t inner) {
+  int64_t size = 0;
+  run_on(x.device(), [&](auto on) { size = kernels::reduce_workspace(on, outer, axis, inner); });
+  const DType dtype = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  return Tensor({size}, dtype, x.device());
+}
+
+void sum_rows_into(const Tensor& out, const Tensor& x, int64_t rows, bool accumulate) {
+  reduce_into(out, x, {1, rows, out.elements()}, Reduction::kSum, 1.0, accumulate);
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {

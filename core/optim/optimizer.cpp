@@ -232,7 +232,7 @@ void Optimizer::measure_gradients(const Tensor& count) {
       kernels::sum_of_squares(on, squares_.data<double>() + i, partial_sums_.data<double>(),
                               gradients.data<T>(), gradients.elements());
     }
-    kernels::reduce(on, sum_of_squares_.data<double>(), squares_.data<double>(), 1,
+    kernels::reduce(on, sum_of_squares_.data<double>(), squares_.data<double>(), nullptr, 1,
                     squares_.elements(), 1, kernels::Reduction::kSum, 1.0, false);
   });
   if (sharded_) sharding_.sum(sum_of_squares_);

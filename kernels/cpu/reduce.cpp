@@ -130,9 +130,11 @@ double squares(const T* in, int64_t size) {
 
 }  // namespace
 
+int64_t reduce_workspace(OnCpu, int64_t, int64_t, int64_t) { return 0; }
+
 template <typename T>
-void reduce(OnCpu, T* out, const T* in, int64_t outer, int64_t axis, int64_t inner,
-            Reduction reduction, double scale, bool accumulate) {
+void reduce(OnCpu, T* out, const T* in, void* /*workspace*/, int64_t outer, int64_t axis,
+            int64_t inner, Reduction reduction, double scale, bool accumulate) {
   switch (reduction) {
     case Reduction::kSum:
       return reduce_with(out, in, outer, axis, inner, Sum{}, scale, accumulate);
@@ -172,14 +174,14 @@ void sum_of_squares(OnCpu, double* out, double* partials, const T* in, int64_t s
   *out = total;
 }
 
-template void reduce(OnCpu, float*, const float*, int64_t, int64_t, int64_t, Reduction, double,
-                     bool);
-template void reduce(OnCpu, double*, const double*, int64_t, int64_t, int64_t, Reduction, double,
-                     bool);
-template void reduce(OnCpu, bfloat16*, const bfloat16*, int64_t, int64_t, int64_t, Reduction,
+template void reduce(OnCpu, float*, const float*, void*, int64_t, int64_t, int64_t, Reduction,
                      double, bool);
-template void reduce(OnCpu, float16*, const float16*, int64_t, int64_t, int64_t, Reduction, double,
-                     bool);
+template void reduce(OnCpu, double*, const double*, void*, int64_t, int64_t, int64_t, Reduction,
+                     double, bool);
+template void reduce(OnCpu, bfloat16*, const bfloat16*, void*, int64_t, int64_t, int64_t, Reduction,
+                     double, bool);
+template void reduce(OnCpu, float16*, const float16*, void*, int64_t, int64_t, int64_t, Reduction,
+                     double, bool);
 
 template void reduce_max_backward(OnCpu, float*, const float*, const float*, const float*, int64_t,
                                   int64_t, int64_t);

@@ -44,9 +44,9 @@ void linear_input_gradient(OnCuda on, T* grad_x, const T* grad_y, const T* weigh
 }
 
 template <typename T>
-void linear_parameter_gradients(OnCuda on, T* grad_weight, T* grad_bias, const T* grad_y,
-                                const T* x, const LinearShape& shape, bool add_to_weight,
-                                bool add_to_bias) {
+void linear_parameter_gradients(OnCuda on, T* grad_weight, T* grad_bias, void* workspace,
+                                const T* grad_y, const T* x, const LinearShape& shape,
+                                bool add_to_weight, bool add_to_bias) {
   const MatmulShape product{.m = shape.outputs,
                             .n = shape.inputs,
                             .k = shape.rows,
@@ -61,12 +61,13 @@ void linear_parameter_gradients(OnCuda on, T* grad_weight, T* grad_bias, const T
   const cuda::Operands operands{
       .result = grad_weight, .left = x, .right = grad_y, .bias = grad_bias};
   if (shape.outputs * shape.inputs * shape.rows == 0) {
-    reduce(on, grad_bias, grad_y, 1, shape.rows, shape.outputs, Reduction::kSum, 1.0, add_to_bias);
+    reduce(on, grad_bias, grad_y, workspace, 1, shape.rows, shape.outputs, Reduction::kSum, 1.0,
+           add_to_bias);
     matmul(on, grad_weight, grad_y, x, product, add_to_weight);
     return;
   }
   const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
-    reduce(there, static_cast<T*>(o.bias), static_cast<const T*>(o.right), 1, shape.rows,
+    reduce(there, static_cast<T*>(o.bias), static_cast<const T*>(o.right), workspace, 1, shape.rows,
            shape.outputs, Reduction::kSum, 1.0, add_to_bias);
     products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
   };
@@ -87,13 +88,13 @@ template void linear_input_gradient(OnCuda, bfloat16*, const bfloat16*, const bf
 template void linear_input_gradient(OnCuda, float16*, const float16*, const float16*,
                                     const float16*, const LinearShape&, Activation);
 
-template void linear_parameter_gradients(OnCuda, float*, float*, const float*, const float*,
+template void linear_parameter_gradients(OnCuda, float*, float*, void*, const float*, const float*,
                                          const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCuda, double*, double*, const double*, const double*,
-                                         const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCuda, bfloat16*, bfloat16*, const bfloat16*,
+template void linear_parameter_gradients(OnCuda, double*, double*, void*, const double*,
+                                         const double*, const LinearShape&, bool, bool);
+template void linear_parameter_gradients(OnCuda, bfloat16*, bfloat16*, void*, const bfloat16*,
                                          const bfloat16*, const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCuda, float16*, float16*, const float16*, const float16*,
-                                         const LinearShape&, bool, bool);
+template void linear_parameter_gradients(OnCuda, float16*, float16*, void*, const float16*,
+                                         const float16*, const LinearShape&, bool, bool);
 
 }  // namespace ripieno::kernels

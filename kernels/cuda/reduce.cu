@@ -1,56 +1,44 @@
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/reduce_columns.cuh"
 #include "ripieno/kernels/reduce.h"
 
 namespace ripieno::kernels {
 namespace {
 
-struct Combine {
-  Reduction reduction;
-
-  template <typename A>
-  __device__ A operator()(A a, A b) const {
-    return reduction == Reduction::kSum ? cuda::Sum{}(a, b) : cuda::Max{}(a, b);
-  }
-};
-
-template <typename A>
-__device__ A nothing(Reduction reduction) {
-  return reduction == Reduction::kSum ? A(0) : cuda::kLowest<A>;
-}
-
-template <typename T>
-__device__ void write(T* out, accumulator_t<T> value, double scale, bool accumulate) {
-  value *= static_cast<accumulator_t<T>>(scale);
-  *out = static_cast<T>(accumulate ? cuda::widen(*out) + value : value);
-}
-
 // One block an output.   in: (outer, axis)
-template <typename T>
-__global__ void reduce_rows_kernel(T* out, const T* in, int64_t axis, Reduction reduction,
-                                   double scale, bool accumulate) {
+template <Reduction reduction, int width, typename T>
+__global__ void __launch_bounds__(1024)
+    reduce_rows_kernel(T* out, const T* in, int64_t axis, double scale, bool accumulate) {
   using A = accumulator_t<T>;
+  constexpr int kAtOnce = 4;
   const T* const x = in + blockIdx.x * axis;
-  const Combine combine{reduction};
-  A value = nothing<A>(reduction);
-  for (int64_t a = threadIdx.x; a < axis; a += blockDim.x) {
-    value = combine(value, cuda::widen(x[a]));
+  const cuda::Reducing<reduction> combine;
+  const int64_t stride = int64_t{blockDim.x} * width;
+  A value = cuda::Reducing<reduction>::template kNothing<A>;
+  for (int64_t first = int64_t{threadIdx.x} * width; first < axis; first += kAtOnce * stride) {
+    cuda::Vector<T, width> part[kAtOnce];
+    cuda::unrolled<kAtOnce>([&](int p) {
+      if (first + p * stride < axis) part[p] = cuda::load<width>(x + first + p * stride);
+    });
+    cuda::unrolled<kAtOnce>([&](int p) {
+      if (first + p * stride >= axis) return;
+      cuda::unrolled<width>([&](int k) { value = combine(value, cuda::widen(part[p][k])); });
+    });
   }
   value = cuda::block_reduce(value, combine);
-  if (threadIdx.x == 0) write(out + blockIdx.x, value, scale, accumulate);
+  if (threadIdx.x == 0) cuda::write_reduced(out + blockIdx.x, value, scale, accumulate);
 }
 
 // One block 32 outputs, a warp every eighth place of the axis.   in: (outer, axis, inner)
-template <typename T>
-__global__ void reduce_columns_kernel(T* out, const T* in, int64_t outer, int64_t axis,
-                                      int64_t inner, Reduction reduction, double scale,
-                                      bool accumulate) {
+template <Reduction reduction, typename T>
+__global__ void reduce_middle_kernel(T* out, const T* in, int64_t outer, int64_t axis,
+                                     int64_t inner, double scale, bool accumulate) {
   using A = accumulator_t<T>;
   auto& of_warps = cuda::block_shared<A[cuda::kWarpsPerBlock][cuda::kWarpSize]>();
   const int64_t output = int64_t{blockIdx.x} * cuda::kWarpSize + cuda::lane();
   const unsigned warp = threadIdx.x / cuda::kWarpSize;
 
-  const Combine combine{reduction};
-  A value = nothing<A>(reduction);
+  const cuda::Reducing<reduction> combine;
+  A value = cuda::Reducing<reduction>::template kNothing<A>;
   if (output < outer * inner) {
     const T* const x = in + output / inner * axis * inner + output % inner;
     for (int64_t a = warp; a < axis; a += cuda::kWarpsPerBlock) {
@@ -63,7 +51,7 @@ __global__ void reduce_columns_kernel(T* out, const T* in, int64_t outer, int64_
   for (int other = 1; other < cuda::kWarpsPerBlock; ++other) {
     value = combine(value, of_warps[other][cuda::lane()]);
   }
-  write(out + output, value, scale, accumulate);
+  cuda::write_reduced(out + output, value, scale, accumulate);
 }
 
 // One thread an output.   in, grad_in: (outer, axis, inner)
@@ -77,47 +65,82 @@ __global__ void reduce_max_backward_kernel(T* grad_in, const T* grad_out, const 
   bool found = false;
   for (int64_t a = 0; a < axis; ++a) {
     const int64_t i = first + a * inner;
-    const bool here = !found && cuda::widen(in[i]) == largest;
-    grad_in[i] = here ? grad_out[output] : static_cast<T>(0.0f);
+    const auto x = cuda::widen(in[i]);
+    const bool here = !found && (x == largest || (x != x && largest != largest));
+    grad_in[i] = here ? grad_out[output] : T{};
     found = found || here;
   }
 }
 
 // One block a chunk.
-template <typename T>
-__global__ void sum_chunks_of_squares_kernel(double* partials, const T* in, int64_t size) {
-  const int64_t begin = blockIdx.x * kSumChunk;
-  const int64_t end = begin + kSumChunk < size ? begin + kSumChunk : size;
+template <int width, typename T>
+__global__ void __launch_bounds__(cuda::kBlockSize)
+    sum_chunks_of_squares_kernel(double* partials, const T* in, int64_t size) {
+  constexpr int kVectors = kSumChunk / (cuda::kBlockSize * width);
+  const auto first = [](int v) {
+    return blockIdx.x * kSumChunk + (int64_t{v} * cuda::kBlockSize + threadIdx.x) * width;
+  };
+  cuda::Vector<T, width> vector[kVectors];
+  cuda::unrolled<kVectors>([&](int v) {
+    if (first(v) + width <= size) vector[v] = cuda::load<width>(in + first(v));
+  });
   double sum = 0;
-  for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
-    const auto value = static_cast<double>(cuda::widen(in[i]));
+  const auto add = [&sum](T x) {
+    const auto value = static_cast<double>(cuda::widen(x));
     sum += value * value;
-  }
+  };
+  cuda::unrolled<kVectors>([&](int v) {
+    if (first(v) + width <= size) {
+      cuda::unrolled<width>([&](int k) { add(vector[v][k]); });
+    } else {
+      for (int64_t i = first(v); i < size; ++i) add(in[i]);
+    }
+  });
   sum = cuda::block_reduce(sum, cuda::Sum{});
   if (threadIdx.x == 0) partials[blockIdx.x] = sum;
 }
 
-// One block for all.
-__global__ void add_partials_kernel(double* out, const double* partials, int64_t count) {
-  double sum = 0;
-  for (int64_t i = threadIdx.x; i < count; i += blockDim.x) sum += partials[i];
-  sum = cuda::block_reduce(sum, cuda::Sum{});
-  if (threadIdx.x == 0) *out = sum;
+template <Reduction reduction, typename T>
+void reduce_rows(OnCuda on, T* out, const T* in, int64_t outer, int64_t axis, double scale,
+                 bool accumulate) {
+  cuda::LaunchShape shape = cuda::block_each(on, outer);
+  if (axis > 4 * cuda::kBlockSize) shape.block = dim3(1024);
+  const bool in_vectors = cuda::is_aligned(in) && axis % cuda::kVectorSize<T> == 0;
+  const auto kernel = in_vectors ? reduce_rows_kernel<reduction, cuda::kVectorSize<T>, T>
+                                 : reduce_rows_kernel<reduction, 1, T>;
+  cuda::launch(kernel, shape, out, in, axis, scale, accumulate);
+}
+
+// How many chunks of rows are reduced by themselves: enough blocks for a large GPU, and the same on
+// every device, since the order of sums hangs on it.
+int64_t reduce_chunks(int64_t outer, int64_t axis, int64_t inner) {
+  constexpr int64_t kLeastRows = 128, kBlocks = 1024;
+  if (outer != 1 || inner == 1 || axis < 2 * kLeastRows) return 0;
+  const int64_t strips = cuda::ceil_divide(inner, 64);
+  const int64_t most = cuda::ceil_divide(axis, kLeastRows);
+  return std::min(most, cuda::ceil_divide(kBlocks, strips));
 }
 
 }  // namespace
 
+int64_t reduce_workspace(OnCuda, int64_t outer, int64_t axis, int64_t inner) {
+  return reduce_chunks(outer, axis, inner) * inner;
+}
+
 template <typename T>
-void reduce(OnCuda on, T* out, const T* in, int64_t outer, int64_t axis, int64_t inner,
-            Reduction reduction, double scale, bool accumulate) {
-  if (inner == 1) {
-    cuda::launch(reduce_rows_kernel<T>, cuda::block_each(on, outer), out, in, axis, reduction,
-                 scale, accumulate);
+void reduce(OnCuda on, T* out, const T* in, void* workspace, int64_t outer, int64_t axis,
+            int64_t inner, Reduction reduction, double scale, bool accumulate) {
+  if (const int64_t chunks = reduce_chunks(outer, axis, inner); chunks > 0) {
+    cuda::reduce_in_chunks(on, out, static_cast<accumulator_t<T>*>(workspace), in, axis, inner,
+                           chunks, reduction, scale, accumulate);
     return;
   }
-  const int64_t blocks = cuda::ceil_divide(outer * inner, cuda::kWarpSize);
-  cuda::launch(reduce_columns_kernel<T>, cuda::block_each(on, blocks), out, in, outer, axis, inner,
-               reduction, scale, accumulate);
+  cuda::for_reduction(reduction, [&]<Reduction known>() {
+    if (inner == 1) return reduce_rows<known>(on, out, in, outer, axis, scale, accumulate);
+    const int64_t blocks = cuda::ceil_divide(outer * inner, cuda::kWarpSize);
+    cuda::launch(reduce_middle_kernel<known, T>, cuda::block_each(on, blocks), out, in, outer, axis,
+                 inner, scale, accumulate);
+  });
 }
 
 template <typename T>
@@ -130,18 +153,21 @@ void reduce_max_backward(OnCuda on, T* grad_in, const T* grad_out, const T* in, 
 template <typename T>
 void sum_of_squares(OnCuda on, double* out, double* partials, const T* in, int64_t size) {
   const int64_t chunks = cuda::ceil_divide(size, kSumChunk);
-  cuda::launch(sum_chunks_of_squares_kernel<T>, cuda::block_each(on, chunks), partials, in, size);
-  cuda::launch(add_partials_kernel, cuda::block_each(on, 1), out, partials, chunks);
+  const auto kernel = cuda::is_aligned(in) ? sum_chunks_of_squares_kernel<cuda::kVectorSize<T>, T>
+                                           : sum_chunks_of_squares_kernel<1, T>;
+  cuda::launch(kernel, cuda::block_each(on, chunks), partials, in, size);
+  reduce_rows<Reduction::kSum>(on, out, static_cast<const double*>(partials), 1, chunks, 1.0,
+                               false);
 }
 
-template void reduce(OnCuda, float*, const float*, int64_t, int64_t, int64_t, Reduction, double,
-                     bool);
-template void reduce(OnCuda, double*, const double*, int64_t, int64_t, int64_t, Reduction, double,
-                     bool);
-template void reduce(OnCuda, bfloat16*, const bfloat16*, int64_t, int64_t, int64_t, Reduction,
+template void reduce(OnCuda, float*, const float*, void*, int64_t, int64_t, int64_t, Reduction,
                      double, bool);
-template void reduce(OnCuda, float16*, const float16*, int64_t, int64_t, int64_t, Reduction, double,
-                     bool);
+template void reduce(OnCuda, double*, const double*, void*, int64_t, int64_t, int64_t, Reduction,
+                     double, bool);
+template void reduce(OnCuda, bfloat16*, const bfloat16*, void*, int64_t, int64_t, int64_t,
+                     Reduction, double, bool);
+template void reduce(OnCuda, float16*, const float16*, void*, int64_t, int64_t, int64_t, Reduction,
+                     double, bool);
 
 template void reduce_max_backward(OnCuda, float*, const float*, const float*, const float*, int64_t,
                                   int64_t, int64_t);
