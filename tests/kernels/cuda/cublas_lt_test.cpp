@@ -220,7 +220,7 @@ namespace ripieno::kernels::cuda {
 
 void* allocate(std::size_t) { return new char; }
 void deallocate(void* memory) noexcept { delete static_cast<char*>(memory); }
-std::unique_ptr<Trial> make_trial(OnCuda, const ProductProblem&) { return nullptr; }
+std::unique_ptr<Trial> make_trial(OnCuda, const ProductProblem&, std::size_t) { return nullptr; }
 void check(cudaError_t, std::string_view) {}
 
 }  // namespace ripieno::kernels::cuda

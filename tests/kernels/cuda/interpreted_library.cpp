@@ -2,9 +2,10 @@
 
 #include <cmath>
 
+#include "ripieno/kernels/cuda/check.h"
 #include "ripieno/kernels/cuda/product_library.h"
 #include "ripieno/kernels/element_types.h"
-#include "support/simt/device_memory.h"
+#include "support/simt/enqueue.h"
 
 namespace ripieno::testing {
 namespace {
@@ -130,14 +131,14 @@ class InterpretedProduct final : public LibraryProduct {
     return {Algorithm{}};
   }
   bool accepts(const Algorithm&) override { return true; }
-  void run(kernels::OnCuda, const Algorithm&, const Operands& operands) override {
-    const simt::DeviceAccess access;
+  void run(kernels::OnCuda on, const Algorithm&, const Operands& operands) override {
     const bool without_gelu = problem_.epilogue == Epilogue::kNone ||
                               problem_.epilogue == Epilogue::kBias ||
                               problem_.epilogue == Epilogue::kBiasGradient;
     if (problem_.epilogue != Epilogue::kNone) ++interpreted_library().products_with_epilogue;
     if (!without_gelu) ++interpreted_library().products_with_gelu;
-    Interpreter(problem_, operands).run();
+    const auto work = [problem = problem_, operands] { Interpreter(problem, operands).run(); };
+    check(simt::enqueue("product", on.stream, work), "product");
   }
 
  private:
