@@ -3,7 +3,6 @@
 // machine.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -11,7 +10,7 @@
 #include <vector>
 
 #include "kernel_cases.h"
-#include "ripieno/core/copy.h"
+#include "ripieno/core/stream.h"
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace {
@@ -26,14 +25,15 @@ struct Arguments {
   bool small = false;
 };
 
-// A kernel enqueued `times` times, in milliseconds for one.
+// A kernel enqueued `times` times, by the device's own clock, in milliseconds for one.
 double time_of(const KernelCase& kernel, Device device, int times) {
-  using Clock = std::chrono::steady_clock;
-  synchronize(device);
-  const auto start = Clock::now();
+  const Stream& stream = current_stream(device);
+  Event begin(device, /*timed=*/true), end(device, /*timed=*/true);
+  begin.record(stream);
   for (int i = 0; i < times; ++i) kernel.enqueue();
-  synchronize(device);
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count() / times;
+  end.record(stream);
+  end.synchronize();
+  return end.milliseconds_since(begin) / times;
 }
 
 // What one kernel took, round by round.

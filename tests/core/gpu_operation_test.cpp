@@ -12,6 +12,7 @@
 #include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/ops/embedding.h"
 #include "ripieno/core/ops/layer_norm.h"
+#include "ripieno/core/ops/linear_cross_entropy.h"
 #include "ripieno/core/ops/matmul.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/softmax.h"
@@ -77,6 +78,17 @@ std::vector<Operation> operations() {
            {{11, 16}},
            [](const Inputs& x) {
              return embedding(x[0], ids_on(x[0].device(), {3, 7}, 11));
+           }},
+          {"embedding with positions",
+           {{11, 16}, {7, 16}},
+           [](const Inputs& x) {
+             return embedding(x[0], ids_on(x[0].device(), {3, 7}, 11), x[1]);
+           }},
+          {"linear_cross_entropy in three chunks",
+           {{300, 9}, {11, 9}},
+           [](const Inputs& x) {
+             const Tensor targets = ids_on(x[0].device(), {300}, 11);
+             return linear_cross_entropy(x[0], x[1], targets, {.chunk_bytes = 1}).sum;
            }},
           {"cross_entropy",
            {{7, 11}},
