@@ -49,8 +49,8 @@ done
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
 [[ ! -f packages/environment.sh ]] || source packages/environment.sh
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
-preset=gpu
-[[ ! $emulated ]] || preset=emulated
+preset=gpu kernel_tests=kernels_cuda_tests
+[[ ! $emulated ]] || preset=emulated kernel_tests=kernels_emulated_tests
 state=build/gpu_check/$preset bin=build/$preset/bin python=${PYTHON:-python3}
 mkdir -p "$state"
 # Of a bundle, which is no checkout, the archive names it.
@@ -87,7 +87,7 @@ build() {
 }
 
 smoke() {
-  RIPIENO_REQUIRE_GPU=1 "$bin/kernels_cuda_tests" --gtest_brief=1 --gtest_filter='*Elementwise*:*Matmul*:*Runtime*' &&
+  RIPIENO_REQUIRE_GPU=1 "$bin/$kernel_tests" --gtest_brief=1 --gtest_filter='*Elementwise*:*Matmul*:*Runtime*' &&
     "$bin/train_step" --workload mlp-64 --device cuda --steps 2
 }
 tests() { RIPIENO_REQUIRE_GPU=1 ctest --test-dir "build/$preset" --output-on-failure --parallel $(((jobs + 1) / 2)); }
@@ -147,11 +147,12 @@ outputs() {
   local tests=(--gtest_brief=1 --gtest_filter='*/Forward:*/Gpu') side
   rm -f "$state"/outputs.*
   RIPIENO_KERNEL_OUTPUTS=$state/outputs.emulated "$bin/kernels_emulated_tests" "${tests[@]}" &&
-    RIPIENO_KERNEL_OUTPUTS=$state/outputs.real "$bin/kernels_cuda_tests" "${tests[@]}" &&
+    RIPIENO_KERNEL_OUTPUTS=$state/outputs.real "$bin/$kernel_tests" "${tests[@]}" &&
     "$python" tests/kernels/cuda/compare_outputs.py "$state/outputs.emulated" "$state/outputs.real"
 }
 
 sanitizer() {
+  [[ ! $emulated ]] || { echo 'AddressSanitizer and ThreadSanitizer do this for the emulator: presets asan and tsan'; return; }
   command -v compute-sanitizer >/dev/null || { echo 'there is no compute-sanitizer here'; return; }
   local tool
   for tool in memcheck racecheck; do
@@ -160,6 +161,7 @@ sanitizer() {
 }
 
 machine_code() {
+  [[ ! $emulated ]] || { echo 'the emulator has none'; return; }
   command -v cuobjdump >/dev/null || { echo 'there is no cuobjdump here'; return; }
   cuobjdump --dump-sass "$bin/train_step" | awk '
     /Function :/ { name = $3; names[name] }
@@ -177,14 +179,16 @@ results() {
 
 # ---- Their order, and how far they are.
 
-is_done() { [[ -e $state/$1.done && $(<"$state/$1.done") == "$commit" && ! $commit == *-dirty ]]; }
+# Of this commit. What is not committed may have changed since, so then nothing counts as done.
+is_done() { [[ $commit != *-dirty && -e $state/$1.done && $(<"$state/$1.done") == "$commit" ]]; }
 
 overview() {
   local stage mark
   for stage in "${stages[@]}"; do
     mark='        '
     [[ ! -e $state/$stage.failed ]] || mark='failed  '
-    ! is_done "$stage" || mark='done    '
+    [[ ! -e $state/$stage.done ]] || mark='done    '
+    is_done "$stage" || [[ $commit == *-dirty || $mark != done* ]] || mark='earlier '
     printf '%s%-13s %s\n' "$mark" "$stage" "${about[$stage]}"
   done
 }

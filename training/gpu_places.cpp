@@ -26,6 +26,10 @@ std::string gpu_place(const std::string& host, Device device) {
   return fmt::format("GPU {}{} on {}", device.index, among, host);
 }
 
+bool shared_gpus_can_speak_nccl() {
+  return variable("RIPIENO_SHARE_GPU") == "1" && !variable("NCCL_HOSTID").empty();
+}
+
 void require_own_gpus(const std::vector<std::string>& places) {
   if (variable("RIPIENO_SHARE_GPU") == "1") return;
   for (auto place = places.begin(); place != places.end(); ++place) {

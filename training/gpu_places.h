@@ -16,4 +16,9 @@ std::string gpu_place(const std::string& host, Device device);
 // order. RIPIENO_SHARE_GPU=1 allows it.
 void require_own_gpus(const std::vector<std::string>& places);
 
+// Whether NCCL would take several ranks of one GPU, for tests on a machine with one: where
+// RIPIENO_SHARE_GPU=1, and NCCL_HOSTID, another for each rank, tells NCCL that it is on a host of
+// its own.
+bool shared_gpus_can_speak_nccl();
+
 }  // namespace ripieno

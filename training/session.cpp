@@ -105,7 +105,8 @@ void Session::take_device(const std::string& name) {
 void Session::speak_nccl() {
   if (speaks_nccl_ || size() == 1 || !distributed::has_nccl()) return;
   const bool own =
-      device_.is_cuda() && communicator_->local_size() <= kernels::cuda::device_count();
+      device_.is_cuda() && (communicator_->local_size() <= kernels::cuda::device_count() ||
+                            shared_gpus_can_speak_nccl());
   const auto all = gather(*communicator_, static_cast<int64_t>(own));
   if (std::count(all.begin(), all.end(), 0) > 0) return;
   communicator_ = distributed::over_nccl(std::move(communicator_), device_);

@@ -44,6 +44,13 @@ TEST(GpuPlaces, TwoRanksOnOneAreNamedWithTheRemedy) {
                                               HasSubstr("RIPIENO_SHARE_GPU=1"))));
 }
 
+TEST(GpuPlaces, SharedOnesSpeakNcclWhereEachRankHasAHostIdOfItsOwn) {
+  const Variable share("RIPIENO_SHARE_GPU", "1");
+  EXPECT_FALSE(shared_gpus_can_speak_nccl());
+  const Variable host("NCCL_HOSTID", "rank0");
+  EXPECT_TRUE(shared_gpus_can_speak_nccl());
+}
+
 TEST(GpuPlaces, MayBeSharedOnPurpose) {
   const Variable share("RIPIENO_SHARE_GPU", "1");
   EXPECT_NO_THROW(require_own_gpus({kFirst, kFirst}));
