@@ -23,6 +23,11 @@ bool tf32_is_allowed();
 void allow_measuring(bool allowed);
 bool measuring_is_allowed();
 
+// Nothing is measured and no file is read: products take the library's guess, which is the same
+// on all devices of a kind with the same versions. Choices that are given still go first.
+void rely_on_guesses(bool relied_on);
+bool guesses_are_relied_on();
+
 // The choices that this process has used, as text.
 std::string matmul_algorithms();
 // From now on the choices in `text`, which matmul_algorithms() gave, go before any other. Returns

@@ -72,6 +72,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
   random_context().seed = seed();
   kernels::allow_tf32(train.tf32);
+  kernels::rely_on_guesses(parallel.strict);
   if (session.rank() == 0) kernels::on_matmul_remark(write_remark);
   return true;
 }

@@ -70,11 +70,12 @@ std::filesystem::path file_of(const std::string& identity) {
 
 std::optional<AlgorithmChoice> AlgorithmChoices::find(const ChoiceName& name) {
   const std::lock_guard lock(mutex_);
-  if (!std::exchange(loaded_[name.identity], true)) {
+  if (!guesses_are_relied_on() && !std::exchange(loaded_[name.identity], true)) {
     load(name.identity);
     say_where_given_choices_are_from(name.identity);
   }
   for (const auto* choices : {&given_, &choices_}) {
+    if (choices == &choices_ && guesses_are_relied_on()) break;
     const auto found = choices->find(name);
     if (found == choices->end()) continue;
     used_.insert_or_assign(name, found->second);
@@ -184,13 +185,19 @@ namespace {
 
 std::atomic<bool> tf32 = false;
 std::atomic<bool> measuring = true;
+std::atomic<bool> guesses = false;
 
 }  // namespace
 
 void allow_tf32(bool allowed) { tf32 = allowed; }
 bool tf32_is_allowed() { return tf32; }
 void allow_measuring(bool allowed) { measuring = allowed; }
-bool measuring_is_allowed() { return measuring; }
+bool measuring_is_allowed() { return measuring && !guesses; }
+
+void rely_on_guesses(bool relied_on) {
+  if (guesses.exchange(relied_on) != relied_on) cuda::algorithm_choices().next_generation();
+}
+bool guesses_are_relied_on() { return guesses; }
 
 std::string matmul_algorithms() { return cuda::algorithm_choices().text(); }
 int use_matmul_algorithms(std::string_view text) { return cuda::algorithm_choices().take(text); }

@@ -42,15 +42,16 @@ ReadChoices choices_in(std::string_view text);
 // Any thread may call.
 class AlgorithmChoices {
  public:
-  // Reads the file of `name`'s device when it is first asked for.
+  // Reads the file of `name`'s device when it is first asked for, unless guesses are relied on.
   std::optional<AlgorithmChoice> find(const ChoiceName& name);
   // Keeps a choice, in the file too where there can be one.
   void add(const ChoiceName& name, const AlgorithmChoice& choice);
 
   std::string text() const;         // of those found or added
   int take(std::string_view text);  // these go first from now on
-  // Another one after each take(): choices found before may have changed.
+  // Another one where choices found before may have changed.
   uint64_t generation() const { return generation_; }
+  void next_generation() { ++generation_; }
 
   void on_remark(std::function<void(std::string_view)> remark);
   void remark(const std::string& line) const;

@@ -69,6 +69,11 @@ std::vector<Operation> operations() {
           {"linear",
            {{5, 16}, {24, 16}, {24}},
            [](const Inputs& x) { return linear(x[0], x[1], x[2], Activation::kGeluTanh); }},
+          {"feed_forward",
+           {{5, 16}, {24, 16}, {24}, {9, 24}, {9}},
+           [](const Inputs& x) {
+             return feed_forward(x[0], {x[1], x[2]}, {x[3], x[4]}, Activation::kGeluTanh);
+           }},
           {"layer_norm",
            {{7, 33}, {33}, {33}},
            [](const Inputs& x) { return layer_norm(x[0], x[1], x[2]); }},

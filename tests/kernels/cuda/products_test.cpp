@@ -51,6 +51,7 @@ class AlgorithmChoice : public ::testing::Test {
   AlgorithmChoice() { setenv("RIPIENO_CACHE_DIR", folder.c_str(), 1); }
   ~AlgorithmChoice() override {
     kernels::allow_measuring(true);
+    kernels::rely_on_guesses(false);
     unsetenv("RIPIENO_CACHE_DIR");
   }
 
@@ -262,6 +263,20 @@ TEST_F(AlgorithmChoice, ThatIsGivenByAnotherDeviceIsSaidAndNotUsed) {
   EXPECT_EQ(second.remarks[0],
             "the given algorithms of matrix products are those of device A; this is device B, "
             "whose products are measured");
+}
+
+TEST_F(AlgorithmChoice, IsTheGuessWhereGuessesAreReliedOnUnlessOneIsGiven) {
+  script.seconds = {{2, 0.5}};
+  Process first(script);
+  EXPECT_EQ(first.run(problem_of(16)), 2u);
+  kernels::rely_on_guesses(true);
+  script.trials = 0;
+  Process second(script);
+  EXPECT_EQ(second.run(problem_of(16)), 1u);
+  EXPECT_EQ(second.run(problem_of(16, Epilogue::kBias)), 11u);
+  EXPECT_EQ(script.trials, 0);
+  second.choices.take(first.choices.text());
+  EXPECT_EQ(second.run(problem_of(16)), 2u);
 }
 
 TEST_F(AlgorithmChoice, IsMeasuredOnceByThreadsThatMeetAProductAtOnce) {
