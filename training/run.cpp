@@ -9,6 +9,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/error.h"
+#include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/random.h"
 #include "ripieno/io/checkpoint.h"
 #include "ripieno/io/file_system.h"
@@ -18,16 +19,6 @@
 
 namespace ripieno {
 namespace {
-
-// Sums over all ranks, in place.
-template <std::size_t count>
-void sum_over_ranks(Session& session, std::array<double, count>& values) {
-  if (session.size() == 1) return;
-  const Tensor tensor({static_cast<int64_t>(count)}, DType::float64);
-  std::copy(values.begin(), values.end(), tensor.data<double>());
-  session.communicator().all_reduce(tensor);
-  std::copy_n(tensor.data<double>(), count, values.begin());
-}
 
 // What the ranks must agree on so that they make the same collectives on parts of the same data.
 std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptions& options) {
@@ -60,6 +51,7 @@ std::string memory_line(distributed::DataParallel& parallel) {
                      static_cast<double>(parallel.bucket_size().bytes) / (1 << 20));
 }
 
+// For validation, where the host waits anyway.
 io::Batch on_device(io::Batch batch, Device device) {
   batch.inputs = batch.inputs.to(device);
   batch.targets = batch.targets.to(device);
@@ -74,10 +66,12 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       model_(model),
       optimizer_(optimizer),
       loader_(loader),
+      batches_(loader, session.device()),
       options_(options),
       paths_{directory},
       checkpoints_(session, paths_.checkpoints()),
-      kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {
+      kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())),
+      late_metrics_(session.device(), [this](const auto& line) { write(line); }) {
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
   session_.require_agreement(facts_of(loader_, options_));
   session_.together([&] {
@@ -130,7 +124,7 @@ std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
   optimizer_.set_steps_taken(position.optimizer_steps);
   if (position.loss_scale) optimizer_.set_loss_scale_state(*position.loss_scale);
   optimizer_.set_learning_rate(position.learning_rate);
-  loader_.seek(position.samples);
+  batches_.seek(position.samples);
   const auto& state = checkpoint.training_state();
   best_.reset();  // of a newer checkpoint that proved damaged on another rank
   if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
@@ -171,7 +165,7 @@ std::optional<io::Batch> Run::next() {
   if (over_) return std::nullopt;
 
   clock_.skip();
-  io::Batch batch = on_device(loader_.next(), session_.device());
+  io::Batch batch = batches_.next();
   random_context().step = static_cast<uint64_t>(step_ + 1);
   random_context().first_row = batch.first_row;
   if (options_.schedule) optimizer_.set_learning_rate(options_.schedule->at(step_ + 1));
@@ -204,7 +198,9 @@ void Run::end_step() {
   saves_->end_step();
   charge_phases();
   ++step_;
-  if (is_logged(step_)) write_metrics();
+  if (step_ < options_.steps) batches_.fetch();
+  if (is_logged(step_)) log_step();
+  late_metrics_.write_arrived();
   losses_.clear();
   if (is_due(options_.check_every)) compare_ranks();
 
@@ -255,42 +251,40 @@ void Run::charge_phases() {
   charged_ = total;
 }
 
-// Over all ranks.
-double Run::loss_of_step() {
+// Over all ranks, where the step was computed.
+Loss Run::loss_of_step() {
+  const NoGrad no_grad;
   const distributed::DataParallel* parallel = options_.parallel;
-  if (parallel && !parallel->steps_alone()) return parallel->loss().mean();
+  if (parallel && !parallel->steps_alone()) return parallel->loss();
   if (parallel) losses_.push_back(parallel->loss());
-  std::array<double, 2> total = {};
+  const Tensor totals = Tensor::zeros({2}, DType::float64, session_.device());
   for (const auto& loss : losses_) {
-    total[0] += loss.sum.item();
-    total[1] += loss.count.item();
+    add_into(totals.slice(0, 0, 1), loss.sum.to(DType::float64).reshape({1}));
+    add_into(totals.slice(0, 1, 2), loss.count.to(DType::float64).reshape({1}));
   }
-  sum_over_ranks(session_, total);
-  return total[0] / total[1];
+  if (session_.size() > 1) session_.communicator().all_reduce(totals);
+  return {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
 }
 
-void Run::write_metrics() {
-  io::StepMetrics metrics;
-  metrics.step = step_;
-  metrics.loss = loss_of_step();
-  metrics.learning_rate = optimizer_.learning_rate();
-  const kernels::StepScalars scalars = optimizer_.last_step();
-  metrics.gradient_norm = scalars.gradient_norm;
-  if (optimizer_.scales_loss()) {
-    metrics.loss_scale = scalars.loss_scale;
-    metrics.skipped_steps = scalars.skipped_steps;
-  }
+void Run::log_step() {
+  io::StepMetrics line;
+  line.step = step_;
+  line.learning_rate = optimizer_.learning_rate();
   const double step_seconds = clock_.seconds_without_checkpoint();
-  metrics.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
-  const int64_t units = loader_.position() * loader_.units_per_sample();
+  line.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
+  const int64_t units = batches_.position() * loader_.units_per_sample();
   const double rate =
       static_cast<double>(loader_.batch_size() * loader_.units_per_sample()) / step_seconds;
   const bool counts_tokens = loader_.unit() == "tokens";
-  (counts_tokens ? metrics.tokens : metrics.samples) = units;
-  (counts_tokens ? metrics.tokens_per_s : metrics.samples_per_s) = rate;
-  log_->write(metrics);
-  shown_.loss = metrics.loss;
-  shown_.units_per_s = rate;
+  (counts_tokens ? line.tokens : line.samples) = units;
+  (counts_tokens ? line.tokens_per_s : line.samples_per_s) = rate;
+  late_metrics_.add(std::move(line), loss_of_step(), optimizer_);
+}
+
+void Run::write(const io::StepMetrics& line) {
+  log_->write(line);
+  shown_.loss = line.loss;
+  shown_.units_per_s = line.tokens_per_s ? *line.tokens_per_s : *line.samples_per_s;
   if (log_->shows_progress()) log_->show(progress());
 }
 
@@ -306,6 +300,7 @@ io::ProgressState Run::progress() {
 // False where a signal stopped it; it is then still pending.
 bool Run::validate() {
   const NoGrad no_grad;
+  late_metrics_.write_all();
   synchronize();
   model_.evaluate();
   ValidationSums sums(session_);
@@ -344,7 +339,7 @@ nlohmann::json Run::training_state() const {
   std::optional<optim::LossScale> loss_scale;
   if (optimizer_.scales_loss()) loss_scale = optimizer_.loss_scale_state();
   nlohmann::json state = to_json(Position{.step = step_,
-                                          .samples = loader_.position(),
+                                          .samples = batches_.position(),
                                           .optimizer_steps = optimizer_.steps_taken(),
                                           .learning_rate = optimizer_.learning_rate(),
                                           .seed = random_context().seed,
@@ -380,6 +375,7 @@ void Run::compare_ranks() {
 }
 
 void Run::begin_save() {
+  late_metrics_.write_all();
   synchronize();
   compare_ranks();
   saves_->begin(step_, state_of(model_, optimizer_), training_state(), log_->syncing());
@@ -405,6 +401,7 @@ void Run::end(ExitStatus status) {
   over_ = true;
   status_ = status;
   const bool was_over = resumed_step_ == step_;
+  late_metrics_.write_all();
   log_->finish();
   if (!was_over) save_at_end();
   if (session_.rank() != 0) return;

@@ -31,8 +31,10 @@
 #include "ripieno/io/loader.h"
 #include "ripieno/io/progress.h"
 #include "ripieno/io/run_directory.h"
+#include "ripieno/training/device_batches.h"
 #include "ripieno/training/exit_status.h"
 #include "ripieno/training/initial_parameters.h"
+#include "ripieno/training/late_metrics.h"
 #include "ripieno/training/run_checkpoints.h"
 #include "ripieno/training/run_log.h"
 #include "ripieno/training/run_saves.h"
@@ -105,7 +107,7 @@ class Run {
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
   bool is_logged(int64_t step) const;
   void end_step();
-  double loss_of_step();
+  Loss loss_of_step();
   // What rank 0 decides after a step.
   enum Decision : int64_t { go_on, save, give_up };
   Decision decide();
@@ -114,7 +116,8 @@ class Run {
   bool validate();
   void note_validation(const io::StepMetrics& metrics);
   void charge_phases();
-  void write_metrics();
+  void log_step();
+  void write(const io::StepMetrics& line);
   io::ProgressState progress();
   nlohmann::json training_state() const;
   void compare_ranks();
@@ -128,6 +131,7 @@ class Run {
   nn::Module& model_;
   optim::Optimizer& optimizer_;
   io::Loader& loader_;
+  DeviceBatches batches_;
   RunOptions options_;
   io::RunPaths paths_;
   std::unique_ptr<io::RunDirectory> directory_;  // rank 0
@@ -155,6 +159,7 @@ class Run {
   distributed::ParallelSeconds charged_;  // of options_.parallel
   io::TimeLeft time_left_;
   io::ProgressState shown_;
+  LateMetrics late_metrics_;
 };
 
 }  // namespace ripieno

@@ -81,6 +81,8 @@ class Optimizer {
 
   // Of the last step: waits for the device.
   kernels::StepScalars last_step() const;
+  // The same where kernels read it, a kernels::StepScalars; undefined before the first step.
+  const Tensor& step_scalars() const { return scalars_; }
   double gradient_norm() const { return last_step().gradient_norm; }  // before clipping
 
   // Where the loss is scaled: waits for the device.

@@ -41,7 +41,7 @@ class SavingRun : public testing::TestWithParam<int> {
   }
   // A file stands where the directory of checkpoints was, from before step 3 until before step
   // `until`.
-  Event obstruct(int64_t until) const {
+  Occasion obstruct(int64_t until) const {
     return [this, until](Session& session, int64_t step) {
       if (session.rank() != 0) return;
       const std::string path = run.directory + "/checkpoints";

@@ -32,7 +32,7 @@ inline std::string tiny_text() {
 }
 
 // What a test may do in the course of a run: before the step of that number, on that rank.
-using Event = std::function<void(Session&, int64_t step)>;
+using Occasion = std::function<void(Session&, int64_t step)>;
 
 struct TinyRun {
   std::string directory;
@@ -43,14 +43,16 @@ struct TinyRun {
   uint64_t seed = 3;
   DType precision = DType::float32;
   std::string text = tiny_text();
+  std::string device = "cpu";
   // What goes wrong on a rank, after that step's optimizer.
   using Fault = std::function<void(Session&, optim::Optimizer&, int64_t step)>;
   Fault after_step = {};
   distributed::DataParallelOptions parallel_options = {};
 
   // One rank of it. The exit status.
-  int train(Session& session, const Event& before_step = {}) const {
+  int train(Session& session, const Occasion& before_step = {}) const {
     random_context().seed = seed;
+    if (device != "cpu") session.use_device(device);
     session.set_slots(parallel_options.slots);
     const auto data = io::TokenData::of(text, io::Tokenizer::characters_of(text));
     io::TokenLoader loader(data, {.batch_size = batch_size, .context = 16, .seed = seed}, session);
@@ -84,7 +86,7 @@ struct TinyRun {
   }
 
   // On the threads of a group; rank 0's exit status. Rethrows what rank 0 threw.
-  int train_on(int ranks, const Event& before_step = {}) const {
+  int train_on(int ranks, const Occasion& before_step = {}) const {
     auto group = distributed::in_process(ranks);
     std::vector<int> statuses(group.size());
     std::vector<std::exception_ptr> failures(group.size());
