@@ -189,7 +189,8 @@ void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
 void DataParallel::backward() {
   require_open();
   const Timed timed(seconds_.backward);
-  const Tensor nothing = Tensor::zeros({}, DType::float64);
+  const Device device = optimizer_.parameters().values().device();
+  const Tensor nothing = Tensor::zeros({}, DType::float64, device);
   if (!part_.sum.defined()) part_ = {nothing, nothing};
   complete_ = true;
   if (begin_round(/*more=*/false)) reducer_->complete_all();
@@ -205,7 +206,7 @@ bool DataParallel::begin_round(bool more) {
   if (!reducer_ || (more && !reducer_->shard())) return false;
   if (rounds_ > 0) reducer_->finish();
   if (reducer_->shard()) reducer_->shard()->begin_micro_batch(/*is_first=*/rounds_ == 0);
-  reducer_->begin(part_.sum.item(), part_.count.item(), more);
+  reducer_->begin(part_.sum, part_.count, more);
   ++rounds_;
   return true;
 }
@@ -213,9 +214,9 @@ bool DataParallel::begin_round(bool more) {
 // Takes part in the rounds of ranks that have more micro-batches than this one.
 void DataParallel::finish_rounds() {
   const Tensor& totals = reducer_->finish();
-  while (totals.data<double>()[2] > 0) {
+  while (reducer_->shard() && reducer_->has_more()) {
     reducer_->shard()->begin_micro_batch(/*is_first=*/false);
-    reducer_->begin(part_.sum.item(), part_.count.item());
+    reducer_->begin(part_.sum, part_.count);
     reducer_->complete_all();
     reducer_->finish();
   }

@@ -5,7 +5,6 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/distributed/naming_failures.h"
-#include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::distributed {
 namespace {
@@ -45,9 +44,11 @@ GradientReducer::GradientReducer(const Parameters& parameters, Communicator& com
       in_flight_(place == OrderedWorker::Place::own_thread ? kInFlight : 0),
       bucket_of_(parameters.size()),
       awaited_(buckets_.size()),
-      totals_({3}, DType::float64),
+      totals_({2}, DType::float64, parameters.gradients().device()),
+      ranks_with_more_({1}, DType::int64),
       worker_(
-          static_cast<int>(buckets_.size()) + 1, [this](int piece) { reduce(piece); }, place) {
+          static_cast<int>(buckets_.size()) + 1, [this](int piece) { reduce(piece); }, place,
+          totals_.device()) {
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     for (auto entry = buckets_[i].first_entry; entry < buckets_[i].entries_end; ++entry) {
       bucket_of_[entry] = i;
@@ -55,12 +56,12 @@ GradientReducer::GradientReducer(const Parameters& parameters, Communicator& com
   }
 }
 
-void GradientReducer::begin(double sum, double count, bool more) {
-  totals_.data<double>()[0] = sum;
-  totals_.data<double>()[1] = count;
-  totals_.data<double>()[2] = more;
+void GradientReducer::begin(const Tensor& sum, const Tensor& count, bool more) {
+  totals_.slice(0, 0, 1).copy_from(sum.reshape({1}));
+  totals_.slice(0, 1, 2).copy_from(count.reshape({1}));
+  *ranks_with_more_.data<int64_t>() = more;
   for (std::size_t i = 0; i < buckets_.size(); ++i) awaited_[i] = awaited_of(buckets_[i]);
-  ready_ = 0;
+  ready_ = kept_ = 0;
   active_ = true;
   if (!shard_) zero_frozen();
   worker_.release(1);
@@ -89,11 +90,19 @@ void GradientReducer::release() {
   ++ready_;
   const int released = static_cast<int>(ready_) + 1;
   worker_.release(released);
-  if (shard_) worker_.wait(released - in_flight_);
+  if (!shard_ || released <= in_flight_ + 1) return;
+  worker_.wait(released - in_flight_);
+  let_go(static_cast<std::size_t>(released - in_flight_) - 1);
+}
+
+// Of a shard: the first so many, which have been summed.
+void GradientReducer::let_go(std::size_t buckets) {
+  for (; kept_ < buckets; ++kept_) shard_->let_go(kept_);
 }
 
 const Tensor& GradientReducer::finish() {
   worker_.finish();
+  if (shard_) let_go(buckets_.size());
   return totals_;
 }
 
@@ -117,7 +126,10 @@ int64_t GradientReducer::transient_bytes() const {
 void GradientReducer::reduce(int piece) {
   if (piece == 0) {
     return naming_failures([] { return std::string("loss of a step"); },
-                           [&] { communicator_.all_reduce(totals_); });
+                           [&] {
+                             communicator_.all_reduce(totals_);
+                             if (shard_) communicator_.all_reduce(ranks_with_more_);
+                           });
   }
   const Bucket& bucket = buckets_[static_cast<std::size_t>(piece) - 1];
   naming_failures([&] { return "gradients of " + name_of(bucket, parameters_.layout()); },
@@ -126,10 +138,6 @@ void GradientReducer::reduce(int piece) {
 
 void GradientReducer::reduce(const Bucket& bucket) {
   Arena& gradients = parameters_.gradients();
-  // Each thread chooses its GPU; this one does it with its first bucket of a step.
-  if (&bucket == buckets_.data() && gradients.device().is_cuda()) {
-    kernels::cuda::set_device(gradients.device().index);
-  }
   if (!shard_) return sum_->sum(bucket, gradients.range(bucket.begin, bucket.end));
   const auto index = static_cast<std::size_t>(&bucket - buckets_.data());
   sum_->sum(bucket, shard_->taken(index));

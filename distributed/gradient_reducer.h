@@ -42,15 +42,18 @@ class GradientReducer {
   int64_t transient_bytes() const;
 
   // A backward begins, the step's last one unless gradients are sharded; `sum` and `count` of this
-  // rank's loss are reduced along, and whether it has `more` micro-batches.
-  void begin(double sum, double count, bool more = false);
+  // rank's loss (scalars) are reduced along, and where they are sharded whether it has `more`
+  // micro-batches.
+  void begin(const Tensor& sum, const Tensor& count, bool more = false);
   // The gradient of a parameter (its index) is complete.
   void complete(std::size_t parameter);
   // Backward is over: every gradient is there, or zero.
   void complete_all();
-  // Returns once all are summed: (sum, count, ranks that have more) of all ranks, float64, on the
-  // host.
+  // All are summed (on a GPU: for what its current stream is given from now on). Sum and count of
+  // all ranks: (2), float64, where the gradients are.
   const Tensor& finish();
+  // After finish(), where gradients are sharded: whether a rank has more micro-batches.
+  bool has_more() const { return *ranks_with_more_.data<int64_t>() > 0; }
 
  private:
   // Gradients in memory of a communicator's where it sums them without a copy.
@@ -69,6 +72,7 @@ class GradientReducer {
   void reduce(int piece);
   void reduce(const Bucket& bucket);
   void release();
+  void let_go(std::size_t buckets);
   void zero_frozen() const;
   std::size_t awaited_of(const Bucket& bucket) const;
 
@@ -84,8 +88,10 @@ class GradientReducer {
   std::vector<std::size_t> awaited_;    // (buckets) gradients that are not complete yet
   std::size_t ready_ = 0;               // buckets before this one are released
   bool active_ = false;
-  Tensor totals_;         // (3) float64: the loss's sum and count, and ranks with more
-  OrderedWorker worker_;  // last: its thread uses all of these
+  std::size_t kept_ = 0;    // buckets of a shard before this one were let go
+  Tensor totals_;           // (2) float64: the loss's sum and count
+  Tensor ranks_with_more_;  // (1) int64, on the host
+  OrderedWorker worker_;    // last: its thread uses all of these
 };
 
 }  // namespace ripieno::distributed

@@ -45,7 +45,7 @@ void GradientShard::keep(std::size_t index) {
   const NoGrad no_grad;
   const auto& [begin, end] = ranges_[index];
   const int64_t first = buckets_[index].begin;
-  const Tensor summed = std::exchange(taken_[index], {}).slice(0, begin - first, end - first);
+  const Tensor summed = taken_[index].slice(0, begin - first, end - first);
   Tensor own = owned_.tensors()[index];
   is_first_ ? own.copy_from(summed) : add_into(own, summed);
 }

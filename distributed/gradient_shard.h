@@ -2,7 +2,8 @@
 // Rajbhandari et al., 2020, arXiv 1910.02054).
 //
 // A bucket's gradients have memory from when backward reaches the first of them until they are
-// summed over the ranks. The thread that goes backwards takes them, the reducer's keeps them.
+// summed over the ranks. The thread that goes backwards takes them and lets them go, the reducer's
+// keeps them.
 #pragma once
 
 #include <vector>
@@ -27,8 +28,10 @@ class GradientShard {
   // The bucket's gradients, (elements), zero where backward did not reach: to be summed.
   void take(std::size_t bucket);
   const Tensor& taken(std::size_t bucket) const { return taken_[bucket]; }
-  // They are summed: adds what this rank owns of them, and lets them go.
+  // They are summed: adds what this rank owns of them.
   void keep(std::size_t bucket);
+  // Lets them go, once nothing that the device was given still reads them.
+  void let_go(std::size_t bucket) { taken_[bucket] = {}; }
 
   // The most that buckets took at once.
   int64_t most_bytes() const { return parts_.most_bytes(); }

@@ -2,8 +2,12 @@
 
 namespace ripieno::distributed {
 
-OrderedWorker::OrderedWorker(int pieces, std::function<void(int)> run, Place place)
-    : pieces_(pieces), run_(std::move(run)) {
+OrderedWorker::OrderedWorker(int pieces, std::function<void(int)> run, Place place, Device device)
+    : pieces_(pieces), run_(std::move(run)), device_(device), stream_(device) {
+  for (int piece = 0; piece < pieces; ++piece) {
+    released_at_.emplace_back(device);
+    done_at_.emplace_back(device);
+  }
   if (place == Place::own_thread) thread_ = std::thread([this] { work(); });
 }
 
@@ -19,6 +23,8 @@ OrderedWorker::~OrderedWorker() {
 void OrderedWorker::release(int pieces) {
   {
     const std::lock_guard lock(mutex_);
+    for (int piece = released_; piece < pieces; ++piece)
+      released_at_[static_cast<std::size_t>(piece)].record(current_stream(device_));
     released_ = pieces;
   }
   changed_.notify_all();
@@ -29,6 +35,7 @@ void OrderedWorker::wait(int pieces) {
   while (!thread_.joinable() && done_ < pieces) run_next(lock);
   changed_.wait(lock, [&] { return done_ >= pieces; });
   if (failure_) std::rethrow_exception(failure_);
+  if (pieces > 0) current_stream(device_).wait(done_at_[static_cast<std::size_t>(pieces) - 1]);
 }
 
 void OrderedWorker::finish() {
@@ -38,6 +45,7 @@ void OrderedWorker::finish() {
   changed_.wait(lock, [&] { return done_ == pieces_; });
   released_ = done_ = 0;
   if (failure_) std::rethrow_exception(failure_);
+  if (pieces_ > 0) current_stream(device_).wait(done_at_.back());
 }
 
 void OrderedWorker::work() {
@@ -50,13 +58,21 @@ void OrderedWorker::work() {
   }
 }
 
+void OrderedWorker::run_on_stream(int piece) {
+  const auto index = static_cast<std::size_t>(piece);
+  const OnStream on_stream(stream_);
+  stream_.wait(released_at_[index]);
+  run_(piece);
+  done_at_[index].record(stream_);
+}
+
 void OrderedWorker::run_next(std::unique_lock<std::mutex>& lock) {
   const int piece = done_;
   const bool skip = failure_ != nullptr;
   lock.unlock();
   std::exception_ptr failure;
   try {
-    if (!skip) run_(piece);
+    if (!skip) run_on_stream(piece);
   } catch (...) {
     failure = std::current_exception();
   }

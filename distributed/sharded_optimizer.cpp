@@ -4,7 +4,6 @@
 
 #include "ripieno/distributed/naming_failures.h"
 #include "ripieno/distributed/shards.h"
-#include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::distributed {
 
@@ -15,7 +14,8 @@ ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, std::vector<Buck
       buckets_(std::move(buckets)),
       gathering_(gathering),
       worker_(
-          static_cast<int>(buckets_.size()), [this](int piece) { gather(piece); }, place) {
+          static_cast<int>(buckets_.size()), [this](int piece) { gather(piece); }, place,
+          optimizer.parameters().values().device()) {
   optimizer_.shard(
       {.ranges = owned_by(buckets_, meeting.rank(), meeting.size()),
        .gradients = gradients,
@@ -31,10 +31,6 @@ ShardedOptimizer::~ShardedOptimizer() { optimizer_.end_sharding(); }
 
 void ShardedOptimizer::gather(int piece) {
   Arena& values = optimizer_.parameters().values();
-  // Each thread chooses its GPU; this one does it with its first bucket of a step.
-  if (piece == 0 && values.device().is_cuda()) {
-    kernels::cuda::set_device(values.device().index);
-  }
   const Bucket& bucket = buckets_[static_cast<std::size_t>(piece)];
   naming_failures(
       [&] { return "new values of " + name_of(bucket, values.layout()); },

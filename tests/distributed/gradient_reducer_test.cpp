@@ -105,12 +105,14 @@ TEST_F(GradientReducerTest, GradientsLieInSharedMemoryWhileItLives) {
   EXPECT_THAT(parameters.gradients().flat().to_vector<float>(), Each(3.0f));
 }
 
+const Tensor kNothing = Tensor::full({}, 0.0), kOne = Tensor::full({}, 1.0);
+
 TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
   std::vector<int> reduced;
   const auto reducer = watched_by([&](const Tensor& x) { reduced.push_back(parameter_of(x)); });
   for (int step = 0; step < 3; ++step) {
     reduced.clear();
-    reducer->begin(0.0, 1.0);
+    reducer->begin(kNothing, kOne);
     complete_from_the_first(*reducer);
     reducer->complete_all();
     reducer->finish();
@@ -122,7 +124,7 @@ TEST_F(GradientReducerTest, NamesTheGradientsOfALostPeer) {
   const auto reducer = watched_by([&](const Tensor& x) {
     if (parameter_of(x) == 4) throw CommunicationFailure("waited 1 s for rank 1");
   });
-  reducer->begin(0.0, 1.0);
+  reducer->begin(kNothing, kOne);
   complete_from_the_first(*reducer);
   reducer->complete_all();
   const auto& name = parameters.layout().entries()[4].name;
@@ -140,7 +142,7 @@ TEST_F(GradientReducerTest, ReducesOnlyWhatIsComplete) {
   });
   for (int step = 0; step < 1000; ++step) {
     for (auto& one : complete) one = false;
-    reducer->begin(0.0, 1.0);
+    reducer->begin(kNothing, kOne);
     complete_from_the_first(*reducer, [&](std::size_t i) { complete[i] = true; });
     reducer->complete_all();
     reducer->finish();
@@ -155,7 +157,7 @@ TEST_F(GradientReducerTest, ReducesNothingBeforeTheLastBackward) {
     });
     complete_from_the_first(*reducer);                          // a micro-batch
     std::this_thread::sleep_for(std::chrono::milliseconds(1));  // time to do it wrongly
-    reducer->begin(3.0, 1.0);
+    reducer->begin(Tensor::full({}, 3.0), kOne);
     complete_from_the_first(*reducer);
     reducer->complete_all();
     reducer->finish();
