@@ -2,21 +2,36 @@
 
 #include <fmt/format.h>
 
+#include "ripieno/core/copy.h"
+#include "ripieno/core/pinned.h"
+
 namespace ripieno::distributed {
 namespace {
 
-// A tensor's numbers in host memory: the tensor's own, or a copy that put_back() writes back.
+// A tensor's numbers in host memory: the tensor's own, or a pinned copy, which put_back() writes
+// back. Both ways it waits for what this thread's stream was given.
 class OnHost {
  public:
-  explicit OnHost(const Tensor& tensor)
-      : tensor_(tensor), host_(tensor.device().is_cuda() ? tensor.to(Device::cpu()) : tensor) {}
+  enum class Content { given, written };  // the copy's, where only put_back() matters
+
+  explicit OnHost(const Tensor& tensor, Content content = Content::given)
+      : tensor_(tensor),
+        host_(is_copy() ? pinned_tensor(tensor.shape(), tensor.dtype(), tensor.device()) : tensor) {
+    if (is_copy() && content == Content::given) copy(host_, tensor_);
+  }
 
   std::byte* data() const { return static_cast<std::byte*>(host_.raw_data()); }
   void put_back() {
-    if (tensor_.device().is_cuda()) tensor_.detach().copy_from(host_);
+    if (is_copy()) copy(tensor_, host_);
   }
 
  private:
+  bool is_copy() const { return tensor_.device().is_cuda(); }
+  void copy(const Tensor& to, const Tensor& from) const {
+    enqueue_copy(to, from);
+    synchronize(tensor_.device());
+  }
+
   Tensor tensor_;
   Tensor host_;
 };
@@ -39,7 +54,7 @@ void HostCommunicator::all_reduce(const Tensor& x) {
 
 void HostCommunicator::reduce_scatter(const Tensor& out, const Tensor& in) {
   const Collective collective = reduce_scatter_of(out, in, size());
-  OnHost host_out(out);
+  OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
   named(collective, [&] { sum_parts(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
@@ -47,7 +62,7 @@ void HostCommunicator::reduce_scatter(const Tensor& out, const Tensor& in) {
 
 void HostCommunicator::all_gather(const Tensor& out, const Tensor& in) {
   const Collective collective = all_gather_of(out, in, size());
-  OnHost host_out(out);
+  OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
   named(collective, [&] { gather(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
@@ -55,7 +70,7 @@ void HostCommunicator::all_gather(const Tensor& out, const Tensor& in) {
 
 void HostCommunicator::all_to_all(const Tensor& out, const Tensor& in) {
   const Collective collective = all_to_all_of(out, in, size());
-  OnHost host_out(out);
+  OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
   named(collective, [&] { exchange(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
