@@ -12,12 +12,15 @@
 namespace ripieno {
 namespace {
 
-// A machine with one GPU shares it between ranks; an emulated one has two.
-const bool is_prepared =
-    setenv("RIPIENO_SHARE_GPU", "1", 1) == 0 && setenv("RIPIENO_EMULATED_GPUS", "2", 1) == 0;
+// An emulated machine has two GPUs.
+const bool is_prepared = setenv("RIPIENO_EMULATED_GPUS", "2", 1) == 0;
 
 class GpuRunTest : public testing::GpuTest {
  protected:
+  // A machine with one GPU shares it between ranks.
+  GpuRunTest() { setenv("RIPIENO_SHARE_GPU", "1", 1); }
+  ~GpuRunTest() override { unsetenv("RIPIENO_SHARE_GPU"); }
+
   // Small, since an emulated GPU is slow.
   TinyRun tiny(const std::string& name, const std::string& device) const {
     return {.directory = directory / name,
