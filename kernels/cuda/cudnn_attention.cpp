@@ -61,8 +61,8 @@ CudnnTensor softmax(CudnnGraph& graph, const Layout& at, const CudnnTensor& scor
 
 }  // namespace
 
-CudnnPlan plan_attention_forward(const CudnnFunctions& cudnn, const CudnnTarget& target,
-                                 const AttentionShape& shape, cudnnDataType_t type) {
+CudnnGraph attention_forward_graph(const CudnnFunctions& cudnn, const AttentionShape& shape,
+                                   cudnnDataType_t type) {
   const Layout at(shape);
   CudnnGraph graph(cudnn);
   const CudnnTensor q = graph.tensor(at.heads, at.strided, type);
@@ -73,7 +73,7 @@ CudnnPlan plan_attention_forward(const CudnnFunctions& cudnn, const CudnnTarget&
   const CudnnTensor scale = graph.scalar(static_cast<float>(shape.scale));
   const CudnnTensor scores = masked(graph, scaled_scores(graph, at, q, k, scale));
   graph.matmul(out, softmax(graph, at, scores, statistics, type), v);
-  return graph.plan(target);
+  return graph;
 }
 
 AttentionSums attention_sums(const AttentionShape& shape) {
@@ -81,8 +81,8 @@ AttentionSums attention_sums(const AttentionShape& shape) {
   return {queries, shape.repeatable ? 0 : queries * shape.head_size};
 }
 
-CudnnPlan plan_attention_backward(const CudnnFunctions& cudnn, const CudnnTarget& target,
-                                  const AttentionShape& shape, cudnnDataType_t type) {
+CudnnGraph attention_backward_graph(const CudnnFunctions& cudnn, const AttentionShape& shape,
+                                    cudnnDataType_t type) {
   const Layout at(shape);
   CudnnGraph graph(cudnn);
   const CudnnTensor q = graph.tensor(at.heads, at.strided, type);
@@ -127,7 +127,7 @@ CudnnPlan plan_attention_backward(const CudnnFunctions& cudnn, const CudnnTarget
     graph.matmul(sums, grad_scores, keys);
     graph.pointwise_into(grad_q, CUDNN_POINTWISE_IDENTITY, sums);
   }
-  return graph.plan(target);
+  return graph;
 }
 
 }  // namespace ripieno::kernels::cuda

@@ -1,4 +1,4 @@
-// Causal attention as graphs of cuDNN's: one plan a pass. Private to kernels/cuda.
+// Causal attention as graphs of cuDNN's: one a pass. Private to kernels/cuda.
 //
 // The graphs are those that cuDNN's frontend composes and cuDNN's attention engines recognize:
 // every step of the textbook, of which only q, k, v, out, their gradients and statistics exist in
@@ -11,8 +11,8 @@
 namespace ripieno::kernels::cuda {
 
 // Reads q, k, v; writes out and the statistics (log-sum-exp) of each query.
-CudnnPlan plan_attention_forward(const CudnnFunctions& cudnn, const CudnnTarget& target,
-                                 const AttentionShape& shape, cudnnDataType_t type);
+CudnnGraph attention_forward_graph(const CudnnFunctions& cudnn, const AttentionShape& shape,
+                                   cudnnDataType_t type);
 
 // Memory of a backward beside its tensors: float sums that cuDNN wants outside its workspace.
 struct AttentionSums {
@@ -23,7 +23,7 @@ AttentionSums attention_sums(const AttentionShape& shape);
 
 // Reads q, k, v, out, grad_out, statistics; writes grad_q, grad_k, grad_v; products and, where not
 // repeatable, grad_q's sums are scratch.
-CudnnPlan plan_attention_backward(const CudnnFunctions& cudnn, const CudnnTarget& target,
-                                  const AttentionShape& shape, cudnnDataType_t type);
+CudnnGraph attention_backward_graph(const CudnnFunctions& cudnn, const AttentionShape& shape,
+                                    cudnnDataType_t type);
 
 }  // namespace ripieno::kernels::cuda

@@ -52,6 +52,11 @@ int64_t CudnnDescriptor::get(cudnnBackendAttributeName_t attribute,
 CudnnTensor CudnnGraph::add_tensor(const Dimensions& dimensions, const Dimensions& strides,
                                    cudnnDataType_t type, cudnnBackendAttributeName_t kind) {
   const auto number = static_cast<int64_t>(tensors_.size()) + 1;
+  description_ +=
+      std::to_string(number) + ": type " + std::to_string(type) + " kind " + std::to_string(kind);
+  for (const int64_t size : dimensions) description_ += ' ' + std::to_string(size);
+  for (const int64_t stride : strides) description_ += " /" + std::to_string(stride);
+  description_ += '\n';
   auto& tensor = tensors_.emplace_back(cudnn_, CUDNN_BACKEND_TENSOR_DESCRIPTOR, "a tensor");
   tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, number)
       .set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, type)
@@ -61,6 +66,15 @@ CudnnTensor CudnnGraph::add_tensor(const Dimensions& dimensions, const Dimension
   if (kind != CUDNN_ATTR_TENSOR_DIMENSIONS) tensor.set(kind, CUDNN_TYPE_BOOLEAN, true);
   tensor.finalize();
   return {number, dimensions, strides, type};
+}
+
+void CudnnGraph::note(const std::string& operation,
+                      std::initializer_list<const CudnnTensor*> tensors) {
+  description_ += operation;
+  for (const CudnnTensor* tensor : tensors) {
+    if (tensor) description_ += ' ' + std::to_string(tensor->number);
+  }
+  description_ += '\n';
 }
 
 CudnnTensor CudnnGraph::tensor(const Dimensions& dimensions, const Dimensions& strides,
@@ -75,6 +89,7 @@ CudnnTensor CudnnGraph::scalar(float value) {
       add_tensor({1, 1, 1, 1}, {1, 1, 1, 1}, CUDNN_DATA_FLOAT, CUDNN_ATTR_TENSOR_IS_BY_VALUE);
   scalar_numbers_.push_back(tensor.number);
   scalars_.push_back(value);
+  description_ += "= " + std::to_string(value) + '\n';
   return tensor;
 }
 
@@ -85,6 +100,7 @@ CudnnTensor CudnnGraph::between(const Dimensions& dimensions, const Dimensions& 
 
 void CudnnGraph::pointwise_into(const CudnnTensor& y, cudnnPointwiseMode_t mode,
                                 const CudnnTensor& x, const CudnnTensor* b, const CudnnTensor* t) {
+  note("pointwise " + std::to_string(mode), {&y, &x, b, t});
   const bool compares = y.type == CUDNN_DATA_BOOLEAN;
   auto& how = modes_.emplace_back(cudnn_, CUDNN_BACKEND_POINTWISE_DESCRIPTOR, "a pointwise mode");
   how.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, mode)
@@ -121,6 +137,7 @@ CudnnTensor CudnnGraph::index(const CudnnTensor& like, int64_t axis) {
       .set(CUDNN_ATTR_POINTWISE_AXIS, CUDNN_TYPE_INT64, axis)
       .finalize();
   const CudnnTensor y = between(like.dimensions, like.strides, CUDNN_DATA_INT32);
+  note("index " + std::to_string(axis), {&y, &like});
   operations_
       .emplace_back(cudnn_, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, "an index operation")
       .set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how)
@@ -132,6 +149,7 @@ CudnnTensor CudnnGraph::index(const CudnnTensor& like, int64_t axis) {
 
 void CudnnGraph::reduce(cudnnReduceTensorOp_t operation, const CudnnTensor& y,
                         const CudnnTensor& x) {
+  note("reduction " + std::to_string(operation), {&y, &x});
   auto& how = modes_.emplace_back(cudnn_, CUDNN_BACKEND_REDUCTION_DESCRIPTOR, "a reduction's mode");
   how.set(CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, operation)
       .set(CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
@@ -144,6 +162,7 @@ void CudnnGraph::reduce(cudnnReduceTensorOp_t operation, const CudnnTensor& y,
 }
 
 void CudnnGraph::matmul(const CudnnTensor& c, const CudnnTensor& a, const CudnnTensor& b) {
+  note("product", {&c, &a, &b});
   auto& how = modes_.emplace_back(cudnn_, CUDNN_BACKEND_MATMUL_DESCRIPTOR, "a product's mode");
   how.set(CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT).finalize();
   operations_.emplace_back(cudnn_, CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR, "a product")
@@ -159,6 +178,7 @@ CudnnTensor CudnnGraph::transpose(const CudnnTensor& x, cudnnDataType_t type) {
   std::swap(dimensions[2], dimensions[3]);
   std::swap(strides[2], strides[3]);
   const CudnnTensor y = between(dimensions, strides, type);
+  note("transposition", {&y, &x});
   operations_.emplace_back(cudnn_, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR, "a transposition")
       .set(CUDNN_ATTR_OPERATION_RESHAPE_XDESC, of(x))
       .set(CUDNN_ATTR_OPERATION_RESHAPE_YDESC, of(y))
@@ -203,7 +223,33 @@ std::vector<CudnnDescriptor> proposals(const CudnnFunctions& cudnn, const CudnnD
   return found;
 }
 
+CudnnDescriptor empty_plan(const CudnnFunctions& cudnn, const CudnnTarget& target) {
+  CudnnDescriptor plan(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, "a plan");
+  if (target.handle) {
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
+  } else {
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.properties);
+  }
+  return plan;
+}
+
 }  // namespace
+
+CudnnPlan CudnnGraph::finished(CudnnDescriptor descriptor) const {
+  CudnnPlan plan(cudnn_, std::move(descriptor));
+  plan.numbers_ = in_memory_;
+  plan.numbers_.insert(plan.numbers_.end(), scalar_numbers_.begin(), scalar_numbers_.end());
+  plan.scalars_ = scalars_;
+  return plan;
+}
+
+CudnnPlan CudnnGraph::plan_from(const std::string& text, const CudnnTarget& target) const {
+  CudnnDescriptor plan = empty_plan(cudnn_, target);
+  plan.set_all(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+               std::span<const char>(text))
+      .finalize();
+  return finished(std::move(plan));
+}
 
 CudnnPlan CudnnGraph::plan(const CudnnTarget& target) const {
   const CudnnDescriptor graph = operation_graph(target);
@@ -211,18 +257,9 @@ CudnnPlan CudnnGraph::plan(const CudnnTarget& target) const {
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (const CudnnDescriptor& configuration : proposals(cudnn_, graph, target, mode)) {
       try {
-        CudnnDescriptor descriptor(cudnn_, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, "a plan");
-        if (target.handle) {
-          descriptor.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
-        } else {
-          descriptor.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.properties);
-        }
-        descriptor.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration).finalize();
-        CudnnPlan plan(cudnn_, std::move(descriptor));
-        plan.numbers_ = in_memory_;
-        plan.numbers_.insert(plan.numbers_.end(), scalar_numbers_.begin(), scalar_numbers_.end());
-        plan.scalars_ = scalars_;
-        return plan;
+        CudnnDescriptor plan = empty_plan(cudnn_, target);
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration).finalize();
+        return finished(std::move(plan));
       } catch (const CudaError& error) {
         why = error.what();
       }
@@ -234,6 +271,13 @@ CudnnPlan CudnnGraph::plan(const CudnnTarget& target) const {
 CudnnPlan::CudnnPlan(const CudnnFunctions& cudnn, CudnnDescriptor plan)
     : cudnn_(&cudnn), plan_(std::move(plan)) {
   plan_.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &workspace_bytes_);
+}
+
+std::string CudnnPlan::text() const {
+  const auto attribute = CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION;
+  std::string text(plan_.get(attribute, CUDNN_TYPE_CHAR, 0, nullptr), '\0');
+  plan_.get(attribute, CUDNN_TYPE_CHAR, static_cast<int64_t>(text.size()), text.data());
+  return text;
 }
 
 void CudnnPlan::run(cudnnHandle_t handle, std::span<void* const> memory, void* workspace) const {

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -79,6 +80,8 @@ struct CudnnTensor {
 class CudnnPlan {
  public:
   int64_t workspace_bytes() const { return workspace_bytes_; }
+  // With its compiled kernel, for plan_from() of the same version of cuDNN and the same device.
+  std::string text() const;
   // memory: of the graph's inputs and outputs, in the order in which they were named. Enqueues.
   void run(cudnnHandle_t handle, std::span<void* const> memory, void* workspace) const;
 
@@ -119,16 +122,27 @@ class CudnnGraph {
   // x with its last two dimensions exchanged, as `type`.
   CudnnTensor transpose(const CudnnTensor& x, cudnnDataType_t type);
 
-  // The best plan by cuDNN's own judgement. Throws CudaError where there is none.
+  // The best plan by cuDNN's own judgement, whose kernel it compiles. Throws CudaError where there
+  // is none.
   CudnnPlan plan(const CudnnTarget& target) const;
+  // The plan that CudnnPlan::text() was of, for a graph of the same description(). Throws
+  // CudaError.
+  CudnnPlan plan_from(const std::string& text, const CudnnTarget& target) const;
+
+  // All that was written down, a line each.
+  const std::string& description() const { return description_; }
 
  private:
   CudnnTensor add_tensor(const Dimensions& dimensions, const Dimensions& strides,
                          cudnnDataType_t type, cudnnBackendAttributeName_t kind);
   const CudnnDescriptor& of(const CudnnTensor& tensor) const { return tensors_[tensor.number - 1]; }
+  // An operation's name, its result and what it is applied to.
+  void note(const std::string& operation, std::initializer_list<const CudnnTensor*> tensors);
   CudnnDescriptor operation_graph(const CudnnTarget& target) const;
+  CudnnPlan finished(CudnnDescriptor plan) const;
 
   const CudnnFunctions& cudnn_;
+  std::string description_;
   std::deque<CudnnDescriptor> tensors_, modes_, operations_;
   std::vector<int64_t> in_memory_, scalar_numbers_;
   std::vector<float> scalars_;

@@ -1,11 +1,8 @@
 #include "ripieno/kernels/cuda/cudnn_plans.h"
 
-#include <cuda_runtime_api.h>
-
 #include <mutex>
 #include <sstream>
 
-#include "ripieno/kernels/cuda/check.h"
 #include "ripieno/kernels/cuda/cudnn_attention.h"
 
 namespace ripieno::kernels::cuda {
@@ -102,14 +99,27 @@ int64_t repeatable_samples(const AttentionShape& shape) {
   return samples;
 }
 
+CudnnPlan CudnnPlans::kept_or_made(const CudnnGraph& graph, const CudnnTarget& target) const {
+  if (const auto text = files_.read(graph.description())) {
+    try {
+      return graph.plan_from(*text, target);
+    } catch (const CudaError&) {  // cuDNN knows better: it may be another build of this version
+    }
+  }
+  CudnnPlan plan = graph.plan(target);
+  files_.write(graph.description(), plan.text());
+  return plan;
+}
+
 std::unique_ptr<AttentionPlan> CudnnPlans::make(const Key& key) {
   if (!handle_) check_cudnn(cudnn_, cudnn_.create(&handle_), "cudnnCreate");
   const CudnnTarget target{handle_, nullptr};
   const bool forward = key.pass == AttentionPass::kForward;
   AttentionShape part = key.shape;
   if (!forward && key.shape.repeatable) part.batch = repeatable_samples(key.shape);
-  CudnnPlan plan = forward ? plan_attention_forward(cudnn_, target, part, data_type(key.type))
-                           : plan_attention_backward(cudnn_, target, part, data_type(key.type));
+  const CudnnGraph graph = forward ? attention_forward_graph(cudnn_, part, data_type(key.type))
+                                   : attention_backward_graph(cudnn_, part, data_type(key.type));
+  CudnnPlan plan = kept_or_made(graph, target);
   std::vector<int64_t> steps = bytes_per_sample(key.pass, part);
   for (int64_t& step : steps) step *= part.batch;
   return std::make_unique<CudnnAttention>(cudnn_, mutex_, handle_, std::move(plan),
@@ -136,49 +146,6 @@ AttentionPlan* CudnnPlans::plan(AttentionPass pass, const AttentionShape& shape,
 std::vector<std::string> CudnnPlans::refusals() const {
   const std::lock_guard lock(mutex_);
   return refusals_;
-}
-
-namespace {
-
-// Of all devices; never destroyed.
-struct Devices {
-  std::mutex mutex;
-  std::map<int, CudnnPlans> plans;
-};
-Devices& devices() {
-  static auto& all = *new Devices;
-  return all;
-}
-
-int current_device() {
-  int device = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  return device;
-}
-
-}  // namespace
-
-AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, ElementType type) {
-  if (!cudnn().found) return nullptr;
-  const int device = current_device();
-  const auto of_device = [device]() -> CudnnPlans& {
-    const std::lock_guard lock(devices().mutex);
-    return devices().plans.try_emplace(device, cudnn().functions).first->second;
-  };
-  return of_device().plan(pass, shape, type);
-}
-
-std::string describe_attention_plans() {
-  if (!cudnn().found) return "kernels of our own: " + cudnn().description;
-  std::string text = cudnn().description;
-  const std::lock_guard lock(devices().mutex);
-  for (const auto& [device, plans] : devices().plans) {
-    const std::vector<std::string> refusals = plans.refusals();
-    if (refusals.empty()) continue;
-    text += "; kernels of our own on device " + std::to_string(device) + " for " +
-            std::to_string(refusals.size()) + " shapes, such as the " + refusals.front();
-  }
-  return text;
 }
 
 }  // namespace ripieno::kernels::cuda

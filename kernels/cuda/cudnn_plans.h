@@ -6,10 +6,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ripieno/kernels/cuda/attention_plan.h"
-#include "ripieno/kernels/cuda/cudnn_library.h"
+#include "ripieno/kernels/cuda/cudnn_graph.h"
+#include "ripieno/kernels/cuda/plan_files.h"
 
 namespace ripieno::kernels::cuda {
 
@@ -17,7 +19,8 @@ namespace ripieno::kernels::cuda {
 class CudnnPlans {
  public:
   // Uses the device that is current when the first plan is made.
-  explicit CudnnPlans(const CudnnFunctions& cudnn) : cudnn_(cudnn) {}
+  CudnnPlans(const CudnnFunctions& cudnn, PlanFiles files)
+      : cudnn_(cudnn), files_(std::move(files)) {}
 
   // Null where cuDNN cannot. It is asked once.
   AttentionPlan* plan(AttentionPass pass, const AttentionShape& shape, ElementType type);
@@ -34,8 +37,10 @@ class CudnnPlans {
   };
 
   std::unique_ptr<AttentionPlan> make(const Key& key);
+  CudnnPlan kept_or_made(const CudnnGraph& graph, const CudnnTarget& target) const;
 
   const CudnnFunctions& cudnn_;
+  const PlanFiles files_;
   mutable std::mutex mutex_;        // of the handle as well
   cudnnHandle_t handle_ = nullptr;  // never destroyed: at exit the driver may be gone before us
   std::map<Key, std::unique_ptr<AttentionPlan>> plans_;

@@ -11,6 +11,7 @@ cudaStream_t stream = nullptr;
 struct Descriptor {
   cudnnBackendDescriptorType_t type;
   FakeCudnn::Run pack;
+  bool from_text = false;
 };
 
 cudnnStatus_t create(cudnnHandle_t* handle) {
@@ -25,7 +26,7 @@ cudnnStatus_t set_stream(cudnnHandle_t, cudaStream_t to) {
 }
 
 cudnnStatus_t create_descriptor(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t* to) {
-  *to = new Descriptor{type, {}};
+  *to = new Descriptor{type, {}, false};
   ++fake->created[type];
   ++fake->living;
   return CUDNN_STATUS_SUCCESS;
@@ -48,6 +49,9 @@ cudnnStatus_t set_attribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAtt
   } else if (name == CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS) {
     auto* const* const pointers = static_cast<void* const*>(values);
     pack.pointers.assign(pointers, pointers + count);
+  } else if (name == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION) {
+    fake->texts.emplace_back(static_cast<const char*>(values), count);
+    static_cast<Descriptor*>(descriptor)->from_text = true;
   } else if (name == CUDNN_ATTR_VARIANT_PACK_WORKSPACE) {
     pack.workspace = *static_cast<void* const*>(values);
   }
@@ -58,6 +62,10 @@ cudnnStatus_t get_attribute(cudnnBackendDescriptor_t, cudnnBackendAttributeName_
                             cudnnBackendAttributeType_t, int64_t, int64_t* count, void* values) {
   *count = 1;
   if (name == CUDNN_ATTR_ENGINEHEUR_RESULTS) *count = fake->proposals;
+  if (name == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION) {
+    *count = static_cast<int64_t>(fake->text.size());
+    if (values) std::memcpy(values, fake->text.data(), fake->text.size());
+  }
   if (name == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE) {
     std::memcpy(values, &fake->workspace_bytes, sizeof(int64_t));
   }
@@ -65,9 +73,11 @@ cudnnStatus_t get_attribute(cudnnBackendDescriptor_t, cudnnBackendAttributeName_
 }
 
 cudnnStatus_t finalize(cudnnBackendDescriptor_t descriptor) {
-  const bool is_plan =
-      static_cast<Descriptor*>(descriptor)->type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR;
-  if (!is_plan || fake->refused_plans == 0) return CUDNN_STATUS_SUCCESS;
+  const auto& [type, pack, from_text] = *static_cast<Descriptor*>(descriptor);
+  if (from_text && !fake->takes_texts) return CUDNN_STATUS_SERIALIZATION_VERSION_MISMATCH;
+  if (type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR || fake->refused_plans == 0) {
+    return CUDNN_STATUS_SUCCESS;
+  }
   --fake->refused_plans;
   return CUDNN_STATUS_NOT_SUPPORTED_SHAPE;
 }
@@ -89,7 +99,7 @@ FakeCudnn::~FakeCudnn() { fake = nullptr; }
 kernels::cuda::CudnnFunctions FakeCudnn::functions() const {
   return {[]() -> std::size_t { return 91900; },
           [](cudnnStatus_t) { return "CUDNN_STATUS_NOT_SUPPORTED_SHAPE"; },
-          [](char* text, std::size_t) { std::strcpy(text, "too\nodd"); },
+          [](char* to, std::size_t) { std::strcpy(to, "too\nodd"); },
           create,
           set_stream,
           create_descriptor,

@@ -29,10 +29,13 @@ class FakeCudnn {
   int proposals = 1;      // by each heuristic mode
   int refused_plans = 0;  // before one is finalized
   bool makes_handles = true;
+  bool takes_texts = true;      // of plans
   int64_t workspace_bytes = 0;  // of each plan
+  std::string text = "a plan";  // of each plan
 
   // What it was asked.
   std::vector<Run> runs;
+  std::vector<std::string> texts;  // that plans were to be made from
   std::map<cudnnBackendDescriptorType_t, int> created;
   std::vector<int64_t> first_dimensions;  // of all tensors in memory: (batch, …)
   int living = 0;                         // descriptors

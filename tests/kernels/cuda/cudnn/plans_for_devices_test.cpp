@@ -53,15 +53,14 @@ class CudnnPlansFor : public ::testing::Test {
   CudnnPlan forward(const Gpu& gpu, const AttentionShape& shape,
                     cudnnDataType_t type = CUDNN_DATA_BFLOAT16) {
     const CudnnDescriptor properties = described(gpu);
-    return plan_attention_forward(cudnn().functions, {nullptr, &properties}, shape, type);
+    return attention_forward_graph(cudnn().functions, shape, type).plan({nullptr, &properties});
   }
   CudnnPlan backward(const Gpu& gpu, const AttentionShape& shape,
                      cudnnDataType_t type = CUDNN_DATA_BFLOAT16) {
     const CudnnDescriptor properties = described(gpu);
-    return plan_attention_backward(cudnn().functions, {nullptr, &properties}, shape, type);
+    return attention_backward_graph(cudnn().functions, shape, type).plan({nullptr, &properties});
   }
 
- private:
   static CudnnDescriptor described(const Gpu& gpu) {
     const std::string text = describe(gpu);
     CudnnDescriptor properties(cudnn().functions, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, "a device");
@@ -72,6 +71,17 @@ class CudnnPlansFor : public ::testing::Test {
     return properties;
   }
 };
+
+TEST_F(CudnnPlansFor, APlanCanBeKeptAsText) {
+  const CudnnDescriptor properties = described(kH200);
+  const CudnnTarget target{nullptr, &properties};
+  const CudnnGraph graph =
+      attention_backward_graph(cudnn().functions, packed(2, 256, 64), CUDNN_DATA_BFLOAT16);
+  const CudnnPlan made = graph.plan(target);
+  const CudnnPlan read = graph.plan_from(made.text(), target);
+  EXPECT_EQ(read.workspace_bytes(), made.workspace_bytes());
+  EXPECT_EQ(read.text(), made.text());
+}
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 

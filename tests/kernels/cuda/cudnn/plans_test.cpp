@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 #include "kernels/cuda/cudnn/fake_cudnn.h"
 #include "ripieno/kernels/cuda/cudnn_plans.h"
@@ -14,6 +17,7 @@ using kernels::cuda::AttentionPass;
 using kernels::cuda::AttentionPlan;
 using kernels::cuda::CudnnPlans;
 using kernels::cuda::ElementType;
+using kernels::cuda::PlanFiles;
 
 AttentionShape packed(int64_t batch, int64_t time, int64_t heads, int64_t head_size) {
   const int64_t row = 3 * heads * head_size;
@@ -45,7 +49,7 @@ class CudnnPlansTest : public ::testing::Test {
 
   FakeCudnn fake_;
   const kernels::cuda::CudnnFunctions functions_ = fake_.functions();
-  CudnnPlans plans_{functions_};
+  CudnnPlans plans_{functions_, {{}, {}}};
 };
 
 TEST_F(CudnnPlansTest, AreMadeOnce) {
@@ -81,7 +85,7 @@ TEST_F(CudnnPlansTest, NoProposalsAndNoHandleAreRefusals) {
   fake_.proposals = 0;
   EXPECT_EQ(forward(packed(2, 32, 3, 64)), nullptr);
   fake_.makes_handles = false;
-  CudnnPlans others(functions_);
+  CudnnPlans others(functions_, {{}, {}});
   EXPECT_EQ(others.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16),
             nullptr);
   EXPECT_NE(others.refusals().at(0).find("cudnnCreate"), std::string::npos);
@@ -158,6 +162,84 @@ TEST_F(CudnnPlansTest, LeaveNoDescriptorBehind) {
   EXPECT_EQ(kept, 1);  // the plan itself
   plan->run({}, addresses<5>(), nullptr);
   EXPECT_EQ(fake_.living, kept);
+}
+
+// A folder of its own, gone after the test.
+class Folder {
+ public:
+  Folder() : path_(std::filesystem::path(::testing::TempDir()) / name()) {}
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+  // Changes the last byte of its only file.
+  void damage() const {
+    const auto file = std::filesystem::directory_iterator(path_)->path();
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(-1, std::ios::end);
+    stream.put('#');
+  }
+
+ private:
+  static std::string name() {
+    const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
+    return std::string("ripieno-plans-") + test->name();
+  }
+
+  std::filesystem::path path_;
+};
+
+TEST_F(CudnnPlansTest, AreReadByTheNextProcess) {
+  const Folder folder;
+  const PlanFiles files(folder.path(), "a device");
+  CudnnPlans first(functions_, files), second(functions_, files);
+  ASSERT_NE(first.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16),
+            nullptr);
+  const int asked = fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR];
+  EXPECT_TRUE(fake_.texts.empty());
+  AttentionPlan* const read =
+      second.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16);
+  ASSERT_NE(read, nullptr);
+  EXPECT_EQ(fake_.texts, std::vector<std::string>{"a plan"});
+  EXPECT_EQ(fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR], asked);
+  read->run({}, addresses<5>(), nullptr);
+  EXPECT_EQ(fake_.runs.at(0).pointers.size(), 7u);
+}
+
+TEST_F(CudnnPlansTest, ThatCudnnDoesNotReadAreMadeAgain) {
+  const Folder folder;
+  const PlanFiles files(folder.path(), "a device");
+  CudnnPlans first(functions_, files), second(functions_, files);
+  first.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16);
+  fake_.takes_texts = false;
+  EXPECT_NE(second.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16),
+            nullptr);
+  EXPECT_EQ(fake_.texts.size(), 1u);
+  EXPECT_TRUE(second.refusals().empty());
+}
+
+TEST(PlanFiles, GiveBackWhatWasWrittenForThisDeviceAndName) {
+  const Folder folder;
+  const PlanFiles files(folder.path(), "a device");
+  files.write("a graph\nof two lines", "plan\n\nwith lines");
+  EXPECT_EQ(files.read("a graph\nof two lines"), "plan\n\nwith lines");
+  EXPECT_EQ(files.read("a graph"), std::nullopt);
+  EXPECT_EQ(PlanFiles(folder.path(), "another").read("a graph\nof two lines"), std::nullopt);
+}
+
+TEST(PlanFiles, ThatAreDamagedAreNotRead) {
+  const Folder folder;
+  const PlanFiles files(folder.path(), "a device");
+  files.write("a graph", "plan");
+  folder.damage();
+  EXPECT_EQ(files.read("a graph"), std::nullopt);
+}
+
+TEST(PlanFiles, KeepNothingWhereTheyCannot) {
+  const PlanFiles nowhere("/proc/none", "a device"), off({}, "a device");
+  for (const PlanFiles& files : {nowhere, off}) {
+    files.write("a graph", "plan");
+    EXPECT_EQ(files.read("a graph"), std::nullopt);
+  }
 }
 
 }  // namespace
