@@ -152,6 +152,31 @@ TEST_F(GpuOperation, GivesTheNumbersAndGradientsOfTheCpu) {
   }
 }
 
+// Over two tiles of time.
+TEST_F(GpuOperation, CausalAttentionsGradientIsThatOfFiniteDifferences) {
+  const Shape shape = {1, 35, 12};
+  Tensor qkv(shape, DType::float64), weights({1, 35, 4}, DType::float64, Device::cuda());
+  fill_uniform(qkv, -1.0, 1.0, {.seed = 1});
+  fill_uniform(weights, -1.0, 1.0, {.seed = 2});
+  const auto loss_of = [&](const Tensor& x) { return sum(causal_attention(x, 2) * weights); };
+
+  Tensor on_gpu = qkv.to(Device::cuda());
+  on_gpu.set_requires_gradient();
+  loss_of(on_gpu).backward();
+  const auto gradient = on_gpu.gradient().to_vector<double>();
+
+  const NoGrad no_grad;
+  const double step = 1e-5;
+  for (int64_t i = 0; i < shape.elements(); i += 7) {
+    const auto moved = [&](double by) {
+      auto numbers = qkv.to_vector<double>();
+      numbers[i] += by;
+      return loss_of(Tensor::of(shape, numbers).to(Device::cuda())).item();
+    };
+    EXPECT_NEAR((moved(step) - moved(-step)) / (2 * step), gradient[i], 1e-7) << "element " << i;
+  }
+}
+
 TEST_F(GpuOperation, RandomNumbersAreThoseOfTheCpu) {
   Tensor on_cpu({1001}), on_gpu({1001}, DType::float32, Device::cuda());
   for (const Tensor& x : {on_cpu, on_gpu}) fill_uniform(x, 0.0, 1.0, {.seed = 3, .stream = 5});
