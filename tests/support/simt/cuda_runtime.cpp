@@ -428,9 +428,8 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
 }
 
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int value) {
-  return call("cudaFuncSetAttribute", [&](Runtime&) {
-    return value <= 227 << 10 ? cudaSuccess : cudaErrorInvalidValue;
-  });
+  return call("cudaFuncSetAttribute",
+              [&](Runtime&) { return value <= 227 << 10 ? cudaSuccess : cudaErrorInvalidValue; });
 }
 
 cudaError_t cudaFuncGetName(const char** name, const void*) {

@@ -29,7 +29,7 @@ inline void* allocate_on_device(std::size_t bytes) { return kernels::cuda::alloc
 inline void free_on_device(void* memory) { kernels::cuda::deallocate(memory); }
 inline void copy_on_device(void* to, const void* from, std::size_t bytes) {
   kernels::cuda::copy(to, from, bytes, nullptr);
-  kernels::cuda::synchronize(nullptr);
+  kernels::cuda::synchronize(static_cast<CUstream_st*>(nullptr));
 }
 
 }  // namespace ripieno::testing
