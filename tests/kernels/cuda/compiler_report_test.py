@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Holds the kernels to what the compiler says of them: registers, spills, the width of accesses.
+
+    compiler_report_test.py CXXFILT FOLDER
+
+FOLDER has a NAME.ptx and what ptxas -v said of it as NAME.txt for each source of kernels/cuda.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+REGISTERS = 65536  # of a multiprocessor, from sm_80 to sm_100
+WARPS = 64
+
+# Kernels that may use memory for what does not fit in registers, and why.
+MAY_SPILL = {}
+
+# (kernel, threads of its usual block, blocks that have to fit on a multiprocessor): as many as keep
+# 32 KiB on their way, which is what an H200's bandwidth takes at its latency.
+OCCUPANCY = [
+    (r"cuda::map_kernel<.*(Cast|Apply<|Combine|Affine|Constant|Activate<).*>", 256, 4),
+    (r"cuda::layer_norm_forward_kernel<8, .*>", 96, 6),
+    (r"cuda::layer_norm_backward_kernel<8, .*>", 96, 4),
+    (r"cuda::walk_arena_kernel<4, .*>", 256, 3),
+    (r"cuda::reduce_columns_kernel<.*>", 256, 4),
+    (r"sum_chunks_of_squares_kernel<[48], .*>", 256, 4),
+]
+
+# (kernel, which accesses it makes by 16 bytes at a time, how many instantiations there are at least).
+VECTORS = [
+    (r"cuda::map_kernel<[248], .*(Apply|Combine|Affine|Activate)", "both", 60),
+    (r"cuda::map_kernel<[248], Cast<", "either", 48),  # of the wider type
+    (r"cuda::map_kernel<[248], .*Constant", "store", 4),
+    (r"dropout_kernel<[248], ", "both", 4),
+    (r"cuda::layer_norm_forward_kernel<[248], ", "both", 4),
+    (r"cuda::layer_norm_backward_kernel<[248], ", "both", 4),
+    (r"cuda::walk_arena_kernel<[24], ", "both", 8),
+    (r"cuda::reduce_columns_kernel<.*, [248], ", "load", 8),
+    (r"reduce_rows_kernel<.*, [248], ", "load", 8),
+    (r"sum_chunks_of_squares_kernel<[248], ", "load", 4),
+]
+SIXTEEN_BYTES = {
+    "load": re.compile(r"\bld\.global(\.\w+)*\.(v4\.[bfsu]32|v2\.[bfsu]64)\b"),
+    "store": re.compile(r"\bst\.global(\.\w+)*\.(v4\.[bfsu]32|v2\.[bfsu]64)\b"),
+}
+
+
+class Kernel:
+    def __init__(self):
+        self.registers = self.stack = self.spilled = None
+        self.code = ""
+
+
+def kernels_of(folder):
+    """By mangled name."""
+    kernels = {}
+    for report in sorted(folder.glob("*.txt")):
+        kernel = None
+        for line in report.read_text().splitlines():
+            if match := re.search(r"Compiling entry function '(\S+)'", line):
+                kernel = kernels.setdefault(match[1], Kernel())
+            elif match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", line):
+                kernel.stack, kernel.spilled = int(match[1]), int(match[2])
+            elif match := re.search(r"Used (\d+) registers", line):
+                kernel.registers = int(match[1])
+        ptx = report.with_suffix(".ptx").read_text()
+        for match in re.finditer(r"\.entry (\w+)\(.*?\n\{(.*?)\n\}", ptx, re.DOTALL):
+            kernels[match[1]].code = match[2]
+    return kernels
+
+
+def readable(cxxfilt, names):
+    listing = subprocess.run([cxxfilt], input="\n".join(names), capture_output=True, text=True, check=True).stdout
+    short = (re.sub(r"ripieno::kernels::|\(anonymous namespace\)::|^void ", "", name) for name in listing.splitlines())
+    return dict(zip(names, short))
+
+
+def blocks_that_fit(registers, threads):
+    warps = -(-threads // 32)
+    of_warp = -(-registers * 32 // 256) * 256
+    return min(REGISTERS // (of_warp * warps), WARPS // warps)
+
+
+def complaints(kernels):
+    for name, kernel in kernels.items():
+        if None in (kernel.registers, kernel.stack, kernel.spilled) or not kernel.code:
+            yield f"{name}: the report says too little of it"
+        elif (kernel.stack or kernel.spilled) and not any(re.search(known, name) for known in MAY_SPILL):
+            yield f"{name}: {kernel.stack} bytes of stack, {kernel.spilled} bytes of spills"
+    for pattern, threads, wanted in OCCUPANCY:
+        found = {name: kernel for name, kernel in kernels.items() if re.search(pattern, name)}
+        if not found:
+            yield f"no kernel is called {pattern}"
+        for name, kernel in found.items():
+            fit = blocks_that_fit(kernel.registers, threads)
+            if fit < wanted:
+                yield f"{name}: with {kernel.registers} registers {fit} blocks of {threads} fit, not {wanted}"
+    for pattern, which, least in VECTORS:
+        found = {name: kernel for name, kernel in kernels.items() if re.search(pattern, name)}
+        if len(found) < least:
+            yield f"{len(found)} kernels are called {pattern}, not {least}"
+        for name, kernel in found.items():
+            made = {access for access, instruction in SIXTEEN_BYTES.items() if instruction.search(kernel.code)}
+            if not (made if which == "either" else {"load", "store"} <= made if which == "both" else which in made):
+                yield f"{name}: accesses of 16 bytes are {sorted(made)}, not {which}"
+
+
+def main():
+    cxxfilt, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    kernels = kernels_of(folder)
+    names = readable(cxxfilt, list(kernels))
+    found = list(complaints({names[mangled]: kernel for mangled, kernel in kernels.items()}))
+    for complaint in found:
+        print(complaint)
+    print(f"{len(kernels)} kernels, {len(found)} complaints")
+    return 1 if found or not kernels else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
