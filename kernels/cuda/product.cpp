@@ -86,13 +86,13 @@ int64_t size_of(ElementType type) {
 }
 
 bool may_be_fused(const ProductProblem& problem) {
-  if (problem.epilogue == Epilogue::kNone) return true;
-  if (problem.matrices.batch != 1 || problem.types.elements == ElementType::kFloat64) return false;
-  const bool uses_input_of_gelu = problem.epilogue == Epilogue::kGeluKept ||
-                                  problem.epilogue == Epilogue::kGeluBiasKept ||
-                                  problem.epilogue == Epilogue::kGeluGradient;
-  return !uses_input_of_gelu ||
-         (problem.matrices.result.leading % 8 == 0 && problem.alignments.before_activation >= 16);
+  const auto& [matrices, types, epilogue, accumulate, alignments] = problem;
+  if (epilogue == Epilogue::kNone) return true;
+  if (matrices.batch != 1 || types.elements == ElementType::kFloat64) return false;
+  if (epilogue == Epilogue::kBias || epilogue == Epilogue::kBiasGradient) return true;
+  if (types.elements == ElementType::kFloat32 && !types.tf32) return false;
+  if (epilogue == Epilogue::kGelu || epilogue == Epilogue::kGeluBias) return true;
+  return matrices.result.leading % 8 == 0 && alignments.before_activation >= 16;
 }
 
 std::string key_of(const ProductProblem& problem) {

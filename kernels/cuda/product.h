@@ -72,8 +72,9 @@ int64_t extent_of(const ColumnMajorMatrix& matrix, int64_t batch);
 int64_t inner_size_of(const ColumnMajorProduct& product);
 int64_t size_of(ElementType type);  // bytes
 
-// Whether the library may be asked to do what `problem` wants on the way out: one matrix, not of
-// double, whose rows before the activation begin at multiples of eight (as cuBLASLt demands).
+// Whether the library may be asked to do what `problem` wants on the way out: to one matrix, not of
+// double. GELU is left to it where fewer than float's digits are kept anyway, since how well it
+// approximates tanh is nowhere promised; its input has to lie in columns a multiple of eight apart.
 bool may_be_fused(const ProductProblem& problem);
 
 // Everything that tells two problems apart, on one line: the name of a choice in a file.

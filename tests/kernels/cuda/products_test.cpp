@@ -306,6 +306,25 @@ TEST_F(AlgorithmChoice, IsAnotherForEverythingThatTellsProblemsApart) {
   EXPECT_EQ(keys.size(), 8u);
 }
 
+TEST(Fusing, OfGeluNeedsItsInputAlignedAndFewDigits) {
+  ProductProblem problem = problem_of(16, Epilogue::kGeluBiasKept);
+  problem.types = {ElementType::kBFloat16, ElementType::kBFloat16};
+  problem.alignments.before_activation = 16;
+  EXPECT_TRUE(may_be_fused(problem));
+  problem.alignments.before_activation = 8;
+  EXPECT_FALSE(may_be_fused(problem));
+  problem.alignments.before_activation = 256;
+  problem.matrices.result.leading = 12;
+  EXPECT_FALSE(may_be_fused(problem));
+  problem.matrices.result.leading = 16;
+  problem.types = {ElementType::kFloat32, ElementType::kFloat32};
+  EXPECT_FALSE(may_be_fused(problem));
+  problem.types.tf32 = true;
+  EXPECT_TRUE(may_be_fused(problem));
+  problem.matrices.batch = 2;
+  EXPECT_FALSE(may_be_fused(problem));
+}
+
 TEST_F(AlgorithmChoice, LiesWhereTheEnvironmentSays) {
   EXPECT_EQ(cache_folder(), folder);
   unsetenv("RIPIENO_CACHE_DIR");
