@@ -62,7 +62,7 @@ struct Row {
       cuda::unrolled<kUnderWay<T>>([&](int i) {
         const int64_t v = first + i * blockDim.x;
         if (v >= vectors()) return;
-        if constexpr (held) cuda::dynamic_shared<Vector>()[v] = loaded[i];
+        if constexpr (held) cuda::store(cuda::dynamic_shared<T>() + v * width, loaded[i]);
         seen.add(loaded[i]);
       });
     }
@@ -92,8 +92,7 @@ struct Row {
 
  private:
   __device__ Vector read_again(int64_t v) const {
-    if constexpr (held) return cuda::dynamic_shared<Vector>()[v];
-    return cuda::load<width>(logits + v * width);
+    return cuda::load<width>((held ? cuda::dynamic_shared<T>() : logits) + v * width);
   }
 };
 

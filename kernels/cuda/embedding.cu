@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 
 #include "ripieno/kernels/cuda/device.cuh"
@@ -88,7 +89,15 @@ struct Sum {
     auto result = cuda::load<width>(grad);
     cuda::unrolled<width>(
         [&](int k) { result[k] = cuda::narrow<T>(cuda::widen(result[k]) + of[k]); });
-    cuda::store(grad, result);
+    cuda::store_global_word(grad, result);
+  }
+  __device__ void store_to(A* partial) const {
+    constexpr int kPart = std::min(width, cuda::kVectorSize<A>);
+    cuda::unrolled<width / kPart>([&](int p) {
+      cuda::Vector<A, kPart> part;
+      cuda::unrolled<kPart>([&](int k) { part[k] = of[p * kPart + k]; });
+      cuda::store_global_word(partial + p * kPart, part);
+    });
   }
 };
 
@@ -139,7 +148,7 @@ __global__ void add_tiles_kernel(T* grad_table, accumulator_t<T>* partials, cons
       if (continued || goes_on) {
         const Partial partial = continued ? kContinued : kBegun;
         const int64_t row = strip.tile * kPartials + partial;
-        cuda::store(partials + row * shape.channels + strip.channel, sum.of);
+        sum.store_to(partials + row * shape.channels + strip.channel);
       } else {
         sum.add_to(grad_table + ids[u] * shape.channels + strip.channel);
       }

@@ -49,6 +49,20 @@ __device__ void store_word(void* to, const From& value) {
   *static_cast<W*>(to) = std::bit_cast<W>(value);
 }
 
+// The same to global memory, and one instruction whatever stands around it: among branches the
+// compiler takes a store of 16 bytes apart.
+template <typename From>
+__device__ void store_global_word(void* to, const From& value) {
+  if constexpr (sizeof(From) == 16) {
+    const auto word = std::bit_cast<uint4>(value);
+    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)),
+                 "r"(word.x), "r"(word.y), "r"(word.z), "r"(word.w)
+                 : "memory");
+  } else {
+    store_word(to, value);
+  }
+}
+
 // Round to nearest even, in one instruction each.
 __device__ inline bfloat16 to_bfloat16(float value) {
   bfloat16 result;

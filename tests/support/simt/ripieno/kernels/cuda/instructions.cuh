@@ -31,6 +31,11 @@ void store_word(void* to, const From& value) {
   std::memcpy(to, static_cast<const void*>(&value), sizeof(From));
 }
 
+template <typename From>
+void store_global_word(void* to, const From& value) {
+  store_word(to, value);
+}
+
 inline float power_of_two(float x) {
   const float result = std::exp2(x);
   return std::isnormal(result) || !std::isfinite(result) ? result : 0.0f;
