@@ -25,6 +25,8 @@ OCCUPANCY = [
     (r"cuda::walk_arena_kernel<4, .*>", 256, 3),
     (r"cuda::reduce_columns_kernel<.*>", 256, 4),
     (r"sum_chunks_of_squares_kernel<[48], .*>", 256, 4),
+    (r"in_place_kernel<.*float16, 8, true>", 512, 2),
+    (r"add_tiles_kernel<.*float16, 8>", 256, 4),
 ]
 
 # (kernel, which accesses it makes by 16 bytes at a time, how many instantiations there are at least).
@@ -39,6 +41,12 @@ VECTORS = [
     (r"cuda::reduce_columns_kernel<.*, [248], ", "load", 8),
     (r"reduce_rows_kernel<.*, [248], ", "load", 8),
     (r"sum_chunks_of_squares_kernel<[248], ", "load", 4),
+    (r"cuda::map_kernel<[248], Scaled<", "either", 10),
+    (r"in_place_kernel<.*, [248], ", "both", 8),
+    (r"backward_kernel<(float|double|.*16), [248]>", "both", 4),
+    (r"forward_kernel<(float|double|.*16), [248]>\(.*LogitsShape", "load", 4),
+    (r"forward_kernel<(float|double|.*16), [248]>\(.*EmbeddingShape", "both", 4),
+    (r"add_(tiles|partials)_kernel<.*, [248]>", "both", 8),
 ]
 SIXTEEN_BYTES = {
     "load": re.compile(r"\bld\.global(\.\w+)*\.(v4\.[bfsu]32|v2\.[bfsu]64)\b"),
