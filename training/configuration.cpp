@@ -44,6 +44,10 @@ void bind(Settings& settings, TrainSettings& train) {
   settings.add("train.tf32", &train.tf32,
                "whether a GPU may multiply float32 matrices in TensorFloat-32, which is faster and "
                "keeps 10 of 23 bits");
+  settings.add(
+      "train.deterministic", &train.deterministic,
+      "whether a GPU computes the same bits each time, which is slower: attention's backward "
+      "keeps scores, and algorithms are guessed instead of measured");
   settings.add("train.gradient_clip", &train.gradient_clip,
                "largest norm of the whole gradient; 0: no limit", Accepts::at_least(0));
   settings.add("train.seed", &train.seed, "of all random numbers", Accepts::at_least(0));

@@ -41,6 +41,7 @@ struct TrainSettings {
   int64_t evaluation_batch_size = 0;
   std::string precision = "float32";
   bool tf32 = false;
+  bool deterministic = false;
   double gradient_clip = 0;
   int64_t seed = 1;
 };

@@ -10,6 +10,7 @@
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"
+#include "ripieno/kernels/attention_library.h"
 #include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/training/rank_facts.h"
 
@@ -37,6 +38,11 @@ void require_whole_slots(int64_t batch_size, int64_t slots) {
 
 void write_remark(std::string_view remark) {
   fmt::print(stderr, "{}: {}\n", program_invocation_short_name, remark);
+}
+
+void remark_on_attention() {
+  if (kernels::attention_library_is_found()) return;
+  write_remark(fmt::format("attention is computed by {}", kernels::attention_library()));
 }
 
 distributed::Shard shard_named(const std::string& name) {
@@ -72,8 +78,12 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
   random_context().seed = seed();
   kernels::allow_tf32(train.tf32);
-  kernels::rely_on_guesses(parallel.strict);
-  if (session.rank() == 0) kernels::on_matmul_remark(write_remark);
+  kernels::rely_on_guesses(parallel.strict || train.deterministic);
+  kernels::require_repeatable_attention(parallel.strict || train.deterministic);
+  if (session.rank() == 0) {
+    kernels::on_matmul_remark(write_remark);
+    if (session.device().is_cuda() && size_of(precision()) == 2) remark_on_attention();
+  }
   return true;
 }
 

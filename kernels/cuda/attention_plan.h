@@ -28,7 +28,8 @@ class AttentionPlan {
 // Of the current device. Made at its first use, and kept for as long as the process lives; null
 // where there is no library, or it has no plan.
 AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, ElementType type);
-// See attention_library().
+// See attention_library.h.
+bool has_attention_plans();
 std::string describe_attention_plans();
 
 }  // namespace ripieno::kernels::cuda

@@ -54,6 +54,8 @@ AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, E
   return of_device().plan(pass, shape, type);
 }
 
+bool has_attention_plans() { return cudnn().found; }
+
 std::string describe_attention_plans() {
   if (!cudnn().found) return "kernels of our own: " + cudnn().description;
   std::string text = cudnn().description;

@@ -5,6 +5,7 @@ namespace ripieno::kernels::cuda {
 
 AttentionPlan* attention_plan(AttentionPass, const AttentionShape&, ElementType) { return nullptr; }
 
+bool has_attention_plans() { return false; }
 std::string describe_attention_plans() { return "kernels of our own: built without cuDNN"; }
 
 }  // namespace ripieno::kernels::cuda
