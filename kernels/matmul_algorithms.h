@@ -28,6 +28,11 @@ bool measuring_is_allowed();
 void rely_on_guesses(bool relied_on);
 bool guesses_are_relied_on();
 
+// Whether bias, activation and their gradients may be left to the library. At first they may,
+// unless RIPIENO_MATMUL_EPILOGUES=0 is in the environment: to find out who is wrong.
+void allow_epilogues(bool allowed);
+bool epilogues_are_allowed();
+
 // The choices that this process has used, as text.
 std::string matmul_algorithms();
 // From now on the choices in `text`, which matmul_algorithms() gave, go before any other. Returns

@@ -186,6 +186,10 @@ namespace {
 std::atomic<bool> tf32 = false;
 std::atomic<bool> measuring = true;
 std::atomic<bool> guesses = false;
+std::atomic<bool> epilogues = [] {
+  const char* const asked = cuda::setting("RIPIENO_MATMUL_EPILOGUES");
+  return asked == nullptr || std::string_view(asked) != "0";
+}();
 
 }  // namespace
 
@@ -198,6 +202,11 @@ void rely_on_guesses(bool relied_on) {
   if (guesses.exchange(relied_on) != relied_on) cuda::algorithm_choices().next_generation();
 }
 bool guesses_are_relied_on() { return guesses; }
+
+void allow_epilogues(bool allowed) {
+  if (epilogues.exchange(allowed) != allowed) cuda::algorithm_choices().next_generation();
+}
+bool epilogues_are_allowed() { return epilogues; }
 
 std::string matmul_algorithms() { return cuda::algorithm_choices().text(); }
 int use_matmul_algorithms(std::string_view text) { return cuda::algorithm_choices().take(text); }

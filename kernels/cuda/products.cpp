@@ -49,17 +49,20 @@ void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan,
                       const InSteps& in_steps) {
   const ChoiceName name{identity_, key_of(problem)};
   const bool may_be_apart = in_steps != nullptr;
+  if (may_be_apart && (!plan.product || !epilogues_are_allowed())) {
+    plan.choice = {.fused = false};
+    plan.measured = true;
+    return;
+  }
   if (const auto kept = choices_.find(name)) {
-    const bool fits =
-        kept->fused ? plan.product && plan.product->accepts(kept->algorithm) : may_be_apart;
+    const bool fits = kept->fused ? plan.product->accepts(kept->algorithm) : may_be_apart;
     plan.measured = true;
     plan.choice = *kept;
     if (fits) return;
     choices_.remark(describe(problem) + ": the algorithm that was kept for it does not fit");
   }
   const bool measuring = measuring_is_allowed();
-  const auto candidates = plan.product ? plan.product->candidates(measuring ? kCandidates : 1)
-                                       : std::vector<Algorithm>{};
+  const auto candidates = plan.product->candidates(measuring ? kCandidates : 1);
   if (candidates.empty() && !may_be_apart) refuse(problem, "");
   plan.choice = {.fused = !candidates.empty()};
   if (plan.choice.fused) plan.choice.algorithm = candidates.front();

@@ -131,6 +131,14 @@ TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereTheLibraryCannot) {
   EXPECT_EQ(script.clock, static_cast<double>(script.runs.size()));
 }
 
+TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsAskedFor) {
+  measure_before(problem_of(16, Epilogue::kBias));
+  kernels::allow_epilogues(false);
+  EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 1u);
+  kernels::allow_epilogues(true);
+  EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 11u);
+}
+
 TEST_F(AlgorithmChoice, IsTheFirstGuessWhereMeasuringIsNotAllowedAndMeasuredWhenItIs) {
   script.seconds = {{1, 3.0}, {2, 2.0}};
   Process process(script);
