@@ -26,27 +26,62 @@ int64_t size_of(const StridedShape& shape) {
   return size;
 }
 
-// One thread an element of the output, here and below.
-template <typename T>
+// Whether an operand's neighbours along the last axis can be read in vectors.
+template <int width, typename T>
+bool lies_in_vectors(const T* operand, const int64_t* strides, const StridedShape& shape) {
+  const int last = shape.rank - 1;
+  if (last < 0 || shape.sizes[last] % width != 0 || strides[last] != 1) return false;
+  for (int axis = 0; axis < last; ++axis) {
+    if (strides[axis] % width != 0) return false;
+  }
+  return cuda::is_aligned(operand);
+}
+
+// Or is one number for all of them.
+template <int width, typename T>
+bool lies_in_vectors_or_repeats(const T* operand, const int64_t* strides,
+                                const StridedShape& shape) {
+  const int last = shape.rank - 1;
+  if (last >= 0 && shape.sizes[last] % width == 0 && strides[last] == 0) return true;
+  return lies_in_vectors<width>(operand, strides, shape);
+}
+
+template <int width, typename T>
+__device__ cuda::Vector<T, width> load_or_repeat(const T* operand, bool repeats) {
+  if (width == 1 || !repeats) return cuda::load<width>(operand);
+  cuda::Vector<T, width> vector;
+  cuda::unrolled<width>([&](int k) { vector[k] = *operand; });
+  return vector;
+}
+
+// One thread a vector of the output, here and below.
+template <int width, typename T>
 __global__ void binary_strided_kernel(T* out, const T* a, const T* b, StridedShape shape,
                                       int64_t size, Binary op) {
-  const int64_t i = cuda::global_thread();
+  const int64_t i = cuda::global_thread() * width;
   if (i >= size) return;
   const Places at = places_of(i, shape);
-  out[i] = static_cast<T>(cuda::apply(op, cuda::widen(a[at.a]), cuda::widen(b[at.b])));
+  const int last = shape.rank - 1;
+  const auto left = load_or_repeat<width>(a + at.a, width > 1 && shape.strides_a[last] == 0);
+  const auto right = load_or_repeat<width>(b + at.b, width > 1 && shape.strides_b[last] == 0);
+  cuda::Vector<T, width> result;
+  cuda::unrolled<width>([&](int k) {
+    result[k] = cuda::narrow<T>(cuda::apply(op, cuda::widen(left[k]), cuda::widen(right[k])));
+  });
+  cuda::store(out + i, result);
 }
 
-template <typename Word>
+template <int width, typename Word>
 __global__ void copy_strided_kernel(Word* out, const Word* a, StridedShape shape, int64_t size) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[i] = a[places_of(i, shape).a];
+  const int64_t i = cuda::global_thread() * width;
+  if (i < size) cuda::store(out + i, cuda::load<width>(a + places_of(i, shape).a));
 }
 
-template <typename Word>
+template <int width, typename Word>
 __global__ void copy_to_strided_kernel(Word* out, const Word* in, StridedShape shape,
                                        int64_t size) {
-  const int64_t i = cuda::global_thread();
-  if (i < size) out[places_of(i, shape).a] = in[i];
+  const int64_t i = cuda::global_thread() * width;
+  if (i < size) cuda::store(out + places_of(i, shape).a, cuda::load<width>(in + i));
 }
 
 }  // namespace
@@ -54,20 +89,41 @@ __global__ void copy_to_strided_kernel(Word* out, const Word* in, StridedShape s
 template <typename T>
 void binary_strided(OnCuda on, T* out, const T* a, const T* b, const StridedShape& shape,
                     Binary op) {
+  constexpr int kWidth = cuda::kVectorSize<T>;
   const int64_t size = size_of(shape);
-  cuda::launch(binary_strided_kernel<T>, cuda::thread_each(on, size), out, a, b, shape, size, op);
+  if (cuda::is_aligned(out) && lies_in_vectors_or_repeats<kWidth>(a, shape.strides_a, shape) &&
+      lies_in_vectors_or_repeats<kWidth>(b, shape.strides_b, shape)) {
+    cuda::launch(binary_strided_kernel<kWidth, T>, cuda::thread_each(on, size / kWidth), out, a, b,
+                 shape, size, op);
+  } else {
+    cuda::launch(binary_strided_kernel<1, T>, cuda::thread_each(on, size), out, a, b, shape, size,
+                 op);
+  }
 }
 
 template <typename Word>
 void copy_strided(OnCuda on, Word* out, const Word* a, const StridedShape& shape) {
+  constexpr int kWidth = cuda::kVectorSize<Word>;
   const int64_t size = size_of(shape);
-  cuda::launch(copy_strided_kernel<Word>, cuda::thread_each(on, size), out, a, shape, size);
+  if (cuda::is_aligned(out) && lies_in_vectors<kWidth>(a, shape.strides_a, shape)) {
+    cuda::launch(copy_strided_kernel<kWidth, Word>, cuda::thread_each(on, size / kWidth), out, a,
+                 shape, size);
+  } else {
+    cuda::launch(copy_strided_kernel<1, Word>, cuda::thread_each(on, size), out, a, shape, size);
+  }
 }
 
 template <typename Word>
 void copy_to_strided(OnCuda on, Word* out, const Word* in, const StridedShape& shape) {
+  constexpr int kWidth = cuda::kVectorSize<Word>;
   const int64_t size = size_of(shape);
-  cuda::launch(copy_to_strided_kernel<Word>, cuda::thread_each(on, size), out, in, shape, size);
+  if (cuda::is_aligned(in) && lies_in_vectors<kWidth>(out, shape.strides_a, shape)) {
+    cuda::launch(copy_to_strided_kernel<kWidth, Word>, cuda::thread_each(on, size / kWidth), out,
+                 in, shape, size);
+  } else {
+    cuda::launch(copy_to_strided_kernel<1, Word>, cuda::thread_each(on, size), out, in, shape,
+                 size);
+  }
 }
 
 template void binary_strided(OnCuda, float*, const float*, const float*, const StridedShape&,

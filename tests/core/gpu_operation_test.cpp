@@ -77,6 +77,18 @@ std::vector<Operation> operations() {
           {"layer_norm",
            {{7, 33}, {33}, {33}},
            [](const Inputs& x) { return layer_norm(x[0], x[1], x[2]); }},
+          {"residual and norm",
+           {{5, 33}, {5, 33}, {33}, {33}},
+           [](const Inputs& x) {
+             const auto [sum, normal] = residual_norm({x[0], x[1], 0.3, 1}, x[2], x[3]);
+             return sum * normal;
+           }},
+          {"norm of a residual without dropout",
+           {{5, 64}, {5, 64}},
+           [](const Inputs& x) {
+             return residual_norm({x[0], x[1]}).normal;
+           }},
+          {"sum of many rows", {{300, 40}}, [](const Inputs& x) { return sum(x[0], 0); }},
           {"attention", {{2, 9, 48}}, [](const Inputs& x) { return causal_attention(x[0], 2); }},
           {"dropout", {{5, 33}}, [](const Inputs& x) { return dropout(x[0], 0.3, 1); }},
           {"embedding",

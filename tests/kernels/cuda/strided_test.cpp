@@ -13,6 +13,7 @@ using kernels::StridedShape;
 constexpr StridedShape kBroadcast{
     .rank = 3, .sizes = {2, 7, 5}, .strides_a = {35, 1, 7}, .strides_b = {0, 0, 1}};
 constexpr StridedShape kScalar{.rank = 0};
+constexpr StridedShape kRowsOf48{.rank = 2, .sizes = {5, 48}, .strides_a = {64, 1}};
 constexpr int64_t kSize = 70;
 
 TEST_P(Strided, BinaryBroadcastsAsOnTheCpu) {
@@ -22,6 +23,27 @@ TEST_P(Strided, BinaryBroadcastsAsOnTheCpu) {
       kernels::binary_strided(place, at(out), at(a), at(b), kBroadcast, kernels::Binary::kSubtract);
     });
     expect_agreement(out);
+  });
+}
+
+// Rows of vectors, of which a repeats one for all rows or one number for a row, or begins between
+// vectors.
+TEST_P(Strided, RowsOfVectorsAreReadAsOnTheCpu) {
+  constexpr int64_t kRows = 3, kCols = 32;
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const StridedShape& shape : {StridedShape{2, {kRows, kCols}, {48, 1}, {0, 1}},
+                                      {2, {kRows, kCols}, {1, 0}, {40, 1}},
+                                      {2, {kRows, kCols}, {33, 1}, {0, 0}},
+                                      {2, {kRows, kCols}, {32, 1}, {1, 3}}}) {
+      for (const int64_t begin : {0, 1}) {
+        Both<T> out(kRows * kCols), a = some_numbers<T>(200, 1), b = some_numbers<T>(200, 2, 1, 2);
+        on_both([&](auto place, auto at) {
+          kernels::binary_strided(place, at(out), at(a) + begin, at(b), shape,
+                                  kernels::Binary::kDivide);
+        });
+        expect_agreement(out);
+      }
+    }
   });
 }
 
@@ -45,6 +67,26 @@ TEST_P(Strided, CopiesMoveEachWordAsOnTheCpu) {
     });
     expect_same_bits(gathered);
     expect_same_bits(scattered);  // what lies outside keeps its bits
+  };
+  check(uint8_t{});
+  check(uint16_t{});
+  check(uint32_t{});
+  check(uint64_t{});
+}
+
+TEST_P(Strided, CopiesMoveVectorsWhereTheyLieInRows) {
+  const auto check = []<typename Word>(Word) {
+    for (const int64_t begin : {0, 1}) {
+      Both<Word> in(321), gathered(240), scattered(321);
+      for (int64_t i = 0; i < 321; ++i) in.host()[i] = static_cast<Word>(i * 0x0123456789abcdefu);
+      in.update_device();
+      on_both([&](auto place, auto at) {
+        kernels::copy_strided(place, at(gathered), at(in) + begin, kRowsOf48);
+        kernels::copy_to_strided(place, at(scattered) + begin, at(in), kRowsOf48);
+      });
+      expect_same_bits(gathered);
+      expect_same_bits(scattered);
+    }
   };
   check(uint8_t{});
   check(uint16_t{});
