@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/device_faults.h"
 #include "ripieno/core/pinned.h"
 #include "ripieno/core/stream.h"
 
@@ -14,12 +15,14 @@ struct LateMetrics::Numbers {
       : loss(pinned_tensor({2}, DType::float64, device)),
         scalars(pinned_tensor({static_cast<int64_t>(sizeof(kernels::StepScalars))}, DType::uint8,
                               device)),
+        fault(pinned_tensor({sizeof(kernels::UnknownId) / sizeof(int32_t)}, DType::int32, device)),
         arrived(device) {}
 
   io::StepMetrics line;
   bool scales_loss = false;
   Tensor loss;     // sum and count
   Tensor scalars;  // StepScalars
+  Tensor fault;    // UnknownId, of a GPU
   Event arrived;
 };
 
@@ -49,6 +52,7 @@ void LateMetrics::add(io::StepMetrics line, const Loss& loss, const optim::Optim
     enqueue_copy(numbers->scalars, optimizer.step_scalars());
   else
     *static_cast<kernels::StepScalars*>(numbers->scalars.raw_data()) = {};
+  if (device_.is_cuda()) enqueue_copy(numbers->fault, device_fault(device_));
   numbers->arrived.record(current_stream(device_));
   under_way_.push_back(std::move(numbers));
 }
@@ -65,6 +69,8 @@ void LateMetrics::write_oldest() {
   auto numbers = std::move(under_way_.front());
   under_way_.pop_front();
   numbers->arrived.synchronize();
+  if (device_.is_cuda())
+    require_no_fault(*static_cast<const kernels::UnknownId*>(numbers->fault.raw_data()));
   io::StepMetrics& line = numbers->line;
   const double* loss = numbers->loss.data<double>();
   const auto& scalars = *static_cast<const kernels::StepScalars*>(numbers->scalars.raw_data());

@@ -28,7 +28,8 @@ class LateMetrics {
   // The line of the step that the device was given last: its loss and what the optimizer knows of
   // it are still to be filled in.
   void add(io::StepMetrics line, const Loss& loss, const optim::Optimizer& optimizer);
-  // Writes the lines that have arrived.
+  // Writes the lines that have arrived. These two throw DataError where a line's step, or one
+  // before it, met ids out of range on a GPU (device_faults.h).
   void write_arrived();
   // Waits for all.
   void write_all();
