@@ -38,6 +38,8 @@ struct ReadChoices {
   int damaged_lines = 0;
 };
 ReadChoices choices_in(std::string_view text);
+// A line of a device behind its checksum.
+std::string sealed(std::string_view identity, std::string_view line);
 
 // Any thread may call.
 class AlgorithmChoices {

@@ -23,6 +23,10 @@ bool parse_token_file(std::string_view bytes);
 // that its tensors take.
 bool parse_safetensors(std::string_view bytes);
 
+// The file of algorithms of matrix products without its lines' checksums, which are put on here.
+// Tried without them as well.
+bool parse_algorithms(std::string_view bytes);
+
 // Throws std::logic_error unless `kept`: a promise of the parser's.
 void require(bool kept, const char* promise);
 
@@ -36,9 +40,9 @@ struct Parser {
   }
 };
 inline constexpr Parser kParsers[] = {
-    {"manifest", parse_manifest},     {"safetensors", parse_safetensors},
-    {"settings", parse_settings},     {"side_file", parse_side_file},
-    {"token_file", parse_token_file},
+    {"algorithms", parse_algorithms},   {"manifest", parse_manifest},
+    {"safetensors", parse_safetensors}, {"settings", parse_settings},
+    {"side_file", parse_side_file},     {"token_file", parse_token_file},
 };
 
 }  // namespace ripieno::fuzz
