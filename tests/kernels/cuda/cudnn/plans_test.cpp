@@ -234,6 +234,22 @@ TEST(PlanFiles, ThatAreDamagedAreNotRead) {
   EXPECT_EQ(files.read("a graph"), std::nullopt);
 }
 
+TEST(PlanFiles, UnderAnothersNameAreNotRead) {
+  const Folder folder;
+  const PlanFiles files(folder.path(), "a device");
+  files.write("a graph", "plan");
+  const auto file = std::filesystem::directory_iterator(folder.path())->path();
+  std::filesystem::copy_file(file, folder.path() / "aside");
+  std::filesystem::remove(file);
+  files.write("another graph", "plan");
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    if (entry.path().filename() != "aside") {
+      std::filesystem::rename(folder.path() / "aside", entry.path());
+    }
+  }
+  EXPECT_EQ(files.read("another graph"), std::nullopt);
+}
+
 TEST(PlanFiles, KeepNothingWhereTheyCannot) {
   const PlanFiles nowhere("/proc/none", "a device"), off({}, "a device");
   for (const PlanFiles& files : {nowhere, off}) {
