@@ -12,6 +12,13 @@
 namespace ripieno {
 namespace {
 
+// Training meets its shape again and again. Where nothing is recorded each may come once, as every
+// length does when text is generated: a kernel is compiled only where ours would take milliseconds.
+bool is_worth_compiling(const kernels::AttentionShape& s) {
+  return autograd::recording() || s.batch * s.heads * s.time * s.time * s.head_size >= int64_t{1}
+                                                                                           << 31;
+}
+
 kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   if (qkv.rank() != 3 || heads < 1 || qkv.size(2) % (3 * heads) != 0) {
     fail(fmt::format("causal_attention: {} is not (batch, time, 3 * {} heads * head size)",
@@ -26,6 +33,7 @@ kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   shape.qkv_batch_stride = qkv.size(1) * qkv.size(2);
   shape.scale = 1.0 / std::sqrt(static_cast<double>(shape.head_size));
   shape.repeatable = kernels::repeatable_attention_is_required();
+  shape.worth_compiling = is_worth_compiling(shape);
   return shape;
 }
 

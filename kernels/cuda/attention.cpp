@@ -15,6 +15,7 @@ namespace {
 template <typename T>
 cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& shape) {
   if constexpr (sizeof(T) == 2) {
+    if (!shape.worth_compiling) return nullptr;
     constexpr bool brain = std::is_same_v<T, bfloat16>;
     return cuda::attention_plan(pass, shape,
                                 brain ? cuda::ElementType::kBFloat16 : cuda::ElementType::kFloat16);

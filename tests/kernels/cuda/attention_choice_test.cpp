@@ -58,10 +58,10 @@ class AttentionChoice : public ::testing::Test {
   }
 
   template <typename T>
-  void forward(int64_t offset = 0) {
+  void forward(int64_t offset = 0, const kernels::AttentionShape& shape = kShape) {
     const T* q = qkv<T>() + offset;
     kernels::attention_forward(OnCuda{}, reinterpret_cast<T*>(out_.device()), lse_.device(),
-                               workspace_.device(), q, q + kSize, q + 2 * kSize, kShape);
+                               workspace_.device(), q, q + kSize, q + 2 * kSize, shape);
   }
   template <typename T>
   T* qkv() {
@@ -101,6 +101,14 @@ TEST_F(AttentionChoice, WithoutAPlanItIsOurs) {
   forward<bfloat16>();
   EXPECT_TRUE(ours_ran());
   EXPECT_EQ(kernels::attention_forward_workspace_bytes<bfloat16>(OnCuda{}, kShape), 0);
+}
+
+TEST_F(AttentionChoice, WhatIsNotWorthCompilingIsOurs) {
+  kernels::AttentionShape shape = kShape;
+  shape.worth_compiling = false;
+  forward<bfloat16>(0, shape);
+  EXPECT_TRUE(asked_for.empty());
+  EXPECT_TRUE(ours_ran());
 }
 
 TEST_F(AttentionChoice, MisalignedMemoryIsOurs) {
