@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ripieno/core/device_faults.h"
+
 namespace ripieno {
 namespace {
 
@@ -33,6 +35,7 @@ void ValidationSums::measure_rows(int64_t slot, io::Rows rows, const io::Batch& 
   double* sums = sums_.data<double>() + slot * kColumns;
   sums[0] += measured.loss.sum.item();
   sums[1] += measured.loss.count.item();
+  require_no_fault(measured.loss.sum.device());
   sums[2] += static_cast<double>(measured.correct.value_or(0));
   sums[3] = measured.correct ? 1.0 : 0.0;
 }

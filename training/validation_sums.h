@@ -28,7 +28,8 @@ class ValidationSums {
  public:
   explicit ValidationSums(io::Part part);
 
-  // Measures this rank's rows of a batch, where it has some.
+  // Measures this rank's rows of a batch, where it has some. Throws DataError for ids out of range,
+  // on a GPU too.
   void add(const io::Batch& batch, const std::function<Measured(const io::Batch&)>& measure);
 
   struct Total {
