@@ -26,12 +26,22 @@ std::vector<int64_t> bytes_per_sample(AttentionPass pass, const AttentionShape& 
   return {qkv, qkv, qkv, out, out, statistics, qkv, qkv, qkv};
 }
 
+std::string describe(AttentionPass pass, const AttentionShape& shape) {
+  std::ostringstream text;
+  text << (pass == AttentionPass::kForward ? "forward" : "backward") << " of (batch " << shape.batch
+       << ", time " << shape.time << ", heads " << shape.heads << ", head size " << shape.head_size
+       << ')';
+  return text.str();
+}
+
 // One plan, run for some samples after the others.
 class CudnnAttention : public AttentionPlan {
  public:
-  CudnnAttention(const CudnnFunctions& cudnn, std::mutex& mutex, cudnnHandle_t handle,
-                 CudnnPlan plan, std::vector<int64_t> steps, int64_t rounds, AttentionSums sums)
-      : cudnn_(cudnn),
+  CudnnAttention(std::string name, const CudnnFunctions& cudnn, std::mutex& mutex,
+                 cudnnHandle_t handle, CudnnPlan plan, std::vector<int64_t> steps, int64_t rounds,
+                 AttentionSums sums)
+      : name_(std::move(name)),
+        cudnn_(cudnn),
         mutex_(mutex),
         handle_(handle),
         plan_(std::move(plan)),
@@ -49,6 +59,15 @@ class CudnnAttention : public AttentionPlan {
     if (sums_.products > 0) pointers.push_back(scratch + products_at());
     if (sums_.grad_q > 0) pointers.push_back(scratch + products_at() + bytes_of(sums_.products));
     const std::lock_guard lock(mutex_);  // another stream's would change the handle's
+    try {
+      run_rounds(on, pointers, workspace);
+    } catch (const CudaError& error) {
+      throw CudaError("attention " + name_ + ": " + error.what());
+    }
+  }
+
+ private:
+  void run_rounds(OnCuda on, std::vector<void*>& pointers, void* workspace) {
     check_cudnn(cudnn_, cudnn_.set_stream(handle_, on.stream), "cudnnSetStream");
     for (int64_t round = 0; round < rounds_; ++round) {
       plan_.run(handle_, pointers, workspace);
@@ -58,10 +77,10 @@ class CudnnAttention : public AttentionPlan {
     }
   }
 
- private:
   static int64_t bytes_of(int64_t floats) { return round_up(floats * 4, 256); }
   int64_t products_at() const { return round_up(plan_.workspace_bytes(), 256); }
 
+  const std::string name_;
   const CudnnFunctions& cudnn_;
   std::mutex& mutex_;
   cudnnHandle_t handle_;
@@ -70,14 +89,6 @@ class CudnnAttention : public AttentionPlan {
   int64_t rounds_;
   AttentionSums sums_;
 };
-
-std::string describe(AttentionPass pass, const AttentionShape& shape) {
-  std::ostringstream text;
-  text << (pass == AttentionPass::kForward ? "forward" : "backward") << " of (batch " << shape.batch
-       << ", time " << shape.time << ", heads " << shape.heads << ", head size " << shape.head_size
-       << ')';
-  return text.str();
-}
 
 // What cuDNN's documentation rules out; asking would take time.
 bool is_out_of_the_question(const AttentionShape& shape, ElementType type) {
@@ -122,9 +133,9 @@ std::unique_ptr<AttentionPlan> CudnnPlans::make(const Key& key) {
   CudnnPlan plan = kept_or_made(graph, target);
   std::vector<int64_t> steps = bytes_per_sample(key.pass, part);
   for (int64_t& step : steps) step *= part.batch;
-  return std::make_unique<CudnnAttention>(cudnn_, mutex_, handle_, std::move(plan),
-                                          std::move(steps), key.shape.batch / part.batch,
-                                          forward ? AttentionSums{} : attention_sums(part));
+  return std::make_unique<CudnnAttention>(
+      describe(key.pass, key.shape), cudnn_, mutex_, handle_, std::move(plan), std::move(steps),
+      key.shape.batch / part.batch, forward ? AttentionSums{} : attention_sums(part));
 }
 
 AttentionPlan* CudnnPlans::plan(AttentionPass pass, const AttentionShape& shape, ElementType type) {

@@ -88,7 +88,7 @@ cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t,
   run.handle = handle;
   run.stream = stream;
   fake->runs.push_back(run);
-  return CUDNN_STATUS_SUCCESS;
+  return fake->runs_plans ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_EXECUTION_FAILED;
 }
 
 }  // namespace
@@ -98,7 +98,10 @@ FakeCudnn::~FakeCudnn() { fake = nullptr; }
 
 kernels::cuda::CudnnFunctions FakeCudnn::functions() const {
   return {[]() -> std::size_t { return 91900; },
-          [](cudnnStatus_t) { return "CUDNN_STATUS_NOT_SUPPORTED_SHAPE"; },
+          [](cudnnStatus_t status) {
+            return status == CUDNN_STATUS_EXECUTION_FAILED ? "CUDNN_STATUS_EXECUTION_FAILED"
+                                                           : "CUDNN_STATUS_NOT_SUPPORTED_SHAPE";
+          },
           [](char* to, std::size_t) { std::strcpy(to, "too\nodd"); },
           create,
           set_stream,

@@ -29,6 +29,7 @@ class FakeCudnn {
   int proposals = 1;      // by each heuristic mode
   int refused_plans = 0;  // before one is finalized
   bool makes_handles = true;
+  bool runs_plans = true;
   bool takes_texts = true;      // of plans
   int64_t workspace_bytes = 0;  // of each plan
   std::string text = "a plan";  // of each plan

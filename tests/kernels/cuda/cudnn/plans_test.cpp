@@ -149,6 +149,19 @@ TEST_F(CudnnPlansTest, ARepeatableBackwardGoesThroughTheBatchByParts) {
   EXPECT_EQ(fake_.runs[2].pointers[9], fake_.runs[0].pointers[9]);
 }
 
+TEST_F(CudnnPlansTest, AFailureWhileRunningNamesPassAndShape) {
+  AttentionPlan* const plan = forward(packed(2, 32, 3, 64));
+  fake_.runs_plans = false;
+  try {
+    plan->run({}, addresses<5>(), nullptr);
+    FAIL() << "the failure is lost";
+  } catch (const kernels::cuda::CudaError& error) {
+    EXPECT_STREQ(error.what(),
+                 "attention forward of (batch 2, time 32, heads 3, head size 64): cuDNN: running a "
+                 "plan: CUDNN_STATUS_EXECUTION_FAILED, too odd");
+  }
+}
+
 TEST_F(CudnnPlansTest, PartsOfABatchDivideItAndKeepScratchSmall) {
   EXPECT_EQ(kernels::cuda::repeatable_samples(packed(64, 1024, 12, 64)), 8);
   EXPECT_EQ(kernels::cuda::repeatable_samples(packed(4, 128, 1, 64)), 4);
