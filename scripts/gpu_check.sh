@@ -119,7 +119,8 @@ ranks() {
 kernels() {
   local device=(--device cuda)
   [[ ! $emulated ]] || device+=(--small)
-  "$bin/kernels" "${device[@]}" | tee "$state/kernels.json"
+  "$bin/kernels" "${device[@]}" | tee "$state/kernels.json" &&
+    "$bin/products" "${device[@]}" | tee "$state/products.json"
 }
 
 # compare WORKLOAD OPTIONS...: one line a side and round, and the comparison last.
