@@ -12,7 +12,7 @@ constexpr int kColumnsEach = 8;
 template <typename T>
 constexpr int kLargestRowBlock = sizeof(T) == 8 ? 256 : 512;
 template <typename T>
-constexpr int64_t kMostColumns = kLargestRowBlock<T>* kColumnsEach;
+constexpr int64_t kMostColumns = int64_t{kLargestRowBlock<T>} * kColumnsEach;
 
 // How many rows a block takes at once: more bytes under way, fewer barriers.
 template <typename T, int width>

@@ -1,12 +1,65 @@
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/row_piece.cuh"
 #include "ripieno/kernels/softmax.h"
 
 namespace ripieno::kernels {
 namespace {
 
-// One block a row.   in, out: (rows, cols)
+// One block a row, which it holds.   in, out: (rows, cols)
+template <int width, typename T>
+__global__ void __launch_bounds__(cuda::kLargestRowBlock<T>, 1)
+    softmax_forward_kernel(T* out, const T* in, int64_t cols, bool logarithm) {
+  using A = accumulator_t<T>;
+  using Piece = cuda::RowPiece<T, width>;
+  Piece row;
+  row.load(in + blockIdx.x * cols, cols);
+  A largest = cuda::kLowest<A>, sum = 0, value[cuda::kColumnsEach] = {};
+  Piece::for_each(cols, [&](int i) {
+    value[i] = cuda::widen(row.element[i]);
+    largest = cuda::Max{}(largest, value[i]);
+  });
+  largest = cuda::block_reduce(largest, cuda::Max{});
+  Piece::for_each(cols, [&](int i) {
+    value[i] -= largest;
+    const A exponential = std::exp(value[i]);
+    sum += exponential;
+    if (!logarithm) value[i] = exponential;
+  });
+  sum = cuda::block_reduce(sum, cuda::Sum{});
+  const A log_sum = std::log(sum);
+  cuda::unrolled<cuda::kColumnsEach>([&](int i) {
+    row.element[i] = cuda::narrow<T>(logarithm ? value[i] - log_sum : value[i] / sum);
+  });
+  row.store(out + blockIdx.x * cols, cols);
+}
+
+// One block a row, which it holds.   all: (rows, cols)
+template <int width, typename T>
+__global__ void __launch_bounds__(cuda::kLargestRowBlock<T>, 1)
+    softmax_backward_kernel(T* grad_in, const T* grad_out, const T* out, int64_t cols,
+                            bool logarithm) {
+  using A = accumulator_t<T>;
+  using Piece = cuda::RowPiece<T, width>;
+  const int64_t row = blockIdx.x * cols;
+  Piece gradient, y;
+  gradient.load(grad_out + row, cols);
+  y.load(out + row, cols);
+  A sum[1] = {};
+  cuda::unrolled<cuda::kColumnsEach>([&](int i) {  // what is not there is 0
+    const A g = cuda::widen(gradient.element[i]);
+    sum[0] += logarithm ? g : g * cuda::widen(y.element[i]);
+  });
+  cuda::block_sum(sum, 0);
+  cuda::unrolled<cuda::kColumnsEach>([&](int i) {
+    const A g = cuda::widen(gradient.element[i]), result = cuda::widen(y.element[i]);
+    gradient.element[i] =
+        cuda::narrow<T>(logarithm ? g - std::exp(result) * sum[0] : result * (g - sum[0]));
+  });
+  gradient.store(grad_in + row, cols);
+}
+
+// One block a row that is too long for that.
 template <typename T>
-__global__ void forward_kernel(T* out, const T* in, int64_t cols, bool logarithm) {
+__global__ void wide_forward_kernel(T* out, const T* in, int64_t cols, bool logarithm) {
   using A = accumulator_t<T>;
   const T* const x = in + blockIdx.x * cols;
   T* const y = out + blockIdx.x * cols;
@@ -26,14 +79,13 @@ __global__ void forward_kernel(T* out, const T* in, int64_t cols, bool logarithm
   const A log_sum = std::log(sum);
   for (int64_t c = threadIdx.x; c < cols; c += blockDim.x) {
     const A shifted = cuda::widen(x[c]) - largest;
-    y[c] = static_cast<T>(logarithm ? shifted - log_sum : std::exp(shifted) / sum);
+    y[c] = cuda::narrow<T>(logarithm ? shifted - log_sum : std::exp(shifted) / sum);
   }
 }
 
-// One block a row.   all: (rows, cols)
 template <typename T>
-__global__ void backward_kernel(T* grad_in, const T* grad_out, const T* out, int64_t cols,
-                                bool logarithm) {
+__global__ void wide_backward_kernel(T* grad_in, const T* grad_out, const T* out, int64_t cols,
+                                     bool logarithm) {
   using A = accumulator_t<T>;
   const int64_t row = blockIdx.x * cols;
   A sum = 0;
@@ -46,7 +98,7 @@ __global__ void backward_kernel(T* grad_in, const T* grad_out, const T* out, int
     const A gradient = cuda::widen(grad_out[row + c]);
     const A y = cuda::widen(out[row + c]);
     grad_in[row + c] =
-        static_cast<T>(logarithm ? gradient - std::exp(y) * sum : y * (gradient - sum));
+        cuda::narrow<T>(logarithm ? gradient - std::exp(y) * sum : y * (gradient - sum));
   }
 }
 
@@ -54,14 +106,27 @@ __global__ void backward_kernel(T* grad_in, const T* grad_out, const T* out, int
 
 template <typename T>
 void softmax_forward(OnCuda on, T* out, const T* in, int64_t rows, int64_t cols, bool logarithm) {
-  cuda::launch(forward_kernel<T>, cuda::block_each(on, rows), out, in, cols, logarithm);
+  cuda::LaunchShape shape = cuda::block_each(on, rows);
+  if (cols > cuda::kMostColumns<T>) {
+    return cuda::launch(wide_forward_kernel<T>, shape, out, in, cols, logarithm);
+  }
+  shape.block = dim3(cuda::threads_for_row(cols));
+  cuda::for_row_width<T>(cols, cuda::is_aligned(out, in), [&]<int width>() {
+    cuda::launch(softmax_forward_kernel<width, T>, shape, out, in, cols, logarithm);
+  });
 }
 
 template <typename T>
 void softmax_backward(OnCuda on, T* grad_in, const T* grad_out, const T* out, int64_t rows,
                       int64_t cols, bool logarithm) {
-  cuda::launch(backward_kernel<T>, cuda::block_each(on, rows), grad_in, grad_out, out, cols,
-               logarithm);
+  cuda::LaunchShape shape = cuda::block_each(on, rows);
+  if (cols > cuda::kMostColumns<T>) {
+    return cuda::launch(wide_backward_kernel<T>, shape, grad_in, grad_out, out, cols, logarithm);
+  }
+  shape.block = dim3(cuda::threads_for_row(cols));
+  cuda::for_row_width<T>(cols, cuda::is_aligned(grad_in, grad_out, out), [&]<int width>() {
+    cuda::launch(softmax_backward_kernel<width, T>, shape, grad_in, grad_out, out, cols, logarithm);
+  });
 }
 
 template void softmax_forward(OnCuda, float*, const float*, int64_t, int64_t, bool);

@@ -37,6 +37,7 @@ VECTORS = [
     (r"dropout_kernel<[248], ", "both", 4),
     (r"cuda::layer_norm_forward_kernel<[248], ", "both", 4),
     (r"cuda::layer_norm_backward_kernel<[248], ", "both", 4),
+    (r"softmax_(forward|backward)_kernel<[248], ", "both", 8),
     (r"cuda::walk_arena_kernel<[24], ", "both", 8),
     (r"(binary|copy|copy_to)_strided_kernel<(2|4|8|16), ", "both", 12),
     (r"cuda::reduce_columns_kernel<.*, [248], ", "load", 8),
