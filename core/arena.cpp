@@ -67,7 +67,18 @@ void Arena::release() {
 
 std::shared_ptr<Storage> Arena::allocate() const {
   const std::size_t bytes = static_cast<std::size_t>(layout_->elements()) * size_of(dtype_);
-  return allocate_storage(bytes, device_, resource_ ? *resource_ : pool(device_));
+  try {
+    const auto storage = allocate_storage(bytes, device_, resource_ ? *resource_ : pool(device_));
+    storage->count_as(kind_);
+    return storage;
+  } catch (const OutOfMemory& error) {
+    throw OutOfMemory(std::string(name_of(kind_)) + ": " + error.what(), error.where());
+  }
+}
+
+void Arena::count_as(MemoryKind kind) {
+  kind_ = kind;
+  if (storage_) storage_->count_as(kind);
 }
 
 void Arena::place_in(MemoryResource* resource) {
@@ -95,6 +106,7 @@ void Arena::to(Device device, DType dtype) {
   if (!before.defined()) return bind();
   const NoGrad no_grad;
   storage_ = before.to(dtype).to(device).implementation().storage;  // the pool's
+  storage_->count_as(kind_);
   bind();
   if (MemoryResource* resource = std::exchange(resource_, nullptr)) place_in(resource);
 }

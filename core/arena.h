@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ripieno/core/device_memory.h"
 #include "ripieno/core/memory.h"
 #include "ripieno/core/tensor.h"
 #include "ripieno/core/tensor_implementation.h"
@@ -95,6 +96,8 @@ class Arena final : LazyMemory {
   void release();
   // Of its memory; 0 before it appears.
   int64_t bytes() const { return storage_ ? static_cast<int64_t>(storage_->bytes) : 0; }
+  // What its memory is counted as (device_memory.h).
+  void count_as(MemoryKind kind);
   // Moves and converts what is there; the tensors' handles follow.
   void to(Device device, DType dtype);
 
@@ -109,6 +112,7 @@ class Arena final : LazyMemory {
   std::shared_ptr<Storage> storage_;
   std::vector<Tensor> tensors_;
   std::function<void()> fill_;
+  MemoryKind kind_ = MemoryKind::other;
 };
 
 }  // namespace ripieno

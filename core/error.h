@@ -39,6 +39,10 @@ struct StorageError : Error {
 struct CommunicationFailure : Error {
   using Error::Error;
 };
+// Neither the system nor a device has as much memory as is needed.
+struct OutOfMemory : Error {
+  using Error::Error;
+};
 
 [[noreturn]] void fail(const std::string& what,
                        std::source_location where = std::source_location::current());

@@ -7,11 +7,13 @@
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string_view>
 #include <vector>
 
+#include "ripieno/core/device_memory.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/stream.h"
 #include "ripieno/kernels/cuda/runtime.h"
@@ -27,7 +29,9 @@ class SystemCpuMemory final : public MemoryResource {
     const bool huge = bytes >= kHugePage;
     const std::size_t alignment = huge ? kHugePage : kMemoryAlignment;
     void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-    if (memory == nullptr) fail(fmt::format("memory: the host has no {} bytes left", bytes));
+    if (memory == nullptr) {
+      throw OutOfMemory(fmt::format("memory: the host has no {} bytes left", bytes));
+    }
     if (huge) madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: fewer page faults and TLB misses
     return memory;
   }
@@ -39,7 +43,19 @@ class SystemCudaMemory final : public MemoryResource {
   explicit SystemCudaMemory(int device) : device_(device) {}
   void* allocate(std::size_t bytes) override {
     kernels::cuda::set_device(device_);
-    return kernels::cuda::allocate(bytes);
+    try {
+      return kernels::cuda::allocate(bytes);
+    } catch (const kernels::cuda::OutOfMemory&) {
+      trim_pools(Device::cuda(device_));
+    }
+    try {
+      return kernels::cuda::allocate(bytes);
+    } catch (const kernels::cuda::OutOfMemory&) {
+      const Device device = Device::cuda(device_);
+      throw OutOfMemory(fmt::format("{} has no {:.2f} GiB left: {}", to_string(device),
+                                    static_cast<double>(bytes) / (int64_t{1} << 30),
+                                    describe_memory(device)));
+    }
   }
   void deallocate(void* memory, std::size_t) noexcept override {
     kernels::cuda::set_device(device_);  // it was possible when the memory was allocated
@@ -48,6 +64,14 @@ class SystemCudaMemory final : public MemoryResource {
 
  private:
   int device_;
+};
+
+class SystemPinnedMemory final : public MemoryResource {
+ public:
+  void* allocate(std::size_t bytes) override { return kernels::cuda::allocate_pinned(bytes); }
+  void deallocate(void* memory, std::size_t) noexcept override {
+    kernels::cuda::deallocate_pinned(memory);
+  }
 };
 
 // Size classes: 64 bytes, then four steps to each power of two, so that at most a fifth is wasted.
@@ -90,9 +114,21 @@ MemoryResource& system_memory(Device device) {
   return cuda.try_emplace(device.index, device.index).first->second;
 }
 
-// The blocks of one size class.
+// The blocks of one size class. What is free decides which comes next, not the order in which it
+// became so: then a step that repeats sees the same addresses.
 struct Bin {
-  std::vector<void*> free;
+  void put(void* memory) {
+    free.push_back(memory);
+    std::push_heap(free.begin(), free.end(), std::greater<>());
+  }
+  void* take_lowest() {
+    std::pop_heap(free.begin(), free.end(), std::greater<>());
+    void* const memory = free.back();
+    free.pop_back();
+    return memory;
+  }
+
+  std::vector<void*> free;  // a heap
   std::size_t created = 0;
 };
 
@@ -113,21 +149,22 @@ void* Pool::allocate(std::size_t bytes) {
   if (pools_are_off()) return pass_through(bytes);
   const int index = class_of(bytes);
   const std::size_t size = size_of_class(index);
-  const std::lock_guard lock(state_->mutex);
   Bin& bin = state_->bins[static_cast<std::size_t>(index)];
-  void* memory = nullptr;
-  if (!bin.free.empty()) {
-    memory = bin.free.back();
-    bin.free.pop_back();
-  } else {
-    memory = state_->upstream.allocate(size);
-    ++bin.created;
-    // Room for every block's return is made here, so that deallocate() never needs memory.
-    if (bin.free.capacity() < bin.created) bin.free.reserve(2 * bin.created);
-    state_->statistics.bytes_held += static_cast<int64_t>(size);
-    ++state_->statistics.upstream_allocations;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (!bin.free.empty()) {
+      state_->statistics.bytes_in_use += static_cast<int64_t>(size);
+      return bin.take_lowest();
+    }
   }
+  void* const memory = state_->upstream.allocate(size);  // which may trim this pool
+  const std::lock_guard lock(state_->mutex);
+  ++bin.created;
+  // Room for every block's return is made here, so that deallocate() never needs memory.
+  if (bin.free.capacity() < bin.created) bin.free.reserve(2 * bin.created);
+  state_->statistics.bytes_held += static_cast<int64_t>(size);
   state_->statistics.bytes_in_use += static_cast<int64_t>(size);
+  ++state_->statistics.upstream_allocations;
   return memory;
 }
 
@@ -147,7 +184,7 @@ void Pool::deallocate(void* memory, std::size_t bytes) noexcept {
     return state_->upstream.deallocate(memory, bytes);
   }
   state_->statistics.bytes_in_use -= static_cast<int64_t>(size_of_class(index));
-  state_->bins[static_cast<std::size_t>(index)].free.push_back(memory);
+  state_->bins[static_cast<std::size_t>(index)].put(memory);
 }
 
 PoolStatistics Pool::statistics() const {
@@ -165,6 +202,12 @@ void Pool::trim() {
     bin.created -= bin.free.size();
     bin.free.clear();
   }
+}
+
+MemoryResource& pinned_memory() {
+  static MemoryResource& memory =
+      kernels::cuda::device_count() > 0 ? *new Pool(*new SystemPinnedMemory) : pool(Device::cpu());
+  return memory;
 }
 
 Pool& pool(Device device) {

@@ -16,7 +16,7 @@ namespace ripieno {
 class MemoryResource {
  public:
   virtual ~MemoryResource() = default;
-  // Throws Error where there is not enough; allocate(0) may return null.
+  // Throws OutOfMemory where there is not enough; allocate(0) may return null.
   virtual void* allocate(std::size_t bytes) = 0;
   virtual void deallocate(void* memory, std::size_t bytes) noexcept = 0;
 };
@@ -58,6 +58,15 @@ class Pool final : public MemoryResource {
 // still be used by work that the stream was given before, and by no other. It lives as long as the
 // process.
 Pool& pool(Device device);
+
+// Host memory that GPUs copy from and to by themselves, beside the thread that asked: keep it until
+// an Event after the copy is done. Without a GPU it is the CPU's pool.
+MemoryResource& pinned_memory();
+
+// Of all pools of a device: a GPU has one a stream.
+PoolStatistics pool_statistics(Device device);
+// Gives what none of them uses back to the driver, once the device has done its work.
+void trim_pools(Device device);
 
 // A standard allocator over the CPU's pool, for the small objects that every step makes anew.
 template <typename T>

@@ -47,7 +47,10 @@ class Parameters {
     State(std::shared_ptr<const ArenaLayout> shape)
         : layout(shape),
           values(shape, DType::float32, Device::cpu()),
-          gradients(shape, DType::float32, Device::cpu()) {}
+          gradients(shape, DType::float32, Device::cpu()) {
+      values.count_as(MemoryKind::parameters);
+      gradients.count_as(MemoryKind::gradients);
+    }
     std::shared_ptr<const ArenaLayout> layout;
     Arena values, gradients;
     MemoryResource* resource = nullptr;

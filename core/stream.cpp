@@ -1,10 +1,12 @@
 #include "ripieno/core/stream.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,10 +20,10 @@ namespace cuda = kernels::cuda;
 
 // Never destroyed: memory that was allocated in a stream's order may be freed at any time.
 struct StreamState {
-  explicit StreamState(Device on) : device(on), pool(system_memory(on)) {
+  StreamState(Device on, const std::string& name) : device(on), pool(system_memory(on)) {
     if (!device.is_cuda()) return;
     cuda::set_device(device.index);
-    handle = cuda::create_stream();
+    handle = cuda::create_stream(name);
     place = cuda::create_event(/*timed=*/false);
   }
 
@@ -35,32 +37,49 @@ namespace {
 
 constexpr int kMostDevices = 64;
 
-// Those that nobody uses at present.
-class ParkedStreams {
+// All streams of the process. Those whose owner has gone are parked for the next one.
+class StreamRegistry {
  public:
-  StreamState* take(Device device) {
+  StreamState* make(Device device, const std::string& name) {
     const std::lock_guard lock(mutex_);
-    for (auto& state : parked_) {
-      if (!(state->device == device)) continue;
-      std::swap(state, parked_.back());
-      StreamState* const found = parked_.back();
-      parked_.pop_back();
-      return found;
-    }
-    return new StreamState(device);
+    all_.push_back(new StreamState(device, name + " of " + to_string(device)));
+    return all_.back();
   }
-  void put(StreamState* state) {
+  StreamState* take(Device device) {
+    if (StreamState* const parked = unpark(device)) return parked;
+    return make(device, "stream " + std::to_string(++made_));
+  }
+  void park(StreamState* state) {
     const std::lock_guard lock(mutex_);
     parked_.push_back(state);
   }
 
+  template <typename Body>
+  void for_each(Device device, Body body) {
+    const std::lock_guard lock(mutex_);
+    for (StreamState* state : all_) {
+      if (state->device == device) body(*state);
+    }
+  }
+
  private:
+  StreamState* unpark(Device device) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(parked_.begin(), parked_.end(),
+                                    [&](const auto* state) { return state->device == device; });
+    if (found == parked_.end()) return nullptr;
+    StreamState* const state = *found;
+    parked_.erase(found);
+    return state;
+  }
+
   std::mutex mutex_;
-  std::vector<StreamState*> parked_;
+  std::vector<StreamState*> all_, parked_;
+  std::atomic<int> made_ = 0;
 };
 
-ParkedStreams& parked_streams() {
-  static auto& streams = *new ParkedStreams;
+StreamRegistry& registry() {
+  static auto& streams = *new StreamRegistry;
   return streams;
 }
 
@@ -71,6 +90,16 @@ std::size_t place_of(Device device) {
          " GPUs that a process may use");
   }
   return static_cast<std::size_t>(device.index) + 1;
+}
+
+void wait_for(StreamState& stream, StreamState& other) {
+  if (&stream == &other || !other.handle) return;
+  cuda::record(other.place, other.handle);
+  if (stream.handle) {
+    cuda::wait(stream.handle, other.place);
+  } else {
+    cuda::synchronize(other.place);
+  }
 }
 
 thread_local std::array<const Stream*, kMostDevices> streams_of_thread{};
@@ -84,10 +113,10 @@ double now_ms() {
 
 // ---- Streams
 
-Stream::Stream(Device device) : state_(parked_streams().take(device)) {}
+Stream::Stream(Device device) : state_(registry().take(device)) {}
 
 Stream::~Stream() {
-  if (state_) parked_streams().put(state_);
+  if (state_) registry().park(state_);
 }
 
 Stream::Stream(Stream&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
@@ -108,13 +137,12 @@ void Stream::wait(const Event& event) const {
   if (state_->handle && event.handle_) cuda::wait(state_->handle, event.handle_);
 }
 
-void Stream::wait(const Stream& other) const {
-  if (state_ == other.state_ || !other.state_->handle) return;
-  cuda::record(other.state_->place, other.state_->handle);
-  if (state_->handle) {
-    cuda::wait(state_->handle, other.state_->place);
-  } else {
-    cuda::synchronize(other.state_->place);
+void Stream::wait(const Stream& other) const { wait_for(*state_, *other.state_); }
+
+void wait(StreamState& stream, StreamState& other) noexcept {
+  try {
+    wait_for(stream, other);
+  } catch (const cuda::CudaError&) {
   }
 }
 
@@ -128,7 +156,7 @@ const Stream& compute_stream(Device device) {
   if (const Stream* found = stream.load(std::memory_order_acquire)) return *found;
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  if (!stream.load()) stream = new Stream(new StreamState(device));
+  if (!stream.load()) stream = new Stream(registry().make(device, "the compute stream"));
   return *stream.load();
 }
 
@@ -143,6 +171,25 @@ OnStream::OnStream(const Stream& stream) : place_(place_of(stream.device())) {
 }
 
 OnStream::~OnStream() { streams_of_thread[place_] = before_; }
+
+// ---- Their pools
+
+PoolStatistics pool_statistics(Device device) {
+  if (!device.is_cuda()) return pool(device).statistics();
+  PoolStatistics sum;
+  registry().for_each(device, [&](StreamState& state) {
+    const PoolStatistics one = state.pool.statistics();
+    sum.bytes_in_use += one.bytes_in_use;
+    sum.bytes_held += one.bytes_held;
+    sum.upstream_allocations += one.upstream_allocations;
+  });
+  return sum;
+}
+
+void trim_pools(Device device) {
+  if (!device.is_cuda()) return pool(device).trim();
+  registry().for_each(device, [](StreamState& state) { state.pool.trim(); });
+}
 
 // ---- Events
 

@@ -31,6 +31,8 @@ class Stream {
   CUstream_st* handle() const;  // null on the CPU
   // Blocks that are reused in this stream's order (memory.h).
   Pool& memory() const;
+  // What outlives the handle, for memory that is freed at any time.
+  StreamState& state() const { return *state_; }
 
   // What is enqueued from now on begins once `event`, as it was last recorded, was reached.
   void wait(const Event& event) const;
@@ -45,6 +47,9 @@ class Stream {
 
   StreamState* state_;
 };
+
+// stream.wait(other), where it may not throw: an error shows at the next call.
+void wait(StreamState& stream, StreamState& other) noexcept;
 
 class Event {
  public:

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/copy.h"
 #include "ripieno/core/place.h"
@@ -26,6 +28,17 @@ kernels::StridedShape strided(const Tensor& x) {
   std::copy(x.shape().begin(), x.shape().end(), result.sizes);
   std::copy(x.strides().begin(), x.strides().end(), result.strides_a);
   return result;
+}
+
+std::shared_ptr<Storage> storage_for(const Shape& shape, DType dtype, Device device) {
+  try {
+    return allocate_storage(static_cast<std::size_t>(shape.elements()) * size_of(dtype), device,
+                            pool(device));
+  } catch (const OutOfMemory& error) {
+    throw OutOfMemory(
+        fmt::format("a tensor {} of {}: {}", to_string(shape), name_of(dtype), error.what()),
+        error.where());
+  }
 }
 
 Tensor dense_copy(const Tensor& x) {
@@ -56,9 +69,31 @@ Tensor cast_copy(const Tensor& x, DType dtype) {
 }  // namespace
 
 Storage::Storage(std::size_t size, Device where, MemoryResource& from)
-    : data(from.allocate(size)), bytes(size), device(where), resource(from) {}
+    : data(from.allocate(size)), bytes(size), device(where), resource(from) {
+  if (!device.is_cuda()) return;
+  stream_ = &current_stream(device).state();
+  count_memory(device, kind_, static_cast<int64_t>(bytes));
+}
 
-Storage::~Storage() { resource.deallocate(data, bytes); }
+Storage::~Storage() {
+  count_memory(device, kind_, -static_cast<int64_t>(bytes));
+  for (StreamState* other : used_on_) wait(*stream_, *other);
+  resource.deallocate(data, bytes);
+}
+
+void Storage::record_use(const Stream& stream) {
+  StreamState* const user = &stream.state();
+  if (!device.is_cuda() || user == stream_) return;
+  if (std::find(used_on_.begin(), used_on_.end(), user) == used_on_.end()) {
+    used_on_.push_back(user);
+  }
+}
+
+void Storage::count_as(MemoryKind kind) {
+  count_memory(device, kind_, -static_cast<int64_t>(bytes));
+  count_memory(device, kind, static_cast<int64_t>(bytes));
+  kind_ = kind;
+}
 
 std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,
                                           MemoryResource& resource) {
@@ -81,9 +116,7 @@ Tensor tensor_over(std::shared_ptr<Storage> storage, int64_t offset, const Shape
 
 Tensor::Tensor(const Shape& shape, DType dtype, Device device)
     : Tensor(
-          tensor_over(allocate_storage(static_cast<std::size_t>(shape.elements()) * size_of(dtype),
-                                       device, pool(device)),
-                      0, shape, dense_strides(shape), dtype)) {}
+          tensor_over(storage_for(shape, dtype, device), 0, shape, dense_strides(shape), dtype)) {}
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   Tensor result(shape, dtype, device);
@@ -105,6 +138,11 @@ Tensor Tensor::of(const Shape& shape, const std::vector<T>& values) {
   }
   std::copy(values.begin(), values.end(), result.data<T>());
   return result;
+}
+
+void Tensor::record_use(const Stream& stream) const {
+  implementation_->require_memory();
+  implementation_->storage->record_use(stream);
 }
 
 const Shape& Tensor::shape() const { return implementation_->shape; }

@@ -25,6 +25,7 @@ struct Leaf;
 }  // namespace autograd
 
 struct TensorImplementation;
+class Stream;
 
 class Tensor {
  public:
@@ -53,6 +54,10 @@ class Tensor {
   bool is_dense() const;
   // Whether this is the only handle on its memory.
   bool is_exclusive() const;
+
+  // Says that work on `stream`, which was not the current one when the memory was allocated, uses
+  // it: nothing else gets the memory before that work is done.
+  void record_use(const Stream& stream) const;
 
   // The first element, on device(). Throws Error where T is not dtype().
   template <typename T>

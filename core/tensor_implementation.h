@@ -2,8 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
+#include "ripieno/core/device_memory.h"
 #include "ripieno/core/memory.h"
+#include "ripieno/core/stream.h"
 #include "ripieno/core/tensor.h"
 
 namespace ripieno {
@@ -15,10 +18,20 @@ struct Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
+  // Work on `stream` uses it too: the memory is not used again before that work is done.
+  void record_use(const Stream& stream);
+  // For the sums of device_memory.h.
+  void count_as(MemoryKind kind);
+
   void* data;
   std::size_t bytes;
   Device device;
   MemoryResource& resource;
+
+ private:
+  StreamState* stream_ = nullptr;  // in whose order the memory is reused
+  std::vector<StreamState*, PoolAllocator<StreamState*>> used_on_;
+  MemoryKind kind_ = MemoryKind::other;
 };
 
 std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,

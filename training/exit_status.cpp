@@ -21,7 +21,7 @@ ExitStatus exit_status_of(const std::exception& error) {
   if (is<StorageError>(error)) return ExitStatus::storage;
   if (is<std::filesystem::filesystem_error>(error)) return ExitStatus::storage;
   if (is<CommunicationFailure>(error)) return ExitStatus::peer_lost;
-  if (is<std::bad_alloc>(error)) return ExitStatus::memory;
+  if (is<OutOfMemory>(error) || is<std::bad_alloc>(error)) return ExitStatus::memory;
   return ExitStatus::software;
 }
 

@@ -120,6 +120,7 @@ bool Optimizer::keeps_master() const {
 std::unique_ptr<Arena> Optimizer::make_slot(const std::string& name) {
   auto arena = std::make_unique<Arena>(slot_layout_, DType::float32, parameters_.values().device(),
                                        parameters_.resource());
+  arena->count_as(MemoryKind::optimizer_state);
   if (name == "master") arena->on_first_use([this, &master = *arena] { fill_master(master); });
   return arena;
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ripieno/kernels/cuda/check.h"
+#include "ripieno/kernels/cuda/recent_work.h"
 
 namespace ripieno::kernels::cuda {
 namespace {
@@ -36,9 +37,15 @@ void allow_shared_bytes(const void* kernel, const LaunchShape& shape) {
   if (status != cudaSuccess) throw_launch_failure(status, kernel, shape);
 }
 
+void launched(const void* kernel, const LaunchShape& shape) {
+  enqueued_kernel(
+      shape.stream, kernel,
+      {shape.grid.x, shape.grid.y, shape.grid.z, shape.block.x, shape.block.y, shape.block.z});
+}
+
 void throw_launch_failure(cudaError_t status, const void* kernel, const LaunchShape& shape) {
   check(status, "launch of " + name_of(kernel) + ", grid " + to_string(shape.grid) + ", block " +
-                    to_string(shape.block));
+                    to_string(shape.block) + ", on " + name_of_stream(shape.stream));
   std::abort();  // not reached: status is a failure
 }
 

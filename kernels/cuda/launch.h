@@ -21,6 +21,8 @@ struct LaunchShape {
 // Throws CudaError with the kernel's name, its shape and the reason.
 [[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
                                        const LaunchShape& shape);
+// Notes it for later messages; waits for it under RIPIENO_SYNC=1 (recent_work.h).
+void launched(const void* kernel, const LaunchShape& shape);
 
 // What all blocks of a multiprocessor of the current device share, and so the most that one block
 // may ask for, but for a kilobyte.
@@ -52,6 +54,7 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
       },
       converted);
   if (status != cudaSuccess) throw_launch_failure(status, function, shape);
+  launched(function, shape);
 }
 
 // One T that the threads of a block share. Within one kernel, each `place` is another one.

@@ -12,6 +12,8 @@ namespace {
 
 int device_count() { return 0; }
 std::string describe() { return "built without CUDA"; }
+std::string what_is_unusable() { return ""; }
+MemoryInfo memory_info() { refuse("memory_info"); }
 void set_device(int) { refuse("set_device"); }
 void* allocate(std::size_t) { refuse("allocate"); }
 void deallocate(void*) noexcept {}
@@ -20,7 +22,7 @@ void zero(void*, std::size_t, CUstream_st*) { refuse("zero"); }
 void synchronize(CUstream_st*) { refuse("synchronize"); }
 void* allocate_pinned(std::size_t) { refuse("allocate_pinned"); }
 void deallocate_pinned(void*) noexcept {}
-CUstream_st* create_stream() { refuse("create_stream"); }
+CUstream_st* create_stream(const std::string&) { refuse("create_stream"); }
 void destroy_stream(CUstream_st*) noexcept {}
 CUevent_st* create_event(bool) { refuse("create_event"); }
 void destroy_event(CUevent_st*) noexcept {}

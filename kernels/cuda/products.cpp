@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ripieno/kernels/cuda/algorithm_search.h"
+#include "ripieno/kernels/cuda/recent_work.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::kernels::cuda {
@@ -26,6 +27,9 @@ void Products::multiply(OnCuda on, const ProductProblem& problem, const Operands
   const Plan& plan = plan_of(on, aligned_as(problem, operands), in_steps);
   if (plan.choice.fused) {
     plan.product->run(on, plan.choice.algorithm, operands);
+    const auto& [left, right, result, batch] = problem.matrices;
+    enqueued(on.stream, "matmul (m, n, k, batch)",
+             {result.cols, result.rows, inner_size_of(problem.matrices), batch});
   } else {
     in_steps(*this, on, operands);
   }

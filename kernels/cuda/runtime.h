@@ -17,22 +17,39 @@ struct CudaError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// 0 where there is no driver: a machine without a GPU is not an error.
+// The device has not as much memory as was asked for.
+struct OutOfMemory : CudaError {
+  using CudaError::CudaError;
+};
+
+// The GPUs that this build can use: those before the first that is too old for it. 0 where there is
+// no driver, or one too old: a machine without a GPU is not an error.
 int device_count();
-// One line for people: the GPUs found, or why there are none ("built without CUDA", "no driver",
-// …).
+// One line for people: the GPUs found and how much of their memory is taken, or why there are none,
+// with what was found and what is needed.
 std::string describe();
+// The same where a GPU or a driver is there but cannot be used; empty where all is well, or there
+// is nothing to be used.
+std::string what_is_unusable();
 // Of the calling thread, for all that follows here and for launches.
 void set_device(int device);
 
 // Memory of the current device. deallocate() waits for all work of the device, since some may still
 // use it; it does not throw, and ignores null.
-void* allocate(std::size_t bytes);
+void* allocate(std::size_t bytes);  // throws OutOfMemory
 void deallocate(void* memory) noexcept;
+struct MemoryInfo {
+  std::size_t free_bytes = 0, total_bytes = 0;
+};
+MemoryInfo memory_info();
 // Host memory that copies do not have to stage, so that they run beside the calling thread. Its
 // free is like deallocate().
 void* allocate_pinned(std::size_t bytes);
 void deallocate_pinned(void* memory) noexcept;
+
+// With RIPIENO_SYNC=1 in the environment, what is enqueued here or by a launch is waited for at
+// once, so that an error is thrown where it happened. Without, any later call may throw it, with
+// the names of what the streams were given last.
 
 // Enqueue on `stream`. From host memory that is not pinned, copy() returns once the memory has been
 // read; to such memory, once it has been written.
@@ -41,8 +58,9 @@ void zero(void* memory, std::size_t bytes, CUstream_st* stream);
 // Returns once all work on `stream` is done; throws what went wrong in it.
 void synchronize(CUstream_st* stream);
 
-// A stream of the current device, which no other waits for unless it is told to.
-CUstream_st* create_stream();
+// A stream of the current device, which no other waits for unless it is told to. Messages call it
+// `name`.
+CUstream_st* create_stream(const std::string& name);
 void destroy_stream(CUstream_st* stream) noexcept;
 
 // Events of the current device. A timed one is a little slower to record.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <thread>
 #include <vector>
@@ -41,6 +42,19 @@ TEST_F(PoolTest, GivesTheSameBlockAgain) {
   EXPECT_EQ(pool.allocate(1001), first);  // of the same size class
   EXPECT_EQ(pool.statistics().upstream_allocations, 1);
   pool.deallocate(first, 1001);
+}
+
+TEST_F(PoolTest, TheOrderInWhichBlocksBecameFreeDoesNotMatter) {
+  Counting upstream;
+  Pool pool(upstream);
+  void* first = pool.allocate(1000);
+  void* second = pool.allocate(1000);
+  for (void* freed_last : {first, second}) {
+    pool.deallocate(freed_last == first ? second : first, 1000);
+    pool.deallocate(freed_last, 1000);
+    EXPECT_EQ(pool.allocate(1000), std::min(first, second));
+    EXPECT_EQ(pool.allocate(1000), std::max(first, second));
+  }
 }
 
 TEST_F(PoolTest, WastesAtMostAFifth) {

@@ -419,10 +419,18 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
   });
 }
 
-// An H200's.
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
-  return call("cudaDeviceGetAttribute", [&](Runtime&) {
-    *value = 228 << 10;
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  return call("cudaDeviceGetAttribute", [&](Runtime& runtime) {
+    switch (attribute) {
+      case cudaDevAttrComputeCapabilityMajor:
+        *value = runtime.gpu.compute_capability / 10;
+        break;
+      case cudaDevAttrComputeCapabilityMinor:
+        *value = runtime.gpu.compute_capability % 10;
+        break;
+      case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+        *value = 228 << 10;  // an H200's
+    }
     return cudaSuccess;
   });
 }

@@ -19,6 +19,8 @@ struct LaunchShape {
 
 [[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
                                        const LaunchShape& shape);
+// Notes it for later messages; waits for it under RIPIENO_SYNC=1 (recent_work.h).
+void launched(const void* kernel, const LaunchShape& shape);
 
 std::size_t shared_bytes_of_multiprocessor();
 
@@ -41,6 +43,7 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
   if (shape.shared_bytes > kSharedBytesForAll) allow_shared_bytes(function, shape);
   const cudaError_t status = simt::enqueue("launch", shape.stream, run);
   if (status != cudaSuccess) throw_launch_failure(status, function, shape);
+  launched(function, shape);
 }
 
 // One T that the threads of a block share. Within one kernel, each `place` is another one.

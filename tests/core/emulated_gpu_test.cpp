@@ -1,0 +1,277 @@
+// What the host does with a GPU, told by an emulated one that runs late and writes down what it was
+// asked: on machines without a GPU.
+#include "support/simt/emulated_gpu.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "ripieno/core/device_memory.h"
+#include "ripieno/core/nn/gpt.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/stream.h"
+#include "ripieno/kernels/cuda/recent_work.h"
+#include "ripieno/kernels/cuda/runtime.h"
+#include "support/simt/cuda_runtime_api.h"
+
+namespace ripieno {
+namespace {
+
+namespace cuda = kernels::cuda;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Key;
+using ::testing::Not;
+using ::testing::ThrowsMessage;
+
+// These look at the pools, which the tests under AddressSanitizer go without.
+const int kPoolsAreOn = setenv("RIPIENO_POOL", "on", 1);
+
+const Device kGpu = Device::cuda();
+
+class EmulatedGpu : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    current_stream(kGpu).synchronize();
+    simt::reset();
+    simt::set_eager_streams(false);
+  }
+  void TearDown() override {
+    cuda::waits_for_each() = false;
+    simt::reset();
+    simt::set_eager_streams(false);
+    trim_pools(kGpu);
+  }
+};
+
+Tensor filled(float value) { return Tensor::full({33}, value, DType::float32, kGpu); }
+
+// ---- Order
+
+// x, squared on a stream of its own.
+float squared_beside(const Tensor& x, bool waits) {
+  const Stream side(kGpu);
+  if (waits) side.wait(compute_stream(kGpu));
+  const OnStream on(side);
+  return square(x).to_vector<float>()[0];
+}
+
+TEST_F(EmulatedGpu, AMissingWaitGivesTheNumbersFromBefore) {
+  const Tensor x = filled(2.0f);
+  current_stream(kGpu).synchronize();
+  Tensor(x).fill(3.0);
+  EXPECT_EQ(squared_beside(x, /*waits=*/false), 4.0f);
+  EXPECT_EQ(squared_beside(x, /*waits=*/true), 9.0f);
+}
+
+TEST_F(EmulatedGpu, EagerStreamsRunWorkAtOnce) {
+  simt::set_eager_streams(true);
+  const Tensor x = filled(3.0f);
+  EXPECT_EQ(squared_beside(x, /*waits=*/false), 9.0f);
+}
+
+TEST_F(EmulatedGpu, AnEventIsDoneWhenItsStreamCameThere) {
+  Event event(kGpu);
+  const Tensor x = filled(3.0f);
+  event.record(current_stream(kGpu));
+  EXPECT_FALSE(event.is_done());
+  EXPECT_TRUE(event.is_done());  // work goes on between two questions
+}
+
+// Memory that a copy stream gets again while the compute stream still reads what was there.
+float read_while_reused(bool recorded) {
+  const Stream copies(kGpu);
+  Tensor result;
+  {
+    Tensor x;
+    {
+      const OnStream on(copies);
+      x = filled(2.0f);
+    }
+    compute_stream(kGpu).wait(copies);
+    if (recorded) x.record_use(compute_stream(kGpu));
+    result = square(x);
+  }
+  const OnStream on(copies);
+  const Tensor next = filled(5.0f);  // in the same memory
+  copies.synchronize();
+  const OnStream back(compute_stream(kGpu));
+  return result.to_vector<float>()[0];
+}
+
+TEST_F(EmulatedGpu, MemoryIsNotReusedBeforeWorkOfARecordedStreamIsDone) {
+  EXPECT_EQ(read_while_reused(/*recorded=*/false), 25.0f);
+  EXPECT_EQ(read_while_reused(/*recorded=*/true), 4.0f);
+}
+
+TEST_F(EmulatedGpu, AFreedBlockIsReusedAtOnceOnItsStreamAlone) {
+  const Stream side(kGpu);
+  const void* const block = filled(1.0f).raw_data();
+  {
+    const OnStream on(side);
+    EXPECT_NE(filled(2.0f).raw_data(), block);
+  }
+  simt::clear_calls();
+  EXPECT_EQ(filled(3.0f).raw_data(), block);
+  EXPECT_THAT(simt::calls(), Not(Contains(Key("cudaMalloc"))));
+}
+
+TEST_F(EmulatedGpu, ACopyBetweenGpusIsInOrderWithBoth) {
+  simt::gpu().devices = 2;
+  Tensor x = filled(2.0f);
+  const Tensor there = x.to(Device::cuda(1));
+  x.fill(3.0);
+  EXPECT_EQ(there.to_vector<float>()[0], 2.0f);
+  EXPECT_EQ(square(there).to_vector<float>()[0], 4.0f);
+}
+
+// ---- A steady step
+
+TEST_F(EmulatedGpu, ASteadyStepTakesNothingFromTheDriverAndWaitsForNothing) {
+  nn::Gpt model({.vocab = 17, .layers = 1, .heads = 2, .channels = 16, .context = 8});
+  model.to(kGpu, DType::bfloat16);
+  optim::AdamW optimizer(model.parameters(), {.max_gradient_norm = 1.0});
+  const Tensor ids = Tensor::zeros({2, 8}, DType::int32, kGpu);
+  std::vector<const void*> addresses;
+  const auto step = [&] {
+    const Loss loss = model.loss(ids, ids);
+    loss.sum.backward();
+    optimizer.step(loss.count);
+    addresses.push_back(loss.sum.raw_data());
+  };
+  for (int i = 0; i < 3; ++i) step();
+  addresses.clear();
+  simt::clear_calls();
+  for (int i = 0; i < 3; ++i) step();
+  for (const char* call :
+       {"cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaStreamSynchronize", "cudaEventSynchronize",
+        "cudaDeviceSynchronize", "cudaStreamCreateWithFlags", "cudaEventCreateWithFlags",
+        "pageable copy"}) {
+    EXPECT_EQ(simt::calls()[call], 0) << call;
+  }
+  EXPECT_GT(simt::calls()["launch"], 0);
+  EXPECT_THAT(addresses, Each(addresses.front()));
+}
+
+// ---- Memory
+
+TEST_F(EmulatedGpu, WhatOtherStreamsKeepIsGivenBackBeforeMemoryIsShort) {
+  simt::gpu().memory_bytes = 3 << 20;
+  {
+    const Stream side(kGpu);
+    const OnStream on(side);
+    const Tensor x({2 << 20}, DType::uint8, kGpu);
+  }
+  EXPECT_NO_THROW(Tensor({2 << 20}, DType::uint8, kGpu));
+}
+
+TEST_F(EmulatedGpu, ATensorThatDoesNotFitNamesItselfWhoHoldsTheMemoryAndWhatHelps) {
+  simt::gpu().memory_bytes = std::size_t{4} << 30;
+  simt::gpu().bytes_of_others = std::size_t{1} << 30;
+  EXPECT_THAT(
+      [] {
+        Tensor({int64_t{1} << 20, 1024}, DType::float32, kGpu);
+      },
+      ThrowsMessage<OutOfMemory>(AllOf(
+          HasSubstr("a tensor (1048576, 1024) of float32: cuda:0 has no 4.00 GiB left: of its 4.00 "
+                    "GiB"),
+          HasSubstr("1.00 GiB are held by CUDA and by other processes"),
+          HasSubstr("train.micro_batch_size"))));
+}
+
+TEST_F(EmulatedGpu, ParametersGradientsAndStateAreCountedAsSuch) {
+  nn::Gpt model({.vocab = 17, .layers = 1, .heads = 2, .channels = 16, .context = 8});
+  model.to(kGpu);
+  optim::AdamW optimizer(model.parameters());
+  const Tensor ids = Tensor::zeros({2, 8}, DType::int32, kGpu);
+  model.loss(ids, ids).sum.backward();
+  optimizer.step();
+  const int64_t bytes = model.parameters().values().bytes();
+  EXPECT_EQ(counted_memory(kGpu, MemoryKind::parameters), bytes);
+  EXPECT_EQ(counted_memory(kGpu, MemoryKind::gradients), bytes);
+  EXPECT_EQ(counted_memory(kGpu, MemoryKind::optimizer_state), 2 * bytes);
+}
+
+// ---- Errors
+
+TEST_F(EmulatedGpu, AnErrorOfAKernelIsToldByALaterCallWithWhatTheStreamWasGivenLast) {
+  const Tensor a = Tensor::zeros({8, 16}, DType::float32, kGpu);
+  const Tensor b = Tensor::zeros({16, 24}, DType::float32, kGpu);
+  current_stream(kGpu).synchronize();
+  simt::fail_work(1, cudaErrorIllegalAddress);
+  const Tensor c = matmul(a, b);
+  EXPECT_THAT([&] { c.to_vector<float>(); },
+              ThrowsMessage<cuda::CudaError>(
+                  AllOf(HasSubstr("an illegal memory access was encountered; given last: "),
+                        HasSubstr("to the compute stream of cuda:0"),
+                        HasSubstr("matmul (m, n, k, batch) (8, 24, 16, 1)"),
+                        HasSubstr("RIPIENO_SYNC=1 stops at the one that failed"))));
+}
+
+TEST_F(EmulatedGpu, WithSyncAnErrorIsRaisedWhereItHappened) {
+  const Tensor x = filled(1.0f);
+  current_stream(kGpu).synchronize();
+  cuda::waits_for_each() = true;
+  simt::fail_work(1, cudaErrorIllegalAddress);
+  EXPECT_THAT([&] { square(x); },
+              ThrowsMessage<cuda::CudaError>(
+                  HasSubstr("a kernel (1, 1, 1, 256, 1, 1) on the compute stream of cuda:0: an "
+                            "illegal memory access")));
+}
+
+TEST_F(EmulatedGpu, ALaunchThatIsRefusedNamesKernelShapeAndStream) {
+  const Tensor x = filled(1.0f);
+  simt::fail_call("launch", 1, cudaErrorInvalidValue);
+  EXPECT_THAT([&] { square(x); },
+              ThrowsMessage<cuda::CudaError>(HasSubstr(
+                  "launch of a kernel, grid (1, 1, 1), block (256, 1, 1), on the compute stream of "
+                  "cuda:0: invalid argument")));
+}
+
+TEST_F(EmulatedGpu, ACopyThatIsRefusedNamesItsSizeAndStream) {
+  simt::fail_call("cudaMemcpyAsync", 1, cudaErrorInvalidValue);
+  EXPECT_THAT(
+      [] { Tensor::zeros({33}).to(kGpu); },
+      ThrowsMessage<cuda::CudaError>(HasSubstr(
+          "cudaMemcpyAsync of 132 bytes on the compute stream of cuda:0: invalid argument")));
+}
+
+// ---- Drivers and GPUs that do not serve
+
+TEST_F(EmulatedGpu, WithoutADriverThereAreNoGpusAndNothingIsAmiss) {
+  simt::gpu().driver_version = 0;
+  EXPECT_EQ(cuda::device_count(), 0);
+  EXPECT_EQ(cuda::describe(), "no CUDA driver");
+  EXPECT_EQ(cuda::what_is_unusable(), "");
+}
+
+TEST_F(EmulatedGpu, AnOlderDriverIsNamedWithTheVersionThatIsNeeded) {
+  simt::gpu().driver_version = 12020;
+  EXPECT_EQ(cuda::device_count(), 0);
+  EXPECT_EQ(cuda::describe(),
+            "the driver is for CUDA 12.2 and older, this build needs 13.0: install a newer driver");
+  EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
+}
+
+TEST_F(EmulatedGpu, AGpuThatIsTooOldIsNamedWithWhatTheBuildHas) {
+  simt::gpu().compute_capability = 75;
+  EXPECT_EQ(cuda::device_count(), 0);
+  EXPECT_THAT(cuda::describe(), HasSubstr("compute capability 7.5, which this build has no code "
+                                          "for (it has 80-virtual; the lowest is 8.0)"));
+  EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
+}
+
+TEST_F(EmulatedGpu, ADescriptionTellsHowMuchMemoryIsTaken) {
+  simt::gpu().bytes_of_others = std::size_t{3} << 30;
+  EXPECT_THAT(cuda::describe(), HasSubstr("emulated on the CPU, compute capability 9.0, 64 GiB, 3 "
+                                          "of them taken"));
+  EXPECT_EQ(cuda::what_is_unusable(), "");
+}
+
+}  // namespace
+}  // namespace ripieno
