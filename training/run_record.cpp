@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ripieno/core/random.h"
+#include "ripieno/kernels/attention_library.h"
 #include "ripieno/kernels/places.h"
 
 namespace ripieno {
@@ -59,6 +60,7 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"data_fingerprint", loader.fingerprint()},
       {"configuration", settings ? settings->values() : nlohmann::json::object()}};
   record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);
+  if (session.device().is_cuda()) record["attention"] = kernels::attention_library();
   if (parallel) {
     record["parallel"] = buckets_of(*parallel);
     record["memory"] = memory_of(parallel->memory_report());

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "ripieno/kernels/attention_library.h"
 #include "support/gpu_test.h"
 #include "training/tiny_run.h"
 
@@ -92,6 +93,16 @@ TEST_F(GpuRunTest, SavedOnTheGpuGoesOnOnTheCpuAndBack) {
     parts.train_on(1);
   }
   expect_close(parts.losses(), whole.losses());
+}
+
+TEST_F(GpuRunTest, RecordsWhoComputesAttention) {
+  auto run = tiny("run", "cuda");
+  run.options.steps = 1;
+  run.train_on(1);
+  std::ifstream file(run.directory + "/run.json");
+  const auto start = nlohmann::json::parse(file).at("starts").at(0);
+  EXPECT_EQ(start.at("attention").get<std::string>(), kernels::attention_library());
+  EXPECT_FALSE(kernels::attention_library().empty());
 }
 
 TEST_F(GpuRunTest, InFloat16SkipsTheStepsThatTheCpuSkips) {
