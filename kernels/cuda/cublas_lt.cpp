@@ -13,6 +13,7 @@
 #include "ripieno/kernels/cuda/check.h"
 #include "ripieno/kernels/cuda/product_library.h"
 #include "ripieno/kernels/cuda/product_trial.h"
+#include "ripieno/kernels/cuda/recent_work.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::kernels::cuda {
@@ -232,8 +233,10 @@ class CublasLtProduct final : public LibraryProduct {
                        left_.get(), operands.right, right_.get(), beta.in(problem_.types),
                        operands.result, result_.get(), operands.result, result_.get(), &algo,
                        shared_.workspace(on.stream), kWorkspaceBytes, on.stream);
-    if (status != CUBLAS_STATUS_SUCCESS)
-      check_cublas(status, describe(problem_) + ": cublasLtMatmul");
+    if (status != CUBLAS_STATUS_SUCCESS) {
+      const std::string where = describe(problem_) + ", on " + name_of_stream(on.stream);
+      check_cublas(status, where + ": cublasLtMatmul");
+    }
   }
 
  private:

@@ -10,6 +10,7 @@
 
 #include "ripieno/kernels/cuda/product_library.h"
 #include "ripieno/kernels/cuda/product_trial.h"
+#include "ripieno/kernels/cuda/recent_work.h"
 #include "ripieno/kernels/cuda/runtime.h"
 
 namespace ripieno::testing {
@@ -222,6 +223,7 @@ void* allocate(std::size_t) { return new char; }
 void deallocate(void* memory) noexcept { delete static_cast<char*>(memory); }
 std::unique_ptr<Trial> make_trial(OnCuda, const ProductProblem&, std::size_t) { return nullptr; }
 void check(cudaError_t, std::string_view) {}
+std::string name_of_stream(CUstream_st*) { return "a stream"; }
 
 }  // namespace ripieno::kernels::cuda
 
@@ -363,9 +365,10 @@ TEST_F(CublasLt, NamesTheProductThatFails) {
     product->run({}, {}, operands);
     FAIL() << "did not throw";
   } catch (const CudaError& error) {
-    EXPECT_STREQ(error.what(),
-                 "matmul (24, 40) x (40, 32), float32, bias + GELU: cublasLtMatmul: the function "
-                 "failed to launch on the GPU");
+    EXPECT_STREQ(
+        error.what(),
+        "matmul (24, 40) x (40, 32), float32, bias + GELU, on a stream: cublasLtMatmul: the "
+        "function failed to launch on the GPU");
   }
 }
 
