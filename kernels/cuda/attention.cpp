@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 #include "ripieno/kernels/cuda/attention_plan.h"
 #include "ripieno/kernels/cuda/flash_attention.h"
+#include "ripieno/kernels/cuda/recent_work.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -22,6 +24,12 @@ cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& sh
   } else {
     return nullptr;
   }
+}
+
+void run(cuda::AttentionPlan& plan, OnCuda on, const char* name, const AttentionShape& shape,
+         std::span<void* const> memory, void* workspace) {
+  plan.run(on, memory, workspace);
+  cuda::enqueued(on.stream, name, {shape.batch, shape.time, shape.heads, shape.head_size});
 }
 
 template <typename... Pointers>
@@ -56,9 +64,9 @@ void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, void* w
                        const T* q, const T* k, const T* v, const AttentionShape& shape) {
   auto* const plan = plan_for<T>(cuda::AttentionPass::kForward, shape);
   if (plan && are_aligned(q, k, v, out)) {
-    plan->run(on,
-              std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(log_sum_exp)},
-              workspace);
+    run(*plan, on, "attention forward (batch, time, heads, head size)", shape,
+        std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(log_sum_exp)},
+        workspace);
   } else {
     cuda::flash_attention_forward(on, out, log_sum_exp, q, k, v, shape);
   }
@@ -70,10 +78,10 @@ void attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v, void* worksp
                         const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
   auto* const plan = plan_for<T>(cuda::AttentionPass::kBackward, shape);
   if (plan && are_aligned(q, k, v, out, grad_out, grad_q, grad_k, grad_v)) {
-    plan->run(on,
-              std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(grad_out),
-                         untyped(log_sum_exp), untyped(grad_q), untyped(grad_k), untyped(grad_v)},
-              workspace);
+    run(*plan, on, "attention backward (batch, time, heads, head size)", shape,
+        std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(grad_out),
+                   untyped(log_sum_exp), untyped(grad_q), untyped(grad_k), untyped(grad_v)},
+        workspace);
   } else {
     cuda::flash_attention_backward(on, grad_q, grad_k, grad_v,
                                    static_cast<accumulator_t<T>*>(workspace), grad_out, q, k, v,

@@ -1,10 +1,13 @@
 // When attention is a library's and when it is our own kernels', with a library that only records.
+#include <gmock/gmock.h>
+
 #include <array>
 #include <vector>
 
 #include "kernel_test.h"
 #include "ripieno/kernels/attention.h"
 #include "ripieno/kernels/cuda/attention_plan.h"
+#include "ripieno/kernels/cuda/recent_work.h"
 
 namespace ripieno::testing {
 namespace {
@@ -88,6 +91,13 @@ TEST_F(AttentionChoice, SixteenBitTypesAreTheLibrarys) {
   EXPECT_TRUE(std::equal(expected.begin(), expected.end(), plan.runs[1].begin()));
   EXPECT_EQ(plan.workspaces[1], workspace_.device());
   EXPECT_FALSE(ours_ran());
+}
+
+TEST_F(AttentionChoice, WhatTheLibraryWasGivenIsToldWhenSomethingFails) {
+  forward<bfloat16>();
+  EXPECT_THAT(
+      kernels::cuda::recent_work(),
+      ::testing::HasSubstr("attention forward (batch, time, heads, head size) (1, 4, 1, 8)"));
 }
 
 TEST_F(AttentionChoice, FloatIsOurs) {

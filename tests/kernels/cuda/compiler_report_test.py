@@ -29,6 +29,12 @@ OCCUPANCY = [
     (r"add_tiles_kernel<.*float16, 8>", 256, 4),
 ]
 
+OCCUPANCY += [  # attention in float, which is bound by arithmetic
+    (r"cuda::forward_kernel<float, [12]>\(.*Inputs", 256, 2),
+    (r"cuda::query_gradient_kernel<float, 1>", 256, 2),
+    (r"cuda::key_value_gradient_kernel<float, 1>", 256, 2),
+]
+
 # (kernel, which accesses it makes by 16 bytes at a time, how many instantiations there are at least).
 VECTORS = [
     (r"cuda::map_kernel<[248], .*(Apply|Combine|Affine|Activate)", "both", 60),
@@ -48,6 +54,8 @@ VECTORS = [
     (r"backward_kernel<(float|double|.*16), [248]>", "both", 4),
     (r"forward_kernel<(float|double|.*16), [248]>\(.*LogitsShape", "load", 4),
     (r"forward_kernel<(float|double|.*16), [248]>\(.*EmbeddingShape", "both", 4),
+    (r"cuda::(forward|query_gradient|key_value_gradient)_kernel<(float|double), [12]>.*Inputs", "both", 12),
+    (r"cuda::(forward|query_gradient|key_value_gradient)_kernel<.*16, [12]>.*Inputs", "load", 12),
     (r"add_(tiles|partials)_kernel<.*, [248]>", "both", 8),
 ]
 SIXTEEN_BYTES = {
