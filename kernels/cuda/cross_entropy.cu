@@ -172,7 +172,9 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int64_t begin = blockIdx.x * shape.stride;
   const Row<T, width, false> row{logits + begin, shape.classes};
   const Target target(targets[blockIdx.x], shape.classes, ignored);
-  const accumulator_t<T> at_target = logit_of(row.logits, target);
+  // Another thread may be about to write there.
+  const bool writes_target = target.counts() && row.is_mine(target.target);
+  const auto at_target = writes_target ? logit_of(row.logits, target) : accumulator_t<T>(0);
   write_gradient(grad_logits + begin, row, target, at_target, log_sum_exp[blockIdx.x], *grad_loss);
 }
 
