@@ -66,14 +66,6 @@ class SystemCudaMemory final : public MemoryResource {
   int device_;
 };
 
-class SystemPinnedMemory final : public MemoryResource {
- public:
-  void* allocate(std::size_t bytes) override { return kernels::cuda::allocate_pinned(bytes); }
-  void deallocate(void* memory, std::size_t) noexcept override {
-    kernels::cuda::deallocate_pinned(memory);
-  }
-};
-
 // Size classes: 64 bytes, then four steps to each power of two, so that at most a fifth is wasted.
 constexpr std::size_t kSmallest = 64;
 constexpr int kClasses = 4 * 42;
@@ -202,12 +194,6 @@ void Pool::trim() {
     bin.created -= bin.free.size();
     bin.free.clear();
   }
-}
-
-MemoryResource& pinned_memory() {
-  static MemoryResource& memory =
-      kernels::cuda::device_count() > 0 ? *new Pool(*new SystemPinnedMemory) : pool(Device::cpu());
-  return memory;
 }
 
 Pool& pool(Device device) {

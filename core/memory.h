@@ -59,10 +59,6 @@ class Pool final : public MemoryResource {
 // process.
 Pool& pool(Device device);
 
-// Host memory that GPUs copy from and to by themselves, beside the thread that asked: keep it until
-// an Event after the copy is done. Without a GPU it is the CPU's pool.
-MemoryResource& pinned_memory();
-
 // Of all pools of a device: a GPU has one a stream.
 PoolStatistics pool_statistics(Device device);
 // Gives what none of them uses back to the driver, once the device has done its work.

@@ -97,6 +97,9 @@ void Session::use_device(const std::string& name) {
 
 void Session::take_device(const std::string& name) {
   together([&] { device_ = choose_device(name, communicator_->local_rank()); });
+  const bool is_left_open = name == "auto" && !device_.is_cuda();
+  const std::string why = is_left_open ? kernels::cuda::what_is_unusable() : "";
+  device_remark_ = why.empty() ? "" : fmt::format("{} on {}; the CPU is used", why, host_name());
   speak_nccl();
   describe_places();
 }

@@ -50,6 +50,9 @@ class Session {
   // would share one (gpu_places.h). A collective.
   void use_device(const std::string& name);
 
+  // Why a GPU that is there goes unused though the device was left open ("auto"); else empty.
+  const std::string& device_remark() const { return device_remark_; }
+
   // Runs `action`, which makes no collectives, on every rank, and returns where it succeeded on
   // all. Where it failed, every rank throws: each its own exception where all failed, else
   // RankFailure.
@@ -81,6 +84,7 @@ class Session {
   bool speaks_nccl_ = false;
   std::unique_ptr<StopSignal> signal_;
   Device device_;
+  std::string device_remark_;
   int slots_ = 0;
   bool stop_asked_ = false;
   Tensor votes_;  // (3) int64, as in Agreement

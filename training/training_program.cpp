@@ -72,6 +72,9 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     return false;
   }
   session.use_device(command.device);
+  if (session.communicator().local_rank() == 0 && !session.device_remark().empty()) {
+    write_remark(session.device_remark());
+  }
   session.require_agreement(facts_of_program(session.device()));
   session.require_agreement(facts_of(settings));
   if (parallel.strict) session.set_slots(static_cast<int>(parallel.slots));

@@ -2,7 +2,6 @@
 // emulated_gpu_test.cpp.
 #include "ripieno/core/stream.h"
 
-#include "ripieno/core/memory.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/tensor.h"
 #include "support/gpu_test.h"
@@ -45,18 +44,6 @@ TEST_F(GpuStreams, OneThatIsGivenBackServesTheNext) {
   }
   const Stream first(Device::cuda()), second(Device::cuda());
   EXPECT_TRUE(first.handle() == handle || second.handle() == handle);
-}
-
-TEST_F(GpuStreams, PinnedMemoryIsCopiedFromAndTo) {
-  auto* const host = static_cast<float*>(pinned_memory().allocate(2 * sizeof(float)));
-  host[0] = 3.0f;
-  const Stream& stream = compute_stream(Device::cuda());
-  const Tensor x({1}, DType::float32, Device::cuda());
-  kernels::cuda::copy(x.raw_data(), host, sizeof(float), stream.handle());
-  kernels::cuda::copy(host + 1, x.raw_data(), sizeof(float), stream.handle());
-  stream.synchronize();
-  EXPECT_EQ(host[1], 3.0f);
-  pinned_memory().deallocate(host, 2 * sizeof(float));
 }
 
 }  // namespace
