@@ -40,7 +40,16 @@ def step_rows(steps):
             yield f"| {what} | | llm.c: {line['value']:,.0f} | | {line['steps']} steps | |"
 
 
-def table(look, kernels, steps, commit, date):
+def product_rows(products):
+    ways = {}
+    for line in products:
+        ways.setdefault(line["workload"], {})[line["way"]] = line
+    for workload, of in ways.items():
+        times = " | ".join(f"{of[way]['ms']['median']:.3f}" if way in of else "" for way in ("chosen", "guessed", "plain"))
+        yield f"| {workload} | {of['chosen']['value']:,.0f} TFLOP/s | {times} |"
+
+
+def table(look, kernels, products, steps, commit, date):
     yield f"{look.get('gpu', '?')}, driver {look.get('driver', '?')}, {date}, commit {commit}: `scripts/gpu_check.sh kernels steps`."
     yield ""
     yield "| workload | Ripieno | beside | ratio (least – most) | rounds | peak memory, ours and theirs |"
@@ -57,6 +66,11 @@ def table(look, kernels, steps, commit, date):
         for line in kernels:
             yield (f"| {line['workload']} | {line['value']:,.0f} {line['unit']} | "
                    f"{share(line.get('share_of_copy'))} |")
+    if products:
+        yield ""
+        yield "| products of a block | rate, as chosen | chosen by measuring, ms | as the library guesses, ms | without epilogues, ms |"
+        yield "|---|---|---|---|---|"
+        yield from product_rows(products)
 
 
 def write(path, text):
@@ -73,14 +87,15 @@ def main():
     a = arguments.parse_args()
     date = datetime.date.today().isoformat()
     look = (lines(a.state / "look.json") or [{}])[-1]
-    kernels, steps = lines(a.state / "kernels.json"), lines(a.state / "steps.json")
+    kernels, products, steps = (lines(a.state / f"{name}.json") for name in ("kernels", "products", "steps"))
     compared = [line for line in steps if line.get("benchmark")]  # the rest are PyTorch's own rounds
     name = re.sub(r"[^a-z0-9]+", "_", look.get("gpu", "gpu").lower())
     ended = {mark.stem: mark.suffix[1:] for mark in sorted(a.state.glob("*.done")) + sorted(a.state.glob("*.failed"))}
-    record = {"device": look, "date": date, "commit": a.commit, "stages": ended, "kernels": kernels, "steps": steps}
+    record = {"device": look, "date": date, "commit": a.commit, "stages": ended, "kernels": kernels,
+              "products": products, "steps": steps}
     folder = a.into or PROJECT / "benchmarks/results"
     write(folder / f"{name}-{date}.json", json.dumps(record, indent=1) + "\n")
-    text = "\n".join(table(look, kernels, compared, a.commit, date))
+    text = "\n".join(table(look, kernels, products, compared, a.commit, date))
     if a.into:
         return write(folder / "table.md", text + "\n")
     page = PROJECT / "docs/results.md"
