@@ -126,6 +126,7 @@ TEST_F(EmulatedGpu, ACopyBetweenGpusIsInOrderWithBoth) {
   Tensor x = filled(2.0f);
   const Tensor there = x.to(Device::cuda(1));
   x.fill(3.0);
+  current_stream(kGpu).synchronize();
   EXPECT_EQ(there.to_vector<float>()[0], 2.0f);
   EXPECT_EQ(square(there).to_vector<float>()[0], 4.0f);
 }
