@@ -258,7 +258,7 @@ void DataParallel::step() {
     const Timed timed(seconds_.communication_exposed);
     finish_rounds();
   } else {
-    loss_ = part_;
+    keep_part();
   }
   part_ = {};
   if (diloco_) diloco_->before_step();
@@ -269,6 +269,17 @@ void DataParallel::step() {
   const Timed timed(seconds_.communication_exposed);
   if (sharded_) sharded_->finish();
   met_ = !diloco_ || diloco_->after_step();
+}
+
+// In memory of its own, so that every step finds the same blocks free.
+void DataParallel::keep_part() {
+  const NoGrad no_grad;
+  if (!kept_part_.defined()) {
+    kept_part_ = Tensor({2}, DType::float64, part_.sum.device());
+    loss_ = {kept_part_.slice(0, 0, 1).reshape({}), kept_part_.slice(0, 1, 2).reshape({})};
+  }
+  loss_.sum.copy_from(part_.sum);
+  loss_.count.copy_from(part_.count);
 }
 
 void DataParallel::synchronize() {

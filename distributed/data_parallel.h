@@ -120,6 +120,7 @@ class DataParallel {
   void require_open() const;
   bool begin_round(bool more);
   void finish_rounds();
+  void keep_part();
   void start_alike(Shard shard);
 
   optim::Optimizer& optimizer_;
@@ -134,6 +135,7 @@ class DataParallel {
   bool complete_ = false;  // its last backward has run
   int rounds_ = 0;         // of the reducer, that this step has begun
   bool met_ = true;
+  Tensor kept_part_;  // (2) float64: of a step that met no other rank
   Loss loss_;
   ParallelSeconds seconds_;
 };

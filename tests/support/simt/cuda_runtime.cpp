@@ -31,6 +31,8 @@ struct Failure {
 struct Runtime {
   Gpu gpu = gpu_of_environment();
   std::map<std::string, int64_t, std::less<>> calls;
+  bool notes_addresses = false;  // from the first clear_calls() on
+  std::vector<const void*> addresses;
   std::map<std::string, Failure, std::less<>> failures;
   Failure failure_of_work;
   cudaError_t broken = cudaSuccess;  // work failed: nothing works any more
@@ -50,6 +52,10 @@ struct Runtime {
     } else {
       calls[name] = 1;
     }
+  }
+
+  void note(const void* address) {
+    if (notes_addresses) addresses.push_back(address);
   }
 
   cudaError_t injected(const char* name) {
@@ -127,9 +133,22 @@ std::map<std::string, int64_t> calls() {
   return {counted.begin(), counted.end()};
 }
 
+std::vector<const void*> addresses() {
+  const auto lock = gpu_lock();
+  return Runtime::instance().addresses;
+}
+
+void note_address(const void* address) {
+  const auto lock = gpu_lock();
+  Runtime::instance().note(address);
+}
+
 void clear_calls() {
   const auto lock = gpu_lock();
-  Runtime::instance().calls.clear();
+  Runtime& runtime = Runtime::instance();
+  runtime.calls.clear();
+  runtime.addresses.clear();
+  runtime.notes_addresses = true;
 }
 
 void fail_call(const std::string& name, int64_t n, int error) {
@@ -314,6 +333,7 @@ cudaError_t cudaFreeHost(void* memory) {
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
   return call("cudaMemcpyAsync", [&](Runtime& runtime) {
+    for (const void* address : {static_cast<const void*>(to), from}) runtime.note(address);
     const auto is_pageable = [&](const void* memory) {
       return !is_device_memory(memory) && !runtime.is_pinned(memory);
     };

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace ripieno::simt {
 
@@ -26,6 +27,8 @@ void set_eager_streams(bool eager);
 // Calls of the runtime since the last clear_calls(), by name ("cudaMalloc"). Kernels count as
 // "launch"; a copy from or to host memory that is not pinned counts as "pageable copy" as well.
 std::map<std::string, int64_t> calls();
+// The memory that kernels and copies were given since then, in their order.
+std::vector<const void*> addresses();
 void clear_calls();
 
 // From now on, the n-th call of that name (the first is 1) fails with CUDA's `error`, once.

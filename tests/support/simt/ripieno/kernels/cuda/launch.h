@@ -39,6 +39,7 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
     const auto call = [](void* argument) { (*static_cast<decltype(body)*>(argument))(); };
     simt::run_grid(shape.grid, shape.block, shape.shared_bytes, call, &body);
   };
+  std::apply([](const auto&... each) { (simt::note_argument(each), ...); }, converted);
   const auto* function = reinterpret_cast<const void*>(kernel);
   if (shape.shared_bytes > kSharedBytesForAll) allow_shared_bytes(function, shape);
   const cudaError_t status = simt::enqueue("launch", shape.stream, run);
