@@ -1,7 +1,6 @@
 #include "ripieno/distributed/data_parallel.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 
@@ -20,19 +19,10 @@
 namespace ripieno::distributed {
 namespace {
 
-// Adds the time of its own life to `seconds`.
-class Timed {
- public:
-  explicit Timed(double& seconds) : seconds_(seconds) {}
-  ~Timed() { seconds_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
-  Timed(const Timed&) = delete;
-  Timed& operator=(const Timed&) = delete;
-
- private:
-  using Clock = std::chrono::steady_clock;
-  double& seconds_;
-  Clock::time_point start_ = Clock::now();
-};
+Loss forward(const std::function<Loss(int64_t, int64_t)>& loss_of, int64_t begin, int64_t end) {
+  const Profiled profiled("forward");
+  return loss_of(begin, end);
+}
 
 // In double precision: the count of a large batch is not a float any more.
 void add_to(Tensor& total, const Tensor& x) {
@@ -108,7 +98,8 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
                            Communicator& communicator, const DataParallelOptions& options)
     : optimizer_(optimizer),
       communicator_(communicator),
-      micro_batch_size_(options.micro_batch_size) {
+      micro_batch_size_(options.micro_batch_size),
+      times_(optimizer.parameters().values().device()) {
   const Parameters parameters = model.parameters();
   if (&parameters.values() != &optimizer.parameters().values()) {
     fail("data parallel: the optimizer was made for another model's parameters");
@@ -178,7 +169,7 @@ void DataParallel::start_alike(Shard shard) {
 
 void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
   require_open();
-  const Timed timed(seconds_.backward);
+  const PhaseTimes::Span span(times_, &ParallelSeconds::backward);
   add(loss);
   complete_ = accumulate == Accumulate::last;
   const bool communicates = begin_round(!complete_);
@@ -188,7 +179,7 @@ void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
 
 void DataParallel::backward() {
   require_open();
-  const Timed timed(seconds_.backward);
+  const PhaseTimes::Span span(times_, &ParallelSeconds::backward);
   const Device device = optimizer_.parameters().values().device();
   const Tensor nothing = Tensor::zeros({}, DType::float64, device);
   if (!part_.sum.defined()) part_ = {nothing, nothing};
@@ -228,7 +219,7 @@ void DataParallel::backward_of_rows(int64_t rows,
                                     const std::function<Loss(int64_t, int64_t)>& loss_of) {
   if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
   if (!strict_) return backward_of_micro_batches(rows, loss_of);
-  const Timed timed(seconds_.backward);
+  const PhaseTimes::Span span(times_, &ParallelSeconds::backward);
   strict_->backward(rows, loss_of, optimizer_.loss_scale());
   complete_ = true;
 }
@@ -242,7 +233,7 @@ void DataParallel::backward_of_micro_batches(int64_t rows,
   do {
     const int64_t end = std::min(begin + at_once, rows);
     random_context().first_row = first_row + begin;
-    backward(loss_of(begin, end), end < rows ? Accumulate::more : Accumulate::last);
+    backward(forward(loss_of, begin, end), end < rows ? Accumulate::more : Accumulate::last);
     begin = end;
   } while (begin < rows);
   random_context().first_row = first_row;
@@ -252,10 +243,10 @@ void DataParallel::step() {
   if (!complete_) fail("step: there are no gradients; call backward() with the last micro-batch");
   complete_ = false;
   if (strict_) {
-    const Timed timed(seconds_.communication_exposed);
+    const PhaseTimes::Span span(times_, &ParallelSeconds::communication_exposed);
     loss_ = strict_->finish();
   } else if (reducer_) {
-    const Timed timed(seconds_.communication_exposed);
+    const PhaseTimes::Span span(times_, &ParallelSeconds::communication_exposed);
     finish_rounds();
   } else {
     keep_part();
@@ -263,10 +254,10 @@ void DataParallel::step() {
   part_ = {};
   if (diloco_) diloco_->before_step();
   {
-    const Timed timed(seconds_.optimizer);
+    const PhaseTimes::Span span(times_, &ParallelSeconds::optimizer);
     optimizer_.step(loss_.count.to(optimizer_.parameters().values().device()));
   }
-  const Timed timed(seconds_.communication_exposed);
+  const PhaseTimes::Span span(times_, &ParallelSeconds::communication_exposed);
   if (sharded_) sharded_->finish();
   met_ = !diloco_ || diloco_->after_step();
 }

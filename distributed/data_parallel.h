@@ -22,6 +22,7 @@
 #include "ripieno/distributed/communicator.h"
 #include "ripieno/distributed/diloco.h"
 #include "ripieno/distributed/memory_report.h"
+#include "ripieno/distributed/phase_times.h"
 
 namespace ripieno::distributed {
 
@@ -53,13 +54,6 @@ struct DataParallelOptions {
 
 // Throws ConfigurationError where they do not go together; the constructor of DataParallel asks it.
 void check(const DataParallelOptions& options);
-
-// Where the host's time went, since the DataParallel was made.
-struct ParallelSeconds {
-  double backward = 0;
-  double communication_exposed = 0;  // step() waiting for sums that backward did not hide
-  double optimizer = 0;
-};
 
 class DataParallel {
  public:
@@ -99,7 +93,8 @@ class DataParallel {
   // Of the last step: over all micro-batches and ranks; of this rank where it steps_alone(). Stands
   // until the next step's last backward.
   const Loss& loss() const { return loss_; }
-  const ParallelSeconds& seconds() const { return seconds_; }
+  // Where the time went since this was made: of what is done, on a GPU.
+  const ParallelSeconds& seconds() { return times_.seconds(); }
   const BucketSize& bucket_size() const { return bucket_size_; }
   // Of one backward; 0 where there is one rank, or each trains on its own.
   std::size_t buckets() const;
@@ -137,7 +132,7 @@ class DataParallel {
   bool met_ = true;
   Tensor kept_part_;  // (2) float64: of a step that met no other rank
   Loss loss_;
-  ParallelSeconds seconds_;
+  PhaseTimes times_;
 };
 
 }  // namespace ripieno::distributed

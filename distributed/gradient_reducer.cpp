@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/profiled.h"
 #include "ripieno/distributed/naming_failures.h"
 
 namespace ripieno::distributed {
@@ -137,6 +138,7 @@ void GradientReducer::reduce(int piece) {
 }
 
 void GradientReducer::reduce(const Bucket& bucket) {
+  const Profiled profiled("sum of a bucket");
   Arena& gradients = parameters_.gradients();
   if (!shard_) return sum_->sum(bucket, gradients.range(bucket.begin, bucket.end));
   const auto index = static_cast<std::size_t>(&bucket - buckets_.data());

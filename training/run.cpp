@@ -10,6 +10,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/profiled.h"
 #include "ripieno/core/random.h"
 #include "ripieno/io/checkpoint.h"
 #include "ripieno/io/file_system.h"
@@ -165,6 +166,7 @@ std::optional<io::Batch> Run::next() {
   if (over_) return std::nullopt;
 
   clock_.skip();
+  const Profiled profiled("data");
   io::Batch batch = batches_.next();
   random_context().step = static_cast<uint64_t>(step_ + 1);
   random_context().first_row = batch.first_row;
@@ -239,16 +241,16 @@ void Run::charge_phases() {
   clock_.step();
   const auto optimizing = options_.parallel ? StepClock::optimizer : StepClock::forward;
   const double waited = saves_->take_waited_seconds();
-  if (!options_.parallel) return clock_.move(optimizing, StepClock::checkpoint, waited);
+  if (!options_.parallel) return void(clock_.move(optimizing, StepClock::checkpoint, waited));
   const auto& total = options_.parallel->seconds();
   const auto move = [&](StepClock::Phase to, double distributed::ParallelSeconds::*seconds) {
-    clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
+    // A GPU's seconds come late, and may be more than those of the steps since.
+    charged_.*seconds += clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
   };
   move(StepClock::backward, &distributed::ParallelSeconds::backward);
   move(StepClock::communication_exposed, &distributed::ParallelSeconds::communication_exposed);
   move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
   clock_.move(optimizing, StepClock::checkpoint, waited);
-  charged_ = total;
 }
 
 // Over all ranks, where the step was computed.

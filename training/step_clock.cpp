@@ -17,10 +17,11 @@ void StepClock::charge(Phase phase) {
   last_ = now;
 }
 
-void StepClock::move(Phase from, Phase to, double seconds) {
+double StepClock::move(Phase from, Phase to, double seconds) {
   const double moved = std::min(seconds, seconds_[from]);
   seconds_[from] -= moved;
   seconds_[to] += moved;
+  return moved;
 }
 
 double StepClock::seconds_without_checkpoint() const {

@@ -17,8 +17,8 @@ class StepClock {
   // Adds the time since the last call of either to `phase`, or to none.
   void charge(Phase phase);
   void skip() { last_ = Clock::now(); }
-  // Moves part of what `from` was charged with.
-  void move(Phase from, Phase to, double seconds);
+  // Moves part of what `from` was charged with: as much of it as there is, which is returned.
+  double move(Phase from, Phase to, double seconds);
 
   // The end of a step.
   void step() { ++steps_; }

@@ -5,6 +5,7 @@
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/attention.h"
 #include "ripieno/core/ops/linear_cross_entropy.h"
+#include "ripieno/core/profiled.h"
 #include "ripieno/core/recomputation.h"
 
 namespace ripieno::nn {
@@ -88,6 +89,7 @@ Tensor Gpt::before_head(const Tensor& ids) const {
   const Tensor positions = positions_.weight().slice(0, 0, ids.size(1));
   Residual x{.x = dropout_(embedding(tokens_.weight(), ids, positions))};
   for (const GptBlock& block : blocks_) {
+    const Profiled profiled("block");
     if (options_.recompute == Recompute::blocks) {
       x = {.x = recomputed(std::cref(block), x.x)};
     } else {

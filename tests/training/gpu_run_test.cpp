@@ -83,6 +83,21 @@ TEST_F(GpuRunTest, WritesALineAtMostTenStepsLate) {
   EXPECT_EQ(lines_of(run).size(), 17u) << "16 steps and a validation";
 }
 
+TEST_F(GpuRunTest, LogsHowLongThePhasesTookOnTheGpu) {
+  const auto run = tiny("run", "cuda");
+  run.train_on(1);
+  double backward = 0, optimizer = 0;
+  for (const auto& line : io::read_metrics(run.directory + "/metrics.jsonl")) {
+    for (const auto& [phase, seconds] : line.seconds) {
+      if (phase == "backward") backward += seconds;
+      if (phase == "optimizer") optimizer += seconds;
+      EXPECT_GE(seconds, 0.0) << phase;
+    }
+  }
+  EXPECT_GT(backward, 0.0);
+  EXPECT_GT(optimizer, 0.0);
+}
+
 TEST_F(GpuRunTest, SavedOnTheGpuGoesOnOnTheCpuAndBack) {
   const auto whole = tiny("whole", "cpu");
   whole.train_on(1);
