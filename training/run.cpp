@@ -203,6 +203,7 @@ void Run::end_step() {
   if (step_ < options_.steps) batches_.fetch();
   if (is_logged(step_)) log_step();
   late_metrics_.write_arrived();
+  charge_waiting();
   losses_.clear();
   if (is_due(options_.check_every)) compare_ranks();
 
@@ -251,6 +252,16 @@ void Run::charge_phases() {
   move(StepClock::communication_exposed, &distributed::ParallelSeconds::communication_exposed);
   move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
   clock_.move(optimizing, StepClock::checkpoint, waited);
+}
+
+// For a GPU, which is the step's own time.
+void Run::charge_waiting() {
+  if (session_.device().is_cuda()) clock_.charge(StepClock::forward);
+}
+
+void Run::catch_up() {
+  late_metrics_.write_all();
+  charge_waiting();
 }
 
 // Over all ranks, where the step was computed.
@@ -302,7 +313,7 @@ io::ProgressState Run::progress() {
 // False where a signal stopped it; it is then still pending.
 bool Run::validate() {
   const NoGrad no_grad;
-  late_metrics_.write_all();
+  catch_up();
   synchronize();
   model_.evaluate();
   ValidationSums sums(session_);
@@ -377,7 +388,7 @@ void Run::compare_ranks() {
 }
 
 void Run::begin_save() {
-  late_metrics_.write_all();
+  catch_up();
   synchronize();
   compare_ranks();
   saves_->begin(step_, state_of(model_, optimizer_), training_state(), log_->syncing());
@@ -403,7 +414,7 @@ void Run::end(ExitStatus status) {
   over_ = true;
   status_ = status;
   const bool was_over = resumed_step_ == step_;
-  late_metrics_.write_all();
+  catch_up();
   log_->finish();
   if (!was_over) save_at_end();
   if (session_.rank() != 0) return;

@@ -116,6 +116,8 @@ class Run {
   bool validate();
   void note_validation(const io::StepMetrics& metrics);
   void charge_phases();
+  void charge_waiting();
+  void catch_up();
   void log_step();
   void write(const io::StepMetrics& line);
   io::ProgressState progress();
