@@ -169,7 +169,7 @@ nlohmann::ordered_json result_of(const Arguments& a, const Workload& workload, c
       {"step_ms", milliseconds(round.seconds)},
       {"parameters", workload.model->parameters().elements()},
       {"last_loss", round.loss},
-      {"peak_bytes", pool(workload.model->parameters().values().device()).statistics().bytes_held}};
+      {"peak_bytes", pool_statistics(workload.model->parameters().values().device()).bytes_held}};
 }
 
 nlohmann::ordered_json compare_with_strict(const Round& round, const StrictTraining& strict,

@@ -82,7 +82,7 @@ build() {
   else
     local capability
     capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader --id=0 | tr -d .)
-    cmake --preset gpu -DCMAKE_CUDA_ARCHITECTURES="$capability-real" -DRIPIENO_WERROR=ON
+    cmake --preset gpu -DCMAKE_CUDA_ARCHITECTURES="$capability-real"
   fi && cmake --build "build/$preset" --parallel "$jobs"
 }
 
