@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "program.h"
 #include "ripieno/core/copy.h"
 #include "ripieno/core/nn/gpt.h"
 #include "ripieno/core/optim/adamw.h"
@@ -201,13 +202,5 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--repeats", a.repeats)->check(CLI::PositiveNumber)->capture_default_str();
-  try {
-    app.parse(argc, argv);
-    measure(a);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 64;
-  } catch (const std::exception& error) {
-    std::cerr << "checkpoint_stall: " << error.what() << "\n";
-    return 78;
-  }
+  return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

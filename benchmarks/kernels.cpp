@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernel_cases.h"
+#include "program.h"
 #include "ripieno/core/stream.h"
 #include "ripieno/kernels/cpu_threads.h"
 
@@ -115,13 +116,5 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_flag("--small", a.small, "sizes that a processor computes in a moment");
-  try {
-    app.parse(argc, argv);
-    measure(a);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 64;
-  } catch (const std::exception& error) {
-    std::cerr << "kernels: " << error.what() << "\n";
-    return 78;
-  }
+  return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

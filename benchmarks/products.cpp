@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernel_cases.h"
+#include "program.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
@@ -189,13 +190,5 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_flag("--small", a.small, "sizes that a processor computes in a moment");
-  try {
-    app.parse(argc, argv);
-    measure(a);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 64;
-  } catch (const std::exception& error) {
-    std::cerr << "products: " << error.what() << "\n";
-    return 78;
-  }
+  return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

@@ -18,6 +18,7 @@
 
 #include "link_model.h"
 #include "process_load.h"
+#include "program.h"
 #include "ripieno/core/parameters.h"
 #include "ripieno/distributed/buckets.h"
 #include "ripieno/distributed/data_parallel.h"
@@ -291,13 +292,5 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--latency-us", a.latency_us, "of the link, one way, for the prediction")
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-    measure(a);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 64;
-  } catch (const std::exception& error) {
-    std::cerr << "train_parallel: " << error.what() << "\n";
-    return 78;
-  }
+  return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "program.h"
 #include "ripieno/core/memory.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/kernels/cpu_threads.h"
@@ -224,13 +225,5 @@ int main(int argc, char** argv) {
                "take turns with steps through DataParallel on one rank, and compare");
   app.add_flag("--rounds", a.rounds, "a round of --steps steps for each line of the input");
   app.add_option("--slots", a.slots)->check(CLI::PositiveNumber)->capture_default_str();
-  try {
-    app.parse(argc, argv);
-    measure(a);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 64;
-  } catch (const std::exception& error) {
-    std::cerr << "train_step: " << error.what() << "\n";
-    return 78;
-  }
+  return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

@@ -1,58 +1,13 @@
 #include "ripieno/kernels/cuda/algorithm_choices.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
-#include <system_error>
 #include <utility>
 
+#include "ripieno/kernels/cuda/cache_files.h"
 #include "ripieno/kernels/matmul_algorithms.h"
 
 namespace ripieno::kernels {
 namespace cuda {
-namespace {
-
-std::optional<std::string> content_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-// Aside and then renamed, so that another process reads the old lines or the new ones.
-bool write(const std::filesystem::path& file, const std::string& text) {
-  std::error_code error;
-  std::filesystem::create_directories(file.parent_path(), error);
-  const std::filesystem::path aside = file.string() + "." + std::to_string(getpid());
-  std::ofstream out(aside, std::ios::binary);
-  out << text;
-  out.close();
-  if (out) std::filesystem::rename(aside, file, error);
-  if (out && !error) return true;
-  std::filesystem::remove(aside, error);
-  return false;
-}
-
-const char* setting(const char* name) {
-  const char* const value = std::getenv(name);
-  return value && *value ? value : nullptr;
-}
-
-}  // namespace
-
-std::filesystem::path cache_folder() {
-  if (const char* folder = setting("RIPIENO_CACHE_DIR")) return folder;
-  if (const char* folder = setting("XDG_CACHE_HOME")) {
-    return std::filesystem::path(folder) / "ripieno";
-  }
-  if (const char* home = setting("HOME")) {
-    return std::filesystem::path(home) / ".cache" / "ripieno";
-  }
-  return {};
-}
 
 std::filesystem::path file_of(const std::string& identity) {
   const std::filesystem::path folder = cache_folder();
@@ -152,7 +107,7 @@ void AlgorithmChoices::save(const std::string& identity) {
       if (name.identity == identity) all.emplace(name, choice);
     }
   }
-  can_save_ = write(file, to_text(all));
+  can_save_ = write_whole(file, to_text(all));
   if (!can_save_) {
     say(file.string() +
         ": cannot be written; algorithms of matrix products are measured again in "
@@ -187,7 +142,7 @@ std::atomic<bool> tf32 = false;
 std::atomic<bool> measuring = true;
 std::atomic<bool> guesses = false;
 std::atomic<bool> epilogues = [] {
-  const char* const asked = cuda::setting("RIPIENO_MATMUL_EPILOGUES");
+  const char* const asked = std::getenv("RIPIENO_MATMUL_EPILOGUES");
   return asked == nullptr || std::string_view(asked) != "0";
 }();
 

@@ -72,9 +72,7 @@ class AlgorithmChoices {
   std::function<void(std::string_view)> remark_;
 };
 
-// The folder for such files, by the environment; empty where that names none.
-std::filesystem::path cache_folder();
-// The file of a device in it.
+// The file of a device in cache_folder(); empty where there is no folder.
 std::filesystem::path file_of(const std::string& identity);
 
 AlgorithmChoices& algorithm_choices();

@@ -7,28 +7,12 @@
 #include <cstdint>
 
 #include "ripieno/kernels/cuda/algorithm_choices.h"
+#include "ripieno/kernels/cuda/cache_files.h"
 
 namespace ripieno::kernels::cuda {
 namespace {
 
 constexpr std::string_view kDevice = "device ";
-
-// FNV-1a (Fowler, Noll, Vo).
-uint64_t checksum_of(std::string_view identity, std::string_view line) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const std::string_view part : {identity, line}) {
-    for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  }
-  return hash;
-}
-
-std::string hexadecimal(uint64_t word) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string digits(16, '0');
-  for (int i = 15; i >= 0; --i, word >>= 4)
-    digits[static_cast<std::size_t>(i)] = kDigits[word & 15];
-  return digits;
-}
 
 bool read_hexadecimal(std::string_view digits, uint64_t& word) {
   if (digits.size() != 16) return false;
@@ -62,7 +46,7 @@ std::string line_of(const ChoiceName& name, const AlgorithmChoice& choice) {
 bool read_line(std::string_view line, ChoiceName& name, AlgorithmChoice& choice) {
   uint64_t checksum = 0;
   if (!read_hexadecimal(take_until(line, ' '), checksum)) return false;
-  if (checksum != checksum_of(name.identity, line)) return false;
+  if (checksum != checksum_of({name.identity, line})) return false;
   const std::string_view way = take_until(line, ' ');
   if (way != "fused" && way != "apart") return false;
   choice.fused = way == "fused";
@@ -80,7 +64,7 @@ bool read_line(std::string_view line, ChoiceName& name, AlgorithmChoice& choice)
 }  // namespace
 
 std::string sealed(std::string_view identity, std::string_view line) {
-  return hexadecimal(checksum_of(identity, line)) + " " + std::string(line);
+  return hexadecimal(checksum_of({identity, line})) + " " + std::string(line);
 }
 
 std::string to_text(const std::map<ChoiceName, AlgorithmChoice>& choices) {

@@ -4,7 +4,7 @@
 #include <map>
 #include <mutex>
 
-#include "ripieno/kernels/cuda/algorithm_choices.h"
+#include "ripieno/kernels/cuda/cache_files.h"
 #include "ripieno/kernels/cuda/check.h"
 #include "ripieno/kernels/cuda/cudnn_plans.h"
 

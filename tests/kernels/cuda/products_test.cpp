@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "io/temporary_directory.h"
+#include "ripieno/kernels/cuda/cache_files.h"
 #include "scripted_library.h"
 
 namespace ripieno::testing {
