@@ -30,7 +30,8 @@ TEST(CudaRuntime, ALaunchThatFailsNamesTheKernelItsShapeAndTheReason) {
     kernels::fill(kernels::OnCuda{}, &value, 1001, 1.0f);
     FAIL() << "a launch without a GPU went through";
   } catch (const cuda::CudaError& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr(", 1, 1), block (256, 1, 1), on the null stream: "));
+    EXPECT_THAT(error.what(),
+                ::testing::HasSubstr(", 1, 1), block (256, 1, 1), on the null stream: "));
   }
 }
 
