@@ -340,8 +340,8 @@ TEST_F(AlgorithmChoice, LiesWhereTheEnvironmentSays) {
   setenv("XDG_CACHE_HOME", "/caches", 1);
   EXPECT_EQ(cache_folder(), "/caches/ripieno");
   unsetenv("XDG_CACHE_HOME");
-  setenv("HOME", "/home/someone", 1);
-  EXPECT_EQ(cache_folder(), "/home/someone/.cache/ripieno");
+  setenv("HOME", "/people/someone", 1);
+  EXPECT_EQ(cache_folder(), "/people/someone/.cache/ripieno");
 }
 
 }  // namespace
