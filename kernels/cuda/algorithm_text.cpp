@@ -39,7 +39,10 @@ std::string_view take_until(std::string_view& text, char end) {
 std::string line_of(const ChoiceName& name, const AlgorithmChoice& choice) {
   std::string line = choice.fused ? "fused " : "apart ";
   for (const uint64_t word : choice.algorithm.words) line += hexadecimal(word);
-  line += " " + std::to_string(std::llround(choice.seconds * 1e9)) + " " + name.key;
+  line += ' ';
+  line += std::to_string(std::llround(choice.seconds * 1e9));
+  line += ' ';
+  line += name.key;
   return sealed(name.identity, line);
 }
 
