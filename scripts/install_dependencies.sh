@@ -14,7 +14,7 @@ packages=(
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and other programs that read them
   libdnnl-dev                                      # arithmetic
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev
   bible-kjv                                        # 4.4 MB of public-domain text to train on
   "$@")
 

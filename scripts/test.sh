@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-echo "Building into build/dev and running all tests: about 1 GB of disk and 20 minutes on two cores the first time."
+echo "Building into build/dev and running all tests: about 1 GB of disk and half an hour on two cores the first time."
 scripts/install_dependencies.sh
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
 cmake --preset dev >/dev/null
