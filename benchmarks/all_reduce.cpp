@@ -21,10 +21,10 @@
 #include <vector>
 
 #include "ripieno/core/tensor_implementation.h"
-#include "ripieno/distributed/mpi.h"
-#include "ripieno/distributed/mpi_communicator.h"
-#include "ripieno/distributed/mpi_world.h"
-#include "ripieno/distributed/sum.h"
+#include "ripieno/distributed/communicators/mpi/mpi.h"
+#include "ripieno/distributed/communicators/mpi/mpi_communicator.h"
+#include "ripieno/distributed/communicators/mpi/mpi_world.h"
+#include "ripieno/distributed/communicators/sum.h"
 
 namespace {
 

@@ -22,7 +22,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/random.h"
-#include "ripieno/io/checkpoint.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
 
 namespace {
 

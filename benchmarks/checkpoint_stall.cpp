@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "program.h"
-#include "ripieno/core/copy.h"
-#include "ripieno/core/nn/gpt.h"
+#include "ripieno/core/device/copy.h"
+#include "ripieno/core/models/gpt.h"
 #include "ripieno/core/optim/adamw.h"
-#include "ripieno/io/background_save.h"
+#include "ripieno/io/checkpoint/background_save.h"
 #include "ripieno/kernels/cpu_threads.h"
-#include "ripieno/training/training_state.h"
+#include "ripieno/training/run/training_state.h"
 
 namespace {
 

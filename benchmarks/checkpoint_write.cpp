@@ -22,8 +22,8 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/random.h"
-#include "ripieno/io/background_save.h"
-#include "ripieno/io/checkpoint.h"
+#include "ripieno/io/checkpoint/background_save.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
 
 namespace {
 

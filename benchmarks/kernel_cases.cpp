@@ -6,8 +6,8 @@
 #include <tuple>
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/copy.h"
-#include "ripieno/core/ops/linear_cross_entropy.h"
+#include "ripieno/core/device/copy.h"
+#include "ripieno/core/losses/linear_cross_entropy.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/core/device.h"
+#include "ripieno/core/device/device.h"
 #include "ripieno/core/dtype.h"
 
 namespace ripieno::benchmarks {

@@ -11,7 +11,7 @@
 
 #include "kernel_cases.h"
 #include "program.h"
-#include "ripieno/core/stream.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace {

@@ -12,10 +12,10 @@
 
 #include "kernel_cases.h"
 #include "program.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
-#include "ripieno/core/stream.h"
 #include "ripieno/core/tensor.h"
 #include "ripieno/kernels/linear.h"
 #include "ripieno/kernels/matmul.h"

@@ -3,8 +3,8 @@
 #include <map>
 #include <random>
 
-#include "ripieno/core/nn/gpt.h"
-#include "ripieno/core/nn/mlp.h"
+#include "ripieno/core/models/gpt.h"
+#include "ripieno/core/models/mlp.h"
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/nn/module.h"
-#include "ripieno/core/ops/cross_entropy.h"
 #include "ripieno/core/optim/optimizer.h"
 
 namespace ripieno::benchmarks {

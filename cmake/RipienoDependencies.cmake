@@ -70,7 +70,7 @@ elseif(NOT RIPIENO_CUDA STREQUAL "OFF")
   endif()
 endif()
 
-# cuDNN's headers; the library is opened when the program runs (kernels/cuda/cudnn_library.h).
+# cuDNN's headers; the library is opened when the program runs (kernels/cuda/cudnn/cudnn_library.h).
 set(RIPIENO_HAS_CUDNN false)
 if(NOT RIPIENO_CUDNN STREQUAL "OFF")
   set(found OFF)

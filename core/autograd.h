@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "ripieno/core/memory.h"
+#include "ripieno/core/device/memory.h"
 #include "ripieno/core/tensor.h"
 
 namespace ripieno {

@@ -5,7 +5,7 @@
 #include <map>
 #include <mutex>
 
-#include "ripieno/core/copy.h"
+#include "ripieno/core/device/copy.h"
 #include "ripieno/core/place.h"
 
 namespace ripieno {

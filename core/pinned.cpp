@@ -2,10 +2,10 @@
 
 #include <cstring>
 
-#include "ripieno/core/memory.h"
-#include "ripieno/core/stream.h"
+#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/tensor_implementation.h"
-#include "ripieno/kernels/cuda/runtime.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "ripieno/core/stream.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/tensor.h"
 #include "ripieno/kernels/execution.h"
 #include "ripieno/kernels/places.h"

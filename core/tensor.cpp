@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/copy.h"
+#include "ripieno/core/device/copy.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/tensor_implementation.h"
 #include "ripieno/kernels/elementwise.h"

@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-#include "ripieno/core/device.h"
+#include "ripieno/core/device/device.h"
 #include "ripieno/core/dtype.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/shape.h"

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "ripieno/core/device_memory.h"
-#include "ripieno/core/memory.h"
-#include "ripieno/core/stream.h"
+#include "ripieno/core/device/device_memory.h"
+#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/tensor.h"
 
 namespace ripieno {

@@ -8,13 +8,13 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/random.h"
-#include "ripieno/distributed/gradient_reducer.h"
+#include "ripieno/distributed/gradients/gradient_reducer.h"
+#include "ripieno/distributed/gradients/power_sgd.h"
+#include "ripieno/distributed/gradients/shards.h"
+#include "ripieno/distributed/gradients/wire.h"
 #include "ripieno/distributed/handshake.h"
-#include "ripieno/distributed/power_sgd.h"
-#include "ripieno/distributed/sharded_optimizer.h"
-#include "ripieno/distributed/shards.h"
-#include "ripieno/distributed/strict_backward.h"
-#include "ripieno/distributed/wire.h"
+#include "ripieno/distributed/strategies/sharded_optimizer.h"
+#include "ripieno/distributed/strategies/strict_backward.h"
 
 namespace ripieno::distributed {
 namespace {

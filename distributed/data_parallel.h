@@ -15,14 +15,14 @@
 #include <optional>
 #include <string>
 
+#include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/nn/module.h"
-#include "ripieno/core/ops/cross_entropy.h"
 #include "ripieno/core/optim/optimizer.h"
-#include "ripieno/distributed/bucket_size.h"
-#include "ripieno/distributed/communicator.h"
-#include "ripieno/distributed/diloco.h"
-#include "ripieno/distributed/memory_report.h"
+#include "ripieno/distributed/communicators/communicator.h"
+#include "ripieno/distributed/gradients/bucket_size.h"
 #include "ripieno/distributed/phase_times.h"
+#include "ripieno/distributed/strategies/diloco.h"
+#include "ripieno/distributed/strategies/memory_report.h"
 
 namespace ripieno::distributed {
 

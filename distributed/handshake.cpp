@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "ripieno/core/error.h"
-#include "ripieno/distributed/exchange.h"
+#include "ripieno/distributed/communicators/exchange.h"
 
 namespace ripieno::distributed {
 namespace {

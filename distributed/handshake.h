@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/core/parameters.h"
-#include "ripieno/distributed/communicator.h"
+#include "ripieno/core/arena/parameters.h"
+#include "ripieno/distributed/communicators/communicator.h"
 
 namespace ripieno::distributed {
 

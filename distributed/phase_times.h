@@ -10,8 +10,8 @@
 #include <memory>
 #include <vector>
 
-#include "ripieno/core/profiled.h"
-#include "ripieno/core/stream.h"
+#include "ripieno/core/device/profiled.h"
+#include "ripieno/core/device/stream.h"
 
 namespace ripieno::distributed {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "gpt_settings.h"
-#include "ripieno/io/file_system.h"
+#include "ripieno/io/files/file_system.h"
 #include "ripieno/kernels/philox.h"
 #include "ripieno/ripieno.h"
 

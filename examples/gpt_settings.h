@@ -5,9 +5,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "ripieno/core/nn/gpt.h"
-#include "ripieno/io/token_loader.h"
-#include "ripieno/training/settings.h"
+#include "ripieno/core/models/gpt.h"
+#include "ripieno/io/data/token_loader.h"
+#include "ripieno/training/settings/settings.h"
 
 namespace examples {
 

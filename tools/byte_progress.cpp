@@ -1,8 +1,8 @@
-#include "byte_progress.h"
+#include "ripieno/tools/byte_progress.h"
 
 #include <fmt/format.h>
 
-#include "table.h"
+#include "ripieno/tools/table.h"
 
 namespace ripieno::tools {
 namespace {

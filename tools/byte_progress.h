@@ -7,7 +7,7 @@
 #include <mutex>
 #include <string>
 
-#include "ripieno/io/progress.h"
+#include "ripieno/io/run/progress.h"
 
 namespace ripieno::tools {
 

@@ -5,12 +5,12 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "inspection.h"
 #include "ripieno/core/error.h"
-#include "ripieno/io/checkpoint.h"
-#include "ripieno/io/progress.h"
-#include "ripieno/io/step_directory.h"
-#include "table.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/step_directory.h"
+#include "ripieno/io/run/progress.h"
+#include "ripieno/tools/inspection.h"
+#include "ripieno/tools/table.h"
 
 namespace ripieno::tools {
 namespace {

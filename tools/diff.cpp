@@ -5,11 +5,11 @@
 #include <map>
 #include <optional>
 
-#include "byte_progress.h"
-#include "command.h"
-#include "conversion.h"
-#include "table.h"
-#include "tensor_difference.h"
+#include "ripieno/tools/byte_progress.h"
+#include "ripieno/tools/command.h"
+#include "ripieno/tools/convert/conversion.h"
+#include "ripieno/tools/table.h"
+#include "ripieno/tools/tensor_difference.h"
 
 namespace ripieno::tools {
 namespace {

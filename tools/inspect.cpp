@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "command.h"
-#include "inspection.h"
-#include "ripieno/io/file_system.h"
-#include "ripieno/io/step_directory.h"
-#include "tensor_source.h"
+#include "ripieno/io/checkpoint/step_directory.h"
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/tools/command.h"
+#include "ripieno/tools/inspection.h"
+#include "ripieno/tools/sources/tensor_source.h"
 
 namespace ripieno::tools {
 namespace {

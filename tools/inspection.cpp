@@ -1,4 +1,4 @@
-#include "inspection.h"
+#include "ripieno/tools/inspection.h"
 
 #include <fmt/format.h>
 #include <fnmatch.h>
@@ -7,9 +7,9 @@
 #include <map>
 #include <tuple>
 
-#include "foreign_json.h"
-#include "ripieno/io/progress.h"
-#include "table.h"
+#include "ripieno/io/run/progress.h"
+#include "ripieno/tools/sources/foreign_json.h"
+#include "ripieno/tools/table.h"
 
 namespace ripieno::tools {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/io/file_system.h"
-#include "tensor_source.h"
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/tools/sources/tensor_source.h"
 
 namespace ripieno::tools {
 

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <string>
 
-#include "command.h"
-#include "ripieno/training/exit_status.h"
+#include "ripieno/tools/command.h"
 #include "ripieno/training/program.h"
+#include "ripieno/training/session/exit_status.h"
 
 namespace {
 

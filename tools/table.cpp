@@ -1,10 +1,10 @@
-#include "table.h"
+#include "ripieno/tools/table.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "ripieno/io/progress.h"
+#include "ripieno/io/run/progress.h"
 
 namespace ripieno::tools {
 namespace {

@@ -3,13 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "byte_progress.h"
-#include "command.h"
 #include "ripieno/core/error.h"
-#include "ripieno/io/checkpoint.h"
-#include "ripieno/io/step_directory.h"
-#include "ripieno/training/exit_status.h"
-#include "tensor_source.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/step_directory.h"
+#include "ripieno/tools/byte_progress.h"
+#include "ripieno/tools/command.h"
+#include "ripieno/tools/sources/tensor_source.h"
+#include "ripieno/training/session/exit_status.h"
 
 namespace ripieno::tools {
 namespace {

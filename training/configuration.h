@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "ripieno/training/initial_parameters.h"
-#include "ripieno/training/settings.h"
+#include "ripieno/training/run/initial_parameters.h"
+#include "ripieno/training/settings/settings.h"
 
 namespace ripieno {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <thread>
 
-#include "ripieno/distributed/launcher.h"
-#include "ripieno/training/exit_status.h"
+#include "ripieno/distributed/communicators/mpi/launcher.h"
+#include "ripieno/training/session/exit_status.h"
 
 namespace ripieno {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "ripieno/training/build_identity.h"
+#include "ripieno/training/session/build_identity.h"
 
 namespace ripieno {
 

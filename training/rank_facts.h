@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "ripieno/core/device.h"
+#include "ripieno/core/device/device.h"
 #include "ripieno/distributed/handshake.h"
-#include "ripieno/training/settings.h"
+#include "ripieno/training/settings/settings.h"
 
 namespace ripieno {
 

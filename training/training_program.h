@@ -14,11 +14,11 @@
 #include "ripieno/core/dtype.h"
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/core/optim/schedule.h"
-#include "ripieno/training/command_line.h"
 #include "ripieno/training/configuration.h"
-#include "ripieno/training/run.h"
-#include "ripieno/training/session.h"
-#include "ripieno/training/settings.h"
+#include "ripieno/training/run/run.h"
+#include "ripieno/training/session/session.h"
+#include "ripieno/training/settings/command_line.h"
+#include "ripieno/training/settings/settings.h"
 
 namespace ripieno {
 

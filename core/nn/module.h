@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/core/parameters.h"
+#include "ripieno/core/arena/parameters.h"
 #include "ripieno/core/tensor.h"
 #include "ripieno/core/tensor_implementation.h"
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "ripieno/core/parameters.h"
+#include "ripieno/core/arena/parameters.h"
 #include "ripieno/kernels/optimizer.h"
 
 namespace ripieno::optim {

@@ -1,7 +1,7 @@
 #include "ripieno/kernels/activation.h"
 
-#include "ripieno/kernels/cpu/activation_functions.h"
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/activation_functions.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {

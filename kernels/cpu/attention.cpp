@@ -5,11 +5,11 @@
 #include <limits>
 #include <type_traits>
 
-#include "ripieno/kernels/cpu/gemm.h"
-#include "ripieno/kernels/cpu/math.h"
-#include "ripieno/kernels/cpu/parallel.h"
-#include "ripieno/kernels/cpu/rows.h"
-#include "ripieno/kernels/cpu/scratch.h"
+#include "ripieno/kernels/cpu/gemm/gemm.h"
+#include "ripieno/kernels/cpu/support/math.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
+#include "ripieno/kernels/cpu/support/rows.h"
+#include "ripieno/kernels/cpu/support/scratch.h"
 
 namespace ripieno::kernels {
 

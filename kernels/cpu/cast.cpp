@@ -1,5 +1,5 @@
-#include "ripieno/kernels/cpu/convert.h"
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/convert.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {

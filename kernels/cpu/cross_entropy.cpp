@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "ripieno/kernels/cpu/parallel.h"
-#include "ripieno/kernels/cpu/rows.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
+#include "ripieno/kernels/cpu/support/rows.h"
 
 namespace ripieno::kernels {
 

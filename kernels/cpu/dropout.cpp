@@ -1,7 +1,7 @@
 #include "ripieno/kernels/dropout.h"
 
-#include "ripieno/kernels/cpu/dropped.h"
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/dropped.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 
 namespace ripieno::kernels {
 

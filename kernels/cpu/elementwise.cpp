@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "ripieno/kernels/cpu/elementwise_functions.h"
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/elementwise_functions.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {

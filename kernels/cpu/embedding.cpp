@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {

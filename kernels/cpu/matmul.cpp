@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "ripieno/kernels/cpu/activation_functions.h"
-#include "ripieno/kernels/cpu/gemm.h"
-#include "ripieno/kernels/cpu/parallel.h"
-#include "ripieno/kernels/cpu/scratch.h"
+#include "ripieno/kernels/cpu/gemm/gemm.h"
+#include "ripieno/kernels/cpu/support/activation_functions.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
+#include "ripieno/kernels/cpu/support/scratch.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {

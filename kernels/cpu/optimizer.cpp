@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "ripieno/kernels/cpu/parallel.h"
-#include "ripieno/kernels/cpu/rows.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
+#include "ripieno/kernels/cpu/support/rows.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {

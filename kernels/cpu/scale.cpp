@@ -1,6 +1,6 @@
 #include "ripieno/kernels/scale.h"
 
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 
 namespace ripieno::kernels {
 

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "ripieno/kernels/cpu/parallel.h"
-#include "ripieno/kernels/cpu/rows.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
+#include "ripieno/kernels/cpu/support/rows.h"
 
 namespace ripieno::kernels {
 

@@ -1,7 +1,7 @@
 #include <array>
 
-#include "ripieno/kernels/cpu/elementwise_functions.h"
-#include "ripieno/kernels/cpu/parallel.h"
+#include "ripieno/kernels/cpu/support/elementwise_functions.h"
+#include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/elementwise.h"
 

@@ -1,6 +1,6 @@
 #include "ripieno/kernels/activation.h"
 #include "ripieno/kernels/cuda/activation.cuh"
-#include "ripieno/kernels/cuda/map.cuh"
+#include "ripieno/kernels/cuda/device/map.cuh"
 
 namespace ripieno::kernels {
 namespace {

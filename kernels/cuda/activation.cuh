@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "ripieno/kernels/activation.h"
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/device/device.cuh"
 
 namespace ripieno::kernels::cuda {
 

@@ -6,9 +6,9 @@
 #include <span>
 #include <type_traits>
 
-#include "ripieno/kernels/cuda/attention_plan.h"
+#include "ripieno/kernels/cuda/cudnn/attention_plan.h"
 #include "ripieno/kernels/cuda/flash_attention.h"
-#include "ripieno/kernels/cuda/recent_work.h"
+#include "ripieno/kernels/cuda/runtime/recent_work.h"
 
 namespace ripieno::kernels {
 namespace {

@@ -1,6 +1,6 @@
 #include <type_traits>
 
-#include "ripieno/kernels/cuda/map.cuh"
+#include "ripieno/kernels/cuda/device/map.cuh"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {

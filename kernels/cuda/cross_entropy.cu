@@ -1,5 +1,5 @@
 #include "ripieno/kernels/cross_entropy.h"
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/device/device.cuh"
 
 namespace ripieno::kernels {
 namespace {

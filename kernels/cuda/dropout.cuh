@@ -1,7 +1,7 @@
 // What dropout makes of a vector, for the kernels that drop on their way. Private to kernels/cuda.
 #pragma once
 
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/device/device.cuh"
 #include "ripieno/kernels/dropout.h"
 
 namespace ripieno::kernels::cuda {

@@ -1,5 +1,5 @@
+#include "ripieno/kernels/cuda/device/map.cuh"
 #include "ripieno/kernels/cuda/elementwise.cuh"
-#include "ripieno/kernels/cuda/map.cuh"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {

@@ -2,7 +2,7 @@
 // are not.
 #pragma once
 
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/device/device.cuh"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels::cuda {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "ripieno/kernels/cuda/device.cuh"
-#include "ripieno/kernels/cuda/sort.h"
+#include "ripieno/kernels/cuda/device/device.cuh"
+#include "ripieno/kernels/cuda/runtime/sort.h"
 #include "ripieno/kernels/elementwise.h"
 #include "ripieno/kernels/embedding.h"
 

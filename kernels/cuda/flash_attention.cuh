@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/device/device.cuh"
 
 namespace ripieno::kernels::cuda {
 

@@ -4,8 +4,8 @@
 // branch was dropped.
 #pragma once
 
+#include "ripieno/kernels/cuda/device/row_piece.cuh"
 #include "ripieno/kernels/cuda/dropout.cuh"
-#include "ripieno/kernels/cuda/row_piece.cuh"
 #include "ripieno/kernels/layer_norm.h"
 
 namespace ripieno::kernels::cuda {

@@ -3,8 +3,8 @@
 // Moves 2 (alone) or 4 (a residual) elements for each element of the matrix.
 #pragma once
 
+#include "ripieno/kernels/cuda/device/row_piece.cuh"
 #include "ripieno/kernels/cuda/dropout.cuh"
-#include "ripieno/kernels/cuda/row_piece.cuh"
 
 namespace ripieno::kernels::cuda {
 

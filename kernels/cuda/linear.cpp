@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "ripieno/kernels/cuda/products.h"
+#include "ripieno/kernels/cuda/products/products.h"
 #include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/matmul.h"
 #include "ripieno/kernels/reduce.h"

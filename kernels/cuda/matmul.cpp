@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "ripieno/kernels/cuda/matmul_epilogue.h"
-#include "ripieno/kernels/cuda/products.h"
+#include "ripieno/kernels/cuda/products/products.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {

@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/arena_walk.cuh"
+#include "ripieno/kernels/cuda/device/arena_walk.cuh"
 #include "ripieno/kernels/optimizer.h"
 
 namespace ripieno::kernels {

@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/device/device.cuh"
 #include "ripieno/kernels/random.h"
 
 namespace ripieno::kernels {

@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/reduce_columns.cuh"
+#include "ripieno/kernels/cuda/device/reduce_columns.cuh"
 #include "ripieno/kernels/reduce.h"
 
 namespace ripieno::kernels {

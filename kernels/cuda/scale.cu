@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/map.cuh"
+#include "ripieno/kernels/cuda/device/map.cuh"
 #include "ripieno/kernels/scale.h"
 
 namespace ripieno::kernels {

@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/row_piece.cuh"
+#include "ripieno/kernels/cuda/device/row_piece.cuh"
 #include "ripieno/kernels/softmax.h"
 
 namespace ripieno::kernels {

@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/device.cuh"
+#include "ripieno/kernels/cuda/device/device.cuh"
 #include "ripieno/kernels/optimizer.h"
 #include "ripieno/kernels/philox.h"
 #include "ripieno/kernels/store.h"

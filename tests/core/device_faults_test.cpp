@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "ripieno/core/nn/gpt.h"
+#include "ripieno/core/losses/linear_cross_entropy.h"
+#include "ripieno/core/models/gpt.h"
 #include "ripieno/core/ops/embedding.h"
-#include "ripieno/core/ops/linear_cross_entropy.h"
 #include "ripieno/core/random.h"
 #include "support/gpu_test.h"
 

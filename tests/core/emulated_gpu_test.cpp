@@ -1,21 +1,21 @@
 // What the host does with a GPU, told by an emulated one that runs late and writes down what it was
 // asked: on machines without a GPU.
-#include "support/simt/emulated_gpu.h"
+#include "ripieno/kernels/emulator/emulated_gpu.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
-#include "ripieno/core/device_memory.h"
-#include "ripieno/core/nn/gpt.h"
+#include "cuda_runtime_api.h"
+#include "ripieno/core/device/device_memory.h"
+#include "ripieno/core/device/stream.h"
+#include "ripieno/core/models/gpt.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/matmul.h"
 #include "ripieno/core/optim/adamw.h"
-#include "ripieno/core/stream.h"
-#include "ripieno/kernels/cuda/recent_work.h"
-#include "ripieno/kernels/cuda/runtime.h"
-#include "support/simt/cuda_runtime_api.h"
+#include "ripieno/kernels/cuda/runtime/recent_work.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno {
 namespace {

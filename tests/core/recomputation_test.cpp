@@ -5,12 +5,12 @@
 
 #include <thread>
 
-#include "ripieno/core/memory.h"
-#include "ripieno/core/nn/gpt.h"
+#include "ripieno/core/arena/separate_gradients.h"
+#include "ripieno/core/device/memory.h"
+#include "ripieno/core/models/gpt.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/random.h"
-#include "ripieno/core/separate_gradients.h"
 
 namespace ripieno {
 namespace {

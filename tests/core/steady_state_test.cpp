@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ripieno/core/nn/gpt.h"
-#include "ripieno/core/nn/mlp.h"
+#include "ripieno/core/models/gpt.h"
+#include "ripieno/core/models/mlp.h"
 #include "ripieno/core/optim/adamw.h"
 
 extern "C" {

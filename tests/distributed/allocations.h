@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/communicators/communicator.h"
 
 namespace ripieno::distributed::testing {
 

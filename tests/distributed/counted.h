@@ -5,7 +5,7 @@
 #include <atomic>
 #include <memory>
 
-#include "ripieno/distributed/communicator.h"
+#include "ripieno/distributed/communicators/communicator.h"
 
 namespace ripieno::distributed::testing {
 

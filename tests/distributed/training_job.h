@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "ripieno/core/nn/mlp.h"
+#include "ripieno/core/models/mlp.h"
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/data_parallel.h"

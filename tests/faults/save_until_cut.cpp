@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
-#include "ripieno/io/checkpoint.h"
-#include "ripieno/io/commit_mode.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/commit_mode.h"
 
 namespace ripieno::io {
 namespace {

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "fuzz/parsers.h"
-#include "ripieno/kernels/cuda/algorithm_choices.h"
+#include "ripieno/kernels/cuda/products/algorithm_choices.h"
 
 namespace ripieno::fuzz {
 namespace {

@@ -3,9 +3,9 @@
 
 #include "fuzz/parsers.h"
 #include "ripieno/core/error.h"
-#include "ripieno/io/manifest.h"
-#include "ripieno/io/sealed_json.h"
-#include "ripieno/io/shard.h"
+#include "ripieno/io/checkpoint/manifest.h"
+#include "ripieno/io/checkpoint/shard.h"
+#include "ripieno/io/files/sealed_json.h"
 
 namespace ripieno::fuzz {
 namespace {

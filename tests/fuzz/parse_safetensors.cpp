@@ -3,7 +3,7 @@
 
 #include "fuzz/parsers.h"
 #include "ripieno/core/error.h"
-#include "ripieno/io/safetensors.h"
+#include "ripieno/io/formats/safetensors.h"
 
 namespace ripieno::fuzz {
 namespace {

@@ -5,8 +5,8 @@
 #include "fuzz/memory_file.h"
 #include "fuzz/parsers.h"
 #include "ripieno/core/error.h"
-#include "ripieno/io/hash.h"
-#include "ripieno/io/token_store.h"
+#include "ripieno/io/data/token_store.h"
+#include "ripieno/io/files/hash.h"
 
 namespace ripieno::fuzz {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "ripieno/kernels/cuda/runtime.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::testing {
 

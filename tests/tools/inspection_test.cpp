@@ -1,11 +1,11 @@
-#include "inspection.h"
+#include "ripieno/tools/inspection.h"
 
 #include <gmock/gmock.h>
 
-#include "io/sample_state.h"
-#include "io/temporary_directory.h"
-#include "table.h"
-#include "tools/memory_source.h"
+#include "io/checkpoint/sample_state.h"
+#include "io/files/temporary_directory.h"
+#include "ripieno/tools/table.h"
+#include "tools/sources/memory_source.h"
 
 namespace ripieno::tools {
 namespace {

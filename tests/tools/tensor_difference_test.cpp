@@ -1,4 +1,4 @@
-#include "tensor_difference.h"
+#include "ripieno/tools/tensor_difference.h"
 
 #include <gtest/gtest.h>
 

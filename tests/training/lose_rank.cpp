@@ -12,7 +12,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/program.h"
-#include "training/tiny_run.h"
+#include "training/run/tiny_run.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "ripieno/training/program.h"
-#include "training/tiny_run.h"
+#include "training/run/tiny_run.h"
 
 int main(int argc, char** argv) {
   return ripieno::run_program([&] {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/kernels/cuda/cudnn_library.h"
+#include "ripieno/kernels/cuda/cudnn/cudnn_library.h"
 
 namespace ripieno::testing {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/cuda/cudnn/fake_cudnn.h"
-#include "ripieno/kernels/cuda/cudnn_library.h"
+#include "ripieno/kernels/cuda/cudnn/cudnn_library.h"
 
 namespace ripieno::testing {
 namespace {

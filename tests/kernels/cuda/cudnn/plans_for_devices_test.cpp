@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "ripieno/kernels/cuda/cudnn_attention.h"
+#include "ripieno/kernels/cuda/cudnn/cudnn_attention.h"
 
 namespace ripieno::kernels::cuda {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "kernels/cuda/cudnn/fake_cudnn.h"
-#include "ripieno/kernels/cuda/cudnn_plans.h"
+#include "ripieno/kernels/cuda/cudnn/cudnn_plans.h"
 
 namespace ripieno::testing {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "support/simt/device_memory.h"
-#include "support/simt/emulator.h"
+#include "ripieno/kernels/emulator/device_memory.h"
+#include "ripieno/kernels/emulator/emulator.h"
 
 namespace ripieno::testing {
 

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "interpreted_library.h"
+#include "kernels/cuda/products/interpreted_library.h"
 
 namespace ripieno::testing {
 

@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/runtime.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

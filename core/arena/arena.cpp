@@ -1,0 +1,114 @@
+#include "ripieno/core/arena/arena.h"
+
+#include <utility>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/device/copy.h"
+
+namespace ripieno {
+
+void ArenaLayout::add(const std::string& name, const Shape& shape, const std::string& unit) {
+  if (find(name) >= 0) fail("arena: two tensors are named '" + name + "'");
+  const Entry entry{name, shape, elements_, shape.elements()};
+  elements_ = (elements_ + entry.elements + kAlignment - 1) / kAlignment * kAlignment;
+  entries_.push_back(entry);
+  if (units_.empty() || units_.back().name != unit) units_.push_back({unit, entry.offset, 0});
+  units_.back().end = elements_;
+}
+
+int ArenaLayout::find(const std::string& name) const {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+Arena::Arena(std::shared_ptr<const ArenaLayout> layout, DType dtype, Device device,
+             MemoryResource* resource)
+    : layout_(std::move(layout)), dtype_(dtype), device_(device), resource_(resource) {
+  for (const auto& entry : layout_->entries()) {
+    auto tensor = std::make_shared<TensorImplementation>();
+    tensor->shape = entry.shape;
+    tensor->strides = dense_strides(entry.shape);
+    tensor->elements = entry.elements;
+    tensors_.push_back(Tensor::from(std::move(tensor)));
+  }
+  bind();
+}
+
+void Arena::adopt(std::vector<Tensor> tensors) {
+  tensors_ = std::move(tensors);
+  bind();
+}
+
+void Arena::bind() {
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    TensorImplementation& tensor = tensors_[i].implementation();
+    tensor.storage = storage_;
+    tensor.offset = layout_->entries()[i].offset;
+    tensor.dtype = dtype_;
+    tensor.device = device_;
+    tensor.lazy = this;
+  }
+}
+
+void Arena::materialize() {
+  if (storage_ != nullptr) return;
+  storage_ = allocate();
+  zero_bytes(storage_->data, device_, storage_->bytes);
+  bind();
+  if (fill_) fill_();
+}
+
+void Arena::release() {
+  storage_.reset();
+  bind();
+}
+
+std::shared_ptr<Storage> Arena::allocate() const {
+  const std::size_t bytes = static_cast<std::size_t>(layout_->elements()) * size_of(dtype_);
+  try {
+    const auto storage = allocate_storage(bytes, device_, resource_ ? *resource_ : pool(device_));
+    storage->count_as(kind_);
+    return storage;
+  } catch (const OutOfMemory& error) {
+    throw OutOfMemory(std::string(name_of(kind_)) + ": " + error.what(), error.where());
+  }
+}
+
+void Arena::count_as(MemoryKind kind) {
+  kind_ = kind;
+  if (storage_) storage_->count_as(kind);
+}
+
+void Arena::place_in(MemoryResource* resource) {
+  if (std::exchange(resource_, resource) == resource || storage_ == nullptr) return;
+  const std::shared_ptr<Storage> before = std::exchange(storage_, allocate());
+  copy_bytes(storage_->data, device_, before->data, device_, before->bytes);
+  bind();
+}
+
+Tensor Arena::range(int64_t begin, int64_t end) {
+  materialize();
+  if (begin < 0 || begin > end || end > layout_->elements()) {
+    fail("arena: a range lies outside the arena");
+  }
+  return tensor_over(storage_, begin, {end - begin}, {1}, dtype_);
+}
+
+void Arena::to(Device device, DType dtype) {
+  if (device == device_ && dtype == dtype_) return;
+  Tensor before = has_memory() ? flat() : Tensor();
+  if (device != device_) resource_ = nullptr;  // a resource serves one device
+  device_ = device;
+  dtype_ = dtype;
+  storage_.reset();
+  if (!before.defined()) return bind();
+  const NoGrad no_grad;
+  storage_ = before.to(dtype).to(device).implementation().storage;  // the pool's
+  storage_->count_as(kind_);
+  bind();
+  if (MemoryResource* resource = std::exchange(resource_, nullptr)) place_in(resource);
+}
+
+}  // namespace ripieno

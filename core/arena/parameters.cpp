@@ -1,0 +1,56 @@
+#include "ripieno/core/arena/parameters.h"
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/device/copy.h"
+
+namespace ripieno {
+
+Parameters::Parameters(std::shared_ptr<const ArenaLayout> layout, std::vector<Tensor> tensors,
+                       std::function<void()> initialize)
+    : state_(std::make_shared<State>(std::move(layout))) {
+  state_->values.adopt(std::move(tensors));
+  state_->values.on_first_use(std::move(initialize));
+  for (std::size_t i = 0; i < size(); ++i) {
+    Tensor parameter = this->tensors()[i];
+    const bool frozen = parameter.implementation().leaf && !parameter.requires_gradient();
+    if (!frozen) parameter.set_requires_gradient();
+    parameter.implementation().leaf->gradient = state_->gradients.tensors()[i];
+  }
+}
+
+Tensor Parameters::operator[](const std::string& name) const {
+  const int index = layout().find(name);
+  if (index < 0) fail("parameters: there is none named '" + name + "'");
+  return tensors()[static_cast<std::size_t>(index)];
+}
+
+int64_t Parameters::elements() const {
+  int64_t sum = 0;
+  for (const auto& entry : layout().entries()) sum += entry.elements;
+  return sum;
+}
+
+void Parameters::to(Device device, DType dtype) const {
+  state_->values.to(device, dtype);
+  state_->gradients.to(device, dtype);
+}
+
+void Parameters::place_in(MemoryResource* resource) const {
+  state_->resource = resource;
+  state_->values.place_in(resource);
+  state_->gradients.place_in(resource);
+}
+
+void Parameters::clear_gradients() const {
+  for (Tensor parameter : tensors()) parameter.clear_gradient();
+}
+
+void Parameters::complete_gradients() const {
+  for (const Tensor& parameter : tensors()) {
+    autograd::Leaf& leaf = *parameter.implementation().leaf;
+    if (std::exchange(leaf.has_gradient, true)) continue;
+    zero_bytes(leaf.gradient.raw_data(), leaf.gradient.device(), leaf.gradient.bytes());
+  }
+}
+
+}  // namespace ripieno

@@ -1,0 +1,63 @@
+#include "ripieno/core/device/device_memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+#include "ripieno/core/device/memory.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
+
+namespace ripieno {
+namespace {
+
+constexpr std::size_t kMostDevices = 64, kKinds = 4;
+
+auto& counts() {
+  static std::array<std::array<std::atomic<int64_t>, kKinds>, kMostDevices> bytes{};
+  return bytes;
+}
+
+auto& count_of(Device device, MemoryKind kind) {
+  return counts()[static_cast<std::size_t>(device.index) % kMostDevices]
+                 [static_cast<std::size_t>(kind)];
+}
+
+std::string gib(int64_t bytes) {
+  return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (int64_t{1} << 30));
+}
+
+}  // namespace
+
+std::string_view name_of(MemoryKind kind) {
+  constexpr std::string_view kNames[] = {"parameters", "gradients", "optimizer state", "the rest"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+void count_memory(Device device, MemoryKind kind, int64_t bytes) noexcept {
+  if (device.is_cuda()) count_of(device, kind).fetch_add(bytes, std::memory_order_relaxed);
+}
+
+int64_t counted_memory(Device device, MemoryKind kind) {
+  return device.is_cuda() ? count_of(device, kind).load() : 0;
+}
+
+std::string describe_memory(Device device) {
+  kernels::cuda::set_device(device.index);
+  const auto info = kernels::cuda::memory_info();
+  const PoolStatistics ours = pool_statistics(device);
+  const int64_t held = std::max(ours.bytes_held, ours.bytes_in_use);
+  const auto total = static_cast<int64_t>(info.total_bytes);
+  const int64_t taken = total - static_cast<int64_t>(info.free_bytes);
+  const auto kind = [&](MemoryKind of) { return gib(counted_memory(device, of)); };
+  return fmt::format(
+      "of its {}, {} are in use here (parameters {}, gradients {}, optimizer state {}, the rest "
+      "{}), {} are kept for reuse, and {} are held by CUDA and by other processes; less is needed "
+      "with a smaller train.micro_batch_size, train.recompute = \"blocks\", or parallel.shard",
+      gib(total), gib(ours.bytes_in_use), kind(MemoryKind::parameters), kind(MemoryKind::gradients),
+      kind(MemoryKind::optimizer_state), kind(MemoryKind::other), gib(held - ours.bytes_in_use),
+      gib(std::max<int64_t>(taken - held, 0)));
+}
+
+}  // namespace ripieno

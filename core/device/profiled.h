@@ -1,0 +1,16 @@
+// Profiled: what a thread does while one lives has a name in a profile of the GPU (NVTX).
+#pragma once
+
+#include "ripieno/kernels/cuda/runtime/ranges.h"
+
+namespace ripieno {
+
+class Profiled {
+ public:
+  explicit Profiled(const char* name) { kernels::cuda::begin_range(name); }
+  ~Profiled() { kernels::cuda::end_range(); }
+  Profiled(const Profiled&) = delete;
+  Profiled& operator=(const Profiled&) = delete;
+};
+
+}  // namespace ripieno

@@ -1,0 +1,228 @@
+#include "ripieno/core/device/stream.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ripieno/core/device/memory.h"
+#include "ripieno/core/error.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
+
+namespace ripieno {
+
+namespace cuda = kernels::cuda;
+
+// Never destroyed: memory that was allocated in a stream's order may be freed at any time.
+struct StreamState {
+  StreamState(Device on, const std::string& name) : device(on), pool(system_memory(on)) {
+    if (!device.is_cuda()) return;
+    cuda::set_device(device.index);
+    handle = cuda::create_stream(name);
+    place = cuda::create_event(/*timed=*/false);
+  }
+
+  Device device;
+  CUstream_st* handle = nullptr;
+  CUevent_st* place = nullptr;  // for those who wait for all of it
+  Pool pool;
+};
+
+namespace {
+
+constexpr int kMostDevices = 64;
+
+// All streams of the process. Those whose owner has gone are parked for the next one.
+class StreamRegistry {
+ public:
+  StreamState* make(Device device, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    all_.push_back(new StreamState(device, name + " of " + to_string(device)));
+    return all_.back();
+  }
+  StreamState* take(Device device) {
+    if (StreamState* const parked = unpark(device)) return parked;
+    return make(device, "stream " + std::to_string(++made_));
+  }
+  void park(StreamState* state) {
+    const std::lock_guard lock(mutex_);
+    parked_.push_back(state);
+  }
+
+  template <typename Body>
+  void for_each(Device device, Body body) {
+    const std::lock_guard lock(mutex_);
+    for (StreamState* state : all_) {
+      if (state->device == device) body(*state);
+    }
+  }
+
+ private:
+  StreamState* unpark(Device device) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(parked_.begin(), parked_.end(),
+                                    [&](const auto* state) { return state->device == device; });
+    if (found == parked_.end()) return nullptr;
+    StreamState* const state = *found;
+    parked_.erase(found);
+    return state;
+  }
+
+  std::mutex mutex_;
+  std::vector<StreamState*> all_, parked_;
+  std::atomic<int> made_ = 0;
+};
+
+StreamRegistry& registry() {
+  static auto& streams = *new StreamRegistry;
+  return streams;
+}
+
+std::size_t place_of(Device device) {
+  if (!device.is_cuda()) return 0;
+  if (device.index < 0 || device.index + 1 >= kMostDevices) {
+    fail("device: " + to_string(device) + " is beyond the " + std::to_string(kMostDevices - 1) +
+         " GPUs that a process may use");
+  }
+  return static_cast<std::size_t>(device.index) + 1;
+}
+
+void wait_for(StreamState& stream, StreamState& other) {
+  if (&stream == &other || !other.handle) return;
+  cuda::record(other.place, other.handle);
+  if (stream.handle) {
+    cuda::wait(stream.handle, other.place);
+  } else {
+    cuda::synchronize(other.place);
+  }
+}
+
+thread_local std::array<const Stream*, kMostDevices> streams_of_thread{};
+
+double now_ms() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::milli>(now).count();
+}
+
+}  // namespace
+
+// ---- Streams
+
+Stream::Stream(Device device) : state_(registry().take(device)) {}
+
+Stream::~Stream() {
+  if (state_) registry().park(state_);
+}
+
+Stream::Stream(Stream&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+
+Device Stream::device() const { return state_->device; }
+CUstream_st* Stream::handle() const { return state_->handle; }
+
+Pool& Stream::memory() const {
+  return state_->device.is_cuda() ? state_->pool : pool(Device::cpu());
+}
+
+void Stream::wait(const Event& event) const {
+  if (state_->handle && event.handle_) cuda::wait(state_->handle, event.handle_);
+}
+
+void Stream::wait(const Stream& other) const { wait_for(*state_, *other.state_); }
+
+void wait(StreamState& stream, StreamState& other) noexcept {
+  try {
+    wait_for(stream, other);
+  } catch (const cuda::CudaError&) {
+  }
+}
+
+void Stream::synchronize() const {
+  if (state_->handle) cuda::synchronize(state_->handle);
+}
+
+const Stream& compute_stream(Device device) {
+  static std::array<std::atomic<const Stream*>, kMostDevices> streams{};
+  auto& stream = streams[place_of(device)];
+  if (const Stream* found = stream.load(std::memory_order_acquire)) return *found;
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (!stream.load()) stream = new Stream(registry().make(device, "the compute stream"));
+  return *stream.load();
+}
+
+const Stream& current_stream(Device device) {
+  if (device.is_cuda()) cuda::set_device(device.index);
+  const Stream* const chosen = streams_of_thread[place_of(device)];
+  return chosen ? *chosen : compute_stream(device);
+}
+
+OnStream::OnStream(const Stream& stream) : place_(place_of(stream.device())) {
+  before_ = std::exchange(streams_of_thread[place_], &stream);
+}
+
+OnStream::~OnStream() { streams_of_thread[place_] = before_; }
+
+// ---- Their pools
+
+PoolStatistics pool_statistics(Device device) {
+  if (!device.is_cuda()) return pool(device).statistics();
+  PoolStatistics sum;
+  registry().for_each(device, [&](StreamState& state) {
+    const PoolStatistics one = state.pool.statistics();
+    sum.bytes_in_use += one.bytes_in_use;
+    sum.bytes_held += one.bytes_held;
+    sum.upstream_allocations += one.upstream_allocations;
+  });
+  return sum;
+}
+
+void trim_pools(Device device) {
+  if (!device.is_cuda()) return pool(device).trim();
+  registry().for_each(device, [](StreamState& state) { state.pool.trim(); });
+}
+
+// ---- Events
+
+Event::Event(Device device, bool timed) : device_(device) {
+  if (!device.is_cuda()) return;
+  cuda::set_device(device.index);
+  handle_ = cuda::create_event(timed);
+}
+
+Event::~Event() {
+  if (handle_) cuda::destroy_event(handle_);
+}
+
+void Event::record(const Stream& stream) {
+  if (!(stream.device() == device_)) {
+    fail("event: of " + to_string(device_) + ", recorded on " + to_string(stream.device()));
+  }
+  if (handle_) {
+    cuda::record(handle_, stream.handle());
+  } else {
+    recorded_ms_ = now_ms();
+  }
+}
+
+bool Event::is_done() const { return !handle_ || cuda::is_done(handle_); }
+
+void Event::synchronize() const {
+  if (handle_) cuda::synchronize(handle_);
+}
+
+double Event::milliseconds_since(const Event& earlier) const {
+  return handle_ ? cuda::milliseconds_between(earlier.handle_, handle_)
+                 : recorded_ms_ - earlier.recorded_ms_;
+}
+
+}  // namespace ripieno

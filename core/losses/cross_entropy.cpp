@@ -1,0 +1,69 @@
+#include "ripieno/core/losses/cross_entropy.h"
+
+#include <fmt/format.h>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/device_faults.h"
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/cross_entropy.h"
+
+namespace ripieno {
+
+void require_targets(const char* operation, const Tensor& targets, int64_t classes,
+                     int32_t ignored) {
+  if (targets.dtype() != DType::int32) {
+    fail(fmt::format("{}: targets are int32, not {}", operation, name_of(targets.dtype())));
+  }
+  require_known_ids(IdsOf::cross_entropy, targets, classes, ignored);
+}
+
+Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignored) {
+  Loss loss{Tensor({}, row_losses.dtype(), row_losses.device()),
+            Tensor({}, row_losses.dtype(), row_losses.device())};
+  run(row_losses, [&]<typename T>(auto on) {
+    using A = kernels::accumulator_t<T>;
+    kernels::cross_entropy_sum(on, loss.sum.data<A>(), loss.count.data<A>(), row_losses.data<A>(),
+                               targets.data<int32_t>(), targets.elements(), ignored);
+  });
+  return loss;
+}
+
+double Loss::mean() const {
+  require_no_fault(sum.device());
+  return sum.item() / count.item();
+}
+
+Loss cross_entropy(const Tensor& logits_, const Tensor& targets_, int32_t ignored) {
+  const Tensor logits = logits_.dense(), targets = targets_.dense();
+  const int64_t classes = logits.rank() == 0 ? 0 : logits.size(-1), rows = targets.elements();
+  if (classes == 0 || rows * classes != logits.elements()) {
+    fail("cross_entropy: logits " + to_string(logits.shape()) + " do not fit targets " +
+         to_string(targets.shape()));
+  }
+  require_targets("cross_entropy", targets, classes, ignored);
+  const kernels::LogitsShape shape{rows, classes, classes};
+  const DType dtype = logits.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  Tensor log_sum_exp({rows}, dtype, logits.device()), row_losses({rows}, dtype, logits.device());
+  run(logits, [&]<typename T>(auto on) {
+    using A = kernels::accumulator_t<T>;
+    kernels::cross_entropy_forward(on, row_losses.data<A>(), log_sum_exp.data<A>(),
+                                   logits.data<T>(), targets.data<int32_t>(), shape, ignored);
+  });
+  Loss loss = sum_of_rows(row_losses, targets, ignored);
+  loss.sum =
+      autograd::record("cross_entropy", loss.sum, {&logits},
+                       [logits, targets, log_sum_exp, shape, ignored](
+                           const Tensor& gradient, autograd::Gradients& gradients) {
+                         Tensor back(logits.shape(), logits.dtype(), logits.device());
+                         run(logits, [&]<typename T>(auto on) {
+                           using A = kernels::accumulator_t<T>;
+                           kernels::cross_entropy_backward(
+                               on, back.data<T>(), gradient.data<A>(), logits.data<T>(),
+                               targets.data<int32_t>(), log_sum_exp.data<A>(), shape, ignored);
+                         });
+                         gradients.add(0, back);
+                       });
+  return loss;
+}
+
+}  // namespace ripieno

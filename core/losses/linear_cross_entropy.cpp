@@ -1,0 +1,197 @@
+#include "ripieno/core/losses/linear_cross_entropy.h"
+
+#include <algorithm>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/place.h"
+#include "ripieno/kernels/cross_entropy.h"
+#include "ripieno/kernels/matmul.h"
+#include "ripieno/kernels/scale.h"
+
+namespace ripieno {
+namespace {
+
+using kernels::MatmulShape;
+
+DType sums_of(DType dtype) { return dtype == DType::float64 ? DType::float64 : DType::float32; }
+
+// A probability of a large vocabulary is about 2e-5, which float16 can barely tell from 0.
+double inner_scale(DType dtype) { return dtype == DType::float16 ? 256.0 : 1.0; }
+
+// Chunks of one size where that can be, of whole tiles of a matrix product. On a GPU each chunk
+// reads and writes the weight's gradient once more, so they are larger there.
+int64_t rows_of_chunk(int64_t rows, int64_t row_bytes, int64_t chunk_bytes, Device device) {
+  constexpr int64_t kTile = 128;
+  if (chunk_bytes <= 0) chunk_bytes = int64_t{device.is_cuda() ? 512 : 256} << 20;
+  const int64_t most = std::max<int64_t>(chunk_bytes / row_bytes / kTile * kTile, kTile);
+  const int64_t chunks = std::max<int64_t>((rows + most - 1) / most, 1);
+  for (int64_t equal = chunks; equal <= 2 * chunks; ++equal) {
+    if (rows % (equal * kTile) == 0) return rows / equal;
+  }
+  return std::min(rows, ((rows + chunks - 1) / chunks + kTile - 1) / kTile * kTile);
+}
+
+// The memory of a head that computes the losses of one chunk of rows after another.
+template <typename T>
+struct Head {
+  using A = kernels::accumulator_t<T>;
+
+  const T* x = nullptr;              // (rows, inputs)
+  const T* weight = nullptr;         // (classes, inputs)
+  const int32_t* targets = nullptr;  // (rows)
+  A* row_losses = nullptr;           // (rows)
+  T* logits = nullptr;               // (rows of a chunk, stride)
+  T* grad_x = nullptr;               // like x, or null where it is not wanted
+  A* grad_weight = nullptr;          // like weight, or null
+  int64_t classes = 0, inputs = 0, stride = 0;
+  int32_t ignored = kIgnoredTarget;
+  double scale = 1;  // of the gradients
+
+  template <typename On>
+  void losses_and_gradients(On on, int64_t begin, int64_t rows) const {
+    compute_logits(on, begin, rows);
+    const kernels::LogitsShape shape{rows, classes, stride};
+    if (grad_x == nullptr && grad_weight == nullptr) {
+      kernels::cross_entropy_forward(on, row_losses + begin, static_cast<A*>(nullptr), logits,
+                                     targets + begin, shape, ignored);
+      return;
+    }
+    kernels::cross_entropy_in_place(on, row_losses + begin, logits, targets + begin, shape, ignored,
+                                    scale);
+    if (grad_x != nullptr) compute_grad_x(on, begin, rows);
+    if (grad_weight != nullptr) add_grad_weight(on, begin, rows);
+  }
+
+ private:
+  template <typename On>
+  void compute_logits(On on, int64_t begin, int64_t rows) const {
+    const MatmulShape shape{.m = rows,
+                            .n = classes,
+                            .k = inputs,
+                            .transpose_b = true,
+                            .lda = inputs,
+                            .ldb = inputs,
+                            .ldc = stride};
+    kernels::matmul(on, logits, x + begin * inputs, weight, shape, false);
+  }
+
+  // Of the logits' gradients, which have taken their place.
+  template <typename On>
+  void compute_grad_x(On on, int64_t begin, int64_t rows) const {
+    const MatmulShape shape{
+        .m = rows, .n = inputs, .k = classes, .lda = stride, .ldb = inputs, .ldc = inputs};
+    kernels::matmul(on, grad_x + begin * inputs, logits, weight, shape, false);
+  }
+
+  template <typename On>
+  void add_grad_weight(On on, int64_t begin, int64_t rows) const {
+    const MatmulShape shape{.m = classes,
+                            .n = inputs,
+                            .k = rows,
+                            .transpose_a = true,
+                            .lda = stride,
+                            .ldb = inputs,
+                            .ldc = inputs};
+    kernels::matmul_to_float(on, grad_weight, logits, x + begin * inputs, shape, begin > 0);
+  }
+};
+
+// What the forward leaves to the backward: `scale` times the gradients of the sum of the losses.
+struct HeadGradients {
+  Tensor x;       // like x, or undefined where it is not wanted
+  Tensor weight;  // (classes, inputs) in accumulator precision, or undefined
+  double scale = 1;
+};
+
+void give_gradients(const HeadGradients& own, const Tensor& gradient,
+                    autograd::Gradients& gradients) {
+  if (gradients.wanted(0)) {
+    run(own.x, [&]<typename T>(auto on) {
+      kernels::scale_by(on, own.x.data<T>(), own.x.data<T>(),
+                        gradient.data<kernels::accumulator_t<T>>(), own.x.elements(), 1 / own.scale,
+                        /*accumulate=*/false);
+    });
+    gradients.add(0, own.x);
+  }
+  if (gradients.wanted(1)) {
+    const auto [target, accumulate] = gradients.destination(1);
+    run(target, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
+      using A = kernels::accumulator_t<T>;
+      kernels::scale_by(on, target.data<T>(), own.weight.data<A>(), gradient.data<A>(),
+                        own.weight.elements(), 1 / own.scale, accumulate);
+    });
+  }
+}
+
+void check(const Tensor& x, const Tensor& weight, const Tensor& targets, int32_t ignored) {
+  if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
+    fail("linear_cross_entropy: x " + to_string(x.shape()) + " does not fit weight " +
+         to_string(weight.shape()));
+  }
+  if (x.dtype() != weight.dtype() || x.device() != weight.device()) {
+    fail("linear_cross_entropy: x and weight have other element types or devices");
+  }
+  if (targets.elements() * x.size(-1) != x.elements()) {
+    fail("linear_cross_entropy: x " + to_string(x.shape()) + " does not fit targets " +
+         to_string(targets.shape()));
+  }
+  require_targets("linear_cross_entropy", targets, weight.size(0), ignored);
+}
+
+// Takes one chunk of rows after another; returns their losses, (rows).
+template <typename T, typename On>
+Tensor go_over_rows(On on, const HeadGradients& own, const Tensor& x, const Tensor& weight,
+                    const Tensor& targets, const LinearCrossEntropyOptions& options) {
+  using A = kernels::accumulator_t<T>;
+  constexpr int64_t kAligned = 16 / sizeof(T);  // each row begins where 16 bytes do
+  const int64_t rows = targets.elements(), classes = weight.size(0), inputs = weight.size(1);
+  const int64_t stride = (classes + kAligned - 1) / kAligned * kAligned;
+  const int64_t chunk = rows_of_chunk(rows, stride * static_cast<int64_t>(sizeof(T)),
+                                      options.chunk_bytes, x.device());
+  const Tensor logits({chunk, stride}, x.dtype(), x.device());
+  const Tensor row_losses({rows}, dtype_of<A>, x.device());
+  const Head<T> head{.x = x.data<T>(),
+                     .weight = weight.data<T>(),
+                     .targets = targets.data<int32_t>(),
+                     .row_losses = row_losses.data<A>(),
+                     .logits = logits.data<T>(),
+                     .grad_x = own.x.defined() ? own.x.data<T>() : nullptr,
+                     .grad_weight = own.weight.defined() ? own.weight.data<A>() : nullptr,
+                     .classes = classes,
+                     .inputs = inputs,
+                     .stride = stride,
+                     .ignored = options.ignored,
+                     .scale = own.scale};
+  for (int64_t begin = 0; begin < rows; begin += chunk) {
+    head.losses_and_gradients(on, begin, std::min(chunk, rows - begin));
+  }
+  return row_losses;
+}
+
+}  // namespace
+
+Loss linear_cross_entropy(const Tensor& x_, const Tensor& weight_, const Tensor& targets_,
+                          const LinearCrossEntropyOptions& options) {
+  const Tensor x = x_.dense(), weight = weight_.dense(), targets = targets_.dense();
+  check(x, weight, targets, options.ignored);
+  HeadGradients own;
+  own.scale = inner_scale(x.dtype());
+  if (autograd::needed({&x})) own.x = Tensor(x.shape(), x.dtype(), x.device());
+  if (autograd::needed({&weight})) {
+    own.weight = Tensor(weight.shape(), sums_of(x.dtype()), x.device());
+    if (targets.elements() == 0) own.weight.fill(0);
+  }
+  Tensor row_losses;
+  run(x, [&]<typename T>(auto on) {
+    row_losses = go_over_rows<T>(on, own, x, weight, targets, options);
+  });
+  Loss loss = sum_of_rows(row_losses, targets, options.ignored);
+  loss.sum = autograd::record("linear_cross_entropy", loss.sum, {&x, &weight},
+                              [own](const Tensor& gradient, autograd::Gradients& gradients) {
+                                give_gradients(own, gradient, gradients);
+                              });
+  return loss;
+}
+
+}  // namespace ripieno

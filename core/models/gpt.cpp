@@ -1,0 +1,110 @@
+#include "ripieno/core/models/gpt.h"
+
+#include <fmt/format.h>
+
+#include "ripieno/core/device/profiled.h"
+#include "ripieno/core/losses/linear_cross_entropy.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/attention.h"
+#include "ripieno/core/recomputation.h"
+
+namespace ripieno::nn {
+namespace {
+
+constexpr double kDeviation = 0.02;
+
+// Projections back into the residual stream start smaller, so that its variance does not grow with
+// depth (GPT-2).
+Initial residual_initial(const GptOptions& options) {
+  return Initial::normal(kDeviation / std::sqrt(2.0 * static_cast<double>(options.layers)));
+}
+
+LinearOptions linear_options(const Initial& weight) {
+  return {.weight = weight, .bias_initial = Initial::constant(0.0)};
+}
+
+const GptOptions& checked(const GptOptions& options) {
+  const auto require = [](bool holds, const std::string& what) {
+    if (!holds) throw ConfigurationError("gpt: " + what);
+  };
+  require(options.vocab > 0, fmt::format("vocab is {}; it must be positive", options.vocab));
+  require(options.layers > 0, fmt::format("layers is {}; it must be positive", options.layers));
+  require(options.context > 0, fmt::format("context is {}; it must be positive", options.context));
+  require(options.heads > 0 && options.channels > 0 && options.channels % options.heads == 0,
+          fmt::format("channels ({}) must be a multiple of heads ({})", options.channels,
+                      options.heads));
+  return options;
+}
+
+}  // namespace
+
+GptBlock::GptBlock(const GptOptions& options)
+    : heads_(options.heads),
+      norm1_(options.channels),
+      norm2_(options.channels),
+      qkv_(options.channels, 3 * options.channels, linear_options(Initial::normal(kDeviation))),
+      projection_(options.channels, options.channels, linear_options(residual_initial(options))),
+      up_(options.channels, 4 * options.channels, linear_options(Initial::normal(kDeviation))),
+      down_(4 * options.channels, options.channels, linear_options(residual_initial(options))),
+      dropout1_(options.dropout),
+      dropout2_(options.dropout) {
+  add("norm1", norm1_);
+  add("qkv", qkv_);
+  add("projection", projection_);
+  add("dropout1", dropout1_);
+  add("norm2", norm2_);
+  add("up", up_);
+  add("down", down_);
+  add("dropout2", dropout2_);
+}
+
+Residual GptBlock::operator()(const Residual& in) const {
+  const auto [x, normal_x] = norm1_(in);
+  const Tensor attended = projection_(causal_attention(qkv_(normal_x), heads_));
+  const auto [y, normal_y] = norm2_(dropout1_(x, attended));
+  return dropout2_(y, feed_forward(normal_y, up_.weight_and_bias(), down_.weight_and_bias(),
+                                   Activation::kGeluTanh));
+}
+
+Gpt::Gpt(const GptOptions& options)
+    : options_(checked(options)),
+      tokens_(options.vocab, options.channels, Initial::normal(kDeviation)),
+      positions_(options.context, options.channels, Initial::normal(kDeviation)),
+      dropout_(options.dropout),
+      norm_(options.channels) {
+  add("tokens", tokens_);
+  add("positions", positions_);
+  add("dropout", dropout_);
+  for (int64_t i = 0; i < options.layers; ++i) {
+    add("blocks." + std::to_string(i), blocks_.emplace_back(options), Unit::yes);
+  }
+  add("norm", norm_);
+}
+
+Tensor Gpt::before_head(const Tensor& ids) const {
+  if (ids.rank() != 2 || ids.size(1) > options_.context) {
+    fail(fmt::format("gpt: ids {} are not (batch, time up to {})", to_string(ids.shape()),
+                     options_.context));
+  }
+  const Tensor positions = positions_.weight().slice(0, 0, ids.size(1));
+  Residual x{.x = dropout_(embedding(tokens_.weight(), ids, positions))};
+  for (const GptBlock& block : blocks_) {
+    const Profiled profiled("block");
+    if (options_.recompute == Recompute::blocks) {
+      x = {.x = recomputed(std::cref(block), x.x)};
+    } else {
+      x = block(x);
+    }
+  }
+  return norm_(x).normal;
+}
+
+Tensor Gpt::operator()(const Tensor& ids) const {
+  return linear(before_head(ids), tokens_.weight());
+}
+
+Loss Gpt::loss(const Tensor& ids, const Tensor& targets) const {
+  return linear_cross_entropy(before_head(ids), tokens_.weight(), targets);
+}
+
+}  // namespace ripieno::nn

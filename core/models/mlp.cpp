@@ -1,0 +1,28 @@
+#include "ripieno/core/models/mlp.h"
+
+namespace ripieno::nn {
+
+Mlp::Mlp(const std::vector<int64_t>& sizes) {
+  if (sizes.size() < 2)
+    throw ConfigurationError("mlp: takes the sizes of its input and its output, at least");
+  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+    if (sizes[i] < 1 || sizes[i + 1] < 1) throw ConfigurationError("mlp: a layer has no units");
+    const bool last = i + 2 == sizes.size();
+    auto& layer = layers_.emplace_back(
+        sizes[i], sizes[i + 1],
+        LinearOptions{.activation = last ? Activation::kNone : Activation::kRelu});
+    add("layers." + std::to_string(i), layer, Unit::yes);
+  }
+}
+
+Tensor Mlp::operator()(const Tensor& x) const {
+  Tensor result = x;
+  for (const Linear& layer : layers_) result = layer(result);
+  return result;
+}
+
+Loss Mlp::loss(const Tensor& x, const Tensor& targets) const {
+  return cross_entropy((*this)(x), targets);
+}
+
+}  // namespace ripieno::nn

@@ -1,0 +1,26 @@
+// Mlp: linear layers with ReLU between them.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/nn/linear.h"
+
+namespace ripieno::nn {
+
+class Mlp final : public Module {
+ public:
+  // sizes: of the input, of each hidden layer, of the output; at least two.
+  explicit Mlp(const std::vector<int64_t>& sizes);
+
+  // (…, inputs) -> (…, outputs)
+  Tensor operator()(const Tensor& x) const;
+  // targets: (…), int32 classes
+  Loss loss(const Tensor& x, const Tensor& targets) const;
+
+ private:
+  std::deque<Linear> layers_;
+};
+
+}  // namespace ripieno::nn

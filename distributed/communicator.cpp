@@ -1,7 +1,0 @@
-#include "ripieno/distributed/communicator.h"
-
-namespace ripieno::distributed {
-
-std::unique_ptr<MemoryResource> Communicator::shared_memory(std::size_t) { return nullptr; }
-
-}  // namespace ripieno::distributed

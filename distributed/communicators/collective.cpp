@@ -1,0 +1,131 @@
+#include "ripieno/distributed/communicators/collective.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ripieno/distributed/communicators/sum.h"
+
+namespace ripieno::distributed {
+namespace {
+
+void require_dense(Collective::Kind kind, const Tensor& x) {
+  if (!x.defined()) fail(fmt::format("{}: the tensor is undefined", name_of(kind)));
+  if (!x.is_dense()) {
+    fail(fmt::format("{}: the tensor of shape {} is not dense; use dense()", name_of(kind),
+                     to_string(x.shape())));
+  }
+}
+
+void require_sum(Collective::Kind kind, const Tensor& x) {
+  if (!has_sum(x.dtype())) {
+    fail(fmt::format("{}: {} has no sum; float32, float64, bfloat16, float16 and int64 have",
+                     name_of(kind), ripieno::name_of(x.dtype())));
+  }
+}
+
+// `whole` is one part of `part`'s size and type for each rank.
+void require_parts(Collective::Kind kind, const Tensor& whole, const Tensor& part, int size) {
+  require_dense(kind, whole);
+  require_dense(kind, part);
+  if (whole.dtype() != part.dtype()) {
+    fail(fmt::format("{}: element types differ, {} x {}", name_of(kind),
+                     ripieno::name_of(whole.dtype()), ripieno::name_of(part.dtype())));
+  }
+  if (whole.elements() != part.elements() * size) {
+    fail(fmt::format("{}: {} elements are not {} parts of {}", name_of(kind), whole.elements(),
+                     size, part.elements()));
+  }
+}
+
+}  // namespace
+
+Collective all_reduce_of(const Tensor& x) {
+  constexpr auto kKind = Collective::Kind::all_reduce;
+  require_dense(kKind, x);
+  require_sum(kKind, x);
+  return {.kind = kKind, .dtype = x.dtype(), .elements = x.elements()};
+}
+
+Collective reduce_scatter_of(const Tensor& out, const Tensor& in, int size) {
+  constexpr auto kKind = Collective::Kind::reduce_scatter;
+  require_parts(kKind, in, out, size);
+  require_sum(kKind, in);
+  return {.kind = kKind, .dtype = out.dtype(), .elements = out.elements()};
+}
+
+Collective all_gather_of(const Tensor& out, const Tensor& in, int size) {
+  constexpr auto kKind = Collective::Kind::all_gather;
+  require_parts(kKind, out, in, size);
+  return {.kind = kKind, .dtype = in.dtype(), .elements = in.elements()};
+}
+
+Collective all_to_all_of(const Tensor& out, const Tensor& in, int size) {
+  constexpr auto kKind = Collective::Kind::all_to_all;
+  require_dense(kKind, out);
+  require_dense(kKind, in);
+  if (out.dtype() != in.dtype()) {
+    fail(fmt::format("all_to_all: element types differ, {} x {}", ripieno::name_of(out.dtype()),
+                     ripieno::name_of(in.dtype())));
+  }
+  if (out.elements() != in.elements() || in.elements() % size != 0) {
+    fail(fmt::format("all_to_all: {} elements from {} are not {} equal parts", out.elements(),
+                     in.elements(), size));
+  }
+  return {.kind = kKind, .dtype = in.dtype(), .elements = in.elements() / size};
+}
+
+Collective broadcast_of(const Tensor& x, int root, int size) {
+  constexpr auto kKind = Collective::Kind::broadcast;
+  require_dense(kKind, x);
+  if (root < 0 || root >= size) {
+    fail(fmt::format("broadcast: there is no rank {} among {}", root, size));
+  }
+  return {.kind = kKind, .dtype = x.dtype(), .root = root, .elements = x.elements()};
+}
+
+void require_color(int color) {
+  if (color < 0) fail(fmt::format("split: {} is no color; use 0 or more", color));
+}
+
+std::string_view name_of(Collective::Kind kind) {
+  constexpr std::string_view kNames[] = {"all_reduce", "reduce_scatter", "all_gather",
+                                         "all_to_all", "broadcast",      "barrier",
+                                         "duplicate",  "split",          "shared_memory"};
+  return kNames[static_cast<int>(kind)];
+}
+
+std::string to_string(const Collective& collective) {
+  const std::string_view name = name_of(collective.kind);
+  const std::string_view dtype = ripieno::name_of(collective.dtype);
+  switch (collective.kind) {
+    case Collective::Kind::barrier:
+    case Collective::Kind::duplicate:
+    case Collective::Kind::split:
+      return std::string(name);
+    case Collective::Kind::shared_memory:
+      return fmt::format("{} of {} bytes", name, collective.elements);
+    case Collective::Kind::broadcast:
+      return fmt::format("{} of {} {} from rank {}", name, collective.elements, dtype,
+                         collective.root);
+    default:
+      return fmt::format("{} of {} {}", name, collective.elements, dtype);
+  }
+}
+
+void require_same(std::span<const Collective> called) {
+  for (std::size_t rank = 1; rank < called.size(); ++rank) {
+    if (called[rank] == called[0]) continue;
+    fail(
+        fmt::format("the ranks met in different collectives: rank 0 in {}, rank {} in {}; every "
+                    "rank must call the same ones in the same order",
+                    to_string(called[0]), rank, to_string(called[rank])));
+  }
+}
+
+Slice slice_of(int64_t elements, int rank, int size) {
+  const int64_t least = elements / size, more = elements % size;
+  return {least * rank + std::min<int64_t>(rank, more), least + (rank < more ? 1 : 0)};
+}
+
+}  // namespace ripieno::distributed

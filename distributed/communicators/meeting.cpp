@@ -1,0 +1,62 @@
+#include "ripieno/distributed/communicators/meeting.h"
+
+#include <fmt/format.h>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/waiting.h"
+
+namespace ripieno::distributed {
+
+Meeting::Meeting(int size)
+    : reached_(static_cast<std::size_t>(size), -1),
+      called_(static_cast<std::size_t>(size)),
+      out_(static_cast<std::size_t>(size)),
+      in_(static_cast<std::size_t>(size)) {}
+
+void Meeting::post(int rank, const Collective& collective, std::byte* out, const std::byte* in,
+                   std::chrono::seconds timeout) {
+  const auto mine = static_cast<std::size_t>(rank);
+  called_[mine] = collective;
+  out_[mine] = out;
+  in_[mine] = in;
+  arrive(rank, timeout);
+  require_same(called_);
+}
+
+void Meeting::arrive(int rank, std::chrono::seconds timeout) {
+  std::unique_lock lock(mutex_);
+  if (left_ >= 0) fail_as_left();
+  const int64_t generation = generation_;
+  reached_[static_cast<std::size_t>(rank)] = generation;
+  if (++arrived_ == size()) {
+    arrived_ = 0;
+    ++generation_;
+    changed_.notify_all();
+    return;
+  }
+  const bool in_time =
+      changed_.wait_for(lock, timeout, [&] { return generation_ != generation || left_ >= 0; });
+  if (!in_time) fail_waiting(timeout, missing(generation));
+  if (generation_ == generation) fail_as_left();
+}
+
+std::vector<int> Meeting::missing(int64_t generation) const {
+  std::vector<int> result;
+  for (int rank = 0; rank < size(); ++rank) {
+    if (reached_[static_cast<std::size_t>(rank)] != generation) result.push_back(rank);
+  }
+  return result;
+}
+
+void Meeting::leave(int rank) {
+  const std::lock_guard lock(mutex_);
+  if (left_ < 0) left_ = rank;
+  changed_.notify_all();
+}
+
+void Meeting::fail_as_left() const {
+  throw CommunicationFailure(
+      fmt::format("rank {} has left the group; what ended it stands in its own message", left_));
+}
+
+}  // namespace ripieno::distributed

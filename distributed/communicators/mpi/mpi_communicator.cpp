@@ -1,0 +1,94 @@
+#include "ripieno/distributed/communicators/mpi/mpi_communicator.h"
+
+#include "ripieno/distributed/communicators/mpi/mpi.h"
+#include "ripieno/distributed/communicators/mpi/mpi_messages.h"
+
+namespace ripieno::distributed {
+namespace {
+
+void require_threads() {
+  int provided = MPI_THREAD_SINGLE;
+  check_mpi(MPI_Query_thread(&provided), "MPI_Query_thread");
+  if (provided == MPI_THREAD_MULTIPLE) return;
+  throw ConfigurationError(
+      "duplicate: MPI was initialized without MPI_THREAD_MULTIPLE; ask MPI_Init_thread for it, or "
+      "communicate without overlap");
+}
+
+struct Place {
+  int rank = 0;
+  int size = 1;
+  int first = 0;  // its first rank, counted in the whole
+};
+
+Place place_in(MPI_Comm communicator) {
+  Place result;
+  check_mpi(MPI_Comm_rank(communicator, &result.rank), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(communicator, &result.size), "MPI_Comm_size");
+  return result;
+}
+
+// Among the ranks of this host. A collective.
+Place place_on_host(MPI_Comm communicator) {
+  MPI_Comm host = MPI_COMM_NULL;
+  const int order = place_in(communicator).rank;
+  check_mpi(MPI_Comm_split_type(communicator, MPI_COMM_TYPE_SHARED, order, MPI_INFO_NULL, &host),
+            "MPI_Comm_split_type");
+  Place result = place_in(host);
+  result.first = order;
+  check_mpi(MPI_Bcast(&result.first, 1, MPI_INT, 0, host), "MPI_Bcast");
+  check_mpi(MPI_Comm_free(&host), "MPI_Comm_free");
+  return result;
+}
+
+}  // namespace
+
+MpiCommunicator::MpiCommunicator(MPI_Comm communicator) {
+  check_mpi(MPI_Comm_dup(communicator, &communicator_), "MPI_Comm_dup");
+  MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN);
+  const Place everywhere = place_in(communicator_), here = place_on_host(communicator_);
+  rank_ = everywhere.rank;
+  size_ = everywhere.size;
+  local_rank_ = here.rank;
+  local_size_ = here.size;
+}
+
+MpiCommunicator::~MpiCommunicator() {
+  if (peers_follow()) MPI_Comm_free(&communicator_);
+}
+
+std::unique_ptr<Communicator> MpiCommunicator::duplicate() {
+  require_threads();
+  auto result = joined(communicator_);
+  result->set_timeout(timeout());
+  return result;
+}
+
+std::unique_ptr<Communicator> MpiCommunicator::split(int color, int key) {
+  require_color(color);
+  MPI_Comm group = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(communicator_, color, key, &group), "MPI_Comm_split");
+  auto result = mpi(group);
+  result->set_timeout(timeout());
+  check_mpi(MPI_Comm_free(&group), "MPI_Comm_free");
+  return result;
+}
+
+std::unique_ptr<Communicator> mpi(MPI_Comm communicator) {
+  const int size = place_in(communicator).size;
+  if (size == 1) return alone();
+  const int together = ranks_a_host(communicator);
+  if (together == size) return mpi_window(communicator);
+  return together > 1 ? mpi_hosts(communicator, together) : mpi_point_to_point(communicator);
+}
+
+int ranks_a_host(MPI_Comm communicator) {
+  const Place everywhere = place_in(communicator), here = place_on_host(communicator);
+  const bool in_order = here.first + here.rank == everywhere.rank && here.first % here.size == 0;
+  // The smallest, and with its sign turned the largest.
+  int sizes[] = {in_order ? here.size : 0, in_order ? -here.size : 0};
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, sizes, 2, MPI_INT, MPI_MIN, communicator), "MPI_Allreduce");
+  return sizes[0] == -sizes[1] ? sizes[0] : 0;
+}
+
+}  // namespace ripieno::distributed

@@ -1,0 +1,51 @@
+#include "ripieno/distributed/communicators/mpi/mpi_world.h"
+
+#include <exception>
+
+#include "ripieno/distributed/communicators/mpi/launcher.h"
+#include "ripieno/distributed/communicators/mpi/mpi.h"
+#include "ripieno/distributed/communicators/mpi/mpi_messages.h"
+
+namespace ripieno::distributed {
+namespace {
+
+bool is_initialized() {
+  int initialized = 0, finalized = 0;
+  MPI_Initialized(&initialized);
+  MPI_Finalized(&finalized);
+  return initialized && !finalized;
+}
+
+}  // namespace
+
+bool launched_by_mpi() { return is_initialized() || started_by_launcher(); }
+
+std::string mpi_library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+  int length = 0;
+  check_mpi(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
+  const std::string version(text, static_cast<std::size_t>(length));
+  return version.substr(0, version.find(','));
+}
+
+MpiEnvironment::MpiEnvironment()
+    : ours_(!is_initialized()), exceptions_at_start_(std::uncaught_exceptions()) {
+  int provided = MPI_THREAD_SINGLE;
+  if (ours_) {
+    check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
+  }
+}
+
+MpiEnvironment::~MpiEnvironment() {
+  const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
+  if (ours_ && !unwinding && is_initialized()) MPI_Finalize();
+}
+
+std::unique_ptr<Communicator> mpi_world() {
+  if (!is_initialized()) {
+    throw ConfigurationError("mpi_world: MPI is not initialized; keep an MpiEnvironment alive");
+  }
+  return mpi(MPI_COMM_WORLD);
+}
+
+}  // namespace ripieno::distributed

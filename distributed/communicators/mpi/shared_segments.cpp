@@ -1,0 +1,76 @@
+#include "ripieno/distributed/communicators/mpi/shared_segments.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ripieno/distributed/communicators/mpi/mpi_messages.h"
+
+namespace ripieno::distributed {
+namespace {
+
+class File {
+ public:
+  explicit File(int descriptor) : descriptor_(descriptor) {}
+  ~File() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+// How another process of the host finds a file that has no name.
+struct Origin {
+  int process = 0;
+  int descriptor = -1;
+};
+
+int open_at(const Origin& origin) {
+  const auto path = fmt::format("/proc/{}/fd/{}", origin.process, origin.descriptor);
+  return origin.descriptor < 0 ? -1 : open(path.c_str(), O_RDWR | O_CLOEXEC);
+}
+
+}  // namespace
+
+std::unique_ptr<SharedSegments> SharedSegments::make(MPI_Comm communicator, std::size_t bytes) {
+  int rank = 0, size = 0;
+  check_mpi(MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(communicator, &size), "MPI_Comm_size");
+  const File mine(memfd_create("ripieno", MFD_CLOEXEC));
+  const bool has_room = ftruncate(mine.descriptor(), static_cast<off_t>(bytes)) == 0;
+  const Origin origin{getpid(), has_room ? mine.descriptor() : -1};
+  std::vector<Origin> origins(static_cast<std::size_t>(size));
+  check_mpi(MPI_Allgather(&origin, sizeof(Origin), MPI_BYTE, origins.data(), sizeof(Origin),
+                          MPI_BYTE, communicator),
+            "MPI_Allgather");
+
+  std::unique_ptr<SharedSegments> result(new SharedSegments(bytes));
+  int whole = 1;
+  for (int from = 0; from < size && whole; ++from) {
+    const File theirs(from == rank ? dup(mine.descriptor())
+                                   : open_at(origins[static_cast<std::size_t>(from)]));
+    whole = result->map(theirs.descriptor());
+  }
+  // Ends after every rank has opened what others keep open for it.
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &whole, 1, MPI_INT, MPI_MIN, communicator),
+            "MPI_Allreduce");
+  return whole ? std::move(result) : nullptr;
+}
+
+SharedSegments::~SharedSegments() {
+  for (std::byte* segment : segments_) munmap(segment, bytes_);
+}
+
+bool SharedSegments::map(int file) {
+  void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+  if (memory == MAP_FAILED) return false;
+  segments_.push_back(static_cast<std::byte*>(memory));
+  return true;
+}
+
+}  // namespace ripieno::distributed

@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include "ripieno/core/device/stream.h"
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/collective.h"
+#include "ripieno/distributed/communicators/nccl/nccl.h"
+#include "ripieno/distributed/communicators/nccl/nccl_group.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
+
+namespace ripieno::distributed {
+namespace {
+
+ncclDataType_t type_of(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return ncclFloat32;
+    case DType::float64:
+      return ncclFloat64;
+    case DType::bfloat16:
+      return ncclBfloat16;
+    case DType::float16:
+      return ncclFloat16;
+    case DType::int64:
+      return ncclInt64;
+    case DType::int32:
+      return ncclInt32;
+    case DType::uint8:
+    case DType::boolean:
+      break;
+  }
+  return ncclUint8;
+}
+
+class Nccl final : public Communicator {
+ public:
+  Nccl(std::unique_ptr<Communicator> host, Device device)
+      : host_(std::move(host)), device_(device) {}
+
+  int rank() const override { return host_->rank(); }
+  int size() const override { return host_->size(); }
+  int local_rank() const override { return host_->local_rank(); }
+  int local_size() const override { return host_->local_size(); }
+
+  void all_reduce(const Tensor& x) override {
+    if (!is_here(x)) return host_->all_reduce(x);
+    run(all_reduce_of(x), [&](ncclComm_t group, cudaStream_t stream) {
+      return ncclAllReduce(x.raw_data(), x.raw_data(), count(x), type_of(x.dtype()), ncclSum, group,
+                           stream);
+    });
+  }
+
+  void reduce_scatter(const Tensor& out, const Tensor& in) override {
+    if (!is_here(in)) return host_->reduce_scatter(out, in);
+    run(reduce_scatter_of(out, in, size()), [&](ncclComm_t group, cudaStream_t stream) {
+      return ncclReduceScatter(in.raw_data(), out.raw_data(), count(out), type_of(in.dtype()),
+                               ncclSum, group, stream);
+    });
+  }
+
+  void all_gather(const Tensor& out, const Tensor& in) override {
+    if (!is_here(in)) return host_->all_gather(out, in);
+    run(all_gather_of(out, in, size()), [&](ncclComm_t group, cudaStream_t stream) {
+      return ncclAllGather(in.raw_data(), out.raw_data(), count(in), type_of(in.dtype()), group,
+                           stream);
+    });
+  }
+
+  void all_to_all(const Tensor& out, const Tensor& in) override {
+    if (!is_here(in)) return host_->all_to_all(out, in);
+    const Collective collective = all_to_all_of(out, in, size());
+    run(collective, [&](ncclComm_t group, cudaStream_t stream) {
+      const auto elements = static_cast<std::size_t>(collective.elements);
+      const auto part = [&](const Tensor& whole, int of_rank) {
+        return static_cast<std::byte*>(whole.raw_data()) +
+               static_cast<std::size_t>(of_rank) * collective.bytes();
+      };
+      ncclGroupStart();
+      for (int other = 0; other < size(); ++other) {
+        ncclSend(part(in, other), elements, type_of(in.dtype()), other, group, stream);
+        ncclRecv(part(out, other), elements, type_of(in.dtype()), other, group, stream);
+      }
+      return ncclGroupEnd();  // with the first failure of those before it
+    });
+  }
+
+  void broadcast(const Tensor& x, int root) override {
+    if (!is_here(x)) return host_->broadcast(x, root);
+    run(broadcast_of(x, root, size()), [&](ncclComm_t group, cudaStream_t stream) {
+      return ncclBroadcast(x.raw_data(), x.raw_data(), count(x), type_of(x.dtype()), root, group,
+                           stream);
+    });
+  }
+
+  void barrier() override { host_->barrier(); }
+
+  std::unique_ptr<Communicator> duplicate() override { return over(host_->duplicate()); }
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    return over(host_->split(color, key));
+  }
+  std::unique_ptr<MemoryResource> shared_memory(std::size_t bytes) override {
+    return host_->shared_memory(bytes);
+  }
+  void set_timeout(std::chrono::seconds timeout) override {
+    timeout_ = timeout;
+    host_->set_timeout(timeout);
+  }
+
+ private:
+  bool is_here(const Tensor& x) const { return x.defined() && x.device() == device_; }
+  static std::size_t count(const Tensor& x) { return static_cast<std::size_t>(x.elements()); }
+
+  std::unique_ptr<Communicator> over(std::unique_ptr<Communicator> host) const {
+    auto result = std::make_unique<Nccl>(std::move(host), device_);
+    result->timeout_ = timeout_;
+    return result;
+  }
+
+  template <typename Enqueue>
+  void run(const Collective& collective, const Enqueue& enqueue) {
+    if (collective.elements == 0) return;
+    kernels::cuda::set_device(device_.index);
+    try {
+      if (!group_) group_ = std::make_unique<NcclGroup>(*host_, timeout_);
+      group_->run(enqueue, current_stream(device_).handle(), timeout_);
+    } catch (const CommunicationFailure& failure) {
+      throw CommunicationFailure(fmt::format("{} over NCCL on rank {} of {}: {}",
+                                             to_string(collective), rank(), size(), failure.what()),
+                                 failure.where());
+    }
+  }
+
+  std::unique_ptr<Communicator> host_;
+  Device device_;
+  std::chrono::seconds timeout_ = kDefaultTimeout;
+  std::unique_ptr<NcclGroup> group_;  // from the first tensor on the GPU on
+};
+
+}  // namespace
+
+bool has_nccl() { return true; }
+
+std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator> host, Device device) {
+  if (!device.is_cuda()) throw ConfigurationError("NCCL takes GPUs, not the CPU");
+  return std::make_unique<Nccl>(std::move(host), device);
+}
+
+}  // namespace ripieno::distributed

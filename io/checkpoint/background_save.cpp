@@ -1,0 +1,161 @@
+#include "ripieno/io/checkpoint/background_save.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <stop_token>
+#include <utility>
+
+#include "ripieno/core/device/copy.h"
+#include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint/shard.h"
+
+namespace ripieno::io {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool is_like(const StateTensor& staged, const StateTensor& tensor) {
+  return staged.count() == tensor.count() &&
+         (tensor.count() == 0 || staged.part.dtype() == tensor.part.dtype());
+}
+
+// In parts, so that a device's own work is never held up for long.
+void copy_in_parts(const Tensor& to, const Tensor& from) {
+  constexpr std::size_t kPartBytes = std::size_t{32} << 20;
+  for (std::size_t at = 0; at < from.bytes(); at += kPartBytes) {
+    copy_bytes(static_cast<std::byte*>(to.raw_data()) + at, to.device(),
+               static_cast<const std::byte*>(from.raw_data()) + at, from.device(),
+               std::min(kPartBytes, from.bytes() - at));
+  }
+}
+
+// A state like `mine`, in memory of its own on the CPU: that of `known` where it is of these sizes.
+State staged_like(const State& mine, State known) {
+  const bool is_known = std::equal(known.begin(), known.end(), mine.begin(), mine.end(), is_like);
+  if (!is_known) known.clear();  // before more is taken
+  State staging = mine;
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    if (mine[i].count() == 0) continue;
+    const Tensor& part = mine[i].part;
+    staging[i].part =
+        is_known ? known[i].part.reshape(part.shape()) : Tensor::zeros(part.shape(), part.dtype());
+  }
+  return staging;
+}
+
+// What is on a GPU is copied there, in the order of its work; where the GPU has no room, to
+// `staging` at once.
+State snapshot_of(const State& mine, const State& staging) {
+  State snapshot = mine;
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    if (mine[i].count() == 0) continue;
+    const Tensor& part = mine[i].part;
+    if (!part.device().is_cuda()) {
+      snapshot[i].part = part.dense();
+      continue;
+    }
+    try {
+      snapshot[i].part = part.clone();
+    } catch (const std::exception&) {
+      copy_in_parts(staging[i].part, part.dense());
+      snapshot[i].part = staging[i].part;
+    }
+  }
+  return snapshot;
+}
+
+}  // namespace
+
+struct BackgroundSaver::Save {
+  EndedSave ended;  // the thread's, until ended_
+  State source, written;
+  nlohmann::json training_state;
+  SaveOptions options;
+  std::function<void()> before;
+};
+
+BackgroundSaver::BackgroundSaver(FileSystem& files, std::string checkpoints_directory)
+    : files_(files),
+      directory_(std::move(checkpoints_directory)),
+      layouts_(std::make_shared<CheckpointLayouts>()) {}
+
+BackgroundSaver::~BackgroundSaver() = default;
+
+void BackgroundSaver::reserve(const State& mine) {
+  if (is_saving()) fail("BackgroundSaver::reserve: a save is under way; wait() for it");
+  staging_ = staged_like(mine, std::exchange(staging_, {}));
+}
+
+void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::json& training_state,
+                            const SaveOptions& options, std::function<void()> before, Copy copy) {
+  if (save_ != nullptr)
+    fail("BackgroundSaver::start: a save is under way, or untold; wait() first");
+  auto save = std::make_unique<Save>();
+  save->ended.step = step;
+  save->written = mine;
+  save->training_state = training_state;
+  save->options = options;
+  save->options.layouts = layouts_;
+  save->before = std::move(before);
+  try {
+    if (copy == Copy::yes) {
+      reserve(mine);
+      save->source = snapshot_of(mine, staging_);
+      save->written = staging_;
+    }
+  } catch (const std::exception&) {  // no memory
+    staging_.clear();
+  }
+  save_ = std::move(save);
+  copied_ = ended_ = false;
+  thread_ = std::jthread([this](const std::stop_token& stop) {
+    save_->options.stop = stop;
+    run(*save_);
+  });
+}
+
+void BackgroundSaver::run(Save& save) {
+  const auto start = Clock::now();
+  try {
+    for (std::size_t i = 0; i < save.source.size(); ++i) {
+      const Tensor &from = save.source[i].part, &to = save.written[i].part;
+      const bool is_there = save.source[i].count() == 0 || from.raw_data() == to.raw_data();
+      if (!is_there) copy_in_parts(to, from);
+    }
+    if (!save.source.empty()) let_go(save);
+    if (save.before) save.before();
+    save_checkpoint(files_, directory_, save.ended.step, save.written, save.training_state,
+                    save.options);
+  } catch (const std::exception& error) {
+    save.ended.failure = error.what();
+  }
+  let_go(save);
+  save.ended.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  ended_ = true;
+  ended_.notify_all();
+}
+
+// The caller may change the numbers from now on.
+void BackgroundSaver::let_go(Save& save) {
+  save.source.clear();
+  copied_ = true;
+  copied_.notify_all();
+}
+
+std::optional<EndedSave> BackgroundSaver::poll() {
+  if (save_ == nullptr || is_saving()) return std::nullopt;
+  return wait();
+}
+
+std::optional<EndedSave> BackgroundSaver::wait() {
+  ended_.wait(false);
+  if (thread_.joinable()) thread_.join();
+  if (save_ == nullptr) return std::nullopt;
+  EndedSave ended = std::move(save_->ended);
+  save_.reset();
+  return ended;
+}
+
+}  // namespace ripieno::io

@@ -1,0 +1,186 @@
+#include "ripieno/io/checkpoint/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint/load_fill.h"
+#include "ripieno/io/checkpoint/load_match.h"
+#include "ripieno/io/checkpoint/manifest.h"
+#include "ripieno/io/checkpoint/step_directory.h"
+#include "ripieno/io/checkpoint/verified_read.h"
+
+namespace ripieno::io {
+namespace {
+
+constexpr int64_t kStagedBytes = 256 << 20;  // of host memory for parts that are elsewhere
+
+struct Place {
+  const SavedTensor* tensor;
+  const Piece* piece;
+};
+
+// The pieces of each file, in the order in which they lie there.
+std::map<std::string, std::vector<Place>> places_by_file(const Manifest& manifest) {
+  std::map<std::string, std::vector<Place>> places;
+  for (const SavedTensor& tensor : manifest.tensors) {
+    for (const Piece& piece : tensor.pieces) places[piece.file].push_back({&tensor, &piece});
+  }
+  for (auto& [file, pieces] : places) {
+    std::sort(pieces.begin(), pieces.end(), [](const Place& a, const Place& b) {
+      return a.piece->file_offset < b.piece->file_offset;
+    });
+  }
+  return places;
+}
+
+// Reads what is wanted of a checkpoint, and what a rank has to verify besides.
+class Loading {
+ public:
+  Loading(const FileSystem& files, const std::string& directory, const Manifest& manifest,
+          const ReadOptions& options)
+      : files_(files),
+        directory_(directory),
+        manifest_(manifest),
+        options_(options),
+        places_(places_by_file(manifest)) {}
+
+  // What somebody wants, into its place.
+  void read(LoadFill& fill) {
+    read_files([&](const SavedFile& file, FileRead& read) {
+      for (const Place& place : places_[file.name]) {
+        auto wanted = fill.read_of(*place.tensor, *place.piece);
+        if (!wanted) continue;
+        read.pieces.push_back(*std::move(wanted));
+        verified_.insert(place.piece);
+      }
+    });
+    fill.finish();
+  }
+
+  // This part of the bytes, but for what was read before.
+  void verify(Part part) {
+    double total = 0, before = 0;  // bytes of all files, and of those so far
+    for (const SavedFile& file : manifest_.files) total += static_cast<double>(file.bytes);
+    read_files([&](const SavedFile& file, FileRead& read) {
+      const auto is_mine = [&](int64_t offset) {
+        const double place = (before + static_cast<double>(offset)) / std::max(total, 1.0);
+        return std::min(static_cast<int>(place * part.size), part.size - 1) == part.rank;
+      };
+      for (const Place& place : places_[file.name]) {
+        read.all.push_back(place.piece);
+        if (is_mine(place.piece->file_offset) && !verified_.contains(place.piece))
+          read.pieces.push_back({place.tensor, place.piece});
+      }
+      read.verifies_outside = is_mine(0);
+      before += static_cast<double>(file.bytes);
+    });
+  }
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  template <typename Choose>
+  void read_files(const Choose& choose) {
+    std::vector<FileRead> reads;
+    for (const SavedFile& file : manifest_.files) choose(file, reads.emplace_back(FileRead{&file}));
+    ReadOptions options = options_;
+    if (options_.progress)
+      options.progress = [this](int64_t bytes) { options_.progress(bytes_ + bytes); };
+    bytes_ += read_verified(files_, directory_, reads, options);
+  }
+
+  const FileSystem& files_;
+  const std::string& directory_;
+  const Manifest& manifest_;
+  const ReadOptions& options_;
+  std::map<std::string, std::vector<Place>> places_;
+  std::set<const Piece*> verified_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace
+
+Checkpoint::Checkpoint(const FileSystem& files, std::string path,
+                       std::shared_ptr<const Manifest> manifest)
+    : files_(&files), path_(std::move(path)), manifest_(std::move(manifest)) {}
+
+Checkpoint Checkpoint::open(const FileSystem& files, const std::string& path) {
+  return {files, path, std::make_shared<Manifest>(read_manifest(files, path))};
+}
+
+int64_t Checkpoint::step() const { return manifest_->step; }
+
+int Checkpoint::world_size() const { return manifest_->world_size; }
+
+CommitMode Checkpoint::commit_mode() const { return manifest_->commit; }
+
+const nlohmann::json& Checkpoint::training_state() const { return manifest_->training_state; }
+
+std::vector<CheckpointTensor> Checkpoint::tensors() const {
+  std::vector<CheckpointTensor> tensors;
+  for (const SavedTensor& saved : manifest_->tensors)
+    tensors.push_back({saved.name, saved.kind, saved.dtype, saved.shape});
+  return tensors;
+}
+
+LoadReport Checkpoint::load(const State& wanted, const LoadOptions& options) const {
+  std::vector<Loadable> there;
+  for (const SavedTensor& saved : manifest_->tensors)
+    there.push_back({saved.name, saved.kind, saved.dtype, saved.shape});
+  auto [sources, report] = match(there, wanted, path_, options);
+  Loading loading(*files_, path_, *manifest_, options.reading);
+  LoadFill fill;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!sources[i]) continue;
+    fill.add(manifest_->tensors[*sources[i]], wanted[i]);
+    if (fill.staged_bytes() >= kStagedBytes) loading.read(fill);
+  }
+  loading.read(fill);
+  if (options.verifies_all_as) loading.verify(*options.verifies_all_as);
+  report.bytes = loading.bytes();
+  return report;
+}
+
+int64_t Checkpoint::verify(const ReadOptions& options) const {
+  Loading loading(*files_, path_, *manifest_, options);
+  loading.verify({.rank = 0, .size = 1});
+  return loading.bytes();
+}
+
+int64_t Checkpoint::bytes() const {
+  int64_t bytes = 0;
+  for (const SavedFile& file : manifest_->files) bytes += file.bytes;
+  return bytes;
+}
+
+std::vector<std::string> candidates_in(const FileSystem& files,
+                                       const std::string& checkpoints_directory) {
+  std::vector<std::string> paths;
+  for (const StepDirectory& found : step_directories(files, checkpoints_directory)) {
+    if (is_candidate(files, found)) paths.push_back(found.path);
+  }
+  return paths;
+}
+
+Found newest_intact(const FileSystem& files, const std::string& checkpoints_directory) {
+  Found found;
+  for (const std::string& path : candidates_in(files, checkpoints_directory)) {
+    try {
+      Checkpoint::open(files, path).verify();
+      found.path = path;
+      return found;
+    } catch (const DataError& error) {
+      found.rejected.emplace_back(error.what());
+    } catch (const StorageError& error) {
+      found.rejected.emplace_back(error.what());
+    }
+  }
+  return found;
+}
+
+}  // namespace ripieno::io

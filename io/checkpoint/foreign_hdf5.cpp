@@ -1,0 +1,53 @@
+#include "ripieno/io/checkpoint/foreign_hdf5.h"
+
+#include <algorithm>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/io/checkpoint/load_match.h"
+#include "ripieno/io/formats/hdf5.h"
+
+namespace ripieno::io {
+namespace {
+
+constexpr std::string_view kParameters = "/parameters/";
+
+std::vector<Hdf5DataSet> parameters_in(const Hdf5File& file) {
+  auto data_sets = file.data_sets();
+  const auto is_parameter = [](const Hdf5DataSet& set) {
+    return set.path.starts_with(kParameters);
+  };
+  if (std::any_of(data_sets.begin(), data_sets.end(), is_parameter))
+    std::erase_if(data_sets, [&](const Hdf5DataSet& set) { return !is_parameter(set); });
+  return data_sets;
+}
+
+std::string name_of(const Hdf5DataSet& set) {
+  const bool is_below = set.path.starts_with(kParameters);
+  std::string name = set.path.substr(is_below ? kParameters.size() : 1);
+  std::replace(name.begin(), name.end(), '/', '.');
+  return name;
+}
+
+}  // namespace
+
+LoadReport load_foreign_hdf5(const std::string& path, const State& wanted,
+                             const LoadOptions& options) {
+  const Hdf5File file(path);
+  const auto data_sets = parameters_in(file);
+  std::vector<Loadable> there;
+  for (const Hdf5DataSet& set : data_sets)
+    there.push_back({name_of(set), StateKind::parameter, set.dtype, set.shape});
+  auto [sources, report] = match(there, wanted, path, options);
+  const NoGrad no_grad;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!sources[i] || wanted[i].count() == 0) continue;
+    const Tensor whole = file.read(data_sets[*sources[i]].path);
+    Tensor part = wanted[i].part;
+    const int64_t begin = wanted[i].begin, end = begin + wanted[i].count();
+    part.copy_from(whole.reshape({whole.elements()}).slice(0, begin, end).reshape(part.shape()));
+    report.bytes += static_cast<int64_t>(whole.bytes());
+  }
+  return report;
+}
+
+}  // namespace ripieno::io

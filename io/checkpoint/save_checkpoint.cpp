@@ -1,0 +1,251 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/manifest.h"
+#include "ripieno/io/checkpoint/placement.h"
+#include "ripieno/io/checkpoint/retention.h"
+#include "ripieno/io/checkpoint/shard.h"
+#include "ripieno/io/checkpoint/step_directory.h"
+
+namespace ripieno::io {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// For tidying: what cannot be removed now is removed by a later save.
+void try_to(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const StorageError&) {
+  }
+}
+
+// One rank's part in one save.
+class Save {
+ public:
+  Save(FileSystem& files, const std::string& directory, int64_t step, const SaveOptions& options)
+      : files_(files),
+        directory_(directory),
+        step_(step),
+        options_(options),
+        layouts_(options.layouts != nullptr ? options.layouts
+                                            : std::make_shared<CheckpointLayouts>()),
+        placement_(files, directory, step, options.attempt, options.commit) {}
+
+  void as_rank_0(const State& mine, const nlohmann::json& training_state);
+  void as_other_rank(const State& mine);
+
+ private:
+  std::string shard_path(int rank) const {
+    return placement_.path_of(shard_name(rank, options_.size));
+  }
+  void write_side(const Side& side) {
+    placement_.write_sealed(side_name(options_.rank, options_.size), to_text(side));
+  }
+
+  void refuse_used_attempt() const;
+  void report(Side& side, const std::exception& error, bool was_told);
+  void make_room();
+  void collect_others(std::vector<Shard>& shards) const;
+  std::optional<Side> side_of(int rank, std::string& why_not) const;
+  Manifest merge(const std::vector<Shard>& shards, const nlohmann::json& training_state) const;
+  void commit(Manifest manifest);
+
+  FileSystem& files_;
+  const std::string& directory_;
+  const int64_t step_;
+  const SaveOptions& options_;
+  const std::shared_ptr<CheckpointLayouts> layouts_;
+  Placement placement_;
+};
+
+void Save::as_other_rank(const State& mine) {
+  refuse_used_attempt();
+  Side side{options_.attempt, {}, std::nullopt};
+  bool was_told = false;
+  try {
+    files_.make_directories(placement_.path());
+    side.shard =
+        write_shard(files_, placement_.path(), options_.rank, options_.size, mine, layouts_->shard);
+    was_told = true;
+    write_side(side);
+  } catch (const std::exception& error) {
+    report(side, error, was_told);
+    throw;
+  }
+}
+
+// The shard goes first, so that a full disk has room for the side file. But it stays where rank 0
+// may know of it, and may have committed it.
+void Save::report(Side& side, const std::exception& error, bool was_told) {
+  side.error = error.what();
+  if (!was_told || placement_.mode() == CommitMode::rename)
+    try_to([&] { files_.remove_all(shard_path(options_.rank)); });
+  try_to([&] { write_side(side); });
+}
+
+void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
+  refuse_used_attempt();
+  try {
+    make_room();
+    std::vector<Shard> shards;
+    std::exception_ptr failure;
+    const auto note_failure = [&](const auto& action) {
+      try {
+        action();
+      } catch (const std::exception&) {
+        if (failure == nullptr) failure = std::current_exception();
+      }
+    };
+    note_failure([&] {
+      shards.push_back(
+          write_shard(files_, placement_.path(), 0, options_.size, mine, layouts_->shard));
+    });
+    if (shards.empty()) try_to([&] { files_.remove_all(shard_path(0)); });
+    // Also after a failure: tidying must not meet a rank that still writes.
+    note_failure([&] { collect_others(shards); });
+    if (failure != nullptr) std::rethrow_exception(failure);
+    commit(merge(shards, training_state));
+  } catch (const std::exception&) {
+    try_to([&] { placement_.remove(); });
+    throw;
+  }
+  // Not tried only: while one of them stands, nobody can tell which of the two was meant.
+  placement_.remove_replaced();
+  try_to([&] { remove_surplus(files_, directory_, step_, options_.keep); });
+}
+
+void Save::refuse_used_attempt() const {
+  std::string why_not;
+  if (placement_.is_committed() || (options_.rank > 0 && side_of(options_.rank, why_not)))
+    fail(fmt::format(
+        "save_checkpoint: attempt \"{}\" was used for step {} before; choose another for "
+        "each save",
+        options_.attempt, step_));
+}
+
+// For this save's files; what cannot be its own goes.
+void Save::make_room() {
+  std::set<std::string> names;
+  for (int rank = 0; rank < options_.size; ++rank)
+    names.insert({shard_name(rank, options_.size), side_name(rank, options_.size),
+                  side_name(rank, options_.size) + std::string(kPartial)});
+  placement_.make_room([&](const std::string& name) { return names.contains(name); });
+}
+
+// A rank's side file of this attempt, once it and its shard are seen whole from here.
+std::optional<Side> Save::side_of(int rank, std::string& why_not) const {
+  try {
+    const std::string path = placement_.path_of(side_name(rank, options_.size));
+    if (!files_.exists(path)) return std::nullopt;
+    Side side = side_from_text(read_file(files_, path));
+    if (side.attempt != options_.attempt) return std::nullopt;
+    if (!side.error && files_.open(shard_path(rank))->size() != side.shard.file.bytes)
+      return std::nullopt;
+    return side;
+  } catch (const StorageError& error) {  // shared storage may show it late
+    why_not = fmt::format(" ({})", error.what());
+  } catch (const DataError&) {  // being written
+  }
+  return std::nullopt;
+}
+
+void Save::collect_others(std::vector<Shard>& shards) const {
+  const auto deadline = Clock::now() + std::chrono::duration<double>(options_.timeout_seconds);
+  std::string failure, why_not;
+  auto pause = std::chrono::microseconds(1000);  // and then about an eighth of the wait so far
+  for (int rank = 1; rank < options_.size;) {
+    if (auto side = side_of(rank, why_not)) {
+      if (side->error && failure.empty()) failure = fmt::format("rank {}: {}", rank, *side->error);
+      shards.push_back(std::move(side->shard));
+      ++rank;
+      continue;
+    }
+    if (Clock::now() > deadline)
+      throw StorageError(fmt::format("{}: rank {} did not write its shard within {} s{}",
+                                     placement_.path(), rank, options_.timeout_seconds, why_not));
+    if (options_.stop.stop_requested())
+      throw StorageError(
+          fmt::format("{}: given up while rank {} was writing its shard", placement_.path(), rank));
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 9 / 8, std::chrono::microseconds(200'000));
+  }
+  if (!failure.empty()) throw StorageError(failure);
+}
+
+// Tensors in rank 0's order, which knows them all unless it was given less.
+Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& training_state) const {
+  Manifest manifest{step_, options_.size, training_state, {}, {}, options_.commit};
+  std::map<std::pair<StateKind, std::string>, std::size_t> index;
+  for (std::size_t rank = 0; rank < shards.size(); ++rank) {
+    manifest.files.push_back(shards[rank].file);
+    for (const SavedTensor& tensor : shards[rank].tensors) {
+      const auto [at, is_new] =
+          index.try_emplace({tensor.kind, tensor.name}, manifest.tensors.size());
+      if (is_new) {
+        manifest.tensors.push_back(tensor);
+        continue;
+      }
+      SavedTensor& known = manifest.tensors[at->second];
+      if (known.shape != tensor.shape || known.dtype != tensor.dtype)
+        fail(fmt::format("save_checkpoint: {} is another on rank {}", described(tensor), rank));
+      known.pieces.insert(known.pieces.end(), tensor.pieces.begin(), tensor.pieces.end());
+    }
+  }
+  for (SavedTensor& tensor : manifest.tensors) {
+    std::sort(tensor.pieces.begin(), tensor.pieces.end(),
+              [](const Piece& a, const Piece& b) { return a.begin < b.begin; });
+  }
+  try {
+    check_manifest(manifest);
+  } catch (const DataError& error) {
+    fail(fmt::format("save_checkpoint: the ranks' shares do not fit together: {}", error.what()));
+  }
+  return manifest;
+}
+
+void Save::commit(Manifest manifest) {
+  manifest.files.push_back(write_view(files_, placement_.path(), manifest.tensors, layouts_->view));
+  std::set<std::string> names;
+  for (const SavedFile& file : manifest.files) names.insert(file.name);
+  placement_.remove_strangers([&](const std::string& name) { return names.contains(name); });
+  placement_.commit(to_text(manifest));
+}
+
+void check(int64_t step, const nlohmann::json& training_state, const SaveOptions& options) {
+  if (step < 0) fail(fmt::format("save_checkpoint: there is no step {}", step));
+  if (options.size < 1 || options.rank < 0 || options.rank >= options.size)
+    fail(fmt::format("save_checkpoint: there is no rank {} of {}", options.rank, options.size));
+  try {
+    if (options.rank == 0) training_state.dump();
+  } catch (const nlohmann::json::exception& error) {
+    fail(fmt::format("save_checkpoint: the training state is not UTF-8: {}", error.what()));
+  }
+}
+
+}  // namespace
+
+void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
+                     const State& mine, const nlohmann::json& training_state,
+                     const SaveOptions& options) {
+  check(step, training_state, options);
+  Save save(files, checkpoints_directory, step, options);
+  if (options.rank == 0) {
+    save.as_rank_0(mine, training_state);
+  } else {
+    save.as_other_rank(mine);
+  }
+}
+
+}  // namespace ripieno::io

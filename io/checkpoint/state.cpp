@@ -1,0 +1,59 @@
+#include "ripieno/io/checkpoint/state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ripieno/core/error.h"
+
+namespace ripieno::io {
+
+std::string_view name_of(StateKind kind) {
+  switch (kind) {
+    case StateKind::parameter:
+      return "parameter";
+    case StateKind::buffer:
+      return "buffer";
+    case StateKind::optimizer:
+      return "optimizer";
+  }
+  fail("unknown kind of state");
+}
+
+StateTensor state_of(const std::string& name, StateKind kind, const Tensor& whole) {
+  return {
+      .name = name, .kind = kind, .dtype = whole.dtype(), .shape = whole.shape(), .part = whole};
+}
+
+State share_of(const State& whole, int rank, int size) {
+  if (size < 1 || rank < 0 || rank >= size)
+    fail(fmt::format("share_of: there is no rank {} of {}", rank, size));
+  int64_t total = 0;
+  for (const StateTensor& tensor : whole) {
+    if (tensor.sharded) continue;
+    if (tensor.part.elements() != tensor.shape.elements())
+      fail(fmt::format("share_of: {} is not whole", tensor.name));
+    total += static_cast<int64_t>(tensor.part.bytes());
+  }
+  // In two steps, so that it does not overflow.
+  const auto bound = [&](int64_t r) { return total / size * r + total % size * r / size; };
+  const int64_t begin = bound(rank), end = bound(rank + 1);
+
+  State share = whole;
+  int64_t before = 0;  // bytes of the tensors so far
+  for (StateTensor& tensor : share) {
+    if (tensor.sharded) continue;
+    const auto element = static_cast<int64_t>(size_of(tensor.dtype));
+    const int64_t elements = tensor.shape.elements();
+    const auto index_at = [&](int64_t byte) {  // an element belongs to where its first byte lies
+      return std::clamp<int64_t>((byte - before + element - 1) / element, 0, elements);
+    };
+    const int64_t first = index_at(begin), last = index_at(end);
+    tensor.begin = first;
+    tensor.part = tensor.part.reshape({elements}).slice(0, first, last);
+    before += elements * element;
+  }
+  return share;
+}
+
+}  // namespace ripieno::io

@@ -1,0 +1,130 @@
+#include "ripieno/io/data/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/files/utf8.h"
+
+namespace ripieno::io {
+namespace {
+
+constexpr char32_t kCharacters = 0x110000;  // as many as Unicode has places for
+
+[[noreturn]] void outside(char32_t character, std::size_t size) {
+  throw DataError(fmt::format("tokenizer: {} is not among the {} characters that the model knows",
+                              shown(character), size));
+}
+
+Tokenizer read_external(const nlohmann::json& description) {
+  return Tokenizer::external(description.at("name").get<std::string>(),
+                             description.at("vocabulary_size").get<int64_t>());
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::bytes() { return Tokenizer(Kind::bytes, 256); }
+
+Tokenizer Tokenizer::characters_of(std::string_view text) {
+  std::vector<bool> present(kCharacters);
+  for (std::size_t at = 0; at < text.size();) present[next_character(text, at)] = true;
+  std::vector<char32_t> sorted;
+  for (char32_t character = 0; character < kCharacters; ++character) {
+    if (present[character]) sorted.push_back(character);
+  }
+  return characters(std::move(sorted));
+}
+
+Tokenizer Tokenizer::characters(std::vector<char32_t> sorted) {
+  Tokenizer tokenizer(Kind::characters, static_cast<int64_t>(sorted.size()));
+  tokenizer.characters_ = std::move(sorted);
+  return tokenizer;
+}
+
+Tokenizer Tokenizer::external(std::string name, int64_t vocabulary_size) {
+  if (vocabulary_size < 1) {
+    throw DataError(fmt::format("tokenizer {}: a vocabulary of {}; at least 1 is needed", name,
+                                vocabulary_size));
+  }
+  Tokenizer tokenizer(Kind::external, vocabulary_size);
+  tokenizer.name_ = std::move(name);
+  return tokenizer;
+}
+
+nlohmann::json Tokenizer::description() const {
+  if (kind_ == Kind::bytes) return {{"kind", "bytes"}};
+  if (kind_ == Kind::external) {
+    return {{"kind", "external"}, {"name", name_}, {"vocabulary_size", vocabulary_size_}};
+  }
+  std::string text;
+  for (const char32_t character : characters_) append_character(text, character);
+  return {{"kind", "characters"}, {"characters", text}};
+}
+
+Tokenizer Tokenizer::described(const nlohmann::json& description) {
+  try {
+    const auto kind = description.at("kind").get<std::string>();
+    if (kind == "bytes") return bytes();
+    if (kind == "external") return read_external(description);
+    if (kind == "characters") return characters_of(description.at("characters").get<std::string>());
+    throw DataError(fmt::format(
+        "tokenizer: its kind is \"{}\"; known are bytes, characters and external", kind));
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(fmt::format("tokenizer: its description cannot be read ({})", error.what()));
+  }
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
+  require_known("encode");
+  std::vector<int32_t> tokens;
+  tokens.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    if (kind_ == Kind::bytes) {
+      tokens.push_back(static_cast<uint8_t>(text[at++]));
+    } else {
+      tokens.push_back(token_of(next_character(text, at)));
+    }
+  }
+  return tokens;
+}
+
+int32_t Tokenizer::token_of(char32_t character) const {
+  const auto found = std::lower_bound(characters_.begin(), characters_.end(), character);
+  if (found == characters_.end() || *found != character) outside(character, characters_.size());
+  return static_cast<int32_t>(found - characters_.begin());
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> tokens) const {
+  require_known("decode");
+  std::string text;
+  for (const int32_t token : tokens) {
+    if (token < 0 || token >= vocabulary_size_) {
+      throw DataError(fmt::format("tokenizer: token {} is outside the vocabulary of {}", token,
+                                  vocabulary_size_));
+    }
+    if (kind_ == Kind::bytes) {
+      text.push_back(static_cast<char>(token));
+    } else {
+      append_character(text, characters_[token]);
+    }
+  }
+  return text;
+}
+
+void Tokenizer::require_known(const char* operation) const {
+  if (kind_ != Kind::external) return;
+  fail(fmt::format("tokenizer {}: cannot {}, its tokens were made by another program; use that one",
+                   name_, operation));
+}
+
+Tokenizer::Kind tokenizer_kind_named(std::string_view name) {
+  if (name == "bytes") return Tokenizer::Kind::bytes;
+  if (name == "characters") return Tokenizer::Kind::characters;
+  throw ConfigurationError(
+      fmt::format("tokenizer \"{}\" is unknown; known are characters and bytes", name));
+}
+
+}  // namespace ripieno::io

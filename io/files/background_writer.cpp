@@ -1,0 +1,94 @@
+#include "ripieno/io/files/background_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "ripieno/io/files/posix_error.h"
+
+namespace ripieno::io {
+
+void BackgroundWriter::Free::operator()(std::byte* memory) const { std::free(memory); }
+
+BackgroundWriter::Buffer BackgroundWriter::make_buffer() {
+  auto* memory = std::aligned_alloc(DirectOutput::kAlignment, kBufferBytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  return {std::unique_ptr<std::byte[], Free>(static_cast<std::byte*>(memory)), 0};
+}
+
+BackgroundWriter::BackgroundWriter(DirectOutput& output, const std::string& path,
+                                   int64_t needed_bytes)
+    : output_(output), needed_bytes_(needed_bytes) {
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    refuse("start a thread to write", path, error.code().value());
+  }
+}
+
+BackgroundWriter::~BackgroundWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BackgroundWriter::append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto count = std::min(bytes.size(), kBufferBytes - filling().size);
+    std::memcpy(filling().memory.get() + filling().size, bytes.data(), count);
+    filling().size += count;
+    bytes = bytes.subspan(count);
+    if (filling().size == kBufferBytes) hand_over();
+  }
+}
+
+void BackgroundWriter::flush() {
+  hand_over();
+  std::unique_lock lock(mutex_);
+  wait_until_waiting(0, lock);
+}
+
+void BackgroundWriter::hand_over() {
+  {
+    std::unique_lock lock(mutex_);
+    wait_until_waiting(kBuffers - 2, lock);
+    ++waiting_;
+  }
+  changed_.notify_all();
+  filling_ = (filling_ + 1) % kBuffers;
+  filling().size = 0;
+}
+
+void BackgroundWriter::wait_until_waiting(int at_most, std::unique_lock<std::mutex>& lock) {
+  changed_.wait(lock, [&] { return waiting_ <= at_most || failure_ != nullptr; });
+  if (failure_ != nullptr) std::rethrow_exception(failure_);
+}
+
+void BackgroundWriter::run() {
+  std::unique_lock lock(mutex_);
+  for (std::size_t first = 0; failure_ == nullptr; first = (first + 1) % kBuffers) {
+    changed_.wait(lock, [&] { return waiting_ > 0 || is_ending_; });
+    if (is_ending_) return;
+    lock.unlock();
+    const Buffer& writing = buffers_[first];
+    std::exception_ptr failure;
+    try {
+      output_.write({writing.memory.get(), writing.size}, needed_bytes_);
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    --waiting_;
+    failure_ = failure;
+    changed_.notify_all();
+  }
+}
+
+}  // namespace ripieno::io

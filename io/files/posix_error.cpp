@@ -1,0 +1,47 @@
+#include "ripieno/io/files/posix_error.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/files/file_system.h"
+
+namespace ripieno::io {
+namespace {
+
+std::string readable(double bytes) {
+  const bool is_large = bytes >= 1 << 30;
+  return fmt::format("{:.1f} {}", bytes / (is_large ? 1 << 30 : 1 << 20), is_large ? "GiB" : "MiB");
+}
+
+std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
+  struct statvfs space;
+  if (error == ENOSPC || error == EDQUOT) {
+    const std::string needed =
+        needed_bytes > 0 ? readable(static_cast<double>(needed_bytes)) + " needed" : "none left";
+    if (error == EDQUOT || ::statvfs(parent_of(path).c_str(), &space) != 0)
+      return "; free some space: " + needed;
+    const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
+    return fmt::format("; free some space: {}, {} free", needed, readable(free));
+  }
+  if (error == EACCES || error == EPERM || error == EROFS)
+    return "; make it writable, or choose another directory";
+  if (error == EIO) return "; see the system's log for what the disk says, or choose another";
+  return "";
+}
+
+}  // namespace
+
+void refuse(const char* operation, const std::string& path, int error, int64_t needed_bytes) {
+  throw StorageError(fmt::format("cannot {} {}: {}{}", operation, path, std::strerror(error),
+                                 remedy(error, path, needed_bytes)));
+}
+
+void require(bool succeeded, const char* operation, const std::string& path) {
+  if (!succeeded) refuse(operation, path, errno);
+}
+
+}  // namespace ripieno::io

@@ -1,0 +1,89 @@
+#include "ripieno/io/run/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/replace_file.h"
+#include "ripieno/io/run/report_page.h"
+#include "ripieno/io/run/report_style.h"
+
+namespace ripieno::io {
+namespace {
+
+using Json = nlohmann::json;
+
+Json last_start(const Json& record) {
+  const auto starts = record.find("starts");
+  if (starts == record.end() || !starts->is_array() || starts->empty()) return Json::object();
+  return starts->back().is_object() ? starts->back() : Json::object();
+}
+
+Json configuration_of(const Json& start) {
+  const auto found = start.find("configuration");
+  return found != start.end() && found->is_object() ? *found : Json::object();
+}
+
+std::string subtitle(const Json& start) {
+  std::vector<std::string> parts;
+  const auto ranks = start.value("world_size", Json());
+  if (ranks.is_number_integer()) {
+    parts.push_back(ranks == 1 ? "1 rank" : fmt::format("{} ranks", ranks.get<int64_t>()));
+  }
+  const auto time = start.value("started_at", Json());
+  if (time.is_string()) parts.push_back("last started " + readable_time(time.get<std::string>()));
+  return fmt::format("{}", fmt::join(parts, " · "));
+}
+
+bool is_whole_checkpoint(const std::string& name) {
+  return name.starts_with("step_") && name.find('.') == std::string::npos;
+}
+
+std::vector<std::string> checkpoints_in(const FileSystem& files, const std::string& directory) {
+  if (!files.exists(directory)) return {};
+  std::vector<std::string> names = files.names_in(directory);
+  std::erase_if(names, [](const std::string& name) { return !is_whole_checkpoint(name); });
+  return names;
+}
+
+std::string run_name(const std::string& directory) {
+  auto path = std::filesystem::absolute(directory).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
+}
+
+}  // namespace
+
+std::string report_page(const std::string& title, const Json& record,
+                        const std::vector<StepMetrics>& metrics,
+                        const std::vector<std::string>& checkpoints) {
+  const Json start = last_start(record);
+  const Json configuration = configuration_of(start);
+  const std::string head = fmt::format(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0} · "
+      "Ripieno</title>\n"
+      "<style>{1}</style>\n</head>\n<body>\n<main>\n"
+      "<header><p class=\"brand\">Ripieno run</p><h1>{0}</h1><p class=\"sub\">{2}</p></header>\n",
+      escaped(title), kReportStyle, escaped(subtitle(start)));
+  std::string body = key_figures(configuration, metrics) + loss_section(metrics) +
+                     small_charts(metrics) + time_section(metrics) +
+                     configuration_section(configuration);
+  body += checkpoints_section(checkpoints);
+  if (record.contains("starts")) body += starts_section(record["starts"]);
+  body += last_start_section(start);
+  return head + body +
+         "<footer>Made from run.json and metrics.jsonl</footer>\n</main>\n</body>\n</html>\n";
+}
+
+void write_report(FileSystem& files, const RunPaths& paths) {
+  const std::string page =
+      report_page(run_name(paths.directory), read_record(paths), read_metrics(paths.metrics()),
+                  checkpoints_in(files, paths.checkpoints()));
+  replace_file(files, paths.report(), page);
+}
+
+}  // namespace ripieno::io

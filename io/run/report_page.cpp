@@ -1,0 +1,352 @@
+#include "ripieno/io/run/report_page.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "ripieno/io/run/progress.h"
+#include "ripieno/io/run/report_chart.h"
+
+namespace ripieno::io {
+namespace {
+
+using Json = nlohmann::json;
+
+// A chart has about this many places side by side.
+constexpr std::size_t kBuckets = 450;
+constexpr int kPhaseColours = 7;
+
+std::vector<ChartPoint> points_of(const std::vector<StepMetrics>& metrics,
+                                  std::optional<double> StepMetrics::*value) {
+  std::vector<ChartPoint> points;
+  for (const StepMetrics& line : metrics) {
+    const std::optional<double>& found = line.*value;
+    if (found && std::isfinite(*found)) points.push_back({static_cast<double>(line.step), *found});
+  }
+  return points;
+}
+
+double median(std::vector<ChartPoint> points) {
+  const auto middle = points.begin() + static_cast<std::ptrdiff_t>(points.size() / 2);
+  std::nth_element(points.begin(), middle, points.end(),
+                   [](ChartPoint a, ChartPoint b) { return a.y < b.y; });
+  return middle->y;
+}
+
+std::string section(std::string_view heading, const std::string& content,
+                    std::string_view style = "") {
+  return fmt::format("<section class=\"{}\">{}{}</section>\n", style,
+                     heading.empty() ? "" : fmt::format("<h2>{}</h2>", heading), content);
+}
+
+std::string figure(std::string_view name, std::string_view value, std::string_view note) {
+  return fmt::format("<div class=\"figure\"><h3>{}</h3><b>{}</b><small>{}</small></div>\n", name,
+                     escaped(value), escaped(note));
+}
+
+std::string row(std::string_view name, std::string_view value) {
+  return fmt::format("<tr><th>{}</th><td>{}</td></tr>", escaped(name), escaped(value));
+}
+
+std::string shown_value(const Json& value);
+
+std::string joined(const Json& array, std::string_view separator) {
+  std::vector<std::string> items;
+  for (const Json& item : array) items.push_back(shown_value(item));
+  return fmt::format("{}", fmt::join(items, separator));
+}
+
+// A value of run.json as a person reads it: "a, b" for ["a", "b"].
+std::string shown_value(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array()) return joined(value, ", ");
+  if (!value.is_object()) return value.is_null() ? "–" : value.dump();
+  std::vector<std::string> items;
+  for (const auto& [name, item] : value.items()) items.push_back(name + " " + shown_value(item));
+  return fmt::format("{}", fmt::join(items, ", "));
+}
+
+// "host-a ×2, host-b" for ["host-a", "host-a", "host-b"], one of each rank.
+std::string counted(const Json& names) {
+  if (!names.is_array()) return shown_value(names);
+  std::vector<std::pair<std::string, int>> counts;
+  for (const Json& item : names) {
+    const std::string name = shown_value(item);
+    const auto found = std::find_if(counts.begin(), counts.end(),
+                                    [&](const auto& count) { return count.first == name; });
+    found == counts.end() ? counts.emplace_back(name, 1).second : ++found->second;
+  }
+  std::vector<std::string> items;
+  for (const auto& [name, count] : counts)
+    items.push_back(count == 1 ? name : fmt::format("{} ×{}", name, count));
+  return fmt::format("{}", fmt::join(items, ", "));
+}
+
+std::string field(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found == object.end() ? "" : counted(*found);
+}
+
+std::string loss_figure(std::string_view name, ChartPoint point) {
+  return figure(name, fmt::format("{:.4f}", point.y),
+                fmt::format("at step {}", with_thousands(std::llround(point.x))));
+}
+
+std::string rate_figure(const std::vector<StepMetrics>& metrics) {
+  for (const auto& [value, unit] : {std::pair{&StepMetrics::tokens_per_s, "tokens/s"},
+                                    std::pair{&StepMetrics::samples_per_s, "samples/s"}}) {
+    const auto points = points_of(metrics, value);
+    if (points.empty()) continue;
+    return figure("Rate", with_thousands(std::llround(median(points))),
+                  fmt::format("{}, the median", unit));
+  }
+  return "";
+}
+
+std::string seen_figure(const StepMetrics& last) {
+  if (last.tokens) return figure("Seen", with_thousands(*last.tokens), "tokens");
+  if (last.samples) return figure("Seen", with_thousands(*last.samples), "samples");
+  return "";
+}
+
+int64_t planned_steps(const Json& configuration) {
+  const Json::json_pointer place("/schedule/steps");
+  const bool known = configuration.contains(place) && configuration[place].is_number_integer();
+  return known ? configuration[place].get<int64_t>() : 0;
+}
+
+std::string legend(std::string_view colour, std::string_view text) {
+  return fmt::format("<span><i class=\"swatch\" style=\"background:var(--{})\"></i>{}</span>",
+                     colour, text);
+}
+
+std::string small_chart(std::string_view heading, std::string_view style,
+                        std::vector<ChartPoint> points, bool from_zero) {
+  if (points.empty()) return "";
+  Chart chart{.width = 340,
+              .height = 190,
+              .label = std::string(heading),
+
+              .x_ticks = 3,
+              .y_ticks = 3,
+              .from_zero = from_zero};
+  chart.curves = {{.style = std::string(style), .points = thinned(points, kBuckets / 3)}};
+  return section(heading, line_chart(chart));
+}
+
+// The names of the sections, in the order in which people think of them; others after these.
+std::vector<std::string> ordered_sections(const Json& configuration) {
+  std::vector<std::string> names;
+  for (const char* name : {"model", "data", "optimizer", "schedule", "train"}) {
+    if (configuration.contains(name) && configuration[name].is_object()) names.push_back(name);
+  }
+  for (const auto& [name, keys] : configuration.items()) {
+    if (keys.is_object() && std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(name);
+  }
+  return names;
+}
+
+using Phases = std::vector<std::pair<std::string, double>>;
+
+// Seconds in each phase, of all logged steps together, in the order of a step; what the phases
+// leave of "total" is "other".
+Phases phases_of(const std::vector<StepMetrics>& metrics) {
+  Phases phases;
+  double total = 0, sum = 0;
+  for (const StepMetrics& line : metrics) {
+    for (const auto& [name, seconds] : line.seconds) {
+      if (name == "total") {
+        total += seconds;
+        continue;
+      }
+      sum += seconds;
+      auto found = std::find_if(phases.begin(), phases.end(), [&, &name = name](const auto& phase) {
+        return phase.first == name;
+      });
+      if (found == phases.end()) found = phases.emplace(phases.end(), name, 0);
+      found->second += seconds;
+    }
+  }
+  if (total > sum * 1.001) phases.emplace_back("other", total - sum);
+  std::erase_if(phases, [](const auto& phase) { return !(phase.second > 0); });
+  return phases;
+}
+
+std::string spaced(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+std::string duration(double seconds) {
+  if (seconds < 1e-3) return fmt::format("{:.0f} µs", seconds * 1e6);
+  if (seconds < 1) return fmt::format("{:.3g} ms", seconds * 1e3);
+  return fmt::format("{:.3g} s", seconds);
+}
+
+}  // namespace
+
+std::string escaped(std::string_view text) {
+  std::string html;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        html += "&amp;";
+        break;
+      case '<':
+        html += "&lt;";
+        break;
+      case '>':
+        html += "&gt;";
+        break;
+      case '"':
+        html += "&quot;";
+        break;
+      default:
+        html += c;
+    }
+  }
+  return html;
+}
+
+std::string readable_time(std::string text) {
+  const bool is_utc = text.size() == 20 && text[10] == 'T' && text.back() == 'Z';
+  return is_utc ? text.substr(0, 10) + " " + text.substr(11, 8) + " UTC" : text;
+}
+
+std::string key_figures(const Json& configuration, const std::vector<StepMetrics>& metrics) {
+  if (metrics.empty()) return "";
+  const int64_t planned = planned_steps(configuration);
+  std::string figures = figure("Steps", with_thousands(metrics.back().step),
+                               planned > 0 ? fmt::format("of {}", with_thousands(planned)) : "");
+  const auto losses = points_of(metrics, &StepMetrics::loss);
+  if (!losses.empty()) figures += loss_figure("Last loss", losses.back());
+  const auto validation = points_of(metrics, &StepMetrics::validation_loss);
+  const auto lower = [](ChartPoint a, ChartPoint b) { return a.y < b.y; };
+  if (!validation.empty()) {
+    figures += loss_figure("Best validation loss",
+                           *std::min_element(validation.begin(), validation.end(), lower));
+  }
+  const auto accuracy = points_of(metrics, &StepMetrics::accuracy);
+  if (!accuracy.empty()) {
+    figures += figure("Accuracy", fmt::format("{:.2f} %", 100 * accuracy.back().y),
+                      fmt::format("at step {}", with_thousands(std::llround(accuracy.back().x))));
+  }
+  return "<div class=\"figures\">" + figures + rate_figure(metrics) + seen_figure(metrics.back()) +
+         "</div>\n";
+}
+
+std::string loss_section(const std::vector<StepMetrics>& metrics) {
+  const auto losses = points_of(metrics, &StepMetrics::loss);
+  const auto validation = points_of(metrics, &StepMetrics::validation_loss);
+  if (losses.empty() && validation.empty()) {
+    return section("Loss", "<p class=\"empty\">No step has been logged yet.</p>");
+  }
+  Chart chart{.label = "Loss over the steps"};
+  const auto average = smoothed(losses, static_cast<double>(losses.size()) / 50);
+  chart.curves = {{.style = "raw", .points = thinned(losses, kBuckets)},
+                  {.style = "smooth", .points = thinned(average, kBuckets)},
+                  {.style = "validation",
+                   .points = validation,
+                   .dots = validation.size() <= 60,
+                   .mark_least = true}};
+  const std::string legends = legend("train", "training, smoothed") +
+                              (validation.empty() ? "" : legend("validation", "validation"));
+  return section("", "<div class=\"legend\">" + legends + "</div><h2>Loss</h2>" + line_chart(chart),
+                 "wide");
+}
+
+std::string small_charts(const std::vector<StepMetrics>& metrics) {
+  const std::string charts =
+      small_chart("Tokens per second", "smooth", points_of(metrics, &StepMetrics::tokens_per_s),
+                  true) +
+      small_chart("Samples per second", "smooth", points_of(metrics, &StepMetrics::samples_per_s),
+                  true) +
+      small_chart("Learning rate", "smooth", points_of(metrics, &StepMetrics::learning_rate),
+                  true) +
+      small_chart("Gradient norm", "smooth", points_of(metrics, &StepMetrics::gradient_norm), true);
+  return charts.empty() ? "" : "<div class=\"columns\">" + charts + "</div>\n";
+}
+
+std::string time_section(const std::vector<StepMetrics>& metrics) {
+  const Phases phases = phases_of(metrics);
+  if (phases.empty()) return "";
+  const auto steps = static_cast<double>(
+      std::count_if(metrics.begin(), metrics.end(),
+                    [](const StepMetrics& line) { return !line.seconds.empty(); }));
+  const double total =
+      std::accumulate(phases.begin(), phases.end(), 0.0,
+                      [](double sum, const auto& phase) { return sum + phase.second; });
+  std::string bar, list;
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    const auto& [name, seconds] = phases[i];
+    const auto colour = name == "other" ? kPhaseColours - 1 : i % (kPhaseColours - 1);
+    const double percent = 100 * seconds / total;
+    bar += fmt::format("<i class=\"phase-{}\" style=\"flex:{:.4f}\" title=\"{}\"></i>", colour,
+                       percent, escaped(spaced(name)));
+    list +=
+        fmt::format("<li><i class=\"swatch phase-{}\"></i>{} <b>{:.1f} %</b> <span>{}</span></li>",
+                    colour, escaped(spaced(name)), percent, duration(seconds / steps));
+  }
+  return section(fmt::format("Time of a step: {}", duration(total / steps)),
+                 "<div class=\"stack\">" + bar + "</div><ul class=\"phases\">" + list + "</ul>");
+}
+
+std::string checkpoints_section(const std::vector<std::string>& checkpoints) {
+  std::string chips;
+  for (const std::string& name : checkpoints) chips += "<span>" + escaped(name) + "</span>";
+  if (chips.empty()) return section("Checkpoints", "<p class=\"empty\">None.</p>");
+  return section("Checkpoints", "<div class=\"chips\">" + chips + "</div>");
+}
+
+std::string starts_section(const Json& starts) {
+  std::string rows =
+      "<tr><th>Start</th><th>Ranks</th><th>Hosts</th><th>Devices</th><th>Resumed from</th></tr>";
+  for (const Json& start : starts) {
+    if (!start.is_object()) continue;
+    rows += "<tr>";
+    for (const char* name : {"started_at", "world_size", "hosts", "devices", "resumed_from"}) {
+      const std::string value = readable_time(field(start, name));
+      rows += fmt::format("<td>{}</td>", value.empty() ? "–" : escaped(value));
+    }
+    rows += "</tr>";
+  }
+  return section(
+      starts.size() == 1 ? "Started once" : fmt::format("Started {} times", starts.size()),
+      "<table>" + rows + "</table>");
+}
+
+std::string last_start_section(const Json& start) {
+  // These are shown elsewhere on the page.
+  constexpr std::string_view kElsewhere[] = {"configuration", "started_at", "world_size",
+                                             "hosts",         "devices",    "resumed_from"};
+  std::string rows;
+  for (const auto& [name, value] : start.items()) {
+    if (std::find(std::begin(kElsewhere), std::end(kElsewhere), name) != std::end(kElsewhere))
+      continue;
+    const bool is_command = name == "command" && value.is_array();
+    rows += row(spaced(name), is_command ? joined(value, " ") : shown_value(value));
+  }
+  return rows.empty() ? "" : section("Program", "<table>" + rows + "</table>");
+}
+
+std::string configuration_section(const Json& configuration) {
+  std::string sections;
+  for (const std::string& name : ordered_sections(configuration)) {
+    std::string rows;
+    for (const auto& [key, value] : configuration[name].items())
+      rows += row(key, shown_value(value));
+    sections += fmt::format("<div><h3>{}</h3><table>{}</table></div>", escaped(name), rows);
+  }
+  return sections.empty()
+             ? ""
+             : section("Configuration", "<div class=\"sections\">" + sections + "</div>");
+}
+
+}  // namespace ripieno::io

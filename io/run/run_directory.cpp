@@ -1,0 +1,106 @@
+#include "ripieno/io/run/run_directory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/replace_file.h"
+
+namespace ripieno::io {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+[[noreturn]] void unwritable(const std::string& path, const std::string& why) {
+  throw ConfigurationError(fmt::format(
+      "run directory {} cannot be written ({}); make it writable, or choose another", path, why));
+}
+
+int open_lock(const RunPaths& paths) {
+  const int lock = ::open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (lock < 0) unwritable(paths.directory, std::strerror(errno));
+  return lock;
+}
+
+// Whether the lock is held now; true as well where the file system has none to hold.
+bool hold(int lock) {
+  while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) return true;
+  }
+  return true;
+}
+
+bool wait_for(int lock, double seconds) {
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (!hold(lock)) {
+    if (Clock::now() >= end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return true;
+}
+
+// "process 1234 on host7": what a holder leaves in the lock file for whoever waits.
+std::string holder_in(int lock) {
+  char text[256];
+  const ssize_t size = ::pread(lock, text, sizeof(text), 0);
+  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : "another process";
+}
+
+void leave_name_in(int lock) {
+  char host[200] = "?";
+  ::gethostname(host, sizeof(host) - 1);
+  const std::string text = fmt::format("process {} on {}", ::getpid(), host);
+  // It only makes a message better, so a failure is no reason to stop.
+  [[maybe_unused]] const bool written =
+      ::ftruncate(lock, 0) == 0 && ::pwrite(lock, text.data(), text.size(), 0) > 0;
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(const std::string& path, double wait_seconds) : paths_{path} {
+  try {
+    local_files().make_directories(paths_.checkpoints());
+  } catch (const StorageError& error) {
+    unwritable(path, error.what());
+  }
+  lock_ = open_lock(paths_);
+  if (!wait_for(lock_, wait_seconds)) {
+    const std::string holder = holder_in(lock_);
+    ::close(lock_);
+    throw ConfigurationError(fmt::format(
+        "run directory {} is in use by {}; wait for its end, or choose another", path, holder));
+  }
+  leave_name_in(lock_);
+}
+
+RunDirectory::~RunDirectory() { ::close(lock_); }
+
+nlohmann::json read_record(const RunPaths& paths) {
+  if (!local_files().exists(paths.record())) return {{"starts", nlohmann::json::array()}};
+  const std::string text = read_file(local_files(), paths.record());
+  auto record = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!record.contains("starts") || !record["starts"].is_array()) {
+    throw DataError(paths.record() +
+                    " is not the record of a run; move it away to begin a new one");
+  }
+  return record;
+}
+
+void append_start(FileSystem& files, const RunPaths& paths, const nlohmann::json& start) {
+  nlohmann::json record = read_record(paths);
+  record["starts"].push_back(start);
+  replace_file(files, paths.record(),
+               record.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace ripieno::io

@@ -1,0 +1,161 @@
+// Matrix products in float and double: what matmul and attention are made of.
+//
+// Each element of the result is one sum in the order of k, cut into pieces that depend on k alone.
+// So it depends neither on the number of threads nor on how many rows and columns are computed
+// beside it. Large products in float go to oneDNN where it was found, whose results are measured,
+// and tested, not to depend on the number of threads.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "ripieno/kernels/cpu/support/parallel.h"
+#include "ripieno/kernels/cpu/support/scratch.h"
+
+namespace ripieno::kernels::cpu {
+
+// Row-major, as in MatmulShape.
+struct Gemm {
+  int64_t m = 0, n = 0, k = 0;
+  bool transpose_a = false, transpose_b = false;
+  int64_t lda = 0, ldb = 0, ldc = 0;
+  bool accumulate = false;
+};
+
+// Part of the result.
+struct Tile {
+  int64_t row, rows, col, cols;
+};
+
+namespace detail {
+
+// Vectors of the level that this is compiled for; packed b has panels of two vectors' columns.
+#if defined(__AVX512F__)
+inline constexpr int kVectorBytes = 64;
+#elif defined(__AVX__)
+inline constexpr int kVectorBytes = 32;
+#else
+inline constexpr int kVectorBytes = 16;
+#endif
+template <typename A>
+inline constexpr int64_t kPanelCols = 2 * kVectorBytes / sizeof(A);
+
+inline constexpr int64_t kBlockDepth =
+    256;  // of k: a panel of float takes 32 KiB, and stays in the first cache
+inline constexpr int64_t kBlockCols = 2048;  // of n: packed b takes at most 2 MiB
+inline constexpr int64_t kBlockRows =
+    56;  // of m: finished together, while they are in the second cache
+
+// What a product does at a time: all rows, some columns, some of k.
+struct Block {
+  int64_t col, cols, depth_begin, depth;
+  bool last;  // of k
+};
+
+// Calls body(block) for each block in order. The pieces of k are as equal as can be.
+template <typename Body>
+void for_each_block_of(const Gemm& gemm, const Body& body) {
+  const int64_t pieces = (gemm.k + kBlockDepth - 1) / kBlockDepth;
+  const int64_t depth = (gemm.k + pieces - 1) / pieces;
+  for (int64_t col = 0; col < gemm.n; col += kBlockCols) {
+    const int64_t cols = std::min(kBlockCols, gemm.n - col);
+    for (int64_t at = 0; at < gemm.k; at += depth) {
+      body(Block{col, cols, at, std::min(depth, gemm.k - at), at + depth >= gemm.k});
+    }
+  }
+}
+
+template <typename A>
+int64_t packed_size(const Gemm& gemm) {
+  const int64_t cols = std::min(kBlockCols, gemm.n) + kPanelCols<A> - 1;
+  return cols / kPanelCols<A> * kPanelCols<A> * std::min(kBlockDepth, gemm.k);
+}
+
+// Copies panel `panel` of b's block, (depth, kPanelCols), zeros beyond its columns.
+template <typename A>
+void pack_panel(A* packed, const A* b, const Gemm& gemm, const Block& block, int64_t panel);
+
+// The tile's part of the product of a and the packed block of b. tile.col is a multiple of
+// kPanelCols in the block.
+template <typename A>
+void multiply_packed(A* c, const A* a, const A* packed, const Gemm& gemm, const Block& block,
+                     const Tile& tile);
+
+// Whether a library was found and is faster; if so, a tile of the product by it, on the calling
+// thread.
+bool library_is_faster(const Gemm& gemm);
+void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
+                         const Tile& tile);
+
+// How many ways to cut the rows and the columns.
+struct Cut {
+  int64_t rows_each, down, cols_each, across;
+};
+
+// A cut for `threads` that leaves the least to the busiest.
+template <typename A>
+Cut cut(int64_t rows, int64_t cols, int64_t threads);
+
+}  // namespace detail
+
+// c = a b, or c += a b where gemm.accumulate, on the calling thread. m, n and k are at least 1.
+template <typename A>
+void multiply(A* c, const A* a, const A* b, const Gemm& gemm) {
+  A* packed = scratch<A>(Scratch::kPacked, detail::packed_size<A>(gemm));
+  detail::for_each_block_of(gemm, [&](const detail::Block& block) {
+    for (int64_t panel = 0; panel * detail::kPanelCols<A> < block.cols; ++panel) {
+      detail::pack_panel(packed, b, gemm, block, panel);
+    }
+    detail::multiply_packed(c, a, packed, gemm, block, {0, gemm.m, block.col, block.cols});
+  });
+}
+
+// The same by the team, in strips of rows or columns that a library multiplies.
+template <typename Finish>
+void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
+                         const Finish& finish) {
+  constexpr int64_t kStrip = 64;
+  const bool by_rows = gemm.m >= gemm.n;
+  const int64_t size = by_rows ? gemm.m : gemm.n, threads = cpu_threads();
+  const int64_t strips = (size + kStrip - 1) / kStrip;
+  const int64_t each = (strips + threads - 1) / threads * kStrip;
+  parallel_for((size + each - 1) / each, gemm.m * gemm.n, [&](int64_t item) {
+    Tile tile{0, gemm.m, 0, gemm.n};
+    (by_rows ? tile.row : tile.col) = item * each;
+    (by_rows ? tile.rows : tile.cols) = std::min(each, size - item * each);
+    detail::multiply_by_library(c, a, b, gemm, tile);
+    finish(tile);
+  });
+}
+
+// The same by the team. finish(tile) is called once for each part of c when it is done, while it is
+// in cache.
+template <typename A, typename Finish>
+void multiply_by_team(A* c, const A* a, const A* b, const Gemm& gemm, const Finish& finish) {
+  if constexpr (std::is_same_v<A, float>) {
+    if (detail::library_is_faster(gemm)) return multiply_by_library(c, a, b, gemm, finish);
+  }
+  A* packed = scratch<A>(Scratch::kPacked, detail::packed_size<A>(gemm));
+  detail::for_each_block_of(gemm, [&](const detail::Block& block) {
+    const int64_t panels = (block.cols + detail::kPanelCols<A> - 1) / detail::kPanelCols<A>;
+    const int64_t panel_work = detail::kPanelCols<A> * block.depth;
+    parallel_for(panels, panel_work,
+                 [&](int64_t panel) { detail::pack_panel(packed, b, gemm, block, panel); });
+    const auto cut = detail::cut<A>(gemm.m, block.cols, cpu_threads());
+    const int64_t work = cut.rows_each * cut.cols_each * block.depth / 32;
+    parallel_for(cut.down * cut.across, work, [&](int64_t item) {
+      const int64_t begin = item / cut.across * cut.rows_each;
+      const int64_t end = std::min(gemm.m, begin + cut.rows_each);
+      const int64_t col = item % cut.across * cut.cols_each;
+      const int64_t cols = std::min(cut.cols_each, block.cols - col);
+      for (int64_t row = begin; row < end; row += detail::kBlockRows) {
+        const Tile tile{row, std::min(detail::kBlockRows, end - row), block.col + col, cols};
+        detail::multiply_packed(c, a, packed, gemm, block, tile);
+        if (block.last) finish(tile);
+      }
+    });
+  });
+}
+
+}  // namespace ripieno::kernels::cpu

@@ -1,0 +1,44 @@
+#include <dnnl.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "ripieno/kernels/cpu/gemm/gemm.h"
+
+namespace ripieno::kernels::cpu::detail {
+
+namespace {
+
+// Keeps oneDNN on the calling thread: the caller has split the work.
+class OnOneThread {
+#ifdef _OPENMP
+ public:
+  OnOneThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OnOneThread() { omp_set_num_threads(threads_); }
+  OnOneThread(const OnOneThread&) = delete;
+  OnOneThread& operator=(const OnOneThread&) = delete;
+
+ private:
+  int threads_;
+#endif
+};
+
+}  // namespace
+
+// Below, ours is as fast; where a side is short, oneDNN's results depend on where it is cut.
+bool library_is_faster(const Gemm& gemm) {
+  constexpr int64_t kShort = 64, kLarge = int64_t{1} << 27;
+  return std::min(gemm.m, gemm.n) >= kShort && gemm.m * gemm.n * gemm.k >= kLarge;
+}
+
+void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
+                         const Tile& tile) {
+  [[maybe_unused]] const OnOneThread alone;
+  dnnl_sgemm(gemm.transpose_a ? 'T' : 'N', gemm.transpose_b ? 'T' : 'N', tile.rows, tile.cols,
+             gemm.k, 1.0f, a + tile.row * (gemm.transpose_a ? 1 : gemm.lda), gemm.lda,
+             b + tile.col * (gemm.transpose_b ? gemm.ldb : 1), gemm.ldb,
+             gemm.accumulate ? 1.0f : 0.0f, c + tile.row * gemm.ldc + tile.col, gemm.ldc);
+}
+
+}  // namespace ripieno::kernels::cpu::detail

@@ -1,0 +1,76 @@
+// How an optimizer goes over an arena: each element that a segment covers is read and written once,
+// in vectors, of which a thread has two of each array under way. Private to kernels/cuda.
+#pragma once
+
+#include "ripieno/kernels/cuda/device/device.cuh"
+#include "ripieno/kernels/optimizer.h"
+
+namespace ripieno::kernels::cuda {
+
+// Of the first segment that ends behind `element`; an empty one at the arena's end if there is
+// none.
+__device__ inline DecaySegment segment_at(int64_t element, const DecaySegment* segments,
+                                          int64_t count, int64_t size) {
+  int64_t low = 0, high = count;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (segments[middle].end <= element) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < count ? segments[low] : DecaySegment{size, size, 0.0f};
+}
+
+// Elements begin ... end - 1, each in a segment of its own or in none.
+template <typename Rule>
+__device__ void walk_elements(const Rule& rule, int64_t begin, int64_t end, int64_t size,
+                              const DecaySegment* segments, int64_t count,
+                              const StepScalars& step) {
+  for (int64_t i = begin; i < end; ++i) {
+    const DecaySegment segment = segment_at(i, segments, count, size);
+    if (i < segment.begin) continue;
+    typename Rule::template Piece<1> piece;
+    rule.load(i, piece);
+    rule.step(piece, segment.weight_decay, step);
+    rule.store(i, piece);
+  }
+}
+
+// Rule: what an optimizer keeps of `width` elements as a type Piece<width>; load(first, piece),
+// step(piece, weight decay, scalars) and store(first, piece).
+template <int width, typename Rule>
+__global__ void walk_arena_kernel(Rule rule, int64_t size, const DecaySegment* segments,
+                                  int64_t count, const StepScalars* scalars) {
+  constexpr int kVectors = 2;
+  const StepScalars step = *scalars;
+  if (step.skips) return;
+  const auto first = [](int v) {
+    return ((int64_t{blockIdx.x} * kVectors + v) * blockDim.x + threadIdx.x) * width;
+  };
+  typename Rule::template Piece<width> piece[kVectors];
+  unrolled<kVectors>([&](int v) {
+    if (first(v) + width <= size) rule.load(first(v), piece[v]);
+  });
+  DecaySegment segment{};
+  unrolled<kVectors>([&](int v) {
+    const int64_t begin = first(v), end = begin + width;
+    if (begin >= segment.end) segment = segment_at(begin, segments, count, size);
+    if (segment.begin <= begin && end <= segment.end) {
+      rule.step(piece[v], segment.weight_decay, step);
+      rule.store(begin, piece[v]);
+    } else {
+      walk_elements(rule, begin, end < size ? end : size, size, segments, count, step);
+    }
+  });
+}
+
+template <int width, typename Rule>
+void walk_arena(OnCuda on, const Rule& rule, int64_t size, const DecaySegment* segments,
+                int64_t count, const StepScalars* scalars) {
+  launch(walk_arena_kernel<width, Rule>, thread_each(on, ceil_divide(size, 2 * width)), rule, size,
+         segments, count, scalars);
+}
+
+}  // namespace ripieno::kernels::cuda

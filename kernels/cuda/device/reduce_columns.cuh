@@ -1,0 +1,116 @@
+// Reduction over the rows of one matrix, in two steps: of chunks of rows, and of their results.
+// Private to kernels/cuda.
+//
+// Reads each element once; 32 rows of a strip of columns are under way in a block, four times over.
+#pragma once
+
+#include "ripieno/kernels/cuda/device/device.cuh"
+#include "ripieno/kernels/reduce.h"
+
+namespace ripieno::kernels::cuda {
+
+template <Reduction reduction>
+struct Reducing {
+  template <typename A>
+  static constexpr A kNothing = reduction == Reduction::kSum ? A(0) : kLowest<A>;
+
+  template <typename A>
+  __device__ A operator()(A a, A b) const {
+    return reduction == Reduction::kSum ? Sum{}(a, b) : Max{}(a, b);
+  }
+};
+
+// On the host: calls body.operator()<reduction>().
+template <typename Body>
+void for_reduction(Reduction reduction, Body body) {
+  if (reduction == Reduction::kSum) {
+    body.template operator()<Reduction::kSum>();
+  } else {
+    body.template operator()<Reduction::kMax>();
+  }
+}
+
+// *out = scale * value (+ *out).
+template <typename T>
+__device__ void write_reduced(T* out, accumulator_t<T> value, double scale, bool accumulate) {
+  value *= static_cast<accumulator_t<T>>(scale);
+  *out = narrow<T>(accumulate ? widen(*out) + value : value);
+}
+
+// A block's threads: `lanes` side by side over a strip of columns, kRows of them below each other.
+template <int width>
+struct ColumnBlock {
+  static constexpr int kLanes = width == 1 ? kWarpSize : 8;  // about 128 bytes
+  static constexpr int kRows = kBlockSize / kLanes;
+  static constexpr int kColumns = kLanes * width;
+};
+
+// One block a strip of columns of a chunk of rows.   in: (rows, cols); out: (chunks, cols)
+template <Reduction reduction, int width, typename Out, typename In>
+__global__ void __launch_bounds__(kBlockSize)
+    reduce_columns_kernel(Out* out, const In* in, int64_t rows, int64_t cols, int64_t rows_of_chunk,
+                          double scale, bool accumulate) {
+  using A = accumulator_t<In>;
+  using Block = ColumnBlock<width>;
+  constexpr int kAtOnce = 4;
+  auto& of_rows = block_shared<A[Block::kRows][Block::kColumns]>();
+  const Reducing<reduction> combine;
+  const int64_t strips = ceil_divide(cols, Block::kColumns);
+  const int64_t strip = blockIdx.x % strips, chunk = blockIdx.x / strips;
+  const int below = static_cast<int>(threadIdx.x) / Block::kLanes;
+  const int beside = static_cast<int>(threadIdx.x) % Block::kLanes * width;
+  const int64_t column = strip * Block::kColumns + beside;
+  const int64_t begin = chunk * rows_of_chunk + below;
+  const int64_t end = (chunk + 1) * rows_of_chunk < rows ? (chunk + 1) * rows_of_chunk : rows;
+
+  A value[width];
+  unrolled<width>([&](int k) { value[k] = Reducing<reduction>::template kNothing<A>; });
+  for (int64_t first = begin; column < cols && first < end; first += kAtOnce * Block::kRows) {
+    Vector<In, width> row[kAtOnce];
+    unrolled<kAtOnce>([&](int r) {
+      const int64_t at = first + r * Block::kRows;
+      if (at < end) row[r] = load<width>(in + at * cols + column);
+    });
+    unrolled<kAtOnce>([&](int r) {
+      if (first + r * Block::kRows >= end) return;
+      unrolled<width>([&](int k) { value[k] = combine(value[k], widen(row[r][k])); });
+    });
+  }
+  unrolled<width>([&](int k) { of_rows[below][beside + k] = value[k]; });
+  __syncthreads();
+  const int64_t mine = strip * Block::kColumns + threadIdx.x;
+  if (threadIdx.x >= Block::kColumns || mine >= cols) return;
+  A total = of_rows[0][threadIdx.x];
+  for (int r = 1; r < Block::kRows; ++r) total = combine(total, of_rows[r][threadIdx.x]);
+  write_reduced(out + chunk * cols + mine, static_cast<accumulator_t<Out>>(total), scale,
+                accumulate);
+}
+
+template <Reduction reduction, typename Out, typename In>
+void launch_reduce_columns(OnCuda on, Out* out, const In* in, int64_t rows, int64_t cols,
+                           int64_t chunks, double scale, bool accumulate) {
+  const auto start = [&]<int width>() {
+    const int64_t strips = ceil_divide(cols, ColumnBlock<width>::kColumns);
+    launch(reduce_columns_kernel<reduction, width, Out, In>, block_each(on, strips * chunks), out,
+           in, rows, cols, ceil_divide(rows, chunks), scale, accumulate);
+  };
+  if (is_aligned(in) && cols % kVectorSize<In> == 0) {
+    start.template operator()<kVectorSize<In>>();
+  } else {
+    start.template operator()<1>();
+  }
+}
+
+// partials: (chunks, cols)
+template <typename T>
+void reduce_in_chunks(OnCuda on, T* out, accumulator_t<T>* partials, const T* in, int64_t rows,
+                      int64_t cols, int64_t chunks, Reduction reduction, double scale,
+                      bool accumulate) {
+  for_reduction(reduction, [&]<Reduction known>() {
+    launch_reduce_columns<known>(on, partials, in, rows, cols, chunks, 1.0, false);
+    launch_reduce_columns<known>(on, out, static_cast<const accumulator_t<T>*>(partials), chunks,
+                                 cols, 1, scale, accumulate);
+  });
+}
+
+}  // namespace ripieno::kernels::cuda

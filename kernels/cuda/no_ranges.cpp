@@ -1,8 +1,0 @@
-#include "ripieno/kernels/cuda/ranges.h"
-
-namespace ripieno::kernels::cuda {
-
-void begin_range(const char*) {}
-void end_range() {}
-
-}  // namespace ripieno::kernels::cuda

@@ -1,0 +1,173 @@
+#include "ripieno/kernels/cuda/products/algorithm_choices.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "ripieno/kernels/cuda/runtime/cache_files.h"
+#include "ripieno/kernels/matmul_algorithms.h"
+
+namespace ripieno::kernels {
+namespace cuda {
+
+std::filesystem::path file_of(const std::string& identity) {
+  const std::filesystem::path folder = cache_folder();
+  if (folder.empty()) return {};
+  std::string name = "matmul-";
+  for (const char c : identity) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (plain || c == '.')
+      name += c;
+    else if (name.back() != '-')
+      name += '-';
+  }
+  return folder / (name + ".txt");
+}
+
+std::optional<AlgorithmChoice> AlgorithmChoices::find(const ChoiceName& name) {
+  const std::lock_guard lock(mutex_);
+  if (!guesses_are_relied_on() && !std::exchange(loaded_[name.identity], true)) {
+    load(name.identity);
+    say_where_given_choices_are_from(name.identity);
+  }
+  for (const auto* choices : {&given_, &choices_}) {
+    if (choices == &choices_ && guesses_are_relied_on()) break;
+    const auto found = choices->find(name);
+    if (found == choices->end()) continue;
+    used_.insert_or_assign(name, found->second);
+    return found->second;
+  }
+  return std::nullopt;
+}
+
+void AlgorithmChoices::add(const ChoiceName& name, const AlgorithmChoice& choice) {
+  const std::lock_guard lock(mutex_);
+  choices_.insert_or_assign(name, choice);
+  used_.insert_or_assign(name, choice);
+  save(name.identity);
+}
+
+std::string AlgorithmChoices::text() const {
+  const std::lock_guard lock(mutex_);
+  return to_text(used_);
+}
+
+int AlgorithmChoices::take(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  ReadChoices read = choices_in(text);
+  if (read.damaged_lines > 0) {
+    say("of the given algorithms of matrix products " + std::to_string(read.damaged_lines) +
+        " lines are damaged; they are measured again");
+  }
+  const int taken = static_cast<int>(read.choices.size());
+  for (auto& [name, choice] : read.choices) given_.insert_or_assign(name, choice);
+  loaded_.clear();  // each device says once more what it makes of them
+  ++generation_;
+  return taken;
+}
+
+void AlgorithmChoices::load(const std::string& identity) {
+  const std::filesystem::path file = file_of(identity);
+  if (file.empty()) return;
+  const auto text = content_of(file);
+  if (!text) return;
+  ReadChoices read = choices_in(*text);
+  int foreign = 0;
+  for (auto& [name, choice] : read.choices) {
+    if (name.identity == identity) {
+      choices_.try_emplace(name, choice);
+    } else {
+      ++foreign;
+    }
+  }
+  if (read.damaged_lines + foreign > 0) {
+    say(file.string() + ": " + std::to_string(read.damaged_lines + foreign) +
+        " lines are damaged or another device's; those products are measured again");
+  }
+}
+
+void AlgorithmChoices::say_where_given_choices_are_from(const std::string& identity) {
+  if (given_.empty()) return;
+  for (const auto& [name, choice] : given_) {
+    if (name.identity == identity) return;
+  }
+  say("the given algorithms of matrix products are those of " + given_.begin()->first.identity +
+      "; this is " + identity + ", whose products are measured");
+}
+
+void AlgorithmChoices::save(const std::string& identity) {
+  const std::filesystem::path file = file_of(identity);
+  if (file.empty() || !can_save_) return;
+  std::map<ChoiceName, AlgorithmChoice> all;
+  for (const auto& [name, choice] : choices_) {
+    if (name.identity == identity) all.emplace(name, choice);
+  }
+  // Other processes may have added theirs.
+  if (const auto text = content_of(file)) {
+    for (const auto& [name, choice] : choices_in(*text).choices) {
+      if (name.identity == identity) all.emplace(name, choice);
+    }
+  }
+  can_save_ = write_whole(file, to_text(all));
+  if (!can_save_) {
+    say(file.string() +
+        ": cannot be written; algorithms of matrix products are measured again in "
+        "the next run (RIPIENO_CACHE_DIR names another folder)");
+  }
+}
+
+void AlgorithmChoices::on_remark(std::function<void(std::string_view)> remark) {
+  const std::lock_guard lock(mutex_);
+  remark_ = std::move(remark);
+}
+
+void AlgorithmChoices::remark(const std::string& line) const {
+  const std::lock_guard lock(mutex_);
+  say(line);
+}
+
+void AlgorithmChoices::say(const std::string& line) const {
+  if (remark_) remark_(line);
+}
+
+AlgorithmChoices& algorithm_choices() {
+  static auto& choices = *new AlgorithmChoices;
+  return choices;
+}
+
+}  // namespace cuda
+
+namespace {
+
+std::atomic<bool> tf32 = false;
+std::atomic<bool> measuring = true;
+std::atomic<bool> guesses = false;
+std::atomic<bool> epilogues = [] {
+  const char* const asked = std::getenv("RIPIENO_MATMUL_EPILOGUES");
+  return asked == nullptr || std::string_view(asked) != "0";
+}();
+
+}  // namespace
+
+void allow_tf32(bool allowed) { tf32 = allowed; }
+bool tf32_is_allowed() { return tf32; }
+void allow_measuring(bool allowed) { measuring = allowed; }
+bool measuring_is_allowed() { return measuring && !guesses; }
+
+void rely_on_guesses(bool relied_on) {
+  if (guesses.exchange(relied_on) != relied_on) cuda::algorithm_choices().next_generation();
+}
+bool guesses_are_relied_on() { return guesses; }
+
+void allow_epilogues(bool allowed) {
+  if (epilogues.exchange(allowed) != allowed) cuda::algorithm_choices().next_generation();
+}
+bool epilogues_are_allowed() { return epilogues; }
+
+std::string matmul_algorithms() { return cuda::algorithm_choices().text(); }
+int use_matmul_algorithms(std::string_view text) { return cuda::algorithm_choices().take(text); }
+
+void on_matmul_remark(std::function<void(std::string_view)> remark) {
+  cuda::algorithm_choices().on_remark(std::move(remark));
+}
+
+}  // namespace ripieno::kernels

@@ -1,0 +1,117 @@
+#include "ripieno/kernels/cuda/products/products.h"
+
+#include <map>
+#include <utility>
+
+#include "ripieno/kernels/cuda/products/algorithm_search.h"
+#include "ripieno/kernels/cuda/runtime/recent_work.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
+
+namespace ripieno::kernels::cuda {
+namespace {
+
+// As many of the heuristics' guesses as are worth their time: among the first dozen the best is
+// nearly always found.
+constexpr int kCandidates = 16;
+
+[[noreturn]] void refuse(const ProductProblem& problem, const std::string& why) {
+  throw CudaError(describe(problem) + ": the library has no algorithm for it" +
+                  (why.empty() ? "" : "; the last that it offered: " + why));
+}
+
+}  // namespace
+
+void Products::multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
+                        const InSteps& in_steps) {
+  const std::lock_guard lock(mutex_);
+  const Plan& plan = plan_of(on, aligned_as(problem, operands), in_steps);
+  if (plan.choice.fused) {
+    plan.product->run(on, plan.choice.algorithm, operands);
+    const auto& [left, right, result, batch] = problem.matrices;
+    enqueued(on.stream, "matmul (m, n, k, batch)",
+             {result.cols, result.rows, inner_size_of(problem.matrices), batch});
+  } else {
+    in_steps(*this, on, operands);
+  }
+}
+
+Products::Plan& Products::plan_of(OnCuda on, const ProductProblem& problem,
+                                  const InSteps& in_steps) {
+  Plan& plan = plans_[problem];
+  const uint64_t generation = choices_.generation();
+  const bool holds =
+      plan.decided && plan.generation == generation && (plan.measured || !measuring_is_allowed());
+  if (holds) return plan;
+  if (!plan.product && may_be_fused(problem)) plan.product = library_->product(problem);
+  decide(on, problem, plan, in_steps);
+  plan.decided = true;
+  plan.generation = generation;
+  return plan;
+}
+
+void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan,
+                      const InSteps& in_steps) {
+  const ChoiceName name{identity_, key_of(problem)};
+  const bool may_be_apart = in_steps != nullptr;
+  if (may_be_apart && (!plan.product || !epilogues_are_allowed())) {
+    plan.choice = {.fused = false};
+    plan.measured = true;
+    return;
+  }
+  if (const auto kept = choices_.find(name)) {
+    const bool fits = kept->fused ? plan.product->accepts(kept->algorithm) : may_be_apart;
+    plan.measured = true;
+    plan.choice = *kept;
+    if (fits) return;
+    choices_.remark(describe(problem) + ": the algorithm that was kept for it does not fit");
+  }
+  const bool measuring = measuring_is_allowed();
+  const auto candidates = plan.product->candidates(measuring ? kCandidates : 1);
+  if (candidates.empty() && !may_be_apart) refuse(problem, "");
+  plan.choice = {.fused = !candidates.empty()};
+  if (plan.choice.fused) plan.choice.algorithm = candidates.front();
+  plan.measured = measuring && candidates.size() + (may_be_apart ? 1 : 0) < 2;
+  if (plan.measured || !measuring) return;
+  measure(on, problem, plan, candidates, in_steps);
+}
+
+void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
+                       const std::vector<Algorithm>& candidates, const InSteps& in_steps) {
+  plan.measured = true;  // whatever comes of it, it is not tried again
+  std::vector<Work> ways;
+  for (const Algorithm& algorithm : candidates) {
+    ways.push_back([&](OnCuda there, const Operands& operands) {
+      plan.product->run(there, algorithm, operands);
+    });
+  }
+  if (in_steps) {
+    ways.push_back(
+        [&](OnCuda there, const Operands& operands) { in_steps(*this, there, operands); });
+  }
+  std::unique_ptr<Trial> trial;
+  try {
+    trial = library_->trial(on, problem);
+  } catch (const CudaError& error) {
+    choices_.remark(describe(problem) + ": its algorithms are not measured, " + error.what());
+  }
+  if (!trial) return;
+  std::string why;
+  const auto fastest = find_fastest(*trial, ways, why);
+  if (!fastest) refuse(problem, why);
+  const bool fused = fastest->index < candidates.size();
+  plan.choice = {.fused = fused, .seconds = fastest->seconds};
+  if (fused) plan.choice.algorithm = candidates[fastest->index];
+  choices_.add({identity_, key_of(problem)}, plan.choice);
+}
+
+Products& products() {
+  static std::mutex mutex;
+  // Never destroyed: at exit the driver may be gone before us.
+  static auto& devices = *new std::map<int, std::unique_ptr<Products>>;
+  const std::lock_guard lock(mutex);
+  auto& found = devices[current_product_device()];
+  if (!found) found = std::make_unique<Products>(make_product_library(), algorithm_choices());
+  return *found;
+}
+
+}  // namespace ripieno::kernels::cuda

@@ -1,0 +1,108 @@
+#include "ripieno/core/arena/arena.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ripieno {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+
+std::shared_ptr<ArenaLayout> two_tensors() {
+  auto layout = std::make_shared<ArenaLayout>();
+  layout->add("a", {3}, "first");
+  layout->add("b", {2, 33}, "second");
+  return layout;
+}
+
+TEST(ArenaLayout, AlignsTensorsAndKeepsUnitsContiguous) {
+  ArenaLayout layout;
+  layout.add("a", {3}, "one");
+  layout.add("b", {65}, "one");
+  layout.add("c", {2}, "two");
+  EXPECT_EQ(layout.entries()[1].offset, 64);
+  EXPECT_EQ(layout.entries()[2].offset, 192);
+  EXPECT_EQ(layout.elements(), 256);
+  ASSERT_EQ(layout.units().size(), 2u);
+  EXPECT_EQ(layout.units()[0].end, layout.units()[1].begin);
+  EXPECT_EQ(layout.find("c"), 2);
+  EXPECT_EQ(layout.find("d"), -1);
+  EXPECT_THROW(layout.add("a", {1}, "two"), Error);
+}
+
+TEST(Arena, TakesMemoryAtFirstUse) {
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  EXPECT_FALSE(arena.has_memory());
+  EXPECT_EQ(arena.tensors()[1].shape(), (Shape{2, 33}));
+  EXPECT_FALSE(arena.has_memory());
+  EXPECT_THAT(arena.tensors()[1].to_vector<float>(), Each(0.0f));
+  EXPECT_TRUE(arena.has_memory());
+}
+
+TEST(Arena, TensorsAreRangesOfIt) {
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  arena.flat().fill(1.0);
+  Tensor(arena.tensors()[0]).fill(2.0);
+  EXPECT_THAT(arena.range(0, 4).to_vector<float>(), ElementsAre(2, 2, 2, 1));
+  EXPECT_THROW(arena.range(0, 1 << 20), Error);
+}
+
+// Counts what it has given away.
+struct Counting final : MemoryResource {
+  std::size_t bytes = 0;
+  void* allocate(std::size_t size) override {
+    bytes += size;
+    return system_memory(Device::cpu()).allocate(size);
+  }
+  void deallocate(void* memory, std::size_t size) noexcept override {
+    bytes -= size;
+    system_memory(Device::cpu()).deallocate(memory, size);
+  }
+};
+
+TEST(Arena, MovesToAnotherResourceAndBackWithItsNumbers) {
+  Counting resource;
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  const Tensor handle = arena.tensors()[0];
+  Tensor(handle).fill(1.5);
+  arena.place_in(&resource);
+  EXPECT_EQ(resource.bytes, static_cast<std::size_t>(arena.bytes()));
+  EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
+  EXPECT_EQ(handle.data<float>(), arena.flat().data<float>());
+  arena.to(Device::cpu(), DType::float64);
+  EXPECT_EQ(resource.bytes, static_cast<std::size_t>(arena.bytes()));
+  arena.place_in(nullptr);
+  EXPECT_EQ(resource.bytes, 0u);
+  EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
+}
+
+TEST(Arena, TakesItsMemoryWhereItIsPlaced) {
+  Counting resource;
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  arena.place_in(&resource);
+  EXPECT_EQ(resource.bytes, 0u);
+  arena.materialize();
+  EXPECT_EQ(resource.bytes, static_cast<std::size_t>(arena.bytes()));
+  arena.release();
+  EXPECT_EQ(resource.bytes, 0u);
+}
+
+TEST(Arena, ConvertsAndItsHandlesFollow) {
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  const Tensor handle = arena.tensors()[0];
+  Tensor(handle).fill(1.5);
+  arena.to(Device::cpu(), DType::bfloat16);
+  EXPECT_EQ(handle.dtype(), DType::bfloat16);
+  EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
+}
+
+TEST(Arena, ChangesItsTypeWithoutTakingMemory) {
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  arena.to(Device::cpu(), DType::float64);
+  EXPECT_FALSE(arena.has_memory());
+  EXPECT_EQ(arena.tensors()[0].dtype(), DType::float64);
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,194 @@
+// Every operation's gradient against central differences in float64.
+#include <gtest/gtest.h>
+
+#include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/ops/activation.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/attention.h"
+#include "ripieno/core/ops/dropout.h"
+#include "ripieno/core/ops/embedding.h"
+#include "ripieno/core/ops/gradient_check.h"
+#include "ripieno/core/ops/layer_norm.h"
+#include "ripieno/core/ops/linear.h"
+#include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/ops/softmax.h"
+#include "ripieno/core/random.h"
+
+namespace ripieno {
+namespace {
+
+using Inputs = std::vector<Tensor>;
+
+constexpr double kTolerance = 1e-7;
+
+Tensor random(const Shape& shape, uint64_t seed = 1, double low = -1.0, double high = 1.0) {
+  Tensor x(shape, DType::float64);
+  fill_uniform(x, low, high, {.seed = seed});
+  return x;
+}
+
+TEST(Gradient, OfArithmeticWithBroadcasting) {
+  const Inputs inputs = {random({3, 4}, 1), random({4}, 2), random({2, 1, 4}, 3, 0.5, 1.5)};
+  const auto function = [](const Inputs& in) {
+    return (in[0] + in[1]) * in[2] - in[1] / in[2] + (2.0 - in[0]) * 3.0 + 1.0 / in[2];
+  };
+  EXPECT_LT(gradient_check(function, inputs), kTolerance);
+}
+
+TEST(Gradient, OfElementaryFunctions) {
+  const auto function = [](const Inputs& in) {
+    return exp(in[0]) + log(in[0]) + sqrt(in[0]) + tanh(in[0]) + square(in[0]) + reciprocal(in[0]) -
+           in[0];
+  };
+  EXPECT_LT(gradient_check(function, {random({7}, 1, 0.5, 2.0)}), kTolerance);
+}
+
+TEST(Gradient, OfViews) {
+  const auto function = [](const Inputs& in) {
+    const Tensor x = in[0].transpose(0, 2).slice(1, 1, 3).reshape({4, -1});
+    return x.slice(1, 0, 1).expand({2, 4, 3}) * x.slice(1, 1, 2) +
+           in[0].slice(0, 0, 1).reshape({12}).slice(0, 3, 4);
+  };
+  EXPECT_LT(gradient_check(function, {random({2, 3, 4})}), kTolerance);
+}
+
+TEST(Gradient, OfReductions) {
+  const auto function = [](const Inputs& in) {
+    return sum(in[0], 1) * mean(in[0], -1, true)
+                               .reshape({2, 3})
+                               .transpose(0, 1)
+                               .slice(0, 0, 1)
+                               .expand({4, 2})
+                               .transpose(0, 1) +
+           mean(in[0]) + max(in[0], 1);
+  };
+  EXPECT_LT(gradient_check(function, {random({2, 3, 4})}), kTolerance);
+}
+
+TEST(Gradient, OfMatrixProducts) {
+  const auto plain = [](const Inputs& in) { return matmul(in[0], in[1]); };
+  EXPECT_LT(gradient_check(plain, {random({3, 5}, 1), random({5, 4}, 2)}), kTolerance);
+  EXPECT_LT(gradient_check(plain, {random({2, 3, 5}, 1), random({2, 5, 4}, 2)}), kTolerance);
+  EXPECT_LT(gradient_check(plain, {random({2, 3, 5}, 1), random({5, 4}, 2)}), kTolerance);
+  const auto transposed = [](const Inputs& in) {
+    return matmul(in[0].transpose(-1, -2), in[1].transpose(-1, -2));
+  };
+  EXPECT_LT(gradient_check(transposed, {random({2, 5, 3}, 1), random({2, 4, 5}, 2)}), kTolerance);
+}
+
+TEST(Gradient, OfLinearWithEveryActivation) {
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kGeluTanh}) {
+    const auto function = [activation](const Inputs& in) {
+      return linear(in[0], in[1], in[2], activation);
+    };
+    const Inputs inputs = {random({2, 3, 5}, 1), random({4, 5}, 2), random({4}, 3)};
+    EXPECT_LT(gradient_check(function, inputs), kTolerance);
+  }
+}
+
+TEST(Gradient, OfFeedForwardWithEveryActivation) {
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kGeluTanh}) {
+    const auto with_biases = [activation](const Inputs& in) {
+      return feed_forward(in[0], {in[1], in[2]}, {in[3], in[4]}, activation);
+    };
+    const Inputs inputs = {random({2, 3, 5}, 1), random({8, 5}, 2), random({8}, 3),
+                           random({4, 8}, 4), random({4}, 5)};
+    EXPECT_LT(gradient_check(with_biases, inputs), kTolerance);
+    const auto without = [activation](const Inputs& in) {
+      return feed_forward(in[0], {in[1], {}}, {in[2], {}}, activation);
+    };
+    EXPECT_LT(gradient_check(without, {inputs[0], inputs[1], inputs[3]}), kTolerance);
+  }
+}
+
+TEST(Gradient, OfLinearWithWeightsUsedTwice) {
+  const auto function = [](const Inputs& in) {
+    return linear(linear(in[0], in[1], in[2], Activation::kGeluTanh), in[1].transpose(0, 1), in[2]);
+  };
+  EXPECT_LT(gradient_check(function, {random({3, 4}, 1), random({4, 4}, 2), random({4}, 3)}),
+            kTolerance);
+}
+
+TEST(Gradient, OfActivations) {
+  const auto function = [](const Inputs& in) {
+    return relu(in[0]) + gelu(in[0]) * gelu_tanh(in[0]);
+  };
+  EXPECT_LT(gradient_check(function, {random({33}, 5, -4.0, 4.0)}), kTolerance);
+}
+
+TEST(Gradient, OfSoftmaxAndItsLogarithm) {
+  EXPECT_LT(gradient_check([](const Inputs& in) { return softmax(in[0]); }, {random({3, 5})}),
+            kTolerance);
+  EXPECT_LT(gradient_check([](const Inputs& in) { return log_softmax(in[0]); }, {random({3, 5})}),
+            kTolerance);
+}
+
+TEST(Gradient, OfLayerNorm) {
+  const auto function = [](const Inputs& in) { return layer_norm(in[0], in[1], in[2]); };
+  EXPECT_LT(gradient_check(function, {random({2, 35, 7}, 1), random({7}, 2), random({7}, 3)}),
+            kTolerance);
+  EXPECT_LT(gradient_check([](const Inputs& in) { return layer_norm(in[0]); }, {random({3, 7})}),
+            kTolerance);
+}
+
+TEST(Gradient, OfEmbeddingWithRepeatedIds) {
+  const Tensor ids = Tensor::of<int32_t>({2, 3}, {4, 0, 4, 2, 4, 0});
+  const auto function = [&](const Inputs& in) { return embedding(in[0], ids); };
+  EXPECT_LT(gradient_check(function, {random({5, 3})}), kTolerance);
+}
+
+TEST(Gradient, OfEmbeddingWithPositions) {
+  const Tensor ids = Tensor::of<int32_t>({2, 3}, {4, 0, 4, 2, 4, 0});
+  const auto function = [&](const Inputs& in) { return embedding(in[0], ids, in[1]); };
+  EXPECT_LT(gradient_check(function, {random({5, 3}, 1), random({3, 3}, 2)}), kTolerance);
+}
+
+// Through the sum, through the norm, and through both.
+TEST(Gradient, OfAResidualConnectionAndItsNorm) {
+  const Inputs inputs = {random({2, 5, 6}, 1), random({2, 5, 6}, 2), random({6}, 3),
+                         random({6}, 4)};
+  for (const double probability : {0.0, 0.4}) {
+    for (const int which : {1, 2, 3}) {
+      const auto function = [&](const Inputs& in) {
+        const Residual residual{in[0], in[1], probability, 99};
+        const auto [sum, normal] = residual_norm(residual, in[2], in[3]);
+        return which == 1 ? sum * sum : which == 2 ? normal * in[2] : exp(sum) * normal + sum;
+      };
+      const Inputs some = which == 1 ? Inputs{inputs[0], inputs[1]} : inputs;
+      const auto of_some = [&](const Inputs& in) {
+        return function(
+            {in[0], in[1], in.size() > 2 ? in[2] : inputs[2], in.size() > 2 ? in[3] : inputs[3]});
+      };
+      EXPECT_LT(gradient_check(of_some, some), 1e-6);
+    }
+  }
+}
+
+TEST(Gradient, OfDropout) {
+  const auto function = [](const Inputs& in) { return dropout(in[0], 0.4, 99); };
+  EXPECT_LT(gradient_check(function, {random({5, 7})}), kTolerance);
+}
+
+TEST(Gradient, OfCrossEntropyWithIgnoredTargets) {
+  const Tensor targets = Tensor::of<int32_t>({4}, {2, -1, 0, 4});
+  const auto function = [&](const Inputs& in) { return cross_entropy(in[0], targets).sum; };
+  EXPECT_LT(gradient_check(function, {random({4, 5})}), kTolerance);
+}
+
+TEST(Gradient, OfCausalAttention) {
+  for (const int64_t time : {1, 5, 70}) {
+    const auto function = [](const Inputs& in) { return causal_attention(in[0], 2); };
+    EXPECT_LT(gradient_check(function, {random({1, time, 3 * 2 * 3})}), kTolerance) << time;
+  }
+}
+
+TEST(Gradient, CheckNoticesAWrongGradient) {
+  const auto function = [](const Inputs& in) { return in[0] * in[0].detach(); };
+  EXPECT_GT(gradient_check(function, {random({3})}), 0.01);
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,224 @@
+// Operations against hand-made numbers and plain loops, and what they refuse.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/ops/activation.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/attention.h"
+#include "ripieno/core/ops/dropout.h"
+#include "ripieno/core/ops/embedding.h"
+#include "ripieno/core/ops/layer_norm.h"
+#include "ripieno/core/ops/linear.h"
+#include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/ops/softmax.h"
+#include "ripieno/core/random.h"
+
+namespace ripieno {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::FloatNear;
+using ::testing::HasSubstr;
+using ::testing::Pointwise;
+using ::testing::ThrowsMessage;
+
+Tensor random(const Shape& shape, uint64_t seed) {
+  Tensor x(shape);
+  fill_normal(x, 0.0, 1.0, {.seed = seed});
+  return x;
+}
+
+// Attention the long way: every score is there at once.
+std::vector<float> attention_by_hand(const Tensor& qkv, int64_t heads) {
+  const int64_t batch = qkv.size(0), time = qkv.size(1), channels = qkv.size(2) / 3;
+  const int64_t size = channels / heads;
+  const float* x = qkv.data<float>();
+  std::vector<float> out;
+  const auto at = [&](int64_t b, int64_t t, int64_t part, int64_t h, int64_t d) {
+    return static_cast<double>(x[(b * time + t) * 3 * channels + part * channels + h * size + d]);
+  };
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t t = 0; t < time; ++t) {
+      for (int64_t h = 0; h < heads; ++h) {
+        std::vector<double> weights;
+        double total = 0.0;
+        for (int64_t s = 0; s <= t; ++s) {
+          double score = 0.0;
+          for (int64_t d = 0; d < size; ++d) score += at(b, t, 0, h, d) * at(b, s, 1, h, d);
+          weights.push_back(std::exp(score / std::sqrt(static_cast<double>(size))));
+          total += weights.back();
+        }
+        for (int64_t d = 0; d < size; ++d) {
+          double sum = 0.0;
+          for (int64_t s = 0; s <= t; ++s)
+            sum += weights[static_cast<std::size_t>(s)] / total * at(b, s, 2, h, d);
+          out.push_back(static_cast<float>(sum));
+        }
+      }
+    }
+  }
+  return out;
+}
+
+TEST(Operation, CausalAttentionIsSoftmaxOverThePast) {
+  for (const int64_t time : {1, 31, 64, 65, 200}) {
+    const Tensor qkv = random({2, time, 3 * 2 * 16}, 3);
+    EXPECT_THAT(causal_attention(qkv, 2).to_vector<float>(),
+                Pointwise(FloatNear(2e-5f), attention_by_hand(qkv, 2)))
+        << time;
+  }
+}
+
+TEST(Operation, ArithmeticBroadcasts) {
+  const Tensor a = Tensor::of<float>({2, 1}, {10, 20}), b = Tensor::of<float>({3}, {1, 2, 3});
+  EXPECT_THAT((a + b).to_vector<float>(), ElementsAre(11, 12, 13, 21, 22, 23));
+  EXPECT_THAT((b - a).to_vector<float>(), ElementsAre(-9, -8, -7, -19, -18, -17));
+  EXPECT_THROW(a + Tensor::of<float>({4}, {1, 2, 3, 4})
+                       .reshape({2, 2, 1})
+                       .expand({2, 2, 2})
+                       .reshape({4, 2})
+                       .slice(0, 0, 3),
+               Error);
+}
+
+TEST(Operation, MatmulReadsTransposedViewsAsTheyLie) {
+  const Tensor a = Tensor::of<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  EXPECT_THAT(matmul(a, a.transpose(0, 1)).to_vector<float>(), ElementsAre(14, 32, 32, 77));
+  EXPECT_THAT(matmul(a.transpose(0, 1), a).to_vector<float>(),
+              ElementsAre(17, 22, 27, 22, 29, 36, 27, 36, 45));
+  EXPECT_THAT(matmul(a.slice(1, 1, 3), a.slice(1, 0, 2).transpose(0, 1)).to_vector<float>(),
+              ElementsAre(2 * 1 + 3 * 2, 2 * 4 + 3 * 5, 5 * 1 + 6 * 2, 5 * 4 + 6 * 5));
+}
+
+TEST(Operation, MatmulNamesBothShapes) {
+  try {
+    matmul(Tensor::zeros({8, 16}), Tensor::zeros({32, 4}));
+    FAIL() << "did not throw";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "matmul: inner sizes differ, (8, 16) x (32, 4)");
+  }
+}
+
+TEST(Operation, LinearIsAMatrixProductWithBiasAndActivation) {
+  const Tensor x = Tensor::of<float>({1, 2}, {1, -2}),
+               weight = Tensor::of<float>({2, 2}, {1, 1, 3, 1});
+  const Tensor bias = Tensor::of<float>({2}, {0.5f, 0.5f});
+  EXPECT_THAT(linear(x, weight, bias).to_vector<float>(), ElementsAre(-0.5f, 1.5f));
+  EXPECT_THAT(linear(x, weight, bias, Activation::kRelu).to_vector<float>(),
+              ElementsAre(0.0f, 1.5f));
+  EXPECT_THAT(linear(x, weight.transpose(0, 1)).to_vector<float>(), ElementsAre(-5.0f, -1.0f));
+  EXPECT_THROW(linear(x, Tensor::zeros({2, 3})), Error);
+}
+
+// The values and gradients of both, in the order of `inputs`.
+std::vector<std::vector<float>> gradients_of(const std::vector<Tensor>& inputs, bool as_one) {
+  std::vector<Tensor> in;
+  for (const Tensor& input : inputs) {
+    in.push_back(input.clone());
+    in.back().set_requires_gradient();
+  }
+  const Tensor y = as_one
+                       ? feed_forward(in[0], {in[1], in[2]}, {in[3], in[4]}, Activation::kGeluTanh)
+                       : linear(linear(in[0], in[1], in[2], Activation::kGeluTanh), in[3], in[4]);
+  sum(square(y)).backward();
+  std::vector<std::vector<float>> numbers = {y.to_vector<float>()};
+  for (const Tensor& input : in) numbers.push_back(input.gradient().to_vector<float>());
+  return numbers;
+}
+
+TEST(Operation, FeedForwardGivesTheBitsOfItsTwoLayers) {
+  const auto random = [](const Shape& shape, uint64_t seed) {
+    Tensor x(shape, DType::float32);
+    fill_normal(x, 0.0, 1.0, {.seed = seed});
+    return x;
+  };
+  const std::vector<Tensor> inputs = {random({3, 7, 33}, 1), random({65, 33}, 2), random({65}, 3),
+                                      random({33, 65}, 4), random({33}, 5)};
+  EXPECT_EQ(gradients_of(inputs, true), gradients_of(inputs, false));
+  EXPECT_THROW(feed_forward(inputs[0], {inputs[1], inputs[2]}, {inputs[1], {}}, Activation::kRelu),
+               Error);
+}
+
+TEST(Operation, ReductionsOverAnyAxis) {
+  const Tensor x = Tensor::of<float>({2, 3}, {1, 5, 3, 4, 2, 6});
+  EXPECT_EQ(sum(x).item(), 21.0);
+  EXPECT_THAT(sum(x, 0).to_vector<float>(), ElementsAre(5, 7, 9));
+  EXPECT_THAT(mean(x, 1).to_vector<float>(), ElementsAre(3, 4));
+  EXPECT_THAT(max(x, -1).to_vector<float>(), ElementsAre(5, 6));
+  EXPECT_EQ(max(x, 0, true).shape(), (Shape{1, 3}));
+}
+
+TEST(Operation, SoftmaxDoesNotOverflow) {
+  EXPECT_EQ(softmax(Tensor::of<float>({1, 2}, {1e30f, 1e30f})).to_vector<float>()[0], 0.5f);
+  EXPECT_THROW(softmax(Tensor::zeros({})), Error);
+}
+
+TEST(Operation, LayerNormHasMeanZeroAndDeviationOne) {
+  const Tensor y = layer_norm(random({1, 1001}, 4) * 3.0 + 7.0);
+  EXPECT_NEAR(mean(y).item(), 0.0, 1e-5);
+  EXPECT_NEAR(mean(square(y)).item(), 1.0, 1e-4);
+}
+
+TEST(Operation, EmbeddingNamesAnIdOutOfRange) {
+  const Tensor ids = Tensor::of<int32_t>({2}, {1, 7});
+  try {
+    embedding(Tensor::zeros({5, 2}), ids);
+    FAIL() << "did not throw";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("id 7"));
+  }
+}
+
+TEST(Operation, EmbeddingAddsThePositions) {
+  const Tensor ids = Tensor::of<int32_t>({2, 3}, {1, 0, 1, 2, 2, 0});
+  const Tensor table = random({3, 5}, 1), positions = random({3, 5}, 2);
+  EXPECT_EQ(embedding(table, ids, positions).to_vector<float>(),
+            (embedding(table, ids) + positions).to_vector<float>());
+  EXPECT_THAT(
+      [&] {
+        embedding(table, ids, random({2, 5}, 2));
+      },
+      ThrowsMessage<Error>(HasSubstr("positions (2, 5) do not fit ids (2, 3)")));
+}
+
+TEST(Operation, CrossEntropyIsASumAndACount) {
+  const Loss loss = cross_entropy(Tensor::zeros({3, 4}), Tensor::of<int32_t>({3}, {1, -1, 3}));
+  EXPECT_NEAR(loss.sum.item(), 2.0 * std::log(4.0), 1e-6);
+  EXPECT_EQ(loss.count.item(), 2.0);
+  EXPECT_NEAR(loss.mean(), std::log(4.0), 1e-6);
+  EXPECT_THROW(cross_entropy(Tensor::zeros({1, 4}), Tensor::of<int32_t>({1}, {4})), DataError);
+}
+
+TEST(Operation, DropoutKeepsTheShareAndTheMean) {
+  const Tensor y = dropout(Tensor::full({100, 1000}, 1.0), 0.25, 5);
+  const std::vector<float> values = y.to_vector<float>();
+  const auto dropped = std::count(values.begin(), values.end(), 0.0f);
+  EXPECT_NEAR(static_cast<double>(dropped) / 1e5, 0.25, 0.006);
+  EXPECT_NEAR(mean(y).item(), 1.0, 0.01);
+}
+
+TEST(Operation, DropoutOfAPartOfTheBatchIsThatPartOfTheMask) {
+  const Tensor x = Tensor::full({8, 33}, 1.0);
+  const std::vector<float> whole = dropout(x, 0.5, 7).slice(0, 3, 5).to_vector<float>();
+  random_context().first_row = 3;
+  const std::vector<float> part = dropout(x.slice(0, 3, 5), 0.5, 7).to_vector<float>();
+  random_context().first_row = 0;
+  EXPECT_EQ(part, whole);
+}
+
+TEST(Operation, WorksInSixteenBits) {
+  for (const DType dtype : {DType::bfloat16, DType::float16}) {
+    const Tensor x = random({4, 32}, 1).to(dtype), w = random({8, 32}, 2).to(dtype);
+    const Tensor exact =
+        linear(x.to(DType::float32), w.to(DType::float32), {}, Activation::kGeluTanh);
+    EXPECT_THAT(linear(x, w, {}, Activation::kGeluTanh).to_vector<float>(),
+                Pointwise(FloatNear(0.1f), exact.to_vector<float>()));
+  }
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,239 @@
+// The communicators over MPI. Each process is one rank and runs every test; see ripieno_mpi_test.
+#include "ripieno/distributed/communicators/mpi/mpi.h"
+
+#include <atomic>
+
+#include "distributed/communicators/conformance.h"
+#include "distributed/on_every_rank.h"
+#include "distributed/training_job.h"
+#include "ripieno/distributed/communicators/mpi/mpi_communicator.h"
+#include "ripieno/distributed/communicators/mpi/mpi_messages.h"
+#include "ripieno/distributed/communicators/mpi/mpi_world.h"
+#include "ripieno/distributed/communicators/mpi/shared_window.h"
+
+namespace ripieno::distributed::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+bool on_one_host() {
+  const auto world = mpi_world();
+  return world->local_size() == world->size();
+}
+
+template <std::unique_ptr<Communicator> (*join)(MPI_Comm)>
+struct World {
+  template <typename Body>
+  static void on_every_rank(const Body& body) {
+    if (join == mpi_window && !on_one_host()) GTEST_SKIP() << "a window takes one host";
+    body(*join(MPI_COMM_WORLD));
+  }
+  static int together(const Communicator& ranks) {
+    const int of_host = ranks_a_host(MPI_COMM_WORLD);
+    return join == mpi && of_host > 0 && ranks.size() > 1 ? of_host : ranks.size();
+  }
+};
+
+// On one host, as if it were several with two ranks each, where their number is even.
+struct Hosts {
+  static int ranks_a_host() {
+    int size = 0;
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    return size > 2 && size % 2 == 0 ? 2 : 1;
+  }
+  template <typename Body>
+  static void on_every_rank(const Body& body) {
+    if (!on_one_host()) GTEST_SKIP() << "takes its own grouping, on one host";
+    body(*mpi_hosts(MPI_COMM_WORLD, ranks_a_host()));
+  }
+  static int together(const Communicator&) { return ranks_a_host(); }
+};
+
+using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>, Hosts>;
+INSTANTIATE_TYPED_TEST_SUITE_P(OverMpi, CommunicatorConformance, Groups);
+
+// Sums in the order of ranks, also on several hosts.
+std::unique_ptr<Communicator> in_rank_order() {
+  return on_one_host() ? mpi_world() : mpi_point_to_point(MPI_COMM_WORLD);
+}
+
+std::unique_ptr<Communicator> as_hosts_of_one(MPI_Comm communicator) {
+  return mpi_hosts(communicator, 1);
+}
+
+// What each rank does with its communicator, for comparison.
+std::vector<float> reduced(Communicator& ranks) {
+  const Tensor x = Tensor::of({100003}, numbers<float>(ranks.rank(), 100003));
+  ranks.all_reduce(x);
+  return x.to_vector<float>();
+}
+
+TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
+  const auto world = in_rank_order();
+  std::vector<float> in_threads;
+  on_every_rank(world->size(), [&](Communicator& ranks) {
+    auto result = reduced(ranks);
+    if (ranks.rank() == 0) in_threads = std::move(result);
+  });
+  EXPECT_EQ(reduced(*world), in_threads);
+}
+
+TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
+  const auto world = in_rank_order();
+  TrainingJob::Result in_threads;
+  on_every_rank(world->size(), [&](Communicator& ranks) {
+    auto result = TrainingJob().train(ranks);
+    if (ranks.rank() == 0) in_threads = std::move(result);
+  });
+  const auto result = TrainingJob().train(*world);
+  EXPECT_EQ(result.parameters, in_threads.parameters);
+  EXPECT_EQ(result.losses, in_threads.losses);
+}
+
+TEST(Mpi, MessagesGiveTheBitsOfTheWindow) {
+  if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
+  const auto window = mpi_window(MPI_COMM_WORLD), messages = mpi_point_to_point(MPI_COMM_WORLD);
+  EXPECT_EQ(reduced(*window), reduced(*messages));
+}
+
+TEST(Mpi, RanksOfOneHostAreCounted) {
+  if (!on_one_host()) GTEST_SKIP() << "there are several";
+  const auto world = mpi_world();
+  EXPECT_EQ(world->local_rank(), world->rank());
+  EXPECT_EQ(ranks_a_host(MPI_COMM_WORLD), world->size());
+  EXPECT_THROW(mpi_hosts(MPI_COMM_WORLD, world->size() + 1), Error);
+}
+
+TEST(Mpi, TheProcessKnowsThatMpiLaunchedIt) { EXPECT_TRUE(launched_by_mpi()); }
+
+TEST(Mpi, ACommunicatorOfTheCallersIsTakenAsItIs) {
+  const auto world = mpi_world();
+  const bool odd = world->rank() % 2 == 1;
+  MPI_Comm half = MPI_COMM_NULL;  // of even or of odd ranks, counted from the last
+  MPI_Comm_split(MPI_COMM_WORLD, odd, world->size() - world->rank(), &half);
+  {
+    const auto ranks = mpi(half);
+    const int last = (world->size() - 1 - odd) / 2 * 2 + odd;
+    EXPECT_EQ(ranks->rank(), (last - world->rank()) / 2);
+    const Tensor x = Tensor::full({3}, world->rank());
+    ranks->broadcast(x, 0);
+    EXPECT_EQ(x.to_vector<float>(), std::vector<float>(3, static_cast<float>(last)));
+  }
+  EXPECT_EQ(MPI_Comm_free(&half), MPI_SUCCESS);
+}
+
+TEST(Mpi, ABarrierWaitsForEveryRank) {
+  if (!on_one_host()) GTEST_SKIP() << "counts in memory of one host";
+  const auto world = mpi_world();
+  for (const auto join : {mpi_window, mpi_point_to_point, as_hosts_of_one}) {
+    const auto ranks = join(MPI_COMM_WORLD);
+    const SharedWindow window(MPI_COMM_WORLD, sizeof(std::atomic<int>));
+    auto& arrived = *reinterpret_cast<std::atomic<int>*>(window.of(0));
+    for (int round = 1; round <= 100; ++round) {
+      ++arrived;
+      ranks->barrier();
+      EXPECT_GE(arrived.load(), world->size() * round);
+      ranks->barrier();
+    }
+  }
+}
+
+TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
+  if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
+  const auto ranks = mpi_window(MPI_COMM_WORLD);
+  const Tensor x = Tensor::zeros({ranks->rank() == 1 ? 6 : 5});
+  EXPECT_THAT([&] { ranks->all_reduce(x); },
+              ThrowsMessage<Error>(HasSubstr("rank 0 in all_reduce of 5 float32, rank 1 in "
+                                             "all_reduce of 6 float32")));
+}
+
+TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
+  for (const auto join : {mpi_window, mpi_point_to_point}) {
+    if (join == mpi_window && !on_one_host()) continue;
+    const auto ranks = join(MPI_COMM_WORLD);
+    const auto other = ranks->duplicate();
+    ranks->set_timeout(std::chrono::seconds(1));
+    const auto group = ranks->duplicate();  // begins with this timeout
+    const std::string last = "waited 1 s for rank " + std::to_string(ranks->size() - 1) + ", which";
+    if (ranks->rank() < ranks->size() - 1) {
+      EXPECT_THAT([&] { group->all_reduce(Tensor::zeros({5})); },
+                  ThrowsMessage<CommunicationFailure>(
+                      AllOf(HasSubstr("all_reduce of 5 float32"), HasSubstr(last))));
+    }
+    other->barrier();
+  }
+}
+
+constexpr auto kDefaultTimeout = Communicator::kDefaultTimeout;
+
+TEST(Mpi, DifferentCollectivesAreNoticedByMessages) {
+  for (const bool other_kind : {false, true}) {
+    const auto ranks = mpi_point_to_point(MPI_COMM_WORLD), after = ranks->duplicate();
+    const auto here = [&] {
+      if (ranks->rank() != 1) return ranks->all_reduce(Tensor::zeros({300}));
+      other_kind ? ranks->barrier() : ranks->all_reduce(Tensor::zeros({301}));
+    };
+    const std::string named = other_kind && ranks->rank() != 1 ? "rank 1 is in another barrier"
+                                                               : "is in another all_reduce";
+    // Of a rank in a barrier not all others hear.
+    ranks->set_timeout(std::chrono::seconds(1));
+    const auto expected = AnyOf(HasSubstr(named), HasSubstr(other_kind ? "waited 1 s" : named));
+    EXPECT_THAT(here, ThrowsMessage<CommunicationFailure>(expected));
+    after->barrier();
+  }
+}
+
+// Rank 0 sends 10 bytes to rank 1, which expects another number.
+void send_to_one_that_expects(std::size_t bytes) {
+  const auto ranks = mpi_point_to_point(MPI_COMM_WORLD);
+  MPI_Comm own = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &own);
+  MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
+  std::byte data[64] = {};
+  Messages messages(own, 1);
+  if (ranks->rank() == 0) {
+    messages.send(data, 10, 1, 7);
+    messages.wait(kDefaultTimeout);
+  } else if (ranks->rank() == 1) {
+    messages.receive(data, bytes, 0, 7);
+    EXPECT_THROW(messages.wait(kDefaultTimeout), CommunicationFailure);
+  }
+  MPI_Comm_free(&own);
+}
+
+TEST(Mpi, AnErrorOfMpiIsACommunicationFailure) { send_to_one_that_expects(5); }
+
+TEST(Mpi, AMessageOfAnotherLengthIsACommunicationFailure) { send_to_one_that_expects(20); }
+
+// Rank 0 reports as usual; of the others only failures are heard.
+class FailuresOnly final : public ::testing::EmptyTestEventListener {
+ public:
+  explicit FailuresOnly(int rank) : rank_(rank) {}
+
+ private:
+  void OnTestPartResult(const ::testing::TestPartResult& result) override {
+    if (!result.failed()) return;
+    std::fprintf(stderr, "rank %d: %s:%d: %s\n", rank_, result.file_name(), result.line_number(),
+                 result.message());
+  }
+  int rank_;
+};
+
+}  // namespace
+}  // namespace ripieno::distributed::testing
+
+int main(int argc, char** argv) {
+  const ripieno::distributed::MpiEnvironment mpi;
+  ::testing::InitGoogleTest(&argc, argv);
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (rank > 0) {
+    auto& listeners = ::testing::UnitTest::GetInstance()->listeners();
+    delete listeners.Release(listeners.default_result_printer());
+    listeners.Append(new ripieno::distributed::testing::FailuresOnly(rank));
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,146 @@
+// Collectives over NCCL: a thread and a GPU for each rank, as many as there are. Skipped where
+// there is no GPU; fails there where RIPIENO_REQUIRE_GPU is set.
+#include "ripieno/distributed/communicators/nccl/nccl.h"
+
+#include <cstdlib>
+#include <limits>
+
+#include "distributed/communicators/conformance.h"
+#include "distributed/on_every_rank.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
+
+namespace ripieno::distributed::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+TEST(NcclChoice, ABuildWithoutNcclSaysSoInOneLine) {
+  if (has_nccl()) GTEST_SKIP() << "NCCL is built in";
+  EXPECT_THAT([] { over_nccl(alone(), Device::cuda()); },
+              ThrowsMessage<ConfigurationError>(HasSubstr("built without NCCL; configure it")));
+}
+
+TEST(NcclChoice, TheCpuIsNoDeviceOfNccl) {
+  EXPECT_THROW(over_nccl(alone(), Device::cpu()), ConfigurationError);
+}
+
+// Tensors on the host pass by NCCL, which then needs no GPU.
+struct HostTensors {
+  template <typename Body>
+  static void on_every_rank(const Body& body) {
+    if (!has_nccl()) GTEST_SKIP() << "built without NCCL";
+    testing::on_every_rank(
+        3, [&](Communicator& group) { body(*over_nccl(group.duplicate(), Device::cuda())); });
+  }
+  static int together(const Communicator& ranks) { return ranks.size(); }
+};
+INSTANTIATE_TYPED_TEST_SUITE_P(OverNccl, CommunicatorConformance, HostTensors);
+
+struct NcclTest : ::testing::Test {
+  void SetUp() override {
+    if (!has_nccl()) GTEST_SKIP() << "built without NCCL";
+    if (kernels::cuda::device_count() > 0) return;
+    if (std::getenv("RIPIENO_REQUIRE_GPU")) {
+      FAIL() << kernels::cuda::describe() << ", and RIPIENO_REQUIRE_GPU is set";
+    }
+    GTEST_SKIP() << kernels::cuda::describe();
+  }
+
+  // Calls body(communicator, device) on every rank.
+  template <typename Body>
+  void on_every_gpu(const Body& body) const {
+    on_every_rank(std::min(kernels::cuda::device_count(), 4), [&](Communicator& group) {
+      const Device device = Device::cuda(group.rank());
+      kernels::cuda::set_device(device.index);
+      body(*over_nccl(group.duplicate(), device), device);
+    });
+  }
+};
+
+template <typename T>
+double as_double(T x) {
+  if constexpr (sizeof(T) == 2)
+    return static_cast<float>(x);
+  else
+    return static_cast<double>(x);
+}
+
+// NCCL adds up in an order of its own, and rounds 16-bit sums as often as it likes.
+template <typename T>
+void expect_near_sums(const Tensor& actual, int size, int64_t begin) {
+  const Tensor x = actual.to(Device::cpu());
+  for (int64_t i = 0; i < x.elements(); ++i) {
+    double sum = 0, magnitude = 0;
+    for (int rank = 0; rank < size; ++rank) {
+      const double one = as_double(number<T>(rank, begin + i));
+      sum += one;
+      magnitude += std::abs(one);
+    }
+    const double digits = sizeof(T) == 2 ? 8 : sizeof(T) == 4 ? 24 : 53;
+    ASSERT_NEAR(as_double(x.data<T>()[i]), sum, magnitude * size * std::exp2(1 - digits));
+  }
+}
+
+TEST_F(NcclTest, AllReduceGivesEveryRankTheSum) {
+  on_every_gpu([](Communicator& ranks, Device device) {
+    for_every_type_and_size(1, [&]<typename T>(int64_t elements) {
+      const Tensor x = tensor_of(numbers<T>(ranks.rank(), elements)).to(device);
+      ranks.all_reduce(x);
+      expect_near_sums<T>(x, ranks.size(), 0);
+    });
+  });
+}
+
+TEST_F(NcclTest, APartMayLieInItsWhole) {
+  on_every_gpu([](Communicator& ranks, Device device) {
+    const int64_t part = 30001, all = part * ranks.size(), begin = part * ranks.rank();
+    const Tensor x = tensor_of(numbers<float>(ranks.rank(), all)).to(device);
+    const Tensor mine = x.slice(0, begin, begin + part);
+    ranks.reduce_scatter(mine, x);
+    expect_near_sums<float>(mine, ranks.size(), begin);
+    ranks.all_gather(x, mine);
+    expect_near_sums<float>(x, ranks.size(), 0);
+  });
+}
+
+TEST_F(NcclTest, AllToAllAndBroadcastCopyEveryType) {
+  on_every_gpu([](Communicator& ranks, Device device) {
+    for_every_copied_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
+      const int64_t all = elements * ranks.size(), begin = elements * ranks.rank();
+      const Tensor in = tensor_of(numbers<T>(ranks.rank(), all)).to(device);
+      const Tensor out({ranks.size(), elements}, dtype_of<T>, device);
+      ranks.all_to_all(out, in);
+      ranks.broadcast(in, ranks.size() - 1);
+      for (int rank = 0; rank < ranks.size(); ++rank) {
+        const auto sent =
+            sequence<T>(begin, elements, [&](int64_t i) { return number<T>(rank, i); });
+        EXPECT_EQ(first_difference(out.slice(0, rank, rank + 1).to(Device::cpu()), sent), -1);
+      }
+      EXPECT_EQ(first_difference(in.to(Device::cpu()), numbers<T>(ranks.size() - 1, all)), -1);
+    });
+  });
+}
+
+TEST_F(NcclTest, GroupsSpeakNcclToo) {
+  on_every_gpu([](Communicator& ranks, Device device) {
+    const auto group = ranks.split(0, -ranks.rank());
+    const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001)).to(device);
+    group->broadcast(x, 0);
+    EXPECT_EQ(first_difference(x.to(Device::cpu()), numbers<float>(ranks.size() - 1, 1001)), -1);
+  });
+}
+
+TEST_F(NcclTest, ARankThatDoesNotComeEndsTheWait) {
+  if (kernels::cuda::device_count() < 2) GTEST_SKIP() << "takes two GPUs";
+  on_every_gpu([](Communicator& ranks, Device device) {
+    const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001)).to(device);
+    ranks.all_reduce(x);
+    ranks.set_timeout(std::chrono::seconds(1));
+    if (ranks.rank() > 0) return;
+    EXPECT_THROW(ranks.all_reduce(x), CommunicationFailure);
+  });
+}
+
+}  // namespace
+}  // namespace ripieno::distributed::testing

@@ -1,0 +1,75 @@
+#include "ripieno/distributed/communicators/ordered_worker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <vector>
+
+namespace ripieno::distributed {
+namespace {
+
+using ::testing::ElementsAre;
+
+class OrderedWorkerTest : public ::testing::TestWithParam<OrderedWorker::Place> {};
+
+TEST_P(OrderedWorkerTest, RunsEachPieceOnceInOrderInEveryRound) {
+  std::vector<int> ran;
+  OrderedWorker worker(
+      3, [&](int piece) { ran.push_back(piece); }, GetParam());
+  for (int round = 0; round < 100; ++round) {
+    ran.clear();
+    worker.release(1);
+    worker.release(2);
+    worker.finish();
+    ASSERT_THAT(ran, ElementsAre(0, 1, 2));
+  }
+}
+
+TEST_P(OrderedWorkerTest, AFailureEndsTheRoundAndAllLaterOnes) {
+  std::vector<int> ran;
+  const auto run = [&](int piece) {
+    ran.push_back(piece);
+    if (piece == 1) throw std::runtime_error("piece 1");
+  };
+  OrderedWorker worker(4, run, GetParam());
+  EXPECT_THROW(worker.finish(), std::runtime_error);
+  EXPECT_THROW(worker.finish(), std::runtime_error);
+  EXPECT_THAT(ran, ElementsAre(0, 1));
+}
+
+TEST_P(OrderedWorkerTest, EndsWithPiecesThatWereNeverReleased) {
+  OrderedWorker worker(
+      2, [](int) {}, GetParam());
+  worker.release(1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, OrderedWorkerTest,
+                         ::testing::Values(OrderedWorker::Place::own_thread,
+                                           OrderedWorker::Place::finish));
+
+TEST(OrderedWorkerThread, RunsWhatIsReleasedBeforeTheFinish) {
+  std::atomic<int> ran = 0;
+  OrderedWorker worker(
+      3, [&](int) { ++ran; }, OrderedWorker::Place::own_thread);
+  worker.release(2);
+  while (ran < 2) std::this_thread::yield();
+  EXPECT_EQ(ran.load(), 2);
+  worker.finish();
+  EXPECT_EQ(ran.load(), 3);
+}
+
+TEST(OrderedWorkerThread, HoldsBackWhatIsNotReleased) {
+  std::atomic<int> released = 0;
+  const auto run = [&](int piece) { EXPECT_LT(piece, released.load()); };
+  OrderedWorker worker(1000, run, OrderedWorker::Place::own_thread);
+  for (int pieces = 1; pieces <= 1000; ++pieces) {
+    released = pieces;
+    worker.release(pieces);
+  }
+  worker.finish();
+}
+
+}  // namespace
+}  // namespace ripieno::distributed

@@ -1,0 +1,149 @@
+#include "ripieno/io/checkpoint/background_save.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <latch>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "io/checkpoint/sample_state.h"
+#include "io/files/temporary_directory.h"
+#include "ripieno/core/device/memory.h"
+#include "ripieno/io/formats/hdf5.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::IsEmpty;
+
+class BackgroundSave : public testing::Test {
+ protected:
+  std::string path(int64_t step) const {
+    return directory_ / ("step_0000000" + std::to_string(step));
+  }
+  void start(int64_t step, const State& state, std::function<void()> before = {}) {
+    saver_.start(step, state, training_state(1), {.attempt = std::to_string(step)},
+                 std::move(before));
+  }
+  // A function that returns once `released_` is counted down.
+  std::function<void()> held() {
+    return [this] { released_.wait(); };
+  }
+
+  TemporaryDirectory directory_;
+  std::latch released_{1};
+  BackgroundSaver saver_{local_files(), directory_.path()};
+};
+
+// Copies of the numbers, so that a test may change them.
+State changeable(int version) {
+  State state = sample_state(version);
+  for (StateTensor& tensor : state) tensor.part = tensor.part.clone();
+  return state;
+}
+
+TEST_F(BackgroundSave, HoldsTheNumbersOfItsStart) {
+  State state = changeable(1);
+  start(1, state, held());
+  saver_.wait_until_copied();
+  for (StateTensor& tensor : state) tensor.part.fill(0.0);
+  released_.count_down();
+  EXPECT_THAT(saver_.wait()->failure, IsEmpty());
+  EXPECT_EQ(numbers_in(local_files(), path(1)), numbers_of(sample_state(1)));
+}
+
+TEST_F(BackgroundSave, LetsItsCallerGoOn) {
+  start(1, sample_state(1), held());
+  EXPECT_TRUE(saver_.is_saving());
+  EXPECT_FALSE(saver_.poll().has_value());
+  EXPECT_FALSE(local_files().exists(path(1)));
+  released_.count_down();
+  EXPECT_EQ(saver_.wait()->step, 1);
+  EXPECT_TRUE(local_files().exists(path(1)));
+}
+
+TEST_F(BackgroundSave, TellsItsEndOnce) {
+  start(1, sample_state(1));
+  EXPECT_TRUE(saver_.wait().has_value());
+  EXPECT_FALSE(saver_.wait().has_value());
+  EXPECT_FALSE(saver_.poll().has_value());
+}
+
+TEST_F(BackgroundSave, IsOneAtATime) {
+  start(1, sample_state(1), held());
+  EXPECT_THROW(start(2, sample_state(2)), Error);
+  EXPECT_THROW(saver_.reserve(sample_state(2)), Error);
+  released_.count_down();
+  saver_.wait();
+  start(2, sample_state(2));
+  EXPECT_EQ(saver_.wait()->step, 2);
+}
+
+TEST_F(BackgroundSave, TellsWhyItFailedAndLeavesTheNextOneAlone) {
+  start(1, sample_state(1), [] { throw StorageError("the disk is gone"); });
+  EXPECT_EQ(saver_.wait()->failure, "the disk is gone");
+  EXPECT_FALSE(local_files().exists(path(1)));
+  start(2, sample_state(2));
+  EXPECT_THAT(saver_.wait()->failure, IsEmpty());
+}
+
+TEST_F(BackgroundSave, IsGivenUpWhereItsSaverGoesAndOtherRanksAreMissing) {
+  BackgroundSaver saver(local_files(), directory_.path());
+  saver.start(1, share_of(sample_state(1), 0, 2), {},
+              {.rank = 0, .size = 2, .attempt = "a", .timeout_seconds = 1e6});
+  // Returns, though rank 1 never comes.
+}
+
+TEST_F(BackgroundSave, TakesItsMemoryBeforehand) {
+  const State state = {
+      state_of("weight", StateKind::parameter, Tensor::zeros({1 << 20}, DType::float32))};
+  const auto held = [] { return pool(Device::cpu()).statistics().bytes_held; };
+  saver_.reserve(state);
+  const auto before = held();
+  for (const int64_t step : {1, 2, 3}) {
+    start(step, state);
+    saver_.wait();
+  }
+  EXPECT_LT(held() - before, 1 << 20);  // of 4 MiB
+}
+
+// All numbers of its HDF5 files, as HDF5 reads them.
+std::map<std::string, std::vector<double>> numbers_by_path(const std::string& checkpoint) {
+  std::map<std::string, std::vector<double>> numbers;
+  for (const std::string name : {"checkpoint.h5", "shard_00000_of_00001.h5"}) {
+    const Hdf5File file(checkpoint + "/" + name);
+    for (const auto& data_set : file.data_sets()) {
+      const Tensor tensor = file.read(data_set.path);
+      numbers[name + data_set.path + to_string(tensor.shape())] =
+          tensor.to(DType::float64).to_vector<double>();
+    }
+  }
+  return numbers;
+}
+
+TEST_F(BackgroundSave, LaysFilesOutAsAFirstSaveWould) {
+  State fewer = sample_state(3);
+  fewer.erase(fewer.begin());
+  State renamed = sample_state(4);
+  renamed[0].name = "other.weight";
+  int64_t step = 0;
+  for (const State& state : {sample_state(1), sample_state(2), fewer, renamed, renamed}) {
+    const SaveOptions options{.attempt = "an attempt"};
+    saver_.start(++step, state, {}, options);
+    ASSERT_THAT(saver_.wait()->failure, IsEmpty());
+    save_checkpoint(local_files(), directory_ / "first", step, state, {}, options);
+    EXPECT_EQ(numbers_by_path(path(step)),
+              numbers_by_path(directory_ / "first/step_0000000" + std::to_string(step)));
+  }
+}
+
+TEST_F(BackgroundSave, TakesAStateOfAnotherShape) {
+  saver_.reserve(share_of(sample_state(1), 0, 3));
+  start(1, sample_state(2));
+  EXPECT_THAT(saver_.wait()->failure, IsEmpty());
+  EXPECT_EQ(numbers_in(local_files(), path(1)), numbers_of(sample_state(2)));
+}
+
+}  // namespace
+}  // namespace ripieno::io

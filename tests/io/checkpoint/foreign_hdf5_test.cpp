@@ -1,0 +1,71 @@
+#include "ripieno/io/checkpoint/foreign_hdf5.h"
+
+#include <gmock/gmock.h>
+
+#include "io/files/temporary_directory.h"
+#include "ripieno/core/error.h"
+#include "ripieno/io/formats/hdf5.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+class ForeignHdf5 : public testing::Test {
+ protected:
+  ForeignHdf5() : path_(directory_ / "weights.h5") {}
+  void write(const std::vector<std::pair<std::string, Tensor>>& data_sets) const {
+    write_hdf5(local_files(), path_, data_sets);
+  }
+  static StateTensor parameter(const std::string& name, const Tensor& whole) {
+    return state_of(name, StateKind::parameter, whole);
+  }
+
+  TemporaryDirectory directory_;
+  const std::string path_;
+};
+
+TEST_F(ForeignHdf5, FillsParametersByTheirPaths) {
+  write({{"/blocks/0/weight", Tensor::of<float>({2, 2}, {1, 2, 3, 4})},
+         {"/bias", Tensor::of<float>({1}, {5})}});
+  const Tensor weight({2, 2}), bias({1});
+  const auto report =
+      load_foreign_hdf5(path_, {parameter("blocks.0.weight", weight), parameter("bias", bias)});
+  EXPECT_THAT(weight.to_vector<float>(), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(bias.to_vector<float>(), ElementsAre(5));
+  EXPECT_TRUE(report.matches());
+}
+
+TEST_F(ForeignHdf5, TakesTheGroupOfParametersWhereThereIsOne) {
+  write({{"/parameters/w", Tensor::of<float>({1}, {1})}, {"/epoch", Tensor::of<float>({1}, {2})}});
+  const Tensor w({1});
+  load_foreign_hdf5(path_, {parameter("w", w)});
+  EXPECT_THAT(w.to_vector<float>(), ElementsAre(1));
+}
+
+TEST_F(ForeignHdf5, FillsPartsInAnotherTypeByOtherNames) {
+  write({{"/model.w", Tensor::of<double>({2, 2}, {1, 2, 3, 4})}});
+  StateTensor part{"w", StateKind::parameter,        DType::bfloat16, {2, 2},
+                   1,   Tensor({2}, DType::bfloat16)};
+  load_foreign_hdf5(path_, {part}, {.prefix = "model."});
+  EXPECT_THAT(part.part.to(DType::float32).to_vector<float>(), ElementsAre(2, 3));
+}
+
+TEST_F(ForeignHdf5, IsRefusedWithWhatDoesNotMatch) {
+  write({{"/w", Tensor::of<float>({3}, {1, 2, 3})}, {"/other", Tensor::of<float>({1}, {1})}});
+  EXPECT_THAT([&] { load_foreign_hdf5(path_, {parameter("w", Tensor({2}))}); },
+              ThrowsMessage<ConfigurationError>(AllOf(HasSubstr(path_),
+                                                      HasSubstr("w is (3) in it, (2) in this run"),
+                                                      HasSubstr("it has parameter other (1)"))));
+}
+
+TEST_F(ForeignHdf5, IsRefusedWhereItIsNotHdf5) {
+  write_file(local_files(), path_, "some text");
+  EXPECT_THAT([&] { load_foreign_hdf5(path_, {}); }, ThrowsMessage<DataError>(HasSubstr(path_)));
+}
+
+}  // namespace
+}  // namespace ripieno::io

@@ -1,0 +1,146 @@
+#include "ripieno/io/files/file_system.h"
+
+#include <gmock/gmock.h>
+
+#include "io/files/crashing_file_system.h"
+#include "io/files/temporary_directory.h"
+#include "io/files/tiny_disk.h"
+#include "ripieno/core/error.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+void append(WritableFile& file, const std::string& text) {
+  file.append(std::as_bytes(std::span(text)));
+}
+
+// What holds of any FileSystem, and so of the one that other tests crash.
+class EachFileSystem : public testing::TestWithParam<bool> {
+ protected:
+  FileSystem& files() { return GetParam() ? local_files() : crashing_; }
+  std::string at(const std::string& name) { return GetParam() ? directory_ / name : name; }
+
+ private:
+  TemporaryDirectory directory_;
+  CrashingFileSystem crashing_;
+};
+
+TEST_P(EachFileSystem, ReadsWhatWasWritten) {
+  write_file(files(), at("a"), "what was written");
+  EXPECT_EQ(read_file(files(), at("a")), "what was written");
+}
+
+TEST_P(EachFileSystem, LeavesAReplacedFileToItsReaders) {
+  write_file(files(), at("a"), "old");
+  const auto reader = files().open(at("a"));
+  write_file(files(), at("a"), "new");
+  std::string text(3, ' ');
+  reader->read(0, std::as_writable_bytes(std::span(text)));
+  EXPECT_EQ(text, "old");
+  EXPECT_EQ(read_file(files(), at("a")), "new");
+}
+
+TEST_P(EachFileSystem, RefusesToReadPastTheEnd) {
+  write_file(files(), at("a"), "12345");
+  std::string text(4, ' ');
+  EXPECT_THROW(files().open(at("a"))->read(2, std::as_writable_bytes(std::span(text))), DataError);
+}
+
+TEST_P(EachFileSystem, ListsNamesInOrder) {
+  files().make_directories(at("d/b"));
+  write_file(files(), at("d/c"), "");
+  write_file(files(), at("d/a"), "");
+  EXPECT_THAT(files().names_in(at("d")), ElementsAre("a", "b", "c"));
+}
+
+TEST_P(EachFileSystem, RenamesADirectoryWithWhatIsInIt) {
+  files().make_directories(at("d"));
+  write_file(files(), at("d/a"), "inside");
+  files().rename(at("d"), at("e"));
+  EXPECT_FALSE(files().exists(at("d")));
+  EXPECT_EQ(read_file(files(), at("e/a")), "inside");
+}
+
+TEST_P(EachFileSystem, RenamesOverNoDirectoryThatHoldsSomething) {
+  files().make_directories(at("d"));
+  files().make_directories(at("e"));
+  write_file(files(), at("e/a"), "kept");
+  EXPECT_THROW(files().rename(at("d"), at("e")), StorageError);
+  EXPECT_EQ(read_file(files(), at("e/a")), "kept");
+}
+
+TEST_P(EachFileSystem, RemovesAllBelow) {
+  files().make_directories(at("d/e"));
+  write_file(files(), at("d/e/a"), "");
+  files().remove_all(at("d"));
+  EXPECT_FALSE(files().exists(at("d")));
+  files().remove_all(at("d"));  // nothing there is fine
+}
+
+TEST_P(EachFileSystem, NamesAMissingFile) {
+  EXPECT_THAT([&] { files().open(at("missing")); },
+              ThrowsMessage<StorageError>(HasSubstr(at("missing"))));
+}
+
+INSTANTIATE_TEST_SUITE_P(Local, EachFileSystem, testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(InMemory, EachFileSystem, testing::Values(false));
+
+TEST(LocalFiles, SayWhyAndWhatToDo) {
+  EXPECT_THAT([] { local_files().make_directories("/proc/nowhere"); },
+              ThrowsMessage<StorageError>(HasSubstr("/proc/nowhere: ")));
+  EXPECT_THAT([] { local_files().open("/missing/file"); },
+              ThrowsMessage<StorageError>("cannot open /missing/file: No such file or directory"));
+}
+
+TEST(LocalFiles, DoNotTakeADirectoryForAFile) {
+  EXPECT_THAT([] { local_files().open("/"); },
+              ThrowsMessage<StorageError>(HasSubstr("it is not a file")));
+}
+
+TEST(LocalFiles, KnowTheDirectoryOfAPath) {
+  EXPECT_EQ(parent_of("a/b/c"), "a/b");
+  EXPECT_EQ(parent_of("a/b/"), "a");
+  EXPECT_EQ(parent_of("a"), ".");
+  EXPECT_EQ(parent_of("/a"), "/");
+  EXPECT_EQ(parent_of("/"), "/");
+}
+
+TEST(LocalFiles, MeetAFullDiskBeforeTheFirstByte) {
+  const TinyDisk disk("100k");
+  if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
+  const auto file = local_files().create(disk / "a");
+  EXPECT_THAT(
+      [&] { file->reserve(3 << 19); },
+      ThrowsMessage<StorageError>(HasSubstr("free some space: 1.5 MiB needed, 0.1 MiB free")));
+}
+
+TEST(CrashingFileSystem, LosesWhatWasNotSynced) {
+  CrashingFileSystem files;
+  write_file(files, "unlisted", "synced, but its name is not");
+  files.restart(CrashingFileSystem::Survives::what_was_synced);
+  EXPECT_FALSE(files.exists("unlisted"));
+
+  append(*files.create("unsynced"), "its name is synced, but it is not");
+  files.sync_directory(".");
+  files.restart(CrashingFileSystem::Survives::what_was_synced);
+  EXPECT_EQ(read_file(files, "unsynced"), "");
+}
+
+TEST(CrashingFileSystem, ForgetsWhatAFailedSyncDidNotWrite) {
+  CrashingFileSystem files;
+  const auto file = files.create("a");
+  append(*file, "lost");
+  files.fail_after(0);
+  EXPECT_THROW(file->sync(), StorageError);
+  file->sync();
+  files.sync_directory(".");
+  files.restart(CrashingFileSystem::Survives::what_was_synced);
+  EXPECT_EQ(read_file(files, "a"), "");
+}
+
+}  // namespace
+}  // namespace ripieno::io

@@ -1,0 +1,156 @@
+#include "ripieno/io/run/report.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "io/files/temporary_directory.h"
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/io/run/report_chart.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+nlohmann::json record() {
+  return nlohmann::json::parse(R"({"starts": [{
+    "started_at": "2026-01-02T03:04:05Z", "world_size": 2, "hosts": ["node-a", "node-a"], "devices": ["cpu", "cpu"],
+    "command": ["train_gpt", "--set", "a<b"], "resumed_from": null,
+    "configuration": {"schedule": {"steps": 2000}, "model": {"layers": 4}}}]})");
+}
+
+std::vector<StepMetrics> metrics() {
+  std::vector<StepMetrics> lines;
+  for (int64_t step = 10; step <= 100; step += 10) {
+    lines.push_back({.step = step,
+                     .loss = 4.0 - static_cast<double>(step) / 50,
+                     .seconds = {{"forward", 0.25}, {"total", 1.0}}});
+    lines.back().tokens_per_s = 1'234.0;
+    if (step % 50 == 0) lines.back().validation_loss = 3.0 - static_cast<double>(step) / 100;
+  }
+  return lines;
+}
+
+// The number of places where `part` stands in `text`.
+int count_of(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(Report, ShowsTheFiguresOfTheRun) {
+  const std::string page = report_page("first", record(), metrics(), {"step_00000100"});
+  for (const char* text :
+       {"<h1>first</h1>", "<b>100</b><small>of 2,000</small>",
+        "<b>2.0000</b><small>at step 100</small>", "1,234", "node-a ×2",
+        "last started 2026-01-02 03:04:05 UTC", "step_00000100", "<th>layers</th><td>4</td>",
+        "forward <b>25.0 %</b>", "other <b>75.0 %</b>"}) {
+    EXPECT_THAT(page, HasSubstr(text));
+  }
+}
+
+TEST(Report, DrawsTrainingAndValidation) {
+  const std::string page = report_page("first", record(), metrics(), {});
+  EXPECT_EQ(count_of(page, "class=\"curve raw\""), 1);
+  EXPECT_EQ(count_of(page, "class=\"curve validation\""), 1);
+  EXPECT_EQ(count_of(page, "class=\"dot validation\""), 2);
+  EXPECT_THAT(page, HasSubstr("best 2.0000"));
+}
+
+TEST(Report, NeedsNothingFromElsewhere) {
+  const std::string page = report_page("first", record(), metrics(), {});
+  for (const char* text : {"<script", "<link", "src=", "url(", "@import", "http"})
+    EXPECT_THAT(page, Not(HasSubstr(text)));
+}
+
+TEST(Report, ShowsTextLiterally) {
+  const std::string page = report_page("<i>&\"", record(), {}, {});
+  EXPECT_THAT(page, HasSubstr("<h1>&lt;i&gt;&amp;&quot;</h1>"));
+  EXPECT_THAT(page, HasSubstr("train_gpt --set a&lt;b"));
+}
+
+TEST(Report, IsMadeOfWhateverIsThere) {
+  for (const char* text :
+       {"{}", R"({"starts": []})", R"({"starts": [3]})",
+        R"({"starts": [{"configuration": 3, "command": [4, null], "hosts": 5}]})"}) {
+    EXPECT_THAT(report_page("first", nlohmann::json::parse(text), {}, {}),
+                HasSubstr("No step has been logged yet"));
+  }
+  StepMetrics diverged{.step = 1, .loss = std::nan("")};
+  EXPECT_THAT(report_page("first", record(), {diverged, metrics()[0]}, {}), Not(HasSubstr("nan")));
+}
+
+TEST(Report, IsWrittenFromTheRunDirectory) {
+  TemporaryDirectory directory;
+  const RunPaths paths{directory / "first"};
+  for (const char* name : {"step_00000100", "step_00000200.partial", "step_00000050.damaged"}) {
+    local_files().make_directories(paths.checkpoints() + "/" + name);
+  }
+  append_start(local_files(), paths, record()["starts"][0]);
+  MetricsWriter(paths.metrics()).write(metrics()[0]);
+  write_report(local_files(), paths);
+  const std::string page = read_file(local_files(), paths.report());
+  EXPECT_THAT(page, HasSubstr("<h1>first</h1>"));
+  EXPECT_THAT(page, HasSubstr("step_00000100"));
+  EXPECT_THAT(page, Not(HasSubstr(".partial")));
+  EXPECT_THAT(page, Not(HasSubstr(".damaged")));
+}
+
+TEST(Chart, HasRoundTicksAroundItsNumbers) {
+  EXPECT_THAT(round_ticks(0, 10, 5), ElementsAre(0, 2, 4, 6, 8, 10));
+  EXPECT_THAT(round_ticks(1, 2000, 4), ElementsAre(0, 500, 1000, 1500, 2000));
+  EXPECT_THAT(round_ticks(-0.3, 0.3, 3),
+              ElementsAre(testing::DoubleEq(-0.4), testing::DoubleEq(-0.2), 0,
+                          testing::DoubleEq(0.2), testing::DoubleEq(0.4)));
+}
+
+TEST(Chart, LabelsTicksWithAsFewDigitsAsTellThemApart) {
+  EXPECT_EQ(tick_label(1500, 500), "1,500");
+  EXPECT_EQ(tick_label(1.5, 0.5), "1.5");
+  EXPECT_EQ(tick_label(0.25, 0.05), "0.25");
+  EXPECT_EQ(tick_label(0.0005, 0.0005), "0.0005");
+  EXPECT_EQ(tick_label(2e-5, 1e-5), "2e-05");
+  EXPECT_EQ(tick_label(0, 1e-5), "0");
+}
+
+TEST(Chart, KeepsItsExtremesWhenThinned) {
+  std::vector<ChartPoint> points;
+  for (int i = 0; i < 100'000; ++i) points.push_back({static_cast<double>(i), std::sin(i * 0.01)});
+  points[54'321].y = 9;
+  points[12'345].y = -9;
+  const auto thin = thinned(points, 100);
+  EXPECT_LE(thin.size(), 200u);
+  EXPECT_TRUE(std::any_of(thin.begin(), thin.end(), [](ChartPoint point) { return point.y == 9; }));
+  EXPECT_TRUE(
+      std::any_of(thin.begin(), thin.end(), [](ChartPoint point) { return point.y == -9; }));
+  EXPECT_TRUE(std::is_sorted(thin.begin(), thin.end(),
+                             [](ChartPoint a, ChartPoint b) { return a.x < b.x; }));
+}
+
+TEST(Chart, OfOnePointOrLevelNumbersIsFinite) {
+  for (const std::vector<ChartPoint>& points :
+       {std::vector<ChartPoint>{{5, 0}}, {{5, 2}, {6, 2}}}) {
+    const std::string svg =
+        line_chart({.label = "", .curves = {{.style = "raw", .points = points}}});
+    EXPECT_THAT(svg, HasSubstr("<polyline"));
+    EXPECT_THAT(svg, Not(HasSubstr("nan")));
+    EXPECT_THAT(svg, Not(HasSubstr("inf")));
+  }
+}
+
+TEST(Chart, IsNothingWithoutPoints) {
+  EXPECT_EQ(line_chart({.label = "", .curves = {{.style = "raw"}}}), "");
+}
+
+TEST(Smoothing, LeavesALevelCurveLevel) {
+  std::vector<ChartPoint> level(50, {0, 3});
+  for (const ChartPoint point : smoothed(level, 10)) EXPECT_DOUBLE_EQ(point.y, 3);
+}
+
+}  // namespace
+}  // namespace ripieno::io

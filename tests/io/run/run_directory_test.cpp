@@ -1,0 +1,130 @@
+#include "ripieno/io/run/run_directory.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "io/files/temporary_directory.h"
+#include "ripieno/core/error.h"
+#include "ripieno/io/files/file_system.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::HasSubstr;
+
+class RunDirectoryTest : public testing::Test {
+ protected:
+  std::string refusal(double wait_seconds = 0) {
+    try {
+      RunDirectory directory(path_, wait_seconds);
+    } catch (const ConfigurationError& error) {
+      return error.what();
+    }
+    return "it was not refused";
+  }
+
+  TemporaryDirectory place_;
+  std::string path_ = place_ / "runs/first";
+};
+
+TEST_F(RunDirectoryTest, MakesItsPlace) {
+  RunDirectory directory(path_);
+  EXPECT_TRUE(std::filesystem::is_directory(directory.paths().checkpoints()));
+  EXPECT_EQ(directory.paths().metrics(), path_ + "/metrics.jsonl");
+}
+
+TEST_F(RunDirectoryTest, IsHeldByOneAtATime) {
+  RunDirectory holder(path_);
+  EXPECT_THAT(refusal(), HasSubstr(path_ + " is in use by process " + std::to_string(::getpid())));
+}
+
+TEST_F(RunDirectoryTest, IsFreeAgainWhenItsHolderLetsGo) {
+  { RunDirectory holder(path_); }
+  EXPECT_NO_THROW(RunDirectory(path_, 0));
+}
+
+TEST_F(RunDirectoryTest, IsNotBlockedByAHolderThatWasKilled) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t holder = ::fork();
+  if (holder == 0) {
+    RunDirectory directory(path_);
+    const bool told = ::write(ready[1], "x", 1) == 1;
+    while (told) ::pause();
+    ::_exit(1);
+  }
+  char byte;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  EXPECT_THAT(refusal(), HasSubstr("in use by process " + std::to_string(holder)));
+  ::kill(holder, SIGKILL);
+  ::waitpid(holder, nullptr, 0);
+  EXPECT_NO_THROW(RunDirectory(path_, 0));
+}
+
+TEST_F(RunDirectoryTest, WaitsForItsHolder) {
+  auto holder = std::make_unique<RunDirectory>(path_);
+  std::thread letting_go([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    holder.reset();
+  });
+  EXPECT_EQ(refusal(60), "it was not refused");
+  letting_go.join();
+}
+
+TEST_F(RunDirectoryTest, IsRefusedWhereItCannotBeWritten) {
+  write_file(local_files(), place_ / "runs", "a file in the way");
+  EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
+}
+
+TEST_F(RunDirectoryTest, IsRefusedWhereItsLockCannotBeOpened) {
+  local_files().make_directories(path_ + "/.lock");
+  EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
+}
+
+TEST_F(RunDirectoryTest, IsRefusedWhereItIsReadOnly) {
+  if (::geteuid() == 0) {
+    path_ = "/proc/self";  // where root cannot write either
+    EXPECT_THAT(refusal(), HasSubstr("run directory /proc/self cannot be written"));
+    return;
+  }
+  std::filesystem::create_directories(path_ + "/checkpoints");
+  std::filesystem::permissions(
+      path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
+}
+
+class Record : public testing::Test {
+ protected:
+  TemporaryDirectory directory_;
+  RunPaths paths_{directory_.path()};
+};
+
+TEST_F(Record, HasAnEntryForEachStart) {
+  EXPECT_EQ(read_record(paths_), nlohmann::json::parse(R"({"starts": []})"));
+  append_start(local_files(), paths_, {{"seed", 1}});
+  append_start(local_files(), paths_, {{"seed", 2}});
+  EXPECT_EQ(read_record(paths_),
+            nlohmann::json::parse(R"({"starts": [{"seed": 1}, {"seed": 2}]})"));
+}
+
+TEST_F(Record, ThatIsDamagedIsNamedAndKept) {
+  write_file(local_files(), paths_.record(), "{\"starts\": [");
+  EXPECT_THROW(append_start(local_files(), paths_, {{"seed", 1}}), DataError);
+  EXPECT_EQ(read_file(local_files(), paths_.record()), "{\"starts\": [");
+}
+
+TEST_F(Record, TakesTextThatIsNotUtf8) {
+  append_start(local_files(), paths_, {{"command", "caf\xe9"}});
+  EXPECT_EQ(read_record(paths_)["starts"].size(), 1u);
+}
+
+}  // namespace
+}  // namespace ripieno::io

@@ -1,0 +1,149 @@
+// When attention is a library's and when it is our own kernels', with a library that only records.
+#include <gmock/gmock.h>
+
+#include <array>
+#include <vector>
+
+#include "kernel_test.h"
+#include "ripieno/kernels/attention.h"
+#include "ripieno/kernels/cuda/cudnn/attention_plan.h"
+#include "ripieno/kernels/cuda/runtime/recent_work.h"
+
+namespace ripieno::testing {
+namespace {
+
+struct RecordingPlan : kernels::cuda::AttentionPlan {
+  int64_t bytes = 0;
+  std::vector<std::vector<void*>> runs;
+  std::vector<void*> workspaces;
+
+  int64_t workspace_bytes() const override { return bytes; }
+  void run(OnCuda, std::span<void* const> memory, void* workspace) override {
+    runs.emplace_back(memory.begin(), memory.end());
+    workspaces.push_back(workspace);
+  }
+};
+
+RecordingPlan plan;
+bool has_plan = true;
+std::vector<kernels::cuda::ElementType> asked_for;
+
+}  // namespace
+}  // namespace ripieno::testing
+
+namespace ripieno::kernels::cuda {
+
+AttentionPlan* attention_plan(AttentionPass, const AttentionShape&, ElementType type) {
+  testing::asked_for.push_back(type);
+  return testing::has_plan ? &testing::plan : nullptr;
+}
+
+}  // namespace ripieno::kernels::cuda
+
+namespace ripieno::testing {
+namespace {
+
+// One head of 8 channels, packed, with room to misalign it.
+constexpr int64_t kTime = 4, kSize = 8;
+const kernels::AttentionShape kShape{.batch = 1,
+                                     .time = kTime,
+                                     .heads = 1,
+                                     .head_size = kSize,
+                                     .qkv_batch_stride = kTime * 3 * kSize,
+                                     .qkv_time_stride = 3 * kSize};
+
+class AttentionChoice : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    plan = {};
+    has_plan = true;
+    asked_for.clear();
+  }
+
+  template <typename T>
+  void forward(int64_t offset = 0, const kernels::AttentionShape& shape = kShape) {
+    const T* q = qkv<T>() + offset;
+    kernels::attention_forward(OnCuda{}, reinterpret_cast<T*>(out_.device()), lse_.device(),
+                               workspace_.device(), q, q + kSize, q + 2 * kSize, shape);
+  }
+  template <typename T>
+  T* qkv() {
+    return reinterpret_cast<T*>(qkv_.device());
+  }
+  // NaN until a kernel of ours has run.
+  bool ours_ran() { return lse_.from_device()[0] == lse_.from_device()[0]; }
+
+  // As floats, whatever they are used as: there is room.
+  Both<float> qkv_ = some_numbers<float>(kTime * 3 * kSize + 8, 1);
+  Both<float> out_ = Both<float>(kTime * kSize), lse_ = Both<float>(kTime);
+  Both<float> workspace_ = Both<float>(64);
+};
+
+TEST_F(AttentionChoice, SixteenBitTypesAreTheLibrarys) {
+  forward<bfloat16>();
+  forward<float16>();
+  EXPECT_EQ(asked_for, (std::vector{kernels::cuda::ElementType::kBFloat16,
+                                    kernels::cuda::ElementType::kFloat16}));
+  ASSERT_EQ(plan.runs.size(), 2u);
+  const auto* const q = qkv<float16>();
+  const std::vector<const void*> expected = {q, q + kSize, q + 2 * kSize, out_.device(),
+                                             lse_.device()};
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), plan.runs[1].begin()));
+  EXPECT_EQ(plan.workspaces[1], workspace_.device());
+  EXPECT_FALSE(ours_ran());
+}
+
+TEST_F(AttentionChoice, WhatTheLibraryWasGivenIsToldWhenSomethingFails) {
+  forward<bfloat16>();
+  EXPECT_THAT(
+      kernels::cuda::recent_work(),
+      ::testing::HasSubstr("attention forward (batch, time, heads, head size) (1, 4, 1, 8)"));
+}
+
+TEST_F(AttentionChoice, FloatIsOurs) {
+  forward<float>();
+  EXPECT_TRUE(asked_for.empty());
+  EXPECT_TRUE(ours_ran());
+}
+
+TEST_F(AttentionChoice, WithoutAPlanItIsOurs) {
+  has_plan = false;
+  forward<bfloat16>();
+  EXPECT_TRUE(ours_ran());
+  EXPECT_EQ(kernels::attention_forward_workspace_bytes<bfloat16>(OnCuda{}, kShape), 0);
+}
+
+TEST_F(AttentionChoice, WhatIsNotWorthCompilingIsOurs) {
+  kernels::AttentionShape shape = kShape;
+  shape.worth_compiling = false;
+  forward<bfloat16>(0, shape);
+  EXPECT_TRUE(asked_for.empty());
+  EXPECT_TRUE(ours_ran());
+}
+
+TEST_F(AttentionChoice, MisalignedMemoryIsOurs) {
+  forward<bfloat16>(1);
+  EXPECT_TRUE(plan.runs.empty());
+  EXPECT_TRUE(ours_ran());
+}
+
+TEST_F(AttentionChoice, TheWorkspaceOfABackwardIsEnoughForBoth) {
+  const auto bytes = [] {
+    return kernels::attention_backward_workspace_bytes<bfloat16>(OnCuda{}, kShape);
+  };
+  EXPECT_EQ(bytes(), kTime * 4);
+  plan.bytes = 1000;
+  EXPECT_EQ(bytes(), 1000);
+}
+
+TEST_F(AttentionChoice, ABackwardIsGivenAllOfItsTensors) {
+  std::array<bfloat16*, 9> at;
+  for (int i = 0; i < 9; ++i) at[i] = reinterpret_cast<bfloat16*>(int64_t{16} * (i + 1));
+  kernels::attention_backward(OnCuda{}, at[6], at[7], at[8], nullptr, at[4], at[0], at[1], at[2],
+                              at[3], reinterpret_cast<float*>(at[5]), kShape);
+  ASSERT_EQ(plan.runs.size(), 1u);
+  EXPECT_TRUE(std::equal(at.begin(), at.end(), plan.runs[0].begin()));
+}
+
+}  // namespace
+}  // namespace ripieno::testing

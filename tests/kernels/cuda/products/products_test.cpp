@@ -1,0 +1,348 @@
+// How algorithms are chosen and kept, with a library and a clock that follow a script.
+#include "ripieno/kernels/cuda/products/products.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "io/files/temporary_directory.h"
+#include "kernels/cuda/products/scripted_library.h"
+#include "ripieno/kernels/cuda/runtime/cache_files.h"
+
+namespace ripieno::testing {
+namespace {
+
+using namespace kernels::cuda;
+
+ProductProblem problem_of(int64_t rows, Epilogue epilogue = Epilogue::kNone) {
+  const kernels::MatmulShape shape{.m = rows, .n = 8, .k = 4, .lda = 4, .ldb = 8, .ldc = 8};
+  return {.matrices = column_major(shape), .epilogue = epilogue};
+}
+
+// A process that computes products on a device: what it keeps is in `folder`.
+struct Process {
+  explicit Process(Script& given) : script(given) {
+    choices.on_remark([this](std::string_view line) { remarks.emplace_back(line); });
+  }
+
+  // The algorithm that computes it.
+  uint64_t run(const ProductProblem& problem) {
+    const auto in_steps = [&](Products& of_it, kernels::OnCuda on, const Operands& operands) {
+      of_it.multiply(on, without_epilogue(problem), operands);
+      script.clock += seconds_to_finish;
+    };
+    const bool plain = problem.epilogue == Epilogue::kNone;
+    products.multiply({}, problem, {}, plain ? InSteps() : in_steps);
+    return script.runs.back();
+  }
+
+  Script& script;
+  double seconds_to_finish = 0;
+  std::vector<std::string> remarks;
+  AlgorithmChoices choices;
+  Products products{std::make_unique<ScriptedLibrary>(script), choices};
+};
+
+class AlgorithmChoice : public ::testing::Test {
+ protected:
+  AlgorithmChoice() { setenv("RIPIENO_CACHE_DIR", folder.c_str(), 1); }
+  ~AlgorithmChoice() override {
+    kernels::allow_measuring(true);
+    kernels::rely_on_guesses(false);
+    unsetenv("RIPIENO_CACHE_DIR");
+  }
+
+  std::filesystem::path file() const { return file_of(script.identity); }
+  std::string content() const {
+    std::ostringstream text;
+    text << std::ifstream(file()).rdbuf();
+    return text.str();
+  }
+  // A run of another process, of which the file remains.
+  void measure_before(const ProductProblem& problem) { Process(script).run(problem); }
+
+  io::TemporaryDirectory temporary;
+  const std::filesystem::path folder = temporary.path();
+  Script script;
+};
+
+std::string error_of(Process& process, const ProductProblem& problem) {
+  try {
+    process.run(problem);
+  } catch (const CudaError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(AlgorithmChoice, IsTheFastestAndIsMeasuredOnce) {
+  script.seconds = {{1, 3.0}, {2, 2.0}, {3, 4.0}};
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 2u);
+  const std::size_t runs = script.runs.size();
+  EXPECT_EQ(process.run(problem_of(16)), 2u);
+  EXPECT_EQ(script.runs.size(), runs + 1);
+  EXPECT_EQ(script.trials, 1);
+}
+
+TEST_F(AlgorithmChoice, OfEqualsIsTheLibrarysFirstGuess) {
+  script.seconds = {{1, 2.0}, {2, 2.0}, {3, 2.0}};
+  EXPECT_EQ(Process(script).run(problem_of(16)), 1u);
+}
+
+TEST_F(AlgorithmChoice, PassesOverOneThatFails) {
+  script.seconds = {{1, 3.0}, {2, 2.0}, {3, 4.0}};
+  script.failing = {2};
+  EXPECT_EQ(Process(script).run(problem_of(16)), 1u);
+}
+
+TEST_F(AlgorithmChoice, NamesTheProductWhereEveryOneFails) {
+  script.failing = {1, 2, 3};
+  Process process(script);
+  EXPECT_EQ(error_of(process, problem_of(16)),
+            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for it; the last that "
+            "it offered: algorithm 3 failed");
+}
+
+TEST_F(AlgorithmChoice, NamesTheProductWhereThereIsNone) {
+  script.offered = {};
+  Process process(script);
+  EXPECT_EQ(error_of(process, problem_of(16)),
+            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for it");
+}
+
+TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsFaster) {
+  script.seconds = {{11, 5.0}, {12, 4.0}, {2, 0.5}};
+  Process process(script);
+  process.seconds_to_finish = 3.0;
+  EXPECT_EQ(process.run(problem_of(16, Epilogue::kBias)), 2u);
+  process.seconds_to_finish = 4.0;
+  EXPECT_EQ(process.run(problem_of(32, Epilogue::kBias)), 12u);
+}
+
+TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereTheLibraryCannot) {
+  script.offered_fused = {};
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16, Epilogue::kBias)), 1u);
+  EXPECT_EQ(script.runs.back(), 1u);
+  EXPECT_EQ(script.clock, static_cast<double>(script.runs.size()));
+}
+
+TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsAskedFor) {
+  measure_before(problem_of(16, Epilogue::kBias));
+  kernels::allow_epilogues(false);
+  EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 1u);
+  kernels::allow_epilogues(true);
+  EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 11u);
+}
+
+TEST_F(AlgorithmChoice, IsTheFirstGuessWhereMeasuringIsNotAllowedAndMeasuredWhenItIs) {
+  script.seconds = {{1, 3.0}, {2, 2.0}};
+  Process process(script);
+  kernels::allow_measuring(false);
+  EXPECT_EQ(process.run(problem_of(16)), 1u);
+  EXPECT_EQ(script.trials, 0);
+  EXPECT_EQ(process.choices.text(), "");
+  kernels::allow_measuring(true);
+  EXPECT_EQ(process.run(problem_of(16)), 3u);
+}
+
+TEST_F(AlgorithmChoice, IsTheFirstGuessWhereThereIsNoMemoryToMeasure) {
+  script.has_memory_for_trials = false;
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 1u);
+  process.run(problem_of(16));
+  ASSERT_EQ(process.remarks.size(), 1u);
+  EXPECT_EQ(process.remarks[0],
+            "matmul (16, 4) x (4, 8), float32: its algorithms are not measured, out of memory");
+}
+
+TEST_F(AlgorithmChoice, IsReadByTheNextProcessWhichAsksTheLibraryForNothing) {
+  script.seconds = {{2, 0.5}, {12, 0.25}};
+  measure_before(problem_of(16));
+  measure_before(problem_of(16, Epilogue::kBias));
+  script.heuristics = script.trials = 0;
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 2u);
+  EXPECT_EQ(process.run(problem_of(16, Epilogue::kBias)), 12u);
+  EXPECT_EQ(script.heuristics + script.trials, 0);
+  EXPECT_TRUE(process.remarks.empty());
+}
+
+TEST_F(AlgorithmChoice, ThatTheEpilogueIsDoneApartIsReadToo) {
+  script.seconds = {{11, 9.0}, {12, 9.0}};
+  measure_before(problem_of(16, Epilogue::kBias));
+  script.heuristics = script.trials = 0;
+  EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 1u);
+  EXPECT_EQ(script.heuristics + script.trials, 0);
+}
+
+TEST_F(AlgorithmChoice, IsMeasuredAgainWhereTheLibraryDoesNotAcceptIt) {
+  script.seconds = {{2, 0.5}, {3, 0.75}};
+  measure_before(problem_of(16));
+  script.unfit = {2};
+  script.offered = {1, 3};
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 3u);
+  EXPECT_EQ(process.remarks.size(), 1u);
+}
+
+TEST_F(AlgorithmChoice, OfADamagedLineIsMeasuredAgain) {
+  script.seconds = {{2, 0.5}};
+  measure_before(problem_of(16));
+  measure_before(problem_of(32));
+  std::string text = content();
+  text[text.find("fused") + 20] ^= 1;  // of the algorithm of the first line
+  std::ofstream(file()) << text;
+  script.trials = 0;
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 2u);
+  EXPECT_EQ(process.run(problem_of(32)), 2u);
+  EXPECT_EQ(script.trials, 1);
+  ASSERT_EQ(process.remarks.size(), 1u);
+  EXPECT_EQ(process.remarks[0], file().string() +
+                                    ": 1 lines are damaged or another device's; those products "
+                                    "are measured again");
+}
+
+TEST_F(AlgorithmChoice, OfAFileOfRubbishIsMeasuredAgain) {
+  std::ofstream(file()) << "device " << script.identity
+                        << "\n\n\xff rubbish\n0123456789abcdef fused";
+  Process process(script);
+  process.run(problem_of(16));
+  EXPECT_EQ(script.trials, 1);
+  EXPECT_EQ(process.remarks.size(), 1u);
+}
+
+TEST_F(AlgorithmChoice, OfAnotherDeviceOrVersionIsNotUsed) {
+  measure_before(problem_of(16));
+  const auto of_the_first = file();
+  script.identity = "device B";
+  std::filesystem::copy(of_the_first, file());
+  script.trials = 0;
+  Process process(script);
+  process.run(problem_of(16));
+  EXPECT_EQ(script.trials, 1);
+  EXPECT_EQ(process.remarks.size(), 1u);
+}
+
+TEST_F(AlgorithmChoice, IsMadeWithoutAFileWhereNoneCanBeWritten) {
+  setenv("RIPIENO_CACHE_DIR", "/dev/null/folder", 1);
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 1u);
+  EXPECT_EQ(process.run(problem_of(32)), 1u);
+  EXPECT_EQ(process.remarks.size(), 1u);
+}
+
+TEST_F(AlgorithmChoice, OfTwoProcessesAtOnceIsKeptOfBoth) {
+  Process first(script), second(script);
+  first.run(problem_of(16));
+  second.run(problem_of(32));
+  first.run(problem_of(64));
+  EXPECT_EQ(choices_in(content()).choices.size(), 3u);
+}
+
+TEST_F(AlgorithmChoice, ThatIsGivenGoesBeforeWhatWasMeasured) {
+  Process first(script);
+  script.seconds = {{3, 0.5}};
+  first.run(problem_of(16));
+  Process second(script);
+  script.seconds = {{2, 0.25}};
+  std::filesystem::remove(file());
+  EXPECT_EQ(second.run(problem_of(16)), 2u);
+  EXPECT_EQ(second.choices.take(first.choices.text()), 1);
+  EXPECT_EQ(second.run(problem_of(16)), 3u);
+  EXPECT_EQ(second.choices.text(), first.choices.text());
+}
+
+TEST_F(AlgorithmChoice, ThatIsGivenByAnotherDeviceIsSaidAndNotUsed) {
+  Process first(script);
+  first.run(problem_of(16));
+  script.identity = "device B";
+  Process second(script);
+  second.choices.take(first.choices.text());
+  script.trials = 0;
+  second.run(problem_of(16));
+  EXPECT_EQ(script.trials, 1);
+  ASSERT_EQ(second.remarks.size(), 1u);
+  EXPECT_EQ(second.remarks[0],
+            "the given algorithms of matrix products are those of device A; this is device B, "
+            "whose products are measured");
+}
+
+TEST_F(AlgorithmChoice, IsTheGuessWhereGuessesAreReliedOnUnlessOneIsGiven) {
+  script.seconds = {{2, 0.5}};
+  Process first(script);
+  EXPECT_EQ(first.run(problem_of(16)), 2u);
+  kernels::rely_on_guesses(true);
+  script.trials = 0;
+  Process second(script);
+  EXPECT_EQ(second.run(problem_of(16)), 1u);
+  EXPECT_EQ(second.run(problem_of(16, Epilogue::kBias)), 11u);
+  EXPECT_EQ(script.trials, 0);
+  second.choices.take(first.choices.text());
+  EXPECT_EQ(second.run(problem_of(16)), 2u);
+}
+
+TEST_F(AlgorithmChoice, IsMeasuredOnceByThreadsThatMeetAProductAtOnce) {
+  Process process(script);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < 50; ++j) process.products.multiply({}, problem_of(16 + j % 2), {});
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(script.trials, 2);
+}
+
+TEST_F(AlgorithmChoice, IsAnotherForEverythingThatTellsProblemsApart) {
+  ProductProblem one = problem_of(16);
+  std::vector<ProductProblem> others(7, one);
+  others[0].accumulate = true;
+  others[1].types.tf32 = true;
+  others[2].types.result = ElementType::kFloat64;
+  others[3].epilogue = Epilogue::kBias;
+  others[4].alignments.left = 4;
+  others[5].matrices.left.transposed = true;
+  others[6].matrices.batch = 2;
+  std::set<std::string> keys = {key_of(one)};
+  for (const auto& other : others) keys.insert(key_of(other));
+  EXPECT_EQ(keys.size(), 8u);
+}
+
+TEST(Fusing, OfGeluNeedsItsInputAlignedAndFewDigits) {
+  ProductProblem problem = problem_of(16, Epilogue::kGeluBiasKept);
+  problem.types = {ElementType::kBFloat16, ElementType::kBFloat16};
+  problem.alignments.before_activation = 16;
+  EXPECT_TRUE(may_be_fused(problem));
+  problem.alignments.before_activation = 8;
+  EXPECT_FALSE(may_be_fused(problem));
+  problem.alignments.before_activation = 256;
+  problem.matrices.result.leading = 12;
+  EXPECT_FALSE(may_be_fused(problem));
+  problem.matrices.result.leading = 16;
+  problem.types = {ElementType::kFloat32, ElementType::kFloat32};
+  EXPECT_FALSE(may_be_fused(problem));
+  problem.types.tf32 = true;
+  EXPECT_TRUE(may_be_fused(problem));
+  problem.matrices.batch = 2;
+  EXPECT_FALSE(may_be_fused(problem));
+}
+
+TEST_F(AlgorithmChoice, LiesWhereTheEnvironmentSays) {
+  EXPECT_EQ(cache_folder(), folder);
+  unsetenv("RIPIENO_CACHE_DIR");
+  setenv("XDG_CACHE_HOME", "/caches", 1);
+  EXPECT_EQ(cache_folder(), "/caches/ripieno");
+  unsetenv("XDG_CACHE_HOME");
+  setenv("HOME", "/people/someone", 1);
+  EXPECT_EQ(cache_folder(), "/people/someone/.cache/ripieno");
+}
+
+}  // namespace
+}  // namespace ripieno::testing

@@ -1,0 +1,175 @@
+// What a run does where its ranks do not agree: from the start, or since a bit has flipped.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <filesystem>
+
+#include "ripieno/core/error.h"
+#include "ripieno/training/rank_facts.h"
+#include "ripieno/training/run/same_numbers.h"
+#include "training/run/tiny_run.h"
+
+namespace ripieno {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class AgreementTest : public testing::Test {
+ protected:
+  TinyRun tiny() const { return {.directory = directory / "run"}; }
+  bool has_checkpoint(int step) const { return std::filesystem::exists(directory / name_of(step)); }
+  static std::string name_of(int step) {
+    const auto digits = std::to_string(step);
+    return "run/checkpoints/step_" + std::string(8 - digits.size(), '0') + digits;
+  }
+  TemporaryDirectory directory;
+};
+
+// What rank 0 says where each rank has a run of its own; the others must be silent.
+std::string complaint(const std::vector<TinyRun>& of_rank) {
+  auto group = distributed::in_process(static_cast<int>(of_rank.size()));
+  std::string message;
+  std::vector<std::jthread> threads;
+  for (std::size_t rank = 0; rank < of_rank.size(); ++rank) {
+    threads.emplace_back([&, rank] {
+      Session session(std::move(group[rank]));
+      try {
+        of_rank[rank].train(session);
+      } catch (const RankFailure& failure) {
+        EXPECT_TRUE(failure.is_silent());
+        EXPECT_GT(rank, 0u);
+      } catch (const ConfigurationError& error) {
+        EXPECT_EQ(rank, 0u);
+        message = error.what();
+      }
+    });
+  }
+  threads.clear();
+  return message;
+}
+
+TEST_F(AgreementTest, FindsRanksWithOtherData) {
+  std::vector<TinyRun> runs(3, tiny());
+  runs[2].text.replace(0, 4, "dcba");
+  EXPECT_THAT(complaint(runs), AllOf(HasSubstr("rank 2 on "), HasSubstr("the data is ")));
+}
+
+TEST_F(AgreementTest, FindsRanksWithOtherOptions) {
+  std::vector<TinyRun> runs(2, tiny());
+  runs[1].options.steps = 13;
+  EXPECT_THAT(complaint(runs), HasSubstr("the number of steps is 13, rank 0 on "));
+  runs[1] = tiny();
+  runs[1].options.checkpoint_every.reset();
+  EXPECT_THAT(complaint(runs), HasSubstr("the steps between checkpoints is auto"));
+}
+
+TEST_F(AgreementTest, OfAProgramIsOnItsBuildKernelsAndDevice) {
+  const auto facts = facts_of_program(Device::cpu());
+  ASSERT_EQ(facts.size(), 4u);
+  EXPECT_EQ(facts[0].value.size(), 40u);  // SHA-1, as of the linkers that are in use
+  EXPECT_EQ(facts[1].value, "the CPU");
+  EXPECT_THAT(facts[2].value, HasSubstr("x86-64"));
+  EXPECT_EQ(facts[3].value.size(), 40u);
+  EXPECT_NE(facts[3].value, facts[0].value);
+}
+
+TEST_F(AgreementTest, OfSettingsIsOnEveryKeyButPaths) {
+  Settings settings;
+  int64_t size = 3;
+  std::string path = "a";
+  settings.add("train.batch_size", &size, "");
+  settings.add("data.path", &path, "");
+  const auto facts = facts_of(settings);
+  ASSERT_EQ(facts.size(), 1u);
+  EXPECT_EQ(facts[0].name, "train.batch_size");
+  EXPECT_EQ(facts[0].value, "3");
+}
+
+void flip_a_bit(Arena& arena) {
+  auto* numbers = arena.flat().data<float>();
+  numbers[5] = std::bit_cast<float>(std::bit_cast<uint32_t>(numbers[5]) ^ 1u);
+}
+
+// After that step, on that rank, in the parameters or in the first slot of the optimizer's state.
+TinyRun::Fault flips(int64_t at, int rank, bool in_state = false) {
+  return [=](Session& session, optim::Optimizer& optimizer, int64_t step) {
+    if (step != at || session.rank() != rank) return;
+    flip_a_bit(in_state ? *optimizer.state().front().arena : optimizer.parameters().values());
+  };
+}
+
+std::string report(const TinyRun& run, int ranks) {
+  try {
+    run.train_on(ranks);
+  } catch (const RankFailure& failure) {
+    EXPECT_EQ(failure.status(), ExitStatus::ranks_differ);
+    return failure.what();
+  }
+  return "";
+}
+
+TEST_F(AgreementTest, ABitThatFlipsIsFoundAtTheNextLook) {
+  auto run = tiny();
+  run.options.check_every = 4;
+  run.after_step = flips(6, 1);
+  EXPECT_THAT(report(run, 3), AllOf(HasSubstr("after step 8 the parameters of rank 1 on "),
+                                    HasSubstr("(cpu, "), HasSubstr("differ from all others'")));
+  EXPECT_TRUE(has_checkpoint(5));
+  EXPECT_FALSE(has_checkpoint(10));
+}
+
+TEST_F(AgreementTest, ABitThatFlipsIsFoundBeforeItIsSaved) {
+  auto run = tiny();
+  run.after_step = flips(9, 2);
+  EXPECT_THAT(report(run, 3), HasSubstr("after step 10 the parameters of rank 2"));
+  EXPECT_TRUE(has_checkpoint(5));
+  EXPECT_FALSE(has_checkpoint(10));
+}
+
+TEST_F(AgreementTest, ABitThatFlipsIsFoundBeforeTheLastSave) {
+  auto run = tiny();
+  run.after_step = flips(12, 1);
+  EXPECT_THAT(report(run, 3), HasSubstr("after step 12 the parameters of rank 1"));
+  EXPECT_TRUE(has_checkpoint(10));
+  EXPECT_FALSE(has_checkpoint(12));
+}
+
+TEST_F(AgreementTest, ABitThatFlipsInTheOptimizersStateIsFoundToo) {
+  auto run = tiny();
+  run.after_step = flips(10, 1, /*in_state=*/true);
+  run.options.check_every = 10;
+  run.options.checkpoint_every = 100;
+  EXPECT_THAT(report(run, 3), HasSubstr("the first_moment of rank 1"));
+}
+
+TEST_F(AgreementTest, OfTwoRanksThatDifferBothAreNamed) {
+  auto run = tiny();
+  run.after_step = flips(5, 1);
+  EXPECT_THAT(report(run, 2), AllOf(HasSubstr("rank 0 on "), HasSubstr("and rank 1 on "),
+                                    HasSubstr("differ from each other")));
+  EXPECT_FALSE(has_checkpoint(5));
+}
+
+TEST_F(AgreementTest, WhatStoodBeforeContinuesTheRun) {
+  auto run = tiny();
+  run.after_step = flips(8, 1);
+  EXPECT_NE(report(run, 3), "");
+  run.after_step = {};
+  EXPECT_EQ(run.train_on(3), 0);
+  auto whole = tiny();
+  whole.directory = directory / "whole";
+  whole.train_on(3);
+  EXPECT_EQ(run.losses(), whole.losses());
+}
+
+TEST_F(AgreementTest, NobodyLooksWhereNobodyWants) {
+  auto run = tiny();
+  run.options.check_every = 0;
+  run.after_step = flips(6, 1);
+  EXPECT_EQ(report(run, 3), "");
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,93 @@
+// What a training step asks of CUDA, seen by the emulated GPU: nothing that would keep it from
+// being captured as a graph, or have the host wait.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ripieno/core/models/gpt.h"
+#include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/random.h"
+#include "ripieno/distributed/data_parallel.h"
+#include "ripieno/kernels/emulator/emulated_gpu.h"
+
+namespace ripieno {
+namespace {
+
+struct Case {
+  std::string name;
+  DType precision = DType::float32;
+  nn::Recompute recompute = nn::Recompute::none;
+  double dropout = 0.0;
+  int64_t micro_batch_size = 0;
+};
+
+class SteadyStep : public ::testing::TestWithParam<Case> {};
+
+struct Asked {
+  std::map<std::string, int64_t> calls;
+  std::vector<const void*> addresses;
+};
+
+// By the fourth and the fifth step of a training.
+std::vector<Asked> asked_by_steps(const Case& given) {
+  const Device device = Device::cuda();
+  nn::Gpt model({.vocab = 16,
+                 .layers = 2,
+                 .heads = 2,
+                 .channels = 16,
+                 .context = 8,
+                 .dropout = given.dropout,
+                 .recompute = given.recompute});
+  model.to(device, given.precision);
+  optim::AdamW optimizer(model.parameters(), {.max_gradient_norm = 1.0,
+                                              .scales_loss = given.precision == DType::float16});
+  const auto alone = distributed::alone();
+  distributed::DataParallel parallel(model, optimizer, *alone,
+                                     {.micro_batch_size = given.micro_batch_size});
+  const Tensor ids = Tensor::full({2, 8}, 3, DType::int32, device);
+  std::vector<Asked> asked;
+  for (uint64_t step = 1; step <= 5; ++step) {
+    random_context().step = step;
+    optimizer.set_learning_rate(1e-3 / static_cast<double>(step));
+    simt::clear_calls();
+    parallel.backward(2, [&](int64_t begin, int64_t end) {
+      return model.loss(ids.slice(0, begin, end), ids.slice(0, begin, end));
+    });
+    parallel.step();
+    if (step > 3) asked.push_back({simt::calls(), simt::addresses()});
+  }
+  return asked;
+}
+
+TEST_P(SteadyStep, TakesNoMemoryAndHasTheHostWaitForNothing) {
+  for (const Asked& asked : asked_by_steps(GetParam())) {
+    EXPECT_GT(asked.calls.at("launch"), 10);
+    for (const char* name :
+         {"cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaFreeHost", "cudaDeviceSynchronize",
+          "cudaStreamSynchronize", "cudaStreamCreateWithFlags", "cudaEventSynchronize",
+          "cudaEventQuery", "cudaEventCreateWithFlags", "pageable copy"}) {
+      EXPECT_EQ(asked.calls.count(name), 0u) << name;
+    }
+  }
+}
+
+TEST_P(SteadyStep, IsTheSameCallsOnTheSameMemoryAsTheOneBefore) {
+  const auto asked = asked_by_steps(GetParam());
+  EXPECT_EQ(asked[0].calls, asked[1].calls);
+  EXPECT_GT(asked[0].addresses.size(), 50u);
+  EXPECT_EQ(asked[0].addresses, asked[1].addresses);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Gpu, SteadyStep,
+    ::testing::Values(Case{.name = "Plain"}, Case{.name = "Bfloat16", .precision = DType::bfloat16},
+                      Case{.name = "Float16", .precision = DType::float16},
+                      Case{.name = "Recomputed", .recompute = nn::Recompute::blocks},
+                      Case{.name = "WithDropout", .dropout = 0.1},
+                      Case{.name = "InMicroBatches", .micro_batch_size = 1}),
+    [](const auto& of) { return of.param.name; });
+
+}  // namespace
+}  // namespace ripieno

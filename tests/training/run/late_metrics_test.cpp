@@ -1,0 +1,45 @@
+#include "ripieno/training/run/late_metrics.h"
+
+#include "ripieno/core/device_faults.h"
+#include "ripieno/core/losses/linear_cross_entropy.h"
+#include "ripieno/core/nn/module.h"
+#include "ripieno/core/optim/sgd.h"
+#include "support/gpu_test.h"
+
+namespace ripieno {
+namespace {
+
+class LateMetricsOnAGpu : public testing::GpuTest {
+ protected:
+  const Device gpu_ = Device::cuda();
+  std::vector<double> losses_;
+  LateMetrics metrics_{gpu_,
+                       [this](const io::StepMetrics& line) { losses_.push_back(*line.loss); }};
+
+  // A step whose one target is `target`, of three classes.
+  void add_step(int32_t target) {
+    const Tensor weight = Tensor::zeros({3, 2}, DType::float32, gpu_);
+    const Tensor x = Tensor::zeros({1, 2}, DType::float32, gpu_);
+    const Loss loss = linear_cross_entropy(x, weight, Tensor::of<int32_t>({1}, {target}).to(gpu_));
+    metrics_.add({}, loss, optimizer_);
+  }
+
+  struct Model : nn::Module {
+    Tensor weight = add_parameter("weight", {1}, nn::Initial::constant(0.0));
+  } model_;
+  optim::Sgd optimizer_{model_.parameters(), {}};
+};
+
+TEST_F(LateMetricsOnAGpu, TellOfIdsOutOfRangeWithTheLossOfTheirStep) {
+  add_step(2);
+  add_step(7);
+  EXPECT_THROW(metrics_.write_all(), DataError);
+  EXPECT_EQ(losses_.size(), 1u);
+  EXPECT_THROW(require_no_fault(gpu_), DataError);  // it stays until it is told here
+  add_step(1);
+  metrics_.write_all();
+  EXPECT_EQ(losses_.size(), 2u);
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,312 @@
+#include "ripieno/training/run/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/error.h"
+#include "training/run/tiny_run.h"
+
+namespace ripieno {
+namespace {
+
+using testing::HasSubstr;
+
+class RunTest : public testing::Test {
+ protected:
+  TinyRun tiny(const std::string& name) const { return {.directory = directory / name}; }
+  TemporaryDirectory directory;
+};
+
+std::string complaint(const TinyRun& run, int ranks = 1) {
+  try {
+    run.train_on(ranks);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "no complaint";
+}
+
+void expect_close(const std::map<int64_t, double>& a, const std::map<int64_t, double>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [step, loss] : a) EXPECT_NEAR(loss, b.at(step), 1e-6 * loss) << "step " << step;
+}
+
+TEST_F(RunTest, LogsEveryStepAndValidatesWhereAskedAndAtTheEnd) {
+  auto run = tiny("run");
+  run.options.steps = 10;
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_EQ(run.losses().size(), 10u);
+  EXPECT_THAT(run.validation_losses(),
+              testing::ElementsAre(testing::Key(4), testing::Key(8), testing::Key(10)));
+}
+
+TEST_F(RunTest, InFloat16FindsItsLossScaleAndLearns) {
+  auto run = tiny("run");
+  run.precision = DType::float16;
+  run.options.steps = 40;
+  EXPECT_EQ(run.train_on(1), 0);
+  const int64_t skipped = run.skipped_steps().at(40);
+  EXPECT_GT(skipped, 0);  // 2^16 is too much for a loss that is a sum
+  EXPECT_EQ(run.loss_scales().at(40), std::ldexp(65536.0, static_cast<int>(-skipped)));
+  EXPECT_LT(run.losses().at(40), run.losses().at(1) - 0.1);
+}
+
+TEST_F(RunTest, InFloat16AllRanksSkipTheSameSteps) {
+  for (const auto shard : {distributed::Shard::none, distributed::Shard::gradients}) {
+    auto run = tiny("run" + std::to_string(static_cast<int>(shard)));
+    run.precision = DType::float16;
+    run.parallel_options.shard = shard;
+    run.options.check_every = 1;  // whether they hold the same
+    EXPECT_EQ(run.train_on(3), 0);
+    EXPECT_GT(run.skipped_steps().at(12), 0);
+  }
+}
+
+TEST_F(RunTest, InStrictModeLogsTheSameBitsOnAnyRanks) {
+  auto alone = tiny("alone");
+  alone.parallel_options.slots = 4;
+  alone.options.evaluation_batch_size = 7;  // its slots are uneven, and the last batch's some empty
+  alone.train_on(1);
+  for (const int ranks : {2, 3, 4}) {
+    auto several = alone;
+    several.directory = directory / std::to_string(ranks);
+    several.train_on(ranks);
+    EXPECT_EQ(several.losses(), alone.losses());
+    EXPECT_EQ(several.validation_losses(), alone.validation_losses());
+  }
+}
+
+TEST_F(RunTest, RefusesStrictStepsOnBatchesThatAreNotCutIntoSlots) {
+  Session session(distributed::alone());
+  const auto data = io::TokenData::of(tiny_text(), io::Tokenizer::characters_of(tiny_text()));
+  io::TokenLoader loader(data, {.batch_size = 8, .context = 16}, session);
+  nn::Gpt model({.vocab = 4, .layers = 1, .heads = 2, .channels = 8, .context = 16});
+  optim::AdamW optimizer(model.parameters());
+  distributed::DataParallel parallel(model, optimizer, session.communicator(), {.slots = 4});
+  EXPECT_THAT(
+      [&] {
+        ripieno::Run(directory / "run", session, model, optimizer, loader, {.parallel = &parallel});
+      },
+      testing::ThrowsMessage<ConfigurationError>(HasSubstr("call Session::set_slots(4)")));
+}
+
+TEST_F(RunTest, Learns) {
+  auto run = tiny("run");
+  run.options.steps = 60;
+  run.train_on(1);
+  EXPECT_LT(run.losses().at(60), 0.9 * run.losses().at(1));
+}
+
+TEST_F(RunTest, KeysRandomNumbersByTheStep) {
+  auto run = tiny("run");
+  run.train_on(1, [](Session&, int64_t step) {
+    if (step < 0) return;  // a validation
+    EXPECT_EQ(random_context().step, static_cast<uint64_t>(step));
+  });
+}
+
+TEST_F(RunTest, FollowsTheScheduleAlsoAfterAStop) {
+  auto run = tiny("run");
+  const optim::Schedule schedule{
+      .kind = optim::Schedule::Kind::cosine, .peak = 1e-2, .warmup_steps = 3, .steps = 12};
+  run.options.schedule = schedule;
+  run.options.steps = 5;
+  run.train_on(1);
+  run.options.steps = 12;
+  run.train_on(1);
+  for (const auto& metrics : io::read_metrics(run.directory + "/metrics.jsonl")) {
+    EXPECT_EQ(metrics.learning_rate, schedule.at(metrics.step));
+  }
+}
+
+TEST_F(RunTest, TellsHowLongEachPhaseOfAStepTook) {
+  auto run = tiny("run");
+  run.train_on(2);
+  for (const auto& metrics : io::read_metrics(run.directory + "/metrics.jsonl")) {
+    ASSERT_EQ(metrics.seconds.size(), 7u);
+    double sum = 0;
+    for (std::size_t i = 0; i < 6; ++i) sum += metrics.seconds[i].second;
+    EXPECT_NEAR(metrics.seconds[6].second, sum, 1e-9);
+    EXPECT_GT(metrics.seconds[StepClock::backward].second, 0);
+    EXPECT_GT(metrics.seconds[StepClock::communication_exposed].second, 0);
+    EXPECT_GT(metrics.seconds[StepClock::optimizer].second, 0);
+  }
+}
+
+TEST_F(RunTest, ContinuesAsIfItHadNeverStopped) {
+  auto whole = tiny("whole"), halves = tiny("halves");
+  whole.train_on(1);
+  halves.options.steps = 7;
+  halves.train_on(1);
+  halves.options.steps = 12;
+  halves.train_on(1);
+  EXPECT_EQ(halves.losses(), whole.losses());
+  EXPECT_EQ(halves.validation_losses().at(12), whole.validation_losses().at(12));
+}
+
+TEST_F(RunTest, GivesTheSameLossesOnAnyNumberOfRanks) {
+  auto alone = tiny("alone");
+  alone.train_on(1);
+  for (const int ranks : {2, 3, 4}) {
+    auto run = tiny(std::to_string(ranks));
+    run.train_on(ranks);
+    expect_close(run.losses(), alone.losses());
+    expect_close(run.validation_losses(), alone.validation_losses());
+  }
+}
+
+TEST_F(RunTest, ContinuesOnFewerRanks) {
+  auto whole = tiny("whole");
+  whole.train_on(1);
+  for (const int ranks : {2, 1}) {
+    auto run = tiny(std::to_string(ranks));
+    run.options.steps = 7;
+    run.train_on(4);
+    run.options.steps = 12;
+    run.train_on(ranks);
+    expect_close(run.losses(), whole.losses());
+  }
+}
+
+TEST_F(RunTest, StopsEveryRankAfterTheSameStepWhenOneIsAsked) {
+  auto run = tiny("run");
+  const auto ask = [](Session& session, int64_t step) {
+    if (session.rank() == 2 && step == 3) session.ask_to_stop();
+  };
+  EXPECT_EQ(run.train_on(3, ask), 75);
+  EXPECT_EQ(run.losses().size(), 3u);
+  EXPECT_EQ(run.train_on(3), 0);
+  EXPECT_EQ(run.losses().size(), 12u);
+}
+
+TEST_F(RunTest, StopsInTheMiddleOfAValidationAndTakesItUpAgain) {
+  auto whole = tiny("whole"), run = tiny("run");
+  whole.train_on(1);
+  const auto ask = [](Session& session, int64_t step) {
+    if (step == -1) session.ask_to_stop();
+  };
+  EXPECT_EQ(run.train_on(1, ask), 75);
+  EXPECT_EQ(run.losses().size(), 4u);
+  EXPECT_TRUE(run.validation_losses().empty());
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_EQ(run.losses(), whole.losses());
+  EXPECT_EQ(run.validation_losses(), whole.validation_losses());
+}
+
+TEST_F(RunTest, KeepsTheNewestCheckpointsAlone) {
+  auto run = tiny("run");
+  run.options.checkpoint_every = 1;
+  run.options.keep.newest = 2;
+  run.train_on(1);
+  const std::filesystem::path checkpoints = run.directory + "/checkpoints";
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoints)) {
+    names.push_back(entry.path().filename());
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAre("step_00000011", "step_00000012"));
+}
+
+TEST_F(RunTest, AFinishedRunTrainsNothing) {
+  auto run = tiny("run");
+  run.train_on(1);
+  int64_t steps = 0;
+  EXPECT_EQ(run.train_on(1, [&](Session&, int64_t) { ++steps; }), 0);
+  EXPECT_EQ(steps, 0);
+}
+
+TEST_F(RunTest, NeverResumingStartsAnewAndKeepsWhatWasThere) {
+  auto run = tiny("run");
+  run.train_on(1);
+  const auto before = run.losses();
+  run.options.resume = "never";
+  run.options.steps = 6;
+  run.train_on(1);
+  EXPECT_EQ(run.losses().size(), 6u);
+  const std::string old = run.directory + "/checkpoints/step_00000012";
+  EXPECT_FALSE(std::filesystem::exists(old));
+  EXPECT_TRUE(std::filesystem::exists(old + ".set_aside"));
+}
+
+TEST_F(RunTest, ContinuesFromTheCheckpointThatIsNamed) {
+  auto run = tiny("run");
+  run.train_on(1);
+  const auto whole = run.losses();
+  run.options.resume = run.directory + "/checkpoints/step_00000005";
+  int64_t first = 0;
+  run.train_on(1, [&](Session&, int64_t step) { first = first ? first : step; });
+  EXPECT_EQ(first, 6);
+  EXPECT_EQ(run.losses(), whole);
+}
+
+TEST_F(RunTest, NamesTheFirstParameterOfACheckpointOfAnotherModel) {
+  auto run = tiny("run");
+  run.train_on(1);
+  run.channels = 16;
+  EXPECT_THAT(complaint(run), HasSubstr("tokens.weight"));
+}
+
+TEST_F(RunTest, RefusesToStartAnewWhereEveryCheckpointIsDamaged) {
+  auto run = tiny("run");
+  run.options.keep.newest = 1;
+  run.train_on(1);
+  std::ofstream(run.directory + "/checkpoints/step_00000012/manifest.json") << "{}";
+  EXPECT_THROW(run.train_on(1), DataError);
+  EXPECT_THAT(complaint(run), HasSubstr("step_00000012"));
+}
+
+TEST_F(RunTest, NamesACheckpointThatIsNotThere) {
+  auto run = tiny("run");
+  run.options.resume = directory / "nowhere";
+  EXPECT_THAT(complaint(run), HasSubstr("nowhere: there is no such checkpoint"));
+}
+
+TEST_F(RunTest, NamesARunDirectoryThatItCannotUse) {
+  auto run = tiny("run");
+  std::ofstream(run.directory) << "a file";
+  EXPECT_THROW(run.train_on(1), ConfigurationError);
+  EXPECT_THAT(complaint(run), HasSubstr(run.directory));
+}
+
+TEST_F(RunTest, OneRankSaysWhyAndTheOthersEndSilently) {
+  auto run = tiny("run");
+  run.options.resume = directory / "nowhere";
+  auto group = distributed::in_process(2);
+  std::string second = "nothing";
+  std::thread other([&] {
+    Session session(std::move(group[1]));
+    try {
+      run.train(session);
+    } catch (const RankFailure& failure) {
+      second = failure.what();
+    }
+  });
+  Session session(std::move(group[0]));
+  EXPECT_THROW(run.train(session), RankFailure);
+  other.join();
+  EXPECT_EQ(second, "");
+}
+
+TEST_F(RunTest, RecordsEachStart) {
+  auto run = tiny("run");
+  run.options.steps = 5;
+  run.train_on(2);
+  run.options.steps = 6;
+  run.train_on(1);
+  std::ifstream file(run.directory + "/run.json");
+  const auto record = nlohmann::json::parse(file);
+  ASSERT_EQ(record.at("starts").size(), 2u);
+  EXPECT_EQ(record["starts"][0].at("world_size"), 2);
+  EXPECT_TRUE(record["starts"][0].at("resumed_from").is_null());
+  EXPECT_EQ(record["starts"][0].at("parallel").at("buckets"), 1);
+  EXPECT_GT(record["starts"][0].at("memory").at("persistent_bytes_per_parameter"), 15.9);
+  EXPECT_THAT(record["starts"][1].at("resumed_from").get<std::string>(),
+              HasSubstr("step_00000005"));
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,130 @@
+// A run that takes a moment: a GPT of one block on a made-up text, on every rank of a group of
+// threads.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <exception>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "io/files/temporary_directory.h"
+#include "ripieno/core/models/gpt.h"
+#include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/random.h"
+#include "ripieno/distributed/data_parallel.h"
+#include "ripieno/io/data/token_loader.h"
+#include "ripieno/io/run/metrics.h"
+#include "ripieno/training/run/run.h"
+
+namespace ripieno {
+
+using io::TemporaryDirectory;
+
+// 2,000 characters of four kinds, in a pattern that changes along the way.
+inline std::string tiny_text() {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += "abcd"[i / (1 + i / 500) % 4];
+  return text;
+}
+
+// What a test may do in the course of a run: before the step of that number, on that rank.
+using Occasion = std::function<void(Session&, int64_t step)>;
+
+struct TinyRun {
+  std::string directory;
+  RunOptions options = {.steps = 12, .checkpoint_every = 5, .evaluate_every = 4};
+  int64_t batch_size = 8;
+  double dropout = 0.1;
+  int64_t channels = 8;
+  uint64_t seed = 3;
+  DType precision = DType::float32;
+  std::string text = tiny_text();
+  std::string device = "cpu";
+  // What goes wrong on a rank, after that step's optimizer.
+  using Fault = std::function<void(Session&, optim::Optimizer&, int64_t step)>;
+  Fault after_step = {};
+  distributed::DataParallelOptions parallel_options = {};
+
+  // One rank of it. The exit status.
+  int train(Session& session, const Occasion& before_step = {}) const {
+    random_context().seed = seed;
+    if (device != "cpu") session.use_device(device);
+    session.set_slots(parallel_options.slots);
+    const auto data = io::TokenData::of(text, io::Tokenizer::characters_of(text));
+    io::TokenLoader loader(data, {.batch_size = batch_size, .context = 16, .seed = seed}, session);
+    nn::Gpt model({.vocab = 4,
+                   .layers = 1,
+                   .heads = 2,
+                   .channels = channels,
+                   .context = 16,
+                   .dropout = dropout});
+    model.to(session.device(), precision);
+    optim::AdamW optimizer(model.parameters(),
+                           {.learning_rate = 1e-2, .scales_loss = precision == DType::float16});
+    distributed::DataParallel parallel(model, optimizer, session.communicator(), parallel_options);
+    RunOptions timed = options;
+    timed.parallel = &parallel;
+    Run run(directory, session, model, optimizer, loader, timed);
+    run.validate_with([&](const io::Batch& batch) {
+      if (before_step) before_step(session, -1);
+      return model.loss(batch.inputs, batch.targets);
+    });
+    while (const auto batch = run.next()) {
+      if (before_step) before_step(session, run.step() + 1);
+      parallel.backward(batch->inputs.size(0), [&](int64_t begin, int64_t end) {
+        return model.loss(batch->inputs.slice(0, begin, end), batch->targets.slice(0, begin, end));
+      });
+      parallel.step();
+      if (after_step) after_step(session, optimizer, run.step() + 1);
+      run.log();
+    }
+    return run.exit_status();
+  }
+
+  // On the threads of a group; rank 0's exit status. Rethrows what rank 0 threw.
+  int train_on(int ranks, const Occasion& before_step = {}) const {
+    auto group = distributed::in_process(ranks);
+    std::vector<int> statuses(group.size());
+    std::vector<std::exception_ptr> failures(group.size());
+    std::vector<std::thread> threads;
+    for (std::size_t rank = 0; rank < group.size(); ++rank) {
+      threads.emplace_back([&, rank] {
+        try {
+          Session session(std::move(group[rank]));
+          statuses[rank] = train(session, before_step);
+        } catch (...) {
+          failures[rank] = std::current_exception();
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    if (failures[0]) std::rethrow_exception(failures[0]);
+    for (const int status : statuses) EXPECT_EQ(status, statuses[0]);
+    return statuses[0];
+  }
+
+  std::map<int64_t, double> losses() const { return values(&io::StepMetrics::loss); }
+  std::map<int64_t, double> validation_losses() const {
+    return values(&io::StepMetrics::validation_loss);
+  }
+  std::map<int64_t, double> loss_scales() const { return values(&io::StepMetrics::loss_scale); }
+  std::map<int64_t, int64_t> skipped_steps() const {
+    return values(&io::StepMetrics::skipped_steps);
+  }
+
+ private:
+  template <typename Value>
+  std::map<int64_t, Value> values(std::optional<Value> io::StepMetrics::*member) const {
+    std::map<int64_t, Value> found;
+    for (const auto& metrics : io::read_metrics(directory + "/metrics.jsonl")) {
+      if (metrics.*member) found[metrics.step] = *(metrics.*member);
+    }
+    return found;
+  }
+};
+
+}  // namespace ripieno

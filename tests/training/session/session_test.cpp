@@ -1,0 +1,168 @@
+#include "ripieno/training/session/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/session/stop_signal.h"
+
+namespace ripieno {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Runs `rank_main` on each rank of a group of `size` threads.
+void on_every_rank(int size, const std::function<void(Session&)>& rank_main) {
+  auto group = distributed::in_process(size);
+  std::vector<std::jthread> ranks;
+  for (auto& communicator : group) {
+    ranks.emplace_back([&] {
+      Session session(std::move(communicator));
+      rank_main(session);
+    });
+  }
+}
+
+// What together() throws on this rank; empty where nothing.
+std::string thrown_by(Session& session, const std::function<void()>& action) {
+  try {
+    session.together(action);
+  } catch (const RankFailure& failure) {
+    return failure.is_silent() ? "silent" : failure.what();
+  } catch (const Error& error) {
+    return std::string("own: ") + error.what();
+  }
+  return "";
+}
+
+TEST(Session, AloneIsTheOnlyRank) {
+  char name[] = "program";
+  char* words[] = {name};
+  Session session(1, words);
+  EXPECT_EQ(session.rank(), 0);
+  EXPECT_EQ(session.size(), 1);
+  EXPECT_THAT(session.command(), ElementsAre("program"));
+  EXPECT_EQ(session.hosts().size(), 1u);
+  EXPECT_FALSE(session.stops_now());
+}
+
+TEST(Session, RemembersASignal) {
+  char name[] = "program";
+  char* words[] = {name};
+  Session session(1, words);
+  std::raise(SIGUSR1);
+  EXPECT_TRUE(session.stops_now());
+}
+
+TEST(Session, GoesOnWhereAnActionSucceedsOnAllRanks) {
+  on_every_rank(3, [](Session& session) { EXPECT_EQ(thrown_by(session, [] {}), ""); });
+}
+
+TEST(Session, EndsAllRanksWhereAnActionFailsOnOneAndOnlyThatOneSpeaks) {
+  on_every_rank(3, [](Session& session) {
+    const auto action = [&] {
+      if (session.rank() == 1) throw DataError("broken");
+    };
+    const std::string message = thrown_by(session, action);
+    if (session.rank() == 1) {
+      EXPECT_THAT(message, HasSubstr("rank 1"));
+      EXPECT_THAT(message, HasSubstr("broken"));
+    } else {
+      EXPECT_EQ(message, "silent");
+    }
+  });
+}
+
+TEST(Session, LetsRankZeroSpeakWhereAnActionFailsOnAllRanks) {
+  on_every_rank(3, [](Session& session) {
+    const std::string message = thrown_by(session, [] { throw DataError("broken"); });
+    EXPECT_EQ(message, session.rank() == 0 ? "own: broken" : "silent");
+  });
+}
+
+TEST(Session, EveryRankEndsWithTheStatusOfTheOneThatFailed) {
+  on_every_rank(2, [](Session& session) {
+    try {
+      session.together([&] {
+        if (session.rank() == 1) throw StorageError("full");
+      });
+      ADD_FAILURE();
+    } catch (const RankFailure& failure) {
+      EXPECT_EQ(failure.status(), ExitStatus::storage);
+    }
+  });
+}
+
+TEST(Session, StopsOnAllRanksWhereOneWasAsked) {
+  on_every_rank(3, [](Session& session) {
+    EXPECT_FALSE(session.stops_now());
+    if (session.rank() == 2) session.ask_to_stop();
+    EXPECT_TRUE(session.stops_now());
+  });
+}
+
+TEST(Session, RefusesAGpuWhereThereIsNone) {
+  Session session(distributed::alone());
+  if (session.device().is_cuda()) GTEST_SKIP() << "there is a GPU";
+  try {
+    session.use_device("cuda");
+    GTEST_SKIP() << "there is a GPU";
+  } catch (const ConfigurationError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("--device cuda"));
+  }
+}
+
+TEST(Exchange, GathersTextsOfAnyLengthInRankOrder) {
+  on_every_rank(3, [](Session& session) {
+    const std::string text(static_cast<std::size_t>(session.rank()) * 9, 'x');
+    EXPECT_THAT(gather(session.communicator(), text),
+                ElementsAre("", std::string(9, 'x'), std::string(18, 'x')));
+    EXPECT_EQ(from_rank_0(session.communicator(), "of " + std::to_string(session.rank())), "of 0");
+  });
+}
+
+TEST(StopSignal, TakesInterruptsOfAProgramThatRunsAlone) {
+  const StopSignal signal(/*alone=*/true);
+  EXPECT_FALSE(StopSignal::arrived());
+  std::raise(SIGINT);
+  EXPECT_TRUE(StopSignal::arrived());
+}
+
+TEST(StopSignal, LeavesAProcessToASecondInterrupt) {
+  EXPECT_EXIT(
+      {
+        const StopSignal signal(/*alone=*/true);
+        std::raise(SIGINT);
+        std::raise(SIGINT);
+      },
+      testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(StopSignal, LeavesInterruptsAloneUnderMpirun) {
+  EXPECT_EXIT(
+      {
+        const StopSignal signal(/*alone=*/false);
+        std::raise(SIGTERM);
+      },
+      testing::KilledBySignal(SIGTERM), "");
+}
+
+TEST(StopSignal, GivesTheSignalBack) {
+  EXPECT_EXIT(
+      {
+        { const StopSignal signal(/*alone=*/false); }
+        std::raise(SIGUSR1);
+      },
+      testing::KilledBySignal(SIGUSR1), "");
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,67 @@
+#include "ripieno/training/settings/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ripieno/training/session/exit_status.h"
+
+namespace ripieno {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+CommandLine parse(std::vector<const char*> words) {
+  int64_t batch_size = 12;
+  Settings settings;
+  settings.add("train.batch_size", &batch_size, "samples in a step");
+  words.insert(words.begin(), "bin/train_it");
+  return parse_command_line(static_cast<int>(words.size()), words.data(), "Trains it.", settings);
+}
+
+TEST(CommandLine, TakesEveryFlag) {
+  const auto command =
+      parse({"--config", "c.toml", "--set", "a.b=1", "--set=c.d=-2", "--run-dir", "r", "--steps",
+             "5", "--resume", "never", "--device", "cpu", "--seed", "7", "--quiet"});
+  EXPECT_EQ(command.configuration, "c.toml");
+  EXPECT_THAT(command.assignments, ElementsAre("a.b=1", "c.d=-2"));
+  EXPECT_EQ(command.run_directory, "r");
+  EXPECT_EQ(command.steps, 5);
+  EXPECT_EQ(command.resume, "never");
+  EXPECT_EQ(command.device, "cpu");
+  EXPECT_EQ(command.seed, 7);
+  EXPECT_TRUE(command.quiet);
+}
+
+TEST(CommandLine, NamesTheRunDirectoryAfterTheConfiguration) {
+  EXPECT_EQ(parse({"--config", "some/where/gpt_char.toml"}).run_directory, "runs/gpt_char");
+}
+
+TEST(CommandLine, HelpListsFlagsAndSettings) {
+  const auto command = parse({"--help"});
+  EXPECT_THAT(command.help, HasSubstr("--run-dir"));
+  EXPECT_THAT(command.help, HasSubstr("train.batch_size = 12"));
+}
+
+TEST(CommandLine, RefusesUnknownFlagsBadValuesAndAMissingConfiguration) {
+  EXPECT_THROW(parse({"--config", "c.toml", "--stesp", "5"}), UsageError);
+  EXPECT_THROW(parse({"--config", "c.toml", "--steps", "many"}), UsageError);
+  EXPECT_THROW(parse({"--config", "c.toml", "--steps", "0"}), UsageError);
+  EXPECT_THROW(parse({"--config", "c.toml", "--device", "tpu"}), UsageError);
+  EXPECT_THROW(parse({"--config", "c.toml", "stray"}), UsageError);
+  EXPECT_THROW(parse({"--quiet"}), UsageError);
+}
+
+TEST(CommandLine, SaysOnOneLineWhatIsWrongAndWhereToLook) {
+  try {
+    parse({"--config", "c.toml", "--stesp", "5"});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("--stesp"));
+    EXPECT_THAT(error.what(), HasSubstr("train_it --help"));
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
+  }
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,200 @@
+#include "ripieno/training/settings/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/error.h"
+#include "ripieno/training/settings/nearest_key.h"
+
+namespace ripieno {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A table with a key of every type.
+class SettingsTest : public testing::Test {
+ protected:
+  SettingsTest() {
+    settings.add("train.batch_size", &batch_size, "samples in a step", Accepts::at_least(1));
+    settings.add("train.nesterov", &nesterov, "");
+    settings.add("optimizer.learning_rate", &rate, "", Accepts::positive());
+    settings.add("optimizer.kind", &kind, "", Accepts::one_of({"adamw", "sgd"}));
+    settings.add("data.path", &path, "");
+    settings.add("model.hidden", &hidden, "", Accepts::at_least(1));
+  }
+  ~SettingsTest() override { std::filesystem::remove(file); }
+
+  void read(const std::string& toml) {
+    std::ofstream(file) << toml;
+    settings.read(file);
+  }
+
+  int64_t batch_size = 12;
+  bool nesterov = false;
+  double rate = 0.1;
+  std::string kind = "adamw";
+  std::string path;
+  std::vector<int64_t> hidden = {64};
+  Settings settings;
+  std::string file =
+      std::filesystem::temp_directory_path() / ("settings_" + std::to_string(getpid()) + ".toml");
+};
+
+std::string complaint(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const ConfigurationError& error) {
+    return error.what();
+  }
+  return "no complaint";
+}
+
+TEST_F(SettingsTest, TakesEveryTypeFromAFile) {
+  read(
+      "[train]\nbatch_size = 3\nnesterov = true\n[optimizer]\nlearning_rate = 1e-3\n"
+      "kind = 'sgd'\n[data]\npath = 'a b.txt'\n[model]\nhidden = [32, 16]\n");
+  EXPECT_EQ(batch_size, 3);
+  EXPECT_TRUE(nesterov);
+  EXPECT_EQ(rate, 1e-3);
+  EXPECT_EQ(kind, "sgd");
+  EXPECT_EQ(path, "a b.txt");
+  EXPECT_THAT(hidden, ElementsAre(32, 16));
+}
+
+TEST_F(SettingsTest, TakesAnIntegerWhereANumberIsWanted) {
+  settings.set("optimizer.learning_rate=1");
+  EXPECT_EQ(rate, 1.0);
+}
+
+TEST_F(SettingsTest, NamesFileLineAndNearestKeyOfAnUnknownOne) {
+  EXPECT_EQ(complaint([&] { read("[train]\n\nbatch_sizes = 3\n"); }),
+            file + ":3: there is no setting train.batch_sizes; the nearest is train.batch_size");
+}
+
+TEST_F(SettingsTest, NamesTheNearestKeyWhereOnlyTheSectionIsWrong) {
+  EXPECT_THAT(complaint([&] { settings.set("train.learning_rate=1"); }),
+              HasSubstr("the nearest is optimizer.learning_rate"));
+  EXPECT_THAT(complaint([&] { settings.set("batch_size=1"); }),
+              HasSubstr("the nearest is train.batch_size"));
+}
+
+TEST_F(SettingsTest, RefusesAKeyOutsideOfASection) {
+  EXPECT_THAT(complaint([&] { read("batch_size = 3\n"); }),
+              HasSubstr(":1: there is no setting batch_size; the nearest is train.batch_size"));
+}
+
+TEST_F(SettingsTest, NamesFileLineKeyTypeAndValueOfAnIllTypedOne) {
+  EXPECT_EQ(complaint([&] { read("[train]\nbatch_size = 'many'\n"); }),
+            file + ":2: train.batch_size takes an integer of at least 1, not 'many'");
+}
+
+TEST_F(SettingsTest, RefusesWhatIsOutOfRange) {
+  EXPECT_EQ(complaint([&] { settings.set("train.batch_size=0"); }),
+            "--set train.batch_size=0: train.batch_size takes an integer of at least 1");
+  EXPECT_THAT(complaint([&] { settings.set("optimizer.learning_rate=0"); }),
+              HasSubstr("a number above 0"));
+  EXPECT_THAT(complaint([&] { settings.set("optimizer.learning_rate=nan"); }),
+              HasSubstr("a number above 0"));
+  EXPECT_THAT(complaint([&] { settings.set("model.hidden=[4, 0]"); }),
+              HasSubstr("a list of integers, each of at least 1"));
+  EXPECT_THAT(complaint([&] { settings.set("optimizer.kind=adam"); }),
+              HasSubstr("one of adamw, sgd"));
+}
+
+TEST_F(SettingsTest, LeavesAValueAloneThatItRefusesToReplace) {
+  complaint([&] { settings.set("model.hidden=[4, 0]"); });
+  EXPECT_THAT(hidden, ElementsAre(64));
+}
+
+TEST_F(SettingsTest, RefusesAFloatWhereAnIntegerIsWanted) {
+  EXPECT_THAT(complaint([&] { settings.set("train.batch_size=3.0"); }), HasSubstr("an integer"));
+}
+
+TEST_F(SettingsTest, TakesStringsOnTheCommandLineWithAndWithoutQuotes) {
+  settings.set("data.path=some text.txt");
+  EXPECT_EQ(path, "some text.txt");
+  settings.set("data.path=\"quoted\"");
+  EXPECT_EQ(path, "quoted");
+  settings.set("data.path=1984");
+  EXPECT_EQ(path, "1984");
+  settings.set("data.path=a=b");
+  EXPECT_EQ(path, "a=b");
+}
+
+TEST_F(SettingsTest, RefusesAnAssignmentWithoutAValue) {
+  EXPECT_THAT(complaint([&] { settings.set("train.batch_size"); }), HasSubstr("has no '='"));
+}
+
+TEST_F(SettingsTest, TakesOneValueAtATime) {
+  EXPECT_THAT(complaint([&] { settings.set("train.batch_size=3\nother=4"); }),
+              HasSubstr("takes an integer"));
+}
+
+TEST_F(SettingsTest, NamesAFileThatIsMissingOrADirectory) {
+  EXPECT_EQ(complaint([&] { settings.read("/nowhere.toml"); }),
+            "/nowhere.toml: cannot read this configuration: No such file or directory");
+  EXPECT_EQ(complaint([&] { settings.read("/"); }),
+            "/: cannot read this configuration: Is a directory");
+}
+
+TEST_F(SettingsTest, NamesTheLineThatIsNotToml) {
+  EXPECT_THAT(complaint([&] { read("[train]\nbatch_size ==\n"); }),
+              HasSubstr(file + ":2: not TOML"));
+}
+
+TEST_F(SettingsTest, NamesTheLineWhoseTableHasNoNameThatCanBeOne) {
+  for (const std::string name : {"=", "\x7f", "!", ""}) {
+    EXPECT_THAT(complaint([&] { read("[train]\nbatch_size = 1\n[" + name + "]\nx = 1\n"); }),
+                HasSubstr(file + ":3: not TOML"));
+  }
+}
+
+TEST_F(SettingsTest, RefusesAKeyOfSoManyDotsThatTheStackWouldOverflow) {
+  std::string key = "a";
+  for (int i = 0; i < 500'000; ++i) key += ".a";
+  EXPECT_THAT(complaint([&] { read("[train]\n" + key + " = 1\n"); }), HasSubstr(":2: not TOML"));
+  EXPECT_THAT(complaint([&] { settings.set("train.nesterov={" + key + " = 1}"); }),
+              HasSubstr("takes true or false"));
+}
+
+TEST_F(SettingsTest, AnEmptyFileChangesNothing) {
+  read("");
+  EXPECT_EQ(batch_size, 12);
+}
+
+TEST_F(SettingsTest, RestoresWhatItGaveAsValues) {
+  settings.set("model.hidden=[7]");
+  settings.set("optimizer.kind=sgd");
+  const auto values = settings.values();
+  hidden = {1};
+  kind = "adamw";
+  settings.restore(values);
+  EXPECT_THAT(hidden, ElementsAre(7));
+  EXPECT_EQ(kind, "sgd");
+}
+
+TEST_F(SettingsTest, RefusesStoredValuesOfAnotherType) {
+  EXPECT_THROW(settings.restore({{"train", {{"batch_size", "many"}}}}), DataError);
+}
+
+TEST_F(SettingsTest, ListsEveryKeyWithItsDefaultAndMeaning) {
+  EXPECT_THAT(settings.listing(), HasSubstr("train.batch_size = 12"));
+  EXPECT_THAT(settings.listing(), HasSubstr("samples in a step"));
+  EXPECT_THAT(settings.listing(), HasSubstr("adamw, sgd"));
+}
+
+TEST(EditDistance, CountsInsertionsDeletionsAndReplacements) {
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(edit_distance("abc", "abc"), 0u);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+}
+
+}  // namespace
+}  // namespace ripieno

@@ -1,0 +1,127 @@
+#include "ripieno/tools/convert/conversion.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "ripieno/core/error.h"
+#include "ripieno/tools/convert/hugging_face.h"
+#include "ripieno/training/session/exit_status.h"
+
+namespace ripieno::tools {
+namespace {
+
+using nlohmann::json;
+
+Target target_of(const TensorSource& source, const Renamed& renamed) {
+  const SourceTensor& tensor = source.tensors[renamed.index];
+  Target target{renamed.index, renamed.name, tensor.kind,
+                tensor.dtype,  tensor.shape, renamed.is_transposed};
+  if (target.is_transposed) std::swap(target.shape[0], target.shape[1]);
+  return target;
+}
+
+Names default_names(const TensorSource& source, TargetFormat to) {
+  const bool is_checkpoint = source.format == TensorSource::Format::checkpoint;
+  if (source.has_our_names) return Names::ours;
+  const bool crosses =
+      is_checkpoint ? to == TargetFormat::safetensors : to == TargetFormat::checkpoint;
+  return crosses ? Names::hugging_face : Names::ours;
+}
+
+void take_as_named(const TensorSource& source, bool all, Conversion& conversion) {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < source.tensors.size(); ++i) {
+    const SourceTensor& tensor = source.tensors[i];
+    if (tensor.kind != io::StateKind::parameter && !all) continue;
+    if (!names.insert(tensor.name).second)
+      throw ConfigurationError(fmt::format(
+          "{}: tensors of two kinds are named {}; without --all only parameters are written",
+          source.path, tensor.name));
+    conversion.targets.push_back(target_of(source, {i, tensor.name}));
+  }
+  conversion.config = source.configuration;
+  conversion.training_state = source.training_state;
+}
+
+void take_renamed(const std::vector<Renamed>& tensors, Conversion& conversion) {
+  for (const Renamed& renamed : tensors)
+    conversion.targets.push_back(target_of(*conversion.source, renamed));
+}
+
+void take_hugging_face(const TensorSource& source, Conversion& conversion) {
+  if (source.format == TensorSource::Format::checkpoint) {
+    HuggingFaceModel model = to_hugging_face(source);
+    take_renamed(model.tensors, conversion);
+    conversion.config = std::move(model.config);
+    conversion.training_state = source.training_state;
+  } else {
+    OurModel model = from_hugging_face(source);
+    take_renamed(model.tensors, conversion);
+    conversion.training_state = std::move(model.training_state);
+    conversion.left_out = std::move(model.left_out);
+  }
+}
+
+// The element type that transformers loads a model as: that of most of its bytes.
+DType main_dtype(const std::vector<Target>& targets) {
+  std::map<DType, int64_t> bytes;
+  for (const Target& target : targets) bytes[target.dtype] += target.bytes();
+  DType main = DType::float32;
+  int64_t most = -1;
+  for (const auto& [dtype, sum] : bytes) {
+    if (sum > most) std::tie(main, most) = std::pair(dtype, sum);
+  }
+  return main;
+}
+
+void check_options(const TensorSource& source, const ConversionOptions& options, Names names) {
+  const bool renames = source.format == TensorSource::Format::checkpoint
+                           ? options.to == TargetFormat::safetensors
+                           : options.to != TargetFormat::safetensors;
+  if (names == Names::hugging_face && !renames)
+    throw UsageError("--names huggingface is for conversions to or from safetensors");
+  if (names == Names::hugging_face && options.all)
+    throw UsageError("--all needs --names ours: Hugging Face's models are parameters alone");
+  if (options.dtype && !is_floating_point(*options.dtype))
+    throw UsageError(fmt::format("--dtype takes a type of floating-point numbers, not {}",
+                                 name_of(*options.dtype)));
+}
+
+}  // namespace
+
+int64_t Conversion::bytes() const {
+  int64_t sum = 0;
+  for (const Target& target : targets) sum += target.bytes();
+  return sum;
+}
+
+Conversion plan_conversion(const TensorSource& source, const ConversionOptions& options) {
+  Conversion conversion{.source = &source, .targets = {}, .config = {}, .training_state = {}};
+  conversion.names = options.names.value_or(default_names(source, options.to));
+  conversion.step = source.step.value_or(0);
+  check_options(source, options, conversion.names);
+  if (conversion.names == Names::hugging_face)
+    take_hugging_face(source, conversion);
+  else
+    take_as_named(source, options.all || options.to == TargetFormat::checkpoint, conversion);
+  for (Target& target : conversion.targets) {
+    const bool is_cast = options.dtype && target.kind == io::StateKind::parameter;
+    if (is_cast && is_floating_point(target.dtype)) target.dtype = *options.dtype;
+  }
+  if (conversion.config.is_object()) {
+    const char* key = conversion.config.contains("dtype") ? "dtype" : "torch_dtype";
+    conversion.config[key] = name_of(main_dtype(conversion.targets));
+  }
+  return conversion;
+}
+
+Tensor converted(const Conversion& conversion, const Target& target) {
+  Tensor tensor = conversion.source->read(target.index);
+  if (target.is_transposed) tensor = tensor.transpose(0, 1).dense();
+  return tensor.dtype() == target.dtype ? tensor : tensor.to(target.dtype);
+}
+
+}  // namespace ripieno::tools

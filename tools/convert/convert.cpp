@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "ripieno/core/error.h"
+#include "ripieno/tools/byte_progress.h"
+#include "ripieno/tools/command.h"
+#include "ripieno/tools/convert/conversion.h"
+#include "ripieno/tools/table.h"
+#include "ripieno/training/session/exit_status.h"
+
+namespace ripieno::tools {
+namespace {
+
+const std::map<std::string, TargetFormat> kFormats{{"safetensors", TargetFormat::safetensors},
+                                                   {"checkpoint", TargetFormat::checkpoint},
+                                                   {"numpy", TargetFormat::numpy}};
+const std::map<std::string, Names> kNames{{"huggingface", Names::hugging_face},
+                                          {"ours", Names::ours}};
+
+struct Options {
+  std::string from, to, format, names, dtype;
+  int64_t shard_bytes = 5'000'000'000;
+  bool all = false, force = false, quiet = false;
+};
+
+void add_options(CLI::App& command, Options& options) {
+  command
+      .add_option("FROM", options.from,
+                  "a checkpoint, a run directory for its newest, or\n"
+                  "safetensors: a file, or a directory with one")
+      ->type_name("")
+      ->required();
+  command
+      .add_option("TO", options.to,
+                  "NAME.safetensors: one file; step_<n>: a\n"
+                  "checkpoint; else a directory, see --to")
+      ->type_name("")
+      ->required();
+  command
+      .add_option("--to", options.format,
+                  "safetensors (what a checkpoint becomes unless\n"
+                  "said), checkpoint (what safetensors become, in a\n"
+                  "run directory TO), or numpy (a file a tensor)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"safetensors", "checkpoint", "numpy"}).description(""));
+  command
+      .add_option("--names", options.names,
+                  "huggingface: as transformers names a GPT-2 or a\n"
+                  "Llama, with config.json; ours: as they are")
+      ->type_name("WHOSE")
+      ->check(CLI::IsMember({"huggingface", "ours"}).description(""));
+  command
+      .add_option("--dtype", options.dtype,
+                  "round the parameters to float32, bfloat16,\n"
+                  "float16 or float64")
+      ->type_name("TYPE");
+  command
+      .add_option("--shard-bytes", options.shard_bytes,
+                  "split safetensors in a directory beyond this\n"
+                  "size (default: 5000000000)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber.description(""));
+  command.add_flag("--all", options.all,
+                   "with --names ours: also buffers and the\n"
+                   "optimizer's state");
+  command.add_flag("--force", options.force, "replace TO");
+  command.add_flag("--quiet", options.quiet, "say nothing");
+}
+
+TargetFormat format_of(const Options& options, const TensorSource& source) {
+  if (!options.format.empty()) return kFormats.at(options.format);
+  if (options.to.ends_with(".safetensors")) return TargetFormat::safetensors;
+  if (std::filesystem::path(options.to).filename().string().starts_with("step_"))
+    return TargetFormat::checkpoint;
+  return source.format == TensorSource::Format::checkpoint ? TargetFormat::safetensors
+                                                           : TargetFormat::checkpoint;
+}
+
+ConversionOptions conversion_options(const Options& options, TargetFormat format) {
+  ConversionOptions result{.to = format, .all = options.all};
+  if (!options.names.empty()) result.names = kNames.at(options.names);
+  if (options.dtype.empty()) return result;
+  result.dtype = dtype_named(options.dtype);
+  if (!result.dtype)
+    throw UsageError(
+        fmt::format("--dtype {}: there is no such element type; choose float32, "
+                    "bfloat16, float16 or float64",
+                    options.dtype));
+  return result;
+}
+
+std::string write(const Options& options, TargetFormat format, const Conversion& conversion,
+                  const Written& written) {
+  io::FileSystem& files = io::local_files();
+  switch (format) {
+    case TargetFormat::safetensors:
+      write_safetensors(files, options.to, conversion, options.shard_bytes, options.force, written);
+      return options.to;
+    case TargetFormat::numpy:
+      write_numpy(files, options.to, conversion, options.force, written);
+      return options.to;
+    case TargetFormat::checkpoint:
+      return write_checkpoint(files, options.to, conversion, options.force, written);
+  }
+  fail("unknown format");
+}
+
+void convert(Options options) {
+  while (options.to.size() > 1 && options.to.ends_with('/')) options.to.pop_back();
+  const auto source = open_source(io::local_files(), options.from);
+  const TargetFormat format = format_of(options, *source);
+  const Conversion conversion = plan_conversion(*source, conversion_options(options, format));
+  ByteProgress progress(conversion.bytes(), options.quiet);
+  const std::string path =
+      write(options, format, conversion, [&](int64_t bytes) { progress.add(bytes); });
+  const std::string speed = progress.finish();
+  if (options.quiet) return;
+  for (const std::string& name : conversion.left_out)
+    fmt::print("left out {}: it repeats what other tensors or the model say\n", name);
+  fmt::print("{}: {}, {}\n", path, counted(std::ssize(conversion.targets), "tensor"), speed);
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, int&) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("convert", "To safetensors and back, to NumPy, to other types.");
+  add_options(*command, *options);
+  command->callback([options] { convert(*options); });
+}
+
+}  // namespace ripieno::tools

@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/formats/safetensors.h"
+#include "ripieno/tools/convert/hugging_face.h"
+#include "ripieno/tools/sources/foreign_json.h"
+#include "ripieno/tools/sources/tensor_source.h"
+
+namespace ripieno::tools {
+namespace {
+
+using nlohmann::json;
+
+// Where the index says that each tensor lies: the name of the file, by the tensor's.
+std::map<std::string, std::string> weight_map(const io::FileSystem& files,
+                                              const std::string& path) {
+  std::map<std::string, std::string> places;
+  try {
+    places = read_json(files, path).at("weight_map").get<decltype(places)>();
+  } catch (const json::exception&) {
+    throw DataError(path + " has no weight_map from names of tensors to names of files");
+  }
+  for (const auto& [tensor, file] : places) {
+    if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos)
+      throw DataError(fmt::format("{}: \"{}\" is not the name of a file beside it", path, file));
+  }
+  return places;
+}
+
+class SafetensorsSource final : public TensorSource {
+ public:
+  SafetensorsSource(const io::FileSystem& file_system, const std::string& at)
+      : TensorSource(Format::safetensors, at) {
+    const bool is_folder = !path.ends_with(".safetensors");
+    const std::string folder = is_folder ? path : io::parent_of(path);
+    const std::string index = folder + "/" + std::string(kIndexName);
+    if (is_folder && file_system.exists(index))
+      open_indexed(file_system, index);
+    else
+      open_file(file_system, is_folder ? path + "/" + std::string(kModelName) : path);
+    if (file_system.exists(folder + "/" + std::string(kConfigName)))
+      configuration = read_json(file_system, folder + "/" + std::string(kConfigName));
+    take_our_metadata();
+  }
+
+  Tensor read(std::size_t index) const override {
+    const auto& [reader, tensor] = places_[index];
+    Tensor whole(tensors[index].shape, tensors[index].dtype);
+    readers_[reader]->read(readers_[reader]->header().tensors[tensor], 0,
+                           std::span(static_cast<std::byte*>(whole.raw_data()), whole.bytes()));
+    return whole;
+  }
+
+ private:
+  void open_file(const io::FileSystem& file_system, const std::string& file_path) {
+    readers_.push_back(std::make_unique<io::SafetensorsReader>(file_system, file_path));
+    const io::SafetensorsHeader& header = readers_.back()->header();
+    file_paths.push_back(file_path);
+    metadata_.insert(header.metadata.begin(), header.metadata.end());
+    for (std::size_t i = 0; i < header.tensors.size(); ++i) {
+      const auto& tensor = header.tensors[i];
+      tensors.push_back({tensor.name, io::StateKind::parameter, tensor.dtype, tensor.shape});
+      places_.emplace_back(readers_.size() - 1, i);
+    }
+  }
+
+  void open_indexed(const io::FileSystem& file_system, const std::string& index) {
+    const auto expected = weight_map(file_system, index);
+    std::map<std::string, std::string> found;
+    std::set<std::string> names;
+    for (const auto& [tensor, file] : expected) names.insert(file);
+    for (const std::string& name : names) {
+      const std::size_t first = tensors.size();
+      open_file(file_system, io::parent_of(index) + "/" + name);
+      for (std::size_t i = first; i < tensors.size(); ++i) {
+        if (!found.emplace(tensors[i].name, name).second)
+          throw DataError(fmt::format("{}: {} lies in two files", index, tensors[i].name));
+      }
+    }
+    for (const auto& [tensor, file] : expected) {
+      const auto place = found.find(tensor);
+      if (place == found.end() || place->second != file)
+        throw DataError(
+            fmt::format("{} says that {} lies in {}, which does not have it", index, tensor, file));
+    }
+    if (found.size() != expected.size())
+      throw DataError(fmt::format("{} lists {} tensors, its files have {}", index, expected.size(),
+                                  found.size()));
+  }
+
+  // What a conversion from a checkpoint kept.
+  void take_our_metadata() {
+    const auto ours = metadata_.find(kOurMetadata);
+    if (ours == metadata_.end()) return;
+    try {
+      const json kept = parse_json(ours->second);
+      step = kept.at("step").get<int64_t>();
+      training_state = kept.at("training_state");
+      has_our_names = kept.at("names") == "ours";
+      for (SourceTensor& tensor : tensors) {
+        const std::string kind = kept.at("kinds").value(tensor.name, "parameter");
+        for (const auto known : {io::StateKind::buffer, io::StateKind::optimizer})
+          if (kind == io::name_of(known)) tensor.kind = known;
+      }
+    } catch (const json::exception& error) {
+      throw DataError(
+          fmt::format("{}: its metadata \"{}\" is not ours: {}", path, kOurMetadata, error.what()));
+    }
+  }
+
+  std::vector<std::unique_ptr<io::SafetensorsReader>> readers_;
+  std::vector<std::pair<std::size_t, std::size_t>> places_;  // of each tensor: file, index in it
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace
+
+std::unique_ptr<TensorSource> open_safetensors(const io::FileSystem& files,
+                                               const std::string& path) {
+  return std::make_unique<SafetensorsSource>(files, path);
+}
+
+}  // namespace ripieno::tools

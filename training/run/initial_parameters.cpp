@@ -1,0 +1,96 @@
+#include "ripieno/training/run/initial_parameters.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/foreign_hdf5.h"
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/training/run/training_state.h"
+
+namespace ripieno {
+namespace {
+
+// Parameters, and their master weights, which would else be made of rounded ones.
+io::State wanted_of(nn::Module& model, optim::Optimizer& optimizer) {
+  io::State wanted = state_of(model, optimizer);
+  std::erase_if(wanted, [](const io::StateTensor& tensor) {
+    return tensor.kind != io::StateKind::parameter && !tensor.name.starts_with("master/");
+  });
+  return wanted;
+}
+
+// The checkpoint, or file, that `path` means.
+std::string resolve(const std::string& path, std::vector<std::string>& warnings) {
+  const auto& files = io::local_files();
+  const std::string checkpoints = path + "/checkpoints";
+  if (!files.exists(path))
+    throw ConfigurationError(fmt::format("checkpoint.load: there is no {}", path));
+  if (!files.exists(checkpoints)) return path;
+  auto found = io::newest_intact(files, checkpoints);
+  warnings = std::move(found.rejected);
+  if (!found.path)
+    throw DataError(fmt::format("checkpoint.load: {} holds no intact checkpoint{}{}", checkpoints,
+                                warnings.empty() ? "" : ": ", fmt::join(warnings, "; ")));
+  return *found.path;
+}
+
+io::LoadReport load(const InitialParameters& initial, const std::string& path,
+                    const io::State& wanted) {
+  const auto& files = io::local_files();
+  const io::LoadOptions options{.prefix = initial.prefix,
+                                .rename = io::renamings_from_text(initial.rename),
+                                .strict = initial.strict,
+                                .remedy =
+                                    "rename, or take what fits with "
+                                    "--set checkpoint.strict=false"};
+  if (files.exists(path + "/manifest.json"))
+    return io::Checkpoint::open(files, path).load(wanted, options);
+  if (initial.foreign) return io::load_foreign_hdf5(path, wanted, options);
+  throw ConfigurationError(
+      fmt::format("checkpoint.load: {} is not a checkpoint, it has no manifest.json; an HDF5 file "
+                  "of another program, which carries no checksums, is read with "
+                  "--set checkpoint.foreign=true",
+                  path));
+}
+
+void warn_of(const std::vector<std::string>& names, const std::string& path, std::string_view what,
+             std::vector<std::string>& warnings) {
+  if (names.empty()) return;
+  const auto shown = std::min<std::ptrdiff_t>(10, std::ssize(names));
+  warnings.push_back(fmt::format("{}: {} {}: {}{}", path, names.size(), what,
+                                 fmt::join(names.begin(), names.begin() + shown, ", "),
+                                 shown < std::ssize(names) ? ", …" : ""));
+}
+
+}  // namespace
+
+std::vector<std::string> load(const InitialParameters& initial, Session& session, nn::Module& model,
+                              optim::Optimizer& optimizer) {
+  std::vector<std::string> warnings;
+  std::string path;
+  session.together([&] {
+    if (session.rank() == 0) path = resolve(initial.path, warnings);
+  });
+  path = from_rank_0(session.communicator(), path);
+  io::LoadReport report;
+  session.together([&] {
+    const io::State wanted = wanted_of(model, optimizer);
+    report = load(initial, path, wanted);
+    if (report.missing.size() + report.different.size() == wanted.size())
+      throw ConfigurationError(
+          fmt::format("checkpoint.load: nothing of {} has the name and shape of a parameter here; "
+                      "see checkpoint.load_prefix and checkpoint.rename",
+                      path));
+  });
+  warn_of(report.missing, path, "are not in it, and keep their initial values", warnings);
+  warn_of(report.different, path, "do not fit, and keep their initial values", warnings);
+  warn_of(report.unused, path, "of it are not used", warnings);
+  return warnings;
+}
+
+}  // namespace ripieno

@@ -1,0 +1,108 @@
+#include "ripieno/training/run/run_checkpoints.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+#include <sstream>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/io/checkpoint/step_directory.h"
+#include "ripieno/io/files/file_system.h"
+
+namespace ripieno {
+namespace {
+
+// Where nothing can be renamed it is marked instead, and stays where it is.
+void set_aside_checkpoint(io::FileSystem& files, const std::string& path) {
+  try {
+    set_aside(files, path);
+  } catch (const StorageError&) {
+    io::mark_set_aside(files, path);
+  }
+}
+
+}  // namespace
+
+void set_aside(io::FileSystem& files, const std::string& path) {
+  if (!files.exists(path)) return;
+  std::string name = path + ".set_aside";
+  for (int i = 2; files.exists(name); ++i) name = fmt::format("{}.set_aside_{}", path, i);
+  files.rename(path, name);
+  files.sync_directory(io::parent_of(path));
+}
+
+RunCheckpoints::RunCheckpoints(Session& session, std::string directory)
+    : session_(session), directory_(std::move(directory)) {}
+
+RunCheckpoints::Resumed RunCheckpoints::resume(const std::string& from, const Load& load) {
+  if (from == "never") return {};
+  const auto& files = io::local_files();
+  if (from != "auto") {
+    session_.together([&] {
+      if (session_.rank() == 0 && !files.exists(from))
+        throw ConfigurationError(fmt::format("--resume {}: there is no such checkpoint", from));
+    });
+    session_.together(
+        [&] { load(io::Checkpoint::open(files, from), {.verifies_all_as = session_}); });
+    return {from, {}};
+  }
+  std::vector<std::string> rejected;
+  for (const std::string& path : candidates()) {
+    const std::string refusal = refusal_of(path, load);
+    if (refusal.empty()) return {path, rejected};
+    rejected.push_back(refusal);
+  }
+  session_.together([&] {
+    if (!rejected.empty())
+      throw DataError(fmt::format("no checkpoint is intact: {}; --resume never starts anew",
+                                  fmt::join(rejected, "; ")));
+  });
+  return {};
+}
+
+// As rank 0 sees them: another may see less of shared storage, or more.
+std::vector<std::string> RunCheckpoints::candidates() {
+  std::string lines;
+  session_.together([&] {
+    if (session_.rank() != 0) return;
+    lines = fmt::format("{}", fmt::join(io::candidates_in(io::local_files(), directory_), "\n"));
+  });
+  lines = from_rank_0(session_.communicator(), lines);
+  std::vector<std::string> paths;
+  std::istringstream stream(lines);
+  for (std::string path; std::getline(stream, path);) paths.push_back(path);
+  return paths;
+}
+
+// What the first rank that finds it damaged says; empty where none does.
+std::string RunCheckpoints::refusal_of(const std::string& path, const Load& load) {
+  std::string refusal;
+  session_.together([&] {
+    try {
+      load(io::Checkpoint::open(io::local_files(), path), {.verifies_all_as = session_});
+    } catch (const DataError& error) {
+      refusal = error.what();
+    } catch (const StorageError& error) {
+      refusal = error.what();
+    }
+  });
+  for (auto& text : gather(session_.communicator(), refusal)) {
+    if (!text.empty()) return text;
+  }
+  return "";
+}
+
+void RunCheckpoints::set_aside_after(int64_t step) {
+  session_.together([&] {
+    auto& files = io::local_files();
+    if (session_.rank() != 0 || !files.exists(directory_)) return;
+    for (const auto& found : io::step_directories(files, directory_)) {
+      if (found.step > step && io::is_candidate(files, found))
+        set_aside_checkpoint(files, found.path);
+    }
+  });
+}
+
+}  // namespace ripieno

@@ -1,0 +1,46 @@
+// RunLog: what rank 0 of a run tells the world: metrics.jsonl, the progress, and one line where
+// something goes wrong. On the other ranks every call does nothing.
+#pragma once
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ripieno/io/run/metrics.h"
+#include "ripieno/io/run/progress.h"
+#include "ripieno/io/run/run_directory.h"
+
+namespace ripieno {
+
+class RunLog {
+ public:
+  // `progress` and `messages`: null for silence. They outlive this.
+  RunLog(const io::RunPaths& paths, bool speaks, std::FILE* progress, std::FILE* messages);
+
+  // A line of metrics. Where storage refuses, says so once and tries again with the next line.
+  void write(const io::StepMetrics& metrics);
+  // What another thread calls to have the lines written so far survive a power cut. It throws
+  // StorageError; this outlives the call.
+  std::function<void()> syncing() const;
+
+  bool shows_progress() const { return progress_ != nullptr; }
+  void show(const io::ProgressState& state);
+  void note(const std::string& text);  // among the progress
+  void warn(const std::string& text);  // among the messages
+  void finish();                       // ends the progress
+
+ private:
+  void flush();
+
+  io::RunPaths paths_;
+  std::FILE* messages_ = nullptr;
+  std::unique_ptr<io::Progress> progress_;
+  bool writes_;
+  std::unique_ptr<io::MetricsWriter> metrics_;
+  std::vector<io::StepMetrics> unwritten_;
+  bool storage_refused_ = false;
+};
+
+}  // namespace ripieno

@@ -1,0 +1,71 @@
+#include "ripieno/training/run/run_record.h"
+
+#include <fmt/chrono.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/random.h"
+#include "ripieno/kernels/attention_library.h"
+#include "ripieno/kernels/places.h"
+
+namespace ripieno {
+namespace {
+
+std::string now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::now()));
+}
+
+nlohmann::json build() { return {{"compiler", __VERSION__}, {"cuda", kernels::kHasCuda}}; }
+
+nlohmann::json buckets_of(const distributed::DataParallel& parallel) {
+  const distributed::BucketSize& size = parallel.bucket_size();
+  return {{"bucket_bytes", size.bytes},
+          {"buckets", parallel.buckets()},
+          {"link_bytes_per_s",
+           size.link_bytes_per_s > 0 ? nlohmann::json(size.link_bytes_per_s) : nlohmann::json()},
+          {"how", size.how}};
+}
+
+// Of rank 0; the others have as much, to a bucket's rounding.
+nlohmann::json memory_of(const distributed::MemoryReport& report) {
+  nlohmann::json lines = nlohmann::json::array();
+  for (const auto& line : report.lines) {
+    lines.push_back({{"what", line.what},
+                     {"bytes", line.bytes},
+                     {"bytes_per_parameter", report.per_parameter(line.bytes)},
+                     {"transient", line.is_transient}});
+  }
+  const int64_t persistent = report.persistent_bytes();
+  return {{"parameters", report.parameters},
+          {"persistent_bytes", persistent},
+          {"persistent_bytes_per_parameter", report.per_parameter(persistent)},
+          {"lines", lines}};
+}
+
+}  // namespace
+
+nlohmann::json start_record(const Session& session, const io::Loader& loader,
+                            const Settings* settings, distributed::DataParallel* parallel,
+                            const std::string& resumed_from) {
+  nlohmann::json record = {
+      {"started_at", now()},
+      {"version", RIPIENO_VERSION},
+      {"build", build()},
+      {"command", session.command()},
+      {"seed", random_context().seed},
+      {"world_size", session.size()},
+      {"hosts", session.hosts()},
+      {"devices", session.devices()},
+      {"data_fingerprint", loader.fingerprint()},
+      {"configuration", settings ? settings->values() : nlohmann::json::object()}};
+  record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);
+  if (session.device().is_cuda()) record["attention"] = kernels::attention_library();
+  if (parallel) {
+    record["parallel"] = buckets_of(*parallel);
+    record["memory"] = memory_of(parallel->memory_report());
+  }
+  return record;
+}
+
+}  // namespace ripieno

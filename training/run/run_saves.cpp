@@ -1,0 +1,171 @@
+#include "ripieno/training/run/run_saves.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/io/files/file_system.h"
+
+namespace ripieno {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double now() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
+
+std::string random_name() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+// As rank 0 finds it.
+io::CommitMode chosen_commit_mode(Session& session, const std::string& directory) {
+  std::string name;
+  session.together([&] {
+    if (session.rank() == 0)
+      name = io::name_of(io::probe_commit_mode(io::local_files(), directory));
+  });
+  return *io::commit_mode_named(from_rank_0(session.communicator(), name));
+}
+
+}  // namespace
+
+RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
+                   const RunSavesOptions& options)
+    : session_(session),
+      optimizer_(optimizer),
+      options_(options),
+      exceptions_(std::uncaught_exceptions()),
+      commit_(chosen_commit_mode(session, options.directory)),
+      start_(from_rank_0(session.communicator(), random_name())),
+      schedule_(options.schedule, step, now()),
+      saver_(io::local_files(), options.directory) {
+  optimizer_.before_step([this] { wait_until_copied(); });
+}
+
+// Where the run ends by an exception, other ranks may be gone, and nobody waits for them.
+RunSaves::~RunSaves() {
+  optimizer_.before_step({});
+  if (std::uncaught_exceptions() == exceptions_) saver_.wait();
+}
+
+void RunSaves::reserve(const io::State& whole) {
+  saver_.reserve(io::share_of(whole, session_.rank(), session_.size()));
+}
+
+void RunSaves::end_step() { schedule_.note_step(seconds_since(step_start_), saver_.is_saving()); }
+
+// By time, a save that takes longer than the interval is let end.
+bool RunSaves::is_due(int64_t step) const {
+  const bool can_begin = options_.schedule.every.has_value() || !saver_.is_saving();
+  return can_begin && schedule_.is_due(step, now());
+}
+
+Session::Agreement RunSaves::agree(int64_t decision_of_rank_0) {
+  note(saver_.poll());
+  const bool complains = session_.rank() != 0 && !failure_.empty();
+  const auto agreement = session_.agree(decision_of_rank_0, complains);
+  if (agreement.failures > 0) hear(gather(session_.communicator(), complains ? failure_ : ""));
+  return agreement;
+}
+
+void RunSaves::hear(const std::vector<std::string>& failures) {
+  failure_.clear();
+  if (session_.rank() != 0) return;
+  saver_.give_up();
+  for (std::size_t rank = 0; rank < failures.size() && failure_.empty(); ++rank) {
+    if (!failures[rank].empty()) failure_ = fmt::format("{} (rank {})", failures[rank], rank);
+  }
+}
+
+// Until rank 0 has committed the save under way, or it has failed. No rank begins another before,
+// since rank 0 tidies up what it finds.
+void RunSaves::wait_together() {
+  const auto start = Clock::now();
+  while (agree(session_.rank() == 0 && saver_.is_saving()).decision != 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  note(saver_.wait());
+  schedule_.note_wait(seconds_since(start));
+}
+
+void RunSaves::begin(int64_t step, const io::State& whole, const nlohmann::json& training_state,
+                     std::function<void()> before) {
+  wait_together();
+  schedule_.begin(step, now());
+  const auto start = Clock::now();
+  saver_.start(step, io::share_of(whole, session_.rank(), session_.size()), training_state,
+               next_save(), std::move(before));
+  schedule_.note_wait(seconds_since(start));
+  newest_step_ = step;
+}
+
+std::string RunSaves::save_now(int64_t step, const std::function<io::State()>& whole,
+                               const nlohmann::json& training_state,
+                               const std::function<void()>& before) {
+  wait_together();
+  if (newest_step_ == step) {
+    if (from_rank_0(session_.communicator(), failure_).empty()) return "";
+    failure_.clear();
+  }
+  const std::string earlier = std::exchange(failure_, "");
+  saver_.start(step, io::share_of(whole(), session_.rank(), session_.size()), training_state,
+               next_save(), before, io::BackgroundSaver::Copy::no);
+  newest_step_ = step;
+  wait_together();
+  const std::string failure = from_rank_0(session_.communicator(), failure_);
+  failure_ = earlier;
+  return failure;
+}
+
+std::string RunSaves::take_failure(int64_t step) {
+  note(saver_.poll());
+  if (failure_.empty()) return "";
+  schedule_.retry_soon(step, now());
+  return std::exchange(failure_, "");
+}
+
+std::string RunSaves::description() const {
+  const auto& every = options_.schedule.every;
+  const auto cost = schedule_.cost_seconds();
+  const std::string when = every ? fmt::format("every {} steps", *every)
+                           : cost
+                               ? fmt::format("every {:.0f} s, as a save costs {:.2g} s of training",
+                                             schedule_.interval_seconds(), *cost)
+                               : "as often as is worth its cost";
+  return fmt::format("{}, committed by {}", when, io::name_of(commit_));
+}
+
+double RunSaves::take_waited_seconds() { return std::exchange(waited_, 0.0); }
+
+void RunSaves::wait_until_copied() {
+  const auto start = Clock::now();
+  saver_.wait_until_copied();
+  const double waited = seconds_since(start);
+  waited_ += waited;
+  schedule_.note_wait(waited);
+}
+
+void RunSaves::note(const std::optional<io::EndedSave>& ended) {
+  const bool is_new = ended && !ended->failure.empty() && failure_.empty();
+  if (is_new) failure_ = fmt::format("step {} is not saved: {}", ended->step, ended->failure);
+}
+
+io::SaveOptions RunSaves::next_save() {
+  return {.rank = session_.rank(),
+          .size = session_.size(),
+          .attempt = fmt::format("{}_{}", start_, saves_++),
+          .commit = commit_,
+          .keep = options_.keep};
+}
+
+}  // namespace ripieno

@@ -1,0 +1,97 @@
+#include "ripieno/training/run/same_numbers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <span>
+
+#include "ripieno/io/files/hash.h"
+#include "ripieno/training/session/exit_status.h"
+
+namespace ripieno {
+namespace {
+
+using Hashes = std::vector<int64_t>;  // (numbers)
+
+constexpr int64_t kElementsAtOnce = int64_t{4} << 20;  // from a GPU
+
+std::span<const std::byte> bytes_of(const Tensor& on_host) {
+  return {static_cast<const std::byte*>(on_host.raw_data()),
+          static_cast<std::size_t>(on_host.elements()) * size_of(on_host.dtype())};
+}
+
+int64_t hash_of(Arena& arena) {
+  if (!arena.device().is_cuda()) return static_cast<int64_t>(io::hash_of(bytes_of(arena.flat())));
+  io::Hash hash;
+  const int64_t elements = arena.layout().elements();
+  for (int64_t begin = 0; begin < elements; begin += kElementsAtOnce) {
+    const int64_t end = std::min(begin + kElementsAtOnce, elements);
+    hash.add(bytes_of(arena.range(begin, end).to(Device::cpu())));
+  }
+  return static_cast<int64_t>(hash.value());
+}
+
+// Every rank's, in rank order.
+std::vector<Hashes> gather_hashes(Session& session, const std::vector<Replicated>& numbers) {
+  const auto count = static_cast<int64_t>(numbers.size());
+  const Tensor mine({count}, DType::int64), all({session.size(), count}, DType::int64);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    mine.data<int64_t>()[i] = hash_of(*numbers[i].arena);
+  }
+  session.communicator().all_gather(all, mine);
+  std::vector<Hashes> hashes;
+  for (int rank = 0; rank < session.size(); ++rank) {
+    const auto* theirs = all.data<int64_t>() + rank * count;
+    hashes.emplace_back(theirs, theirs + count);
+  }
+  return hashes;
+}
+
+// The ranks that do not hold what more than half of them hold; all, where no more than half agree.
+std::vector<int> odd_ranks(const std::vector<Hashes>& hashes) {
+  std::map<Hashes, std::size_t> count;
+  for (const auto& theirs : hashes) ++count[theirs];
+  std::vector<int> odd;
+  for (std::size_t rank = 0; rank < hashes.size(); ++rank) {
+    if (2 * count[hashes[rank]] <= hashes.size()) odd.push_back(static_cast<int>(rank));
+  }
+  return odd;
+}
+
+// Of the first numbers that are not the same everywhere.
+const std::string& name_of_difference(const std::vector<Hashes>& hashes,
+                                      const std::vector<Replicated>& numbers) {
+  std::size_t i = 0;
+  const auto same = [&](const Hashes& theirs) { return theirs[i] == hashes.front()[i]; };
+  while (std::all_of(hashes.begin(), hashes.end(), same)) ++i;
+  return numbers[i].name;
+}
+
+std::string describe(const Session& session, const std::vector<int>& odd) {
+  std::vector<std::string> ranks;
+  for (const int rank : odd) {
+    const auto i = static_cast<std::size_t>(rank);
+    ranks.push_back(
+        fmt::format("rank {} on {} ({})", rank, session.hosts()[i], session.devices()[i]));
+  }
+  return fmt::format("{}", fmt::join(ranks, " and "));
+}
+
+}  // namespace
+
+void require_same_numbers(Session& session, const std::vector<Replicated>& numbers, int64_t step) {
+  if (session.size() == 1) return;
+  const auto hashes = gather_hashes(session, numbers);
+  const auto odd = odd_ranks(hashes);
+  if (odd.empty()) return;
+  const auto& what = name_of_difference(hashes, numbers);
+  const bool is_majority = odd.size() < hashes.size();
+  const auto message = fmt::format(
+      "after step {} the {} of {} differ from {}: memory or a processor there is faulty; nothing "
+      "of this step is saved; run again, without that host if it repeats",
+      step, what, describe(session, odd), is_majority ? "all others'" : "each other");
+  throw RankFailure(ExitStatus::ranks_differ, session.rank() == 0 ? message : "");
+}
+
+}  // namespace ripieno

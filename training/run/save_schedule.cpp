@@ -1,0 +1,72 @@
+#include "ripieno/training/run/save_schedule.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ripieno {
+namespace {
+
+constexpr double kLargestShare = 0.03;  // of the time, where the rate of failures is not known
+
+}  // namespace
+
+SaveSchedule::SaveSchedule(const Options& options, int64_t step, double now) : options_(options) {
+  begin(step, now);
+}
+
+bool SaveSchedule::is_due(int64_t step, double now) const {
+  return options_.every ? step >= next_step_ : now >= next_time_;
+}
+
+void SaveSchedule::begin(int64_t step, double now) {
+  learn();
+  if (options_.every) next_step_ = step + *options_.every - step % *options_.every;
+  next_time_ = now + interval_seconds();
+}
+
+void SaveSchedule::retry_soon(int64_t step, double now) {
+  if (options_.every) {
+    next_step_ = std::min(next_step_, step + std::max<int64_t>(1, *options_.every / 10));
+  }
+  next_time_ = std::min(next_time_, now + kShortestSeconds);
+}
+
+void SaveSchedule::note_step(double seconds, bool while_saving) {
+  (while_saving ? saving_seconds_ : other_seconds_) += seconds;
+  ++(while_saving ? saving_steps_ : other_steps_);
+}
+
+void SaveSchedule::note_wait(double seconds) { waited_ += seconds; }
+
+// What the newest save cost: the time that training stood still, and by how much its steps were
+// slower than the others.
+void SaveSchedule::learn() {
+  if (saving_steps_ > 0 || waited_ > 0) {
+    double slower = 0;
+    if (saving_steps_ > 0 && other_steps_ > 0) {
+      const double usual = other_seconds_ / static_cast<double>(other_steps_);
+      slower = std::max(0.0, saving_seconds_ - usual * static_cast<double>(saving_steps_));
+    }
+    const double cost = waited_ + slower;
+    cost_ = cost_ ? 0.5 * (*cost_ + cost) : cost;
+  }
+  waited_ = saving_seconds_ = other_seconds_ = 0;
+  saving_steps_ = other_steps_ = 0;
+}
+
+double SaveSchedule::interval_seconds() const {
+  if (!cost_) return kShortestSeconds;
+  const double best = options_.failures_per_day > 0
+                          ? daly_interval_seconds(*cost_, options_.failures_per_day)
+                          : *cost_ / kLargestShare;
+  return std::max(best, kShortestSeconds);
+}
+
+double daly_interval_seconds(double cost, double failures_per_day) {
+  const double between_failures = 86400 / failures_per_day;
+  if (cost >= 2 * between_failures) return between_failures;
+  const double ratio = cost / (2 * between_failures);
+  return std::sqrt(2 * cost * between_failures) * (1 + std::sqrt(ratio) / 3 + ratio / 9) - cost;
+}
+
+}  // namespace ripieno

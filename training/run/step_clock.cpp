@@ -1,0 +1,44 @@
+#include "ripieno/training/run/step_clock.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace ripieno {
+namespace {
+
+constexpr const char* kNames[StepClock::phases] = {
+    "data", "forward", "backward", "communication_exposed", "optimizer", "checkpoint"};
+
+}  // namespace
+
+void StepClock::charge(Phase phase) {
+  const auto now = Clock::now();
+  seconds_[phase] += std::chrono::duration<double>(now - last_).count();
+  last_ = now;
+}
+
+double StepClock::move(Phase from, Phase to, double seconds) {
+  const double moved = std::min(seconds, seconds_[from]);
+  seconds_[from] -= moved;
+  seconds_[to] += moved;
+  return moved;
+}
+
+double StepClock::seconds_without_checkpoint() const {
+  const double total = std::accumulate(seconds_.begin(), seconds_.end(), 0.0);
+  return (total - seconds_[checkpoint]) / steps();
+}
+
+std::vector<std::pair<std::string, double>> StepClock::take(bool knows_phases) {
+  std::vector<std::pair<std::string, double>> means;
+  for (int phase = 0; phase < phases; ++phase) {
+    if (!knows_phases && phase >= forward && phase <= optimizer) continue;
+    means.emplace_back(kNames[phase], seconds_[static_cast<std::size_t>(phase)] / steps());
+  }
+  means.emplace_back("total", std::accumulate(seconds_.begin(), seconds_.end(), 0.0) / steps());
+  seconds_ = {};
+  steps_ = 0;
+  return means;
+}
+
+}  // namespace ripieno

@@ -1,0 +1,172 @@
+#include "ripieno/training/session/session.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/distributed/communicators/mpi/launcher.h"
+#include "ripieno/distributed/communicators/nccl/nccl.h"
+#include "ripieno/kernels/cpu_threads.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
+#include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/session/gpu_places.h"
+
+namespace ripieno {
+namespace {
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// The processors that this process may use.
+cpu_set_t affinity() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) CPU_SET(0, &set);
+  return set;
+}
+
+std::string to_string(const cpu_set_t& set) {
+  std::string text;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) text += fmt::format("{} ", cpu);
+  }
+  return text;
+}
+
+Device choose_device(const std::string& name, int local_rank) {
+  if (name == "cpu") return Device::cpu();
+  const int count = kernels::cuda::device_count();
+  if (name == "cuda" && count == 0) {
+    throw ConfigurationError(fmt::format("--device cuda: {} on {}; use --device cpu, or auto",
+                                         kernels::cuda::describe(), host_name()));
+  }
+  return count == 0 ? Device::cpu() : Device::cuda(local_rank % count);
+}
+
+// Two MPIs on one machine: the launcher of one starts programs of the other, each a world of its
+// own.
+void require_whole_world(int size) {
+  const int started = distributed::launched_size();
+  if (size > 1 || started <= 1) return;
+  throw ConfigurationError(fmt::format(
+      "mpirun started {} ranks, but this one is alone: it was built with another MPI ({}); start "
+      "it with the mpirun of that one",
+      started, distributed::mpi_library()));
+}
+
+}  // namespace
+
+Session::Session(int argc, char** argv) : command_(argv, argv + argc) {
+  if (distributed::launched_by_mpi()) mpi_ = std::make_unique<distributed::MpiEnvironment>();
+  communicator_ = mpi_ ? distributed::mpi_world() : distributed::alone();
+  signal_ = std::make_unique<StopSignal>(/*alone=*/mpi_ == nullptr);
+  require_whole_world(size());
+  share_cores();
+  take_device("auto");
+}
+
+Session::Session(std::unique_ptr<distributed::Communicator> communicator)
+    : communicator_(std::move(communicator)) {
+  describe_places();
+}
+
+Session::~Session() = default;
+
+// Ranks that may use the same processors of the same host share them.
+void Session::share_cores() {
+  const cpu_set_t processors = affinity();
+  const auto places = gather(*communicator_, host_name() + "/" + to_string(processors));
+  const auto mine = places[static_cast<std::size_t>(rank())];
+  const auto sharers = std::count(places.begin(), places.end(), mine);
+  kernels::set_cpu_threads(std::max(1, CPU_COUNT(&processors) / static_cast<int>(sharers)));
+}
+
+void Session::use_device(const std::string& name) {
+  take_device(name);
+  const auto gpus = gather(*communicator_, gpu_place(host_name(), device_));
+  together([&] { require_own_gpus(gpus); });
+}
+
+void Session::take_device(const std::string& name) {
+  together([&] { device_ = choose_device(name, communicator_->local_rank()); });
+  const bool is_left_open = name == "auto" && !device_.is_cuda();
+  const std::string why = is_left_open ? kernels::cuda::what_is_unusable() : "";
+  device_remark_ = why.empty() ? "" : fmt::format("{} on {}; the CPU is used", why, host_name());
+  speak_nccl();
+  describe_places();
+}
+
+// Where every rank has a GPU of its own.
+void Session::speak_nccl() {
+  if (speaks_nccl_ || size() == 1 || !distributed::has_nccl()) return;
+  const bool own =
+      device_.is_cuda() && (communicator_->local_size() <= kernels::cuda::device_count() ||
+                            shared_gpus_can_speak_nccl());
+  const auto all = gather(*communicator_, static_cast<int64_t>(own));
+  if (std::count(all.begin(), all.end(), 0) > 0) return;
+  communicator_ = distributed::over_nccl(std::move(communicator_), device_);
+  speaks_nccl_ = true;
+}
+
+void Session::describe_places() {
+  const int threads = kernels::cpu_threads();
+  hosts_ = gather(*communicator_, host_name());
+  devices_ = gather(*communicator_, device_.is_cuda() ? ripieno::to_string(device_)
+                                                      : fmt::format("cpu, {} thread{}", threads,
+                                                                    threads > 1 ? "s" : ""));
+}
+
+void Session::together(const std::function<void()>& action) {
+  std::exception_ptr failure;
+  std::string message;
+  int64_t status = 0;
+  try {
+    action();
+  } catch (const std::exception& error) {
+    failure = std::current_exception();
+    message = error.what();
+    status = static_cast<int64_t>(exit_status_of(error));
+  }
+  if (size() == 1) {
+    if (failure) std::rethrow_exception(failure);
+    return;
+  }
+  const auto statuses = gather(*communicator_, status);
+  const auto first = std::find_if(statuses.begin(), statuses.end(), [](auto s) { return s != 0; });
+  if (first == statuses.end()) return;
+  const bool speaks = first - statuses.begin() == rank();
+  const bool everyone = std::find(statuses.begin(), statuses.end(), 0) == statuses.end();
+  if (speaks && everyone) std::rethrow_exception(failure);
+  throw RankFailure(static_cast<ExitStatus>(*first),
+                    speaks ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
+}
+
+void Session::require_agreement(const std::vector<distributed::Fact>& facts) {
+  if (size() == 1) return;
+  const auto found = distributed::disagreement(*communicator_, facts);
+  together([&] {
+    if (!found.empty()) throw ConfigurationError("the ranks do not agree: " + found);
+  });
+}
+
+Session::Agreement Session::agree(int64_t decision_of_rank_0, bool has_failure) {
+  if (signal_ && StopSignal::arrived()) stop_asked_ = true;
+  if (size() == 1) return {stop_asked_, decision_of_rank_0, has_failure};
+  if (!votes_.defined()) votes_ = Tensor({3}, DType::int64);
+  auto* votes = votes_.data<int64_t>();
+  votes[0] = stop_asked_;
+  votes[1] = rank() == 0 ? decision_of_rank_0 : 0;
+  votes[2] = has_failure;
+  communicator_->all_reduce(votes_);
+  return {votes[0] > 0, votes[1], votes[2]};
+}
+
+}  // namespace ripieno

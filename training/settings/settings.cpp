@@ -1,0 +1,313 @@
+#include "ripieno/training/settings/settings.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+
+#include "ripieno/core/error.h"
+#include "ripieno/training/settings/checked_toml.h"
+#include "ripieno/training/settings/nearest_key.h"
+
+namespace ripieno {
+namespace {
+
+constexpr const char* kAutomatic = "auto";
+
+template <typename... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <typename... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+std::string limits(const Accepts& accepts) {
+  std::string text;
+  if (std::isfinite(accepts.minimum)) {
+    text +=
+        fmt::format("{} {}", accepts.above_minimum ? " above" : " of at least", accepts.minimum);
+  }
+  if (std::isfinite(accepts.maximum)) text += fmt::format(" and at most {}", accepts.maximum);
+  return text;
+}
+
+std::string what_it_takes(const Settings::Place& place, const Accepts& accepts) {
+  return std::visit(
+      Overloaded{
+          [](bool*) -> std::string { return "true or false"; },
+          [&](int64_t*) { return "an integer" + limits(accepts); },
+          [&](std::optional<int64_t>*) { return "\"auto\" or an integer" + limits(accepts); },
+          [&](double*) { return "a number" + limits(accepts); },
+          [&](std::string*) -> std::string {
+            if (accepts.choices.empty()) return "a string";
+            return "one of " + fmt::format("{}", fmt::join(accepts.choices, ", "));
+          },
+          [&](std::vector<int64_t>*) {
+            return "a list of integers" +
+                   (limits(accepts).empty() ? "" : ", each" + limits(accepts));
+          }},
+      place);
+}
+
+bool in_range(double value, const Accepts& accepts) {
+  if (accepts.above_minimum && value <= accepts.minimum) return false;
+  return value >= accepts.minimum && value <= accepts.maximum;  // false for NaN
+}
+
+// Each returns false where `node` is not what the setting takes, and leaves `place` as it was.
+bool assign(bool* place, const toml::node& node, const Accepts&) {
+  const auto value = node.value_exact<bool>();
+  if (value) *place = *value;
+  return value.has_value();
+}
+
+bool assign(int64_t* place, const toml::node& node, const Accepts& accepts) {
+  const auto value = node.value_exact<int64_t>();
+  if (!value || !in_range(static_cast<double>(*value), accepts)) return false;
+  *place = *value;
+  return true;
+}
+
+bool assign(std::optional<int64_t>* place, const toml::node& node, const Accepts& accepts) {
+  int64_t number = 0;
+  const bool is_automatic = node.value_exact<std::string>() == kAutomatic;
+  if (!is_automatic && !assign(&number, node, accepts)) return false;
+  *place = is_automatic ? std::nullopt : std::optional(number);
+  return true;
+}
+
+bool assign(double* place, const toml::node& node, const Accepts& accepts) {
+  if (!node.is_number()) return false;
+  const auto value = node.value<double>();
+  if (!value || !std::isfinite(*value) || !in_range(*value, accepts)) return false;
+  *place = *value;
+  return true;
+}
+
+bool assign(std::string* place, const toml::node& node, const Accepts& accepts) {
+  const auto value = node.value_exact<std::string>();
+  const auto& choices = accepts.choices;
+  if (!value) return false;
+  if (!choices.empty() && std::find(choices.begin(), choices.end(), *value) == choices.end()) {
+    return false;
+  }
+  *place = *value;
+  return true;
+}
+
+bool assign(std::vector<int64_t>* place, const toml::node& node, const Accepts& accepts) {
+  const toml::array* array = node.as_array();
+  if (!array) return false;
+  std::vector<int64_t> values(array->size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!assign(&values[i], *array->get(i), accepts)) return false;
+  }
+  *place = std::move(values);
+  return true;
+}
+
+bool assign(const Settings::Place& place, const toml::node& node, const Accepts& accepts) {
+  return std::visit([&](auto* variable) { return assign(variable, node, accepts); }, place);
+}
+
+std::string as_text(const toml::node& node) {
+  std::ostringstream text;
+  node.visit([&](const auto& value) { text << value; });
+  std::string line = text.str();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  file.peek();  // a directory opens, and fails here
+  if (!file.is_open() || file.bad()) {
+    throw ConfigurationError(
+        fmt::format("{}: cannot read this configuration: {}", path, std::strerror(errno)));
+  }
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Throws toml::parse_error, and NotToml.
+toml::table parse_toml(std::string_view text, const std::string& path) {
+  // A key of many dots is a table in a table in …, deeper than the stack of what takes it down.
+  constexpr std::ptrdiff_t kMostDotsInALine = 1000;
+  for (std::size_t begin = 0, end; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find('\n', begin), text.size());
+    if (std::count(text.begin() + begin, text.begin() + end, '.') > kMostDotsInALine)
+      throw NotToml("a line of too many dots");
+  }
+  return toml::parse(text, path);
+}
+
+// The first line with which `text` is what NotToml says.
+std::size_t line_that_is_not_toml(std::string_view text) {
+  std::size_t line = 1;
+  for (auto end = text.find('\n'); end != std::string_view::npos;
+       end = text.find('\n', end + 1), ++line) {
+    try {
+      parse_toml(text.substr(0, end), "");
+    } catch (const NotToml&) {
+      break;
+    } catch (const toml::parse_error&) {  // it is cut off here
+    }
+  }
+  return line;
+}
+
+toml::table parse_file(const std::string& path) {
+  const std::string text = read_text(path);
+  try {
+    return parse_toml(text, path);
+  } catch (const NotToml&) {
+    throw ConfigurationError(fmt::format("{}:{}: not TOML: this line has no key that can be one",
+                                         path, line_that_is_not_toml(text)));
+  } catch (const toml::parse_error& error) {
+    throw ConfigurationError(
+        fmt::format("{}:{}: not TOML: {}", path, error.source().begin.line, error.description()));
+  }
+}
+
+// The value of an assignment as TOML, or nothing where it is not one TOML value.
+std::optional<toml::table> parse_value(std::string_view value) {
+  try {
+    toml::table table = parse_toml(fmt::format("value = {}", value), "");
+    if (table.size() == 1) return table;
+  } catch (const toml::parse_error&) {
+  } catch (const NotToml&) {
+  }
+  return std::nullopt;
+}
+
+nlohmann::json to_json(const Settings::Place& place) {
+  return std::visit(Overloaded{[](const std::optional<int64_t>* number) {
+                                 return *number ? nlohmann::json(**number)
+                                                : nlohmann::json(kAutomatic);
+                               },
+                               [](const auto* variable) { return nlohmann::json(*variable); }},
+                    place);
+}
+
+void restore(std::optional<int64_t>* place, const nlohmann::json& value) {
+  *place = value == kAutomatic ? std::nullopt : std::optional(value.get<int64_t>());
+}
+template <typename T>
+void restore(T* place, const nlohmann::json& value) {
+  value.get_to(*place);
+}
+
+std::pair<std::string, std::string> split_key(const std::string& key) {
+  const auto dot = key.find('.');
+  return {key.substr(0, dot), key.substr(dot + 1)};
+}
+
+}  // namespace
+
+void require_given(const std::string& key, const std::string& value) {
+  if (!value.empty()) return;
+  throw ConfigurationError(fmt::format("{0} is not set; use --set {0}=…", key));
+}
+
+void Settings::add(std::string key, Place place, std::string help, Accepts accepts) {
+  if (key.find('.') == std::string::npos) {
+    fail(fmt::format("Settings: {} has no section; a key is section.name", key));
+  }
+  entries_.push_back({std::move(key), place, std::move(help), std::move(accepts)});
+}
+
+void Settings::read(const std::string& path) {
+  const toml::table file = parse_file(path);
+  const auto at = [&](const toml::node& node) {
+    return fmt::format("{}:{}", path, node.source().begin.line);
+  };
+  for (const auto& [section, content] : file) {
+    const toml::table* keys = content.as_table();
+    if (!keys) entry(section.str(), at(content));  // a key outside of a section: throws
+    for (const auto& [name, node] : *keys) {
+      const auto& known = entry(fmt::format("{}.{}", section.str(), name.str()), at(node));
+      if (!assign(known.place, node, known.accepts)) {
+        throw ConfigurationError(fmt::format("{}: {} takes {}, not {}", at(node), known.key,
+                                             what_it_takes(known.place, known.accepts),
+                                             as_text(node)));
+      }
+    }
+  }
+}
+
+void Settings::set(const std::string& assignment) {
+  const auto equals = assignment.find('=');
+  const std::string where = "--set " + assignment;
+  if (equals == std::string::npos) {
+    throw ConfigurationError(where + ": has no '='; write --set section.key=value");
+  }
+  const auto& known = entry(std::string_view(assignment).substr(0, equals), where);
+  const std::string value = assignment.substr(equals + 1);
+  const auto table = parse_value(value);
+  if (table && assign(known.place, *table->get("value"), known.accepts)) return;
+  const bool takes_strings = std::holds_alternative<std::string*>(known.place) ||
+                             std::holds_alternative<std::optional<int64_t>*>(known.place);
+  const bool is_bare_string = takes_strings && !(table && table->get("value")->is_string());
+  if (is_bare_string && assign(known.place, toml::value<std::string>(value), known.accepts)) return;
+  throw ConfigurationError(
+      fmt::format("{}: {} takes {}", where, known.key, what_it_takes(known.place, known.accepts)));
+}
+
+void Settings::restore(const nlohmann::json& values) {
+  for (const auto& entry : entries_) {
+    const auto [section, name] = split_key(entry.key);
+    if (!values.contains(section) || !values[section].contains(name)) continue;
+    try {
+      std::visit([&, &n = name,
+                  &s = section](auto* variable) { ripieno::restore(variable, values[s][n]); },
+                 entry.place);
+    } catch (const nlohmann::json::exception&) {
+      throw DataError(fmt::format("the stored value of {} is not {}: {}", entry.key,
+                                  what_it_takes(entry.place, entry.accepts),
+                                  values[section][name].dump()));
+    }
+  }
+}
+
+nlohmann::json Settings::values() const {
+  nlohmann::json values = nlohmann::json::object();
+  for (const auto& entry : entries_) {
+    const auto [section, name] = split_key(entry.key);
+    values[section][name] = to_json(entry.place);
+  }
+  return values;
+}
+
+std::string Settings::listing() const {
+  std::string text;
+  for (const auto& entry : entries_) {
+    const std::string assignment = entry.key + " = " + to_json(entry.place).dump();
+    const auto& choices = entry.accepts.choices;
+    text += fmt::format("  {:<40} {}", assignment, entry.help);
+    if (!choices.empty()) text += fmt::format(": {}", fmt::join(choices, ", "));
+    text += '\n';
+  }
+  return text;
+}
+
+const Settings::Entry& Settings::entry(std::string_view key, const std::string& where) const {
+  for (const auto& entry : entries_) {
+    if (entry.key == key) return entry;
+  }
+  throw ConfigurationError(
+      fmt::format("{}: there is no setting {}; the nearest is {}", where, key, nearest(key)));
+}
+
+std::string Settings::nearest(std::string_view key) const {
+  std::vector<std::string> keys;
+  for (const auto& entry : entries_) keys.push_back(entry.key);
+  return nearest_key(keys, key);
+}
+
+}  // namespace ripieno
