@@ -182,14 +182,15 @@ class Cases {
     if (dtype_ != DType::float32) master = random(all, DType::float32);
     double bytes = bytes_of({parameter, parameter, gradient, first, first, second, second});
     if (master.defined()) bytes += 2 * bytes_of({master});
-    const Tensor segment = on_device(kernels::DecaySegment{0, sizes_.parameters, 0.1f}, device_);
+    const Tensor segment =
+        on_device(kernels::ParameterSegment{0, sizes_.parameters, 0.1f}, device_);
     const Tensor scalars = on_device(kernels::StepScalars{.learning_rate = 1e-6f}, device_);
     add_bound_by_memory("adamw", bytes, parameter, [=]<typename T>(auto on) {
       if constexpr (std::is_same_v<accumulator_t<T>, float>) {
         kernels::adamw(on, parameter.data<T>(), master.defined() ? master.data<float>() : nullptr,
                        first.data<float>(), second.data<float>(), gradient.data<T>(),
                        gradient.elements(),
-                       static_cast<const kernels::DecaySegment*>(segment.raw_data()), 1,
+                       static_cast<const kernels::ParameterSegment*>(segment.raw_data()), 1,
                        static_cast<const kernels::StepScalars*>(scalars.raw_data()),
                        kernels::AdamWConstants{});
       }

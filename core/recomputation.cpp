@@ -35,6 +35,19 @@ struct Call {
   Tensor output;
 };
 
+thread_local bool recomputing = false;
+
+class Recomputing {
+ public:
+  Recomputing() : before_(std::exchange(recomputing, true)) {}
+  ~Recomputing() { recomputing = before_; }
+  Recomputing(const Recomputing&) = delete;
+  Recomputing& operator=(const Recomputing&) = delete;
+
+ private:
+  bool before_;
+};
+
 // As random_context() was.
 class SameRandomNumbers {
  public:
@@ -51,6 +64,7 @@ class SameRandomNumbers {
 struct Recomputed final : Node {
   void backward(Tensor& gradient, Gradients& gradients) override {
     const SameRandomNumbers same(context);
+    const Recomputing again;
     const Call call(function, input, gradients.wanted(0));
     autograd::run_backward(call.output, std::move(gradient), autograd::Completes::none);
     if (call.entry && call.entry->arrived.defined()) gradients.add(0, call.entry->arrived);
@@ -63,6 +77,8 @@ struct Recomputed final : Node {
 };
 
 }  // namespace
+
+bool is_recomputing() { return recomputing; }
 
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input) {
   if (!autograd::recording()) return function(input);

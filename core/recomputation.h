@@ -14,4 +14,8 @@ namespace ripieno {
 // and their hooks run once, when all of it is done.
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input);
 
+// Whether this thread is computing such a function again, within a backward: what a forward does
+// beside its result is not to be done twice.
+bool is_recomputing();
+
 }  // namespace ripieno

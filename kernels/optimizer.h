@@ -7,11 +7,12 @@
 
 namespace ripieno::kernels {
 
-// A range of an arena whose parameters share a weight decay. Segments are in order, do not overlap,
-// and lie where the kernel runs.
-struct DecaySegment {
+// A range of an arena whose parameters share a weight decay and a learning rate. Segments are in
+// order, do not overlap, and lie where the kernel runs.
+struct ParameterSegment {
   int64_t begin = 0, end = 0;  // elements
   float weight_decay = 0.0f;
+  float learning_rate_factor = 1.0f;  // of StepScalars::learning_rate
 };
 
 // What changes from step to step. Lives where the kernel runs, so that a step can be captured and
@@ -57,8 +58,17 @@ void finish_scaled_step_scalars(OnCuda, StepScalars* scalars, LossScale* loss_sc
                                 const double* sum_of_squares, const double* count, double max_norm,
                                 double beta1, double beta2);
 
+// master[i] = parameter[i] where parameter[i] is not T(master[i]): values that were written to the
+// parameters directly replace the master weights.   master, parameter: (size).   T: 16 bits wide
+template <typename T>
+void update_master(OnCpu, float* master, const T* parameter, int64_t size);
+template <typename T>
+void update_master(OnCuda, float* master, const T* parameter, int64_t size);
+
+// In double: 1 - beta is computed from the exact value, since float(0.99999) is off by 0.3 % there.
+// epsilon is positive in float.
 struct AdamWConstants {
-  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
 };
 
 // AdamW with decoupled weight decay (Loshchilov and Hutter, 2019).
@@ -67,11 +77,11 @@ struct AdamWConstants {
 // the segments are.
 template <typename T>
 void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t size, const DecaySegment* segments, int64_t segment_count,
+           const T* gradient, int64_t size, const ParameterSegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants);
 template <typename T>
 void adamw(OnCuda, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t size, const DecaySegment* segments, int64_t segment_count,
+           const T* gradient, int64_t size, const ParameterSegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants);
 
 struct SgdConstants {
@@ -84,11 +94,11 @@ struct SgdConstants {
 // is 0; zero before step 1.
 template <typename T>
 void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
-         const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
+         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants);
 template <typename T>
 void sgd(OnCuda, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
-         const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
+         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants);
 
 }  // namespace ripieno::kernels

@@ -19,7 +19,7 @@ LAYERS = {*MAY_INCLUDE, "examples", "tools", "benchmarks", "tests"}
 
 # Libraries that one folder wraps for all others.
 ONLY_IN = {
-    r"cuda\w*\.h|cublas\w*\.h|cudnn\w*\.h": {"kernels/cuda"},
+    r"cuda\w*\.h|cublas\w*\.h|cudnn\w*\.h": {"kernels/cuda", "kernels/emulator"},
     r"nccl\.h": {"distributed"},
     r"mpi\.h": {"distributed"},
     r"hdf5\.h|H5\w*\.h": {"io"},

@@ -1,9 +1,12 @@
 #include "ripieno/training/configuration.h"
 
+#include "ripieno/core/optim/optimizers.h"
+
 namespace ripieno {
 
 void bind(Settings& settings, OptimizerSettings& optimizer) {
-  settings.add("optimizer.kind", &optimizer.kind, "which", Accepts::one_of({"adamw", "sgd"}));
+  settings.add("optimizer.kind", &optimizer.kind, "which",
+               Accepts::one_of(optim::optimizer_names()));
   settings.add("optimizer.learning_rate", &optimizer.learning_rate, "the highest of the schedule",
                Accepts::positive());
   settings.add("optimizer.beta1", &optimizer.beta1, "adamw: decay of the first moment",

@@ -7,8 +7,7 @@
 #include <chrono>
 
 #include "ripieno/core/error.h"
-#include "ripieno/core/optim/adamw.h"
-#include "ripieno/core/optim/sgd.h"
+#include "ripieno/core/optim/optimizers.h"
 #include "ripieno/core/random.h"
 #include "ripieno/kernels/attention_library.h"
 #include "ripieno/kernels/matmul_algorithms.h"
@@ -65,6 +64,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
     if (parallel.strict) require_whole_slots(train.batch_size, parallel.slots);
+    optim::check_optimizer(optimizer.kind, optimizer_options());
     distributed::check(parallel_options());
   });
   if (!command.help.empty()) {
@@ -94,24 +94,19 @@ DType TrainingProgram::precision() const { return *dtype_named(train.precision);
 
 std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
     const Parameters& parameters) const {
-  const bool scales_loss = precision() == DType::float16;
-  if (optimizer.kind == "sgd") {
-    return std::make_unique<optim::Sgd>(parameters,
-                                        optim::SgdOptions{.learning_rate = optimizer.learning_rate,
-                                                          .momentum = optimizer.momentum,
-                                                          .nesterov = optimizer.nesterov,
-                                                          .weight_decay = optimizer.weight_decay,
-                                                          .max_gradient_norm = train.gradient_clip,
-                                                          .scales_loss = scales_loss});
-  }
-  return std::make_unique<optim::AdamW>(
-      parameters, optim::AdamWOptions{.learning_rate = optimizer.learning_rate,
-                                      .beta1 = optimizer.beta1,
-                                      .beta2 = optimizer.beta2,
-                                      .epsilon = optimizer.epsilon,
-                                      .weight_decay = optimizer.weight_decay,
-                                      .max_gradient_norm = train.gradient_clip,
-                                      .scales_loss = scales_loss});
+  return optim::make_optimizer(optimizer.kind, parameters, optimizer_options());
+}
+
+optim::OptimizerOptions TrainingProgram::optimizer_options() const {
+  return {.learning_rate = optimizer.learning_rate,
+          .weight_decay = optimizer.weight_decay,
+          .beta1 = optimizer.beta1,
+          .beta2 = optimizer.beta2,
+          .epsilon = optimizer.epsilon,
+          .momentum = optimizer.momentum,
+          .nesterov = optimizer.nesterov,
+          .max_gradient_norm = train.gradient_clip,
+          .scales_loss = precision() == DType::float16};
 }
 
 optim::Schedule TrainingProgram::make_schedule() const {

@@ -13,6 +13,7 @@
 
 #include "ripieno/core/dtype.h"
 #include "ripieno/core/optim/optimizer.h"
+#include "ripieno/core/optim/optimizers.h"
 #include "ripieno/core/optim/schedule.h"
 #include "ripieno/training/configuration.h"
 #include "ripieno/training/run/run.h"
@@ -40,6 +41,7 @@ struct TrainingProgram {
   DType precision() const;
   uint64_t seed() const { return static_cast<uint64_t>(train.seed); }
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
+  optim::OptimizerOptions optimizer_options() const;
   optim::Schedule make_schedule() const;
   distributed::DataParallelOptions parallel_options() const;
   RunOptions run_options(distributed::DataParallel& data_parallel) const;

@@ -15,6 +15,8 @@ Parameters::Parameters(std::shared_ptr<const ArenaLayout> layout, std::vector<Te
     const bool frozen = parameter.implementation().leaf && !parameter.requires_gradient();
     if (!frozen) parameter.set_requires_gradient();
     parameter.implementation().leaf->gradient = state_->gradients.tensors()[i];
+    state_->named.push_back({this->layout().entries()[i].name, parameter});
+    state_->trainable.push_back(!frozen);
   }
 }
 
@@ -28,6 +30,16 @@ int64_t Parameters::elements() const {
   int64_t sum = 0;
   for (const auto& entry : layout().entries()) sum += entry.elements;
   return sum;
+}
+
+uint64_t Parameters::trainable_version() const {
+  bool has_changed = false;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const bool is_trainable = tensors()[i].requires_gradient();
+    has_changed = has_changed || is_trainable != state_->trainable[i];
+    state_->trainable[i] = is_trainable;
+  }
+  return state_->trainable_version += has_changed;
 }
 
 void Parameters::to(Device device, DType dtype) const {

@@ -25,6 +25,14 @@ class Parameters {
 
   std::size_t size() const { return tensors().size(); }
   const std::vector<Tensor>& tensors() const { return state_->values.tensors(); }
+  // With their names: for (auto& [name, parameter] : model.parameters()).
+  struct Named {
+    std::string name;
+    Tensor tensor;
+  };
+  std::vector<Named>::iterator begin() const { return state_->named.begin(); }
+  std::vector<Named>::iterator end() const { return state_->named.end(); }
+
   // Throws Error where there is none of that name.
   Tensor operator[](const std::string& name) const;
   // Of all tensors together, without padding.
@@ -36,6 +44,10 @@ class Parameters {
   // state; as Arena::place_in().
   void place_in(MemoryResource* resource) const;
   MemoryResource* resource() const { return state_->resource; }
+
+  // Changes whenever a parameter was frozen or thawed since the last call: what is laid out by
+  // trainable parameters (buckets, an optimizer's segments) is then laid out anew.
+  uint64_t trainable_version() const;
 
   // Forgets the gradients: the next backward overwrites them.
   void clear_gradients() const;
@@ -53,6 +65,9 @@ class Parameters {
     }
     std::shared_ptr<const ArenaLayout> layout;
     Arena values, gradients;
+    std::vector<Named> named;
+    std::vector<bool> trainable;
+    uint64_t trainable_version = 0;
     MemoryResource* resource = nullptr;
   };
   std::shared_ptr<State> state_;

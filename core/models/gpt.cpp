@@ -99,9 +99,7 @@ Tensor Gpt::before_head(const Tensor& ids) const {
   return norm_(x).normal;
 }
 
-Tensor Gpt::operator()(const Tensor& ids) const {
-  return linear(before_head(ids), tokens_.weight());
-}
+Tensor Gpt::forward(const Tensor& ids) const { return linear(before_head(ids), tokens_.weight()); }
 
 Loss Gpt::loss(const Tensor& ids, const Tensor& targets) const {
   return linear_cross_entropy(before_head(ids), tokens_.weight(), targets);

@@ -35,7 +35,8 @@ class GptBlock final : public Module {
   // after the block what this one leaves.
   Residual operator()(const Residual& x) const;
   // By itself, as it is computed again in a backward.
-  Tensor operator()(const Tensor& x) const { return sum((*this)(Residual{.x = x})); }
+  Tensor forward(const Tensor& x) const override { return sum((*this)(Residual{.x = x})); }
+  using Module::operator();
 
  private:
   int64_t heads_;
@@ -50,7 +51,7 @@ class Gpt final : public Module {
   explicit Gpt(const GptOptions& options);
 
   // (batch, time), int32 -> logits (batch, time, vocab)
-  Tensor operator()(const Tensor& ids) const;
+  Tensor forward(const Tensor& ids) const override;
   // The loss of predicting `targets` (batch, time); kIgnoredTarget is left out. The logits never
   // exist whole.
   Loss loss(const Tensor& ids, const Tensor& targets) const;

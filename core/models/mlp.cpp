@@ -15,7 +15,7 @@ Mlp::Mlp(const std::vector<int64_t>& sizes) {
   }
 }
 
-Tensor Mlp::operator()(const Tensor& x) const {
+Tensor Mlp::forward(const Tensor& x) const {
   Tensor result = x;
   for (const Linear& layer : layers_) result = layer(result);
   return result;

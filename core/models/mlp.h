@@ -15,7 +15,7 @@ class Mlp final : public Module {
   explicit Mlp(const std::vector<int64_t>& sizes);
 
   // (…, inputs) -> (…, outputs)
-  Tensor operator()(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
   // targets: (…), int32 classes
   Loss loss(const Tensor& x, const Tensor& targets) const;
 

@@ -11,7 +11,8 @@ class Dropout final : public Module {
  public:
   explicit Dropout(double probability) : probability_(probability) {}
 
-  Tensor operator()(const Tensor& x) const {
+  using Module::operator();
+  Tensor forward(const Tensor& x) const override {
     return drops() ? dropout(x, probability_, random_stream()) : x;
   }
   // x + dropout(branch), for the norm that follows to add up.

@@ -12,7 +12,7 @@ class Embedding final : public Module {
       : weight_(add_parameter("weight", {vocab, channels}, initial)) {}
 
   // ids: (…), int32 -> (…, channels)
-  Tensor operator()(const Tensor& ids) const { return embedding(weight_, ids); }
+  Tensor forward(const Tensor& ids) const override { return embedding(weight_, ids); }
 
   const Tensor& weight() const { return weight_; }  // (vocab, channels)
 

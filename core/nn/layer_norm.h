@@ -13,7 +13,8 @@ class LayerNorm final : public Module {
         weight_(add_parameter("weight", {channels}, Initial::constant(1.0))),
         bias_(add_parameter("bias", {channels}, Initial::constant(0.0))) {}
 
-  Tensor operator()(const Tensor& x) const { return layer_norm(x, weight_, bias_, epsilon_); }
+  Tensor forward(const Tensor& x) const override { return layer_norm(x, weight_, bias_, epsilon_); }
+  using Module::operator();
   // Of a residual connection, which it adds up.
   ResidualNorm operator()(const Residual& residual) const {
     return residual_norm(residual, weight_, bias_, epsilon_);

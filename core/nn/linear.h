@@ -27,7 +27,7 @@ class Linear final : public Module {
   }
 
   // (…, inputs) -> (…, outputs)
-  Tensor operator()(const Tensor& x) const { return linear(x, weight_, bias_, activation_); }
+  Tensor forward(const Tensor& x) const override { return linear(x, weight_, bias_, activation_); }
 
   LinearParameters weight_and_bias() const { return {weight_, bias_}; }
   const Tensor& weight() const { return weight_; }  // (outputs, inputs)

@@ -1,7 +1,13 @@
 #include "ripieno/core/nn/module.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "ripieno/core/arena/name_pattern.h"
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/nn/buffer_updates.h"
 #include "ripieno/core/random.h"
+#include "ripieno/core/recomputation.h"
 
 namespace ripieno::nn {
 namespace {
@@ -18,7 +24,63 @@ void initialize(const Tensor& x, const Initial& initial, const std::string& path
   }
 }
 
+// A layout of what was found, and the handles in its order.
+template <typename Named>
+std::pair<std::shared_ptr<const ArenaLayout>, std::vector<Tensor>> laid_out(
+    const std::vector<Named>& found) {
+  auto layout = std::make_shared<ArenaLayout>();
+  std::vector<Tensor> tensors;
+  for (const Named& named : found) {
+    layout->add(named.path, named.tensor.shape(), named.unit);
+    tensors.push_back(named.tensor);
+  }
+  return {std::move(layout), std::move(tensors)};
+}
+
+template <typename Named>
+std::function<void()> initialization_of(std::vector<Named> found) {
+  return [found = std::move(found)] {
+    const NoGrad no_grad;
+    for (const Named& named : found) initialize(named.tensor, named.initial, named.path);
+  };
+}
+
 }  // namespace
+
+// Parts that are members are moved after this, one by one, and find themselves in the new whole.
+Module::Module(Module&& other) noexcept
+    : name_(std::move(other.name_)),
+      whole_(std::exchange(other.whole_, nullptr)),
+      training_(other.training_),
+      stream_(other.stream_),
+      own_(std::move(other.own_)),
+      own_buffers_(std::move(other.own_buffers_)),
+      parts_(std::move(other.parts_)),
+      hooks_(std::move(other.hooks_)),
+      parameters_(std::move(other.parameters_)),
+      buffers_(std::move(other.buffers_)) {
+  for (const auto* tensors : {&own_, &own_buffers_}) {
+    for (const Parameter& parameter : *tensors) {
+      auto& lazy = parameter.tensor.implementation().lazy;
+      if (lazy == static_cast<LazyMemory*>(&other)) lazy = this;
+    }
+  }
+  for (const Part& part : parts_) part.module->whole_ = this;
+  if (whole_ == nullptr) return;
+  for (Part& part : whole_->parts_) {
+    if (part.module == &other) part.module = this;
+  }
+}
+
+Tensor Module::operator()(const Tensor& x) const {
+  const Tensor result = forward(x);
+  for (const ForwardHook& hook : hooks_) hook(x, result);
+  return result;
+}
+
+Tensor Module::forward(const Tensor&) const {
+  fail("module: '" + path() + "' has no forward of one tensor; override forward()");
+}
 
 void Module::add(const std::string& name, Module& part, Unit unit) {
   if (outermost().parameters_)
@@ -30,15 +92,29 @@ void Module::add(const std::string& name, Module& part, Unit unit) {
   parts_.push_back({name, &part, unit});
 }
 
-Tensor Module::add_parameter(const std::string& name, const Shape& shape, const Initial& initial) {
+Tensor Module::lazy_tensor(const Shape& shape) {
   auto tensor = std::make_shared<TensorImplementation>();
   tensor->shape = shape;
   tensor->strides = dense_strides(shape);
   tensor->elements = shape.elements();
   tensor->lazy = this;
-  own_.push_back({name, Tensor::from(std::move(tensor)), initial});
+  return Tensor::from(std::move(tensor));
+}
+
+Tensor Module::add_parameter(const std::string& name, const Shape& shape, const Initial& initial) {
+  own_.push_back({name, lazy_tensor(shape), initial});
   own_.back().tensor.set_requires_gradient();
   return own_.back().tensor;
+}
+
+Tensor Module::add_buffer(const std::string& name, const Shape& shape, const Initial& initial) {
+  own_buffers_.push_back({name, lazy_tensor(shape), initial});
+  return own_buffers_.back().tensor;
+}
+
+void Module::update_buffer(const Tensor& buffer, const Tensor& value, double share) const {
+  if (!is_training() || is_recomputing()) return;
+  BufferUpdates::add({buffer, value.detach(), share});
 }
 
 Module& Module::outermost() {
@@ -57,12 +133,12 @@ uint64_t Module::random_stream() const {
   return stream_ ? *stream_ : ripieno::random_stream(path());
 }
 
-void Module::collect(const std::string& prefix, const std::string& unit,
-                     std::vector<Named>& found) {
+void Module::collect(const std::string& prefix, const std::string& unit, Found& found) {
   stream_ = ripieno::random_stream(path());
-  for (const Parameter& parameter : own_) {
-    found.push_back({prefix + parameter.name, unit, &parameter});
-  }
+  for (const auto& [name, tensor, initial] : own_)
+    found.parameters.push_back({prefix + name, unit, tensor, initial});
+  for (const auto& [name, tensor, initial] : own_buffers_)
+    found.buffers.push_back({prefix + name, unit, tensor, initial});
   for (const Part& part : parts_) {
     const std::string path = prefix + part.name;
     // The parts of the whole are units, unless a part below says that it is one.
@@ -71,33 +147,61 @@ void Module::collect(const std::string& prefix, const std::string& unit,
   }
 }
 
-Parameters Module::parameters() {
+void Module::build() {
   if (whole_ != nullptr)
     fail("module: '" + path() + "' is part of a model; ask the model for its parameters");
-  if (parameters_) return *parameters_;
-  auto found = std::make_shared<std::vector<Named>>();
-  collect("", "", *found);
-  auto layout = std::make_shared<ArenaLayout>();
-  std::vector<Tensor> tensors;
-  for (const Named& named : *found) {
-    layout->add(named.path, named.parameter->tensor.shape(), named.unit);
-    tensors.push_back(named.parameter->tensor);
-  }
-  parameters_.emplace(std::move(layout), std::move(tensors), [found] {
-    const NoGrad no_grad;
-    for (const Named& named : *found) {
-      initialize(named.parameter->tensor, named.parameter->initial, named.path);
-    }
-  });
+  if (parameters_) return;
+  Found found;
+  collect("", "", found);
+  auto [buffer_layout, buffers] = laid_out(found.buffers);
+  buffers_ = std::make_unique<Arena>(std::move(buffer_layout), DType::float32, Device::cpu());
+  buffers_->adopt(std::move(buffers));
+  buffers_->on_first_use(initialization_of(std::move(found.buffers)));
+  auto [layout, tensors] = laid_out(found.parameters);
+  parameters_.emplace(std::move(layout), std::move(tensors),
+                      initialization_of(std::move(found.parameters)));
+}
+
+Parameters Module::parameters() {
+  build();
   return *parameters_;
 }
 
-void Module::materialize() { outermost().parameters().values().materialize(); }
+Arena& Module::buffers() {
+  build();
+  return *buffers_;
+}
+
+void Module::materialize() {
+  Module& model = outermost();
+  model.parameters().values().materialize();
+  model.buffers().materialize();
+}
 
 void Module::to(Device device, DType dtype) {
   const Parameters all = parameters();
   all.to(device, dtype);
   all.values().materialize();
+  buffers_->to(device, DType::float32);
+  buffers_->materialize();
+}
+
+int Module::set_trainable(std::string_view pattern, bool trainable) {
+  const int matching = set_trainable(pattern, trainable, "");
+  if (matching == 0) fail("module: no parameter matches '" + std::string(pattern) + "'");
+  return matching;
+}
+
+int Module::set_trainable(std::string_view pattern, bool trainable, const std::string& prefix) {
+  int matching = 0;
+  for (Parameter& parameter : own_) {
+    if (!matches(pattern, prefix + parameter.name)) continue;
+    parameter.tensor.set_requires_gradient(trainable);
+    ++matching;
+  }
+  for (const Part& part : parts_)
+    matching += part.module->set_trainable(pattern, trainable, prefix + part.name + ".");
+  return matching;
 }
 
 void Module::train(bool training) {

@@ -1,17 +1,20 @@
-// Module: a part of a model, with parameters and parts of its own.
+// Module: a part of a model, with parameters, buffers and parts of its own.
 //
 //   struct Perceptron : nn::Module {
 //     nn::Linear hidden{64, 256, {.activation = Activation::kRelu}}, out{256, 10};
 //     Perceptron() { add("hidden", hidden); add("out", out); }
-//     Tensor operator()(const Tensor& x) { return out(hidden(x)); }
+//     Tensor forward(const Tensor& x) const override { return out(hidden(x)); }
 //   };
 //
-// Parts are members: a module does not move, and outlives the whole that it was added to.
+// Parts are members, or live as long as the whole that they were added to. A module may be moved,
+// with its parts, until the model's parameters are asked for.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ripieno/core/arena/parameters.h"
@@ -35,17 +38,36 @@ struct Initial {
 class Module : LazyMemory {
  public:
   Module() = default;
+  Module(Module&& other) noexcept;
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
+
+  // The forward of a module of one input, and its hooks. Modules of other inputs have operators of
+  // their own beside it ("using Module::operator();").
+  Tensor operator()(const Tensor& x) const;
+  // Called after each forward that came through the operator above, also by several threads at once
+  // (strict mode), and again by a backward that recomputes it (is_recomputing()).
+  using ForwardHook = std::function<void(const Tensor& input, const Tensor& output)>;
+  void on_forward(ForwardHook hook) { hooks_.push_back(std::move(hook)); }
 
   // Of the whole model, in the order in which they were added, named by path
   // ("blocks.0.up.weight"). Only the outermost module has them. The first call ends the building of
   // the model.
   Parameters parameters();
 
-  // Moves and converts the parameters. They appear here, or at their first use, on the CPU as
-  // float32.
+  // What a model keeps besides parameters, of float32, named by path: saved with it, the same on
+  // all ranks at the start, and without gradients. Only the outermost module has them.
+  Arena& buffers();
+
+  // Parameters whose path within this module matches (core/arena/name_pattern.h) are frozen: they
+  // get no gradient and do not change. At any step; returns how many match, and throws Error where
+  // none does.
+  int freeze(std::string_view pattern = "*") { return set_trainable(pattern, false); }
+  int thaw(std::string_view pattern = "*") { return set_trainable(pattern, true); }
+
+  // Moves and converts the parameters, and moves the buffers. They appear here, or at their first
+  // use, on the CPU as float32.
   void to(Device device, DType dtype = DType::float32);
 
   // Whether dropout drops; true from the start.
@@ -57,10 +79,19 @@ class Module : LazyMemory {
   uint64_t random_stream() const;
 
  protected:
+  // Throws Error unless overridden.
+  virtual Tensor forward(const Tensor& x) const;
+
   // A unit is gathered, sharded and recomputed as a whole (a block of a transformer).
   enum class Unit { no, yes };
   void add(const std::string& name, Module& part, Unit unit = Unit::no);
   Tensor add_parameter(const std::string& name, const Shape& shape, const Initial& initial);
+  Tensor add_buffer(const std::string& name, const Shape& shape,
+                    const Initial& initial = Initial::constant(0.0));
+  // For a forward: buffer += share (value - buffer), while training, and once for each slot or
+  // micro-batch, whether it is recomputed or not (buffer_updates.h). A forward that also reads the
+  // buffer reads a clone of it.
+  void update_buffer(const Tensor& buffer, const Tensor& value, double share) const;
 
  private:
   struct Parameter {
@@ -73,23 +104,33 @@ class Module : LazyMemory {
     Module* module;
     Unit unit;
   };
-  struct Named {  // a parameter with its full path
+  struct Named {  // a parameter or a buffer with its full path
     std::string path, unit;
-    const Parameter* parameter;
+    Tensor tensor;
+    Initial initial;
+  };
+  struct Found {
+    std::vector<Named> parameters, buffers;
   };
 
   void materialize() override;
+  void build();
   Module& outermost();
   std::string path() const;
-  void collect(const std::string& prefix, const std::string& unit, std::vector<Named>& found);
+  void collect(const std::string& prefix, const std::string& unit, Found& found);
+  Tensor lazy_tensor(const Shape& shape);
+  int set_trainable(std::string_view pattern, bool trainable);
+  int set_trainable(std::string_view pattern, bool trainable, const std::string& prefix);
 
   std::string name_;
   Module* whole_ = nullptr;
   bool training_ = true;
   std::optional<uint64_t> stream_;  // known once the model is built
-  std::vector<Parameter> own_;
+  std::vector<Parameter> own_, own_buffers_;
   std::vector<Part> parts_;
+  std::vector<ForwardHook> hooks_;
   std::optional<Parameters> parameters_;
+  std::unique_ptr<Arena> buffers_;
 };
 
 }  // namespace ripieno::nn

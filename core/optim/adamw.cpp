@@ -1,32 +1,39 @@
 #include "ripieno/core/optim/adamw.h"
 
-#include <fmt/format.h>
+#include <limits>
 
+#include "ripieno/core/optim/option_check.h"
 #include "ripieno/core/place.h"
 
 namespace ripieno::optim {
 
+void check(const AdamWOptions& options) {
+  const auto is_decay = [](double beta) { return beta >= 0.0 && beta < 1.0; };
+  require_option(is_decay(options.beta1), "adamw", "beta1", options.beta1, "in [0, 1)");
+  require_option(is_decay(options.beta2), "adamw", "beta2", options.beta2, "in [0, 1)");
+  const double epsilon = options.epsilon;
+  const bool holds = epsilon >= static_cast<double>(std::numeric_limits<float>::min()) &&
+                     epsilon <= static_cast<double>(std::numeric_limits<float>::max());
+  require_option(holds, "adamw", "epsilon", epsilon, "positive, and a normal float");
+}
+
 AdamW::AdamW(Parameters parameters, const AdamWOptions& options)
-    : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
-                                        options.max_gradient_norm, options.scales_loss}),
+    : Optimizer(std::move(parameters),
+                {options.learning_rate, options.weight_decay, options.decays,
+                 options.max_gradient_norm, options.scales_loss, options.groups}),
       beta1_(options.beta1),
       beta2_(options.beta2),
       epsilon_(options.epsilon) {
-  for (const double beta : {beta1_, beta2_}) {
-    if (!(beta >= 0.0 && beta < 1.0)) {
-      throw ConfigurationError(fmt::format("adamw: a beta of {} is not in [0, 1)", beta));
-    }
-  }
+  check(options);
 }
 
 void AdamW::prepare() {
-  slot("first_moment");
-  slot("second_moment");
+  add_state("first_moment");
+  add_state("second_moment");
 }
 
 void AdamW::update(const Range& range) {
-  const kernels::AdamWConstants constants{static_cast<float>(beta1_), static_cast<float>(beta2_),
-                                          static_cast<float>(epsilon_)};
+  const kernels::AdamWConstants constants{beta1_, beta2_, epsilon_};
   run(range.values, [&]<typename T>(auto on) {
     kernels::adamw(on, range.values.data<T>(), master_numbers(range),
                    numbers("first_moment", range), numbers("second_moment", range),

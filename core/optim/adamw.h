@@ -10,10 +10,15 @@ struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.0;
-  std::function<bool(const ArenaLayout::Entry&)> decays = {};  // see Common
+  ParameterPredicate decays = {};  // see Common
   double max_gradient_norm = 0.0;
   bool scales_loss = false;
+  std::vector<ParameterGroup> groups = {};
 };
+
+// Throws ConfigurationError for a beta outside [0, 1), or an epsilon that is not positive as a
+// float: a parameter without gradient would be divided by 0.
+void check(const AdamWOptions& options);
 
 class AdamW final : public Optimizer {
  public:

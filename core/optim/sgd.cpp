@@ -1,24 +1,29 @@
 #include "ripieno/core/optim/sgd.h"
 
-#include <fmt/format.h>
-
+#include "ripieno/core/error.h"
+#include "ripieno/core/optim/option_check.h"
 #include "ripieno/core/place.h"
 
 namespace ripieno::optim {
 
+void check(const SgdOptions& options) {
+  const bool holds = options.momentum >= 0.0 && options.momentum < 1.0;
+  require_option(holds, "sgd", "momentum", options.momentum, "in [0, 1)");
+  if (options.nesterov && options.momentum == 0.0)
+    throw ConfigurationError("sgd: nesterov needs a momentum");
+}
+
 Sgd::Sgd(Parameters parameters, const SgdOptions& options)
-    : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
-                                        options.max_gradient_norm, options.scales_loss}),
+    : Optimizer(std::move(parameters),
+                {options.learning_rate, options.weight_decay, options.decays,
+                 options.max_gradient_norm, options.scales_loss, options.groups}),
       momentum_(options.momentum),
       nesterov_(options.nesterov) {
-  if (!(momentum_ >= 0.0 && momentum_ < 1.0)) {
-    throw ConfigurationError(fmt::format("sgd: a momentum of {} is not in [0, 1)", momentum_));
-  }
-  if (nesterov_ && momentum_ == 0.0) throw ConfigurationError("sgd: nesterov needs a momentum");
+  check(options);
 }
 
 void Sgd::prepare() {
-  if (momentum_ > 0.0) slot("velocity");
+  if (momentum_ > 0.0) add_state("velocity");
 }
 
 void Sgd::update(const Range& range) {

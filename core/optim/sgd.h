@@ -10,11 +10,15 @@ struct SgdOptions {
   double learning_rate = 1e-2;
   double momentum = 0.0;
   bool nesterov = false;
-  double weight_decay = 0.0;                                   // added to the gradient
-  std::function<bool(const ArenaLayout::Entry&)> decays = {};  // see Common
+  double weight_decay = 0.0;       // added to the gradient
+  ParameterPredicate decays = {};  // see Common
   double max_gradient_norm = 0.0;
   bool scales_loss = false;
+  std::vector<ParameterGroup> groups = {};
 };
+
+// Throws ConfigurationError for a momentum outside [0, 1), or Nesterov's without one.
+void check(const SgdOptions& options);
 
 class Sgd final : public Optimizer {
  public:

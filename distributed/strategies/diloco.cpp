@@ -15,7 +15,7 @@
 namespace ripieno::distributed {
 namespace {
 
-using kernels::DecaySegment;
+using kernels::ParameterSegment;
 using kernels::StepScalars;
 
 constexpr const char* kMomentum = "outer_momentum";
@@ -70,7 +70,7 @@ Diloco::Diloco(optim::Optimizer& optimizer, Communicator& communicator, std::vec
   const StepScalars scalars{.learning_rate = static_cast<float>(options.outer_learning_rate),
                             .gradient_scale = 1.0f / static_cast<float>(communicator.size())};
   scalars_ = bytes_on(anchor_.device(), scalars);
-  segment_ = bytes_on(anchor_.device(), DecaySegment{0, parameters.layout().elements(), 0.0f});
+  segment_ = bytes_on(anchor_.device(), ParameterSegment{0, parameters.layout().elements(), 0.0f});
 }
 
 void Diloco::before_step() {
@@ -111,7 +111,7 @@ void Diloco::outer_step() {
   run(values, [&]<typename T>(auto on) {
     kernels::sgd(on, values.data<T>(), narrow ? truth.data<float>() : nullptr,
                  momentum_.flat().data<float>(), gradient.data<T>(), gradient.elements(),
-                 static_cast<const DecaySegment*>(segment_.raw_data()), 1,
+                 static_cast<const ParameterSegment*>(segment_.raw_data()), 1,
                  static_cast<const StepScalars*>(scalars_.raw_data()),
                  {.momentum = momentum, .nesterov = true});
   });

@@ -10,21 +10,21 @@ namespace ripieno::kernels {
 
 namespace {
 
-// Calls body(begin, end, weight_decay) for blocks that cover the segments, however many and short
+// Calls body(begin, end, segment) for blocks that cover the segments, however many and short
 // they are.
 template <typename Body>
-void for_each_segment_block(const DecaySegment* segments, int64_t count, int64_t work_per_element,
-                            const Body& body) {
+void for_each_segment_block(const ParameterSegment* segments, int64_t count,
+                            int64_t work_per_element, const Body& body) {
   if (count == 0) return;
   const int64_t first = segments[0].begin, last = segments[count - 1].end;
   const int64_t blocks = (last - first + cpu::kBlock - 1) / cpu::kBlock;
   cpu::parallel_for(blocks, cpu::kBlock * work_per_element, [&](int64_t block) {
     const int64_t begin = first + block * cpu::kBlock;
     const int64_t end = std::min(last, begin + cpu::kBlock);
-    const auto ends_before = [](const DecaySegment& s, int64_t at) { return s.end <= at; };
-    const DecaySegment* s = std::lower_bound(segments, segments + count, begin, ends_before);
+    const auto ends_before = [](const ParameterSegment& s, int64_t at) { return s.end <= at; };
+    const ParameterSegment* s = std::lower_bound(segments, segments + count, begin, ends_before);
     for (; s != segments + count && s->begin < end; ++s) {
-      body(std::max(begin, s->begin), std::min(end, s->end), s->weight_decay);
+      body(std::max(begin, s->begin), std::min(end, s->end), *s);
     }
   });
 }
@@ -67,22 +67,36 @@ void finish_scaled_step_scalars(OnCpu on, StepScalars* scalars, LossScale* loss_
 }
 
 template <typename T>
+void update_master(OnCpu, float* master, const T* parameter, int64_t size) {
+  cpu::for_each_block(size, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const float value = static_cast<float>(parameter[i]);
+      master[i] = static_cast<float>(T(master[i])) == value ? master[i] : value;
+    }
+  });
+}
+
+template <typename T>
 void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t /*size*/, const DecaySegment* segments, int64_t segment_count,
-           const StepScalars* scalars, const AdamWConstants& constants) {
+           const T* gradient, int64_t /*size*/, const ParameterSegment* segments,
+           int64_t segment_count, const StepScalars* scalars, const AdamWConstants& constants) {
   if (scalars->skips) return;
   using A = accumulator_t<T>;
-  const A rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
+  const A learning_rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
   const A first_correction = A(scalars->first_correction);
   const A second_correction = A(scalars->second_correction);
-  const A beta1 = A(constants.beta1), beta2 = A(constants.beta2), epsilon = A(constants.epsilon);
+  const A first_share = A(1.0 - constants.beta1), second_share = A(1.0 - constants.beta2);
+  const A epsilon = A(constants.epsilon);
   for_each_segment_block(segments, segment_count, 4,
-                         [=](int64_t begin, int64_t end, float weight_decay) {
-                           const A keep = A(1) - rate * A(weight_decay);
+                         [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
+                           const A rate = learning_rate * A(segment.learning_rate_factor);
+                           const A keep = A(1) - rate * A(segment.weight_decay);
                            const auto step = [=](A value, int64_t i) {
                              const A g = A(gradient[i]) * scale;
-                             const A m = beta1 * A(first_moment[i]) + (A(1) - beta1) * g;
-                             const A v = beta2 * A(second_moment[i]) + (A(1) - beta2) * g * g;
+                             const A before = A(first_moment[i]), before2 = A(second_moment[i]);
+                             const A m = before + first_share * (g - before);
+                             const A v = before2 + second_share * (g * g - before2);
                              first_moment[i] = static_cast<float>(m);
                              second_moment[i] = static_cast<float>(v);
                              const A denominator = std::sqrt(v * second_correction) + epsilon;
@@ -104,17 +118,19 @@ void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* secon
 
 template <typename T>
 void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient, int64_t /*size*/,
-         const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
+         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants) {
   if (scalars->skips) return;
   using A = accumulator_t<T>;
-  const A rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
+  const A learning_rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
   const A momentum = A(constants.momentum);
   const bool nesterov = constants.nesterov;
   for_each_segment_block(segments, segment_count, 2,
-                         [=](int64_t begin, int64_t end, float weight_decay) {
+                         [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
+                           const A rate = learning_rate * A(segment.learning_rate_factor);
+                           const A weight_decay = A(segment.weight_decay);
                            const auto step = [=](A value, int64_t i) {
-                             const A g = A(gradient[i]) * scale + A(weight_decay) * value;
+                             const A g = A(gradient[i]) * scale + weight_decay * value;
                              if (!velocity) return value - rate * g;
                              const A v = momentum * A(velocity[i]) + g;
                              velocity[i] = static_cast<float>(v);
@@ -134,22 +150,25 @@ void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
                          });
 }
 
-template void adamw(OnCpu, float*, float*, float*, float*, const float*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, double*, float*, float*, float*, const double*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, float16*, float*, float*, float*, const float16*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void update_master(OnCpu, float*, const bfloat16*, int64_t);
+template void update_master(OnCpu, float*, const float16*, int64_t);
 
-template void sgd(OnCpu, float*, float*, float*, const float*, int64_t, const DecaySegment*,
+template void adamw(OnCpu, float*, float*, float*, float*, const float*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, double*, float*, float*, float*, const double*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, float16*, float*, float*, float*, const float16*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+
+template void sgd(OnCpu, float*, float*, float*, const float*, int64_t, const ParameterSegment*,
                   int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, double*, float*, float*, const double*, int64_t, const DecaySegment*,
+template void sgd(OnCpu, double*, float*, float*, const double*, int64_t, const ParameterSegment*,
                   int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, bfloat16*, float*, float*, const bfloat16*, int64_t, const DecaySegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, float16*, float*, float*, const float16*, int64_t, const DecaySegment*,
+template void sgd(OnCpu, bfloat16*, float*, float*, const bfloat16*, int64_t,
+                  const ParameterSegment*, int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, float16*, float*, float*, const float16*, int64_t, const ParameterSegment*,
                   int64_t, const StepScalars*, const SgdConstants&);
 
 }  // namespace ripieno::kernels

@@ -1,4 +1,5 @@
 #include "ripieno/kernels/cuda/device/arena_walk.cuh"
+#include "ripieno/kernels/cuda/device/map.cuh"
 #include "ripieno/kernels/optimizer.h"
 
 namespace ripieno::kernels {
@@ -38,6 +39,14 @@ __global__ void finish_scaled_step_scalars_kernel(StepScalars* scalars, LossScal
   scalars->skipped_steps = kept.skipped_steps;
   *loss_scale = kept;
 }
+
+template <typename T>
+struct UpdateMaster {
+  __device__ float operator()(float master, T parameter) const {
+    const float value = cuda::widen(parameter);
+    return cuda::widen(cuda::narrow<T>(master)) == value ? master : value;
+  }
+};
 
 // What both optimizers keep of a parameter.
 template <typename T, int width>
@@ -83,7 +92,8 @@ struct AdamW {
   using A = accumulator_t<T>;
   Parameters<T> of;
   float *first_moment, *second_moment;
-  AdamWConstants constants;
+  A first_share, second_share;  // of the gradient in a moment
+  A epsilon;
 
   template <int width>
   struct Piece : ParameterPiece<T, width> {
@@ -96,16 +106,17 @@ struct AdamW {
     piece.second = cuda::load<width>(second_moment + first);
   }
   template <int width>
-  __device__ void step(Piece<width>& piece, float weight_decay, const StepScalars& now) const {
-    const A beta1 = constants.beta1, beta2 = constants.beta2, rate = now.learning_rate;
-    const A kept = A(1) - rate * A(weight_decay);
+  __device__ void step(Piece<width>& piece, const ParameterSegment& segment,
+                       const StepScalars& now) const {
+    const A rate = A(now.learning_rate) * A(segment.learning_rate_factor);
+    const A kept = A(1) - rate * A(segment.weight_decay);
     cuda::unrolled<width>([&](int k) {
       const A g = cuda::widen(piece.gradient[k]) * A(now.gradient_scale);
-      const A m = beta1 * A(piece.first[k]) + (A(1) - beta1) * g;
-      const A v = beta2 * A(piece.second[k]) + (A(1) - beta2) * g * g;
+      const A m = A(piece.first[k]) + first_share * (g - A(piece.first[k]));
+      const A v = A(piece.second[k]) + second_share * (g * g - A(piece.second[k]));
       piece.first[k] = static_cast<float>(m);
       piece.second[k] = static_cast<float>(v);
-      const A deviation = std::sqrt(v * A(now.second_correction)) + A(constants.epsilon);
+      const A deviation = std::sqrt(v * A(now.second_correction)) + epsilon;
       const A change = rate * (m * A(now.first_correction)) / deviation;
       of.write(piece, k, kept * of.read(piece, k) - change);
     });
@@ -135,16 +146,19 @@ struct Sgd {
     if (velocity) piece.velocity = cuda::load<width>(velocity + first);
   }
   template <int width>
-  __device__ void step(Piece<width>& piece, float weight_decay, const StepScalars& now) const {
+  __device__ void step(Piece<width>& piece, const ParameterSegment& segment,
+                       const StepScalars& now) const {
+    const A rate = A(now.learning_rate) * A(segment.learning_rate_factor);
+    const A decay = segment.weight_decay;
     cuda::unrolled<width>([&](int k) {
       const A p = of.read(piece, k);
-      A direction = cuda::widen(piece.gradient[k]) * A(now.gradient_scale) + A(weight_decay) * p;
+      A direction = cuda::widen(piece.gradient[k]) * A(now.gradient_scale) + decay * p;
       if (velocity) {
         const A v = A(constants.momentum) * A(piece.velocity[k]) + direction;
         piece.velocity[k] = static_cast<float>(v);
         direction = constants.nesterov ? direction + A(constants.momentum) * v : v;
       }
-      of.write(piece, k, p - A(now.learning_rate) * direction);
+      of.write(piece, k, p - rate * direction);
     });
   }
   template <int width>
@@ -171,10 +185,18 @@ void finish_scaled_step_scalars(OnCuda on, StepScalars* scalars, LossScale* loss
 }
 
 template <typename T>
+void update_master(OnCuda on, float* master, const T* parameter, int64_t size) {
+  cuda::map(on, UpdateMaster<T>{}, size, master, master, parameter);
+}
+
+template <typename T>
 void adamw(OnCuda on, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t size, const DecaySegment* segments, int64_t segment_count,
+           const T* gradient, int64_t size, const ParameterSegment* segments, int64_t segment_count,
            const StepScalars* scalars, const AdamWConstants& constants) {
-  const AdamW<T> rule{{parameter, master, gradient}, first_moment, second_moment, constants};
+  using A = accumulator_t<T>;
+  const AdamW<T> rule{
+      {parameter, master, gradient}, first_moment,        second_moment, A(1.0 - constants.beta1),
+      A(1.0 - constants.beta2),      A(constants.epsilon)};
   if (cuda::is_aligned(parameter, master, first_moment, second_moment, gradient)) {
     cuda::walk_arena<cuda::kVectorSize<T, float>>(on, rule, size, segments, segment_count, scalars);
   } else {
@@ -184,7 +206,7 @@ void adamw(OnCuda on, T* parameter, float* master, float* first_moment, float* s
 
 template <typename T>
 void sgd(OnCuda on, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
-         const DecaySegment* segments, int64_t segment_count, const StepScalars* scalars,
+         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
          const SgdConstants& constants) {
   const Sgd<T> rule{{parameter, master, gradient}, velocity, constants};
   if (cuda::is_aligned(parameter, master, velocity, gradient)) {
@@ -194,22 +216,25 @@ void sgd(OnCuda on, T* parameter, float* master, float* velocity, const T* gradi
   }
 }
 
-template void adamw(OnCuda, float*, float*, float*, float*, const float*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, double*, float*, float*, float*, const double*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, float16*, float*, float*, float*, const float16*, int64_t,
-                    const DecaySegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void update_master(OnCuda, float*, const bfloat16*, int64_t);
+template void update_master(OnCuda, float*, const float16*, int64_t);
 
-template void sgd(OnCuda, float*, float*, float*, const float*, int64_t, const DecaySegment*,
+template void adamw(OnCuda, float*, float*, float*, float*, const float*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, double*, float*, float*, float*, const double*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, float16*, float*, float*, float*, const float16*, int64_t,
+                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+
+template void sgd(OnCuda, float*, float*, float*, const float*, int64_t, const ParameterSegment*,
                   int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, double*, float*, float*, const double*, int64_t, const DecaySegment*,
+template void sgd(OnCuda, double*, float*, float*, const double*, int64_t, const ParameterSegment*,
                   int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, bfloat16*, float*, float*, const bfloat16*, int64_t, const DecaySegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, float16*, float*, float*, const float16*, int64_t, const DecaySegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCuda, bfloat16*, float*, float*, const bfloat16*, int64_t,
+                  const ParameterSegment*, int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCuda, float16*, float*, float*, const float16*, int64_t,
+                  const ParameterSegment*, int64_t, const StepScalars*, const SgdConstants&);
 
 }  // namespace ripieno::kernels

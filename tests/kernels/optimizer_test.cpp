@@ -8,17 +8,19 @@ namespace {
 
 constexpr int64_t kSize = 10000;
 // The first elements, and those between the segments, belong to no one.
-constexpr DecaySegment kSegments[] = {{3, 500, 0.1f}, {500, 4100, 0.0f}, {4200, 9999, 0.5f}};
+constexpr ParameterSegment kSegments[] = {
+    {3, 500, 0.1f}, {500, 4100, 0.0f}, {4200, 9999, 0.5f, 0.25f}};
 constexpr StepScalars kScalars{.learning_rate = 0.01f,
                                .gradient_scale = 0.5f,
                                .first_correction = 1.7f,
                                .second_correction = 2.9f};
 
-// Calls body(i, weight_decay) for each element of a segment.
+// Calls body(i, weight_decay, learning_rate) for each element of a segment.
 template <typename Body>
 void for_each_element(const Body& body) {
-  for (const DecaySegment& s : kSegments) {
-    for (int64_t i = s.begin; i < s.end; ++i) body(i, static_cast<double>(s.weight_decay));
+  for (const ParameterSegment& s : kSegments) {
+    const double rate = kScalars.learning_rate * s.learning_rate_factor;
+    for (int64_t i = s.begin; i < s.end; ++i) body(i, static_cast<double>(s.weight_decay), rate);
   }
 }
 
@@ -37,7 +39,7 @@ struct State {
   float* master_data() { return master.empty() ? nullptr : master.data(); }
   void adamw_step() {
     adamw(OnCpu{}, parameter.data(), master_data(), first.data(), second.data(), gradient.data(),
-          kSize, kSegments, 3, &kScalars, AdamWConstants{.beta1 = 0.8f, .beta2 = 0.9f});
+          kSize, kSegments, 3, &kScalars, AdamWConstants{.beta1 = 0.8, .beta2 = 0.9});
   }
   void sgd_step(float momentum, bool nesterov) {
     sgd(OnCpu{}, parameter.data(), master_data(), momentum == 0.0f ? nullptr : first.data(),
@@ -58,8 +60,8 @@ TYPED_TEST(Optimizer, AdamWFollowsThePaper) {
   for (const bool with_master : {false, true}) {
     State<TypeParam> state(with_master);
     auto p = to_doubles(state.parameter), m = to_doubles(state.first), v = to_doubles(state.second);
-    for_each_element([&](int64_t i, double decay) {
-      const double g = to_double(state.gradient[i]) * 0.5, b1 = 0.8f, b2 = 0.9f, rate = 0.01f;
+    for_each_element([&](int64_t i, double decay, double rate) {
+      const double g = to_double(state.gradient[i]) * 0.5, b1 = 0.8, b2 = 0.9;
       m[i] = b1 * m[i] + (1 - b1) * g;
       v[i] = b2 * v[i] + (1 - b2) * g * g;
       p[i] -= rate * decay * p[i];
@@ -78,11 +80,11 @@ TYPED_TEST(Optimizer, SgdFollowsPyTorchsDefinition) {
     for (const auto& [momentum, nesterov] : {std::pair{0.0f, false}, {0.9f, false}, {0.9f, true}}) {
       State<TypeParam> state(with_master);
       auto p = to_doubles(state.parameter), velocity = to_doubles(state.first);
-      for_each_element([&](int64_t i, double decay) {
+      for_each_element([&](int64_t i, double decay, double rate) {
         const double g = to_double(state.gradient[i]) * 0.5 + decay * p[i], mu = momentum;
         if (momentum != 0.0f) velocity[i] = mu * velocity[i] + g;
         const double step = momentum == 0.0f ? g : nesterov ? g + mu * velocity[i] : velocity[i];
-        p[i] -= 0.01f * step;
+        p[i] -= rate * step;
       });
       state.sgd_step(momentum, nesterov);
       expect_close(state.parameter, p, kOfFloatState<TypeParam>);
@@ -105,7 +107,7 @@ TYPED_TEST(Optimizer, LeavesWhatIsInNoSegmentAlone) {
 TYPED_TEST(Optimizer, ParameterIsTheMasterRounded) {
   State<TypeParam> state(true);
   state.adamw_step();
-  for_each_element([&](int64_t i, double) {
+  for_each_element([&](int64_t i, double, double) {
     ASSERT_EQ(to_double(state.parameter[i]), to_double(TypeParam(state.master[i])));
   });
 }
@@ -118,6 +120,30 @@ TYPED_TEST(Optimizer, DoesNotDependOnTheNumberOfThreads) {
   set_cpu_threads(1);
   expect_identical(together.parameter, alone.parameter);
   expect_identical(together.second, alone.second);
+}
+
+// The first step is the learning rate, whatever beta2 is: 1 - beta2 is a small difference.
+TEST(AdamW, TakesOneMinusBetaBeforeRounding) {
+  for (const double beta2 : {0.999, 0.99999, 0.99999999}) {
+    float parameter = 0.0f, first = 0.0f, second = 0.0f;
+    const float gradient = 0.5f;
+    const ParameterSegment segment{0, 1};
+    const StepScalars scalars{.learning_rate = 0.01f,
+                              .first_correction = static_cast<float>(1.0 / (1.0 - 0.9)),
+                              .second_correction = static_cast<float>(1.0 / (1.0 - beta2))};
+    adamw(OnCpu{}, &parameter, nullptr, &first, &second, &gradient, 1, &segment, 1, &scalars,
+          {.beta2 = beta2});
+    EXPECT_NEAR(parameter, -0.01f, 1e-8f) << beta2;
+  }
+}
+
+TEST(UpdateMaster, TakesOverOnlyWhatDiffersFromTheRoundedMaster) {
+  std::vector<float> master = {1.0f, 1.001f, 2.0f, -0.0f, 1e-30f};
+  std::vector<bfloat16> parameter;
+  for (const float x : master) parameter.push_back(bfloat16(x));
+  parameter[2] = bfloat16(3.0f);
+  update_master(OnCpu{}, master.data(), parameter.data(), 5);
+  EXPECT_EQ(master, (std::vector<float>{1.0f, 1.001f, 3.0f, -0.0f, 1e-30f}));
 }
 
 TEST(StepScalars, ClipsTheNormOfTheMean) {

@@ -59,6 +59,12 @@ io::State state_of(nn::Module& model) {
     state.push_back(
         io::state_of(entries[i].name, io::StateKind::parameter, parameters.tensors()[i].detach()));
   }
+  Arena& buffers = model.buffers();
+  buffers.materialize();
+  for (std::size_t i = 0; i < buffers.tensors().size(); ++i) {
+    state.push_back(io::state_of(buffers.layout().entries()[i].name, io::StateKind::buffer,
+                                 buffers.tensors()[i].detach()));
+  }
   return state;
 }
 
@@ -71,7 +77,7 @@ io::State state_of(nn::Module& model, optim::Optimizer& optimizer) {
       state.push_back({.name = slot.name + "/" + entries[i].name,
                        .kind = io::StateKind::optimizer,
                        .dtype = slot.arena->dtype(),
-                       .shape = entries[i].shape,
+                       .shape = optimizer.shape_of(slot, i),
                        .begin = begin,
                        .part = part,
                        .sharded = optimizer.is_sharded()});

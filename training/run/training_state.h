@@ -11,10 +11,10 @@
 
 namespace ripieno {
 
-// Views of every parameter and of the optimizer's state, "first_moment/blocks.0.up.weight": of what
-// is sharded, this rank's parts.
+// Views of every parameter and buffer, and of the optimizer's state,
+// "first_moment/blocks.0.up.weight": of what is sharded, this rank's parts.
 io::State state_of(nn::Module& model, optim::Optimizer& optimizer);
-// Of the parameters alone, for programs that use a trained model.
+// Of parameters and buffers alone, for programs that use a trained model.
 io::State state_of(nn::Module& model);
 
 // Where a run stands after a step.

@@ -9,8 +9,8 @@ namespace ripieno::kernels::cuda {
 
 // Of the first segment that ends behind `element`; an empty one at the arena's end if there is
 // none.
-__device__ inline DecaySegment segment_at(int64_t element, const DecaySegment* segments,
-                                          int64_t count, int64_t size) {
+__device__ inline ParameterSegment segment_at(int64_t element, const ParameterSegment* segments,
+                                              int64_t count, int64_t size) {
   int64_t low = 0, high = count;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
@@ -20,28 +20,28 @@ __device__ inline DecaySegment segment_at(int64_t element, const DecaySegment* s
       high = middle;
     }
   }
-  return low < count ? segments[low] : DecaySegment{size, size, 0.0f};
+  return low < count ? segments[low] : ParameterSegment{size, size};
 }
 
 // Elements begin ... end - 1, each in a segment of its own or in none.
 template <typename Rule>
 __device__ void walk_elements(const Rule& rule, int64_t begin, int64_t end, int64_t size,
-                              const DecaySegment* segments, int64_t count,
+                              const ParameterSegment* segments, int64_t count,
                               const StepScalars& step) {
   for (int64_t i = begin; i < end; ++i) {
-    const DecaySegment segment = segment_at(i, segments, count, size);
+    const ParameterSegment segment = segment_at(i, segments, count, size);
     if (i < segment.begin) continue;
     typename Rule::template Piece<1> piece;
     rule.load(i, piece);
-    rule.step(piece, segment.weight_decay, step);
+    rule.step(piece, segment, step);
     rule.store(i, piece);
   }
 }
 
 // Rule: what an optimizer keeps of `width` elements as a type Piece<width>; load(first, piece),
-// step(piece, weight decay, scalars) and store(first, piece).
+// step(piece, segment, scalars) and store(first, piece).
 template <int width, typename Rule>
-__global__ void walk_arena_kernel(Rule rule, int64_t size, const DecaySegment* segments,
+__global__ void walk_arena_kernel(Rule rule, int64_t size, const ParameterSegment* segments,
                                   int64_t count, const StepScalars* scalars) {
   constexpr int kVectors = 2;
   const StepScalars step = *scalars;
@@ -53,12 +53,12 @@ __global__ void walk_arena_kernel(Rule rule, int64_t size, const DecaySegment* s
   unrolled<kVectors>([&](int v) {
     if (first(v) + width <= size) rule.load(first(v), piece[v]);
   });
-  DecaySegment segment{};
+  ParameterSegment segment{};
   unrolled<kVectors>([&](int v) {
     const int64_t begin = first(v), end = begin + width;
     if (begin >= segment.end) segment = segment_at(begin, segments, count, size);
     if (segment.begin <= begin && end <= segment.end) {
-      rule.step(piece[v], segment.weight_decay, step);
+      rule.step(piece[v], segment, step);
       rule.store(begin, piece[v]);
     } else {
       walk_elements(rule, begin, end < size ? end : size, size, segments, count, step);
@@ -67,7 +67,7 @@ __global__ void walk_arena_kernel(Rule rule, int64_t size, const DecaySegment* s
 }
 
 template <int width, typename Rule>
-void walk_arena(OnCuda on, const Rule& rule, int64_t size, const DecaySegment* segments,
+void walk_arena(OnCuda on, const Rule& rule, int64_t size, const ParameterSegment* segments,
                 int64_t count, const StepScalars* scalars) {
   launch(walk_arena_kernel<width, Rule>, thread_each(on, ceil_divide(size, 2 * width)), rule, size,
          segments, count, scalars);

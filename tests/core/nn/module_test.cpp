@@ -3,9 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
+#include "ripieno/core/nn/buffer_updates.h"
+#include "ripieno/core/nn/sequential.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/random.h"
+#include "ripieno/core/recomputation.h"
 
 namespace ripieno::nn {
 namespace {
@@ -84,6 +91,162 @@ TEST(Module, DropsOnlyWhileTraining) {
   EXPECT_EQ(whole.dropout(x).to_vector<float>(), x.to_vector<float>());
   whole.train();
   EXPECT_NE(whole.dropout(x).to_vector<float>(), x.to_vector<float>());
+}
+
+TEST(Module, NamesItsParametersInALoop) {
+  Mlp mlp({4, 3, 2});
+  std::vector<std::string> names;
+  for (auto& [name, parameter] : mlp.parameters()) {
+    names.push_back(name);
+    parameter.set_requires_gradient(false);
+  }
+  EXPECT_EQ(names.front(), "layers.0.weight");
+  EXPECT_EQ(names.size(), 4u);
+  EXPECT_FALSE(mlp.parameters()["layers.1.bias"].requires_gradient());
+}
+
+TEST(Module, FreezesByPattern) {
+  Mlp mlp({4, 3, 2});
+  EXPECT_EQ(mlp.freeze("layers.*.bias"), 2);
+  const Parameters parameters = mlp.parameters();
+  EXPECT_TRUE(parameters["layers.0.weight"].requires_gradient());
+  EXPECT_FALSE(parameters["layers.0.bias"].requires_gradient());
+  EXPECT_EQ(mlp.thaw("layers.1.*"), 2);
+  EXPECT_TRUE(parameters["layers.1.bias"].requires_gradient());
+  EXPECT_THROW(mlp.freeze("encoder.*"), Error);
+}
+
+TEST(Module, CountsEachFreezeAndThaw) {
+  Mlp mlp({4, 2});
+  const Parameters parameters = mlp.parameters();
+  const uint64_t version = parameters.trainable_version();
+  EXPECT_EQ(parameters.trainable_version(), version);
+  mlp.freeze();
+  EXPECT_EQ(parameters.trainable_version(), version + 1);
+  mlp.freeze();
+  EXPECT_EQ(parameters.trainable_version(), version + 1) << "they were frozen already";
+  mlp.thaw("*.bias");
+  EXPECT_EQ(parameters.trainable_version(), version + 2);
+}
+
+TEST(Module, CallsItsHooksAfterItsForward) {
+  Sequential model{Linear(3, 4), Linear(4, 2)};
+  std::vector<Shape> seen;
+  model[0].on_forward([&](const Tensor& x, const Tensor& y) {
+    seen.push_back(x.shape());
+    seen.push_back(y.shape());
+  });
+  model(Tensor::zeros({5, 3}));
+  EXPECT_THAT(seen, ElementsAre(Shape{5, 3}, Shape{5, 4}));
+}
+
+TEST(Module, WithoutAForwardSaysSo) {
+  struct Nothing : Module {
+  } nothing;
+  EXPECT_THROW(nothing(Tensor::zeros({1})), Error);
+}
+
+TEST(Sequential, IsItsModulesOneAfterTheOther) {
+  random_context().seed = 3;
+  Sequential model{Linear(3, 4, {.activation = Activation::kRelu}), Linear(4, 2)};
+  EXPECT_THAT(names_of(model.parameters()),
+              ElementsAre("0.weight", "0.bias", "1.weight", "1.bias"));
+  EXPECT_EQ(model(Tensor::zeros({5, 3})).shape(), (Shape{5, 2}));
+  random_context().seed = 0;
+}
+
+TEST(Module, MovesUntilItIsUsed) {
+  struct Whole : Module {
+    std::vector<Linear> layers;
+    Sequential head{Linear(2, 2)};
+    Whole() {
+      for (int i = 0; i < 5; ++i) layers.emplace_back(3, 3);
+      for (std::size_t i = 0; i < layers.size(); ++i) add(std::to_string(i), layers[i]);
+      add("head", head);
+    }
+  };
+  std::vector<Whole> models;
+  for (int i = 0; i < 3; ++i) models.emplace_back();
+  for (Whole& model : models) {
+    EXPECT_EQ(model.parameters().size(), 12u);
+    EXPECT_EQ(model.layers[4](Tensor::zeros({1, 3})).elements(), 3);
+    EXPECT_EQ(model.head(Tensor::zeros({1, 2})).elements(), 2);
+    model.evaluate();
+    EXPECT_FALSE(model.layers[0].is_training());
+    EXPECT_FALSE(model.head[0].is_training());
+  }
+}
+
+TEST(Module, MovedPartsFindTheWholeTheyBelongTo) {
+  struct Whole : Module {
+    Linear part{3, 2};
+    Whole() { add("part", part); }
+  };
+  Whole first;
+  const Whole second(std::move(first));
+  EXPECT_EQ(second.part(Tensor::zeros({1, 3})).elements(), 2)
+      << "takes its memory from the new one";
+}
+
+// y = x - the running mean, which moves towards the mean of each forward's input by a half.
+struct Centred : Module {
+  Tensor mean = add_buffer("mean", {2});
+  Tensor weight = add_parameter("weight", {2}, Initial::constant(1.0));
+  Tensor forward(const Tensor& x) const override {
+    const Tensor centred = (x - mean.clone()) * weight;
+    update_buffer(mean, ripieno::mean(x, 0), 0.5);
+    return centred;
+  }
+};
+
+Tensor rows_of(double value) { return Tensor::full({3, 2}, value); }
+
+TEST(Buffers, AreNamedAndKeepFloat32) {
+  struct Whole : Module {
+    Centred norm;
+    Whole() { add("norm", norm); }
+  } whole;
+  whole.to(Device::cpu(), DType::bfloat16);
+  EXPECT_EQ(whole.buffers().layout().entries().front().name, "norm.mean");
+  EXPECT_EQ(whole.norm.mean.dtype(), DType::float32);
+  EXPECT_EQ(whole.parameters().size(), 1u);
+  EXPECT_FALSE(whole.norm.mean.requires_gradient());
+}
+
+TEST(Buffers, MoveWhileTrainingAlone) {
+  Centred norm;
+  norm(rows_of(4.0));
+  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(2.0f, 2.0f));
+  norm(rows_of(4.0));
+  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(3.0f, 3.0f));
+  norm.evaluate();
+  EXPECT_EQ(norm(rows_of(4.0)).to_vector<float>()[0], 1.0f);
+  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(3.0f, 3.0f));
+}
+
+TEST(Buffers, MoveOnceWhereAForwardIsRecomputed) {
+  Centred norm;
+  sum(recomputed([&](const Tensor& x) { return norm(x); }, rows_of(4.0))).backward();
+  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(2.0f, 2.0f));
+}
+
+// As strict mode does: slots on several threads, of which the last comes first.
+TEST(Buffers, MoveInTheOrderOfSlotsWhateverTheOrderOfThreads) {
+  Centred norm;
+  norm.to(Device::cpu());
+  BufferUpdates updates(3);
+  for (const int slot : {2, 0, 1}) {
+    std::thread([&, slot] {
+      const BufferUpdates::Slot use(updates, slot);
+      norm(rows_of(8.0 * (slot + 1)));
+    }).join();
+  }
+  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(0.0f, 0.0f)) << "not yet";
+  updates.apply();
+  const float expected = ((8.0f * 0.5f + 16.0f) * 0.5f + 24.0f) * 0.5f;
+  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(expected, expected));
+  updates.apply();
+  EXPECT_EQ(norm.mean.to_vector<float>()[0], expected) << "once";
 }
 
 TEST(Gpt, LooksOnlyAtThePast) {

@@ -11,6 +11,7 @@
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/optim/optimizers.h"
 #include "ripieno/core/optim/sgd.h"
 
 namespace ripieno::optim {
@@ -234,9 +235,239 @@ TEST(LossScale, KeepsAGradientThatFloat16AloneWouldLose) {
   EXPECT_GT(step.optimizer.gradient_norm(), 0.0);
 }
 
+// w: frozen for `steps`, or trained, with the vector trained beside it; how far w moved.
+double moved_in(Weights& weights, Optimizer& optimizer, int steps) {
+  const std::vector<double> before = weights.matrix.to_vector<double>();
+  for (int step = 0; step < steps; ++step) {
+    backward(weights, step);
+    optimizer.step();
+  }
+  double most = 0.0;
+  const std::vector<double> after = weights.matrix.to_vector<double>();
+  for (std::size_t i = 0; i < after.size(); ++i)
+    most = std::max(most, std::abs(after[i] - before[i]));
+  return most;
+}
+
+TEST(Freezing, TakesEffectAfterTheFirstStepToo) {
+  Weights weights;
+  AdamW optimizer(weights.parameters(), {.learning_rate = 0.1, .weight_decay = 0.1});
+  EXPECT_GT(moved_in(weights, optimizer, 3), 0.0);
+  weights.freeze("matrix");
+  EXPECT_EQ(moved_in(weights, optimizer, 3), 0.0);
+  weights.thaw("matrix");
+  EXPECT_GT(moved_in(weights, optimizer, 3), 0.0);
+}
+
+TEST(Freezing, ThawsWhatWasFrozenFromTheStart) {
+  Weights weights;
+  weights.freeze("mat*");
+  Sgd optimizer(weights.parameters(), {.learning_rate = 0.1, .momentum = 0.9});
+  EXPECT_EQ(moved_in(weights, optimizer, 2), 0.0);
+  weights.thaw();
+  EXPECT_GT(moved_in(weights, optimizer, 1), 0.0);
+}
+
+TEST(Freezing, StartsTheStateAgainFromZero) {
+  Weights weights;
+  AdamW optimizer(weights.parameters());
+  moved_in(weights, optimizer, 1);
+  const OptimizerState::Part moment = optimizer.part_of(optimizer.state()[0], 0);
+  EXPECT_NE(moment.part.to_vector<float>()[0], 0.0f);
+  weights.freeze("matrix");
+  moved_in(weights, optimizer, 1);
+  EXPECT_THAT(moment.part.to_vector<float>(), Each(0.0f));
+}
+
+// A graph that was recorded before still leaves a gradient there.
+TEST(Freezing, LeavesAGradientOutOfTheNorm) {
+  Weights weights;
+  AdamW optimizer(weights.parameters());
+  moved_in(weights, optimizer, 1);
+  const std::vector<double> x = weights.vector.to_vector<double>();
+  double squares = 0.0;
+  for (const double value : x) squares += 4.0 * value * value;
+  const Tensor loss = sum(square(weights.matrix)) + sum(square(weights.vector));
+  weights.freeze("matrix");
+  loss.backward();
+  optimizer.step();
+  EXPECT_NEAR(optimizer.gradient_norm(), std::sqrt(squares), 1e-5);
+}
+
+TEST(ParameterGroups, GiveEachItsOwnRateAndDecay) {
+  Weights weights;
+  Sgd optimizer(weights.parameters(),
+                {.learning_rate = 0.1,
+                 .weight_decay = 0.5,
+                 .groups = {{.selects = named("mat*"), .weight_decay = 0.0},
+                            {.selects = named("*"), .learning_rate_factor = 0.25}}});
+  std::vector<double> x = all_of(weights);
+  for (int step = 0; step < 3; ++step) {
+    const std::vector<double> g = gradients_by_hand(x, step, 0.0);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= (i < 6 ? 0.1 : 0.025) * g[i];
+    backward(weights, step);
+    optimizer.step();
+  }
+  EXPECT_THAT(all_of(weights), Pointwise(::testing::DoubleNear(2e-6), x));
+}
+
+TEST(ParameterGroups, TheFirstThatSelectsCounts) {
+  const ParameterGroups groups({{.selects = named("blocks.*.bias"), .weight_decay = 0.3},
+                                {.selects = named("blocks.*"), .learning_rate_factor = 0.1}},
+                               0.5, {});
+  const auto bias = groups.of({"blocks.0.up.bias", {4}, 0, 4});
+  EXPECT_EQ(bias.group, 0);
+  EXPECT_EQ(bias.weight_decay, 0.3);
+  EXPECT_EQ(bias.learning_rate_factor, 1.0);
+  const auto weight = groups.of({"blocks.0.up.weight", {4, 4}, 0, 16});
+  EXPECT_EQ(weight.group, 1);
+  EXPECT_EQ(weight.weight_decay, 0.5);
+  EXPECT_EQ(groups.of({"norm.weight", {4}, 0, 4}).weight_decay, 0.0) << "not a matrix";
+}
+
+TEST(ParameterGroups, RefuseWhatMakesNoSense) {
+  const auto groups = [](ParameterGroup group) { return ParameterGroups({group}, 0.0, {}); };
+  EXPECT_THROW(groups({.selects = {}}), ConfigurationError);
+  EXPECT_THROW(groups({.selects = named("*"), .learning_rate_factor = -1.0}), ConfigurationError);
+  EXPECT_THROW(groups({.selects = named("*"), .weight_decay = std::nan("")}), ConfigurationError);
+}
+
+TEST(Optimizer, TakesOverNarrowParametersThatWereWritten) {
+  for (const DType dtype : {DType::bfloat16, DType::float16}) {
+    Weights weights;
+    weights.to(Device::cpu(), dtype);
+    Sgd optimizer(weights.parameters(), {.learning_rate = 1e-4});
+    sum(weights.matrix).backward();
+    optimizer.step();
+    weights.matrix.detach().fill(3.0);
+    sum(weights.matrix).backward();
+    optimizer.step();
+    EXPECT_THAT(weights.matrix.to_vector<float>(), Each(FloatNear(3.0f, 0.01f)));
+  }
+}
+
+// What a captured graph replays: the second half alone, after the host wrote the scalars again.
+TEST(Optimizer, ReadsTheLearningRateOfTheLastBeginStep) {
+  Weights a, b;
+  AdamW of_a(a.parameters()), of_b(b.parameters());
+  for (int step = 0; step < 3; ++step) {
+    const double rate = 0.1 / (step + 1);
+    of_a.set_learning_rate(rate);
+    backward(a, step);
+    of_a.step();
+    of_b.set_learning_rate(rate);
+    of_b.begin_step();
+    of_b.set_learning_rate(7.0);  // counts from the next begin_step()
+    backward(b, step);
+    of_b.apply_step();
+    EXPECT_EQ(all_of(a), all_of(b));
+  }
+}
+
+TEST(AdamW, KeepsAParameterWithoutGradientWhereEpsilonIsTiny) {
+  Weights weights;
+  AdamW optimizer(weights.parameters(), {.learning_rate = 0.1, .epsilon = 1.2e-38});
+  const std::vector<float> before = weights.vector.to_vector<float>();
+  sum(square(weights.matrix)).backward();
+  optimizer.step();
+  EXPECT_EQ(weights.vector.to_vector<float>(), before);
+}
+
+TEST(AdamW, TakesAFirstStepOfTheLearningRateForBetasNearOne) {
+  for (const double beta2 : {0.99999, 0.99999999}) {
+    Weights weights;
+    const std::vector<double> before = all_of(weights);
+    AdamW optimizer(weights.parameters(), {.learning_rate = 0.01, .beta2 = beta2});
+    backward(weights, 0);
+    optimizer.step();
+    const std::vector<double> after = all_of(weights);
+    for (std::size_t i = 0; i < after.size(); ++i)
+      EXPECT_NEAR(std::abs(after[i] - before[i]), 0.01, 2e-7) << beta2;
+  }
+}
+
+// LAMB (You et al., 2020, arXiv 1904.00962): a rule that needs the norm of a whole tensor.
+class Lamb final : public Optimizer {
+ public:
+  Lamb(Parameters parameters, const Common& common) : Optimizer(std::move(parameters), common) {}
+  bool needs_whole_tensors() const override { return true; }
+
+ private:
+  void prepare() override {
+    add_state("first_moment");
+    add_state("second_moment");
+    add_state("updates", {.dtype = DType::float64, .shape = [](const auto&) { return Shape{}; }});
+  }
+  std::pair<double, double> decays_of_moments() const override { return {0.9, 0.999}; }
+  void update_tensor(const ParameterView& x) override {
+    Tensor w = x.values, m = x.state("first_moment"), v = x.state("second_moment");
+    Tensor updates = x.state("updates");
+    m.copy_from(m * 0.9 + x.gradient * 0.1);
+    v.copy_from(v * 0.999 + square(x.gradient) * 0.001);
+    const Tensor deviation = sqrt(v * x.second_correction) + 1e-6;
+    const Tensor direction = m * x.first_correction / deviation + w * x.weight_decay;
+    const Tensor trust = sqrt(sum(square(w))) / sqrt(sum(square(direction)));
+    w.copy_from(w - direction * (trust * x.learning_rate));
+    updates.copy_from(updates + 1.0);
+  }
+};
+
+TEST(Lamb, MovesATensorByTheLearningRateTimesItsNorm) {
+  Weights weights;
+  weights.to(Device::cpu(), DType::bfloat16);
+  Lamb optimizer(weights.parameters(), {.learning_rate = 0.25});
+  const auto norm = [](const Tensor& x) {
+    return std::sqrt(sum(square(x.to(DType::float64))).item());
+  };
+  const Tensor before = weights.matrix.detach().clone();
+  sum(square(weights.matrix)).backward();
+  optimizer.step();
+  const Tensor change = weights.matrix.detach().to(DType::float64) - before.to(DType::float64);
+  EXPECT_NEAR(norm(change), 0.25 * norm(before), 0.02 * norm(before));
+}
+
+TEST(Lamb, KeepsStateOfShapesAndTypesOfItsOwn) {
+  Weights weights;
+  Lamb optimizer(weights.parameters(), {});
+  for (int step = 0; step < 2; ++step) {
+    backward(weights, step);
+    optimizer.step();
+  }
+  const auto slot = optimizer.state().back();
+  EXPECT_EQ(slot.name, "updates");
+  EXPECT_EQ(optimizer.shape_of(slot, 0), Shape{});
+  const Tensor updates = optimizer.part_of(slot, 0).part;
+  EXPECT_EQ(updates.dtype(), DType::float64);
+  EXPECT_EQ(updates.item(), 2.0);
+}
+
+TEST(Lamb, RefusesAShardThatCutsATensor) {
+  Weights weights;
+  Lamb optimizer(weights.parameters(), {});
+  EXPECT_THROW(optimizer.shard({.ranges = {{0, 3}}}), Error);
+  EXPECT_NO_THROW(optimizer.shard({.ranges = {{0, ArenaLayout::kAlignment}}}));
+  EXPECT_TRUE(optimizer.part_of(optimizer.state().back(), 0).part.defined());
+  EXPECT_FALSE(optimizer.part_of(optimizer.state().back(), 1).part.defined());
+}
+
+TEST(Optimizers, AreKnownByName) {
+  Weights weights;
+  for (const std::string& name : optimizer_names()) {
+    EXPECT_NE(make_optimizer(name, weights.parameters(), {}), nullptr) << name;
+    EXPECT_NO_THROW(check_optimizer(name, {}));
+  }
+  EXPECT_THROW(make_optimizer("adam", weights.parameters(), {}), ConfigurationError);
+  EXPECT_THROW(check_optimizer("adamw", {.beta1 = 1.0}), ConfigurationError);
+  EXPECT_THROW(check_optimizer("sgd", {.momentum = 1.0}), ConfigurationError);
+}
+
 TEST(Optimizer, RefusesSettingsThatMakeNoSense) {
   Weights weights;
   EXPECT_THROW(AdamW(weights.parameters(), {.beta1 = 1.0}), ConfigurationError);
+  EXPECT_THROW(AdamW(weights.parameters(), {.epsilon = 0.0}), ConfigurationError);
+  EXPECT_THROW(AdamW(weights.parameters(), {.epsilon = 1e-50}), ConfigurationError)
+      << "0 as a float";
+  EXPECT_THROW(AdamW(weights.parameters(), {.learning_rate = 1e300}), ConfigurationError);
   EXPECT_THROW(AdamW(weights.parameters(), {.learning_rate = -1.0}), ConfigurationError);
   EXPECT_THROW(Sgd(weights.parameters(), {.nesterov = true}), ConfigurationError);
 }

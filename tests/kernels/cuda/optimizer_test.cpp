@@ -1,5 +1,6 @@
 #include "ripieno/kernels/optimizer.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "kernel_test.h"
@@ -10,12 +11,13 @@ namespace {
 class Optimizer : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, Optimizer, device_runs(), run_name);
 
-using kernels::DecaySegment;
+using kernels::ParameterSegment;
 using kernels::StepScalars;
 
-// Two decays, and a hole that no segment covers.
-Both<DecaySegment> segments() {
-  return {DecaySegment{0, 31, 0.1f}, DecaySegment{31, 64, 0.0f}, DecaySegment{70, 1001, 0.2f}};
+// Two decays, two learning rates, and a hole that no segment covers.
+Both<ParameterSegment> segments() {
+  return {ParameterSegment{0, 31, 0.1f}, ParameterSegment{31, 64, 0.0f},
+          ParameterSegment{70, 1001, 0.2f, 0.25f}};
 }
 
 Both<StepScalars> third_step() {
@@ -36,7 +38,7 @@ TEST_P(Optimizer, AdamWAgreesWithTheCpuWithAndWithoutAMaster) {
       on_both([&](auto place, auto at) {
         kernels::adamw(place, at(parameter), has_master ? at(master) : nullptr, at(first),
                        at(second), at(gradient), 1001, at(decays), 3, at(scalars),
-                       {.beta1 = 0.9f, .beta2 = 0.99f});
+                       {.beta1 = 0.9, .beta2 = 0.99});
       });
       expect_agreement(parameter);
       expect_agreement(master);
@@ -44,6 +46,38 @@ TEST_P(Optimizer, AdamWAgreesWithTheCpuWithAndWithoutAMaster) {
       expect_agreement(second);
     }
   });
+}
+
+TEST_P(Optimizer, FirstStepOfAdamWIsTheCpusForBetasNearOne) {
+  Both<float> parameter = some_numbers<float>(33, 1), gradient = some_numbers<float>(33, 2);
+  Both<float> first(33), second(33);
+  for (Both<float>* moment : {&first, &second}) {
+    std::fill_n(moment->host(), 33, 0.0f);
+    moment->update_device();
+  }
+  Both<ParameterSegment> segment{ParameterSegment{0, 33}};
+  Both<StepScalars> scalars{StepScalars{.learning_rate = 0.01f, .second_correction = 1e8f}};
+  on_both([&](auto place, auto at) {
+    kernels::adamw(place, at(parameter), nullptr, at(first), at(second), at(gradient), 33,
+                   at(segment), 1, at(scalars), {.beta2 = 0.99999999});
+  });
+  expect_agreement(parameter);
+  expect_agreement(second);
+}
+
+TEST_P(Optimizer, UpdatesMastersAsTheCpuDoes) {
+  const auto check = [this]<typename T>(Type<T>) {
+    for (const int64_t begin : {0, 1}) {
+      Both<T> parameter = some_numbers<T>(1001, 1);
+      Both<float> master = some_numbers<float>(1001, 1);
+      on_both([&](auto place, auto at) {
+        kernels::update_master(place, at(master) + begin, at(parameter) + begin, 1001 - begin);
+      });
+      expect_same_bits(master);
+    }
+  };
+  check(Type<kernels::bfloat16>{});
+  check(Type<kernels::float16>{});
 }
 
 TEST_P(Optimizer, SgdAgreesWithTheCpuWithAndWithoutMomentum) {
@@ -74,7 +108,7 @@ TEST_P(Optimizer, StepsAgreeWhereverTheArenaAndItsSegmentsBegin) {
       Both<float> master = some_numbers<float>(6000, 1), first = some_numbers<float>(6000, 3);
       Both<float> second = some_numbers<float>(6000, 4, 0.1),
                   velocity = some_numbers<float>(6000, 5);
-      Both<DecaySegment> decays{{2, 3, 0.5f}, {3, 9, 0.1f}, {9, 10, 0.2f}, {4095, 5998, 0.3f}};
+      Both<ParameterSegment> decays{{2, 3, 0.5f}, {3, 9, 0.1f}, {9, 10, 0.2f}, {4095, 5998, 0.3f}};
       auto scalars = third_step();
       on_both([&](auto place, auto at) {
         kernels::adamw(place, at(parameter) + begin, at(master) + begin, at(first) + begin,

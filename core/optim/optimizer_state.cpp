@@ -1,0 +1,173 @@
+#include "ripieno/core/optim/optimizer_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/error.h"
+
+namespace ripieno::optim {
+namespace {
+
+constexpr const char* kMaster = "master";
+
+}  // namespace
+
+OptimizerState::OptimizerState(Parameters parameters)
+    : parameters_(std::move(parameters)),
+      ranges_{{0, parameters_.layout().elements()}},
+      layout_(parameters_.shared_layout()) {}
+
+std::shared_ptr<const ArenaLayout> OptimizerState::shard_layout(
+    const std::vector<ElementRange>& ranges) {
+  auto layout = std::make_shared<ArenaLayout>();
+  for (std::size_t i = 0; i < ranges.size(); ++i)
+    layout->add(fmt::format("range {}", i), {ranges[i].elements()}, "shard");
+  return layout;
+}
+
+bool OptimizerState::keeps_master() const {
+  const DType dtype = parameters_.values().dtype();
+  return dtype == DType::bfloat16 || dtype == DType::float16;
+}
+
+Arena& OptimizerState::add(const std::string& name, const StateOptions& options) {
+  for (const Kept& kept : kept_) {
+    if (kept.name == name) return *kept.arena;
+  }
+  kept_.push_back({name, options, nullptr, {}});
+  make_arena(kept_.back());
+  return *kept_.back().arena;
+}
+
+std::vector<OptimizerState::Slot> OptimizerState::slots() const {
+  std::vector<Slot> slots;
+  for (const Kept& kept : kept_) slots.push_back({kept.name, kept.arena.get()});
+  return slots;
+}
+
+void OptimizerState::to(Device device) {
+  for (const Kept& kept : kept_) kept.arena->to(device, kept.options.dtype);
+}
+
+const OptimizerState::Kept& OptimizerState::at(const std::string& name) const {
+  for (const Kept& kept : kept_) {
+    if (kept.name == name) return kept;
+  }
+  fail("optimizer: there is no state named '" + name + "'; add it in prepare()");
+}
+
+void OptimizerState::make_arena(Kept& kept) const {
+  kept.arena = std::make_unique<Arena>(layout_of(kept), kept.options.dtype,
+                                       parameters_.values().device(), parameters_.resource());
+  kept.arena->count_as(MemoryKind::optimizer_state);
+  if (kept.name == kMaster)
+    kept.arena->on_first_use([this, &master = *kept.arena] { fill_master(master); });
+}
+
+std::shared_ptr<const ArenaLayout> OptimizerState::layout_of(Kept& kept) const {
+  if (!kept.options.shape) return layout_;
+  auto layout = std::make_shared<ArenaLayout>();
+  kept.entry_of.clear();
+  for (const auto& entry : parameters_.layout().entries()) {
+    const bool is_here = has_whole(entry);
+    kept.entry_of.push_back(is_here ? static_cast<int>(layout->entries().size()) : -1);
+    if (is_here) layout->add(entry.name, kept.options.shape(entry), kept.name);
+  }
+  return layout;
+}
+
+bool OptimizerState::has_whole(const ArenaLayout::Entry& entry) const {
+  return std::any_of(ranges_.begin(), ranges_.end(), [&](const ElementRange& range) {
+    return range.begin <= entry.offset && entry.offset + entry.elements <= range.end;
+  });
+}
+
+void OptimizerState::fill_master(Arena& master) const {
+  const NoGrad no_grad;
+  if (!is_sharded_) return (void)master.flat().copy_from(parameters_.values().flat());
+  for (std::size_t i = 0; i < ranges_.size(); ++i) {
+    const auto& [begin, end] = ranges_[i];
+    Tensor(master.tensors()[i]).copy_from(parameters_.values().range(begin, end));
+  }
+}
+
+void OptimizerState::shard(std::vector<ElementRange> ranges) {
+  const NoGrad no_grad;
+  ranges_ = std::move(ranges);
+  layout_ = shard_layout(ranges_);
+  is_sharded_ = true;
+  for (Kept& kept : kept_) {
+    const Kept whole = {kept.name, kept.options, std::move(kept.arena), std::move(kept.entry_of)};
+    make_arena(kept);
+    if (whole.arena->has_memory()) copy_part(whole, kept);
+  }
+}
+
+// From an arena of all parameters to one of those that are here.
+void OptimizerState::copy_part(const Kept& from, const Kept& to) const {
+  if (!to.options.shape) {
+    for (std::size_t i = 0; i < ranges_.size(); ++i) {
+      const auto& [begin, end] = ranges_[i];
+      Tensor(to.arena->tensors()[i]).copy_from(from.arena->range(begin, end));
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < to.entry_of.size(); ++i) {
+    if (to.entry_of[i] < 0) continue;
+    Tensor(to.arena->tensors()[static_cast<std::size_t>(to.entry_of[i])])
+        .copy_from(from.arena->tensors()[static_cast<std::size_t>(from.entry_of[i])]);
+  }
+}
+
+Tensor OptimizerState::range(const std::string& name, std::size_t index) const {
+  const Kept& kept = at(name);
+  if (kept.options.shape) fail("optimizer: the state '" + name + "' has shapes of its own");
+  const auto& [begin, end] = ranges_[index];
+  const int64_t first = is_sharded_ ? layout_->entries()[index].offset : begin;
+  return kept.arena->range(first, first + end - begin);
+}
+
+OptimizerState::Part OptimizerState::part_of(const std::string& name, std::size_t parameter) const {
+  const Kept& kept = at(name);
+  kept.arena->materialize();
+  if (kept.options.shape) {
+    const int entry = kept.entry_of[parameter];
+    if (entry < 0) return {};
+    return {0, kept.arena->tensors()[static_cast<std::size_t>(entry)]};
+  }
+  if (!is_sharded_) return {0, kept.arena->tensors()[parameter]};
+  return cut_part_of(kept, parameter);
+}
+
+OptimizerState::Part OptimizerState::cut_part_of(const Kept& kept, std::size_t parameter) const {
+  const auto& entry = parameters_.layout().entries()[parameter];
+  for (std::size_t i = 0; i < ranges_.size(); ++i) {
+    const ElementRange& range = ranges_[i];
+    const int64_t begin = std::max(range.begin, entry.offset);
+    const int64_t end = std::min(range.end, entry.offset + entry.elements);
+    if (begin >= end) continue;
+    const Tensor& part = kept.arena->tensors()[i];
+    return {begin - entry.offset, part.slice(0, begin - range.begin, end - range.begin)};
+  }
+  return {};
+}
+
+Shape OptimizerState::shape_of(const std::string& name, std::size_t parameter) const {
+  const Kept& kept = at(name);
+  const auto& entry = parameters_.layout().entries()[parameter];
+  return kept.options.shape ? kept.options.shape(entry) : entry.shape;
+}
+
+void OptimizerState::reset(std::size_t parameter) const {
+  const NoGrad no_grad;
+  for (const Kept& kept : kept_) {
+    if (kept.name == kMaster || !kept.arena->has_memory()) continue;
+    Tensor part = part_of(kept.name, parameter).part;
+    if (part.defined()) part.fill(0.0);
+  }
+}
+
+}  // namespace ripieno::optim

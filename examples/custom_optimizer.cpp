@@ -1,0 +1,42 @@
+// Fits a line with an optimizer of one's own: Lion (Chen et al., 2023, arXiv 2302.06675), which
+// keeps one momentum and steps by its sign.
+#include <cstdio>
+#include <utility>
+
+#include "ripieno/ripieno.h"
+
+using ripieno::Tensor;
+
+// A rule in tensor operations, on any device. Shards may cut a parameter anywhere, since the rule
+// looks at each element alone; state, checkpoints and groups work as in AdamW.
+class Lion final : public ripieno::optim::Optimizer {
+ public:
+  Lion(ripieno::Parameters parameters, const ripieno::optim::Common& common)
+      : Optimizer(std::move(parameters), common) {}
+
+ private:
+  void prepare() override { add_state("momentum"); }
+
+  void update_tensor(const ParameterView& view) override {
+    Tensor values = view.values, momentum = view.state("momentum");
+    const Tensor mixed = momentum * 0.9 + view.gradient * 0.1;
+    const Tensor sign = mixed / sqrt(square(mixed) + 1e-30);  // 0 at 0
+    values.copy_from(values - (sign + values * view.weight_decay) * view.learning_rate);
+    momentum.copy_from(momentum * 0.99 + view.gradient * 0.01);
+  }
+};
+
+int main() {
+  const auto x = Tensor::of<float>({4, 1}, {-1.0f, -0.5f, 0.5f, 1.0f});  // (points, inputs)
+  const auto y = Tensor::of<float>({4, 1}, {-1.0f, 0.0f, 2.0f, 3.0f});   // (points, outputs)
+  ripieno::nn::Linear line(1, 1);
+  Lion optimizer(line.parameters(), {.learning_rate = 0.03});
+  for (int step = 1; step <= 200; ++step) {
+    const Tensor loss = mean(square(line(x) - y));
+    loss.backward();
+    optimizer.set_learning_rate(0.03 * (1.0 - step / 200.0));
+    optimizer.step();
+    if (step % 50 == 0) std::printf("step %3d  loss %.5f\n", step, loss.item());
+  }
+  std::printf("y = %.2f x + %.2f\n", line.weight().item(), line.bias().item());
+}
