@@ -1,16 +1,19 @@
-# ripieno_library(<layer> HEADERS ... SOURCES ... DEPENDS ... [PRIVATE ...])
+# ripieno_library(<layer> HEADERS ... SOURCES ... DEPENDS ... [PRIVATE ...] [PRECOMPILED target])
 #
 # One layer as one library, ripieno::<layer>. HEADERS are installed, and each is checked to compile on
 # its own; SOURCES may include other headers, which stay private. DEPENDS shows in the public headers,
 # PRIVATE does not.
 function(ripieno_library layer)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;SOURCES;DEPENDS;PRIVATE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PRECOMPILED" "HEADERS;SOURCES;DEPENDS;PRIVATE")
   set(target ripieno_${layer})
   add_library(${target} STATIC ${arg_SOURCES})
   add_library(ripieno::${layer} ALIAS ${target})
   ripieno_headers(${target} ${arg_HEADERS})
   target_link_libraries(${target} PUBLIC ${arg_DEPENDS} PRIVATE ${arg_PRIVATE})
   ripieno_compile_options(${target})
+  if(arg_PRECOMPILED)
+    ripieno_precompile(${target} FROM ${arg_PRECOMPILED})
+  endif()
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${layer})
   install(TARGETS ${target} EXPORT ripieno FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ripieno)
 endfunction()
@@ -29,3 +32,19 @@ function(ripieno_compile_options target)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow $<$<BOOL:${RIPIENO_WERROR}>:-Werror>>)
 endfunction()
+
+# What the layers share as precompiled headers: the standard library, and from io on JSON and fmt as well.
+function(ripieno_precompiled_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;DEPENDS")
+  if(NOT RIPIENO_PRECOMPILED_HEADERS)
+    return()
+  endif()
+  add_library(${name} STATIC ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS})
+  ripieno_compile_options(${name})
+  ripieno_precompile(${name} HEADERS ${RIPIENO_STANDARD_HEADERS} ${arg_HEADERS})
+endfunction()
+ripieno_precompiled_library(precompiled_standard)
+ripieno_precompiled_library(precompiled_json
+  HEADERS <fmt/format.h> <nlohmann/json.hpp>
+  DEPENDS fmt::fmt nlohmann_json::nlohmann_json)

@@ -90,7 +90,10 @@ smoke() {
   RIPIENO_REQUIRE_GPU=1 "$bin/$kernel_tests" --gtest_brief=1 --gtest_filter='*Elementwise*:*Matmul*:*Runtime*' &&
     "$bin/train_step" --workload mlp-64 --device cuda --steps 2
 }
-tests() { RIPIENO_REQUIRE_GPU=1 ctest --test-dir "build/$preset" --output-on-failure --parallel $(((jobs + 1) / 2)); }
+tests() {
+  RIPIENO_REQUIRE_GPU=1 "$python" scripts/run_tests.py "build/$preset" --test-dir "build/$preset" --output-on-failure \
+    --parallel $(((jobs + 1) / 2))
+}
 
 text() {
   if [[ ${TEXT-} ]]; then

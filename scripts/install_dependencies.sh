@@ -10,6 +10,7 @@ set -euo pipefail
 packages=(
   ca-certificates cmake g++ ninja-build python3
   libopenmpi-dev openmpi-bin                       # ranks
+  pkg-config                                       # the package, tried without CMake
   iproute2                                         # hosts for tests, as namespaces
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and other programs that read them
   libdnnl-dev                                      # arithmetic

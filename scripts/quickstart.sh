@@ -28,10 +28,30 @@ while (($#)); do
   shift 2
 done
 
-build() {
-  [[ -x build/release/bin/generate ]] || echo "Building into build/release: about 300 MB of disk and five minutes on two cores, the first time."
+# The compute capabilities of the GPUs that answer, as CMake names architectures: "90-real;100-real".
+gpu_architectures() {
+  { timeout 60 nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } |
+    sed -nE 's/^([0-9]+)\.([0-9]+)$/\1\2-real/p' | sort -u | paste -s -d ';'
+}
+
+# What this machine can use, and no more. A build that is there is kept as it was configured.
+configure() {
   [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
-  cmake --preset release >/dev/null
+  local gpus what options=(-DRIPIENO_CPU_LEVELS=machine)
+  gpus=$(gpu_architectures)
+  if [[ $gpus ]] && command -v nvcc >/dev/null; then
+    options+=(-DRIPIENO_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$gpus")
+    what="GPU kernels for ${gpus//-real/}"
+  else
+    options+=(-DRIPIENO_CUDA=OFF)
+    what="no GPU kernels ($([[ $gpus ]] && echo 'no CUDA toolkit was found' || echo 'no GPU answers'))"
+  fi
+  echo "Building into build/release what this machine can use: its CPU level, $what."
+  cmake --preset release "${options[@]}" >/dev/null
+}
+
+build() {
+  [[ -e build/release/build.ninja ]] || configure
   cmake --build --preset release --target train_gpt generate ripieno
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds (preset dev) and runs every test that this machine can run. Arguments go to
-# ctest: scripts/test.sh --tests-regex Checkpoint
+# ctest: scripts/test.sh --tests-regex Checkpoint. RIPIENO_CPU_LEVELS='v2;v3;v4' tests the CPU kernels of each level.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-echo "Building into build/dev and running all tests: about 1 GB of disk and half an hour on two cores the first time."
+echo "Building into build/dev and running all tests: about 1 GB of disk."
 scripts/install_dependencies.sh
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
-cmake --preset dev >/dev/null
+cmake --preset dev ${RIPIENO_CPU_LEVELS:+"-DRIPIENO_CPU_LEVELS=$RIPIENO_CPU_LEVELS"} >/dev/null
 cmake --build --preset dev
-ctest --preset dev --parallel "$(nproc)" "$@"
+scripts/run_tests.py build/dev --preset dev --parallel "$(nproc)" "$@"

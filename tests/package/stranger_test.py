@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Installs a build, moves the install, and builds and runs a project that knows nothing else of us."""
+"""Installs a build, moves the install, and builds, installs and runs a project that knows nothing else of us."""
 import argparse
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,36 @@ def run(*command, **options):
     return done.stdout
 
 
+def leave_stale_kernels(install):
+    """What an earlier build with more levels, or another release, may have left where the loader looks first."""
+    library = next(install.rglob("libripieno_kernels_cpu.so"))
+    names = [library.name, re.sub(r"-[0-9a-f]+$", "-00000000", library.resolve().name)]
+    for level in ("v2", "v3", "v4"):
+        folder = library.parent / "glibc-hwcaps" / f"x86-64-{level}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (folder / name).write_text("stale")
+
+
+def require_learned(said):
+    if said.split()[-1:] != ["learned"]:
+        sys.exit(f"the stranger's program said: {said}")
+
+
+def configure_stranger(a, install, build, *options):
+    return [a.cmake, "-S", HERE / "stranger", "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
+            f"-DCMAKE_PREFIX_PATH={install}", *options]
+
+
+def test_pkg_config(a, install, scratch):
+    """It is complete: the program links by it, and finds its library."""
+    pkg_config = ["env", f"PKG_CONFIG_PATH={next(install.rglob('ripieno.pc')).parent}", "pkg-config"]
+    flags = shlex.split(run(*pkg_config, "--cflags", "--libs", "ripieno"))
+    program = scratch / "by_pkg_config"
+    run(a.compiler, "-std=c++20", HERE / "stranger/main.cpp", *flags, "-o", program)
+    require_learned(run(program, cwd=scratch))
+
+
 def main():
     arguments = argparse.ArgumentParser()
     for name in ("build", "scratch", "cmake", "generator", "compiler"):
@@ -23,19 +55,22 @@ def main():
     a = arguments.parse_args()
     scratch = pathlib.Path(a.scratch)
     first, moved, build = scratch / "installed", scratch / "moved elsewhere", scratch / "stranger_build"
-    for folder in (first, moved, build):
+    installed = scratch / "stranger_installed"
+    for folder in (first, moved, build, installed):
         shutil.rmtree(folder, ignore_errors=True)
 
     run(a.cmake, "--install", a.build, "--prefix", first)
     first.rename(moved)
-    run(a.cmake, "-S", HERE / "stranger", "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
-        f"-DCMAKE_PREFIX_PATH={moved}")
+    run(*configure_stranger(a, moved, build, f"-DCMAKE_INSTALL_PREFIX={installed}"))
     run(a.cmake, "--build", build)
-    said = run(build / "stranger", cwd=scratch)
-    if said.split()[-1:] != ["learned"]:
-        sys.exit(f"the stranger's program said: {said}")
+    leave_stale_kernels(moved)
+    require_learned(run(build / "stranger", cwd=scratch))
+    run(a.cmake, "--install", build)
+    require_learned(run(installed / "bin/stranger", cwd=scratch))
+    if shutil.which("pkg-config"):
+        test_pkg_config(a, moved, scratch)
 
-    texts = [path for path in moved.rglob("*") if path.suffix in {".cmake", ".h"}]
+    texts = [path for path in moved.rglob("*") if path.suffix in {".cmake", ".h", ".pc"}]
     tied = [str(path) for path in texts if str(pathlib.Path(a.build).resolve()) in path.read_text()]
     if tied:
         sys.exit("the install names the folder that it was built in: " + ", ".join(tied))

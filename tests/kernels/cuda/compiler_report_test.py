@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Holds the kernels to what the compiler says of them: registers, spills, the width of accesses.
 
-    compiler_report_test.py CXXFILT FOLDER
+    compiler_report_test.py PTXAS CXXFILT OBJECT...
 
-FOLDER has a NAME.ptx and what ptxas -v said of it as NAME.txt for each source of kernels/cuda.
+The objects hold PTX that nvcc did not compress. ptxas reports of it for sm_90. Those of runtime/ are of other projects'
+kernels, and left out.
 """
+import concurrent.futures
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 REGISTERS = 65536  # of a multiprocessor, from sm_80 to sm_100
 WARPS = 64
@@ -70,19 +73,35 @@ class Kernel:
         self.code = ""
 
 
-def kernels_of(folder):
+def ptx_in(objects):
+    """One text for each source."""
+    texts = [text for path in objects for text in re.findall(rb"\.version \d[^\0]*", path.read_bytes())]
+    return [text.decode() for text in texts if b".entry" in text]
+
+
+def report_of(ptxas, ptx):
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder) / "kernels.ptx"
+        source.write_text(ptx)
+        command = [ptxas, "-v", "-arch=sm_90", str(source), "-o", str(source.with_suffix(".cubin"))]
+        return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True).stderr
+
+
+def kernels_of(ptxas, objects):
     """By mangled name."""
     kernels = {}
-    for report in sorted(folder.glob("*.txt")):
+    texts = ptx_in(objects)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda ptx: report_of(ptxas, ptx), texts))
+    for ptx, report in zip(texts, reports):
         kernel = None
-        for line in report.read_text().splitlines():
+        for line in report.splitlines():
             if match := re.search(r"Compiling entry function '(\S+)'", line):
                 kernel = kernels.setdefault(match[1], Kernel())
             elif match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", line):
                 kernel.stack, kernel.spilled = int(match[1]), int(match[2])
             elif match := re.search(r"Used (\d+) registers", line):
                 kernel.registers = int(match[1])
-        ptx = report.with_suffix(".ptx").read_text()
         for match in re.finditer(r"\.entry (\w+)\(.*?\n\{(.*?)\n\}", ptx, re.DOTALL):
             kernels[match[1]].code = match[2]
     return kernels
@@ -125,8 +144,8 @@ def complaints(kernels):
 
 
 def main():
-    cxxfilt, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    kernels = kernels_of(folder)
+    ptxas, cxxfilt, objects = sys.argv[1], sys.argv[2], map(pathlib.Path, sys.argv[3:])
+    kernels = kernels_of(ptxas, [path for path in objects if path.parent.name != "runtime"])
     names = readable(cxxfilt, list(kernels))
     found = list(complaints({names[mangled]: kernel for mangled, kernel in kernels.items()}))
     for complaint in found:

@@ -1,0 +1,11 @@
+# RIPIENO_CPU_LEVELS=machine becomes the highest x86-64 level of this machine, as the loader sees it.
+if(RIPIENO_CPU_LEVELS STREQUAL "machine")
+  execute_process(COMMAND /lib64/ld-linux-x86-64.so.2 --help OUTPUT_VARIABLE loader ERROR_QUIET)
+  set(RIPIENO_CPU_LEVELS v2)
+  foreach(level v3 v4)
+    if(loader MATCHES "x86-64-${level} \\(supported")
+      set(RIPIENO_CPU_LEVELS ${level})
+    endif()
+  endforeach()
+endif()
+message(STATUS "Ripieno: CPU kernels for x86-64 levels ${RIPIENO_CPU_LEVELS}")
