@@ -31,6 +31,7 @@
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/data/image_loader.h"
+#include "ripieno/io/data/memory_loader.h"
 #include "ripieno/io/data/token_loader.h"
 #include "ripieno/io/data/tokenizer.h"
 #include "ripieno/training/program.h"
@@ -42,6 +43,7 @@ namespace ripieno {
 
 using distributed::DataParallel;
 using io::ImageLoader;
+using io::MemoryLoader;
 using io::TokenLoader;
 
 }  // namespace ripieno

@@ -10,21 +10,10 @@
 #include <string>
 #include <string_view>
 
-#include "ripieno/core/tensor.h"
+#include "ripieno/io/data/batch.h"
 #include "ripieno/io/part.h"
 
 namespace ripieno::io {
-
-// Targets of this value count neither in a loss nor in an accuracy.
-inline constexpr int32_t kIgnoredTarget = -1;
-
-// This rank's rows of a batch, on the CPU.
-struct Batch {
-  Tensor inputs;            // (rows, …)
-  Tensor targets;           // (rows, …), int32
-  int64_t first_row = 0;    // where these rows begin in the batch of all ranks
-  int64_t global_rows = 0;  // of all ranks together
-};
 
 // Held-out samples, each exactly once, in order. Any thread may call it.
 class EvaluationSet {

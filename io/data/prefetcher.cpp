@@ -4,8 +4,10 @@
 
 namespace ripieno::io {
 
-Prefetcher::Prefetcher(std::function<Batch(int64_t)> make, int64_t stride)
-    : make_(std::move(make)), stride_(stride), thread_([this] { work(); }) {}
+Prefetcher::Prefetcher(std::function<Batch(int64_t)> make, int64_t stride, int threads, int depth)
+    : make_(std::move(make)), stride_(stride), slots_(static_cast<std::size_t>(depth)) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+}
 
 Prefetcher::~Prefetcher() {
   {
@@ -13,16 +15,16 @@ Prefetcher::~Prefetcher() {
     stopping_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  for (auto& thread : threads_) thread.join();
 }
 
 Batch Prefetcher::next() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return ready_ > 0 || failure_; });
-  if (ready_ == 0) std::rethrow_exception(failure_);
-  Batch batch = *std::exchange(queue_[oldest_], std::nullopt);
-  oldest_ = (oldest_ + 1) % kDepth;
-  --ready_;
+  Slot& next = slot(taken_);
+  changed_.wait(lock, [&] { return next.batch || next.failure; });
+  if (next.failure) std::rethrow_exception(next.failure);
+  Batch batch = *std::exchange(next.batch, std::nullopt);
+  ++taken_;
   position_ += stride_;
   changed_.notify_all();
   return batch;
@@ -31,10 +33,10 @@ Batch Prefetcher::next() {
 void Prefetcher::seek(int64_t position) {
   const std::lock_guard lock(mutex_);
   ++generation_;
-  queue_ = {};
-  ready_ = 0;
-  failure_ = nullptr;
-  position_ = next_made_ = position;
+  for (Slot& slot : slots_) slot = {};
+  taken_ = begun_ = 0;
+  failed_ = false;
+  position_ = start_ = position;
   changed_.notify_all();
 }
 
@@ -43,25 +45,26 @@ void Prefetcher::work() {
   while (true) {
     changed_.wait(lock, [&] { return stopping_ || has_room(); });
     if (stopping_) return;
-    const int64_t generation = generation_;
-    const int64_t position = next_made_;
-    lock.unlock();
-    std::optional<Batch> batch;
-    std::exception_ptr failure;
-    try {
-      batch = make_(position);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    lock.lock();
-    if (generation != generation_) continue;
-    if (batch) {
-      queue_[(oldest_ + ready_++) % kDepth] = std::move(batch);
-      next_made_ += stride_;
-    }
-    failure_ = failure;
-    changed_.notify_all();
+    make_next(lock);
   }
+}
+
+void Prefetcher::make_next(std::unique_lock<std::mutex>& lock) {
+  const int64_t generation = generation_;
+  const int64_t index = begun_++;
+  const int64_t position = start_ + index * stride_;
+  lock.unlock();
+  Slot made;
+  try {
+    made.batch = make_(position);
+  } catch (...) {
+    made.failure = std::current_exception();
+  }
+  lock.lock();
+  if (generation != generation_) return;
+  if (made.failure) failed_ = true;
+  slot(index) = std::move(made);
+  changed_.notify_all();
 }
 
 }  // namespace ripieno::io

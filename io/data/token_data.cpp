@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/data/text_check.h"
 #include "ripieno/io/data/token_store.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/hash.h"
@@ -58,10 +59,12 @@ TokenData TokenData::of(std::span<const int32_t> tokens, const Tokenizer& tokeni
 TokenData TokenData::from_text(const std::string& path, Tokenizer::Kind kind) {
   require_file(path);
   const std::string text = read_file(local_files(), path);
+  if (const auto what = what_is_no_text(text); !what.empty()) throw DataError(path + " " + what);
   try {
     return of(text, tokenizer_for(text, kind), path);
   } catch (const DataError& error) {
-    throw DataError(path + ": " + error.what());
+    throw DataError(fmt::format("{}: {}; token ids need a token file (docs/token_file_format.md)",
+                                path, error.what()));
   }
 }
 

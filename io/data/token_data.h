@@ -26,7 +26,8 @@ class TokenData {
                       const std::string& name = "text");
   static TokenData of(std::span<const int32_t> tokens, const Tokenizer& tokenizer,
                       const std::string& name = "tokens");
-  // A text file, and as its vocabulary all its characters (or the bytes).
+  // A text file, and as its vocabulary all its characters (or the bytes). Throws DataError, with
+  // what it is and what to do, where it is another kind of file, or UTF-16, or has NULs.
   static TokenData from_text(const std::string& path,
                              Tokenizer::Kind kind = Tokenizer::Kind::characters);
   // A token file. Throws ConfigurationError where there is none, DataError where it is damaged.

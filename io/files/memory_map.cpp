@@ -5,8 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <mutex>
 
 #include "ripieno/core/error.h"
 
@@ -17,7 +20,44 @@ namespace {
   throw StorageError("cannot map " + path + ": " + std::strerror(errno));
 }
 
+// What a signal handler can read: no locks, no allocation.
+struct Mapping {
+  std::atomic<const std::byte*> begin = nullptr;  // null: free; written last
+  std::atomic<std::size_t> bytes = 0;
+  char path[256] = {};
+};
+Mapping mappings[64];
+std::mutex writing;  // of mappings
+
+void note(std::span<const std::byte> bytes, const std::string& path) {
+  const std::lock_guard lock(writing);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin) continue;
+    const std::size_t length = path.copy(mapping.path, sizeof mapping.path - 1);
+    mapping.path[length] = '\0';
+    mapping.bytes = bytes.size();
+    mapping.begin = bytes.data();
+    return;
+  }
+}
+
+void forget(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(writing);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin == bytes.data()) mapping.begin = nullptr;
+  }
+}
+
 }  // namespace
+
+const char* mapped_file_at(const void* address) noexcept {
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  for (const Mapping& mapping : mappings) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(mapping.begin.load());
+    if (begin != 0 && at >= begin && at - begin < mapping.bytes) return mapping.path;
+  }
+  return nullptr;
+}
 
 MemoryMap::MemoryMap(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -35,10 +75,13 @@ MemoryMap::MemoryMap(const std::string& path) {
   errno = error;
   if (!mapped) refuse(path);
   bytes_ = {static_cast<const std::byte*>(memory), static_cast<std::size_t>(status.st_size)};
+  if (!bytes_.empty()) note(bytes_, path);
 }
 
 MemoryMap::~MemoryMap() {
-  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (bytes_.empty()) return;
+  forget(bytes_);
+  ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 }  // namespace ripieno::io

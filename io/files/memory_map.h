@@ -7,7 +7,7 @@
 
 namespace ripieno::io {
 
-// The file must not be cut shorter while it is mapped: touching what is gone ends the process.
+// The file must not be cut shorter while it is mapped: touching what is gone raises SIGBUS.
 class MemoryMap {
  public:
   // Throws StorageError.
@@ -21,5 +21,9 @@ class MemoryMap {
  private:
   std::span<const std::byte> bytes_;
 };
+
+// The path of the mapped file that `address` lies in; null where it is in none. A signal handler
+// may call it. Knows the first 64 files that are mapped at a time, and 255 bytes of each path.
+const char* mapped_file_at(const void* address) noexcept;
 
 }  // namespace ripieno::io

@@ -65,6 +65,7 @@ io::Batch DeviceBatches::next() {
   io::Batch batch = ahead_;
   batch.inputs = ahead_.inputs.clone();
   batch.targets = ahead_.targets.clone();
+  for (auto& extra : batch.extras) extra.tensor = extra.tensor.clone();
   taken_.record(computing);
   position_ = *std::exchange(position_ahead_, std::nullopt);
   return batch;
@@ -84,12 +85,21 @@ void DeviceBatches::copy_ahead(io::Batch batch) {
   copied_.synchronize();  // of the batch before, long since: the pinned memory is free
   copy_to_pinned(pinned_.inputs, batch.inputs, device_);
   copy_to_pinned(pinned_.targets, batch.targets, device_);
+  pinned_.extras.resize(batch.extras.size());
+  ahead_.extras.resize(batch.extras.size());
+  for (std::size_t i = 0; i < batch.extras.size(); ++i)
+    copy_to_pinned(pinned_.extras[i].tensor, batch.extras[i].tensor, device_);
   const OnStream on_stream(copying_);
   copying_.wait(taken_);
   copy_to_device(ahead_.inputs, pinned_.inputs, device_);
   copy_to_device(ahead_.targets, pinned_.targets, device_);
+  for (std::size_t i = 0; i < batch.extras.size(); ++i) {
+    ahead_.extras[i].name = batch.extras[i].name;
+    copy_to_device(ahead_.extras[i].tensor, pinned_.extras[i].tensor, device_);
+  }
   ahead_.first_row = batch.first_row;
   ahead_.global_rows = batch.global_rows;
+  ahead_.units = batch.units;
   copied_.record(copying_);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace {
 
 using testing::Each;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 // Images of one pixel, whose labels are their places.
 class ImageFile : public testing::Test {
@@ -95,6 +97,32 @@ TEST_F(ImageFile, IsRefusedWhereALabelIsNegative) {
       local_files(), path_,
       {{"/images", Tensor::zeros({2, 2, 2})}, {"/labels", Tensor::of<int32_t>({2}, {0, -1})}});
   EXPECT_THROW(ImageData::read(path_), DataError);
+}
+
+TEST_F(ImageFile, IsRefusedWithTheSampleWhereAPixelOrALabelIsNotANumberToTrainOn) {
+  const auto complaint = [&](const Tensor& images, const Tensor& labels) -> std::string {
+    write_hdf5(local_files(), path_, {{"/images", images}, {"/labels", labels}});
+    try {
+      ImageData::read(path_);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "taken";
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor pixels = Tensor::of<float>({2, 2}, {1, 2, 3, 4});
+  const Tensor labels = Tensor::of<int32_t>({2}, {0, 1});
+  EXPECT_THAT(complaint(Tensor::of<float>({2, 2}, {1, 2, 3, nan}), labels),
+              HasSubstr("pixel 1 of sample 1 is nan"));
+  EXPECT_THAT(complaint(Tensor::of<double>({2, 2}, {1, 1e300, 3, 4}), labels),
+              HasSubstr("pixel 1 of sample 0 is inf"));
+  for (const double label : {double{nan}, 0.5, 1e10, -1.0}) {
+    EXPECT_THAT(complaint(pixels, Tensor::of<double>({2}, {0, label})), HasSubstr("of sample 1"));
+  }
+  EXPECT_THAT(complaint(pixels, Tensor::of<int64_t>({2}, {int64_t{1} << 32, 0})),
+              HasSubstr("of sample 0"));
+  EXPECT_THAT(complaint(Tensor::zeros({2, 0}), labels), HasSubstr("at least one pixel"));
+  EXPECT_EQ(complaint(pixels, Tensor::of<double>({2}, {0, 3})), "taken");
 }
 
 TEST_F(ImageFile, IsNamedWhereItIsMissing) {

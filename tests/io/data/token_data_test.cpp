@@ -223,5 +223,43 @@ TEST(TokenData, RefusesToReadOutsideItsTokens) {
   EXPECT_THAT(three, ElementsAre(5, 6, 7));
 }
 
+TEST(TextFile, IsRefusedWhereItIsAnotherKindOfFile) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "data";
+  const auto complaint = [&](const std::string& bytes, Tokenizer::Kind kind) -> std::string {
+    write_file(local_files(), path, bytes);
+    try {
+      TokenData::load(path, kind);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "taken";
+  };
+  const struct {
+    std::string bytes;
+    const char* says;
+  } kFiles[] = {
+      {"\x1f\x8b\x08 abc", "gzip"},
+      {"PK\x03\x04 abc", "zip"},
+      {"\x89HDF\r\n\x1a\n abc", "HDF5"},
+      {"%PDF-1.7 abc", "PDF"},
+      {std::string(257, 'a') + "ustar abc", "tar"},
+      {"\x93NUMPY abc", "NumPy"},
+      {std::string("\xff\xfe") + std::string("a\0b\0", 4), "iconv -f UTF-16 "},
+      {std::string("a\0b\0c\0\n\0", 8), "iconv -f UTF-16LE"},
+      {std::string("\0a\0b\0c\0\n", 8), "iconv -f UTF-16BE"},
+      {std::string("\x05\0\x06\0\x07\0", 6), "docs/token_file_format.md"},
+      {std::string("a text with one\0 NUL", 20), "byte 15 is NUL"},
+  };
+  for (const auto& file : kFiles) {
+    for (const auto kind : {Tokenizer::Kind::characters, Tokenizer::Kind::bytes}) {
+      const std::string said = complaint(file.bytes, kind);
+      EXPECT_THAT(said, HasSubstr(file.says));
+      EXPECT_THAT(said, HasSubstr(path));
+    }
+  }
+  EXPECT_EQ(complaint("BZ, PK and GGU are words", Tokenizer::Kind::characters), "taken");
+}
+
 }  // namespace
 }  // namespace ripieno::io

@@ -144,6 +144,13 @@ TEST(TokenLoader, HoldsOutTheLastTokens) {
   EXPECT_EQ(TokenLoader(counting(1'000), options(2, 8)).held_out(1), nullptr);
 }
 
+TEST(TokenLoader, RefusesToHoldOutTooFewTokensToValidateWith) {
+  TokenLoaderOptions some = options(2, 8);
+  some.validation_fraction = 0.01;
+  EXPECT_THROW(TokenLoader(counting(100), some), ConfigurationError);
+  EXPECT_NE(TokenLoader(counting(200), some).held_out(1), nullptr);
+}
+
 TEST(TokenLoader, TakesNothingFromTheSystemOnceItRuns) {
   TokenLoader loader(counting(1'001), options(4, 8));
   // The pool grows once for each batch more that is there at a time, whenever the threads first

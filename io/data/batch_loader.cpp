@@ -1,0 +1,97 @@
+#include "ripieno/io/data/batch_loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/data/prefetcher.h"
+
+namespace ripieno::io {
+namespace {
+
+void require_batch_size(int64_t batch_size) {
+  if (batch_size >= 1) return;
+  throw ConfigurationError(
+      fmt::format("loader: batch_size must be at least 1 sample, got {}", batch_size));
+}
+
+int64_t units_of(const Dataset& data, const Order& order, int64_t position, int64_t rows) {
+  if (!data.units_vary()) return rows * data.units_per_sample();
+  int64_t units = 0;
+  for (int64_t row = 0; row < rows; ++row) units += data.units(order(position + row));
+  return units;
+}
+
+// The rows that are `part`'s, of the batch of `global_rows` samples at `position`.
+Batch make_batch(const Dataset& data, const Order& order, Part part, int64_t position,
+                 int64_t global_rows) {
+  const Rows rows = rows_of(part, global_rows);
+  Batch batch = allocate(data.layout(), rows.count());
+  batch.first_row = rows.begin;
+  batch.global_rows = global_rows;
+  batch.units = units_of(data, order, position, global_rows);
+  for (int64_t row = 0; row < rows.count(); ++row)
+    data.read(order(position + rows.begin + row), SampleRow(batch, row));
+  return batch;
+}
+
+Order in_turn(int64_t size) {
+  return [size](int64_t position) { return position % size; };
+}
+
+}  // namespace
+
+BatchLoader::BatchLoader(std::shared_ptr<const Dataset> data, const Options& options, Part part)
+    : data_(std::move(data)), options_(options), part_(part) {
+  require_batch_size(options_.batch_size);
+  if (data_->size() < 1) throw ConfigurationError("loader: the data set is empty");
+  if (options_.threads < 1 || options_.ahead < 1) {
+    throw ConfigurationError(
+        fmt::format("loader: threads and ahead must be at least 1, got {} and "
+                    "{}",
+                    options_.threads, options_.ahead));
+  }
+  if (!options_.order) options_.order = in_turn(data_->size());
+  prefetcher_ = std::make_unique<Prefetcher>(
+      [this](int64_t position) {
+        return make_batch(*data_, options_.order, part_, position, options_.batch_size);
+      },
+      options_.batch_size, options_.threads, options_.ahead);
+}
+
+BatchLoader::~BatchLoader() = default;
+
+Batch BatchLoader::next() { return prefetcher_->next(); }
+int64_t BatchLoader::position() const { return prefetcher_->position(); }
+void BatchLoader::seek(int64_t position) { prefetcher_->seek(position); }
+
+std::unique_ptr<EvaluationSet> BatchLoader::held_out(int64_t batch_size) const {
+  if (!options_.validation || options_.validation->size() == 0) return nullptr;
+  return std::make_unique<EvaluationBatches>(options_.validation, batch_size, part_);
+}
+
+EvaluationBatches::EvaluationBatches(std::shared_ptr<const Dataset> data, int64_t samples,
+                                     Order order, int64_t batch_size, Part part)
+    : data_(std::move(data)),
+      samples_(samples),
+      order_(std::move(order)),
+      batch_size_(batch_size),
+      part_(part) {
+  require_batch_size(batch_size);
+}
+
+EvaluationBatches::EvaluationBatches(std::shared_ptr<const Dataset> data, int64_t batch_size,
+                                     Part part)
+    : EvaluationBatches(
+          data, data->size(), [](int64_t position) { return position; }, batch_size, part) {}
+
+int64_t EvaluationBatches::batches() const { return (samples_ + batch_size_ - 1) / batch_size_; }
+
+Batch EvaluationBatches::batch(int64_t index) const {
+  const int64_t first = index * batch_size_;
+  return make_batch(*data_, order_, part_, first, std::min(batch_size_, samples_ - first));
+}
+
+}  // namespace ripieno::io

@@ -1,0 +1,33 @@
+// MemoryLoader: training data that is already in tensors.
+//
+//   io::MemoryLoader loader(x, y, {.batch_size = 32, .order = io::shuffled(x.size(0), seed)});
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ripieno/io/data/batch_loader.h"
+
+namespace ripieno::io {
+
+// Sample i is row i of each tensor. Shares the tensors, which must not change afterwards.
+class MemoryDataset final : public Dataset {
+ public:
+  // On the CPU: (n, …) each. Throws Error where the numbers of rows differ.
+  MemoryDataset(const Tensor& inputs, const Tensor& targets, std::vector<NamedTensor> extras = {});
+
+  int64_t size() const override { return rows_.inputs.size(0); }
+  SampleLayout layout() const override;
+  void read(int64_t index, const SampleRow& into) const override;
+  std::string fingerprint() const override;
+
+ private:
+  Batch rows_;
+};
+
+class MemoryLoader final : public BatchLoader {
+ public:
+  MemoryLoader(const Tensor& inputs, const Tensor& targets, const Options& options, Part part = {});
+};
+
+}  // namespace ripieno::io

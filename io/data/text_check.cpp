@@ -1,0 +1,95 @@
+#include "ripieno/io/data/text_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace ripieno::io {
+namespace {
+
+using namespace std::literals;
+
+constexpr auto kUnpack = "unpack it first"sv;
+constexpr auto kTokens = "token ids need a token file (docs/token_file_format.md)"sv;
+constexpr auto kNoText = "data.path takes a text or a token file"sv;
+
+struct Kind {
+  std::string_view magic;
+  std::string_view name;
+  std::string_view remedy;
+  std::size_t at = 0;
+};
+
+constexpr std::array kKinds = {
+    Kind{"RIPTOKEN"sv, "a token file", "open it as one (TokenData::open)"},
+    Kind{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file", kNoText},
+    Kind{"\x1f\x8b"sv, "a gzip archive", kUnpack},
+    Kind{"\x28\xb5\x2f\xfd"sv, "a Zstandard archive", kUnpack},
+    Kind{"\xfd"
+         "7zXZ\0"sv,
+         "an xz archive", kUnpack},
+    Kind{"1AY&SY"sv, "a bzip2 archive", kUnpack, 4},
+    Kind{"7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpack},
+    Kind{"\x04\x22\x4d\x18"sv, "an lz4 archive", kUnpack},
+    Kind{"PK\x03\x04"sv, "a zip archive (or a PyTorch, NumPy or Office file)", kUnpack},
+    Kind{"ustar"sv, "a tar archive", kUnpack, 257},
+    Kind{"\x93NUMPY"sv, "a NumPy array", kTokens},
+    Kind{"MMIDIDX\0"sv, "a Megatron index", kTokens},
+    Kind{"PAR1"sv, "a Parquet file", "export its text first"},
+    Kind{"ARROW1"sv, "an Arrow file", "export its text first"},
+    Kind{"SQLite format 3\0"sv, "an SQLite database", "export its text first"},
+    Kind{"%PDF-"sv, "a PDF", "extract its text first (pdftotext)"},
+    Kind{"GGUF"sv, "a GGUF model", kNoText},
+    Kind{"\x89PNG\r\n"sv, "a PNG image", kNoText},
+    Kind{"\xff\xd8\xff"sv, "a JPEG image", kNoText},
+    Kind{"\x7f"
+         "ELF"sv,
+         "a program (ELF)", kNoText},
+    Kind{"\xff\xfe\0\0"sv, "UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8"},
+    Kind{"\0\0\xfe\xff"sv, "UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8"},
+    Kind{"\xff\xfe"sv, "UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8"},
+    Kind{"\xfe\xff"sv, "UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8"},
+};
+
+bool is_printed(char byte) {
+  return (byte >= ' ' && byte <= '~') || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+// The share of 16-bit words whose high byte is NUL and whose low byte is a printed character of
+// ASCII; the high byte comes at `high` of each pair.
+double share_of_characters(std::string_view bytes, std::size_t high) {
+  const std::size_t words = bytes.size() / 2;
+  std::size_t count = 0;
+  for (std::size_t word = 0; word < words; ++word)
+    count += bytes[2 * word + high] == '\0' && is_printed(bytes[2 * word + 1 - high]);
+  return static_cast<double>(count) / static_cast<double>(std::max<std::size_t>(words, 1));
+}
+
+std::string looks_like(std::string_view name, std::string_view remedy) {
+  return fmt::format("looks like {}; {}", name, remedy);
+}
+
+}  // namespace
+
+std::string what_is_no_text(std::string_view bytes) {
+  for (const Kind& kind : kKinds) {
+    if (bytes.size() > kind.at && bytes.substr(kind.at).starts_with(kind.magic))
+      return looks_like(kind.name, kind.remedy);
+  }
+  const std::size_t nul = bytes.find('\0');
+  if (nul == bytes.npos) return "";
+  const std::string_view beginning = bytes.substr(0, 1 << 16);
+  constexpr double kMost = 0.8;
+  if (share_of_characters(beginning, 1) > kMost)
+    return looks_like("UTF-16 text without a byte-order mark",
+                      "convert it: iconv -f UTF-16LE -t UTF-8");
+  if (share_of_characters(beginning, 0) > kMost)
+    return looks_like("UTF-16 text without a byte-order mark",
+                      "convert it: iconv -f UTF-16BE -t UTF-8");
+  return fmt::format("is binary data, not a text: byte {} is NUL; {}", nul, kTokens);
+}
+
+}  // namespace ripieno::io

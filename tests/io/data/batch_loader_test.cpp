@@ -1,0 +1,129 @@
+#include "ripieno/io/data/batch_loader.h"
+
+#include <gmock/gmock.h>
+
+#include <stdexcept>
+#include <vector>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/data/memory_loader.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A user's own data set: sequences of 1, 2, 3, 1, 2, … tokens, padded to 3.
+class Sequences final : public Dataset {
+ public:
+  explicit Sequences(int64_t size) : size_(size) {}
+
+  int64_t size() const override { return size_; }
+  SampleLayout layout() const override {
+    return {.inputs = {{3}, DType::int32},
+            .targets = {{3}, DType::int32},
+            .extras = {{"lengths", {{}, DType::int64}}}};
+  }
+  void read(int64_t index, const SampleRow& into) const override {
+    if (index == 77) throw std::runtime_error("sample 77 is damaged");
+    for (int32_t i = 0; i < 3; ++i) {
+      const bool is_token = i < units(index);
+      into.inputs<int32_t>()[static_cast<std::size_t>(i)] =
+          is_token ? static_cast<int32_t>(index) : 0;
+      into.targets<int32_t>()[static_cast<std::size_t>(i)] = is_token ? i : kIgnoredTarget;
+    }
+    into.extra<int64_t>("lengths")[0] = units(index);
+  }
+  std::string fingerprint() const override { return "sequences"; }
+  std::string_view unit() const override { return "tokens"; }
+  int64_t units_per_sample() const override { return 2; }
+  bool units_vary() const override { return true; }
+  int64_t units(int64_t index) const override { return index % 3 + 1; }
+
+ private:
+  int64_t size_;
+};
+
+std::shared_ptr<const Dataset> sequences(int64_t size) { return std::make_shared<Sequences>(size); }
+
+std::vector<int64_t> lengths(const Batch& batch) {
+  return batch.extra("lengths").to_vector<int64_t>();
+}
+
+TEST(BatchLoader, ReadsAUsersOwnDataSetInTurn) {
+  BatchLoader loader(sequences(5), {.batch_size = 2});
+  const Batch batch = loader.next();
+  EXPECT_THAT(batch.inputs.to_vector<int32_t>(), ElementsAre(0, 0, 0, 1, 1, 0));
+  EXPECT_THAT(batch.targets.to_vector<int32_t>(), ElementsAre(0, -1, -1, 0, 1, -1));
+  loader.next();
+  EXPECT_THAT(lengths(loader.next()), ElementsAre(2, 1));  // samples 4 and 0
+}
+
+TEST(BatchLoader, CountsTheUnitsOfAllRanksWhereTheyVary) {
+  BatchLoader second(sequences(5), {.batch_size = 3}, {1, 2});
+  const Batch batch = second.next();
+  EXPECT_THAT(lengths(batch), ElementsAre(3));
+  EXPECT_EQ(batch.units, 1 + 2 + 3);
+  EXPECT_EQ(batch.first_row, 2);
+}
+
+TEST(BatchLoader, GivesTheSameBatchesOnAnyNumberOfThreads) {
+  const Order order = shuffled(70, 3);
+  BatchLoader one(sequences(70), {.batch_size = 4, .order = order});
+  BatchLoader many(sequences(70), {.batch_size = 4, .order = order, .threads = 3, .ahead = 5});
+  for (int i = 0; i < 100; ++i) {
+    if (i == 50) one.seek(4), many.seek(4);
+    ASSERT_EQ(one.next().inputs.to_vector<int32_t>(), many.next().inputs.to_vector<int32_t>());
+    ASSERT_EQ(one.position(), many.position());
+  }
+}
+
+TEST(BatchLoader, ThrowsWhatReadingASampleThrewAfterTheBatchesBefore) {
+  for (const int threads : {1, 4}) {
+    BatchLoader loader(sequences(80), {.batch_size = 7, .threads = threads, .ahead = 4});
+    for (int i = 0; i < 11; ++i) loader.next();
+    EXPECT_THROW(loader.next(), std::runtime_error);
+    loader.seek(0);
+    EXPECT_EQ(loader.next().global_rows, 7);
+  }
+}
+
+TEST(BatchLoader, ValidatesWithEachSampleOnce) {
+  const BatchLoader loader(sequences(5), {.batch_size = 2, .validation = sequences(3)});
+  const auto held_out = loader.held_out(2);
+  ASSERT_EQ(held_out->batches(), 2);
+  EXPECT_THAT(lengths(held_out->batch(0)), ElementsAre(1, 2));
+  EXPECT_THAT(lengths(held_out->batch(1)), ElementsAre(3));
+  EXPECT_EQ(BatchLoader(sequences(5), {.batch_size = 2}).held_out(2), nullptr);
+}
+
+TEST(BatchLoader, RefusesAnEmptyDataSetAndAnEmptyBatch) {
+  EXPECT_THROW(BatchLoader(sequences(0), {.batch_size = 2}), ConfigurationError);
+  EXPECT_THROW(BatchLoader(sequences(5), {.batch_size = 0}), ConfigurationError);
+  EXPECT_THROW(BatchLoader(sequences(5), {.batch_size = 2, .threads = 0}), ConfigurationError);
+}
+
+TEST(Batch, NamesAnExtraThatIsMissing) {
+  try {
+    Batch().extra("mask");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("\"mask\""));
+  }
+}
+
+TEST(MemoryLoader, TrainsOnTensors) {
+  const Tensor x = Tensor::of<float>({3, 2}, {0, 1, 10, 11, 20, 21});
+  const Tensor y = Tensor::of<float>({3}, {5, 6, 7});
+  MemoryLoader loader(x, y, {.batch_size = 2});
+  loader.next();
+  const Batch batch = loader.next();
+  EXPECT_THAT(batch.inputs.to_vector<float>(), ElementsAre(20, 21, 0, 1));
+  EXPECT_THAT(batch.targets.to_vector<float>(), ElementsAre(7, 5));
+  EXPECT_NE(loader.fingerprint(), MemoryLoader(x, x, {.batch_size = 2}).fingerprint());
+  EXPECT_THROW(MemoryLoader(x, Tensor::zeros({4}), {.batch_size = 2}), Error);
+}
+
+}  // namespace
+}  // namespace ripieno::io
