@@ -5,7 +5,7 @@
 
 #include "ripieno/ripieno.h"
 
-int main() {
+int fit() {
   constexpr int64_t kPoints = 64;
   std::vector<float> xs, ys;
   for (int i = 0; i < kPoints; ++i) {
@@ -26,4 +26,7 @@ int main() {
     if (step % 20 == 0) std::printf("step %3d  loss %.5f\n", step, loss.item());
   }
   std::printf("y = %.2f x + %.2f\n", line.weight().item(), line.bias().item());
+  return 0;
 }
+
+int main() { return ripieno::run_program(fit); }

@@ -14,6 +14,9 @@
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/kernels/philox.h"
 #include "ripieno/ripieno.h"
+#include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/session/standard_streams.h"
+#include "ripieno/training/settings/exact_number.h"
 
 namespace {
 
@@ -25,7 +28,7 @@ struct Options {
   int64_t tokens = 500;
   double temperature = 0.8;
   int64_t top_k = 0;
-  uint64_t seed = 1;
+  int64_t seed = 1;
 };
 
 // False where only help was wanted.
@@ -36,14 +39,16 @@ bool parse(int argc, char** argv, Options& options) {
       ->type_name("DIR")
       ->required();
   app.add_option("--prompt", options.prompt, "what the text begins with")->type_name("TEXT");
-  app.add_option("--tokens", options.tokens, "how many to write")
-      ->check(CLI::PositiveNumber.description(""));
-  app.add_option("--temperature", options.temperature, "below 1 more predictable; 0: the likeliest")
-      ->check(CLI::NonNegativeNumber.description(""));
-  app.add_option("--top-k", options.top_k, "choose among the likeliest so many; 0: among all")
-      ->check(CLI::NonNegativeNumber.description(""));
-  app.add_option("--seed", options.seed, "of the choice")
-      ->check(CLI::NonNegativeNumber.description(""));
+  app.add_option("--tokens", options.tokens, "number of tokens to write (default: 500)")
+      ->check(whole_number(1));
+  app.add_option("--temperature", options.temperature,
+                 "divides the logits: below 1 more predictable, 0 the likeliest token (default: "
+                 "0.8)")
+      ->check(finite_number(0));
+  app.add_option("--top-k", options.top_k,
+                 "number of likeliest tokens to choose among; 0, the default: all")
+      ->check(whole_number(0));
+  app.add_option("--seed", options.seed, "seed of the choice (default: 1)")->check(whole_number(0));
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -98,31 +103,49 @@ std::vector<float> next_logits(const nn::Gpt& model, const std::vector<int32_t>&
   const std::vector<int32_t> window(tokens.end() - static_cast<std::ptrdiff_t>(seen), tokens.end());
   const auto time = static_cast<int64_t>(seen);
   const Tensor logits = model(Tensor::of<int32_t>({1, time}, window).to(device));
-  return logits.slice(1, time - 1, time).to(DType::float32).to_vector<float>();
+  auto last = logits.slice(1, time - 1, time).to(DType::float32).to_vector<float>();
+  if (std::all_of(last.begin(), last.end(), [](float x) { return std::isfinite(x); })) return last;
+  throw DataError(
+      "the model computes values that are not finite, so its training diverged; generate from an "
+      "earlier checkpoint");
+}
+
+std::vector<int32_t> tokens_of_prompt(const io::Tokenizer& tokenizer, const std::string& prompt) {
+  if (prompt.empty()) throw UsageError("--prompt is empty; the model needs at least one token");
+  try {
+    return tokenizer.encode(prompt);
+  } catch (const DataError& error) {
+    throw UsageError(fmt::format("--prompt \"{}\": {}", prompt, error.what()));
+  }
+}
+
+// At once, so that a text is read while it is written. Throws StorageError where nobody can.
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  flush_standard_output();
 }
 
 void write_text(const nn::Gpt& model, const io::Tokenizer& tokenizer, const Options& options,
                 Device device) {
   const NoGrad no_grad;
-  const kernels::RandomKey key{options.seed, random_stream("generate"), 0};
-  auto tokens = tokenizer.encode(options.prompt);
-  if (tokens.empty()) throw UsageError("--prompt is empty; the model needs one token at least");
-  std::fputs(options.prompt.c_str(), stdout);
+  const kernels::RandomKey key{static_cast<uint64_t>(options.seed), random_stream("generate"), 0};
+  auto tokens = tokens_of_prompt(tokenizer, options.prompt);
+  print(options.prompt);
   for (int64_t i = 0; i < options.tokens; ++i) {
     auto logits = next_logits(model, tokens, device);
     logits.resize(static_cast<std::size_t>(tokenizer.vocabulary_size()));  // without the padding
     const auto random = kernels::philox(key, static_cast<uint64_t>(i));
     tokens.push_back(choose(logits, options, kernels::to_uniform(random.word[0])));
-    std::fputs(tokenizer.decode(std::span(tokens).last(1)).c_str(), stdout);
-    std::fflush(stdout);
+    print(tokenizer.decode(std::span(tokens).last(1)));
   }
-  std::fputs("\n", stdout);
+  print("\n");
 }
 
 int generate(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) return 0;
-  const Session session(argc, argv);
+  Session session(argc, argv);
+  session.release_signals();
   const auto checkpoint = open_checkpoint(options.checkpoint);
   const auto& state = checkpoint.training_state();
   if (!state.contains("tokenizer") || !state.contains("configuration")) {
@@ -134,6 +157,11 @@ int generate(int argc, char** argv) {
   bind(settings, gpt);
   settings.restore(state["configuration"]);
   const auto tokenizer = io::Tokenizer::described(state["tokenizer"]);
+  if (tokenizer.kind() == io::Tokenizer::Kind::external) {
+    throw ConfigurationError(checkpoint.path() +
+                             ": its tokens are those of another program's tokenizer, which is not "
+                             "in the checkpoint, so generate cannot read a prompt or write text");
+  }
   nn::Gpt model(model_options(gpt, tokenizer.vocabulary_size()));
   model.evaluate();
   checkpoint.load(state_of(model));

@@ -1,6 +1,6 @@
 #include <ripieno/ripieno.h>
 
-int main(int argc, char** argv) {
+int train(int argc, char** argv) {
   ripieno::Session session(argc, argv);  // mpirun or alone; the GPU of this local rank, or the CPU
   ripieno::TokenLoader loader("text.txt", {.batch_size = 12, .context = 64}, session);
   const auto vocab = loader.tokenizer().vocabulary_size();
@@ -18,4 +18,8 @@ int main(int argc, char** argv) {
     run.log(loss);
   }
   return run.exit_status();
+}
+
+int main(int argc, char** argv) {  // one line and an exit status where something goes wrong
+  return ripieno::run_program([&] { return train(argc, argv); });
 }

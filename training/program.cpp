@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -13,7 +14,9 @@
 #include <thread>
 
 #include "ripieno/distributed/communicators/mpi/launcher.h"
+#include "ripieno/training/session/bus_error.h"
 #include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/session/standard_streams.h"
 
 namespace ripieno {
 namespace {
@@ -63,7 +66,12 @@ void wait_for_turn(ExitStatus status) {
 
 int run_program(const std::function<int()>& body) {
   std::set_terminate(end_of_process);
-  return body();
+  open_standard_streams();
+  report_bus_errors();
+  std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead, and names the file
+  const int status = body();
+  if (status == 0) flush_standard_output();
+  return status;
 }
 
 }  // namespace ripieno

@@ -7,9 +7,12 @@
 
 namespace ripieno {
 
-// What `body` returns. An exception that nobody catches ends the process where it is thrown: one
-// line on stderr, and the status of its kind (exit_status.h). Nothing is unwound, because
-// destructors would wait for peers that wait for this rank; mpirun ends those.
+// What `body` returns, or ExitStatus::storage where that is 0 and what was printed on stdout could
+// not be written. Closed standard streams are opened first (standard_streams.h).
+//
+// An exception that nobody catches ends the process where it is thrown: one line on stderr, and the
+// status of its kind (exit_status.h). Nothing is unwound, because destructors would wait for peers
+// that wait for this rank; mpirun ends those.
 int run_program(const std::function<int()>& body);
 
 }  // namespace ripieno

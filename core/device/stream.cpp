@@ -17,12 +17,26 @@
 namespace ripieno {
 
 namespace cuda = kernels::cuda;
+namespace {
+
+// Of the calling thread. Throws ConfigurationError where there is no such GPU.
+void set_device(Device device) {
+  try {
+    cuda::set_device(device.index);
+  } catch (const cuda::CudaError&) {
+    if (device.index < cuda::device_count()) throw;
+    throw ConfigurationError(to_string(device) + " cannot be used: " + cuda::describe() +
+                             "; use Device::cpu(), or the device of a Session");
+  }
+}
+
+}  // namespace
 
 // Never destroyed: memory that was allocated in a stream's order may be freed at any time.
 struct StreamState {
   StreamState(Device on, const std::string& name) : device(on), pool(system_memory(on)) {
     if (!device.is_cuda()) return;
-    cuda::set_device(device.index);
+    set_device(device);
     handle = cuda::create_stream(name);
     place = cuda::create_event(/*timed=*/false);
   }
@@ -161,7 +175,7 @@ const Stream& compute_stream(Device device) {
 }
 
 const Stream& current_stream(Device device) {
-  if (device.is_cuda()) cuda::set_device(device.index);
+  if (device.is_cuda()) set_device(device);
   const Stream* const chosen = streams_of_thread[place_of(device)];
   return chosen ? *chosen : compute_stream(device);
 }
@@ -195,7 +209,7 @@ void trim_pools(Device device) {
 
 Event::Event(Device device, bool timed) : device_(device) {
   if (!device.is_cuda()) return;
-  cuda::set_device(device.index);
+  set_device(device);
   handle_ = cuda::create_event(timed);
 }
 

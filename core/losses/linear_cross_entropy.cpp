@@ -129,6 +129,10 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& targets, int32_t
     fail("linear_cross_entropy: x " + to_string(x.shape()) + " does not fit weight " +
          to_string(weight.shape()));
   }
+  if (weight.elements() == 0) {
+    fail("linear_cross_entropy: weight " + to_string(weight.shape()) +
+         " must have at least one class and one channel");
+  }
   if (x.dtype() != weight.dtype() || x.device() != weight.device()) {
     fail("linear_cross_entropy: x and weight have other element types or devices");
   }

@@ -20,7 +20,7 @@ bool is_worth_compiling(const kernels::AttentionShape& s) {
 }
 
 kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
-  if (qkv.rank() != 3 || heads < 1 || qkv.size(2) % (3 * heads) != 0) {
+  if (qkv.rank() != 3 || heads < 1 || qkv.size(2) == 0 || qkv.size(2) % (3 * heads) != 0) {
     fail(fmt::format("causal_attention: {} is not (batch, time, 3 * {} heads * head size)",
                      to_string(qkv.shape()), heads));
   }

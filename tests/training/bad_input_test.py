@@ -57,6 +57,21 @@ class BadInput(programs.ProgramTest):
         ended = subprocess.run(self.command("run"), capture_output=True, text=True, timeout=60, env=of_mpich)
         self.assert_ends(ended, 78, "mpirun started 2 ranks, but this one is alone", "Open MPI")
 
+    @programs.needs_mpi
+    def test_a_second_session_after_the_first_has_ended(self):
+        program = str(programs.BIN / "session_program")
+        ended = subprocess.run([programs.MPIRUN, "2", program, "twice"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(ended.returncode, 70, ended.stderr)
+        self.assertIn("session_program: session: MPI was finalized", ended.stderr)
+
+    @programs.needs_mpi
+    def test_a_session_on_half_of_the_ranks(self):
+        program = str(programs.BIN / "session_program")
+        ended = subprocess.run([programs.MPIRUN, "2", program, "half"], capture_output=True, text=True, timeout=60,
+                               env={**os.environ, "RIPIENO_START_TIMEOUT": "2"})
+        self.assertEqual(ended.returncode, 76, ended.stderr)
+        self.assertIn("every rank that mpirun started must construct a Session", ended.stderr)
+
     def test_a_text_that_is_missing(self):
         (self.directory / "text.txt").unlink()
         self.assert_one_line(self.train("run"), 78, "text.txt")
@@ -71,6 +86,23 @@ class BadInput(programs.ProgramTest):
     def test_a_text_that_is_not_text(self):
         (self.directory / "text.txt").write_bytes(b"abc\xff\xfe" * 100)
         self.assert_one_line(self.train("run"), 65, "text.txt")
+
+    def test_a_text_that_is_token_ids_or_an_archive(self):
+        for data, word in ((bytes([3, 0, 7, 0]) * 1000, "token_file_format"), (b"\x1f\x8b\x08" + b"a" * 999, "gzip"),
+                           ("a text".encode("utf-16-le") * 100, "UTF-16")):
+            (self.directory / "text.txt").write_bytes(data)
+            self.assert_one_line(self.train("run"), 65, "text.txt", word)
+
+    def test_a_validation_part_of_one_token(self):
+        (self.directory / "text.txt").write_text("abcd" * 10)
+        self.assert_one_line(self.train("run", "--set", "data.validation_fraction=0.02"), 78, "text.txt",
+                             "validation_fraction")
+
+    def test_numbers_that_are_not_whole_or_too_large(self):
+        for words in (("--seed", 2**64 - 1), ("--seed", -1), ("--steps", 0), ("--steps", 10**19), ("--steps", "1e3")):
+            ended = self.train("run", *words)
+            self.assert_one_line(ended, 64, words[0], str(words[1]))
+            self.assertLess(len(ended.stderr), 200)
 
     def test_a_checkpoint_of_another_model(self):
         self.finish("run", "--steps", 3)

@@ -62,6 +62,26 @@ class Stopped(programs.ProgramTest):
         for sent in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
             self.assert_saved(self.stop(sent))
 
+    def test_by_whatever_a_scheduler_a_limit_or_a_shell_sends(self):
+        for sent in (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM, signal.SIGPWR):
+            self.assert_saved(self.stop(sent))
+
+    def test_by_two_signals_at_once(self):
+        training = self.start("run")
+        self.wait_for_steps("run", training, 3)
+        for _ in range(2):
+            training.send_signal(signal.SIGTERM)
+        errors = training.communicate()[1]
+        self.assert_saved(subprocess.CompletedProcess([], training.returncode, "", errors))
+
+    def test_not_by_a_hang_up_under_nohup(self):
+        command = ["nohup", *self.command("run", "--steps", 300)]
+        training = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                    stdin=subprocess.DEVNULL)
+        self.wait_for_steps("run", training, 3)
+        training.send_signal(signal.SIGHUP)
+        self.assertEqual(training.wait(timeout=100), 0)
+
     def test_and_started_again_it_continues_bitwise(self):
         self.assert_saved(self.stop(signal.SIGUSR1))
         steps = max(self.losses("run")) + 10
@@ -153,10 +173,26 @@ class Generate(programs.ProgramTest):
 
     def test_bad_input(self):
         self.finish("run", "--steps", 5)
-        for arguments, status in ((["nowhere"], 78), (["--stesp"], 64), ([self.directory / "run", "--prompt", "x"], 65)):
+        for arguments, status in ((["nowhere"], 78), (["--stesp"], 64), ([self.directory / "run", "--prompt", "x"], 64),
+                                  ([self.directory / "run", "--temperature", "nan"], 64),
+                                  ([self.directory / "run", "--seed", 2**64 - 1], 64),
+                                  ([self.directory / "run", "--tokens", 0], 64)):
             ended = self.generate(*arguments)
             self.assertEqual(ended.returncode, status, ended.stderr)
             self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
+            self.assertLess(len(ended.stderr), 300)
+            if len(arguments) > 1:
+                self.assertIn(arguments[-2], ended.stderr)
+
+    def test_ends_by_a_signal_like_any_program_that_has_nothing_to_save(self):
+        self.finish("run", "--steps", 5)
+        for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            writing = subprocess.Popen([str(programs.BIN / "generate"), str(self.directory / "run"), "--prompt",
+                                        "ab", "--tokens", str(10**9)], stdout=subprocess.PIPE)
+            writing.stdout.read(3)
+            writing.send_signal(sent)
+            writing.stdout.close()
+            self.assertEqual(writing.wait(timeout=60), -sent)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ std::string memory_line(distributed::DataParallel& parallel) {
 io::Batch on_device(io::Batch batch, Device device) {
   batch.inputs = batch.inputs.to(device);
   batch.targets = batch.targets.to(device);
+  for (auto& extra : batch.extras) extra.tensor = extra.tensor.to(device);
   return batch;
 }
 
@@ -81,6 +82,11 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   const int64_t batch_size = options_.evaluation_batch_size;
   held_out_ = loader_.held_out(batch_size > 0 ? batch_size : loader_.batch_size());
   resume();
+  if (!held_out_ && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
+    log_->warn(
+        "validation was asked for (evaluate_every, keep_best), but the data holds out no "
+        "samples for it; there will be none");
+  }
   saves_ = std::make_unique<RunSaves>(
       session_, optimizer_, step_,
       RunSavesOptions{.directory = paths_.checkpoints(),
@@ -168,6 +174,8 @@ std::optional<io::Batch> Run::next() {
   clock_.skip();
   const Profiled profiled("data");
   io::Batch batch = batches_.next();
+  if (!rows_checked_) session_.require_whole_batch(batch);
+  rows_checked_ = true;
   random_context().step = static_cast<uint64_t>(step_ + 1);
   random_context().first_row = batch.first_row;
   if (options_.schedule) optimizer_.set_learning_rate(options_.schedule->at(step_ + 1));
@@ -379,7 +387,11 @@ void Run::compare_ranks() {
     for (const auto& slot : optimizer_.state()) numbers.push_back({slot.name, slot.arena});
   }
   try {
-    require_same_numbers(session_, numbers, step_);
+    require_same_numbers(
+        session_, numbers, step_,
+        {{"the learning rate", fmt::format("{}", optimizer_.learning_rate())},
+         {"the number of optimizer steps", fmt::format("{}", optimizer_.steps_taken())},
+         {"the seed", fmt::format("{}", random_context().seed)}});
   } catch (const RankFailure&) {
     saves_->let_end();  // it began while the ranks agreed
     throw;

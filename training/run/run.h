@@ -51,7 +51,7 @@ struct RunOptions {
   // Of the learning rate; without one the optimizer's stays.
   std::optional<optim::Schedule> schedule = {};
   // Steps; without a number as often as is worth its cost. One is saved at the end as well.
-  std::optional<int64_t> checkpoint_every = 1000;
+  std::optional<int64_t> checkpoint_every = {};
   double failures_per_day = 0;  // of the whole job; of use where checkpoint_every has no number
   // With keep.best the best so far is saved whenever it is met.
   io::Retention keep = {};
@@ -153,6 +153,7 @@ class Run {
   std::string failed_save_;
   std::string told_;  // of how it saves
   bool evaluation_pending_ = false;
+  bool rows_checked_ = false;  // of the first batch: that the ranks share it
   bool over_ = false;
   ExitStatus status_ = ExitStatus::finished;
 

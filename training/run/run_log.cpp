@@ -1,6 +1,10 @@
 #include "ripieno/training/run/run_log.h"
 
+#include <stdio_ext.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "ripieno/core/error.h"
 
@@ -10,6 +14,7 @@ RunLog::RunLog(const io::RunPaths& paths, bool speaks, std::FILE* progress, std:
     : paths_(paths), writes_(speaks) {
   if (!speaks) return;
   messages_ = messages;
+  progress_stream_ = progress;
   if (progress) progress_ = std::make_unique<io::Progress>(progress, io::is_terminal(progress));
   metrics_ = std::make_unique<io::MetricsWriter>(paths.metrics());
 }
@@ -41,10 +46,22 @@ std::function<void()> RunLog::syncing() const {
 
 void RunLog::show(const io::ProgressState& state) {
   if (progress_) progress_->update(state);
+  drop_lost_progress();
 }
 
 void RunLog::note(const std::string& text) {
   if (progress_) progress_->note(text);
+  drop_lost_progress();
+}
+
+// A reader that is gone (head, tee) or a full disk does not cost the run, nor its exit status.
+void RunLog::drop_lost_progress() {
+  if (!progress_ || !std::ferror(progress_stream_)) return;
+  const std::string reason = std::strerror(errno);
+  progress_.reset();
+  __fpurge(progress_stream_);
+  std::clearerr(progress_stream_);
+  warn("progress cannot be shown (" + reason + "); training continues, see " + paths_.metrics());
 }
 
 void RunLog::warn(const std::string& text) {
@@ -58,6 +75,7 @@ void RunLog::warn(const std::string& text) {
 
 void RunLog::finish() {
   if (progress_) progress_->finish();
+  drop_lost_progress();
 }
 
 }  // namespace ripieno

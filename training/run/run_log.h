@@ -33,9 +33,11 @@ class RunLog {
 
  private:
   void flush();
+  void drop_lost_progress();
 
   io::RunPaths paths_;
   std::FILE* messages_ = nullptr;
+  std::FILE* progress_stream_ = nullptr;
   std::unique_ptr<io::Progress> progress_;
   bool writes_;
   std::unique_ptr<io::MetricsWriter> metrics_;

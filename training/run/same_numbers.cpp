@@ -78,19 +78,31 @@ std::string describe(const Session& session, const std::vector<int>& odd) {
   return fmt::format("{}", fmt::join(ranks, " and "));
 }
 
+std::string likely_cause(const std::string& disagreement, bool is_majority) {
+  if (!disagreement.empty()) return "the ranks do not train alike: " + disagreement;
+  if (is_majority) {
+    return "where the program treats all ranks alike, memory or a processor there is faulty; run "
+           "again, without that host if it repeats";
+  }
+  return "either gradients are not summed over the ranks (DataParallel's backward() and step() in "
+         "each step), or each rank computes something of its own that changes parameters, or "
+         "memory or a processor of one is faulty";
+}
+
 }  // namespace
 
-void require_same_numbers(Session& session, const std::vector<Replicated>& numbers, int64_t step) {
+void require_same_numbers(Session& session, const std::vector<Replicated>& numbers, int64_t step,
+                          const std::vector<distributed::Fact>& facts) {
   if (session.size() == 1) return;
   const auto hashes = gather_hashes(session, numbers);
   const auto odd = odd_ranks(hashes);
   if (odd.empty()) return;
-  const auto& what = name_of_difference(hashes, numbers);
   const bool is_majority = odd.size() < hashes.size();
+  const auto disagreement = distributed::disagreement(session.communicator(), facts);
   const auto message = fmt::format(
-      "after step {} the {} of {} differ from {}: memory or a processor there is faulty; nothing "
-      "of this step is saved; run again, without that host if it repeats",
-      step, what, describe(session, odd), is_majority ? "all others'" : "each other");
+      "after step {} the {} of {} differ from {}: {}; nothing of this step is saved", step,
+      name_of_difference(hashes, numbers), describe(session, odd),
+      is_majority ? "all others'" : "each other", likely_cause(disagreement, is_majority));
   throw RankFailure(ExitStatus::ranks_differ, session.rank() == 0 ? message : "");
 }
 

@@ -15,6 +15,8 @@
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/gpu_places.h"
+#include "ripieno/training/session/standard_streams.h"
+#include "ripieno/training/session/start_deadline.h"
 
 namespace ripieno {
 namespace {
@@ -65,12 +67,22 @@ void require_whole_world(int size) {
 }  // namespace
 
 Session::Session(int argc, char** argv) : command_(argv, argv + argc) {
-  if (distributed::launched_by_mpi()) mpi_ = std::make_unique<distributed::MpiEnvironment>();
-  communicator_ = mpi_ ? distributed::mpi_world() : distributed::alone();
+  open_standard_streams();
+  join();
   signal_ = std::make_unique<StopSignal>(/*alone=*/mpi_ == nullptr);
   require_whole_world(size());
   share_cores();
   take_device("auto");
+}
+
+void Session::join() {
+  if (!distributed::launched_by_mpi()) {
+    communicator_ = distributed::alone();
+    return;
+  }
+  const StartDeadline deadline;
+  mpi_ = std::make_unique<distributed::MpiEnvironment>();
+  communicator_ = distributed::mpi_world();
 }
 
 Session::Session(std::unique_ptr<distributed::Communicator> communicator)
@@ -147,6 +159,33 @@ void Session::together(const std::function<void()>& action) {
   if (speaks && everyone) std::rethrow_exception(failure);
   throw RankFailure(static_cast<ExitStatus>(*first),
                     speaks ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
+}
+
+void Session::require_whole_batch(const io::Batch& batch) {
+  if (size() == 1) return;
+  const int64_t rows = batch.inputs.defined() ? batch.inputs.size(0) : 0;
+  const auto all_rows = gather(*communicator_, rows);
+  const auto first_rows = gather(*communicator_, batch.first_row);
+  const auto global_rows = gather(*communicator_, batch.global_rows);
+  int64_t next = 0;
+  bool whole = true;
+  for (std::size_t r = 0; r < all_rows.size(); ++r) {
+    whole =
+        whole && (all_rows[r] == 0 || first_rows[r] == next) && global_rows[r] == global_rows[0];
+    next += all_rows[r];
+  }
+  if (whole && next == global_rows[0]) return;
+  const bool same =
+      std::all_of(first_rows.begin(), first_rows.end(), [](auto x) { return x == 0; });
+  together([&] {
+    fail(fmt::format(
+        "the ranks' rows of the first batch are not the whole batch: rank 0 has {} rows from {} of "
+        "{}, rank 1 has {} from {} of {}{}",
+        all_rows[0], first_rows[0], global_rows[0], all_rows[1], first_rows[1], global_rows[1],
+        same ? "; all ranks would train on the same rows: give the loader the session, as its last "
+               "argument"
+             : ""));
+  });
 }
 
 void Session::require_agreement(const std::vector<distributed::Fact>& facts) {

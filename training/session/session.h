@@ -16,6 +16,7 @@
 #include "ripieno/distributed/communicators/communicator.h"
 #include "ripieno/distributed/communicators/mpi/mpi_world.h"
 #include "ripieno/distributed/handshake.h"
+#include "ripieno/io/data/batch.h"
 #include "ripieno/io/part.h"
 #include "ripieno/training/session/stop_signal.h"
 
@@ -24,6 +25,7 @@ namespace ripieno {
 class Session {
  public:
   // Joins the job that mpirun started, or is alone; takes the GPU of the local rank, or the CPU.
+  // Opens closed standard streams (standard_streams.h).
   // Throws ConfigurationError where mpirun is that of another MPI.
   Session(int argc, char** argv);
   // Over the caller's communicator, on the CPU; leaves signals alone.
@@ -58,9 +60,16 @@ class Session {
   // RankFailure.
   void together(const std::function<void()>& action);
 
+  // Throws Error, on every rank, unless the ranks' rows of a batch are together the whole batch,
+  // each row once. A collective.
+  void require_whole_batch(const io::Batch& batch);
+
   // Throws ConfigurationError on rank 0, and RankFailure on the others, where the ranks' facts
   // differ: names the odd ranks and the first fact. A collective.
   void require_agreement(const std::vector<distributed::Fact>& facts);
+
+  // For a program that has nothing to save: signals end it again, as they end any other.
+  void release_signals() { signal_.reset(); }
 
   // As a signal would.
   void ask_to_stop() { stop_asked_ = true; }
@@ -74,6 +83,7 @@ class Session {
   bool stops_now() { return agree().stop; }
 
  private:
+  void join();
   void take_device(const std::string& name);
   void speak_nccl();
   void describe_places();

@@ -3,8 +3,17 @@
 
 namespace ripieno {
 
-// While one exists, SIGUSR1 is remembered instead of ending the process; so are SIGTERM and SIGINT
-// `alone`, each once: a second one ends the process. At most one exists at a time.
+// While one exists, what a scheduler, a limit or a shell sends to end a process is remembered
+// instead:
+//
+//   SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGPWR      always
+//   SIGTERM, SIGINT, SIGHUP, SIGQUIT                `alone`; mpirun kills its ranks soon after
+//   these
+//
+// One of the second kind that comes a second or more after the first signal ends the process at
+// once: `timeout` sends two within microseconds. A SIGHUP that was ignored at the start (nohup)
+// stays ignored. SIGPIPE and SIGXFSZ are ignored, so that the write fails and is reported.
+// At most one exists at a time. The destructor restores what was there before.
 class StopSignal {
  public:
   explicit StopSignal(bool alone);
@@ -13,9 +22,6 @@ class StopSignal {
   StopSignal& operator=(const StopSignal&) = delete;
 
   static bool arrived();
-
- private:
-  bool alone_;
 };
 
 }  // namespace ripieno

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/settings/exact_number.h"
 
 namespace ripieno {
 namespace {
@@ -22,7 +23,7 @@ void add_options(CLI::App& app, CommandLine& command) {
   app.add_option("--steps", command.steps,
                  "stop after this step of the run; the schedule stays as it is")
       ->type_name("N")
-      ->check(CLI::PositiveNumber.description(""));
+      ->check(whole_number(1));
   app.add_option("--resume", command.resume,
                  "auto: continue from the newest intact checkpoint; never; or a checkpoint's path")
       ->type_name("auto|never|PATH");
@@ -31,7 +32,7 @@ void add_options(CLI::App& app, CommandLine& command) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
   app.add_option("--seed", command.seed, "the same as --set train.seed=N")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber.description(""));
+      ->check(whole_number(0));
   app.add_flag("--quiet", command.quiet, "no progress; warnings and errors still go to stderr");
 }
 

@@ -16,6 +16,12 @@ bool is_initialized() {
   return initialized && !finalized;
 }
 
+bool is_finalized() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  return finalized;
+}
+
 }  // namespace
 
 bool launched_by_mpi() { return is_initialized() || started_by_launcher(); }
@@ -31,6 +37,11 @@ std::string mpi_library() {
 MpiEnvironment::MpiEnvironment()
     : ours_(!is_initialized()), exceptions_at_start_(std::uncaught_exceptions()) {
   int provided = MPI_THREAD_SINGLE;
+  if (is_finalized()) {
+    throw Error(
+        "session: MPI was finalized when an earlier Session ended, and cannot be initialized again "
+        "in this process; keep one Session for as long as ranks communicate");
+  }
   if (ours_) {
     check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   }

@@ -30,6 +30,11 @@ void expect_what_streams_promise(Device device) {
 
 TEST(Streams, OfTheCpuHaveNothingToWaitFor) { expect_what_streams_promise(Device::cpu()); }
 
+TEST(Streams, OfAGpuThatIsNotThereAreAnErrorOfOurs) {
+  EXPECT_THROW(Tensor::zeros({1}, DType::float32, Device::cuda(63)), ConfigurationError);
+  EXPECT_THROW(Event(Device::cuda(63)), ConfigurationError);
+}
+
 class GpuStreams : public testing::GpuTest {};
 
 TEST_F(GpuStreams, WaitWhereTheyAreTold) { expect_what_streams_promise(Device::cuda()); }

@@ -167,6 +167,20 @@ TEST(LinearCrossEntropy, OfNoRowsIsZeroAndHasNoGradient) {
   EXPECT_EQ(weight.gradient().to_vector<float>(), std::vector<float>(15, 0.0f));
 }
 
+TEST(LinearCrossEntropy, RefusesAWeightOfNothing) {
+  const Tensor none = Tensor::zeros({0}, DType::int32);
+  EXPECT_THAT(
+      [&] {
+        linear_cross_entropy(Tensor({0, 5}), Tensor({0, 5}), none);
+      },
+      ThrowsMessage<Error>(HasSubstr("at least one class")));
+  EXPECT_THAT(
+      [&] {
+        linear_cross_entropy(Tensor({3, 0}), Tensor({5, 0}), none);
+      },
+      ThrowsMessage<Error>(HasSubstr("one channel")));
+}
+
 TEST(LinearCrossEntropy, NamesWhatDoesNotFit) {
   const Head head;
   EXPECT_THAT([&] { linear_cross_entropy(head.weight, head.weight, head.targets); },

@@ -15,6 +15,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class AgreementTest : public testing::Test {
  protected:
@@ -150,6 +151,17 @@ TEST_F(AgreementTest, OfTwoRanksThatDifferBothAreNamed) {
   EXPECT_THAT(report(run, 2), AllOf(HasSubstr("rank 0 on "), HasSubstr("and rank 1 on "),
                                     HasSubstr("differ from each other")));
   EXPECT_FALSE(has_checkpoint(5));
+}
+
+TEST_F(AgreementTest, ARankWithAnotherLearningRateIsNotTakenForFaultyHardware) {
+  auto run = tiny();
+  run.options.check_every = 4;
+  run.after_step = [](Session& session, optim::Optimizer& optimizer, int64_t) {
+    if (session.rank() == 1) optimizer.set_learning_rate(0.5);
+  };
+  EXPECT_THAT(report(run, 3),
+              AllOf(HasSubstr("the ranks do not train alike: rank 1"),
+                    HasSubstr("the learning rate is 0.5"), Not(HasSubstr("faulty"))));
 }
 
 TEST_F(AgreementTest, WhatStoodBeforeContinuesTheRun) {

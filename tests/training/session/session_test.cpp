@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -109,6 +111,28 @@ TEST(Session, StopsOnAllRanksWhereOneWasAsked) {
   });
 }
 
+TEST(Session, NoticesThatAllRanksHaveTheSameRows) {
+  on_every_rank(2, [](Session& session) {
+    io::Batch whole{Tensor::zeros({4, 1}), Tensor::zeros({4, 1}), 0, 4};
+    try {
+      session.require_whole_batch(whole);
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      if (session.rank() == 0) {
+        EXPECT_THAT(error.what(), HasSubstr("give the loader the session"));
+      }
+    }
+  });
+}
+
+TEST(Session, TakesABatchWhoseRowsTheRanksShare) {
+  on_every_rank(3, [](Session& session) {
+    const int64_t rows = session.rank() == 2 ? 0 : 2;
+    const int64_t first = session.rank() * 2;
+    session.require_whole_batch({Tensor::zeros({rows, 1}), Tensor::zeros({rows, 1}), first, 4});
+  });
+}
+
 TEST(Session, RefusesAGpuWhereThereIsNone) {
   Session session(distributed::alone());
   if (session.device().is_cuda()) GTEST_SKIP() << "there is a GPU";
@@ -136,14 +160,53 @@ TEST(StopSignal, TakesInterruptsOfAProgramThatRunsAlone) {
   EXPECT_TRUE(StopSignal::arrived());
 }
 
-TEST(StopSignal, LeavesAProcessToASecondInterrupt) {
+TEST(StopSignal, LeavesAProcessToAnInterruptASecondAfterTheFirst) {
   EXPECT_EXIT(
       {
         const StopSignal signal(/*alone=*/true);
         std::raise(SIGINT);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1'100));
         std::raise(SIGINT);
       },
       testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(StopSignal, TakesTwoThatComeTogetherForOne) {
+  EXPECT_EXIT(
+      {
+        const StopSignal signal(/*alone=*/true);
+        std::raise(SIGTERM);
+        std::raise(SIGTERM);
+        std::_Exit(StopSignal::arrived() ? 75 : 0);
+      },
+      testing::ExitedWithCode(75), "");
+}
+
+TEST(StopSignal, TakesWhateverASchedulerALimitOrAShellSends) {
+  for (const int sent :
+       {SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGPWR, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    const StopSignal signal(/*alone=*/true);
+    EXPECT_FALSE(StopSignal::arrived());
+    std::raise(sent);
+    EXPECT_TRUE(StopSignal::arrived()) << sent;
+  }
+}
+
+TEST(StopSignal, IgnoresAHangUpThatWasIgnoredAtTheStart) {
+  std::signal(SIGHUP, SIG_IGN);  // as nohup does
+  {
+    const StopSignal signal(/*alone=*/true);
+    std::raise(SIGHUP);
+    EXPECT_FALSE(StopSignal::arrived());
+  }
+  std::signal(SIGHUP, SIG_DFL);
+}
+
+TEST(StopSignal, LeavesWritesToFailWhereTheirReaderIsGone) {
+  const StopSignal signal(/*alone=*/false);
+  std::raise(SIGPIPE);
+  std::raise(SIGXFSZ);
+  EXPECT_FALSE(StopSignal::arrived());
 }
 
 TEST(StopSignal, LeavesInterruptsAloneUnderMpirun) {

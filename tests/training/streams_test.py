@@ -1,0 +1,64 @@
+"""Standard streams that are closed, full or cut off, and files that fail under a program's hands."""
+import os
+import resource
+import subprocess
+import unittest
+
+import programs
+
+
+class Streams(programs.ProgramTest):
+    def loud(self, run, *arguments):
+        """The command, with its progress."""
+        return [word for word in self.command(run, *arguments) if word != "--quiet"]
+
+    def in_shell(self, redirection, command, **options):
+        quoted = " ".join(f"'{word}'" for word in command)
+        return subprocess.run(["sh", "-c", f"exec {quoted} {redirection}"], capture_output=True, text=True,
+                              timeout=100, **options)
+
+    def test_nothing_printed_goes_into_the_run_where_streams_are_closed(self):
+        whole = self.finish("whole", "--steps", 20)
+        for number, closed in enumerate(("<&- >&- 2>&-", ">&-", "2>&-", "<&-")):
+            ended = self.in_shell(closed, self.loud(f"run{number}", "--steps", 20))
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+            self.assertEqual(self.losses(f"run{number}"), whole)  # every line is JSON
+            self.assertNotIn("step", (self.directory / f"run{number}/.lock").read_text())
+
+    def test_output_that_is_lost_is_a_failure_of_storage(self):
+        self.finish("run", "--steps", 2)
+        run = str(self.directory / "run")
+        commands = [[str(programs.BIN / "generate"), run, "--prompt", "ab", "--tokens", "3"],
+                    [str(programs.BIN / "generate"), "--help"],
+                    [str(programs.BIN / "train_gpt"), "--help"],
+                    [str(programs.BIN / "fit_a_line")]]
+        if (programs.BIN / "ripieno").exists():
+            commands.append([str(programs.BIN / "ripieno"), "inspect", run])
+        for command in commands:
+            ended = self.in_shell("> /dev/full", command)
+            self.assertEqual(ended.returncode, 74, command)
+            self.assertRegex(ended.stderr, "standard output: (No space left on device|an earlier write failed)\n$")
+            self.assertEqual(len(ended.stderr.splitlines()), 1)
+
+    def test_training_goes_on_where_its_progress_has_no_reader(self):
+        whole = self.finish("whole", "--steps", 20)
+        reading, writing = os.pipe()
+        os.close(reading)
+        ended = subprocess.run(self.loud("run", "--steps", 20), stdout=writing, stderr=subprocess.PIPE, text=True)
+        os.close(writing)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertRegex(ended.stderr, "^progress cannot be shown .Broken pipe.")
+        self.assertEqual(self.losses("run"), whole)
+        self.assertEqual(self.checkpoints("run")[-1].name, "step_00000020")
+        self.assertEqual(self.in_shell("> /dev/full", self.loud("full", "--steps", 20)).returncode, 0)
+
+    def test_a_limit_on_the_size_of_files_is_named(self):
+        limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        ended = subprocess.run(self.command("run", "--steps", 20), capture_output=True, text=True, timeout=100,
+                               preexec_fn=limited)
+        self.assertEqual(ended.returncode, 74, ended.stderr)
+        self.assertIn("File too large", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
