@@ -30,13 +30,13 @@ int main() {
   const auto x = Tensor::of<float>({4, 1}, {-1.0f, -0.5f, 0.5f, 1.0f});  // (points, inputs)
   const auto y = Tensor::of<float>({4, 1}, {-1.0f, 0.0f, 2.0f, 3.0f});   // (points, outputs)
   ripieno::nn::Linear line(1, 1);
-  Lion optimizer(line.parameters(), {.learning_rate = 0.03});
-  for (int step = 1; step <= 200; ++step) {
+  Lion optimizer(line.parameters(), {.learning_rate = 0.02});
+  for (int step = 1; step <= 1000; ++step) {
     const Tensor loss = mean(square(line(x) - y));
     loss.backward();
-    optimizer.set_learning_rate(0.03 * (1.0 - step / 200.0));
+    optimizer.set_learning_rate(0.02 * (1.0 - step / 1000.0));
     optimizer.step();
-    if (step % 50 == 0) std::printf("step %3d  loss %.5f\n", step, loss.item());
+    if (step % 200 == 0) std::printf("step %4d  loss %.5f\n", step, loss.item());
   }
   std::printf("y = %.2f x + %.2f\n", line.weight().item(), line.bias().item());
 }

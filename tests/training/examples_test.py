@@ -24,6 +24,15 @@ class Examples(programs.ProgramTest):
         lines = (ROOT / "examples/fit_a_line.cpp").read_text().splitlines()
         self.assertLess(len(lines), 40)
 
+    def test_an_optimizer_of_ones_own_finds_it_too(self):
+        ended = self.run_in_directory(programs.BIN / "custom_optimizer")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertRegex(ended.stdout, r"y = (2\.0|1\.9)\d x \+ (1\.0|0\.9)\d\n$")
+
+    def test_an_optimizer_of_ones_own_is_short(self):
+        text = (ROOT / "examples/custom_optimizer.cpp").read_text()
+        self.assertLess(len(text[text.index("class Lion"):text.index("int main")].splitlines()), 40)
+
     def test_the_readme_program_trains_saves_on_a_signal_and_goes_on(self):
         for steps in (3, 6):
             training = subprocess.Popen([str(programs.BIN / "train_small_gpt")], cwd=self.directory,
