@@ -4,12 +4,9 @@
 #include <cstdint>
 
 #include "ripieno/kernels/execution.h"
+#include "ripieno/kernels/formulas/activation_formulas.h"  // Activation
 
 namespace ripieno::kernels {
-
-// kGelu is exact, x Phi(x); kGeluTanh is its tanh approximation (Hendrycks and Gimpel, 2016),
-// GPT-2's.
-enum class Activation { kNone, kRelu, kGelu, kGeluTanh };
 
 // out[i] = activation(in[i]).   out may alias in.
 template <typename T>

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "ripieno/kernels/execution.h"
+#include "ripieno/kernels/formulas/elementwise_formulas.h"  // Unary, Binary
 
 namespace ripieno::kernels {
 
@@ -16,9 +17,6 @@ struct StridedShape {
   int64_t strides_a[kMaxRank] = {};  // elements; 0 where a is broadcast
   int64_t strides_b[kMaxRank] = {};
 };
-
-enum class Unary { kNegate, kExp, kLog, kSqrt, kTanh, kSquare, kReciprocal };
-enum class Binary { kAdd, kSubtract, kMultiply, kDivide };
 
 // out[i] = op(in[i]).   out may alias in. T: float, double, bfloat16, float16, here and below.
 template <typename T>

@@ -155,11 +155,7 @@ Tensor operator*(double a, const Tensor& b) { return affine("multiply", b, a, 0.
 Tensor operator/(double a, const Tensor& b) { return reciprocal(b) * a; }
 
 Tensor operator-(const Tensor& x) { return affine("negate", x, -1.0, 0.0); }
-Tensor exp(const Tensor& x) { return apply("exp", x, Unary::kExp); }
-Tensor log(const Tensor& x) { return apply("log", x, Unary::kLog); }
-Tensor sqrt(const Tensor& x) { return apply("sqrt", x, Unary::kSqrt); }
-Tensor tanh(const Tensor& x) { return apply("tanh", x, Unary::kTanh); }
-Tensor square(const Tensor& x) { return apply("square", x, Unary::kSquare); }
-Tensor reciprocal(const Tensor& x) { return apply("reciprocal", x, Unary::kReciprocal); }
+
+Tensor unary(const char* name, const Tensor& x, Unary op) { return apply(name, x, op); }
 
 }  // namespace ripieno

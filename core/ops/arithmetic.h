@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ripieno/core/tensor.h"
+#include "ripieno/kernels/elementwise.h"
 
 namespace ripieno {
 
@@ -22,12 +23,19 @@ Tensor operator*(double a, const Tensor& b);
 Tensor operator/(double a, const Tensor& b);
 
 Tensor operator-(const Tensor& x);
-Tensor exp(const Tensor& x);
-Tensor log(const Tensor& x);
-Tensor sqrt(const Tensor& x);
-Tensor tanh(const Tensor& x);
-Tensor square(const Tensor& x);
-Tensor reciprocal(const Tensor& x);
+
+// op(x), with its gradient.   name: the operation's, for messages.
+Tensor unary(const char* name, const Tensor& x, kernels::Unary op);
+inline Tensor exp(const Tensor& x) { return unary("exp", x, kernels::Unary::kExp); }
+inline Tensor log(const Tensor& x) { return unary("log", x, kernels::Unary::kLog); }
+inline Tensor sqrt(const Tensor& x) { return unary("sqrt", x, kernels::Unary::kSqrt); }
+inline Tensor tanh(const Tensor& x) { return unary("tanh", x, kernels::Unary::kTanh); }
+inline Tensor sin(const Tensor& x) { return unary("sin", x, kernels::Unary::kSin); }
+inline Tensor cos(const Tensor& x) { return unary("cos", x, kernels::Unary::kCos); }
+inline Tensor square(const Tensor& x) { return unary("square", x, kernels::Unary::kSquare); }
+inline Tensor reciprocal(const Tensor& x) {
+  return unary("reciprocal", x, kernels::Unary::kReciprocal);
+}
 
 // The shape that `a` and `b` broadcast to. Throws Error where they do not.
 Shape broadcast(const Shape& a, const Shape& b);

@@ -1,6 +1,6 @@
 #include "ripieno/kernels/activation.h"
 
-#include "ripieno/kernels/cpu/support/activation_functions.h"
+#include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
@@ -9,10 +9,10 @@ namespace ripieno::kernels {
 template <typename T>
 void activation_forward(OnCpu, T* out, const T* in, int64_t size, Activation activation) {
   using A = accumulator_t<T>;
-  cpu::with_activation(activation, [&](auto function) {
+  formulas::with_activation<cpu::Math>(activation, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) out[i] = T(function.value(A(in[i])));
+      for (int64_t i = begin; i < end; ++i) out[i] = T(formula.value(A(in[i])));
     });
   });
 }
@@ -21,11 +21,11 @@ template <typename T>
 void activation_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, int64_t size,
                          Activation activation) {
   using A = accumulator_t<T>;
-  cpu::with_activation(activation, [&](auto function) {
+  formulas::with_activation<cpu::Math>(activation, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) {
-        grad_in[i] = T(A(grad_out[i]) * function.derivative(A(in[i])));
+        grad_in[i] = T(A(grad_out[i]) * formula.derivative(A(in[i])));
       }
     });
   });

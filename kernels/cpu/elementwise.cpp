@@ -1,8 +1,8 @@
 #include "ripieno/kernels/elementwise.h"
 
-#include <cmath>
+#include <algorithm>
 
-#include "ripieno/kernels/cpu/support/elementwise_functions.h"
+#include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
@@ -11,10 +11,10 @@ namespace ripieno::kernels {
 template <typename T>
 void unary(OnCpu, T* out, const T* in, int64_t size, Unary op) {
   using A = accumulator_t<T>;
-  cpu::with_unary(op, [&](auto function) {
+  formulas::with_unary<cpu::Math>(op, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) out[i] = T(function.value(A(in[i])));
+      for (int64_t i = begin; i < end; ++i) out[i] = T(formula.value(A(in[i])));
     });
   });
 }
@@ -22,11 +22,11 @@ void unary(OnCpu, T* out, const T* in, int64_t size, Unary op) {
 template <typename T>
 void unary_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, int64_t size, Unary op) {
   using A = accumulator_t<T>;
-  cpu::with_unary(op, [&](auto function) {
+  formulas::with_unary<cpu::Math>(op, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) {
-        grad_in[i] = T(A(grad_out[i]) * function.derivative(A(in[i])));
+        grad_in[i] = T(A(grad_out[i]) * formula.derivative(A(in[i])));
       }
     });
   });
@@ -35,10 +35,10 @@ void unary_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, int64_t s
 template <typename T>
 void binary(OnCpu, T* out, const T* a, const T* b, int64_t size, Binary op) {
   using A = accumulator_t<T>;
-  cpu::with_binary(op, [&](auto function) {
+  formulas::with_binary<cpu::Math>(op, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) out[i] = T(function(A(a[i]), A(b[i])));
+      for (int64_t i = begin; i < end; ++i) out[i] = T(formula.value(A(a[i]), A(b[i])));
     });
   });
 }

@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "ripieno/kernels/cpu/gemm/gemm.h"
-#include "ripieno/kernels/cpu/support/activation_functions.h"
+#include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
 #include "ripieno/kernels/element_types.h"
@@ -114,16 +114,16 @@ void narrow_row(T* c, const float* product, int64_t cols, bool accumulate) {
   }
 }
 
-// c = function(product + bias).   product may be c; bias and before may be null.
-template <typename T, typename Function>
+// c = formula(product + bias).   product may be c; bias and before may be null.
+template <typename T, typename Formula>
 void finish_row(T* c, T* before, const accumulator_t<T>* product, const T* bias, int64_t cols,
-                Function function) {
+                Formula formula) {
   using A = accumulator_t<T>;
 #pragma omp simd
   for (int64_t i = 0; i < cols; ++i) {
     const A x = bias ? product[i] + A(bias[i]) : product[i];
     if (before) before[i] = T(x);
-    c[i] = T(function.value(x));
+    c[i] = T(formula.value(x));
   }
 }
 
@@ -166,7 +166,7 @@ void matmul_to_float(OnCpu, accumulator_t<T>* c, const T* a, const T* b, const M
 template <typename T>
 void matmul_bias_activation(OnCpu, T* c, T* before_activation, const T* a, const T* b,
                             const T* bias, const MatmulShape& shape, Activation activation) {
-  cpu::with_activation(activation, [&](auto function) {
+  formulas::with_activation<cpu::Math>(activation, [&](auto formula) {
     for_each_matrix(shape, [&](int64_t matrix) {
       const int64_t begin = matrix * shape.stride_c;
       const auto finish = [&](const cpu::Tile& tile, const accumulator_t<T>* product,
@@ -174,7 +174,7 @@ void matmul_bias_activation(OnCpu, T* c, T* before_activation, const T* a, const
         for (int64_t r = 0; r < tile.rows; ++r) {
           const int64_t at = begin + (tile.row + r) * shape.ldc + tile.col;
           finish_row(c + at, before_activation ? before_activation + at : nullptr,
-                     product + r * stride, bias ? bias + tile.col : nullptr, tile.cols, function);
+                     product + r * stride, bias ? bias + tile.col : nullptr, tile.cols, formula);
         }
       };
       multiply_then(c + begin, a + matrix * shape.stride_a, b + matrix * shape.stride_b, shape,

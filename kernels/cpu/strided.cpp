@@ -1,6 +1,6 @@
 #include <array>
 
-#include "ripieno/kernels/cpu/support/elementwise_functions.h"
+#include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/elementwise.h"
@@ -66,26 +66,26 @@ void for_each_row(const StridedShape& shape, const Body& body) {
                     });
 }
 
-// out[i] = function(a[i * stride_a], b[i * stride_b]), with loops of their own for the common
+// out[i] = formula(a[i * stride_a], b[i * stride_b]), with loops of their own for the common
 // strides.
-template <typename T, typename Function>
+template <typename T, typename Formula>
 void binary_row(T* out, const T* a, const T* b, int64_t cols, int64_t stride_a, int64_t stride_b,
-                Function function) {
+                Formula formula) {
   using A = accumulator_t<T>;
   if (stride_a == 1 && stride_b == 1) {
 #pragma omp simd
-    for (int64_t i = 0; i < cols; ++i) out[i] = T(function(A(a[i]), A(b[i])));
+    for (int64_t i = 0; i < cols; ++i) out[i] = T(formula.value(A(a[i]), A(b[i])));
   } else if (stride_a == 1 && stride_b == 0) {
     const A y = A(*b);
 #pragma omp simd
-    for (int64_t i = 0; i < cols; ++i) out[i] = T(function(A(a[i]), y));
+    for (int64_t i = 0; i < cols; ++i) out[i] = T(formula.value(A(a[i]), y));
   } else if (stride_a == 0 && stride_b == 1) {
     const A x = A(*a);
 #pragma omp simd
-    for (int64_t i = 0; i < cols; ++i) out[i] = T(function(x, A(b[i])));
+    for (int64_t i = 0; i < cols; ++i) out[i] = T(formula.value(x, A(b[i])));
   } else {
     for (int64_t i = 0; i < cols; ++i) {
-      out[i] = T(function(A(a[i * stride_a]), A(b[i * stride_b])));
+      out[i] = T(formula.value(A(a[i * stride_a]), A(b[i * stride_b])));
     }
   }
 }
@@ -96,10 +96,10 @@ template <typename T>
 void binary_strided(OnCpu, T* out, const T* a, const T* b, const StridedShape& shape, Binary op) {
   const StridedShape s = merged(shape);
   const int last = s.rank - 1;
-  cpu::with_binary(op, [&](auto function) {
+  formulas::with_binary<cpu::Math>(op, [&](auto formula) {
     for_each_row(s, [&](int64_t o, int64_t i, int64_t j) {
       binary_row(out + o, a + i, b + j, s.sizes[last], s.strides_a[last], s.strides_b[last],
-                 function);
+                 formula);
     });
   });
 }

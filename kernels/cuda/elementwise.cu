@@ -1,74 +1,9 @@
+#include "ripieno/kernels/cuda/device/formulas.cuh"
 #include "ripieno/kernels/cuda/device/map.cuh"
-#include "ripieno/kernels/cuda/elementwise.cuh"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {
 namespace {
-
-template <typename A>
-__device__ A apply(Unary op, A x) {
-  switch (op) {
-    case Unary::kNegate:
-      return -x;
-    case Unary::kExp:
-      return std::exp(x);
-    case Unary::kLog:
-      return std::log(x);
-    case Unary::kSqrt:
-      return std::sqrt(x);
-    case Unary::kTanh:
-      return std::tanh(x);
-    case Unary::kSquare:
-      return x * x;
-    default:
-      return A(1) / x;
-  }
-}
-
-template <typename A>
-__device__ A tanh_slope(A x) {
-  const A t = std::tanh(x);
-  return A(1) - t * t;
-}
-
-template <typename A>
-__device__ A slope(Unary op, A x) {
-  switch (op) {
-    case Unary::kNegate:
-      return A(-1);
-    case Unary::kExp:
-      return std::exp(x);
-    case Unary::kLog:
-      return A(1) / x;
-    case Unary::kSqrt:
-      return A(0.5) / std::sqrt(x);
-    case Unary::kTanh:
-      return tanh_slope(x);
-    case Unary::kSquare:
-      return A(2) * x;
-    default:
-      return A(-1) / (x * x);
-  }
-}
-
-template <typename T, Unary op>
-struct Apply {
-  __device__ T operator()(T x) const { return cuda::narrow<T>(apply(op, cuda::widen(x))); }
-};
-
-template <typename T, Unary op>
-struct ApplyBackward {
-  __device__ T operator()(T gradient, T x) const {
-    return cuda::narrow<T>(cuda::widen(gradient) * slope(op, cuda::widen(x)));
-  }
-};
-
-template <typename T, Binary op>
-struct Combine {
-  __device__ T operator()(T a, T b) const {
-    return cuda::narrow<T>(cuda::apply(op, cuda::widen(a), cuda::widen(b)));
-  }
-};
 
 template <typename T>
 struct Affine {
@@ -82,58 +17,27 @@ struct Constant {
   __device__ T operator()() const { return value; }
 };
 
-// Calls body.operator()<op>(), so that a kernel need not ask for each element.
-template <typename Body>
-void for_unary(Unary op, Body body) {
-  switch (op) {
-    case Unary::kNegate:
-      return body.template operator()<Unary::kNegate>();
-    case Unary::kExp:
-      return body.template operator()<Unary::kExp>();
-    case Unary::kLog:
-      return body.template operator()<Unary::kLog>();
-    case Unary::kSqrt:
-      return body.template operator()<Unary::kSqrt>();
-    case Unary::kTanh:
-      return body.template operator()<Unary::kTanh>();
-    case Unary::kSquare:
-      return body.template operator()<Unary::kSquare>();
-    default:
-      return body.template operator()<Unary::kReciprocal>();
-  }
-}
-
-template <typename Body>
-void for_binary(Binary op, Body body) {
-  switch (op) {
-    case Binary::kAdd:
-      return body.template operator()<Binary::kAdd>();
-    case Binary::kSubtract:
-      return body.template operator()<Binary::kSubtract>();
-    case Binary::kMultiply:
-      return body.template operator()<Binary::kMultiply>();
-    default:
-      return body.template operator()<Binary::kDivide>();
-  }
-}
-
 }  // namespace
 
 template <typename T>
 void unary(OnCuda on, T* out, const T* in, int64_t size, Unary op) {
-  for_unary(op, [&]<Unary known>() { cuda::map(on, Apply<T, known>{}, size, out, in); });
+  formulas::with_unary<cuda::Math>(op, [&]<typename Formula>(Formula) {
+    cuda::map(on, cuda::Value<T, Formula>{}, size, out, in);
+  });
 }
 
 template <typename T>
 void unary_backward(OnCuda on, T* grad_in, const T* grad_out, const T* in, int64_t size, Unary op) {
-  for_unary(op, [&]<Unary known>() {
-    cuda::map(on, ApplyBackward<T, known>{}, size, grad_in, grad_out, in);
+  formulas::with_unary<cuda::Math>(op, [&]<typename Formula>(Formula) {
+    cuda::map(on, cuda::TimesDerivative<T, Formula>{}, size, grad_in, grad_out, in);
   });
 }
 
 template <typename T>
 void binary(OnCuda on, T* out, const T* a, const T* b, int64_t size, Binary op) {
-  for_binary(op, [&]<Binary known>() { cuda::map(on, Combine<T, known>{}, size, out, a, b); });
+  formulas::with_binary<cuda::Math>(op, [&]<typename Formula>(Formula) {
+    cuda::map(on, cuda::Value<T, Formula>{}, size, out, a, b);
+  });
 }
 
 template <typename T>

@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/activation.cuh"
+#include "ripieno/kernels/cuda/device/formulas.cuh"
 #include "ripieno/kernels/cuda/matmul_epilogue.h"
 
 namespace ripieno::kernels::cuda {
@@ -29,7 +29,7 @@ __global__ void bias_activation_kernel(T* c, T* before_activation, const T* bias
   auto value = widen(c[place]);
   if (bias) value += widen(bias[i % shape.n]);
   if (before_activation) before_activation[place] = static_cast<T>(value);
-  c[place] = static_cast<T>(activate(value, activation));
+  c[place] = static_cast<T>(formulas::value_of<Math>(activation, value));
 }
 
 }  // namespace

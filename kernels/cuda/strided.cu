@@ -1,4 +1,4 @@
-#include "ripieno/kernels/cuda/elementwise.cuh"
+#include "ripieno/kernels/cuda/device/formulas.cuh"
 #include "ripieno/kernels/elementwise.h"
 
 namespace ripieno::kernels {
@@ -66,7 +66,8 @@ __global__ void binary_strided_kernel(T* out, const T* a, const T* b, StridedSha
   const auto right = load_or_repeat<width>(b + at.b, width > 1 && shape.strides_b[last] == 0);
   cuda::Vector<T, width> result;
   cuda::unrolled<width>([&](int k) {
-    result[k] = cuda::narrow<T>(cuda::apply(op, cuda::widen(left[k]), cuda::widen(right[k])));
+    result[k] = cuda::narrow<T>(
+        formulas::value_of<cuda::Math>(op, cuda::widen(left[k]), cuda::widen(right[k])));
   });
   cuda::store(out + i, result);
 }

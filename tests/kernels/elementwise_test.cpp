@@ -24,6 +24,10 @@ const UnaryCase kUnaryCases[] = {
      [](double x) { return 0.5 / std::sqrt(x); }},
     {Unary::kTanh, -4, 4, [](double x) { return std::tanh(x); },
      [](double x) { return 1 - std::tanh(x) * std::tanh(x); }},
+    {Unary::kSin, -7, 7, [](double x) { return std::sin(x); },
+     [](double x) { return std::cos(x); }},
+    {Unary::kCos, -7, 7, [](double x) { return std::cos(x); },
+     [](double x) { return -std::sin(x); }},
     {Unary::kSquare, -2, 2, [](double x) { return x * x; }, [](double x) { return 2 * x; }},
     {Unary::kReciprocal, 0.2, 3, [](double x) { return 1 / x; },
      [](double x) { return -1 / (x * x); }},
@@ -40,6 +44,12 @@ const BinaryCase kBinaryCases[] = {
     {Binary::kMultiply, [](double a, double b) { return a * b; }},
     {Binary::kDivide, [](double a, double b) { return a / b; }},
 };
+
+TEST(Formulas, AreAllAmongTheCases) {
+#define COUNT(...) +1
+  EXPECT_EQ(std::size(kUnaryCases), std::size_t{RIPIENO_UNARY_FORMULAS(COUNT)});
+  EXPECT_EQ(std::size(kBinaryCases), std::size_t{RIPIENO_BINARY_FORMULAS(COUNT)});
+}
 
 template <typename T>
 class Elementwise : public testing::Test {};

@@ -78,4 +78,36 @@ inline float erf(float x) {
 }
 inline double erf(double x) { return std::erf(x); }
 
+// By which formulas (kernels/formulas) compute on the CPU.
+struct Math {
+  template <typename A>
+  static A exp(A x) {
+    return cpu::exp(x);
+  }
+  template <typename A>
+  static A tanh(A x) {
+    return cpu::tanh(x);
+  }
+  template <typename A>
+  static A erf(A x) {
+    return cpu::erf(x);
+  }
+  template <typename A>
+  static A log(A x) {
+    return std::log(x);
+  }
+  template <typename A>
+  static A sqrt(A x) {
+    return std::sqrt(x);
+  }
+  template <typename A>
+  static A sin(A x) {
+    return std::sin(x);
+  }
+  template <typename A>
+  static A cos(A x) {
+    return std::cos(x);
+  }
+};
+
 }  // namespace ripieno::kernels::cpu

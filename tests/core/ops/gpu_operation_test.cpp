@@ -51,6 +51,8 @@ std::vector<Operation> operations() {
           {"log", {{33}}, [](const Inputs& x) { return log(x[0]); }, 0.5},
           {"sqrt", {{33}}, [](const Inputs& x) { return sqrt(x[0]); }, 0.5},
           {"tanh", {{33}}, [](const Inputs& x) { return tanh(x[0]); }},
+          {"sin", {{33}}, [](const Inputs& x) { return sin(x[0]); }},
+          {"cos", {{33}}, [](const Inputs& x) { return cos(x[0]); }},
           {"square", {{33}}, [](const Inputs& x) { return square(x[0]); }},
           {"reciprocal", {{33}}, [](const Inputs& x) { return reciprocal(x[0]); }, 0.5},
           {"relu", {{33}}, [](const Inputs& x) { return relu(x[0]); }},

@@ -40,6 +40,16 @@ TEST_P(Activations, BackwardAgreesWithTheCpuWhereItOverwritesItsInput) {
   });
 }
 
+// 0.5 x (1 + tanh(u)) would be 0 there.
+TEST_P(Activations, GeluTanhIsExactFarBelowZero) {
+  Both<float> in{-5.5f, -6.0f, -8.0f};
+  on_both([&](auto place, auto at) {
+    kernels::activation_forward(place, at(in), at(in), 3, Activation::kGeluTanh);
+  });
+  const float expected[] = {-5.92764e-9f, -8.43965e-11f, -3.10778e-21f};
+  for (int i = 0; i < 3; ++i) EXPECT_NEAR(in.from_device()[i] / expected[i], 1, 1e-2);
+}
+
 TEST_P(Activations, ReluKeepsNan) {
   Both<float> in{std::nanf(""), -1.0f, 2.0f};
   on_both([&](auto place, auto at) {

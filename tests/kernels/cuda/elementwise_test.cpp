@@ -11,9 +11,10 @@ INSTANTIATE_TEST_SUITE_P(Cuda, Elementwise, device_runs(), run_name);
 using kernels::Binary;
 using kernels::Unary;
 
-constexpr auto kUnaries = {Unary::kNegate, Unary::kExp,    Unary::kLog,       Unary::kSqrt,
-                           Unary::kTanh,   Unary::kSquare, Unary::kReciprocal};
-constexpr auto kBinaries = {Binary::kAdd, Binary::kSubtract, Binary::kMultiply, Binary::kDivide};
+#define UNARY(name, ...) Unary::k##name,
+#define BINARY(name, ...) Binary::k##name,
+constexpr Unary kUnaries[] = {RIPIENO_UNARY_FORMULAS(UNARY)};
+constexpr Binary kBinaries[] = {RIPIENO_BINARY_FORMULAS(BINARY)};
 
 TEST_P(Elementwise, UnaryAgreesWithTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {
