@@ -18,7 +18,9 @@ struct LogitsShape {
 };
 
 // row_losses[r] = log(sum(exp(logits[r, :]))) - logits[r, targets[r]], or 0 in ignored rows.
-// targets: (rows); log_sum_exp: (rows), what a backward wants, or null where none will come.
+// targets: (rows). log_sum_exp: (rows, 2), what the backward requires, or null where there is none:
+// the largest logit, and log(sum(exp(logits - largest))), kept apart because their sum loses
+// precision where logits are large.
 template <typename T>
 void cross_entropy_forward(OnCpu, accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp,
                            const T* logits, const int32_t* targets, const LogitsShape& shape,
@@ -47,7 +49,7 @@ template <typename A>
 void cross_entropy_sum(OnCuda, A* loss_sum, A* count, const A* row_losses, const int32_t* targets,
                        int64_t rows, int32_t ignored);
 
-// grad_logits[r, c] = *grad_loss (exp(logits[r, c] - log_sum_exp[r]) - [c == targets[r]]).
+// grad_logits[r, c] = *grad_loss (softmax(logits[r, :])[c] - [c == targets[r]]).
 // grad_logits lies as logits do, and may alias them.
 template <typename T>
 void cross_entropy_backward(OnCpu, T* grad_logits, const accumulator_t<T>* grad_loss,

@@ -43,7 +43,7 @@ Loss cross_entropy(const Tensor& logits_, const Tensor& targets_, int32_t ignore
   require_targets("cross_entropy", targets, classes, ignored);
   const kernels::LogitsShape shape{rows, classes, classes};
   const DType dtype = logits.dtype() == DType::float64 ? DType::float64 : DType::float32;
-  Tensor log_sum_exp({rows}, dtype, logits.device()), row_losses({rows}, dtype, logits.device());
+  Tensor log_sum_exp({rows, 2}, dtype, logits.device()), row_losses({rows}, dtype, logits.device());
   run(logits, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::cross_entropy_forward(on, row_losses.data<A>(), log_sum_exp.data<A>(),

@@ -12,34 +12,49 @@ namespace {
 
 bool is_class(int32_t target, int64_t classes) { return target >= 0 && target < classes; }
 
+// log(sum(exp(logits))) = largest + log_sum, kept apart: see cross_entropy.h.
+template <typename A>
+struct LogSumExp {
+  A largest, log_sum;
+
+  static LogSumExp kept(const A* from) { return {from[0], from[1]}; }
+  void keep(A* to) const {
+    to[0] = largest;
+    to[1] = log_sum;
+  }
+};
+
 template <typename T>
-accumulator_t<T> log_sum_of_exp(const T* logits, int64_t classes) {
+LogSumExp<accumulator_t<T>> log_sum_of_exp(const T* logits, int64_t classes) {
   const auto largest = cpu::row_max(logits, classes);
-  return largest + std::log(cpu::row_sum_of_exp(logits, classes, largest));
+  return {largest, std::log(cpu::row_sum_of_exp(logits, classes, largest))};
 }
 
-// What a row adds to the loss, given the logarithm of its sum.
+// What a row adds to the loss.
 template <typename T>
 accumulator_t<T> row_loss(const T* logits, int32_t target, int64_t classes, int32_t ignored,
-                          accumulator_t<T> log_sum) {
+                          const LogSumExp<accumulator_t<T>>& total) {
   using A = accumulator_t<T>;
   if (target == ignored) return A(0);
   if (!is_class(target, classes)) return std::numeric_limits<A>::quiet_NaN();
-  return log_sum - A(logits[target]);
+  return (total.largest - A(logits[target])) + total.log_sum;
 }
 
-// grad[c] = scale * (exp(logits[c] - log_sum) - [c == target]).   grad may alias logits.
+// grad[c] = scale * (exp(logits[c]) / total - [c == target]).   grad may alias logits.
 template <typename T>
 void row_gradient(T* grad, const T* logits, int32_t target, int64_t classes, int32_t ignored,
-                  accumulator_t<T> log_sum, accumulator_t<T> scale) {
+                  const LogSumExp<accumulator_t<T>>& total, accumulator_t<T> scale) {
   using A = accumulator_t<T>;
   if (target == ignored || !is_class(target, classes)) {
     for (int64_t c = 0; c < classes; ++c) grad[c] = T(A(0));
     return;
   }
-  const A at_target = cpu::exp(A(logits[target]) - log_sum) - A(1);
+  const A largest = total.largest, log_sum = total.log_sum;
+  const A at_target = cpu::exp((A(logits[target]) - largest) - log_sum) - A(1);
 #pragma omp simd
-  for (int64_t c = 0; c < classes; ++c) grad[c] = T(scale * cpu::exp(A(logits[c]) - log_sum));
+  for (int64_t c = 0; c < classes; ++c) {
+    grad[c] = T(scale * cpu::exp((A(logits[c]) - largest) - log_sum));
+  }
   grad[target] = T(scale * at_target);
 }
 
@@ -51,9 +66,9 @@ void cross_entropy_forward(OnCpu, accumulator_t<T>* row_losses, accumulator_t<T>
                            int32_t ignored) {
   cpu::for_each_row(shape.rows, 8 * shape.classes, [&](int64_t r) {
     const T* row = logits + r * shape.stride;
-    const auto log_sum = log_sum_of_exp(row, shape.classes);
-    if (log_sum_exp) log_sum_exp[r] = log_sum;
-    row_losses[r] = row_loss(row, targets[r], shape.classes, ignored, log_sum);
+    const auto total = log_sum_of_exp(row, shape.classes);
+    if (log_sum_exp) total.keep(log_sum_exp + 2 * r);
+    row_losses[r] = row_loss(row, targets[r], shape.classes, ignored, total);
   });
 }
 
@@ -62,9 +77,9 @@ void cross_entropy_in_place(OnCpu, accumulator_t<T>* row_losses, T* logits, cons
                             const LogitsShape& shape, int32_t ignored, double scale) {
   cpu::for_each_row(shape.rows, 16 * shape.classes, [&](int64_t r) {
     T* row = logits + r * shape.stride;
-    const auto log_sum = log_sum_of_exp(row, shape.classes);
-    row_losses[r] = row_loss(row, targets[r], shape.classes, ignored, log_sum);
-    row_gradient(row, row, targets[r], shape.classes, ignored, log_sum,
+    const auto total = log_sum_of_exp(row, shape.classes);
+    row_losses[r] = row_loss(row, targets[r], shape.classes, ignored, total);
+    row_gradient(row, row, targets[r], shape.classes, ignored, total,
                  static_cast<accumulator_t<T>>(scale));
   });
 }
@@ -89,7 +104,8 @@ void cross_entropy_backward(OnCpu, T* grad_logits, const accumulator_t<T>* grad_
                             int32_t ignored) {
   cpu::for_each_row(shape.rows, 8 * shape.classes, [&](int64_t r) {
     row_gradient(grad_logits + r * shape.stride, logits + r * shape.stride, targets[r],
-                 shape.classes, ignored, log_sum_exp[r], *grad_loss);
+                 shape.classes, ignored, LogSumExp<accumulator_t<T>>::kept(log_sum_exp + 2 * r),
+                 *grad_loss);
   });
 }
 

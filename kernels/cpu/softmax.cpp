@@ -15,9 +15,9 @@ void forward_row(T* y, const T* x, int64_t cols, bool logarithm) {
   const A largest = cpu::row_max(x, cols);
   const A sum = cpu::row_sum_of_exp(x, cols, largest);
   if (logarithm) {
-    const A shift = largest + std::log(sum);
+    const A log_sum = std::log(sum);  // apart from the largest, which may be large
 #pragma omp simd
-    for (int64_t c = 0; c < cols; ++c) y[c] = T(A(x[c]) - shift);
+    for (int64_t c = 0; c < cols; ++c) y[c] = T((A(x[c]) - largest) - log_sum);
   } else {
     const A factor = A(1) / sum;
 #pragma omp simd

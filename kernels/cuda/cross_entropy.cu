@@ -35,6 +35,18 @@ struct Seen {
   }
 };
 
+// log(sum(exp(logits))) = largest + log_sum, kept apart: see cross_entropy.h.
+template <typename A>
+struct LogSumExp {
+  A largest, log_sum;
+
+  __device__ static LogSumExp kept(const A* from) { return {from[0], from[1]}; }
+  __device__ void keep(A* to) const {
+    to[0] = largest;
+    to[1] = log_sum;
+  }
+};
+
 // One row of logits, which a block goes over twice. What a thread reads of it the second time it
 // read itself the first time.   width: the elements of a vector; a multiple of it is followed by a
 // tail.   held: whether the block keeps the vectors in shared memory, so that the second time
@@ -51,7 +63,7 @@ struct Row {
   __device__ int64_t tail() const { return vectors() * width + threadIdx.x; }
 
   // Every thread of the block gets log(sum(exp(logits))).
-  __device__ A log_sum_of_exp() const {
+  __device__ LogSumExp<A> log_sum_of_exp() const {
     Seen<A> seen;
     for (int64_t first = threadIdx.x; first < vectors(); first += kUnderWay<T> * blockDim.x) {
       Vector loaded[kUnderWay<T>];
@@ -69,7 +81,7 @@ struct Row {
     if (tail() < classes) seen.add(cuda::load<1>(logits + tail()));
     const A largest = cuda::block_reduce(seen.largest, cuda::Max{});
     const A sum = seen.sum * exponential(seen.largest - largest);
-    return largest + std::log(cuda::block_reduce(sum, cuda::Sum{}));
+    return {largest, std::log(cuda::block_reduce(sum, cuda::Sum{}))};
   }
 
   // Writes function(logit) to `to`, which may be logits.
@@ -107,17 +119,17 @@ struct Target {
 
   // What the row adds to the loss, `logit` being the target's where it counts.
   template <typename A>
-  __device__ A loss(A log_sum, A logit) const {
-    if (counts()) return log_sum - logit;
+  __device__ A loss(const LogSumExp<A>& total, A logit) const {
+    if (counts()) return (total.largest - logit) + total.log_sum;
     return ignored ? A(0) : std::numeric_limits<A>::quiet_NaN();
   }
 };
 
-// By a block. The row's grad = scale (exp(logits - log_sum) - [the target]); at_target: the
+// By a block. The row's grad = scale (exp(logits) / total - [the target]); at_target: the
 // target's logit, which the thread that writes there has read before.
 template <typename T, int width, bool held>
 __device__ void write_gradient(T* grad, const Row<T, width, held>& row, const Target& target,
-                               accumulator_t<T> at_target, accumulator_t<T> log_sum,
+                               accumulator_t<T> at_target, const LogSumExp<accumulator_t<T>>& total,
                                accumulator_t<T> scale) {
   using A = accumulator_t<T>;
   if (!target.counts()) {
@@ -125,10 +137,12 @@ __device__ void write_gradient(T* grad, const Row<T, width, held>& row, const Ta
     return;
   }
   row.map(grad, [=](T logit) {
-    return cuda::narrow<T>(scale * exponential(cuda::widen(logit) - log_sum));
+    return cuda::narrow<T>(scale *
+                           exponential((cuda::widen(logit) - total.largest) - total.log_sum));
   });
   if (!row.is_mine(target.target)) return;
-  grad[target.target] = cuda::narrow<T>(scale * (exponential(at_target - log_sum) - A(1)));
+  const A share = exponential((at_target - total.largest) - total.log_sum);
+  grad[target.target] = cuda::narrow<T>(scale * (share - A(1)));
 }
 
 template <typename T>
@@ -143,10 +157,10 @@ __global__ void __launch_bounds__(kThreads, 1)
                    const int32_t* targets, LogitsShape shape, int32_t ignored) {
   const Row<T, width, false> row{logits + blockIdx.x * shape.stride, shape.classes};
   const Target target(targets[blockIdx.x], shape.classes, ignored);
-  const accumulator_t<T> log_sum = row.log_sum_of_exp();
+  const LogSumExp<accumulator_t<T>> total = row.log_sum_of_exp();
   if (threadIdx.x != 0) return;
-  if (log_sum_exp) log_sum_exp[blockIdx.x] = log_sum;
-  row_losses[blockIdx.x] = target.loss(log_sum, logit_of(row.logits, target));
+  if (log_sum_exp) total.keep(log_sum_exp + 2 * blockIdx.x);
+  row_losses[blockIdx.x] = target.loss(total, logit_of(row.logits, target));
 }
 
 // One block a row.
@@ -158,9 +172,9 @@ __global__ void __launch_bounds__(kThreads, 1)
   const Row<T, width, held> row{grad, shape.classes};
   const Target target(targets[blockIdx.x], shape.classes, ignored);
   const accumulator_t<T> at_target = logit_of(row.logits, target);
-  const accumulator_t<T> log_sum = row.log_sum_of_exp();  // no thread writes before all have read
-  if (threadIdx.x == 0) row_losses[blockIdx.x] = target.loss(log_sum, at_target);
-  write_gradient(grad, row, target, at_target, log_sum, scale);
+  const auto total = row.log_sum_of_exp();  // no thread writes before all have read
+  if (threadIdx.x == 0) row_losses[blockIdx.x] = target.loss(total, at_target);
+  write_gradient(grad, row, target, at_target, total, scale);
 }
 
 // One block a row.
@@ -175,7 +189,8 @@ __global__ void __launch_bounds__(kThreads, 1)
   // Another thread may be about to write there.
   const bool writes_target = target.counts() && row.is_mine(target.target);
   const auto at_target = writes_target ? logit_of(row.logits, target) : accumulator_t<T>(0);
-  write_gradient(grad_logits + begin, row, target, at_target, log_sum_exp[blockIdx.x], *grad_loss);
+  const auto total = LogSumExp<accumulator_t<T>>::kept(log_sum_exp + 2 * blockIdx.x);
+  write_gradient(grad_logits + begin, row, target, at_target, total, *grad_loss);
 }
 
 // One block for all.

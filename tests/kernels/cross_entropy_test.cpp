@@ -23,7 +23,7 @@ class CrossEntropy : public testing::Test {
  public:
   using A = accumulator_t<T>;
   const std::vector<int32_t> targets{3, -1, 0, 30, 7};  // -1 is ignored below
-  std::vector<A> log_sum_exp = std::vector<A>(kRows), row_losses = std::vector<A>(kRows);
+  std::vector<A> log_sum_exp = std::vector<A>(2 * kRows), row_losses = std::vector<A>(kRows);
 
   void forward(const std::vector<T>& logits, int64_t classes, const std::vector<int32_t>& of) {
     cross_entropy_forward(OnCpu{}, row_losses.data(), log_sum_exp.data(), logits.data(), of.data(),
@@ -106,6 +106,42 @@ TYPED_TEST(CrossEntropy, OfATargetOutOfRangeIsNanAndHasNoGradient) {
       EXPECT_EQ(std::isnan(this->row_losses[r]), r == 3);
       EXPECT_EQ(to_double(logits[r * 31]) == 0, r == 1 || r == 3);
     }
+  }
+}
+
+// Each logit is c but the first, c - 1: whatever c is, the row's numbers are those of c = 0.
+TYPED_TEST(CrossEntropy, DoesNotLosePrecisionUnderAShift) {
+  using Sum = accumulator_t<TypeParam>;
+  const double largest = std::is_same_v<TypeParam, float16> ? 1024 : 256;
+  for (const double c : {0.0, largest, std::is_same_v<Sum, TypeParam> ? 1e6 : largest}) {
+    const auto number = [](double x) { return TypeParam(static_cast<Sum>(x)); };
+    const std::vector<TypeParam> row{number(c - 1), number(c), number(c)};
+    const double sum = 2 + std::exp(-1.0), loss = std::log(sum);
+    const int32_t target = 1;
+    const Sum grad_loss = 1;
+    Sum row_loss = 0, sums[2];
+    std::vector<TypeParam> gradient(3), in_place = row;
+    cross_entropy_forward(OnCpu{}, &row_loss, sums, row.data(), &target, {1, 3, 3}, -1);
+    cross_entropy_backward(OnCpu{}, gradient.data(), &grad_loss, row.data(), &target, sums,
+                           {1, 3, 3}, -1);
+    EXPECT_NEAR(row_loss, loss, 1e-6);
+    expect_close(gradient, {std::exp(-1.0) / sum, 1 / sum - 1, 1 / sum});
+    cross_entropy_in_place(OnCpu{}, &row_loss, in_place.data(), &target, {1, 3, 3}, -1, 1.0);
+    EXPECT_NEAR(row_loss, loss, 1e-6);
+    EXPECT_EQ(to_doubles(in_place), to_doubles(gradient));
+  }
+}
+
+TEST(CrossEntropy, OfTwoEqualLogitsOfAnySizeIsTheLogarithmOfTwo) {
+  for (const float c : {1e5f, 1e8f, -1e8f, 1e30f}) {
+    const float row[] = {c, c}, one = 1;
+    const int32_t target = 1;
+    float loss = 0, log_sum_exp[2], gradient[2];
+    cross_entropy_forward(OnCpu{}, &loss, log_sum_exp, row, &target, {1, 2, 2}, -1);
+    cross_entropy_backward(OnCpu{}, gradient, &one, row, &target, log_sum_exp, {1, 2, 2}, -1);
+    EXPECT_FLOAT_EQ(loss, std::log(2.0f)) << c;
+    EXPECT_NEAR(gradient[0], 0.5f, 1e-6f) << c;
+    EXPECT_NEAR(gradient[1], -0.5f, 1e-6f) << c;
   }
 }
 

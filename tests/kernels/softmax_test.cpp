@@ -64,6 +64,14 @@ TYPED_TEST(Softmax, BackwardIsTheJacobianTimesTheGradient) {
   }
 }
 
+TEST(Softmax, LogarithmDoesNotLosePrecisionUnderAShift) {
+  for (const float c : {1e5f, 1e8f, -1e30f}) {
+    float row[] = {c, c};
+    softmax_forward(OnCpu{}, row, row, 1, 2, true);
+    for (const float y : row) EXPECT_FLOAT_EQ(y, -std::log(2.0f)) << c;
+  }
+}
+
 TEST(Softmax, IsFiniteForLargeLogitsAndNanForNan) {
   const float in[] = {3e38f, -3e38f, 0.0f, 1.0f, NAN, 0.0f};
   float out[6];

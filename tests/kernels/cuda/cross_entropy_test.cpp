@@ -17,7 +17,7 @@ struct Batch {
   LogitsShape shape;
   Both<T> logits = some_numbers<T>(shape.rows * shape.stride, 1, -6, 6);
   Both<int32_t> targets = some_ids(shape.rows, 2, 0, static_cast<int32_t>(shape.classes) - 1);
-  Both<accumulator_t<T>> log_sum_exp = Both<accumulator_t<T>>(shape.rows);
+  Both<accumulator_t<T>> log_sum_exp = Both<accumulator_t<T>>(2 * shape.rows);
   Both<accumulator_t<T>> row_losses = Both<accumulator_t<T>>(shape.rows);
 
   Batch(int64_t rows, int64_t classes, int64_t gap = 0) : shape{rows, classes, classes + gap} {
@@ -129,6 +129,27 @@ TEST_P(CrossEntropy, InPlaceTakesRowsThatNoBlockCanHold) {
     batch.in_place();
     expect_agreement(batch.row_losses);
     expect_agreement(batch.logits);
+  }
+}
+
+TEST_P(CrossEntropy, DoesNotLosePrecisionUnderAShift) {
+  for (const float c : {1e5f, 1e8f}) {
+    Both<float> logits{c, c}, row_loss(1), log_sum_exp(2), gradient(2), grad_loss{1.0f};
+    Both<int32_t> target{1};
+    const LogitsShape shape{1, 2, 2};
+    on_both([&](auto place, auto at) {
+      kernels::cross_entropy_forward(place, at(row_loss), at(log_sum_exp), at(logits), at(target),
+                                     shape, kIgnored);
+      kernels::cross_entropy_backward(place, at(gradient), at(grad_loss), at(logits), at(target),
+                                      at(log_sum_exp), shape, kIgnored);
+      kernels::cross_entropy_in_place(place, at(row_loss), at(logits), at(target), shape, kIgnored,
+                                      1.0);
+    });
+    EXPECT_NEAR(row_loss.from_device()[0], std::log(2.0f), 1e-6f);
+    EXPECT_NEAR(gradient.from_device()[1], -0.5f, 1e-6f);
+    EXPECT_NEAR(logits.from_device()[1], -0.5f, 1e-6f);
+    expect_agreement(gradient);
+    expect_agreement(logits);
   }
 }
 
