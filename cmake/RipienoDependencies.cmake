@@ -29,7 +29,7 @@ if(RIPIENO_OPENMP)
 endif()
 
 set(RIPIENO_HAS_ONEDNN false)
-if(RIPIENO_ONEDNN)
+if(RIPIENO_ONEDNN AND RIPIENO_OPENMP)
   # Not by its own package file, which asks for OpenCL's headers where the library was built with it.
   find_path(DNNL_INCLUDE_DIR dnnl.h)
   find_library(DNNL_LIBRARY dnnl)

@@ -10,7 +10,7 @@ struct CUstream_st;  // cudaStream_t, named here so that callers need no CUDA he
 
 namespace ripieno::kernels {
 
-// Runs before the call returns, on the calling thread and its OpenMP team (cpu_threads.h).
+// Runs before the call returns, on the calling thread and its team (cpu_threads.h).
 struct OnCpu {};
 
 // Enqueues on `stream` of the current device and returns at once.

@@ -53,6 +53,11 @@ void bind(Settings& settings, TrainSettings& train) {
       "keeps scores, and algorithms are guessed instead of measured");
   settings.add("train.gradient_clip", &train.gradient_clip,
                "largest norm of the whole gradient; 0: no limit", Accepts::at_least(0));
+  settings.add(
+      "train.threads", &train.threads,
+      "number of CPU threads per rank; 0 (default): OMP_NUM_THREADS if set, else the "
+      "available processors (control group quota, affinity), shared by the ranks of a host",
+      Accepts::between(0, 1024));
   settings.add("train.seed", &train.seed, "of all random numbers", Accepts::at_least(0));
 }
 

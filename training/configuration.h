@@ -43,6 +43,7 @@ struct TrainSettings {
   bool tf32 = false;
   bool deterministic = false;
   double gradient_clip = 0;
+  int64_t threads = 0;
   int64_t seed = 1;
 };
 

@@ -172,6 +172,18 @@ TYPED_TEST(Matmul, DoesNotDependOnTheNumberOfThreads) {
   }
 }
 
+// Large enough for a library, with strips of 64 that leave a remainder.
+TEST(LargeMatmul, DoesNotDependOnTheNumberOfThreads) {
+  for (const MatmulShape& shape :
+       {packed_shape(577, 512, 512, false, true), packed_shape(65, 64, 32768, true, false),
+        packed_shape(591, 499, 517, true, true), packed_shape(71, 79, 30011, false, false)}) {
+    const auto alone = product_by<float>(1, shape);
+    for (int threads = 2; threads <= 9; ++threads) {
+      expect_identical(product_by<float>(threads, shape), alone);
+    }
+  }
+}
+
 TYPED_TEST(Matmul, OfARowDoesNotDependOnTheRowsBesideIt) {
   for (const bool transpose_b : {false, true}) {
     const MatmulShape all = packed_shape(100, 65, 300, false, transpose_b);

@@ -7,6 +7,7 @@
 
 #include "ripieno/core/random.h"
 #include "ripieno/kernels/attention_library.h"
+#include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/places.h"
 
 namespace ripieno {
@@ -57,6 +58,7 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"world_size", session.size()},
       {"hosts", session.hosts()},
       {"devices", session.devices()},
+      {"threads", {{"count", kernels::cpu_threads()}, {"source", session.threads_source()}}},
       {"data_fingerprint", loader.fingerprint()},
       {"configuration", settings ? settings->values() : nlohmann::json::object()}};
   record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);

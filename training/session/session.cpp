@@ -1,7 +1,6 @@
 #include "ripieno/training/session/session.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/gpu_places.h"
+#include "ripieno/training/session/processors.h"
 #include "ripieno/training/session/standard_streams.h"
 #include "ripieno/training/session/start_deadline.h"
 
@@ -25,22 +25,6 @@ std::string host_name() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
   return name;
-}
-
-// The processors that this process may use.
-cpu_set_t affinity() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) CPU_SET(0, &set);
-  return set;
-}
-
-std::string to_string(const cpu_set_t& set) {
-  std::string text;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) text += fmt::format("{} ", cpu);
-  }
-  return text;
 }
 
 Device choose_device(const std::string& name, int local_rank) {
@@ -92,13 +76,31 @@ Session::Session(std::unique_ptr<distributed::Communicator> communicator)
 
 Session::~Session() = default;
 
-// Ranks that may use the same processors of the same host share them.
+// Ranks of a host that may use the same processors, or are limited together, share them.
 void Session::share_cores() {
-  const cpu_set_t processors = affinity();
-  const auto places = gather(*communicator_, host_name() + "/" + to_string(processors));
-  const auto mine = places[static_cast<std::size_t>(rank())];
-  const auto sharers = std::count(places.begin(), places.end(), mine);
-  kernels::set_cpu_threads(std::max(1, CPU_COUNT(&processors) / static_cast<int>(sharers)));
+  const Affinity own = affinity();
+  const CpuQuota quota = cpu_quota();
+  const auto share_of = [&](double processors, const std::string& place) {
+    const auto places = gather(*communicator_, host_name() + "/" + place);
+    const auto& mine = places[static_cast<std::size_t>(rank())];
+    return processors / static_cast<double>(std::count(places.begin(), places.end(), mine));
+  };
+  const double processors = share_of(own.count, own.list);
+  const double time = share_of(quota.processors.value_or(own.count), quota.group);
+  const bool is_limited = quota.processors && time < processors;
+  use_threads(std::max(1, static_cast<int>(is_limited ? time : processors)),
+              is_limited ? "the control group's quota" : "affinity");
+  if (const auto asked = threads_of_environment()) use_threads(*asked, "OMP_NUM_THREADS");
+}
+
+void Session::use_threads(int threads, const std::string& source) {
+  kernels::set_cpu_threads(threads);
+  threads_source_ = source;
+}
+
+void Session::set_threads(int threads) {
+  use_threads(threads, "train.threads");
+  describe_places();
 }
 
 void Session::use_device(const std::string& name) {

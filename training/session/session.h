@@ -45,6 +45,12 @@ class Session {
   const std::vector<std::string>& hosts() const { return hosts_; }
   const std::vector<std::string>& devices() const { return devices_; }
 
+  // Of this rank's CPU kernels; and what decided it, for people: "train.threads",
+  // "OMP_NUM_THREADS", "the control group's quota" or "affinity". Ranks of a host share the last
+  // two.
+  void set_threads(int threads);  // a collective; on the session's thread
+  const std::string& threads_source() const { return threads_source_; }
+
   // For strict mode: from now on every Part is of batches that are cut into so many slots. 0: none.
   void set_slots(int slots) { slots_ = slots; }
 
@@ -88,6 +94,7 @@ class Session {
   void speak_nccl();
   void describe_places();
   void share_cores();
+  void use_threads(int threads, const std::string& source);
 
   std::unique_ptr<distributed::MpiEnvironment> mpi_;
   std::unique_ptr<distributed::Communicator> communicator_;
@@ -95,6 +102,7 @@ class Session {
   std::unique_ptr<StopSignal> signal_;
   Device device_;
   std::string device_remark_;
+  std::string threads_source_ = "the caller";
   int slots_ = 0;
   bool stop_asked_ = false;
   Tensor votes_;  // (3) int64, as in Agreement

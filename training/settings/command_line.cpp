@@ -30,6 +30,9 @@ void add_options(CLI::App& app, CommandLine& command) {
   app.add_option("--device", command.device, "where to train (default: auto)")
       ->type_name("auto|cpu|cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
+  app.add_option("--threads", command.threads, "the same as --set train.threads=N")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber.description(""));
   app.add_option("--seed", command.seed, "the same as --set train.seed=N")
       ->type_name("N")
       ->check(whole_number(0));
@@ -68,6 +71,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
 void configure(Settings& settings, const CommandLine& command) {
   settings.read(command.configuration);
   for (const auto& assignment : command.assignments) settings.set(assignment);
+  if (command.threads) settings.set("train.threads=" + std::to_string(*command.threads));
   if (command.seed) settings.set("train.seed=" + std::to_string(*command.seed));
 }
 

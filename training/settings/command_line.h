@@ -17,6 +17,7 @@ struct CommandLine {
   std::optional<int64_t> steps;          // --steps: the step to stop after
   std::string resume = "auto";           // --resume: auto, never, or a checkpoint's path
   std::string device = "auto";           // --device: auto, cpu or cuda
+  std::optional<int64_t> threads;        // --threads: CPU threads per rank
   std::optional<int64_t> seed;           // --seed
   bool quiet = false;                    // --quiet
   std::string help;                      // the text that --help asks for; empty unless asked

@@ -111,19 +111,23 @@ void multiply(A* c, const A* a, const A* b, const Gemm& gemm) {
   });
 }
 
-// The same by the team, in strips of rows or columns that a library multiplies.
+// The same by the team, in strips of rows or columns that a library multiplies. A strip has a
+// multiple of kStrip rows, and the last one the remainder too: oneDNN sums a few rows alone in
+// another order.
 template <typename Finish>
 void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
                          const Finish& finish) {
   constexpr int64_t kStrip = 64;
   const bool by_rows = gemm.m >= gemm.n;
   const int64_t size = by_rows ? gemm.m : gemm.n, threads = cpu_threads();
-  const int64_t strips = (size + kStrip - 1) / kStrip;
-  const int64_t each = (strips + threads - 1) / threads * kStrip;
-  parallel_for((size + each - 1) / each, gemm.m * gemm.n, [&](int64_t item) {
+  const int64_t whole = std::max<int64_t>(1, size / kStrip);
+  const int64_t each = (whole + threads - 1) / threads, strips = (whole + each - 1) / each;
+  parallel_for(strips, gemm.m * gemm.n, [&](int64_t item) {
+    const int64_t begin = item * each * kStrip;
+    const int64_t end = item + 1 == strips ? size : begin + each * kStrip;
     Tile tile{0, gemm.m, 0, gemm.n};
-    (by_rows ? tile.row : tile.col) = item * each;
-    (by_rows ? tile.rows : tile.cols) = std::min(each, size - item * each);
+    (by_rows ? tile.row : tile.col) = begin;
+    (by_rows ? tile.rows : tile.cols) = end - begin;
     detail::multiply_by_library(c, a, b, gemm, tile);
     finish(tile);
   });

@@ -4,6 +4,10 @@
 #include <omp.h>
 #endif
 
+#include <new>
+#include <stdexcept>
+#include <string>
+
 #include "ripieno/kernels/cpu/gemm/gemm.h"
 
 namespace ripieno::kernels::cpu::detail {
@@ -24,6 +28,12 @@ class OnOneThread {
 #endif
 };
 
+void require_success(dnnl_status_t status) {
+  if (status == dnnl_success) return;
+  if (status == dnnl_out_of_memory) throw std::bad_alloc();
+  throw std::runtime_error("oneDNN: dnnl_sgemm failed with status " + std::to_string(status));
+}
+
 }  // namespace
 
 // Below, ours is as fast; where a side is short, oneDNN's results depend on where it is cut.
@@ -35,10 +45,12 @@ bool library_is_faster(const Gemm& gemm) {
 void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
                          const Tile& tile) {
   [[maybe_unused]] const OnOneThread alone;
-  dnnl_sgemm(gemm.transpose_a ? 'T' : 'N', gemm.transpose_b ? 'T' : 'N', tile.rows, tile.cols,
-             gemm.k, 1.0f, a + tile.row * (gemm.transpose_a ? 1 : gemm.lda), gemm.lda,
-             b + tile.col * (gemm.transpose_b ? gemm.ldb : 1), gemm.ldb,
-             gemm.accumulate ? 1.0f : 0.0f, c + tile.row * gemm.ldc + tile.col, gemm.ldc);
+  const dnnl_status_t status =
+      dnnl_sgemm(gemm.transpose_a ? 'T' : 'N', gemm.transpose_b ? 'T' : 'N', tile.rows, tile.cols,
+                 gemm.k, 1.0f, a + tile.row * (gemm.transpose_a ? 1 : gemm.lda), gemm.lda,
+                 b + tile.col * (gemm.transpose_b ? gemm.ldb : 1), gemm.ldb,
+                 gemm.accumulate ? 1.0f : 0.0f, c + tile.row * gemm.ldc + tile.col, gemm.ldc);
+  require_success(status);
 }
 
 }  // namespace ripieno::kernels::cpu::detail

@@ -7,10 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
+#include "ripieno/kernels/cpu/support/team.h"
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace ripieno::kernels::cpu {
@@ -21,28 +18,23 @@ inline constexpr int64_t kParallelGrain = 1 << 14;
 // Elements of simple arithmetic in one item of for_each_block.
 inline constexpr int64_t kBlock = 4096;
 
+// Body's loop, compiled once: whether one thread runs all of it or several share it.
+template <typename Body>
+[[gnu::noinline]] void run_indices(const void* object, int64_t begin, int64_t end) {
+  const Body& body = *static_cast<const Body*>(object);
+  for (int64_t i = begin; i < end; ++i) body(i);
+}
+
 // Calls body(i) for each i of [0, count). work_per_item is in elements of simple arithmetic.
 template <typename Body>
-void parallel_for(int64_t count, [[maybe_unused]] int64_t work_per_item, const Body& body) {
-#ifdef _OPENMP
-  const int threads = cpu_threads();
-  if (threads > 1 && count > 1 && count * work_per_item >= kParallelGrain && !omp_in_parallel()) {
-    // Always the whole team: OpenMP would end the threads that a smaller one leaves over.
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t i = 0; i < count; ++i) body(i);
-    return;
-  }
-#endif
-  for (int64_t i = 0; i < count; ++i) body(i);
+void parallel_for(int64_t count, int64_t work_per_item, const Body& body) {
+  const int threads = count > 1 && count * work_per_item >= kParallelGrain ? cpu_threads() : 1;
+  run_by_team(count, threads, {&body, run_indices<Body>});
 }
 
 // Calls body(begin, end) for consecutive blocks that cover [0, size).
 template <typename Body>
 void for_each_block(int64_t size, const Body& body) {
-  if (size <= kBlock) {
-    if (size > 0) body(int64_t{0}, size);
-    return;
-  }
   parallel_for((size + kBlock - 1) / kBlock, kBlock,
                [&](int64_t block) { body(block * kBlock, std::min(size, (block + 1) * kBlock)); });
 }

@@ -12,6 +12,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/stop_signal.h"
 
@@ -54,6 +55,22 @@ TEST(Session, AloneIsTheOnlyRank) {
   EXPECT_THAT(session.command(), ElementsAre("program"));
   EXPECT_EQ(session.hosts().size(), 1u);
   EXPECT_FALSE(session.stops_now());
+}
+
+TEST(Session, HasTheThreadsOfOmpNumThreadsUnlessTheyAreSet) {
+  setenv("OMP_NUM_THREADS", "1", 1);
+  char name[] = "program";
+  char* words[] = {name};
+  Session session(1, words);
+  unsetenv("OMP_NUM_THREADS");
+  EXPECT_EQ(kernels::cpu_threads(), 1);
+  EXPECT_EQ(session.threads_source(), "OMP_NUM_THREADS");
+  session.set_threads(3);
+  EXPECT_EQ(kernels::cpu_threads(), 3);
+  EXPECT_EQ(session.threads_source(), "train.threads");
+  EXPECT_EQ(session.devices().size(), 1u);
+  EXPECT_TRUE(session.device().is_cuda() || session.devices()[0] == "cpu, 3 threads");
+  kernels::set_cpu_threads(1);
 }
 
 TEST(Session, RemembersASignal) {

@@ -20,15 +20,16 @@ CommandLine parse(std::vector<const char*> words) {
 }
 
 TEST(CommandLine, TakesEveryFlag) {
-  const auto command =
-      parse({"--config", "c.toml", "--set", "a.b=1", "--set=c.d=-2", "--run-dir", "r", "--steps",
-             "5", "--resume", "never", "--device", "cpu", "--seed", "7", "--quiet"});
+  const auto command = parse({"--config", "c.toml", "--set", "a.b=1", "--set=c.d=-2", "--run-dir",
+                              "r", "--steps", "5", "--resume", "never", "--device", "cpu",
+                              "--threads", "2", "--seed", "7", "--quiet"});
   EXPECT_EQ(command.configuration, "c.toml");
   EXPECT_THAT(command.assignments, ElementsAre("a.b=1", "c.d=-2"));
   EXPECT_EQ(command.run_directory, "r");
   EXPECT_EQ(command.steps, 5);
   EXPECT_EQ(command.resume, "never");
   EXPECT_EQ(command.device, "cpu");
+  EXPECT_EQ(command.threads, 2);
   EXPECT_EQ(command.seed, 7);
   EXPECT_TRUE(command.quiet);
 }

@@ -1,0 +1,86 @@
+#include "ripieno/training/session/processors.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "io/files/temporary_directory.h"
+
+namespace ripieno {
+namespace {
+
+using ::testing::Optional;
+
+class Quota : public ::testing::Test {
+ protected:
+  void write(const std::filesystem::path& path, const std::string& text) const {
+    std::filesystem::create_directories((root() / path).parent_path());
+    std::ofstream(root() / path) << text;
+  }
+  CpuQuota read() const { return cpu_quota(root() / "membership", root() / "groups"); }
+  std::filesystem::path root() const { return folder.path(); }
+
+  io::TemporaryDirectory folder;
+};
+
+TEST_F(Quota, IsOfTheProcesssGroup) {
+  write("membership", "0::/jobs/mine\n");
+  write("groups/jobs/mine/cpu.max", "250000 100000\n");
+  EXPECT_THAT(read().processors, Optional(2.5));
+  EXPECT_EQ(read().group, "/jobs/mine");
+}
+
+TEST_F(Quota, IsTheLowestOfTheGroupsAround) {
+  write("membership", "0::/jobs/mine/step\n");
+  write("groups/jobs/mine/step/cpu.max", "max 100000\n");
+  write("groups/jobs/mine/cpu.max", "400000 100000\n");
+  write("groups/jobs/cpu.max", "150000 50000\n");
+  EXPECT_THAT(read().processors, Optional(3.0));
+  EXPECT_EQ(read().group, "/jobs");
+}
+
+TEST_F(Quota, OfAContainerThatSeesItsOwnGroupAsTheRoot) {
+  write("membership", "0::/docker/0123\n");
+  write("groups/cpu.max", "100000 100000\n");
+  EXPECT_THAT(read().processors, Optional(1.0));
+}
+
+TEST_F(Quota, OfControlGroupsOfVersion1) {
+  write("membership", "3:memory:/other\n4:cpu,cpuacct:/docker/0123\n0::/\n");
+  write("groups/cpu,cpuacct/docker/0123/cpu.cfs_quota_us", "300000\n");
+  write("groups/cpu,cpuacct/docker/0123/cpu.cfs_period_us", "100000\n");
+  EXPECT_THAT(read().processors, Optional(3.0));
+}
+
+TEST_F(Quota, IsNoneWhereThereIsNoLimitOrNoControlGroup) {
+  EXPECT_EQ(read().processors, std::nullopt);
+  write("membership", "4:cpu,cpuacct:/\n0::/\nnonsense\n");
+  write("groups/cpu.max", "max 100000\n");
+  write("groups/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
+  write("groups/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(read().processors, std::nullopt);
+}
+
+TEST(ThreadsOfEnvironment, AreTheFirstNumberOfOmpNumThreads) {
+  const auto with = [](const char* text) {
+    setenv("OMP_NUM_THREADS", text, 1);
+    const auto threads = threads_of_environment();
+    unsetenv("OMP_NUM_THREADS");
+    return threads;
+  };
+  EXPECT_EQ(with("1"), 1);
+  EXPECT_EQ(with("3,2"), 3);
+  for (const char* const text : {"", "0", "-2", "many", "99999999999999999999"}) {
+    EXPECT_EQ(with(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(threads_of_environment(), std::nullopt);
+}
+
+TEST(Affinity, HasAtLeastOneProcessor) {
+  EXPECT_GE(affinity().count, 1);
+  EXPECT_FALSE(affinity().list.empty());
+}
+
+}  // namespace
+}  // namespace ripieno

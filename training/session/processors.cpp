@@ -1,0 +1,76 @@
+#include "ripieno/training/session/processors.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+namespace ripieno {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of one group; empty where it has no limit.
+std::optional<double> limit_of(const fs::path& group) {
+  double quota = 0, period = 0;
+  std::ifstream both(group / "cpu.max");  // "200000 100000", or "max 100000"
+  if (!(both >> quota >> period)) {
+    std::ifstream quota_file(group / "cpu.cfs_quota_us"), period_file(group / "cpu.cfs_period_us");
+    if (!(quota_file >> quota) || !(period_file >> period)) return std::nullopt;
+  }
+  if (quota <= 0 || period <= 0) return std::nullopt;
+  return quota / period;
+}
+
+// The lowest limit of root / path and the groups around it, up to the root.
+void lower(CpuQuota& quota, const fs::path& root, fs::path path) {
+  for (;; path = path.parent_path()) {
+    const auto limit = limit_of(root / path.relative_path());
+    if (limit && (!quota.processors || *limit < *quota.processors)) {
+      quota = {.group = path.string(), .processors = limit};
+    }
+    if (!path.has_relative_path()) return;
+  }
+}
+
+}  // namespace
+
+std::optional<int> threads_of_environment() {
+  const char* const text = std::getenv("OMP_NUM_THREADS");
+  if (text == nullptr) return std::nullopt;
+  const long threads = std::strtol(text, nullptr, 10);
+  if (threads < 1 || threads > CPU_SETSIZE) return std::nullopt;
+  return static_cast<int>(threads);
+}
+
+CpuQuota cpu_quota(const fs::path& membership, const fs::path& root) {
+  CpuQuota quota;
+  std::ifstream lines(membership);
+  for (std::string line; std::getline(lines, line);) {  // "ID:CONTROLLERS:/PATH"
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const bool is_cpu = ("," + controllers + ",").find(",cpu,") != std::string::npos;
+    if (controllers.empty()) {
+      lower(quota, root, line.substr(second + 1));
+    } else if (is_cpu) {
+      lower(quota, root / controllers, line.substr(second + 1));
+    }
+  }
+  return quota;
+}
+
+Affinity affinity() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) CPU_SET(0, &set);
+  Affinity found{.count = CPU_COUNT(&set), .list = ""};
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) found.list += fmt::format("{} ", cpu);
+  }
+  return found;
+}
+
+}  // namespace ripieno
