@@ -19,7 +19,7 @@
 #include "ripieno/core/tensor.h"
 #include "ripieno/kernels/linear.h"
 #include "ripieno/kernels/matmul.h"
-#include "ripieno/kernels/matmul_algorithms.h"
+#include "ripieno/kernels/numerics.h"
 
 namespace {
 
@@ -117,8 +117,9 @@ class Block {
 };
 
 void go_by(const std::string& way) {
-  kernels::rely_on_guesses(way == "guessed");
-  kernels::allow_epilogues(way != "plain");
+  const auto algorithms =
+      way == "guessed" ? kernels::ProductAlgorithms::guessed : kernels::ProductAlgorithms::measured;
+  kernels::set_numerics({.algorithms = algorithms, .fused_epilogues = way != "plain"});
 }
 
 double milliseconds_of(const Product& product, Device device, int times) {

@@ -19,8 +19,8 @@ namespace ripieno::kernels {
 struct AttentionShape {
   int64_t batch = 0, time = 0, heads = 0, head_size = 0;
   int64_t qkv_batch_stride = 0, qkv_time_stride = 0;
-  double scale = 1.0;       // of q k, usually 1 / sqrt(head_size)
-  bool repeatable = false;  // the backward gives the same bits each time: see attention_library.h
+  double scale = 1.0;           // of q k, usually 1 / sqrt(head_size)
+  bool repeatable = false;      // the backward gives the same bits each time: see numerics.h
   bool worth_compiling = true;  // a library may compile a kernel for this shape, for a second
 
   auto operator<=>(const AttentionShape&) const = default;

@@ -1,4 +1,4 @@
-// Who computes attention on a GPU, and whether it repeats itself. Any thread may call.
+// Which library computes attention on a GPU. Any thread may call.
 #pragma once
 
 #include <string>
@@ -9,11 +9,5 @@ namespace ripieno::kernels {
 // what it had no plan for. Kernels of our own do the rest.
 std::string attention_library();
 bool attention_library_is_found();
-
-// A backward pass may be asked for the same bits each time. The library then needs more memory (a
-// matrix of time by time for some samples at once) and is slower; kernels of our own repeat
-// themselves anyway. At first it need not.
-void require_repeatable_attention(bool required);
-bool repeatable_attention_is_required();
 
 }  // namespace ripieno::kernels

@@ -11,6 +11,7 @@
 #include "ripieno/core/random.h"
 #include "ripieno/kernels/attention_library.h"
 #include "ripieno/kernels/matmul_algorithms.h"
+#include "ripieno/kernels/numerics.h"
 #include "ripieno/training/rank_facts.h"
 
 namespace ripieno {
@@ -44,6 +45,16 @@ void remark_on_attention() {
   write_remark(fmt::format("attention is computed by {}", kernels::attention_library()));
 }
 
+// repeatable: the same bits each time, and on all ranks of one kind of machine.
+void set_numerics(bool tf32, bool repeatable) {
+  kernels::Numerics numerics = kernels::numerics();
+  numerics.tf32 = tf32;
+  numerics.repeatable_attention = repeatable;
+  numerics.algorithms =
+      repeatable ? kernels::ProductAlgorithms::guessed : kernels::ProductAlgorithms::measured;
+  kernels::set_numerics(numerics);
+}
+
 distributed::Shard shard_named(const std::string& name) {
   if (name == "optimizer") return distributed::Shard::optimizer;
   return name == "gradients" ? distributed::Shard::gradients : distributed::Shard::none;
@@ -72,6 +83,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     return false;
   }
   session.use_device(command.device);
+  if (train.threads > 0) session.set_threads(static_cast<int>(train.threads));
   if (session.communicator().local_rank() == 0 && !session.device_remark().empty()) {
     write_remark(session.device_remark());
   }
@@ -80,9 +92,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   if (parallel.strict) session.set_slots(static_cast<int>(parallel.slots));
   session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
   random_context().seed = seed();
-  kernels::allow_tf32(train.tf32);
-  kernels::rely_on_guesses(parallel.strict || train.deterministic);
-  kernels::require_repeatable_attention(parallel.strict || train.deterministic);
+  set_numerics(train.tf32, /*repeatable=*/parallel.strict || train.deterministic);
   if (session.rank() == 0) {
     kernels::on_matmul_remark(write_remark);
     if (session.device().is_cuda() && size_of(precision()) == 2) remark_on_attention();

@@ -7,7 +7,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/attention.h"
-#include "ripieno/kernels/attention_library.h"
+#include "ripieno/kernels/numerics.h"
 
 namespace ripieno {
 namespace {
@@ -32,7 +32,7 @@ kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   shape.qkv_time_stride = qkv.size(2);
   shape.qkv_batch_stride = qkv.size(1) * qkv.size(2);
   shape.scale = 1.0 / std::sqrt(static_cast<double>(shape.head_size));
-  shape.repeatable = kernels::repeatable_attention_is_required();
+  shape.repeatable = kernels::numerics().repeatable_attention;
   shape.worth_compiling = is_worth_compiling(shape);
   return shape;
 }

@@ -1,13 +1,19 @@
 #include "ripieno/kernels/cuda/products/algorithm_choices.h"
 
-#include <cstdlib>
 #include <utility>
 
 #include "ripieno/kernels/cuda/runtime/cache_files.h"
 #include "ripieno/kernels/matmul_algorithms.h"
+#include "ripieno/kernels/numerics.h"
 
 namespace ripieno::kernels {
 namespace cuda {
+
+namespace {
+
+bool only_guesses() { return numerics().algorithms == ProductAlgorithms::guessed; }
+
+}  // namespace
 
 std::filesystem::path file_of(const std::string& identity) {
   const std::filesystem::path folder = cache_folder();
@@ -25,12 +31,12 @@ std::filesystem::path file_of(const std::string& identity) {
 
 std::optional<AlgorithmChoice> AlgorithmChoices::find(const ChoiceName& name) {
   const std::lock_guard lock(mutex_);
-  if (!guesses_are_relied_on() && !std::exchange(loaded_[name.identity], true)) {
+  if (!only_guesses() && !std::exchange(loaded_[name.identity], true)) {
     load(name.identity);
     say_where_given_choices_are_from(name.identity);
   }
   for (const auto* choices : {&given_, &choices_}) {
-    if (choices == &choices_ && guesses_are_relied_on()) break;
+    if (choices == &choices_ && only_guesses()) break;
     const auto found = choices->find(name);
     if (found == choices->end()) continue;
     used_.insert_or_assign(name, found->second);
@@ -135,33 +141,6 @@ AlgorithmChoices& algorithm_choices() {
 }
 
 }  // namespace cuda
-
-namespace {
-
-std::atomic<bool> tf32 = false;
-std::atomic<bool> measuring = true;
-std::atomic<bool> guesses = false;
-std::atomic<bool> epilogues = [] {
-  const char* const asked = std::getenv("RIPIENO_MATMUL_EPILOGUES");
-  return asked == nullptr || std::string_view(asked) != "0";
-}();
-
-}  // namespace
-
-void allow_tf32(bool allowed) { tf32 = allowed; }
-bool tf32_is_allowed() { return tf32; }
-void allow_measuring(bool allowed) { measuring = allowed; }
-bool measuring_is_allowed() { return measuring && !guesses; }
-
-void rely_on_guesses(bool relied_on) {
-  if (guesses.exchange(relied_on) != relied_on) cuda::algorithm_choices().next_generation();
-}
-bool guesses_are_relied_on() { return guesses; }
-
-void allow_epilogues(bool allowed) {
-  if (epilogues.exchange(allowed) != allowed) cuda::algorithm_choices().next_generation();
-}
-bool epilogues_are_allowed() { return epilogues; }
 
 std::string matmul_algorithms() { return cuda::algorithm_choices().text(); }
 int use_matmul_algorithms(std::string_view text) { return cuda::algorithm_choices().take(text); }

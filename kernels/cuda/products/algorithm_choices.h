@@ -44,7 +44,7 @@ std::string sealed(std::string_view identity, std::string_view line);
 // Any thread may call.
 class AlgorithmChoices {
  public:
-  // Reads the file of `name`'s device when it is first asked for, unless guesses are relied on.
+  // Reads the file of `name`'s device when it is first asked for, unless only guesses are allowed.
   std::optional<AlgorithmChoice> find(const ChoiceName& name);
   // Keeps a choice, in the file too where there can be one.
   void add(const ChoiceName& name, const AlgorithmChoice& choice);

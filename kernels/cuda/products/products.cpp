@@ -14,6 +14,8 @@ namespace {
 // nearly always found.
 constexpr int kCandidates = 16;
 
+bool may_measure() { return numerics().algorithms == ProductAlgorithms::measured; }
+
 [[noreturn]] void refuse(const ProductProblem& problem, const std::string& why) {
   throw CudaError(describe(problem) + ": the library has no algorithm for it" +
                   (why.empty() ? "" : "; the last that it offered: " + why));
@@ -40,7 +42,7 @@ Products::Plan& Products::plan_of(OnCuda on, const ProductProblem& problem,
   Plan& plan = plans_[problem];
   const uint64_t generation = choices_.generation();
   const bool holds =
-      plan.decided && plan.generation == generation && (plan.measured || !measuring_is_allowed());
+      plan.decided && plan.generation == generation && (plan.measured || !may_measure());
   if (holds) return plan;
   if (!plan.product && may_be_fused(problem)) plan.product = library_->product(problem);
   decide(on, problem, plan, in_steps);
@@ -53,7 +55,7 @@ void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan,
                       const InSteps& in_steps) {
   const ChoiceName name{identity_, key_of(problem)};
   const bool may_be_apart = in_steps != nullptr;
-  if (may_be_apart && (!plan.product || !epilogues_are_allowed())) {
+  if (may_be_apart && (!plan.product || !numerics().fused_epilogues)) {
     plan.choice = {.fused = false};
     plan.measured = true;
     return;
@@ -65,7 +67,7 @@ void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan,
     if (fits) return;
     choices_.remark(describe(problem) + ": the algorithm that was kept for it does not fit");
   }
-  const bool measuring = measuring_is_allowed();
+  const bool measuring = may_measure();
   const auto candidates = plan.product->candidates(measuring ? kCandidates : 1);
   if (candidates.empty() && !may_be_apart) refuse(problem, "");
   plan.choice = {.fused = !candidates.empty()};

@@ -14,7 +14,7 @@
 #include "ripieno/kernels/cuda/products/algorithm_choices.h"
 #include "ripieno/kernels/cuda/products/product_library.h"
 #include "ripieno/kernels/element_types.h"
-#include "ripieno/kernels/matmul_algorithms.h"
+#include "ripieno/kernels/numerics.h"
 
 namespace ripieno::kernels::cuda {
 
@@ -68,7 +68,7 @@ inline constexpr ElementType kElementType<float16> = ElementType::kFloat16;
 // Of a product of T's into C's, with what is allowed now.
 template <typename T, typename C = T>
 ProductTypes types_of() {
-  return {kElementType<T>, kElementType<C>, std::is_same_v<T, float> && tf32_is_allowed()};
+  return {kElementType<T>, kElementType<C>, std::is_same_v<T, float> && numerics().tf32};
 }
 
 // Of the current device; they live as long as the process.

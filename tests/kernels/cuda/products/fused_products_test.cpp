@@ -138,11 +138,11 @@ TEST_P(FusedProducts, OfNoRowsAreZeroOrLeftAlone) {
 
 TEST(Tf32, IsForFloatAloneAndByConsent) {
   EXPECT_FALSE(kernels::cuda::types_of<float>().tf32);
-  kernels::allow_tf32(true);
+  kernels::set_numerics({.tf32 = true});
   EXPECT_TRUE(kernels::cuda::types_of<float>().tf32);
   EXPECT_FALSE(kernels::cuda::types_of<double>().tf32);
   EXPECT_FALSE(kernels::cuda::types_of<bfloat16>().tf32);
-  kernels::allow_tf32(false);
+  kernels::set_numerics({});
 }
 
 TEST_P(FusedProducts, SumsInFloatAgreeWithTheCpu) {

@@ -51,8 +51,7 @@ class AlgorithmChoice : public ::testing::Test {
  protected:
   AlgorithmChoice() { setenv("RIPIENO_CACHE_DIR", folder.c_str(), 1); }
   ~AlgorithmChoice() override {
-    kernels::allow_measuring(true);
-    kernels::rely_on_guesses(false);
+    kernels::set_numerics({});
     unsetenv("RIPIENO_CACHE_DIR");
   }
 
@@ -134,20 +133,20 @@ TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereTheLibraryCannot) {
 
 TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsAskedFor) {
   measure_before(problem_of(16, Epilogue::kBias));
-  kernels::allow_epilogues(false);
+  kernels::set_numerics({.fused_epilogues = false});
   EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 1u);
-  kernels::allow_epilogues(true);
+  kernels::set_numerics({});
   EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 11u);
 }
 
 TEST_F(AlgorithmChoice, IsTheFirstGuessWhereMeasuringIsNotAllowedAndMeasuredWhenItIs) {
   script.seconds = {{1, 3.0}, {2, 2.0}};
   Process process(script);
-  kernels::allow_measuring(false);
+  kernels::set_numerics({.algorithms = kernels::ProductAlgorithms::known});
   EXPECT_EQ(process.run(problem_of(16)), 1u);
   EXPECT_EQ(script.trials, 0);
   EXPECT_EQ(process.choices.text(), "");
-  kernels::allow_measuring(true);
+  kernels::set_numerics({});
   EXPECT_EQ(process.run(problem_of(16)), 3u);
 }
 
@@ -278,7 +277,7 @@ TEST_F(AlgorithmChoice, IsTheGuessWhereGuessesAreReliedOnUnlessOneIsGiven) {
   script.seconds = {{2, 0.5}};
   Process first(script);
   EXPECT_EQ(first.run(problem_of(16)), 2u);
-  kernels::rely_on_guesses(true);
+  kernels::set_numerics({.algorithms = kernels::ProductAlgorithms::guessed});
   script.trials = 0;
   Process second(script);
   EXPECT_EQ(second.run(problem_of(16)), 1u);
