@@ -1,6 +1,7 @@
 #include "ripieno/core/random.h"
 
 #include "ripieno/core/place.h"
+#include "ripieno/kernels/fnv1a.h"
 #include "ripieno/kernels/random.h"
 #include "ripieno/kernels/store.h"
 
@@ -11,11 +12,7 @@ RandomContext& random_context() {
   return context;
 }
 
-uint64_t random_stream(std::string_view path) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return hash;
-}
+uint64_t random_stream(std::string_view path) { return kernels::fnv1a(path); }
 
 Tensor random_key_on(Device device, uint64_t stream) {
   const RandomContext& context = random_context();

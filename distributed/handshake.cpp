@@ -1,7 +1,6 @@
 #include "ripieno/distributed/handshake.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -10,19 +9,15 @@
 #include <string_view>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/host_name.h"
 #include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/kernels/fnv1a.h"
 
 namespace ripieno::distributed {
 namespace {
 
 constexpr char kEndOfName = '\x1f', kEndOfFact = '\x1e';
 constexpr std::size_t kLongestShown = 60;  // of a value, in characters
-
-std::string host_name() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
 
 // The host, then the facts.
 std::string to_text(const std::vector<Fact>& facts) {
@@ -31,13 +26,9 @@ std::string to_text(const std::vector<Fact>& facts) {
   return text;
 }
 
-// FNV-1a, without the host: nobody wants to deceive it.
+// Without the host; nobody wants to deceive it.
 int64_t hash_of(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text.substr(text.find(kEndOfFact))) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  }
-  return static_cast<int64_t>(hash);
+  return static_cast<int64_t>(kernels::fnv1a(text.substr(text.find(kEndOfFact))));
 }
 
 struct Told {

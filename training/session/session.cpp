@@ -1,12 +1,12 @@
 #include "ripieno/training/session/session.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <exception>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/host_name.h"
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/distributed/communicators/mpi/launcher.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
@@ -20,12 +20,6 @@
 
 namespace ripieno {
 namespace {
-
-std::string host_name() {
-  char name[256] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
-}
 
 Device choose_device(const std::string& name, int local_rank) {
   if (name == "cpu") return Device::cpu();

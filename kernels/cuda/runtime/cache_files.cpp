@@ -8,6 +8,8 @@
 #include <sstream>
 #include <system_error>
 
+#include "ripieno/kernels/fnv1a.h"
+
 namespace ripieno::kernels::cuda {
 namespace {
 
@@ -54,10 +56,8 @@ bool write_whole(const std::filesystem::path& file, const std::string& content) 
 }
 
 uint64_t checksum_of(std::initializer_list<std::string_view> parts) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const std::string_view part : parts) {
-    for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  }
+  uint64_t hash = kFnv1aStart;
+  for (const std::string_view part : parts) hash = fnv1a(part, hash);
   return hash;
 }
 
