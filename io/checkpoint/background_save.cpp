@@ -1,15 +1,21 @@
 #include "ripieno/io/checkpoint/background_save.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <stop_token>
+#include <system_error>
 #include <utility>
 
 #include "ripieno/core/device/copy.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint/shard.h"
+#include "ripieno/io/files/watched_files.h"
 
 namespace ripieno::io {
 namespace {
@@ -68,12 +74,42 @@ State snapshot_of(const State& mine, const State& staging) {
 
 }  // namespace
 
+// What the saver and the save's thread share.
 struct BackgroundSaver::Save {
-  EndedSave ended;  // the thread's, until ended_
+  Save(FileSystem& to, std::string below) : files(to), directory(std::move(below)) {}
+
+  bool is_silent() const { return files.silent_seconds() > options.silence_seconds; }
+  // Whether it was reached: else storage is silent.
+  bool wait_until(const bool Save::*reached) {
+    std::unique_lock lock(mutex);
+    while (!changed.wait_for(lock, kLook, [&] { return this->*reached; }) && !is_silent()) {
+    }
+    return this->*reached;
+  }
+  void reach(bool Save::*reached) {
+    const std::lock_guard lock(mutex);
+    this->*reached = true;
+    changed.notify_all();
+  }
+  bool is(const bool Save::*reached) {
+    const std::lock_guard lock(mutex);
+    return this->*reached;
+  }
+
+  static constexpr auto kLook = std::chrono::milliseconds(50);
+
+  WatchedFiles files;
+  const std::string directory;
+  const Clock::time_point start = Clock::now();
+  EndedSave ended;  // the thread's, until it has_ended
   State source, written;
   nlohmann::json training_state;
   SaveOptions options;
   std::function<void()> before;
+
+  std::mutex mutex;  // of what follows
+  std::condition_variable changed;
+  bool is_copied = false, has_ended = false;
 };
 
 BackgroundSaver::BackgroundSaver(FileSystem& files, std::string checkpoints_directory)
@@ -81,7 +117,10 @@ BackgroundSaver::BackgroundSaver(FileSystem& files, std::string checkpoints_dire
       directory_(std::move(checkpoints_directory)),
       layouts_(std::make_shared<CheckpointLayouts>()) {}
 
-BackgroundSaver::~BackgroundSaver() = default;
+BackgroundSaver::~BackgroundSaver() {
+  give_up();
+  wait();
+}
 
 void BackgroundSaver::reserve(const State& mine) {
   if (is_saving()) fail("BackgroundSaver::reserve: a save is under way; wait() for it");
@@ -92,7 +131,7 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
                             const SaveOptions& options, std::function<void()> before, Copy copy) {
   if (save_ != nullptr)
     fail("BackgroundSaver::start: a save is under way, or untold; wait() first");
-  auto save = std::make_unique<Save>();
+  auto save = std::make_shared<Save>(files_, directory_);
   save->ended.step = step;
   save->written = mine;
   save->training_state = training_state;
@@ -108,40 +147,48 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
   } catch (const std::exception&) {  // no memory
     staging_.clear();
   }
-  save_ = std::move(save);
-  copied_ = ended_ = false;
-  thread_ = std::jthread([this](const std::stop_token& stop) {
-    save_->options.stop = stop;
-    run(*save_);
-  });
+  save_ = save;
+  try {
+    thread_ = std::jthread([save](const std::stop_token& stop) {
+      save->options.stop = stop;
+      run(*save);
+    });
+  } catch (const std::system_error&) {  // no thread is to be had
+    run(*save);
+  }
 }
 
 void BackgroundSaver::run(Save& save) {
-  const auto start = Clock::now();
+  // The caller may change the numbers from then on.
+  const auto let_go = [&] {
+    save.source.clear();
+    save.reach(&Save::is_copied);
+  };
   try {
     for (std::size_t i = 0; i < save.source.size(); ++i) {
       const Tensor &from = save.source[i].part, &to = save.written[i].part;
       const bool is_there = save.source[i].count() == 0 || from.raw_data() == to.raw_data();
       if (!is_there) copy_in_parts(to, from);
     }
-    if (!save.source.empty()) let_go(save);
+    if (!save.source.empty()) let_go();
     if (save.before) save.before();
-    save_checkpoint(files_, directory_, save.ended.step, save.written, save.training_state,
+    save_checkpoint(save.files, save.directory, save.ended.step, save.written, save.training_state,
                     save.options);
   } catch (const std::exception& error) {
     save.ended.failure = error.what();
   }
-  let_go(save);
-  save.ended.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  ended_ = true;
-  ended_.notify_all();
+  let_go();
+  save.ended.seconds = std::chrono::duration<double>(Clock::now() - save.start).count();
+  save.reach(&Save::has_ended);
 }
 
-// The caller may change the numbers from now on.
-void BackgroundSaver::let_go(Save& save) {
-  save.source.clear();
-  copied_ = true;
-  copied_.notify_all();
+void BackgroundSaver::wait_until_copied() const {
+  if (save_ == nullptr || save_->wait_until(&Save::is_copied)) return;
+  save_->files.give_up();  // nobody may commit numbers that now change
+}
+
+bool BackgroundSaver::is_saving() const {
+  return save_ != nullptr && !save_->is(&Save::has_ended) && !save_->is_silent();
 }
 
 std::optional<EndedSave> BackgroundSaver::poll() {
@@ -150,11 +197,26 @@ std::optional<EndedSave> BackgroundSaver::poll() {
 }
 
 std::optional<EndedSave> BackgroundSaver::wait() {
-  ended_.wait(false);
-  if (thread_.joinable()) thread_.join();
   if (save_ == nullptr) return std::nullopt;
+  if (!save_->wait_until(&Save::has_ended)) return leave_behind();
+  if (thread_.joinable()) thread_.join();
   EndedSave ended = std::move(save_->ended);
   save_.reset();
+  return ended;
+}
+
+// The thread keeps what it uses, and its next operation fails.
+EndedSave BackgroundSaver::leave_behind() {
+  save_->files.give_up();
+  thread_.request_stop();
+  thread_.detach();
+  EndedSave ended{.step = save_->ended.step,
+                  .failure = fmt::format("{}: storage has not answered for {} s",
+                                         save_->files.path(), save_->options.silence_seconds),
+                  .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
+  save_.reset();
+  staging_.clear();
+  layouts_ = std::make_shared<CheckpointLayouts>();
   return ended;
 }
 

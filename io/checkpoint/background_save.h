@@ -6,10 +6,13 @@
 //
 // It writes a copy of the numbers. Of those on the CPU the copy is made behind the caller's back:
 // they must stay as they are until wait_until_copied() returns. Those on a GPU are copied on the
-// device, in the order of its work. One save at a time; one thread calls.
+// device, in the order of its work. One save at a time; one thread calls. Where no thread can be
+// had, start() returns once all is written.
+//
+// Nobody waits for ever: where storage leaves an operation unanswered for longer than
+// SaveOptions::silence_seconds, the save has failed, and its thread is left behind.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,8 +35,8 @@ class BackgroundSaver {
  public:
   // `files` outlives this.
   BackgroundSaver(FileSystem& files, std::string checkpoints_directory);
-  // Waits for the save under way, but not for other ranks' part in it: where that is missing, the
-  // save fails.
+  // Waits for the save under way as wait() does, but not for other ranks' part in it: where that is
+  // missing, the save fails.
   ~BackgroundSaver();
 
   // Takes the memory that saves of such a state are copied to, and touches it, so that the first
@@ -49,9 +52,9 @@ class BackgroundSaver {
              const SaveOptions& options, std::function<void()> before = {}, Copy copy = Copy::yes);
   // Has the save under way fail where it still waits for another rank.
   void give_up() { thread_.request_stop(); }
-  void wait_until_copied() const { copied_.wait(false); }
+  void wait_until_copied() const;
 
-  bool is_saving() const { return !ended_.load(); }
+  bool is_saving() const;
   // The save that has ended, once; wait() waits for the one under way. Nothing where there is none.
   std::optional<EndedSave> poll();
   std::optional<EndedSave> wait();
@@ -59,16 +62,15 @@ class BackgroundSaver {
  private:
   struct Save;
 
-  void run(Save& save);
-  void let_go(Save& save);
+  static void run(Save& save);
+  EndedSave leave_behind();
 
   FileSystem& files_;
   const std::string directory_;
-  const std::shared_ptr<CheckpointLayouts> layouts_;
-  State staging_;  // like the newest state, in memory of its own on the CPU
-  std::unique_ptr<Save> save_;
-  std::atomic<bool> copied_ = true, ended_ = true;
-  std::jthread thread_;  // last, so that it ends before anything that it uses
+  std::shared_ptr<CheckpointLayouts> layouts_;
+  State staging_;               // like the newest state, in memory of its own on the CPU
+  std::shared_ptr<Save> save_;  // shared with its thread, which may be left behind
+  std::jthread thread_;
 };
 
 }  // namespace ripieno::io

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "ripieno/io/checkpoint/manifest.h"
 #include "ripieno/io/checkpoint/step_directory.h"
 #include "ripieno/io/checkpoint/verified_read.h"
+#include "ripieno/io/formats/not_finite.h"
 
 namespace ripieno::io {
 namespace {
@@ -74,7 +76,7 @@ class Loading {
       for (const Place& place : places_[file.name]) {
         read.all.push_back(place.piece);
         if (is_mine(place.piece->file_offset) && !verified_.contains(place.piece))
-          read.pieces.push_back({place.tensor, place.piece});
+          read.pieces.push_back({place.tensor, place.piece, nullptr, counted(*place.tensor)});
       }
       read.verifies_outside = is_mine(0);
       before += static_cast<double>(file.bytes);
@@ -84,6 +86,17 @@ class Loading {
   int64_t bytes() const { return bytes_; }
 
  private:
+  // Tells what is not finite of a piece as it comes, where somebody asks.
+  std::function<void(int64_t, std::span<const std::byte>)> counted(const SavedTensor& tensor) {
+    if (!options_.found_not_finite) return {};
+    return [this, &tensor](int64_t, std::span<const std::byte> bytes) {
+      const int64_t count = count_not_finite(tensor.dtype, bytes);
+      if (count == 0) return;
+      const std::lock_guard lock(mutex_);
+      options_.found_not_finite(described(tensor), count);
+    };
+  }
+
   template <typename Choose>
   void read_files(const Choose& choose) {
     std::vector<FileRead> reads;
@@ -101,6 +114,7 @@ class Loading {
   std::map<std::string, std::vector<Place>> places_;
   std::set<const Piece*> verified_;
   int64_t bytes_ = 0;
+  std::mutex mutex_;  // of those who are told
 };
 
 }  // namespace
@@ -124,7 +138,7 @@ const nlohmann::json& Checkpoint::training_state() const { return manifest_->tra
 std::vector<CheckpointTensor> Checkpoint::tensors() const {
   std::vector<CheckpointTensor> tensors;
   for (const SavedTensor& saved : manifest_->tensors)
-    tensors.push_back({saved.name, saved.kind, saved.dtype, saved.shape});
+    tensors.push_back({saved.name, saved.kind, saved.dtype, saved.shape, not_finite_in(saved)});
   return tensors;
 }
 

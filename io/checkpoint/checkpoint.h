@@ -30,6 +30,9 @@ struct SaveOptions {
   std::string attempt;
   double timeout_seconds =
       600;  // how long rank 0 waits for the others' shards once its own is written
+  // Of a save in the background: how long storage may leave one operation unanswered before the
+  // save is given up.
+  double silence_seconds = 600;
   // Once it is asked for, rank 0 waits no longer for the others, and fails.
   std::stop_token stop = {};
   // The same on all ranks: probe_commit_mode().
@@ -56,6 +59,9 @@ struct CheckpointTensor {
   StateKind kind;
   DType dtype;
   Shape shape;
+  // Elements that are NaN or infinite, as the save counted them; checkpoints of earlier programs do
+  // not say: 0.
+  int64_t not_finite = 0;
 };
 
 struct Manifest;

@@ -1,6 +1,7 @@
 #include "ripieno/io/checkpoint/commit_mode.h"
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint/step_directory.h"
 
 namespace ripieno::io {
 namespace {
@@ -29,8 +30,8 @@ std::optional<CommitMode> commit_mode_named(std::string_view name) {
 }
 
 CommitMode probe_commit_mode(FileSystem& files, const std::string& checkpoints_directory) {
-  const std::string from = checkpoints_directory + "/probe.partial";
-  const std::string to = checkpoints_directory + "/probe";
+  const std::string to = checkpoints_directory + "/" + std::string(kProbeName);
+  const std::string from = to + std::string(kPartial);
   const auto tidy = [&] {
     files.remove_all(from);
     files.remove_all(to);

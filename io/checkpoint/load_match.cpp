@@ -32,18 +32,6 @@ std::size_t start_of_name(StateKind kind, const std::string& name) {
   return kind == StateKind::optimizer && slash != std::string::npos ? slash + 1 : 0;
 }
 
-// The name by which a saved tensor is wanted; nothing where it is not among those to take.
-std::optional<std::string> wanted_name(const Loadable& saved, const LoadOptions& options) {
-  const std::size_t start = start_of_name(saved.kind, saved.name);
-  std::string name = saved.name.substr(start);
-  if (!name.starts_with(options.prefix)) return std::nullopt;
-  name.erase(0, options.prefix.size());
-  for (const Renaming& rule : options.rename) {
-    if (name.starts_with(rule.from)) name.replace(0, rule.from.size(), rule.to);
-  }
-  return saved.name.substr(0, start) + name;
-}
-
 std::string described(StateKind kind, const std::string& name, const Shape& shape) {
   return fmt::format("{} {} {}", name_of(kind), name, to_string(shape));
 }
@@ -171,6 +159,17 @@ std::vector<Renaming> renamings_from_text(const std::string& text) {
     begin = end + 1;
   }
   return rules;
+}
+
+std::optional<std::string> wanted_name(const Loadable& saved, const LoadOptions& options) {
+  const std::size_t start = start_of_name(saved.kind, saved.name);
+  std::string name = saved.name.substr(start);
+  if (!name.starts_with(options.prefix)) return std::nullopt;
+  name.erase(0, options.prefix.size());
+  for (const Renaming& rule : options.rename) {
+    if (name.starts_with(rule.from)) name.replace(0, rule.from.size(), rule.to);
+  }
+  return saved.name.substr(0, start) + name;
 }
 
 LoadMatch match(const std::vector<Loadable>& there, const State& wanted, const std::string& path,

@@ -23,6 +23,10 @@ struct Loadable {
   Shape shape;
 };
 
+// The name by which it is wanted, by the options' prefix and renamings; nothing where it is not
+// among those to take.
+std::optional<std::string> wanted_name(const Loadable& saved, const LoadOptions& options);
+
 struct LoadMatch {
   std::vector<std::optional<std::size_t>>
       sources;  // of each wanted tensor: an index of what there is

@@ -15,6 +15,9 @@ struct ReadOptions {
   int threads = 0;  // that read and hash at the same time; 0: a few, one for a small checkpoint
   // Told now and then how many bytes were read so far, by one thread at a time.
   std::function<void(int64_t bytes)> progress = {};
+  // Of Checkpoint::verify(): told of each run of a tensor, "parameter blocks.0.weight", in which so
+  // many elements are NaN or infinite, by one thread at a time.
+  std::function<void(const std::string& tensor, int64_t count)> found_not_finite = {};
 };
 
 // Names that begin with `from` begin with `to` instead: {"model.", ""}, {"encoder.", "blocks."};

@@ -44,13 +44,15 @@ uint64_t hash_from_json(const json& object) {
 }
 
 ordered_json to_json(const Piece& piece) {
-  return {{"file", piece.file},
-          {"dataset", piece.data_set},
-          {"offset", piece.begin},
-          {"count", piece.count},
-          {"file_offset", piece.file_offset},
-          {"bytes", piece.bytes},
-          {"xxh3", hexadecimal(piece.hash)}};
+  ordered_json value = {{"file", piece.file},
+                        {"dataset", piece.data_set},
+                        {"offset", piece.begin},
+                        {"count", piece.count},
+                        {"file_offset", piece.file_offset},
+                        {"bytes", piece.bytes},
+                        {"xxh3", hexadecimal(piece.hash)}};
+  if (piece.not_finite > 0) value["not_finite"] = piece.not_finite;
+  return value;
 }
 
 Piece piece_from_json(const json& value) {
@@ -60,7 +62,8 @@ Piece piece_from_json(const json& value) {
           .count = count_member(value, "count"),
           .file_offset = count_member(value, "file_offset"),
           .bytes = count_member(value, "bytes"),
-          .hash = hash_from_json(value)};
+          .hash = hash_from_json(value),
+          .not_finite = value.contains("not_finite") ? count_member(value, "not_finite") : 0};
 }
 
 // An array with each element on a line of its own.
@@ -102,12 +105,6 @@ Manifest parse(const json& value) {
   return manifest;
 }
 
-// Shown in messages, and handed to libraries that end a name at a zero byte.
-bool has_control_character(const std::string& name) {
-  return std::any_of(name.begin(), name.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
-}
-
 bool is_file_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name != kManifestName &&
          name.find('/') == std::string::npos && !has_control_character(name);
@@ -145,6 +142,9 @@ void check_covered(const SavedTensor& tensor) {
     if (piece.count <= 0 || piece.count > elements - covered ||
         piece.bytes != piece.count * static_cast<int64_t>(size_of(tensor.dtype)))
       refuse("{}: the piece from element {} has a wrong size", described(tensor), piece.begin);
+    if (piece.not_finite > piece.count)
+      refuse("{}: the piece from element {} counts more than it has", described(tensor),
+             piece.begin);
     covered += piece.count;
   }
   if (covered != elements) refuse("{}: element {} is missing", described(tensor), covered);
@@ -152,8 +152,26 @@ void check_covered(const SavedTensor& tensor) {
 
 }  // namespace
 
+bool has_control_character(const std::string& name) {
+  return std::any_of(name.begin(), name.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
 std::string described(const SavedTensor& tensor) {
   return fmt::format("{} {}", name_of(tensor.kind), tensor.name);
+}
+
+int64_t not_finite_in(const SavedTensor& tensor) {
+  int64_t count = 0;
+  for (const Piece& piece : tensor.pieces) count += piece.not_finite;
+  return count;
+}
+
+bool is_finite(const Manifest& manifest) {
+  return std::all_of(manifest.tensors.begin(), manifest.tensors.end(),
+                     [](const SavedTensor& tensor) {
+                       return tensor.kind == StateKind::buffer || not_finite_in(tensor) == 0;
+                     });
 }
 
 ordered_json to_json(const SavedTensor& tensor) {

@@ -24,6 +24,7 @@ struct Piece {
   int64_t file_offset = 0;  // bytes
   int64_t bytes = 0;
   uint64_t hash = 0;
+  int64_t not_finite = 0;  // elements that are NaN or infinite
 };
 
 struct SavedTensor {
@@ -49,8 +50,17 @@ struct Manifest {
   CommitMode commit = CommitMode::rename;
 };
 
+// Names are shown in messages, and handed to libraries that end a name at a zero byte.
+bool has_control_character(const std::string& name);
+
 // "parameter blocks.0.weight", for messages.
 std::string described(const SavedTensor& tensor);
+
+// How many of its elements are NaN or infinite. Manifests of earlier programs do not say: 0.
+int64_t not_finite_in(const SavedTensor& tensor);
+// Whether training can go on from it: no parameter and no state of the optimizer is NaN or
+// infinite. A buffer may be: a mask often is.
+bool is_finite(const Manifest& manifest);
 
 nlohmann::ordered_json to_json(const SavedTensor& tensor);
 nlohmann::ordered_json to_json(const SavedFile& file);

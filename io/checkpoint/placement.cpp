@@ -4,6 +4,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/manifest.h"
 #include "ripieno/io/checkpoint/step_directory.h"
 
 namespace ripieno::io {
@@ -67,15 +68,17 @@ void Placement::commit(const std::string& manifest) {
   files_.sync_directory(directory_);
 }
 
-// Makes way for a step that is saved again. An intact checkpoint stays one until the new one
-// stands.
+// Makes way for a step that is saved again. A checkpoint stays one until the new one stands, unless
+// it proves damaged.
 void Placement::set_aside() {
   if (!files_.exists(final_)) return;
   std::string aside = final_ + std::string(kReplaced);
   try {
     Checkpoint::open(files_, final_).verify();
-  } catch (const Error&) {
+  } catch (const LaterVersion&) {
+  } catch (const DataError&) {
     aside = final_ + std::string(kDamaged);
+  } catch (const StorageError&) {  // it may be intact, and only out of reach for now
   }
   files_.remove_all(aside);
   files_.rename(final_, aside);

@@ -8,16 +8,23 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
-#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/manifest.h"
 #include "ripieno/io/checkpoint/step_directory.h"
 
 namespace ripieno::io {
 namespace {
 
+// What its manifest says. `unread`: it may be intact, but an error stands between, which may pass,
+// or it is of a later program.
+enum class Look { opens, damaged, unread };
+
 struct Candidate {
   StepDirectory directory;
-  bool opens = false;  // else it is nothing to fall back on
+  Look look = Look::unread;
+  bool is_finite = false;
   std::optional<double> measured = {};
+
+  bool opens() const { return look == Look::opens; }
 };
 
 std::optional<double> measured_in(const nlohmann::json& training_state, const std::string& metric) {
@@ -29,19 +36,35 @@ std::optional<double> measured_in(const nlohmann::json& training_state, const st
   return value->get<double>();
 }
 
+bool lacks_manifest(const FileSystem& files, const std::string& path) {
+  try {
+    const auto names = files.names_in(path);
+    return std::find(names.begin(), names.end(), kManifestName) == names.end();
+  } catch (const StorageError&) {
+    return false;  // nobody knows
+  }
+}
+
+Candidate looked_at(const FileSystem& files, const StepDirectory& step, const std::string& metric) {
+  try {
+    const Manifest manifest = read_manifest(files, step.path);
+    return {step, Look::opens, is_finite(manifest), measured_in(manifest.training_state, metric)};
+  } catch (const LaterVersion&) {
+    return {step};
+  } catch (const DataError&) {
+    return {step, Look::damaged};
+  } catch (const StorageError&) {
+    return {step, lacks_manifest(files, step.path) ? Look::damaged : Look::unread};
+  }
+}
+
 // Newest first.
 std::vector<Candidate> candidates(const FileSystem& files, const std::string& directory,
                                   int64_t newest_step, const std::string& metric) {
   std::vector<Candidate> found;
   for (const StepDirectory& step : step_directories(files, directory)) {
-    if (step.step > newest_step || !is_candidate(files, step)) continue;
-    Candidate candidate{step};
-    try {
-      const auto checkpoint = Checkpoint::open(files, step.path);
-      candidate = {step, true, measured_in(checkpoint.training_state(), metric)};
-    } catch (const Error&) {
-    }
-    found.push_back(std::move(candidate));
+    if (step.step <= newest_step && is_candidate(files, step))
+      found.push_back(looked_at(files, step, metric));
   }
   return found;
 }
@@ -49,7 +72,7 @@ std::vector<Candidate> candidates(const FileSystem& files, const std::string& di
 std::set<int64_t> newest_steps(const std::vector<Candidate>& candidates, int count) {
   std::set<int64_t> steps;
   for (const Candidate& candidate : candidates) {
-    if (candidate.opens && std::ssize(steps) < count) steps.insert(candidate.directory.step);
+    if (candidate.opens() && std::ssize(steps) < count) steps.insert(candidate.directory.step);
   }
   return steps;
 }
@@ -69,6 +92,42 @@ std::set<int64_t> best_steps(const std::vector<Candidate>& candidates, const Ret
   return steps;
 }
 
+// Decides from the newest to the oldest.
+class Choice {
+ public:
+  Choice(const std::vector<Candidate>& candidates, const Retention& retention)
+      : retention_(retention),
+        newest_(newest_steps(candidates, retention.newest)),
+        best_(best_steps(candidates, retention)) {}
+
+  bool keeps(const Candidate& candidate) {
+    const int64_t step = candidate.directory.step;
+    switch (candidate.look) {
+      case Look::unread:
+        return true;
+      case Look::damaged:  // it may yet be mended, and goes once enough newer ones stand
+        return is_named(step) || std::ssize(newest_) < retention_.newest || step > *newest_.begin();
+      case Look::opens:
+        break;
+    }
+    const bool is_newest_finite = candidate.is_finite && !has_finite_;
+    has_finite_ = has_finite_ || candidate.is_finite;
+    const bool is_first = seen_.insert(step).second;
+    return is_newest_finite || (is_first && is_named(step));
+  }
+
+ private:
+  bool is_named(int64_t step) const {
+    return newest_.contains(step) || best_.contains(step) ||
+           (retention_.every > 0 && step % retention_.every == 0);
+  }
+
+  const Retention& retention_;
+  const std::set<int64_t> newest_, best_;
+  std::set<int64_t> seen_;  // steps: of two that were saved, one may be kept
+  bool has_finite_ = false;
+};
+
 }  // namespace
 
 bool is_better(const std::string& metric, double value, double than) {
@@ -79,18 +138,9 @@ void remove_surplus(FileSystem& files, const std::string& checkpoints_directory,
                     int64_t newest_step, const Retention& retention) {
   if (retention.newest <= 0) return;
   const auto found = candidates(files, checkpoints_directory, newest_step, retention.metric);
-  const auto newest = newest_steps(found, retention.newest);
-  const auto best = best_steps(found, retention);
-  std::set<int64_t> kept;
+  Choice choice(found, retention);
   for (const Candidate& candidate : found) {
-    const int64_t step = candidate.directory.step;
-    // What does not open may yet be mended; it goes once enough newer ones stand.
-    const bool is_surplus = std::ssize(newest) == retention.newest && step < *newest.begin();
-    const bool is_kept = candidate.opens ? newest.contains(step) || best.contains(step) ||
-                                               (retention.every > 0 && step % retention.every == 0)
-                                         : !is_surplus;
-    const bool is_second = candidate.opens && !kept.insert(step).second;
-    if (!is_kept || is_second) remove_checkpoint(files, candidate.directory.path);
+    if (!choice.keeps(candidate)) remove_checkpoint(files, candidate.directory.path);
   }
 }
 

@@ -34,16 +34,10 @@ Shape shape_in_shard(const Piece& piece, const Shape& shape) {
   return is_whole(piece, shape) ? shape : Shape{piece.count};
 }
 
-// HDF5 reads a name as a path.
-bool is_path(const std::string& name) {
-  const std::string path = "/" + name + "/";
-  return path.find("//") == std::string::npos && path.find("/./") == std::string::npos &&
-         path.find('\0') == std::string::npos;
-}
-
 void check_tensor(const StateTensor& tensor) {
   const int64_t count = tensor.count();
-  if (!is_path(tensor.name)) fail("save_checkpoint: \"" + tensor.name + "\" names no tensor");
+  if (!is_tensor_name(tensor.name))
+    fail("save_checkpoint: \"" + tensor.name + "\" names no tensor");
   if (count > 0 && tensor.part.dtype() != tensor.dtype)
     fail("save_checkpoint: the part of " + tensor.name + " has another element type");
   if (tensor.begin < 0 || count > tensor.shape.elements() - tensor.begin)
@@ -78,6 +72,12 @@ void lay_out(std::vector<Hdf5DataSetPlan> plan, LaidOut& laid_out) {
 }
 
 }  // namespace
+
+bool is_tensor_name(const std::string& name) {
+  const std::string path = "/" + name + "/";
+  return path.find("//") == std::string::npos && path.find("/./") == std::string::npos &&
+         !has_control_character(name);
+}
 
 std::string shard_name(int rank, int size) {
   return fmt::format("shard_{:05}_of_{:05}.h5", rank, size);
@@ -120,7 +120,8 @@ Shard write_shard(FileSystem& files, const std::string& directory, int rank, int
   for (SavedTensor& tensor : shard.tensors) {
     for (Piece& piece : tensor.pieces) {
       piece.file_offset = blocks[block].offset;
-      piece.hash = written.block_hashes[block++];
+      piece.hash = written.block_hashes[block];
+      piece.not_finite = written.not_finite[block++];
     }
   }
   return shard;

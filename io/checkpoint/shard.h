@@ -20,6 +20,9 @@ struct Shard {
   std::vector<SavedTensor> tensors;  // with the pieces that lie in this file
 };
 
+// Whether a checkpoint's tensor can have this name, which HDF5 reads as a path.
+bool is_tensor_name(const std::string& name);
+
 std::string shard_name(int rank, int size);
 std::string side_name(int rank, int size);
 

@@ -16,6 +16,9 @@ inline constexpr std::string_view kViewName = "checkpoint.h5";
 // A file beside the manifest of a checkpoint that is not to be taken for a run's.
 inline constexpr std::string_view kSetAsideName = "set_aside";
 
+// What a run writes there at its start, and removes, to find out what its storage can do.
+inline constexpr std::string_view kProbeName = "probe";
+
 inline constexpr std::string_view kPartial =
     ".partial";  // being written, or left by a save cut short
 inline constexpr std::string_view kReplaced = ".replaced";  // intact; its step was saved again

@@ -1,14 +1,11 @@
 #include "ripieno/io/files/background_writer.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <system_error>
 #include <utility>
-
-#include "ripieno/io/files/posix_error.h"
 
 namespace ripieno::io {
 
@@ -20,13 +17,11 @@ BackgroundWriter::Buffer BackgroundWriter::make_buffer() {
   return {std::unique_ptr<std::byte[], Free>(static_cast<std::byte*>(memory)), 0};
 }
 
-BackgroundWriter::BackgroundWriter(DirectOutput& output, const std::string& path,
-                                   int64_t needed_bytes)
+BackgroundWriter::BackgroundWriter(DirectOutput& output, int64_t needed_bytes)
     : output_(output), needed_bytes_(needed_bytes) {
   try {
     thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error& error) {
-    refuse("start a thread to write", path, error.code().value());
+  } catch (const std::system_error&) {  // no more to be had: the caller writes
   }
 }
 
@@ -36,7 +31,7 @@ BackgroundWriter::~BackgroundWriter() {
     is_ending_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void BackgroundWriter::append(std::span<const std::byte> bytes) {
@@ -56,6 +51,10 @@ void BackgroundWriter::flush() {
 }
 
 void BackgroundWriter::hand_over() {
+  if (!thread_.joinable()) {
+    output_.write({filling().memory.get(), std::exchange(filling().size, 0)}, needed_bytes_);
+    return;
+  }
   {
     std::unique_lock lock(mutex_);
     wait_until_waiting(kBuffers - 2, lock);

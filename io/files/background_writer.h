@@ -1,5 +1,5 @@
 // BackgroundWriter: writes a large file in a thread of its own while its caller computes the next
-// bytes. For local_files(). Not installed.
+// bytes; where no thread can be had, the caller writes. For local_files(). Not installed.
 //
 // Three buffers: one is being filled, one is being written, and one waits, so that the thread never
 // waits for another to wake up.
@@ -21,8 +21,8 @@ namespace ripieno::io {
 
 class BackgroundWriter {
  public:
-  // `output` must outlive it. Throws StorageError where there is no thread to be had.
-  BackgroundWriter(DirectOutput& output, const std::string& path, int64_t needed_bytes);
+  // `output` must outlive it.
+  BackgroundWriter(DirectOutput& output, int64_t needed_bytes);
   // Drops what was not flushed.
   ~BackgroundWriter();
   BackgroundWriter(const BackgroundWriter&) = delete;

@@ -1,7 +1,6 @@
 #include "ripieno/io/files/posix_error.h"
 
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
 #include <cerrno>
 #include <cstring>
@@ -17,16 +16,21 @@ std::string readable(double bytes) {
   return fmt::format("{:.1f} {}", bytes / (is_large ? 1 << 30 : 1 << 20), is_large ? "GiB" : "MiB");
 }
 
-std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
+std::string remedy_for_space(int error, const std::string& path, int64_t needed_bytes) {
+  const std::string needed =
+      needed_bytes > 0 ? readable(static_cast<double>(needed_bytes)) + " needed" : "none left";
   struct statvfs space;
-  if (error == ENOSPC || error == EDQUOT) {
-    const std::string needed =
-        needed_bytes > 0 ? readable(static_cast<double>(needed_bytes)) + " needed" : "none left";
-    if (error == EDQUOT || ::statvfs(parent_of(path).c_str(), &space) != 0)
-      return "; free some space: " + needed;
-    const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
-    return fmt::format("; free some space: {}, {} free", needed, readable(free));
-  }
+  if (error == EDQUOT) return "; free some space, or some files, of your quota: " + needed;
+  if (::statvfs(parent_of(path).c_str(), &space) != 0 || !counts_blocks(space))
+    return "; free some space: " + needed;
+  if (space.f_files > 0 && space.f_favail == 0)
+    return "; remove some files: there is space, but the file system has no inodes left";
+  const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
+  return fmt::format("; free some space: {}, {} free", needed, readable(free));
+}
+
+std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
+  if (error == ENOSPC || error == EDQUOT) return remedy_for_space(error, path, needed_bytes);
   if (error == EACCES || error == EPERM || error == EROFS)
     return "; make it writable, or choose another directory";
   if (error == EIO) return "; see the system's log for what the disk says, or choose another";
@@ -34,6 +38,8 @@ std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
 }
 
 }  // namespace
+
+bool counts_blocks(const struct statvfs& space) { return space.f_blocks > 0; }
 
 void refuse(const char* operation, const std::string& path, int error, int64_t needed_bytes) {
   throw StorageError(fmt::format("cannot {} {}: {}{}", operation, path, std::strerror(error),

@@ -44,13 +44,13 @@ class PosixWritableFile final : public WritableFile {
       // Asked for, not taken: space that fallocate() takes must be marked as written afterwards,
       // which makes each direct write slower.
       struct statvfs space;
-      if (::fstatvfs(file_.get(), &space) == 0 &&
+      if (::fstatvfs(file_.get(), &space) == 0 && counts_blocks(space) &&
           static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize) <
               static_cast<double>(bytes))
         refuse("write", path_, ENOSPC, bytes);
       if (bytes < kLargeBytes) return;
       output_.bypass_page_cache();
-      background_ = std::make_unique<BackgroundWriter>(output_, path_, bytes);
+      background_ = std::make_unique<BackgroundWriter>(output_, bytes);
     });
   }
 

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/formats/hdf5_handle.h"
+#include "ripieno/io/formats/hdf5_whole.h"
 
 namespace ripieno::io {
 namespace {
@@ -56,6 +58,44 @@ std::optional<Shape> shape_of(hid_t space) {
   return shape;
 }
 
+// "strings", "uint64", for messages.
+std::string name_of_type(hid_t type) {
+  const auto bits = H5Tget_size(type) * 8;
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      return fmt::format("{}int{}", H5Tget_sign(type) == H5T_SGN_2 ? "" : "u", bits);
+    case H5T_FLOAT:
+      return fmt::format("floating-point numbers of {} bits", bits);
+    case H5T_STRING:
+      return "strings";
+    case H5T_COMPOUND:
+      return "compounds of several members";
+    case H5T_ENUM:
+      return "an enumeration";
+    case H5T_REFERENCE:
+      return "references";
+    case H5T_VLEN:
+      return "lists of variable length";
+    case H5T_ARRAY:
+      return "arrays";
+    default:
+      return "another kind";
+  }
+}
+
+// Of one that describe() does not know.
+std::string reason_not_read(hid_t data_set, const std::string& what) {
+  const Hdf5Handle type(H5Dget_type(data_set), H5Tclose, what);
+  const Hdf5Handle space(H5Dget_space(data_set), H5Sclose, what);
+  if (!type_of(type.get()))
+    return fmt::format(
+        "its elements are {}, which are not read; write it as float32, float64, int64, int32 or "
+        "uint8",
+        name_of_type(type.get()));
+  return fmt::format("it has {} axes, and at most {} are read",
+                     H5Sget_simple_extent_ndims(space.get()), Shape::kMaxRank);
+}
+
 std::optional<Hdf5DataSet> describe(hid_t data_set, const std::string& path,
                                     const std::string& what) {
   const Hdf5Handle type(H5Dget_type(data_set), H5Tclose, what);
@@ -66,29 +106,28 @@ std::optional<Hdf5DataSet> describe(hid_t data_set, const std::string& path,
   return Hdf5DataSet{path, *dtype, *shape};
 }
 
-Hdf5Handle open_file(const std::string& path) {
-  local_files().open(path);  // names the system's reason where it cannot be read
-  const Hdf5Lock lock;
-  const std::string what = "cannot read " + path + " as HDF5";
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, what);
-  check_hdf5(H5Pset_file_locking(access.get(), false, true), what);  // some shared storage has none
-  return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, what};
-}
-
 }  // namespace
 
 struct Hdf5File::Handles {
   std::string path;
   Hdf5Handle file;
+  std::set<std::string> whole = {};  // data sets that were examined
 
   std::string named(const std::string& data_set) const { return path + ": data set " + data_set; }
 
   Hdf5Handle open(const std::string& data_set) const {
     return {H5Dopen2(file.get(), data_set.c_str(), H5P_DEFAULT), H5Dclose, named(data_set)};
   }
+  // To read from: all its numbers are there.
+  Hdf5Handle open_whole(const std::string& data_set) {
+    Hdf5Handle opened = open(data_set);
+    if (!whole.contains(data_set)) require_whole(opened.get(), path, data_set);
+    whole.insert(data_set);
+    return opened;
+  }
 };
 
-Hdf5File::Hdf5File(const std::string& path) : handles_(new Handles{path, open_file(path)}) {}
+Hdf5File::Hdf5File(const std::string& path) : handles_(new Handles{path, open_hdf5(path)}) {}
 
 Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
 
@@ -121,7 +160,9 @@ Hdf5DataSet Hdf5File::data_set(const std::string& path) const {
   const Hdf5Lock lock;
   const Hdf5Handle data_set = handles_->open(path);
   auto described = describe(data_set.get(), path, handles_->named(path));
-  if (!described) throw DataError(handles_->named(path) + " has an element type that is not read");
+  if (!described)
+    throw ConfigurationError(fmt::format("{}: {}", handles_->named(path),
+                                         reason_not_read(data_set.get(), handles_->named(path))));
   return *std::move(described);
 }
 
@@ -130,7 +171,7 @@ Tensor Hdf5File::read(const std::string& path) const {
   const Hdf5Lock lock;
   Tensor tensor(described.shape, described.dtype);
   if (tensor.elements() == 0) return tensor;
-  const Hdf5Handle data_set = handles_->open(path);
+  const Hdf5Handle data_set = handles_->open_whole(path);
   check_hdf5(H5Dread(data_set.get(), hdf5_type(described.dtype).get(), H5S_ALL, H5S_ALL,
                      H5P_DEFAULT, tensor.raw_data()),
              handles_->named(path));
@@ -147,7 +188,7 @@ Tensor Hdf5File::read_rows(const std::string& path, int64_t begin, int64_t end) 
   const Hdf5Lock lock;
   Tensor tensor(shape, described.dtype);
   if (tensor.elements() == 0) return tensor;
-  const Hdf5Handle data_set = handles_->open(path);
+  const Hdf5Handle data_set = handles_->open_whole(path);
   const Hdf5Handle rows(H5Dget_space(data_set.get()), H5Sclose, handles_->named(path));
   std::array<hsize_t, Shape::kMaxRank> start{static_cast<hsize_t>(begin)}, count{};
   std::copy(shape.begin(), shape.end(), count.begin());

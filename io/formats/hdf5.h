@@ -31,10 +31,12 @@ class Hdf5File {
 
   // Every data set whose element type we have, in the order of their names.
   std::vector<Hdf5DataSet> data_sets() const;
-  // Throws DataError that names file and data set where there is none, or its type is not one of
-  // ours.
+  // Throws DataError that names file and data set where there is none, ConfigurationError where its
+  // elements or its axes are not what we read.
   Hdf5DataSet data_set(const std::string& path) const;
-  // On the CPU. The second reads the rows begin <= row < end of the outermost axis.
+  // On the CPU. Throws DataError where some of its numbers are nowhere: a source of a virtual data
+  // set is missing, or a chunk was never written; ConfigurationError where it is stored in a way
+  // that is not read. The second reads the rows begin <= row < end of the outermost axis.
   Tensor read(const std::string& path) const;
   Tensor read_rows(const std::string& path, int64_t begin, int64_t end) const;
 

@@ -7,7 +7,9 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/files/hash.h"
+#include "ripieno/io/files/write_aside.h"
 #include "ripieno/io/formats/hdf5.h"
+#include "ripieno/io/formats/not_finite.h"
 
 namespace ripieno::io {
 namespace {
@@ -145,16 +147,23 @@ class GatheredOutput {
   std::vector<std::byte> gathered_;
 };
 
+struct Appended {
+  uint64_t hash;
+  int64_t not_finite = 0;
+};
+
 // In runs that stay in the cache between the checksum and the copy.
-uint64_t append_hashed(GatheredOutput& output, std::span<const std::byte> bytes) {
+Appended append_hashed(GatheredOutput& output, DType dtype, std::span<const std::byte> bytes) {
   Hash hash;
+  int64_t not_finite = 0;
   while (!bytes.empty()) {
     const auto run = bytes.first(std::min(bytes.size(), kRunBytes));
     hash.add(run);
+    not_finite += count_not_finite(dtype, run);
     output.append(run);
     bytes = bytes.subspan(run.size());
   }
-  return hash.value();
+  return {hash.value(), not_finite};
 }
 
 std::vector<std::size_t> order_by_offset(const std::vector<Hdf5Block>& blocks) {
@@ -238,12 +247,15 @@ Hdf5Written write_laid_out(FileSystem& files, const std::string& path, const Hdf
       output.append(bytes);
     }
   };
-  Hdf5Written result{layout.size(), 0, std::vector<uint64_t>(blocks.size())};
+  Hdf5Written result{layout.size(), 0, std::vector<uint64_t>(blocks.size()),
+                     std::vector<int64_t>(blocks.size())};
   for (const std::size_t index : order_by_offset(blocks)) {
     write_layout_until(blocks[index].offset);
     const Tensor numbers = blocks[index].numbers.to(Device::cpu()).dense();
     const std::span bytes(static_cast<const std::byte*>(numbers.raw_data()), numbers.bytes());
-    result.block_hashes[index] = append_hashed(output, bytes);
+    const Appended appended = append_hashed(output, numbers.dtype(), bytes);
+    result.block_hashes[index] = appended.hash;
+    result.not_finite[index] = appended.not_finite;
     written += static_cast<int64_t>(bytes.size());
   }
   write_layout_until(layout.size());
@@ -262,15 +274,8 @@ void write_hdf5(FileSystem& files, const std::string& path,
     if (numbers.elements() > 0) blocks.push_back({offset, numbers});
   }
   layout.finish();
-  const std::string partial = path + ".partial";
-  try {
-    write_laid_out(files, partial, layout, blocks);
-    files.rename(partial, path);
-  } catch (const StorageError&) {
-    files.remove_all(partial);
-    throw;
-  }
-  files.sync_directory(parent_of(path));
+  write_aside(files, path,
+              [&](const std::string& aside) { write_laid_out(files, aside, layout, blocks); });
 }
 
 }  // namespace ripieno::io

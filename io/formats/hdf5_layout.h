@@ -49,6 +49,7 @@ struct Hdf5Written {
   int64_t bytes;                       // of the file
   uint64_t outside_hash;               // of all that lies outside the blocks, in order
   std::vector<uint64_t> block_hashes;  // in the order of the blocks given
+  std::vector<int64_t> not_finite;     // elements of each block that are NaN or infinite
 };
 
 // Writes and syncs the file. Throws StorageError; the file is then of no use.

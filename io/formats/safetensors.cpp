@@ -42,6 +42,11 @@ template <typename... Arguments>
   throw DataError(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
+// Valid, but of a kind that is not read.
+struct UnsupportedTensor : DataError {
+  using DataError::DataError;
+};
+
 // A name as a message may hold it: not longer than a line, no control characters.
 std::string shown(std::string_view name) {
   constexpr std::size_t kLongest = 80;
@@ -94,8 +99,8 @@ int64_t size_from(const json& value, std::string_view name) {
 Shape shape_from(const json& sizes, std::string_view name) {
   if (!sizes.is_array()) refuse("{} has no shape", shown(name));
   if (sizes.size() > static_cast<std::size_t>(Shape::kMaxRank))
-    refuse("{} has {} axes, this program reads up to {}", shown(name), sizes.size(),
-           Shape::kMaxRank);
+    throw UnsupportedTensor(fmt::format("{} has {} axes, this program reads up to {}", shown(name),
+                                        sizes.size(), Shape::kMaxRank));
   Shape shape;
   for (const json& size : sizes) shape.push_back(size_from(size, name));
   return shape;
@@ -123,8 +128,9 @@ SafetensorsTensor tensor_from(const std::string& name, const json& value, int64_
   const auto dtype =
       type.is_string() ? dtype_of_name(type.get_ref<const std::string&>()) : std::nullopt;
   if (!dtype)
-    refuse("{} has the element type {}, which this program does not read", shown(name),
-           shown(type.dump()));
+    throw UnsupportedTensor(fmt::format(
+        "{} has the element type {}, which this program does not read; write it in another one",
+        shown(name), shown(type.dump(-1, ' ', true, json::error_handler_t::replace))));
   const Shape shape = shape_from(value["shape"], name);
   const json& offsets = value["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2) refuse("{} has no two offsets", shown(name));
@@ -252,6 +258,8 @@ SafetensorsReader::SafetensorsReader(const FileSystem& files, std::string path)
     : path_(std::move(path)), file_(files.open(path_)) {
   try {
     header_ = read_header(*file_);
+  } catch (const UnsupportedTensor& error) {
+    throw ConfigurationError(fmt::format("{}: {}", path_, error.what()));
   } catch (const DataError& error) {
     throw DataError(fmt::format("{} is damaged, or no safetensors file: {}; fetch or write it anew",
                                 path_, error.what()));

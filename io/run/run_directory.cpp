@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/host_name.h"
+#include "ripieno/io/files/durable_directories.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/replace_file.h"
 
@@ -57,9 +59,7 @@ std::string holder_in(int lock) {
 }
 
 void leave_name_in(int lock) {
-  char host[200] = "?";
-  ::gethostname(host, sizeof(host) - 1);
-  const std::string text = fmt::format("process {} on {}", ::getpid(), host);
+  const std::string text = fmt::format("process {} on {}", ::getpid(), host_name());
   // It only makes a message better, so a failure is no reason to stop.
   [[maybe_unused]] const bool written =
       ::ftruncate(lock, 0) == 0 && ::pwrite(lock, text.data(), text.size(), 0) > 0;
@@ -69,7 +69,7 @@ void leave_name_in(int lock) {
 
 RunDirectory::RunDirectory(const std::string& path, double wait_seconds) : paths_{path} {
   try {
-    local_files().make_directories(paths_.checkpoints());
+    make_durable_directories(local_files(), paths_.checkpoints());
   } catch (const StorageError& error) {
     unwritable(path, error.what());
   }

@@ -1,5 +1,6 @@
 """Bad input ends a program with the right status and one line on stderr that names the thing."""
 import os
+import shutil
 import subprocess
 import unittest
 
@@ -71,6 +72,22 @@ class BadInput(programs.ProgramTest):
                                env={**os.environ, "RIPIENO_START_TIMEOUT": "2"})
         self.assertEqual(ended.returncode, 76, ended.stderr)
         self.assertIn("every rank that mpirun started must construct a Session", ended.stderr)
+
+    def test_a_path_that_no_checkpoint_can_hold(self):
+        folder = os.fsencode(self.directory) + b"/caf\xe9"
+        os.mkdir(folder)
+        shutil.copy(self.directory / "text.txt", folder)
+        path = os.fsdecode(folder + b"/text.txt")
+        self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path is not", "UTF-8")
+        self.assertEqual(self.lines("run"), 0)
+        self.assertEqual(list((self.directory / "run/checkpoints").iterdir()), [])
+
+    def test_a_run_directory_instead_of_a_checkpoint(self):
+        self.finish("run", "--steps", 20)
+        newest = str(self.checkpoints("run")[-1])
+        for path in ("run", "run/checkpoints"):
+            ended = self.train("other", "--resume", self.directory / path)
+            self.assert_one_line(ended, 78, "it holds checkpoints", newest)
 
     def test_a_text_that_is_missing(self):
         (self.directory / "text.txt").unlink()

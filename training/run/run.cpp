@@ -81,6 +81,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   });
   const int64_t batch_size = options_.evaluation_batch_size;
   held_out_ = loader_.held_out(batch_size > 0 ? batch_size : loader_.batch_size());
+  prove_saves(session_, paths_.checkpoints(), training_state());
   resume();
   if (!held_out_ && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
     log_->warn(

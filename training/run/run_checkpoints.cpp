@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 #include "ripieno/core/error.h"
 #include "ripieno/distributed/communicators/exchange.h"
@@ -20,6 +22,23 @@ void set_aside_checkpoint(io::FileSystem& files, const std::string& path) {
     set_aside(files, path);
   } catch (const StorageError&) {
     io::mark_set_aside(files, path);
+  }
+}
+
+// A run directory is a likely mistake for one of its checkpoints.
+void require_checkpoint(const io::FileSystem& files, const std::string& path) {
+  if (!files.exists(path))
+    throw ConfigurationError(fmt::format("--resume {}: there is no such checkpoint", path));
+  std::error_code ignored;
+  for (const std::string& directory : {path, path + "/checkpoints"}) {
+    const bool holds_some = !files.exists(path + "/" + std::string(io::kManifestName)) &&
+                            std::filesystem::is_directory(directory, ignored);
+    const auto found =
+        holds_some ? io::candidates_in(files, directory) : std::vector<std::string>{};
+    if (!found.empty())
+      throw ConfigurationError(
+          fmt::format("--resume {}: it holds checkpoints, and is none; name one, {} is the newest",
+                      path, found.front()));
   }
 }
 
@@ -41,8 +60,7 @@ RunCheckpoints::Resumed RunCheckpoints::resume(const std::string& from, const Lo
   const auto& files = io::local_files();
   if (from != "auto") {
     session_.together([&] {
-      if (session_.rank() == 0 && !files.exists(from))
-        throw ConfigurationError(fmt::format("--resume {}: there is no such checkpoint", from));
+      if (session_.rank() == 0) require_checkpoint(files, from);
     });
     session_.together(
         [&] { load(io::Checkpoint::open(files, from), {.verifies_all_as = session_}); });

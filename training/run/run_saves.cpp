@@ -10,6 +10,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/io/checkpoint/prove_save.h"
 #include "ripieno/io/files/file_system.h"
 
 namespace ripieno {
@@ -39,6 +40,15 @@ io::CommitMode chosen_commit_mode(Session& session, const std::string& directory
 }
 
 }  // namespace
+
+void prove_saves(Session& session, const std::string& directory,
+                 const nlohmann::json& training_state) {
+  const io::SaveOptions options = {.rank = session.rank(),
+                                   .size = session.size(),
+                                   .attempt = from_rank_0(session.communicator(), random_name()),
+                                   .commit = chosen_commit_mode(session, directory)};
+  session.together([&] { io::prove_save(io::local_files(), directory, training_state, options); });
+}
 
 RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
                    const RunSavesOptions& options)

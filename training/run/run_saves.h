@@ -24,6 +24,11 @@ struct RunSavesOptions {
   io::Retention keep;
 };
 
+// Before anything is trained: throws where a checkpoint of this training state could not be saved
+// in the directory. A collective; it leaves nothing behind.
+void prove_saves(Session& session, const std::string& directory,
+                 const nlohmann::json& training_state);
+
 class RunSaves {
  public:
   // A collective, as most calls are. The session and the optimizer outlive this. From now on the

@@ -3,13 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <latch>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "io/checkpoint/sample_state.h"
+#include "io/files/crashing_file_system.h"
+#include "io/files/no_threads.h"
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/device/memory.h"
+#include "ripieno/io/files/watched_files.h"
 #include "ripieno/io/formats/hdf5.h"
 
 namespace ripieno::io {
@@ -93,6 +99,63 @@ TEST_F(BackgroundSave, IsGivenUpWhereItsSaverGoesAndOtherRanksAreMissing) {
   saver.start(1, share_of(sample_state(1), 0, 2), {},
               {.rank = 0, .size = 2, .attempt = "a", .timeout_seconds = 1e6});
   // Returns, though rank 1 never comes.
+}
+
+// Files of a network file system whose server has gone: no operation on the path returns.
+class HangingFiles final : public CrashingFileSystem {
+ public:
+  std::unique_ptr<WritableFile> create(const std::string& path) override {
+    if (path.ends_with(hanging)) released.wait();
+    return CrashingFileSystem::create(path);
+  }
+  std::latch released{1};
+  std::string hanging;
+};
+
+// Its threads outlive the test that left them behind.
+HangingFiles& hanging_files() {
+  static auto* const files = new HangingFiles;
+  return *files;
+}
+
+TEST(StalledSave, FailsOnceStorageHasBeenSilentForTooLong) {
+  HangingFiles& files = hanging_files();
+  files.hanging = "step_00000001.partial/manifest.json";
+  BackgroundSaver saver(files, "run");
+  saver.start(1, sample_state(1), {}, {.attempt = "1", .silence_seconds = 1});
+  EXPECT_THAT(saver.wait()->failure,
+              testing::HasSubstr("manifest.json: storage has not answered for 1 s"));
+  EXPECT_FALSE(saver.is_saving());
+  saver.start(2, sample_state(2), {}, {.attempt = "2"});
+  EXPECT_THAT(saver.wait()->failure, IsEmpty());
+  files.released.count_down();
+}
+
+TEST(WatchedFiles, RefuseEverythingOnceGivenUp) {
+  CrashingFileSystem files;
+  WatchedFiles watched(files);
+  const auto file = watched.create("a");
+  watched.give_up();
+  EXPECT_THROW(file->sync(), StorageError);
+  EXPECT_THROW(watched.rename("a", "b"), StorageError);
+  EXPECT_TRUE(files.exists("a"));
+}
+
+// Ends the process: 0 where the save stands.
+[[noreturn]] void save_without_threads(const std::string& directory) {
+  if (!refuse_threads()) std::_Exit(0);
+  BackgroundSaver saver(local_files(), directory);
+  const Tensor large = Tensor::full({3 << 20}, 1);  // for which a file has a thread of its own
+  saver.start(1, {state_of("large", StateKind::parameter, large)}, {}, {.attempt = "a"});
+  const auto ended = saver.wait();
+  if (!ended->failure.empty()) std::fputs(ended->failure.c_str(), stderr);
+  std::_Exit(ended->failure.empty() ? 0 : 1);
+}
+
+TEST(SaveWithoutThreads, IsWrittenByItsCaller) {
+  const TemporaryDirectory directory;
+  std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
+  EXPECT_EXIT(save_without_threads(directory.path()), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(BackgroundSave, TakesItsMemoryBeforehand) {

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "io/checkpoint/sample_state.h"
 #include "io/files/crashing_file_system.h"
 #include "ripieno/core/error.h"
@@ -138,6 +140,19 @@ TEST_F(SavedCheckpoint, IsRejectedWhereAFileIsMissing) {
   const Found found = newest_intact(files_, "run");
   EXPECT_EQ(found.path, std::nullopt);
   EXPECT_THAT(found.rejected, ElementsAre(HasSubstr("shard_00001_of_00002.h5")));
+}
+
+TEST_F(SavedCheckpoint, SaysHowManyOfItsNumbersAreNotFinite) {
+  const Tensor weight = Tensor::of<float>({4}, {1, std::nanf(""), 3, -HUGE_VALF});
+  save_on_ranks(files_, "run", 1, 2, {state_of("w", StateKind::parameter, weight)}, "once");
+  const auto checkpoint = Checkpoint::open(files_, path(1));
+  EXPECT_EQ(checkpoint.tensors()[0].not_finite, 2);
+  int64_t found = 0;
+  checkpoint.verify({.found_not_finite = [&](const std::string& tensor, int64_t count) {
+    EXPECT_EQ(tensor, "parameter w");
+    found += count;
+  }});
+  EXPECT_EQ(found, 2);
 }
 
 TEST_F(SavedCheckpoint, IsKeptAmongTheNewest) {

@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/formats/hdf5.h"
 
 namespace ripieno::io {
@@ -60,6 +64,20 @@ TEST_F(ForeignHdf5, IsRefusedWithWhatDoesNotMatch) {
               ThrowsMessage<ConfigurationError>(AllOf(HasSubstr(path_),
                                                       HasSubstr("w is (3) in it, (2) in this run"),
                                                       HasSubstr("it has parameter other (1)"))));
+}
+
+TEST_F(ForeignHdf5, IsRefusedWhereItIsACheckpointsViewWithoutItsShards) {
+  const Tensor weight = Tensor::of<float>({4}, {1, 2, 3, 4});
+  save_checkpoint(local_files(), directory_.path(), 1, {parameter("w", weight)}, {},
+                  {.attempt = "once"});
+  std::filesystem::copy_file(directory_ / "step_00000001/checkpoint.h5", path_);
+  const Tensor loaded({4});
+  EXPECT_THAT([&] { load_foreign_hdf5(path_, {parameter("w", loaded)}); },
+              ThrowsMessage<DataError>(AllOf(HasSubstr(path_ + ": data set /parameters/w"),
+                                             HasSubstr("shard_00000_of_00001.h5"),
+                                             HasSubstr("not there"))));
+  load_foreign_hdf5(directory_ / "step_00000001/checkpoint.h5", {parameter("w", loaded)});
+  EXPECT_THAT(loaded.to_vector<float>(), ElementsAre(1, 2, 3, 4));
 }
 
 TEST_F(ForeignHdf5, IsRefusedWhereItIsNotHdf5) {

@@ -3,10 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "io/checkpoint/sample_state.h"
+#include "io/files/crashing_file_system.h"
 #include "io/files/temporary_directory.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/files/sealed_json.h"
 
 namespace ripieno::io {
 namespace {
@@ -48,6 +53,81 @@ TEST_F(KeptCheckpoints, CountAmongTheBestOnlyWhereTheyWereMeasured) {
   save(2, {{"accuracy", 0.1}}, {.newest = 1, .best = 1});
   save(3, {{"validation_loss", "low"}}, {.newest = 1, .best = 1});
   EXPECT_THAT(names(), ElementsAre("step_00000001", "step_00000003"));
+}
+
+// Of a disk on which these files cannot be read, until they can.
+class UnreadableFiles final : public CrashingFileSystem {
+ public:
+  std::unique_ptr<ReadableFile> open(const std::string& path) const override {
+    if (!unreadable.empty() && path.find(unreadable) != std::string::npos)
+      throw StorageError("cannot open " + path + ": Stale file handle");
+    return CrashingFileSystem::open(path);
+  }
+  std::string unreadable;
+};
+
+class UnreadableCheckpoint : public testing::Test {
+ protected:
+  void save(int64_t step, const Retention& retention) {
+    save_checkpoint(files_, "run", step, sample_state(0),
+                    {{"measured", {{"validation_loss", static_cast<double>(step)}}}},
+                    {.attempt = std::to_string(attempts_++), .keep = retention});
+  }
+
+  UnreadableFiles files_;
+  int attempts_ = 0;
+};
+
+TEST_F(UnreadableCheckpoint, IsRemovedByNoRetention) {
+  for (const int64_t step : {1, 2}) save(step, {.newest = 3});
+  files_.unreadable = "step_00000001/manifest.json";
+  for (const int64_t step : {3, 4}) save(step, {.newest = 1});
+  EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001", "step_00000004"));
+  files_.unreadable = "";
+  save(5, {.newest = 1, .best = 1});
+  EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001", "step_00000005"));
+}
+
+TEST_F(UnreadableCheckpoint, IsNotCalledDamagedWhereItsStepIsSavedAgain) {
+  save(1, {});
+  files_.unreadable = "step_00000001/shard";
+  save(1, {.newest = 0});
+  EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001", "step_00000001.replaced"));
+}
+
+TEST_F(UnreadableCheckpoint, GoesOnceItProvesDamagedUnlessItsStepIsKept) {
+  for (const int64_t step : {1, 2}) save(step, {.newest = 3});
+  for (const char* name : {"run/step_00000001/manifest.json", "run/step_00000002/manifest.json"})
+    files_.bytes(name)[20] ^= 1;
+  for (const int64_t step : {3, 4}) save(step, {.newest = 1, .every = 2});
+  EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000002", "step_00000004"));
+}
+
+TEST_F(UnreadableCheckpoint, IsKeptWhereALaterProgramWroteIt) {
+  save(1, {.newest = 3});
+  std::string text = files_.bytes("run/step_00000001/manifest.json");
+  text.replace(text.find("\"version\": 1"), 12, "\"version\": 9");
+  files_.bytes("run/step_00000001/manifest.json") = seal(text.substr(2, text.rfind(",\n") - 2));
+  for (const int64_t step : {2, 3}) save(step, {.newest = 1});
+  EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001", "step_00000003"));
+}
+
+TEST_F(KeptCheckpoints, HaveTheNewestWhoseNumbersAreFiniteAmongThem) {
+  const auto save_with = [&](int64_t step, float first) {
+    State state = sample_state(0);
+    const auto floats = std::find_if(state.begin(), state.end(), [](const StateTensor& tensor) {
+      return tensor.dtype == DType::float32 && tensor.kind == StateKind::parameter;
+    });
+    floats->part = floats->part.clone();
+    floats->part.data<float>()[0] = first;
+    save_checkpoint(local_files(), directory_.path(), step, state, {},
+                    {.attempt = std::to_string(step), .keep = {.newest = 1}});
+  };
+  for (const int64_t step : {1, 2}) save_with(step, 0.5F);
+  for (const int64_t step : {3, 4}) save_with(step, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THAT(names(), ElementsAre("step_00000002", "step_00000004"));
+  save_with(5, 0.5F);
+  EXPECT_THAT(names(), ElementsAre("step_00000005"));
 }
 
 TEST_F(KeptCheckpoints, AreAllWhereNoNumberIsGiven) {

@@ -6,6 +6,7 @@
 #include "io/files/temporary_directory.h"
 #include "io/files/tiny_disk.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/files/durable_directories.h"
 
 namespace ripieno::io {
 namespace {
@@ -48,6 +49,15 @@ TEST_P(EachFileSystem, RefusesToReadPastTheEnd) {
   write_file(files(), at("a"), "12345");
   std::string text(4, ' ');
   EXPECT_THROW(files().open(at("a"))->read(2, std::as_writable_bytes(std::span(text))), DataError);
+}
+
+TEST(Directories, SurviveAPowerCutOnceTheyAreDurable) {
+  CrashingFileSystem files;
+  files.make_directories("projects");
+  files.sync_directory(".");
+  make_durable_directories(files, "projects/runs/gpt/checkpoints");
+  files.restart(CrashingFileSystem::Survives::what_was_synced);
+  EXPECT_TRUE(files.exists("projects/runs/gpt/checkpoints"));
 }
 
 TEST_P(EachFileSystem, ListsNamesInOrder) {
@@ -116,6 +126,25 @@ TEST(LocalFiles, MeetAFullDiskBeforeTheFirstByte) {
   EXPECT_THAT(
       [&] { file->reserve(3 << 19); },
       ThrowsMessage<StorageError>(HasSubstr("free some space: 1.5 MiB needed, 0.1 MiB free")));
+}
+
+TEST(LocalFiles, TakeAFileSystemThatCountsNothingAsItComes) {
+  const TinyDisk disk("0");  // without a limit
+  if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a disk";
+  const auto file = local_files().create(disk / "a");
+  file->reserve(3 << 19);
+  append(*file, "kept");
+  file->sync();
+  EXPECT_EQ(read_file(local_files(), disk / "a"), "kept");
+}
+
+TEST(LocalFiles, SayWhereThereIsSpaceButNoInode) {
+  const TinyDisk disk("1m,nr_inodes=2");
+  if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
+  write_file(local_files(), disk / "a", "the last");
+  EXPECT_THAT([&] { local_files().create(disk / "b"); },
+              ThrowsMessage<StorageError>(HasSubstr("remove some files: there is space, but the "
+                                                    "file system has no inodes left")));
 }
 
 TEST(CrashingFileSystem, LosesWhatWasNotSynced) {

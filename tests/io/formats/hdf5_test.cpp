@@ -2,12 +2,17 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <functional>
+
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/formats/hdf5_handle.h"
 
 namespace ripieno::io {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -97,6 +102,132 @@ TEST_F(Hdf5, RefusesAnotherKindOfFile) {
   write_file(local_files(), path_, "not HDF5");
   EXPECT_THAT([&] { Hdf5File{path_}; },
               ThrowsMessage<DataError>(HasSubstr("cannot read " + path_ + " as HDF5")));
+}
+
+// Files as other programs write them: one data set, of which some rows are written.
+class ForeignHdf5File : public testing::Test {
+ protected:
+  using Set = std::function<void(hid_t creation)>;
+
+  // 10 rows of `type`, laid out as `set` says, of which the first `written` are written.
+  void make(const Set& set, hsize_t written = 10, hid_t type = H5T_STD_I32LE) {
+    const Hdf5Lock lock;
+    const hsize_t rows = 10, first = 0;
+    const Hdf5Handle file(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                          H5Fclose, "file");
+    const Hdf5Handle space(H5Screate_simple(1, &rows, nullptr), H5Sclose, "space");
+    const Hdf5Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "creation");
+    set(creation.get());
+    const Hdf5Handle data_set(
+        H5Dcreate2(file.get(), "/n", type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+        H5Dclose, "data set");
+    if (written == 0) return;
+    const std::vector<int32_t> numbers(10, 7);
+    const Hdf5Handle part(H5Screate_simple(1, &written, nullptr), H5Sclose, "part");
+    H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &first, nullptr, &written, nullptr);
+    check_hdf5(H5Dwrite(data_set.get(), H5T_NATIVE_INT, part.get(), space.get(), H5P_DEFAULT,
+                        numbers.data()),
+               "write");
+  }
+  static void chunked(hid_t creation) {
+    const hsize_t chunk = 4;
+    H5Pset_chunk(creation, 1, &chunk);
+  }
+  // Rows `begin` to `end` of the data set are those of `source`.
+  static void map(hid_t creation, hsize_t begin, hsize_t end, const std::string& source) {
+    const hsize_t rows = 10, count = end - begin;
+    const Hdf5Handle whole(H5Screate_simple(1, &rows, nullptr), H5Sclose, "whole");
+    const Hdf5Handle part(H5Screate_simple(1, &count, nullptr), H5Sclose, "part");
+    H5Sselect_hyperslab(whole.get(), H5S_SELECT_SET, &begin, nullptr, &count, nullptr);
+    check_hdf5(H5Pset_virtual(creation, whole.get(), source.c_str(), "/n", part.get()), "map");
+  }
+  template <typename Failure>
+  void expect_refused(const std::string& why) const {
+    const Hdf5File file(path_);
+    EXPECT_THAT([&] { file.read("/n"); },
+                ThrowsMessage<Failure>(AllOf(HasSubstr(path_ + ": data set /n"), HasSubstr(why))));
+    EXPECT_THROW(file.read_rows("/n", 0, 1), Failure);
+  }
+
+  TemporaryDirectory directory_;
+  const std::string path_ = directory_ / "foreign.h5";
+};
+
+TEST_F(ForeignHdf5File, IsReadWhereAllOfItIsThere) {
+  make(chunked);
+  EXPECT_THAT(Hdf5File(path_).read("/n").to_vector<int32_t>(), testing::Each(7));
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWhereAChunkWasNeverWritten) {
+  make(chunked, /*written=*/4);
+  expect_refused<DataError>("2 of 3 chunks, the first at [4], that were never written");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWhereNothingWasEverWritten) {
+  make([](hid_t) {}, /*written=*/0);
+  expect_refused<DataError>("numbers that were never written");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWhereASourceIsMissing) {
+  make([](hid_t creation) { map(creation, 0, 10, "elsewhere.h5"); }, /*written=*/0);
+  expect_refused<DataError>("elsewhere.h5, which is not there");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWhereASourceHasTooLittleOrOtherThings) {
+  make([](hid_t creation) { map(creation, 0, 10, "source.h5"); }, /*written=*/0);
+  write_hdf5(local_files(), directory_ / "source.h5", {{"/n", Tensor::zeros({9})}});
+  expect_refused<DataError>("has fewer numbers");
+  write_hdf5(local_files(), directory_ / "source.h5", {{"/other", Tensor::zeros({10})}});
+  expect_refused<DataError>("its source /n of");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWhereItsSourcesLeaveAGap) {
+  write_hdf5(local_files(), directory_ / "source.h5", {{"/n", Tensor::zeros({8})}});
+  make([](hid_t creation) { map(creation, 0, 8, "source.h5"); }, /*written=*/0);
+  expect_refused<DataError>("its sources give 8 of 10 numbers");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWhereItsNumbersLieInARawFile) {
+  write_file(local_files(), directory_ / "secret", std::string(40, 's'));
+  make([&](hid_t creation) { H5Pset_external(creation, (directory_ / "secret").c_str(), 0, 40); },
+       /*written=*/0);
+  expect_refused<ConfigurationError>("external storage");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWhereASourcesNumbersLieInARawFile) {
+  write_file(local_files(), directory_ / "secret", std::string(40, 's'));
+  make([&](hid_t creation) { H5Pset_external(creation, (directory_ / "secret").c_str(), 0, 40); },
+       /*written=*/0);
+  std::filesystem::rename(path_, directory_ / "source.h5");
+  make([](hid_t creation) { map(creation, 0, 10, "source.h5"); }, /*written=*/0);
+  expect_refused<ConfigurationError>("external storage");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWithTheFilterThatIsMissing) {
+  constexpr H5Z_filter_t kFilter = 511;  // of those for tests
+  const auto pass = [](unsigned, std::size_t, const unsigned*, std::size_t bytes, std::size_t*,
+                       void**) { return bytes; };
+  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kFilter, 1, 1, "shrinker", nullptr, nullptr, pass};
+  {
+    const Hdf5Lock lock;
+    check_hdf5(H5Zregister(&filter), "register");
+  }
+  make([&](hid_t creation) {
+    chunked(creation);
+    H5Pset_filter(creation, kFilter, 0, 0, nullptr);
+  });
+  {
+    const Hdf5Lock lock;
+    check_hdf5(H5Zunregister(kFilter), "unregister");
+  }
+  expect_refused<ConfigurationError>("the filter \"shrinker\" (number 511)");
+}
+
+TEST_F(ForeignHdf5File, IsRefusedWithTheTypeThatIsNotRead) {
+  make([](hid_t) {}, /*written=*/0, H5T_STD_U64LE);
+  expect_refused<ConfigurationError>("its elements are uint64");
+  make([](hid_t) {}, /*written=*/0, H5T_C_S1);
+  expect_refused<ConfigurationError>("its elements are strings");
 }
 
 }  // namespace

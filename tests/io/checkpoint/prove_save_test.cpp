@@ -1,0 +1,53 @@
+#include "ripieno/io/checkpoint/prove_save.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "io/files/crashing_file_system.h"
+#include "ripieno/core/error.h"
+
+namespace ripieno::io {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::ThrowsMessage;
+
+class ProvenSave : public testing::Test {
+ protected:
+  ProvenSave() { files_.make_directories("run"); }
+  void prove(const nlohmann::json& training_state, int size = 1) {
+    for (int rank = size - 1; rank >= 0; --rank)
+      prove_save(files_, "run", training_state, {.rank = rank, .size = size, .attempt = "probe"});
+  }
+
+  CrashingFileSystem files_;
+};
+
+TEST_F(ProvenSave, LeavesNothingBehind) {
+  for (const int size : {1, 3}) {
+    prove({{"step", 0}}, size);
+    EXPECT_THAT(files_.names_in("run"), IsEmpty());
+  }
+}
+
+TEST_F(ProvenSave, NamesWhatIsNotUtf8) {
+  const nlohmann::json state = {
+      {"configuration", {{"data", {{"kind", "bytes"}, {"path", "caf\xe9/text.txt"}}}}}};
+  EXPECT_THAT([&] { prove(state); },
+              ThrowsMessage<ConfigurationError>(HasSubstr("configuration.data.path is not")));
+  EXPECT_THAT(files_.names_in("run"), IsEmpty());
+}
+
+TEST_F(ProvenSave, FailsAsASaveWould) {
+  for (const char* operation : {"create", "append", "sync", "rename", "sync_directory"}) {
+    files_.fail_from(operation, 0);
+    EXPECT_THROW(prove({}), StorageError) << operation;
+    files_.recover();
+    EXPECT_THAT(files_.names_in("run"), IsEmpty()) << operation;
+  }
+}
+
+}  // namespace
+}  // namespace ripieno::io
