@@ -15,14 +15,16 @@ function(ripieno_library layer)
     ripieno_precompile(${target} FROM ${arg_PRECOMPILED})
   endif()
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${layer})
-  install(TARGETS ${target} EXPORT ripieno FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ripieno)
+  install(TARGETS ${target} EXPORT ripieno FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endfunction()
 
-# The public headers of a library target, seen by users as "ripieno/<layer>/<header>".
+# The public headers of a library target, seen by all as "ripieno/<layer>/<header>" and under no shorter name:
+# <core/tensor.h> may be another project's.
 function(ripieno_headers target)
-  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARGN})
-  target_include_directories(${target} PUBLIC
-    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  set(base ${PROJECT_BINARY_DIR}/include)
+  file(RELATIVE_PATH layer ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  list(TRANSFORM ARGN PREPEND ${base}/ripieno/${layer}/ OUTPUT_VARIABLE headers)
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${base} FILES ${headers})
   set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 endfunction()
 

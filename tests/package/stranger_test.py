@@ -44,7 +44,7 @@ def test_pkg_config(a, install, scratch):
     pkg_config = ["env", f"PKG_CONFIG_PATH={next(install.rglob('ripieno.pc')).parent}", "pkg-config"]
     flags = shlex.split(run(*pkg_config, "--cflags", "--libs", "ripieno"))
     program = scratch / "by_pkg_config"
-    run(a.compiler, "-std=c++20", HERE / "stranger/main.cpp", *flags, "-o", program)
+    run(a.compiler, "-std=c++20", HERE / "stranger/main.cpp", *flags, f"-I{HERE}/stranger/other", "-o", program)
     require_learned(run(program, cwd=scratch))
 
 
