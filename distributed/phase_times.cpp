@@ -23,7 +23,7 @@ const ParallelSeconds& PhaseTimes::seconds() {
 }
 
 PhaseTimes::Span::Span(PhaseTimes& times, double ParallelSeconds::*phase)
-    : times_(times), profiled_(name_of(phase)) {
+    : times_(times), profiled_(name_of(phase)), traced_({.name = name_of(phase)}) {
   if (times_.next_ - times_.oldest_ == kMostPending) ++times_.oldest_;
   Pending& pending = times_.at(times_.next_);
   pending.phase = phase;

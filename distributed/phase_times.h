@@ -2,7 +2,8 @@
 // DataParallel.
 //
 // On a GPU a phase lies between two events on the current stream, whose times are read when they
-// are done: the host waits for none. Each has its name in a profile, too.
+// are done: the host waits for none. Each phase is also a range of a GPU profile and a phase of
+// trace.h.
 #pragma once
 
 #include <array>
@@ -12,6 +13,7 @@
 
 #include "ripieno/core/device/profiled.h"
 #include "ripieno/core/device/stream.h"
+#include "ripieno/core/trace.h"
 
 namespace ripieno::distributed {
 
@@ -39,6 +41,7 @@ class PhaseTimes {
    private:
     PhaseTimes& times_;
     Profiled profiled_;
+    trace::Scope traced_;
   };
 
  private:

@@ -22,9 +22,9 @@ namespace ripieno {
 namespace {
 
 [[noreturn]] void end_silently(ExitStatus status) {
-  // mpirun ends this rank once the one with the message has ended; ending before it could cost the
-  // message.
-  std::this_thread::sleep_for(std::chrono::seconds(1));
+  // mpirun ends this rank once the one with the message has ended. If this rank ended first, mpirun
+  // would kill that one before it has written its message.
+  std::this_thread::sleep_for(std::chrono::seconds(10));
   std::_Exit(static_cast<int>(status));
 }
 
@@ -39,11 +39,9 @@ void wait_for_turn(ExitStatus status) {
 }
 
 [[noreturn]] void end_with_message(const std::exception& error) {
-  if (const auto* failure = dynamic_cast<const RankFailure*>(&error);
-      failure && failure->is_silent()) {
-    end_silently(failure->status());
-  }
-  wait_for_turn(exit_status_of(error));
+  const auto* failure = dynamic_cast<const RankFailure*>(&error);
+  if (failure && failure->is_silent()) end_silently(failure->status());
+  if (!failure) wait_for_turn(exit_status_of(error));  // else all others are silent
   std::string message = fmt::format("{}: {}", program_invocation_short_name, error.what());
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::fflush(stdout);

@@ -19,6 +19,11 @@ std::vector<distributed::Fact> facts_of_program(Device device) {
   return facts;
 }
 
+std::vector<distributed::Fact> facts_of_validation(int64_t batch_size, bool has_data) {
+  return {{"the validation's batch size", std::to_string(batch_size)},
+          {"the data held out for validation", has_data ? "some" : "none"}};
+}
+
 std::vector<distributed::Fact> facts_of(const Settings& settings) {
   std::vector<distributed::Fact> facts;
   const auto sections = settings.values();

@@ -58,11 +58,17 @@ void Parameters::clear_gradients() const {
 }
 
 void Parameters::complete_gradients() const {
-  for (const Tensor& parameter : tensors()) {
-    autograd::Leaf& leaf = *parameter.implementation().leaf;
-    if (std::exchange(leaf.has_gradient, true)) continue;
-    zero_bytes(leaf.gradient.raw_data(), leaf.gradient.device(), leaf.gradient.bytes());
-  }
+  for (std::size_t i = 0; i < size(); ++i) complete_gradient(i);
+}
+
+void Parameters::complete_gradient(std::size_t parameter) const {
+  autograd::Leaf& leaf = *tensors()[parameter].implementation().leaf;
+  if (std::exchange(leaf.has_gradient, true)) return;
+  zero_bytes(leaf.gradient.raw_data(), leaf.gradient.device(), leaf.gradient.bytes());
+}
+
+void Parameters::keep_gradients() const {
+  for (const Tensor& parameter : tensors()) parameter.implementation().leaf->has_gradient = true;
 }
 
 }  // namespace ripieno

@@ -53,6 +53,10 @@ class Parameters {
   void clear_gradients() const;
   // Makes the gradients of parameters that the last backward did not reach zero.
   void complete_gradients() const;
+  // The same of one parameter (its index).
+  void complete_gradient(std::size_t parameter) const;
+  // Marks all gradients as present, after something other than backward has written them.
+  void keep_gradients() const;
 
  private:
   struct State {

@@ -8,7 +8,7 @@
 // take float32, float64, bfloat16, float16 and int64; what only copies takes every type. Tensors
 // are dense; any shape, any size, 0 too. A call returns when the result is there (on a GPU: when it
 // is enqueued). All throw CommunicationFailure when a peer is lost or does not come in time, and
-// Error for tensors that do not fit.
+// from then on; and Error for tensors that do not fit.
 #pragma once
 
 #include <chrono>

@@ -20,6 +20,7 @@ class OnHost {
     if (is_copy() && content == Content::given) copy(host_, tensor_);
   }
 
+  const Tensor& host() const { return host_; }
   std::byte* data() const { return static_cast<std::byte*>(host_.raw_data()); }
   void put_back() {
     if (is_copy()) copy(tensor_, host_);
@@ -38,17 +39,22 @@ class OnHost {
 
 }  // namespace
 
-void HostCommunicator::rethrow(const Collective& collective,
-                               const CommunicationFailure& failure) const {
+void HostCommunicator::rethrow(const Collective& collective, const CommunicationFailure& failure) {
+  failed();
+  failure_ =
+      fmt::format("{} on rank {} of {}: {}", to_string(collective), rank(), size(), failure.what());
+  throw CommunicationFailure(failure_, failure.where());
+}
+
+void HostCommunicator::fail_again(const Collective& collective) const {
   throw CommunicationFailure(
-      fmt::format("{} on rank {} of {}: {}", to_string(collective), rank(), size(), failure.what()),
-      failure.where());
+      fmt::format("{}: the group has failed before, in {}", to_string(collective), failure_));
 }
 
 void HostCommunicator::all_reduce(const Tensor& x) {
   const Collective collective = all_reduce_of(x);
   OnHost host(x);
-  named(collective, [&] { sum_everywhere(collective, host.data()); });
+  carry(collective, {host.host()}, [&] { sum_everywhere(collective, host.data()); });
   host.put_back();
 }
 
@@ -56,7 +62,8 @@ void HostCommunicator::reduce_scatter(const Tensor& out, const Tensor& in) {
   const Collective collective = reduce_scatter_of(out, in, size());
   OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
-  named(collective, [&] { sum_parts(collective, host_out.data(), host_in.data()); });
+  carry(collective, {host_out.host(), host_in.host()},
+        [&] { sum_parts(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
 }
 
@@ -64,7 +71,8 @@ void HostCommunicator::all_gather(const Tensor& out, const Tensor& in) {
   const Collective collective = all_gather_of(out, in, size());
   OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
-  named(collective, [&] { gather(collective, host_out.data(), host_in.data()); });
+  carry(collective, {host_out.host(), host_in.host()},
+        [&] { gather(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
 }
 
@@ -72,14 +80,15 @@ void HostCommunicator::all_to_all(const Tensor& out, const Tensor& in) {
   const Collective collective = all_to_all_of(out, in, size());
   OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
-  named(collective, [&] { exchange(collective, host_out.data(), host_in.data()); });
+  carry(collective, {host_out.host(), host_in.host()},
+        [&] { exchange(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
 }
 
 void HostCommunicator::broadcast(const Tensor& x, int root) {
   const Collective collective = broadcast_of(x, root, size());
   OnHost host(x);
-  named(collective, [&] { copy_from_root(collective, host.data()); });
+  carry(collective, {host.host()}, [&] { copy_from_root(collective, host.data()); });
   host.put_back();
 }
 

@@ -5,8 +5,12 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/collective.h"
 #include "ripieno/distributed/communicators/communicator.h"
 
@@ -33,12 +37,19 @@ class HostCommunicator : public Communicator {
   virtual void exchange(const Collective& collective, std::byte* out, const std::byte* in) = 0;
   virtual void copy_from_root(const Collective& collective, std::byte* x) = 0;
   virtual void meet(const Collective& collective) = 0;
+  // A collective of this communicator ended with a CommunicationFailure.
+  virtual void failed() {}
 
  protected:
   std::chrono::seconds timeout() const { return timeout_; }
-  // Runs `collective`; a CommunicationFailure leaves with its name and this rank's.
+  // Runs `collective`, reports it to trace.h, and adds its name and this rank to a
+  // CommunicationFailure.
   template <typename Run>
-  auto named(const Collective& collective, const Run& run) const {
+  auto named(const Collective& collective, const Run& run) {
+    const trace::Scope traced({.kind = trace::Event::Kind::collective,
+                               .name = name_of(collective.kind),
+                               .bytes = static_cast<int64_t>(collective.bytes())});
+    if (!failure_.empty()) fail_again(collective);
     try {
       return run();
     } catch (const CommunicationFailure& failure) {
@@ -47,10 +58,24 @@ class HostCommunicator : public Communicator {
   }
 
  private:
-  [[noreturn]] void rethrow(const Collective& collective,
-                            const CommunicationFailure& failure) const;
+  [[noreturn]] void rethrow(const Collective& collective, const CommunicationFailure& failure);
+  // The ranks of a group that has failed are not in step, so nothing it does can be trusted.
+  [[noreturn]] void fail_again(const Collective& collective) const;
+  // As named(); after a failure the host memory of `tensors` lives as long as this communicator,
+  // since a transport may still read and write it.
+  template <typename Run>
+  void carry(const Collective& collective, std::initializer_list<Tensor> tensors, const Run& run) {
+    try {
+      named(collective, run);
+    } catch (const CommunicationFailure&) {
+      abandoned_.insert(abandoned_.end(), tensors);
+      throw;
+    }
+  }
 
   std::chrono::seconds timeout_ = kDefaultTimeout;
+  std::string failure_;  // of the first collective that failed
+  std::vector<Tensor> abandoned_;
 };
 
 }  // namespace ripieno::distributed

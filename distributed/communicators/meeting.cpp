@@ -34,8 +34,8 @@ void Meeting::arrive(int rank, std::chrono::seconds timeout) {
     changed_.notify_all();
     return;
   }
-  const bool in_time =
-      changed_.wait_for(lock, timeout, [&] { return generation_ != generation || left_ >= 0; });
+  const bool in_time = changed_.wait_until(lock, deadline_after(timeout),
+                                           [&] { return generation_ != generation || left_ >= 0; });
   if (!in_time) fail_waiting(timeout, missing(generation));
   if (generation_ == generation) fail_as_left();
 }

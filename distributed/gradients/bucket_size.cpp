@@ -53,4 +53,13 @@ BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes,
   return {bucket_bytes_for(link, gradient_bytes), link, "measured at the start"};
 }
 
+BucketSize bucket_size_of(Communicator& ranks, std::optional<std::size_t> bytes,
+                          const Arena& gradients) {
+  const auto gradient_bytes =
+      static_cast<std::size_t>(gradients.layout().elements()) * size_of(gradients.dtype());
+  if (bytes) return {*bytes, 0, "as configured"};
+  if (ranks.size() == 1) return {gradient_bytes, 0, "one rank"};
+  return measured_bucket_size(ranks, gradient_bytes, gradients.device());
+}
+
 }  // namespace ripieno::distributed

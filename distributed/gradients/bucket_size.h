@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
+#include "ripieno/core/arena/arena.h"
 #include "ripieno/distributed/communicators/communicator.h"
 
 namespace ripieno::distributed {
@@ -22,5 +24,10 @@ std::size_t bucket_bytes_for(double link_bytes_per_s, std::size_t gradient_bytes
 // Measures the link with a few all-reduces, of at most 4 MiB, and of about 20 ms, of memory where
 // the gradients are. The same on every rank. A collective.
 BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes, Device device);
+
+// `bytes` where there is a number; else what suits the ranks and these gradients, measured where
+// there are several ranks. A collective.
+BucketSize bucket_size_of(Communicator& ranks, std::optional<std::size_t> bytes,
+                          const Arena& gradients);
 
 }  // namespace ripieno::distributed

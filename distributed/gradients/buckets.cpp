@@ -18,6 +18,33 @@ std::vector<Bucket> buckets_of(const ArenaLayout& layout, std::size_t bytes_of_e
   return buckets;
 }
 
+bool update_trainable(std::vector<bool>& trains, const Parameters& parameters) {
+  bool changed = false;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const bool now = parameters.tensors()[i].requires_gradient();
+    changed = changed || trains[i] != now;
+    trains[i] = now;
+  }
+  return changed;
+}
+
+std::vector<Bucket> runs_of(const Bucket& bucket, const ArenaLayout& layout,
+                            const std::vector<bool>& trains) {
+  const auto& entries = layout.entries();
+  std::vector<Bucket> runs;
+  for (auto entry = bucket.first_entry; entry < bucket.entries_end; ++entry) {
+    if (!trains[entry]) continue;
+    const int64_t end = entry + 1 < bucket.entries_end ? entries[entry + 1].offset : bucket.end;
+    if (!runs.empty() && runs.back().entries_end == entry) {
+      runs.back().end = end;
+      runs.back().entries_end = entry + 1;
+    } else {
+      runs.push_back({entries[entry].offset, end, entry, entry + 1});
+    }
+  }
+  return runs;
+}
+
 std::string name_of(const Bucket& bucket, const ArenaLayout& layout) {
   const auto& first = layout.entries()[bucket.first_entry].name;
   const auto& last = layout.entries()[bucket.entries_end - 1].name;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/core/arena/arena.h"
+#include "ripieno/core/arena/parameters.h"
 
 namespace ripieno::distributed {
 
@@ -22,6 +22,14 @@ struct Bucket {
 // has `bytes`. The same on every rank; together the buckets cover the arena once.
 std::vector<Bucket> buckets_of(const ArenaLayout& layout, std::size_t bytes_of_element,
                                std::size_t bytes);
+
+// Records in `trains`, (parameters), which parameters train. Returns whether that has changed.
+bool update_trainable(std::vector<bool>& trains, const Parameters& parameters);
+
+// The parts of a bucket that train, where trains[i] says it of entry i: each a run of neighbouring
+// entries, in order. One run, the bucket, where all of them do.
+std::vector<Bucket> runs_of(const Bucket& bucket, const ArenaLayout& layout,
+                            const std::vector<bool>& trains);
 
 // Its parameters, the first and the last: "blocks.0.up.weight to blocks.1.norm1.bias".
 std::string name_of(const Bucket& bucket, const ArenaLayout& layout);

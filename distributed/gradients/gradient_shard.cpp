@@ -1,9 +1,6 @@
 #include "ripieno/distributed/gradients/gradient_shard.h"
 
-#include <utility>
-
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/device/copy.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/distributed/gradients/shards.h"
@@ -19,26 +16,28 @@ std::vector<ElementRange> ranges_of(const std::vector<Bucket>& buckets) {
 
 }  // namespace
 
-GradientShard::GradientShard(const Parameters& parameters, std::vector<Bucket> buckets, int rank,
-                             int size)
-    : parameters_(parameters),
-      buckets_(std::move(buckets)),
-      ranges_(owned_by(buckets_, rank, size)),
-      owned_(optim::Optimizer::shard_layout(ranges_), parameters.gradients().dtype(),
-             parameters.gradients().device(), parameters.resource()),
-      parts_(parameters.gradients(), ranges_of(buckets_)),
-      taken_(buckets_.size()) {
-  owned_.materialize();
+GradientShard::GradientShard(const Parameters& parameters, int rank, int size,
+                             std::size_t most_in_flight)
+    : parameters_(parameters), rank_(rank), size_(size), most_in_flight_(most_in_flight) {}
+
+void GradientShard::lay_out(const std::vector<Bucket>& buckets) {
+  Arena& gradients = parameters_.gradients();
+  buckets_ = buckets;
+  ranges_ = owned_by(buckets_, rank_, size_);
+  owned_ = std::make_unique<Arena>(optim::Optimizer::shard_layout(ranges_), gradients.dtype(),
+                                   gradients.device(), parameters_.resource());
+  parts_ = std::make_unique<ArenaParts>(gradients, ranges_of(buckets_));
+  taken_.resize(buckets_.size());
+  owned_->materialize();
 }
 
 void GradientShard::take(std::size_t index) {
   const Bucket& bucket = buckets_[index];
   for (auto entry = bucket.first_entry; entry < bucket.entries_end; ++entry) {
-    autograd::Leaf& leaf = *parameters_.tensors()[entry].implementation().leaf;
-    if (std::exchange(leaf.has_gradient, false)) continue;
-    zero_bytes(leaf.gradient.raw_data(), leaf.gradient.device(), leaf.gradient.bytes());
+    parameters_.complete_gradient(entry);
+    Tensor(parameters_.tensors()[entry]).clear_gradient();
   }
-  taken_[index] = parts_.take(index);
+  taken_[index] = parts_->take(index);
 }
 
 void GradientShard::keep(std::size_t index) {
@@ -46,7 +45,7 @@ void GradientShard::keep(std::size_t index) {
   const auto& [begin, end] = ranges_[index];
   const int64_t first = buckets_[index].begin;
   const Tensor summed = taken_[index].slice(0, begin - first, end - first);
-  Tensor own = owned_.tensors()[index];
+  Tensor own = owned_->tensors()[index];
   is_first_ ? own.copy_from(summed) : add_into(own, summed);
 }
 

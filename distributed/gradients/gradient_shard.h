@@ -1,47 +1,50 @@
-// GradientShard: the gradients where each rank keeps only what it owns of them (ZeRO stage 2:
-// Rajbhandari et al., 2020, arXiv 1910.02054).
+// GradientShard: gradients of which each rank keeps only what it owns (ZeRO stage 2: Rajbhandari et
+// al., 2020, arXiv 1910.02054).
 //
 // A bucket's gradients have memory from when backward reaches the first of them until they are
-// summed over the ranks. The thread that goes backwards takes them and lets them go, the reducer's
-// keeps them.
+// summed over the ranks.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "ripieno/core/arena/arena_parts.h"
 #include "ripieno/core/arena/parameters.h"
-#include "ripieno/distributed/gradients/buckets.h"
+#include "ripieno/distributed/gradients/reduced_gradients.h"
 
 namespace ripieno::distributed {
 
-class GradientShard {
+class GradientShard final : public ReducedGradients {
  public:
-  // Of rank `rank` of `size`. While it lives, the parameters' own gradients have no memory.
-  GradientShard(const Parameters& parameters, std::vector<Bucket> buckets, int rank, int size);
+  // Of rank `rank` of `size`, with at most `most_in_flight` buckets waiting, so that a slow link
+  // does not keep all of them in memory. While it lives, the parameters' own gradients have no
+  // memory.
+  GradientShard(const Parameters& parameters, int rank, int size, std::size_t most_in_flight);
 
+  // Once: the buckets cover the arena, frozen parameters included.
+  void lay_out(const std::vector<Bucket>& buckets) override;
+  bool sums_every_micro_batch() const override { return true; }
+  std::size_t most_in_flight() const override { return most_in_flight_; }
+  void begin_round(bool is_first) override { is_first_ = is_first; }
+  void complete() override {}
+  void take(std::size_t bucket) override;
+  Tensor gradients_of(std::size_t bucket) override { return taken_[bucket]; }
+  // Adds what this rank owns of the bucket to what it keeps.
+  void keep(std::size_t bucket) override;
+  void detach(std::size_t bucket) override { taken_[bucket] = {}; }
   // What this rank owns of each bucket, in the order of the plan: the sum over the ranks and the
   // micro-batches of the step.
-  Arena& owned() { return owned_; }
-  // Whether what is kept next is of the step's first micro-batch, which begins that sum anew.
-  void begin_micro_batch(bool is_first) { is_first_ = is_first; }
-
-  // The bucket's gradients, (elements), zero where backward did not reach: to be summed.
-  void take(std::size_t bucket);
-  const Tensor& taken(std::size_t bucket) const { return taken_[bucket]; }
-  // They are summed: adds what this rank owns of them.
-  void keep(std::size_t bucket);
-  // Lets them go, once nothing that the device was given still reads them.
-  void let_go(std::size_t bucket) { taken_[bucket] = {}; }
-
-  // The most that buckets took at once.
-  int64_t most_bytes() const { return parts_.most_bytes(); }
+  Arena& kept() override { return *owned_; }
+  int64_t most_transient_bytes() const override { return parts_->most_bytes(); }
 
  private:
   Parameters parameters_;
+  const int rank_, size_;
+  const std::size_t most_in_flight_;
   std::vector<Bucket> buckets_;
   std::vector<ElementRange> ranges_;  // (buckets) that this rank owns
-  Arena owned_;
-  ArenaParts parts_;
+  std::unique_ptr<Arena> owned_;
+  std::unique_ptr<ArenaParts> parts_;
   std::vector<Tensor> taken_;  // (buckets)
   bool is_first_ = true;       // micro-batch of the step
 };

@@ -19,6 +19,9 @@ class GradientSum {
   // Leaves the sum over all ranks in `gradients`, the range of `bucket`: (bucket elements), of the
   // parameters' element type. A collective.
   virtual void sum(const Bucket& bucket, const Tensor& gradients) = 0;
+  // Whether it needs each bucket as it was laid out; else it is given the runs of a bucket that
+  // train, as buckets of their own.
+  virtual bool takes_whole_buckets() const { return false; }
   // What it keeps on this rank from step to step.
   virtual int64_t kept_bytes() const { return 0; }
 };

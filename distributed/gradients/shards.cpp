@@ -60,6 +60,7 @@ class ReduceScatterSum final : public GradientSum {
     communicator_.reduce_scatter(parts.own(), parts.whole());
     parts.put_own_back();
   }
+  bool takes_whole_buckets() const override { return true; }  // ownership is a share of each
 
  private:
   Communicator& communicator_;

@@ -18,8 +18,6 @@ namespace {
 using kernels::ParameterSegment;
 using kernels::StepScalars;
 
-constexpr const char* kMomentum = "outer_momentum";
-
 void check(const DilocoOptions& options) {
   const auto require = [](bool holds, const char* name, double value, const char* wanted) {
     if (holds) return;
@@ -33,9 +31,10 @@ void check(const DilocoOptions& options) {
 }
 
 template <typename T>
-Tensor bytes_on(Device device, const T& value) {
-  Tensor result({sizeof value}, DType::uint8, device);
-  copy_bytes(result.raw_data(), device, &value, Device::cpu(), sizeof value);
+Tensor bytes_on(Device device, const T* values, std::size_t count) {
+  const std::size_t bytes = count * sizeof(T);
+  Tensor result({static_cast<int64_t>(bytes)}, DType::uint8, device);
+  copy_bytes(result.raw_data(), device, values, Device::cpu(), bytes);
   return result;
 }
 
@@ -56,45 +55,75 @@ void scale(const Tensor& x, double factor) {
 
 }  // namespace
 
-Diloco::Diloco(optim::Optimizer& optimizer, Communicator& communicator, std::vector<Bucket> buckets,
-               std::unique_ptr<GradientSum> sum, const DilocoOptions& options)
-    : optimizer_(optimizer),
-      communicator_(communicator),
-      buckets_(std::move(buckets)),
+Diloco::Diloco(const Replica& replica, std::unique_ptr<GradientSum> sum,
+               const DilocoOptions& options)
+    : OneRank(replica),
+      optimizer_(replica.optimizer),
+      communicator_(replica.communicator),
+      buckets_(buckets_of(replica.parameters().layout(),
+                          size_of(replica.parameters().gradients().dtype()), replica.bucket_bytes)),
+      trains_(replica.parameters().size()),
       sum_(std::move(sum)),
       options_((check(options), options)),
-      momentum_(optimizer.keep(kMomentum)),
-      anchor_(optimizer.parameters().shared_layout(), DType::float32,
-              optimizer.parameters().values().device()) {
-  const Parameters& parameters = optimizer.parameters();
+      momentum_(optimizer_.keep(kOuterMomentum)),
+      anchor_(replica.parameters().shared_layout(), DType::float32,
+              replica.parameters().values().device()) {
   const StepScalars scalars{.learning_rate = static_cast<float>(options.outer_learning_rate),
-                            .gradient_scale = 1.0f / static_cast<float>(communicator.size())};
-  scalars_ = bytes_on(anchor_.device(), scalars);
-  segment_ = bytes_on(anchor_.device(), ParameterSegment{0, parameters.layout().elements(), 0.0f});
+                            .gradient_scale = 1.0f / static_cast<float>(communicator_.size())};
+  scalars_ = bytes_on(anchor_.device(), &scalars, 1);
 }
 
-void Diloco::before_step() {
+// Parameters that were frozen or thawed since the last outer step take part from this one on.
+void Diloco::plan_runs() {
+  const Parameters& parameters = optimizer_.parameters();
+  if (!update_trainable(trains_, parameters)) return;
+  runs_.clear();
+  std::vector<ParameterSegment> segments;
+  for (const Bucket& bucket : buckets_) {
+    for (const Bucket& run : runs_of(bucket, parameters.layout(), trains_)) runs_.push_back(run);
+  }
+  const Bucket all{0, parameters.layout().elements(), 0, parameters.size()};
+  for (const Bucket& run : runs_of(all, parameters.layout(), trains_)) {
+    segments.push_back({run.begin, run.end, 0.0f});
+  }
+  segments_ = bytes_on(anchor_.device(), segments.data(), segments.size());
+  segment_count_ = static_cast<int64_t>(segments.size());
+}
+
+void Diloco::before_update() {
   const NoGrad no_grad;
-  if (steps_ == 0) anchor_.flat().copy_from(truth());
+  if (steps_ == 0) {
+    anchor_.flat().copy_from(truth());
+    plan_runs();
+  }
   is_alike_ = false;
 }
 
-bool Diloco::after_step() {
+bool Diloco::after_update() {
   if (++steps_ < options_.steps) return false;
   outer_step();
   return true;
 }
 
+void Diloco::synchronize_parameters() {
+  if (steps_ > 0) outer_step();
+}
+
 void Diloco::synchronize() {
   const NoGrad no_grad;
-  if (steps_ > 0) outer_step();
+  synchronize_parameters();
   if (std::exchange(is_alike_, true)) return;
   for (const auto& slot : optimizer_.state()) {
-    if (slot.name == kMomentum || slot.name == "master") continue;  // alike
+    if (slot.name == kOuterMomentum || slot.name == "master") continue;  // alike
     const Tensor state = slot.arena->flat();
     communicator_.all_reduce(state);
     scale(state, 1.0 / communicator_.size());
   }
+}
+
+void Diloco::report(MemoryReport& report) {
+  const int64_t kept = anchor_.layout().elements() * static_cast<int64_t>(sizeof(float));
+  report.lines.push_back({.what = "kept for less traffic", .bytes = kept});
 }
 
 // The arena of the gradients, which the optimizer has used up, holds how far this rank has come.
@@ -111,7 +140,7 @@ void Diloco::outer_step() {
   run(values, [&]<typename T>(auto on) {
     kernels::sgd(on, values.data<T>(), narrow ? truth.data<float>() : nullptr,
                  momentum_.flat().data<float>(), gradient.data<T>(), gradient.elements(),
-                 static_cast<const ParameterSegment*>(segment_.raw_data()), 1,
+                 static_cast<const ParameterSegment*>(segments_.raw_data()), segment_count_,
                  static_cast<const StepScalars*>(scalars_.raw_data()),
                  {.momentum = momentum, .nesterov = true});
   });
@@ -120,9 +149,7 @@ void Diloco::outer_step() {
 
 void Diloco::sum_over_ranks(const Tensor& gradient) {
   if (communicator_.size() == 1) return;
-  for (const Bucket& bucket : buckets_) {
-    sum_->sum(bucket, gradient.slice(0, bucket.begin, bucket.end));
-  }
+  for (const Bucket& run : runs_) sum_->sum(run, gradient.slice(0, run.begin, run.end));
 }
 
 // The parameters in float32.

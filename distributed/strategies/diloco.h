@@ -5,57 +5,54 @@
 // far each has come is one gradient of an outer SGD with Nesterov's momentum.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "ripieno/core/optim/optimizer.h"
 #include "ripieno/distributed/gradients/buckets.h"
 #include "ripieno/distributed/gradients/gradient_sum.h"
+#include "ripieno/distributed/strategies/one_rank.h"
+#include "ripieno/distributed/strategies/options.h"
 
 namespace ripieno::distributed {
 
-struct DilocoOptions {
-  int64_t steps = 0;  // of the optimizer between two outer ones; 0: off
-  double outer_learning_rate = 0.7;
-  double outer_momentum = 0.9;
-};
-
 // Keeps an arena of float32 for the parameters that the ranks last shared; the outer momentum, the
 // same on every rank, is part of the optimizer's state, "outer_momentum".
-class Diloco {
+class Diloco final : public OneRank {
  public:
-  // `sum` adds up how far the ranks have come, in `buckets`, over a communicator of `ranks`. The
-  // optimizer outlives this. Throws ConfigurationError.
-  Diloco(optim::Optimizer& optimizer, Communicator& communicator, std::vector<Bucket> buckets,
-         std::unique_ptr<GradientSum> sum, const DilocoOptions& options);
+  static constexpr const char* kOuterMomentum = "outer_momentum";  // of the optimizer's state
 
-  // Around each step of the optimizer; the ranks are alike before the first, whatever they have
-  // loaded. after_step() returns whether the ranks met.
-  void before_step();
-  bool after_step();
+  // `sum` adds up how far the ranks have come, over replica.communicator. The ranks are equal
+  // before the first step, whatever they have loaded. Throws ConfigurationError.
+  Diloco(const Replica& replica, std::unique_ptr<GradientSum> sum, const DilocoOptions& options);
 
-  // Makes the ranks alike: takes the outer step now, and the mean of the rest of the optimizer's
-  // state, so that what is saved is one state and what follows depends on it alone. A collective.
-  void synchronize();
+  void before_update() override;
+  bool after_update() override;
+  // Takes the outer step now.
+  void synchronize_parameters() override;
+  // Also takes the mean of the rest of the optimizer's state, so that what is saved is one state
+  // and what follows depends on it alone.
+  void synchronize() override;
 
-  // Of the parameters that the ranks last shared.
-  int64_t kept_bytes() const { return anchor_.layout().elements() * 4; }
+  bool steps_alone() const override { return true; }
+  void report(MemoryReport& report) override;
 
  private:
   void outer_step();
   void sum_over_ranks(const Tensor& gradient);
   Tensor truth() const;
+  void plan_runs();
 
   optim::Optimizer& optimizer_;
   Communicator& communicator_;
-  std::vector<Bucket> buckets_;
+  std::vector<Bucket> buckets_, runs_;  // runs_: what trains of the buckets
+  std::vector<bool> trains_;            // (parameters) as of the last plan_runs()
   std::unique_ptr<GradientSum> sum_;
   DilocoOptions options_;
   Arena& momentum_;
   Arena anchor_;  // the parameters after the last outer step
-  Tensor scalars_, segment_;
+  Tensor scalars_, segments_;
+  int64_t segment_count_ = 0;
   int64_t steps_ = 0;     // since the last outer step
   bool is_alike_ = true;  // the optimizer's state on all ranks
 };

@@ -1,23 +1,21 @@
 #include "ripieno/distributed/strategies/sharded_optimizer.h"
 
-#include <utility>
-
+#include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/naming_failures.h"
 #include "ripieno/distributed/gradients/shards.h"
 
 namespace ripieno::distributed {
 
-ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, std::vector<Bucket> buckets,
-                                   Arena* gradients, Communicator& meeting, Communicator& gathering,
+ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, GradientReducer& reducer,
+                                   Arena* gradients, Communicator& meeting,
                                    OrderedWorker::Place place)
     : optimizer_(optimizer),
-      buckets_(std::move(buckets)),
-      gathering_(gathering),
+      reducer_(reducer),
       worker_(
-          static_cast<int>(buckets_.size()), [this](int piece) { gather(piece); }, place,
+          static_cast<int>(reducer.buckets().size()), [this](int piece) { gather(piece); }, place,
           optimizer.parameters().values().device()) {
   optimizer_.shard(
-      {.ranges = owned_by(buckets_, meeting.rank(), meeting.size()),
+      {.ranges = owned_by(reducer.buckets(), meeting.rank(), meeting.size()),
        .gradients = gradients,
        .sum =
            [&meeting](const Tensor& x) {
@@ -29,12 +27,18 @@ ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, std::vector<Buck
 
 ShardedOptimizer::~ShardedOptimizer() { optimizer_.end_sharding(); }
 
+// Frozen parameters have no new values.
 void ShardedOptimizer::gather(int piece) {
+  const auto index = static_cast<std::size_t>(piece);
+  if (!reducer_.trains(index)) return;
   Arena& values = optimizer_.parameters().values();
-  const Bucket& bucket = buckets_[static_cast<std::size_t>(piece)];
-  naming_failures(
-      [&] { return "new values of " + name_of(bucket, values.layout()); },
-      [&] { gather_shards(gathering_, bucket, values.range(bucket.begin, bucket.end)); });
+  const Bucket& bucket = reducer_.buckets()[index];
+  const trace::Scope traced({.name = "gather of a bucket", .bucket = piece});
+  naming_failures([&] { return "new values of " + name_of(bucket, values.layout()); },
+                  [&] {
+                    gather_shards(reducer_.communicator(), bucket,
+                                  values.range(bucket.begin, bucket.end));
+                  });
 }
 
 }  // namespace ripieno::distributed

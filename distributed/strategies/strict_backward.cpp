@@ -8,6 +8,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/naming_failures.h"
 #include "ripieno/kernels/cpu_threads.h"
 
@@ -76,7 +77,12 @@ void StrictBackward::backward(int64_t rows, const LossOf& loss_of, const Tensor&
   seed_ = seed;
   prepare(rows);
   context_ = random_context();
-  team_.run([&] { take_slots(rows, loss_of); });
+  try {
+    team_.run([&] { take_slots(rows, loss_of); });
+  } catch (...) {
+    random_context() = context_;
+    throw;
+  }
   random_context() = context_;
   add_what_is_left();
 }
@@ -123,7 +129,10 @@ void StrictBackward::compute(const Node& node, int64_t rows, const LossOf& loss_
   random_context().first_row += begin;
   SeparateGradients& gradients = gradients_at(node.place);
   const SeparateGradients::Use use(gradients);
-  const Loss loss = loss_of(begin, begin + each);
+  const Loss loss = [&] {
+    const trace::Scope traced({.name = "forward"});
+    return loss_of(begin, begin + each);
+  }();
   double* totals = totals_.data<double>() + node.slots.begin * kColumns;
   totals[0] = loss.sum.item();
   totals[1] = loss.count.item();
@@ -207,9 +216,7 @@ Loss StrictBackward::finish() {
                     [&] { communicator_.all_reduce(totals_); });
   }
   require_equal_slots();
-  for (const Tensor& parameter : parameters_.tensors()) {
-    parameter.implementation().leaf->has_gradient = true;
-  }
+  parameters_.keep_gradients();
   const SlotRange all{0, slots_};
   return {Tensor::full({}, total(0, all), DType::float64),
           Tensor::full({}, total(1, all), DType::float64)};

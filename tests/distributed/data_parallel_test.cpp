@@ -123,6 +123,58 @@ TEST(DataParallel, StateThatOneRankAloneHasTouchedBecomesRankZeros) {
   });
 }
 
+TEST(DataParallel, StepsTakenLossScaleAndLearningRateBecomeRankZeros) {
+  for (const bool scales_loss : {false, true}) {
+    on_every_rank(3, [&](Communicator& ranks) {
+      Parts parts;
+      optim::AdamW optimizer(parts.parameters(), {.scales_loss = scales_loss});
+      const auto rank = static_cast<float>(ranks.rank());
+      optimizer.set_loss_scale_state(
+          {.scale = 8 + rank, .good_steps = 3 + ranks.rank(), .steps = 40 + ranks.rank()});
+      optimizer.set_learning_rate(0.5 + rank);
+      const DataParallel parallel(parts, optimizer, ranks);
+      EXPECT_EQ(optimizer.steps_taken(), 40);
+      EXPECT_EQ(optimizer.learning_rate(), 0.5);
+      EXPECT_EQ(optimizer.loss_scale_state().scale, scales_loss ? 8.0f : 1.0f);
+      EXPECT_EQ(optimizer.loss_scale_state().good_steps, scales_loss ? 3 : 0);
+    });
+  }
+}
+
+TEST(DataParallel, BuffersBecomeRankZeros) {
+  struct Counting final : nn::Module {
+    nn::Linear layer{2, 2};
+    Counting() {
+      add("layer", layer);
+      add_buffer("mean", {3});
+    }
+  };
+  on_every_rank(3, [](Communicator& ranks) {
+    Counting model;
+    model.buffers().flat().fill(4.0 + ranks.rank());
+    optim::Sgd optimizer(model.parameters());
+    const DataParallel parallel(model, optimizer, ranks);
+    EXPECT_THAT(model.buffers().tensors()[0].to_vector<float>(), ::testing::Each(4.0f));
+  });
+}
+
+TEST(DataParallel, TheFirstRowIsRestoredAfterALossThatThrows) {
+  const auto ranks = alone();
+  for (const int slots : {0, 2}) {
+    Parts parts;
+    optim::Sgd optimizer(parts.parameters());
+    DataParallel parallel(parts, optimizer, *ranks, {.micro_batch_size = 2, .slots = slots});
+    random_context().first_row = 5;
+    const auto loss_of = [](int64_t begin, int64_t) -> Loss {
+      if (begin == 2) throw DataError("a bad row");
+      return {Tensor::full({}, 1.0).set_requires_gradient(), Tensor::full({}, 1.0)};
+    };
+    EXPECT_THROW(parallel.backward(4, loss_of), Error);
+    EXPECT_EQ(random_context().first_row, 5);
+    random_context().first_row = 0;
+  }
+}
+
 TEST(DataParallel, PartsThatARankDoesNotUseGetTheOthersGradients) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;

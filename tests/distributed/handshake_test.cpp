@@ -100,6 +100,12 @@ TEST(Handshake, FindsRanksThatSumInOtherWays) {
               AllOf(HasSubstr("the shard is optimizer, rank 0 on "), HasSubstr("has none")));
   EXPECT_THAT(complaint(4, false, {.bucket_bytes = 1024}),
               HasSubstr("the size of a bucket is 1024 bytes, rank 0 on "));
+  EXPECT_THAT(complaint(4, false, {.overlap = false}),
+              HasSubstr("the overlap with backward is off"));
+  EXPECT_THAT(complaint(4, false, {.diloco = {.outer_learning_rate = 0.5}}),
+              HasSubstr("the outer learning rate is 0.5, rank 0 on "));
+  EXPECT_THAT(complaint(4, false, {.diloco = {.outer_momentum = 0.5}}),
+              HasSubstr("the outer momentum is 0.5, rank 0 on "));
 }
 
 TEST(Handshake, FindsRanksThatFreezeOtherParameters) {

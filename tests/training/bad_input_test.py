@@ -58,6 +58,30 @@ class BadInput(programs.ProgramTest):
         ended = subprocess.run(self.command("run"), capture_output=True, text=True, timeout=60, env=of_mpich)
         self.assert_ends(ended, 78, "mpirun started 2 ranks, but this one is alone", "Open MPI")
 
+    def in_a_job_of_slurm(self, *arguments, **variables):
+        job = {**os.environ, "SLURM_JOB_ID": "77", "SLURM_PROCID": "1", "SLURM_NTASKS": "4", **variables}
+        return subprocess.run(self.command("run", *arguments), capture_output=True, text=True, timeout=60, env=job)
+
+    def test_a_step_of_several_tasks_without_mpi(self):
+        ended = self.in_a_job_of_slurm(SLURM_STEP_NUM_TASKS="4")
+        self.assert_ends(ended, 78, "srun started 4 tasks", "srun --mpi=pmix")
+
+    @programs.needs_mpi
+    def test_a_step_of_several_tasks_whose_pmix_does_not_answer(self):
+        ended = self.in_a_job_of_slurm(SLURM_STEP_NUM_TASKS="4", PMIX_RANK="1", PMIX_NAMESPACE="slurm.pmix.77.0")
+        self.assertNotEqual(ended.returncode, 0, ended.stderr)
+
+    def test_a_batch_script_of_a_job_with_several_tasks_runs_alone(self):
+        ended = self.in_a_job_of_slurm("--steps", 1)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+
+    @programs.needs_mpi
+    def test_a_text_that_only_rank_2_cannot_read(self):
+        rank = lambda name: self.command("run", "--set", f"data.path={self.directory / name}")
+        command = [programs.MPIRUN, "2", *rank("text.txt"), ":", "-n", "1", *rank("missing.txt")]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        self.assert_ends(ended, 78, "rank 2 on ", "missing.txt")
+
     @programs.needs_mpi
     def test_a_second_session_after_the_first_has_ended(self):
         program = str(programs.BIN / "session_program")

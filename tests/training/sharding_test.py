@@ -52,7 +52,7 @@ class Sharding(programs.ProgramTest):
         for wrong in ("parallel.strict=true", "parallel.diloco_steps=5"):
             ended = self.train("run", "--set", "parallel.shard=optimizer", "--set", wrong)
             self.assertEqual(ended.returncode, 78)
-            self.assertIn("neither strict mode nor DiLoCo shards anything", ended.stderr)
+            self.assertIn("parallel.shard cannot be combined with parallel.strict", ended.stderr)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/report.h"
+#include "ripieno/training/rank_facts.h"
 #include "ripieno/training/run/run_record.h"
 #include "ripieno/training/run/same_numbers.h"
 
@@ -75,12 +76,16 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())),
       late_metrics_(session.device(), [this](const auto& line) { write(line); }) {
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
-  session_.require_agreement(facts_of(loader_, options_));
+  const int64_t batch_size = options_.evaluation_batch_size;
+  session_.together(
+      [&] { held_out_ = loader_.held_out(batch_size > 0 ? batch_size : loader_.batch_size()); });
+  auto facts = facts_of(loader_, options_);
+  for (auto& fact : facts_of_validation(options_.evaluation_batch_size, held_out_ != nullptr))
+    facts.push_back(std::move(fact));
+  session_.require_agreement(facts);
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
   });
-  const int64_t batch_size = options_.evaluation_batch_size;
-  held_out_ = loader_.held_out(batch_size > 0 ? batch_size : loader_.batch_size());
   prove_saves(session_, paths_.checkpoints(), training_state());
   resume();
   if (!held_out_ && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
@@ -323,7 +328,7 @@ io::ProgressState Run::progress() {
 bool Run::validate() {
   const NoGrad no_grad;
   catch_up();
-  synchronize();
+  if (options_.parallel) options_.parallel->synchronize_parameters();
   model_.evaluate();
   ValidationSums sums(session_);
   bool stopped = false;

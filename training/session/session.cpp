@@ -31,15 +31,11 @@ Device choose_device(const std::string& name, int local_rank) {
   return count == 0 ? Device::cpu() : Device::cuda(local_rank % count);
 }
 
-// Two MPIs on one machine: the launcher of one starts programs of the other, each a world of its
-// own.
+// A launcher of another MPI, or one that does not support MPI, starts processes that are each a
+// world of their own.
 void require_whole_world(int size) {
-  const int started = distributed::launched_size();
-  if (size > 1 || started <= 1) return;
-  throw ConfigurationError(fmt::format(
-      "mpirun started {} ranks, but this one is alone: it was built with another MPI ({}); start "
-      "it with the mpirun of that one",
-      started, distributed::mpi_library()));
+  if (size > 1 || distributed::launched_size() <= 1) return;
+  throw ConfigurationError(distributed::explain_being_alone(distributed::mpi_library()));
 }
 
 }  // namespace

@@ -54,12 +54,14 @@ MpiCommunicator::MpiCommunicator(MPI_Comm communicator) {
 }
 
 MpiCommunicator::~MpiCommunicator() {
-  if (peers_follow()) MPI_Comm_free(&communicator_);
+  if (peers_follow(communicator_, timeout())) MPI_Comm_free(&communicator_);
 }
+
+void MpiCommunicator::failed() { note_failure(); }
 
 std::unique_ptr<Communicator> MpiCommunicator::duplicate() {
   require_threads();
-  auto result = joined(communicator_);
+  auto result = named({.kind = Collective::Kind::duplicate}, [&] { return joined(communicator_); });
   result->set_timeout(timeout());
   return result;
 }
@@ -67,8 +69,10 @@ std::unique_ptr<Communicator> MpiCommunicator::duplicate() {
 std::unique_ptr<Communicator> MpiCommunicator::split(int color, int key) {
   require_color(color);
   MPI_Comm group = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split(communicator_, color, key, &group), "MPI_Comm_split");
-  auto result = mpi(group);
+  auto result = named({.kind = Collective::Kind::split}, [&] {
+    check_mpi(MPI_Comm_split(communicator_, color, key, &group), "MPI_Comm_split");
+    return mpi(group);
+  });
   result->set_timeout(timeout());
   check_mpi(MPI_Comm_free(&group), "MPI_Comm_free");
   return result;

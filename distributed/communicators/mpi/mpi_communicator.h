@@ -24,6 +24,7 @@ class MpiCommunicator : public HostCommunicator {
   int local_size() const final { return local_size_; }
   std::unique_ptr<Communicator> duplicate() final;
   std::unique_ptr<Communicator> split(int color, int key) final;
+  void failed() override;
 
  protected:
   MPI_Comm communicator() const { return communicator_; }
@@ -43,6 +44,8 @@ class MpiCommunicator : public HostCommunicator {
 std::unique_ptr<Communicator> mpi_window(MPI_Comm communicator);
 // The ranks exchange messages.
 std::unique_ptr<Communicator> mpi_point_to_point(MPI_Comm communicator);
+// The same with messages as small as for `ranks` ranks (message_plan.h), for tests.
+std::unique_ptr<Communicator> mpi_messages_as_of(MPI_Comm communicator, int ranks);
 // Those of a host exchange through shared memory, and each with the one at its place on other hosts
 // by messages. Ranks [0, ranks_a_host) are on one host, the next as many on the next, and so on.
 std::unique_ptr<Communicator> mpi_hosts(MPI_Comm communicator, int ranks_a_host);

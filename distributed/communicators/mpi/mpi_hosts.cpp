@@ -30,6 +30,11 @@ class MpiHosts final : public MpiCommunicator {
     here_->set_timeout(timeout);
     there_->set_timeout(timeout);
   }
+  void failed() override {
+    MpiCommunicator::failed();
+    static_cast<HostCommunicator&>(*here_).failed();
+    static_cast<HostCommunicator&>(*there_).failed();
+  }
 
  private:
   std::unique_ptr<Communicator> joined(MPI_Comm comm) const override {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <thread>
 
 #include "ripieno/core/error.h"
+#include "ripieno/distributed/communicators/communicator.h"
 #include "ripieno/distributed/communicators/waiting.h"
 
 namespace ripieno::distributed {
@@ -18,11 +20,18 @@ using Clock = std::chrono::steady_clock;
 // growing intervals that leave the core to the computation this communication hides behind.
 constexpr int kTestsAtOnce = 200;
 constexpr std::chrono::microseconds kFirstSleep(20), kLongestSleep(100);
+constexpr int kTestsToCancel = 100;
 
 // Every MPI takes tags up to 32767: four bits say which collective it is, the rest stand for its
 // size and type.
 constexpr int kTagBits = 15;
 constexpr int kKindBits = 4;
+
+// How long a process that has seen a failure waits for the others in a destructor.
+constexpr std::chrono::seconds kPatienceAfterFailure(15);
+
+// Of this process: a collective has failed; a peer has not come since.
+std::atomic<bool> has_failed = false, peers_are_lost = false;
 
 std::string reason(int code) {
   char text[MPI_MAX_ERROR_STRING] = {};
@@ -41,10 +50,26 @@ void check_mpi(int code, const char* call) {
   if (code != MPI_SUCCESS) throw CommunicationFailure(fmt::format("{}: {}", call, reason(code)));
 }
 
-bool peers_follow() {
+void note_failure() { has_failed = true; }
+
+// By a barrier that can be given up: MPI_Win_free and MPI_Finalize would wait forever.
+bool peers_follow(MPI_Comm communicator, std::chrono::seconds timeout) {
   int finalized = 0;
   MPI_Finalized(&finalized);
-  return !finalized && std::uncaught_exceptions() == 0;
+  if (finalized || peers_are_lost || std::uncaught_exceptions() > 0) return false;
+  MPI_Request barrier = MPI_REQUEST_NULL;
+  int done = MPI_Ibarrier(communicator, &barrier) != MPI_SUCCESS ? -1 : 0;
+  const auto limit = has_failed ? std::min(timeout, kPatienceAfterFailure)
+                                : std::max(timeout, Communicator::kDefaultTimeout);
+  const auto deadline = deadline_after(limit);
+  for (int tests = 0; done == 0; ++tests) {
+    if (MPI_Test(&barrier, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) done = -1;
+    if (done != 0 || tests < kTestsAtOnce) continue;
+    if (Clock::now() > deadline) done = -1;
+    std::this_thread::sleep_for(kLongestSleep);
+  }
+  if (done < 0) peers_are_lost = true;
+  return done > 0;
 }
 
 int tag_of(const Collective& collective) {
@@ -62,12 +87,23 @@ Messages::Messages(MPI_Comm communicator, int capacity) : communicator_(communic
   expected_.reserve(room);
 }
 
-Messages::~Messages() {
-  for (MPI_Request& request : requests_) {
-    if (request == MPI_REQUEST_NULL) continue;
-    MPI_Cancel(&request);
-    MPI_Request_free(&request);
+Messages::~Messages() { abandon(); }
+
+void Messages::abandon() noexcept {
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    if (requests_[i] == MPI_REQUEST_NULL) continue;
+    MPI_Cancel(&requests_[i]);
+    // A receive without a message is cancelled at once; one whose message is arriving may still
+    // end.
+    int done = expected_[i].bytes < 0;
+    for (int test = 0; test < kTestsToCancel && !done; ++test) {
+      if (test > 0) std::this_thread::sleep_for(kLongestSleep);
+      if (MPI_Test(&requests_[i], &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) break;
+    }
+    if (requests_[i] != MPI_REQUEST_NULL) MPI_Request_free(&requests_[i]);
   }
+  requests_.clear();
+  expected_.clear();
 }
 
 MPI_Request& Messages::next(Expected expected) {
@@ -89,11 +125,20 @@ void Messages::receive(std::byte* to, std::size_t bytes, int from, int tag) {
 }
 
 void Messages::wait(std::chrono::seconds timeout) {
+  try {
+    wait_for_all(timeout);
+  } catch (...) {
+    abandon();
+    throw;
+  }
+}
+
+void Messages::wait_for_all(std::chrono::seconds timeout) {
   Clock::time_point deadline;
   std::chrono::microseconds sleep = kFirstSleep;
   for (int tests = 0; !test(); ++tests) {
     if (tests < kTestsAtOnce) continue;
-    if (tests == kTestsAtOnce) deadline = Clock::now() + timeout;
+    if (tests == kTestsAtOnce) deadline = deadline_after(timeout);
     if (Clock::now() > deadline) fail_waiting(timeout, missing());
     std::this_thread::sleep_for(sleep);
     sleep = std::min(2 * sleep, kLongestSleep);

@@ -14,9 +14,13 @@ namespace ripieno::distributed {
 // Throws CommunicationFailure with MPI's reason unless `code` is MPI_SUCCESS.
 void check_mpi(int code, const char* call);
 
-// Whether the other ranks can be expected in a collective that frees something: not while an
-// exception takes this rank elsewhere, and not after MPI_Finalize.
-bool peers_follow();
+// Notes for this process that a collective has failed, so that peers_follow() has less patience.
+void note_failure();
+// Whether the other ranks of `communicator` call this too, before a collective that frees something
+// and cannot time out. False while an exception unwinds this rank, after MPI_Finalize, and once a
+// peer has not come in `timeout` (10 minutes at least; after a failure 15 seconds at most):
+// resources are then left to the end of the process. A collective.
+bool peers_follow(MPI_Comm communicator, std::chrono::seconds timeout);
 
 // What the messages of a collective carry, so that ranks notice that they are in different ones.
 int tag_of(const Collective& collective);
@@ -26,7 +30,7 @@ class Messages {
  public:
   // Room for `capacity` messages; no later call allocates.
   Messages(MPI_Comm communicator, int capacity);
-  // Gives up those that a failure left under way.
+  // Abandons messages under way.
   ~Messages();
   Messages(Messages&&) = default;
 
@@ -36,8 +40,9 @@ class Messages {
 
   // Returns once all are done. Throws CommunicationFailure where MPI reports an error, a message is
   // of another collective or has another length than was expected, or the ranks that it names are
-  // not done in time.
+  // not done in time. The messages are then abandoned: memory of receives is not written any more.
   void wait(std::chrono::seconds timeout);
+  void abandon() noexcept;
 
  private:
   struct Expected {
@@ -46,6 +51,7 @@ class Messages {
     int tag = 0;
   };
   MPI_Request& next(Expected expected);
+  void wait_for_all(std::chrono::seconds timeout);
   bool test();
   void require_expected(std::size_t message) const;
   std::vector<int> missing() const;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ripieno/distributed/communicators/mpi/message_plan.h"
 #include "ripieno/distributed/communicators/mpi/mpi_communicator.h"
 #include "ripieno/distributed/communicators/mpi/mpi_messages.h"
 #include "ripieno/distributed/communicators/sum.h"
@@ -8,12 +9,7 @@
 namespace ripieno::distributed {
 namespace {
 
-constexpr std::size_t kMessageBytes = std::size_t{48} << 10;  // under MPI's usual eager limit
-// What a rank has under way: enough that a link stays busy while the rank waits for its core.
-constexpr std::size_t kUnderWayBytes = std::size_t{2} << 20;
-constexpr std::size_t kLeastDepth = 4, kMostDepth = 32;       // steps under way together
-constexpr std::size_t kScratchBytes = std::size_t{32} << 20;  // of all received pieces
-constexpr std::size_t kAtOnceBytes = std::size_t{16} << 10;   // of all ranks' small tensors
+constexpr std::size_t kAtOnceBytes = std::size_t{16} << 10;  // of all ranks' small tensors
 
 // Each rank adds up one slice: it receives that slice from all others, straight from where it was
 // made, so that each number crosses the network once and in its own type whatever the order of the
@@ -21,10 +17,11 @@ constexpr std::size_t kAtOnceBytes = std::size_t{16} << 10;   // of all ranks' s
 // been added up goes out while the rest still comes in.
 class MpiPointToPoint final : public MpiCommunicator {
  public:
-  explicit MpiPointToPoint(MPI_Comm comm)
+  MpiPointToPoint(MPI_Comm comm, int planned_ranks)
       : MpiCommunicator(comm),
-        message_bytes_(std::min(kMessageBytes, kScratchBytes / kLeastDepth / ranks() / 64 * 64)),
-        depth_(std::clamp(kUnderWayBytes / (message_bytes_ * ranks()), kLeastDepth, kMostDepth)),
+        planned_ranks_(planned_ranks > 0 ? planned_ranks : size()),
+        message_bytes_(plan_messages(static_cast<std::size_t>(planned_ranks_)).message_bytes),
+        depth_(plan_messages(static_cast<std::size_t>(planned_ranks_)).depth),
         scratch_(depth_ * ranks() * message_bytes_),
         parts_(ranks()) {
     for (std::size_t slot = 0; slot < depth_; ++slot) {
@@ -33,9 +30,17 @@ class MpiPointToPoint final : public MpiCommunicator {
     }
   }
 
+  // A collective may have failed in one of several steps that were under way.
+  void failed() override {
+    MpiCommunicator::failed();
+    for (std::vector<Messages>* all : {&first_, &second_}) {
+      for (Messages& messages : *all) messages.abandon();
+    }
+  }
+
  private:
   std::unique_ptr<Communicator> joined(MPI_Comm comm) const override {
-    return mpi_point_to_point(comm);
+    return mpi_messages_as_of(comm, planned_ranks_);
   }
 
   void sum_everywhere(const Collective& collective, std::byte* x) override {
@@ -224,8 +229,9 @@ class MpiPointToPoint final : public MpiCommunicator {
     return scratch_.data() + (slot * ranks() + static_cast<std::size_t>(from)) * message_bytes_;
   }
 
-  std::size_t message_bytes_;
-  std::size_t depth_;
+  const int planned_ranks_;
+  const std::size_t message_bytes_;
+  const std::size_t depth_;
   std::vector<std::byte> scratch_;        // (depth, size, message_bytes)
   std::vector<Messages> first_, second_;  // (depth)
   std::vector<const void*> parts_;        // (size)
@@ -234,7 +240,11 @@ class MpiPointToPoint final : public MpiCommunicator {
 }  // namespace
 
 std::unique_ptr<Communicator> mpi_point_to_point(MPI_Comm communicator) {
-  return std::make_unique<MpiPointToPoint>(communicator);
+  return mpi_messages_as_of(communicator, 0);
+}
+
+std::unique_ptr<Communicator> mpi_messages_as_of(MPI_Comm communicator, int ranks) {
+  return std::make_unique<MpiPointToPoint>(communicator, ranks);
 }
 
 }  // namespace ripieno::distributed

@@ -49,7 +49,8 @@ MpiEnvironment::MpiEnvironment()
 
 MpiEnvironment::~MpiEnvironment() {
   const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
-  if (ours_ && !unwinding && is_initialized()) MPI_Finalize();
+  if (!ours_ || unwinding || !is_initialized()) return;
+  if (peers_follow(MPI_COMM_WORLD, Communicator::kDefaultTimeout)) MPI_Finalize();
 }
 
 std::unique_ptr<Communicator> mpi_world() {

@@ -70,7 +70,7 @@ void ProcessBarrier::wait_while(uint32_t generation, std::chrono::seconds timeou
     if (shared_.generation.load() != generation) return;
     spin_once();
   }
-  const Clock::time_point deadline = Clock::now() + timeout;
+  const Clock::time_point deadline = deadline_after(timeout);
   shared_.asleep.fetch_add(1);
   while (true) {
     sleep_while(shared_.generation, generation);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ripieno/distributed/communicators/mpi/mpi_messages.h"
@@ -24,18 +25,27 @@ class File {
   int descriptor_;
 };
 
-// How another process of the host finds a file that has no name.
-struct Origin {
-  int process = 0;
-  int descriptor = -1;
-};
+}  // namespace
 
-int open_at(const Origin& origin) {
-  const auto path = fmt::format("/proc/{}/fd/{}", origin.process, origin.descriptor);
-  return origin.descriptor < 0 ? -1 : open(path.c_str(), O_RDWR | O_CLOEXEC);
+FileOrigin FileOrigin::of(int descriptor) {
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0) return {};
+  return {getpid(), descriptor, status.st_dev, status.st_ino};
 }
 
-}  // namespace
+int FileOrigin::open() const {
+  if (descriptor < 0) return -1;
+  const auto path = fmt::format("/proc/{}/fd/{}", process, descriptor);
+  // Not O_CREAT, and not by reading the link: it may lead to a FIFO or a terminal.
+  const int opened = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat status = {};
+  if (opened < 0) return -1;
+  if (fstat(opened, &status) == 0 && status.st_dev == device && status.st_ino == inode) {
+    return opened;
+  }
+  close(opened);
+  return -1;
+}
 
 std::unique_ptr<SharedSegments> SharedSegments::make(MPI_Comm communicator, std::size_t bytes) {
   int rank = 0, size = 0;
@@ -43,17 +53,17 @@ std::unique_ptr<SharedSegments> SharedSegments::make(MPI_Comm communicator, std:
   check_mpi(MPI_Comm_size(communicator, &size), "MPI_Comm_size");
   const File mine(memfd_create("ripieno", MFD_CLOEXEC));
   const bool has_room = ftruncate(mine.descriptor(), static_cast<off_t>(bytes)) == 0;
-  const Origin origin{getpid(), has_room ? mine.descriptor() : -1};
-  std::vector<Origin> origins(static_cast<std::size_t>(size));
-  check_mpi(MPI_Allgather(&origin, sizeof(Origin), MPI_BYTE, origins.data(), sizeof(Origin),
-                          MPI_BYTE, communicator),
+  const FileOrigin origin = has_room ? FileOrigin::of(mine.descriptor()) : FileOrigin();
+  std::vector<FileOrigin> origins(static_cast<std::size_t>(size));
+  check_mpi(MPI_Allgather(&origin, sizeof origin, MPI_BYTE, origins.data(), sizeof origin, MPI_BYTE,
+                          communicator),
             "MPI_Allgather");
 
   std::unique_ptr<SharedSegments> result(new SharedSegments(bytes));
   int whole = 1;
   for (int from = 0; from < size && whole; ++from) {
     const File theirs(from == rank ? dup(mine.descriptor())
-                                   : open_at(origins[static_cast<std::size_t>(from)]));
+                                   : origins[static_cast<std::size_t>(from)].open());
     whole = result->map(theirs.descriptor());
   }
   // Ends after every rank has opened what others keep open for it.

@@ -6,12 +6,26 @@
 #pragma once
 
 #include <mpi.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <memory>
 #include <vector>
 
 namespace ripieno::distributed {
+
+// How another process of the host finds a file that has no name. A process number means another
+// process in another PID namespace, so the file is recognized by device and inode.
+struct FileOrigin {
+  int process = 0;
+  int descriptor = -1;
+  dev_t device = 0;
+  ino_t inode = 0;
+
+  static FileOrigin of(int descriptor);
+  // A descriptor of the file, or -1 where it cannot be opened or is another one.
+  int open() const;
+};
 
 class SharedSegments {
  public:

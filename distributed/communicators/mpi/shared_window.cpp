@@ -1,16 +1,33 @@
 #include "ripieno/distributed/communicators/mpi/shared_window.h"
 
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
 #include <cstring>
 
+#include "ripieno/distributed/communicators/communicator.h"
 #include "ripieno/distributed/communicators/mpi/mpi_messages.h"
 
 namespace ripieno::distributed {
+namespace {
 
-SharedWindow::SharedWindow(MPI_Comm communicator, std::size_t bytes) {
+double free_mebibytes(const char* path) {
+  struct statvfs status = {};
+  if (statvfs(path, &status) != 0) return 0;
+  return static_cast<double>(status.f_bavail) * static_cast<double>(status.f_frsize) / (1 << 20);
+}
+
+}  // namespace
+
+SharedWindow::SharedWindow(MPI_Comm communicator, std::size_t bytes) : communicator_(communicator) {
   std::byte* mine = nullptr;
-  check_mpi(MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL, communicator,
-                                    &mine, &window_),
-            "MPI_Win_allocate_shared");
+  if (MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL, communicator, &mine,
+                              &window_) != MPI_SUCCESS) {
+    throw ConfigurationError(fmt::format(
+        "MPI has no shared memory for the ranks of this host, which need {:.1f} MiB each; /dev/shm "
+        "has {:.1f} MiB free: enlarge it (docker run --shm-size=1g)",
+        static_cast<double>(bytes) / (1 << 20), free_mebibytes("/dev/shm")));
+  }
   // Loads and stores from here on, ordered by our own barrier.
   check_mpi(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
   std::memset(mine, 0, bytes);
@@ -28,7 +45,7 @@ SharedWindow::SharedWindow(MPI_Comm communicator, std::size_t bytes) {
 }
 
 SharedWindow::~SharedWindow() {
-  if (!peers_follow()) return;
+  if (!peers_follow(communicator_, Communicator::kDefaultTimeout)) return;
   MPI_Win_unlock_all(window_);
   MPI_Win_free(&window_);
 }

@@ -8,7 +8,8 @@
 
 namespace ripieno::distributed {
 
-// Constructing and destroying it are collectives. The memory is zeros at first.
+// Constructing and destroying it are collectives of `communicator`, which outlives it. The memory
+// is zeros at first.
 class SharedWindow {
  public:
   SharedWindow(MPI_Comm communicator, std::size_t bytes);
@@ -19,6 +20,7 @@ class SharedWindow {
   std::byte* of(int rank) const { return segments_[static_cast<std::size_t>(rank)]; }
 
  private:
+  MPI_Comm communicator_;
   MPI_Win window_ = MPI_WIN_NULL;
   std::vector<std::byte*> segments_;  // (size)
 };

@@ -2,6 +2,7 @@
 
 #include "ripieno/core/device/stream.h"
 #include "ripieno/core/error.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/collective.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
 #include "ripieno/distributed/communicators/nccl/nccl_group.h"
@@ -118,6 +119,9 @@ class Nccl final : public Communicator {
   template <typename Enqueue>
   void run(const Collective& collective, const Enqueue& enqueue) {
     if (collective.elements == 0) return;
+    const trace::Scope traced({.kind = trace::Event::Kind::collective,
+                               .name = name_of(collective.kind),
+                               .bytes = static_cast<int64_t>(collective.bytes())});
     kernels::cuda::set_device(device_.index);
     try {
       if (!group_) group_ = std::make_unique<NcclGroup>(*host_, timeout_);

@@ -86,7 +86,7 @@ void NcclGroup::run(const std::function<ncclResult_t(ncclComm_t, cudaStream_t)>&
 }
 
 void NcclGroup::wait(const std::function<bool()>& is_done, std::chrono::seconds timeout) {
-  const Clock::time_point deadline = Clock::now() + timeout;
+  const Clock::time_point deadline = deadline_after(timeout);
   std::chrono::microseconds sleep = kFirstSleep;
   for (int tests = 0; !is_done(); ++tests) {
     ncclResult_t state = ncclSuccess;

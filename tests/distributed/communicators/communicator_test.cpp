@@ -93,6 +93,62 @@ TEST(InProcess, ARankThatDoesNotComeInTimeIsNamed) {
   });
 }
 
+TEST(InProcess, ATimeoutMayBeLongerThanTheClockLasts) {
+  on_every_rank(2, [](Communicator& ranks) {
+    for (const auto timeout : {std::chrono::seconds(10'000'000'000), std::chrono::seconds::max()}) {
+      ranks.set_timeout(timeout);
+      if (ranks.rank() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      EXPECT_NO_THROW(ranks.barrier());
+    }
+  });
+}
+
+TEST(InProcess, HundredsOfRanksSum) {
+  constexpr int kRanks = 200;
+  on_every_rank(kRanks, [](Communicator& ranks) {
+    const Tensor x = Tensor::full({1001}, ranks.rank());
+    ranks.all_reduce(x);
+    EXPECT_EQ(x.to_vector<float>(), std::vector<float>(1001, kRanks * (kRanks - 1) / 2));
+    Tensor all({kRanks, 3}, DType::float32);
+    ranks.all_gather(all, Tensor::full({3}, ranks.rank()));
+    EXPECT_EQ(all.to_vector<float>()[3 * 171], 171.0f);
+  });
+}
+
+// Whatever a program does with a group after it has caught a failure fails as well, and ends.
+TEST(InProcess, EverythingAfterACaughtFailureFailsAtOnce) {
+  on_every_rank(3, [](Communicator& ranks) {
+    if (ranks.rank() == 1) return;
+    const Tensor x = Tensor::zeros({6}), part = Tensor::zeros({2}), other = Tensor::zeros({6});
+    for (int round = 0; round < 2; ++round) {
+      EXPECT_THROW(ranks.all_reduce(x), CommunicationFailure);
+      EXPECT_THROW(ranks.reduce_scatter(part, x), CommunicationFailure);
+      EXPECT_THROW(ranks.all_gather(x, part), CommunicationFailure);
+      EXPECT_THROW(ranks.all_to_all(other, x), CommunicationFailure);
+      EXPECT_THROW(ranks.broadcast(x, 0), CommunicationFailure);
+      EXPECT_THROW(ranks.barrier(), CommunicationFailure);
+      EXPECT_THROW(ranks.duplicate(), CommunicationFailure);
+      EXPECT_THROW(ranks.split(0, 0), CommunicationFailure);
+    }
+  });
+}
+
+TEST(InProcess, AGroupThatHasTimedOutStaysFailedWhenThePeerComes) {
+  std::atomic<bool> timed_out = false;
+  on_every_rank(2, [&](Communicator& ranks) {
+    const auto other = ranks.duplicate();
+    ranks.set_timeout(std::chrono::seconds(1));
+    if (ranks.rank() == 1) {
+      while (!timed_out) std::this_thread::yield();
+    } else {
+      EXPECT_THROW(ranks.barrier(), CommunicationFailure);
+      timed_out = true;
+    }
+    EXPECT_THROW(ranks.barrier(), CommunicationFailure);
+    EXPECT_NO_THROW(other->barrier());
+  });
+}
+
 TEST(InProcess, TheFirstFailureIsTheOneThatIsSeen) {
   const auto run = [] {
     on_every_rank(3, [](Communicator& ranks) {

@@ -48,6 +48,18 @@ TEST(Buckets, AreNamedByTheirTensors) {
   EXPECT_EQ(name_of({0, 64, 0, 1}, layout), "tensor0");
 }
 
+TEST(Buckets, ARunIsWhatTrainsOfABucketWithItsPadding) {
+  ArenaLayout layout;
+  for (const char* name : {"a", "b", "c", "d"}) layout.add(name, {10}, "unit");
+  const Bucket all{0, layout.elements(), 0, 4};
+  const auto runs = [&](std::vector<bool> trains) { return runs_of(all, layout, trains); };
+  EXPECT_EQ(runs({true, true, true, true}), std::vector<Bucket>{all});
+  EXPECT_TRUE(runs({false, false, false, false}).empty());
+  EXPECT_EQ(runs({true, false, true, true}),
+            (std::vector<Bucket>{{0, 64, 0, 1}, {128, layout.elements(), 2, 4}}));
+  EXPECT_EQ(runs({false, true, true, false}), (std::vector<Bucket>{{64, 192, 1, 3}}));
+}
+
 TEST(Buckets, OfNoParametersAreNone) { EXPECT_TRUE(buckets_of(ArenaLayout(), 4, 256).empty()); }
 
 }  // namespace

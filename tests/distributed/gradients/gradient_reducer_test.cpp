@@ -120,6 +120,26 @@ TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
   }
 }
 
+TEST_F(GradientReducerTest, ReducesWhatTrainsNow) {
+  std::vector<int> reduced;
+  const auto reducer = watched_by([&](const Tensor& x) { reduced.push_back(parameter_of(x)); });
+  const auto step = [&] {
+    reduced.clear();
+    reducer->begin(kNothing, kOne);
+    complete_from_the_first(*reducer);
+    reducer->complete_all();
+    reducer->finish();
+    return reduced;
+  };
+  Tensor some = parameters.tensors()[2], last = parameters.tensors()[5];
+  some.set_requires_gradient(false);
+  last.set_requires_gradient(false);
+  EXPECT_THAT(step(), ElementsAre(-1, 4, 3, 1, 0));
+  EXPECT_EQ(reducer->trained_buckets(), 4u);
+  last.set_requires_gradient(true);
+  EXPECT_THAT(step(), ElementsAre(-1, 5, 4, 3, 1, 0));
+}
+
 TEST_F(GradientReducerTest, NamesTheGradientsOfALostPeer) {
   const auto reducer = watched_by([&](const Tensor& x) {
     if (parameter_of(x) == 4) throw CommunicationFailure("waited 1 s for rank 1");

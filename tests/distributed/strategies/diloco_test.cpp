@@ -159,6 +159,37 @@ TEST(Diloco, SynchronizeMakesEverythingThatIsSavedAlike) {
   EXPECT_EQ(after[0], after[2]);
 }
 
+TEST(Diloco, SynchronizeParametersLeavesTheMomentsOfEachRank) {
+  std::vector<std::vector<std::vector<float>>> before(2), after(2);
+  on_every_rank(2, [&](Communicator& ranks) {
+    const auto rank = static_cast<std::size_t>(ranks.rank());
+    Trainee mine;
+    DataParallel parallel(mine.model, mine.optimizer, ranks, options());
+    train(mine, parallel, Rows(ranks.rank(), 2), 2);
+    before[rank] = mine.state();
+    parallel.synchronize_parameters();
+    after[rank] = mine.state();
+  });
+  EXPECT_EQ(after[0][0], after[1][0]) << "parameters";
+  int different = 0;
+  for (std::size_t i = 1; i < after[0].size(); ++i) different += after[0][i] != after[1][i];
+  EXPECT_EQ(different, 2) << "both moments of AdamW";
+}
+
+TEST(Diloco, AParameterThatIsFrozenStopsAtTheNextOuterStep) {
+  on_every_rank(2, [](Communicator& ranks) {
+    Trainee mine;
+    Tensor weight = mine.model.parameters().tensors()[0];
+    DataParallel parallel(mine.model, mine.optimizer, ranks, options());
+    train(mine, parallel, Rows(ranks.rank(), 2), 6);
+    weight.set_requires_gradient(false);
+    const auto before = weight.to_vector<float>();
+    mine.optimizer.set_learning_rate(0);
+    train(mine, parallel, Rows(ranks.rank(), 2), 3);
+    EXPECT_EQ(weight.to_vector<float>(), before) << "outer momentum alone would move it";
+  });
+}
+
 TEST(Diloco, WhatFollowsASynchronizeDependsOnWhatIsSavedAlone) {
   on_every_rank(2, [](Communicator& ranks) {
     const Rows rows(ranks.rank(), 2);

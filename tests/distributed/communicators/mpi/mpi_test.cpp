@@ -1,14 +1,20 @@
 // The communicators over MPI. Each process is one rank and runs every test; see ripieno_mpi_test.
 #include "ripieno/distributed/communicators/mpi/mpi.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <thread>
 
 #include "distributed/communicators/conformance.h"
 #include "distributed/on_every_rank.h"
 #include "distributed/training_job.h"
+#include "ripieno/distributed/communicators/mpi/message_plan.h"
 #include "ripieno/distributed/communicators/mpi/mpi_communicator.h"
 #include "ripieno/distributed/communicators/mpi/mpi_messages.h"
 #include "ripieno/distributed/communicators/mpi/mpi_world.h"
+#include "ripieno/distributed/communicators/mpi/shared_segments.h"
 #include "ripieno/distributed/communicators/mpi/shared_window.h"
 
 namespace ripieno::distributed::testing {
@@ -42,7 +48,7 @@ struct Hosts {
   static int ranks_a_host() {
     int size = 0;
     MPI_Comm_size(MPI_COMM_WORLD, &size);
-    return size > 2 && size % 2 == 0 ? 2 : 1;
+    return size > 2 && size % 2 == 0 ? 2 : 1;  // of 6 ranks: three hosts of two
   }
   template <typename Body>
   static void on_every_rank(const Body& body) {
@@ -52,7 +58,13 @@ struct Hosts {
   static int together(const Communicator&) { return ranks_a_host(); }
 };
 
-using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>, Hosts>;
+// With messages as small as those among so many ranks.
+std::unique_ptr<Communicator> as_of_5000_ranks(MPI_Comm communicator) {
+  return mpi_messages_as_of(communicator, 5000);
+}
+
+using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>, Hosts,
+                                World<as_of_5000_ranks>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(OverMpi, CommunicatorConformance, Groups);
 
 // Sums in the order of ranks, also on several hosts.
@@ -97,6 +109,22 @@ TEST(Mpi, MessagesGiveTheBitsOfTheWindow) {
   if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
   const auto window = mpi_window(MPI_COMM_WORLD), messages = mpi_point_to_point(MPI_COMM_WORLD);
   EXPECT_EQ(reduced(*window), reduced(*messages));
+  EXPECT_EQ(reduced(*window), reduced(*as_of_5000_ranks(MPI_COMM_WORLD)));
+}
+
+TEST(Mpi, MessagesOfAnyNumberOfRanksFitTheScratchMemory) {
+  static_assert(plan_messages(2).message_bytes == kMessageBytes);
+  static_assert(plan_messages(170).message_bytes == kMessageBytes);
+  static_assert(plan_messages(171).message_bytes < kMessageBytes);
+  for (std::size_t ranks = 2; ranks < 1'000'000; ranks += 1 + ranks / 7) {
+    const MessagePlan plan = plan_messages(ranks);
+    EXPECT_GE(plan.message_bytes, 64u);
+    EXPECT_EQ(plan.message_bytes % 64, 0u);
+    EXPECT_GE(plan.depth, kLeastDepth);
+    if (ranks <= 131'072) {
+      EXPECT_LE(plan.message_bytes * plan.depth * ranks, kScratchBytes);
+    }
+  }
 }
 
 TEST(Mpi, RanksOfOneHostAreCounted) {
@@ -168,6 +196,51 @@ TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
 }
 
 constexpr auto kDefaultTimeout = Communicator::kDefaultTimeout;
+
+TEST(Mpi, ATimeoutMayBeLongerThanTheClockLasts) {
+  for (const auto join : {mpi_window, mpi_point_to_point}) {
+    if (join == mpi_window && !on_one_host()) continue;
+    const auto ranks = join(MPI_COMM_WORLD);
+    ranks->set_timeout(std::chrono::seconds::max());
+    if (ranks->rank() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    EXPECT_NO_THROW(ranks->all_reduce(Tensor::zeros({5})));
+  }
+}
+
+TEST(Mpi, AMessageThatComesAfterAFailureIsNotWrittenIntoTheTensor) {
+  const auto ranks = mpi_point_to_point(MPI_COMM_WORLD), after = ranks->duplicate();
+  ranks->set_timeout(std::chrono::seconds(1));
+  const int root = ranks->size() - 1;
+  Tensor x = Tensor::full({5000}, 1.0);
+  if (ranks->rank() != root) {
+    EXPECT_THROW(ranks->broadcast(x, root), CommunicationFailure);
+    x.fill(2.0);
+  }
+  after->barrier();
+  if (ranks->rank() == root) {
+    try {
+      ranks->broadcast(x, root);
+    } catch (const CommunicationFailure&) {  // the others are not there any more
+    }
+    x.fill(2.0);
+  }
+  after->barrier();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto late = std::make_unique<Tensor>(Tensor::zeros({1}));
+  after->all_reduce(*late);  // MPI makes progress
+  EXPECT_EQ(x.to_vector<float>(), std::vector<float>(5000, 2.0f));
+}
+
+TEST(Mpi, AFileOfAnotherProcessIsRecognizedByMoreThanItsNumbers) {
+  const int one = memfd_create("one", 0), other = memfd_create("other", 0);
+  FileOrigin origin = FileOrigin::of(one);
+  const int opened = origin.open();
+  EXPECT_GE(opened, 0);
+  origin.descriptor = other;  // as if the process of that number were another
+  EXPECT_EQ(origin.open(), -1);
+  EXPECT_EQ(FileOrigin().open(), -1);
+  for (const int file : {one, other, opened}) close(file);
+}
 
 TEST(Mpi, DifferentCollectivesAreNoticedByMessages) {
   for (const bool other_kind : {false, true}) {

@@ -1,0 +1,81 @@
+#include "ripieno/distributed/strategies/make_strategy.h"
+
+#include "ripieno/core/error.h"
+#include "ripieno/distributed/gradients/power_sgd.h"
+#include "ripieno/distributed/gradients/shards.h"
+#include "ripieno/distributed/gradients/wire.h"
+#include "ripieno/distributed/strategies/diloco.h"
+#include "ripieno/distributed/strategies/one_rank.h"
+#include "ripieno/distributed/strategies/replicated.h"
+#include "ripieno/distributed/strategies/sharded.h"
+#include "ripieno/distributed/strategies/start_alike.h"
+#include "ripieno/distributed/strategies/strict.h"
+
+namespace ripieno::distributed {
+namespace {
+
+void refuse(bool refused, const char* why) {
+  if (refused) throw ConfigurationError(std::string("data parallel: ") + why);
+}
+
+GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallelOptions& options) {
+  if (options.power_sgd_rank > 0) {
+    return [parameters, rank = options.power_sgd_rank](Communicator& ranks) {
+      return sum_by_power_sgd(parameters, rank, ranks);
+    };
+  }
+  if (options.wire == DType::bfloat16) return sum_over_bfloat16_wire;
+  return options.shard == Shard::none ? sum_by_all_reduce : sum_by_reduce_scatter;
+}
+
+}  // namespace
+
+void check(const DataParallelOptions& options) {
+  if (options.wire != DType::float32 && options.wire != DType::bfloat16) {
+    throw ConfigurationError("data parallel: wire is " + std::string(name_of(options.wire)) +
+                             "; it must be float32 or bfloat16");
+  }
+  const bool compresses = options.power_sgd_rank > 0;
+  const bool narrow = options.wire != DType::float32;
+  const bool diloco = options.diloco.steps > 0;
+  const bool strict = options.slots > 0;
+  refuse(strict && (compresses || narrow || diloco),
+         "parallel.strict cannot be combined with parallel.wire=bfloat16, "
+         "parallel.power_sgd_rank or parallel.diloco_steps, since it sums every number exactly");
+  refuse(options.shard != Shard::none && (strict || diloco),
+         "parallel.shard cannot be combined with parallel.strict or parallel.diloco_steps, where "
+         "each rank needs all gradients and all of the optimizer's state");
+  refuse(compresses && options.shard == Shard::gradients,
+         "parallel.power_sgd_rank cannot be combined with parallel.shard=gradients, since PowerSGD "
+         "needs the whole gradient of a step; use parallel.shard=optimizer");
+  refuse(compresses && (diloco || narrow),
+         "parallel.power_sgd_rank cannot be combined with parallel.diloco_steps or "
+         "parallel.wire=bfloat16");
+}
+
+std::unique_ptr<Strategy> make_strategy(const Replica& replica,
+                                        const DataParallelOptions& options) {
+  check(options);
+  optim::Optimizer& optimizer = replica.optimizer;
+  Communicator& ranks = replica.communicator;
+  refuse(
+      optimizer.scales_loss() && (options.power_sgd_rank > 0 || options.diloco.steps > 0),
+      "a float16 model cannot be trained with parallel.power_sgd_rank, which would keep values "
+      "that are not finite, nor with parallel.diloco_steps, whose ranks would scale their losses "
+      "differently; use bfloat16");
+  if (options.diloco.steps > 0) optimizer.keep(Diloco::kOuterMomentum);
+  if (ranks.size() > 1) start_alike(optimizer, ranks, options.shard);
+
+  const auto sum = sum_of(replica.parameters(), options);
+  const auto place =
+      options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
+  if (options.slots > 0) return std::make_unique<Strict>(replica, options.slots);
+  if (options.diloco.steps > 0) {
+    return std::make_unique<Diloco>(replica, sum(ranks), options.diloco);
+  }
+  if (ranks.size() == 1) return std::make_unique<OneRank>(replica);
+  if (options.shard == Shard::none) return std::make_unique<Replicated>(replica, place, sum);
+  return std::make_unique<Sharded>(replica, place, sum, options.shard == Shard::gradients);
+}
+
+}  // namespace ripieno::distributed

@@ -1,0 +1,21 @@
+// OneRank: the strategy of a rank that trains alone, which communicates nothing.
+#pragma once
+
+#include "ripieno/distributed/strategies/micro_batches.h"
+
+namespace ripieno::distributed {
+
+class OneRank : public MicroBatches {
+ public:
+  using MicroBatches::MicroBatches;
+
+ protected:
+  void begin_micro_batch(const Loss&, bool) final {}
+  void end_micro_batch() final {}
+  Loss finish(const Loss& part) final;
+
+ private:
+  Tensor kept_;  // (2) float64: sum and count of the last step's loss
+};
+
+}  // namespace ripieno::distributed

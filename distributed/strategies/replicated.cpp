@@ -1,0 +1,41 @@
+#include "ripieno/distributed/strategies/replicated.h"
+
+#include "ripieno/core/autograd.h"
+
+namespace ripieno::distributed {
+
+Replicated::Replicated(const Replica& replica, OrderedWorker::Place place,
+                       const GradientReducer::MakeSum& make_sum,
+                       const GradientReducer::MakeGradients& make_gradients)
+    : MicroBatches(replica),
+      reducer_(std::make_shared<GradientReducer>(replica.parameters(), replica.communicator,
+                                                 replica.bucket_bytes, place, make_sum,
+                                                 make_gradients)) {
+  const Parameters& parameters = replica.parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    // Of frozen parameters as well, since they may be thawed.
+    Tensor(parameters.tensors()[i]).on_gradient([reducer = std::weak_ptr(reducer_), i] {
+      if (const auto alive = reducer.lock()) alive->complete(i);
+    });
+  }
+}
+
+void Replicated::begin_micro_batch(const Loss& part, bool more) {
+  reducer_->begin(part.sum, part.count, more);
+}
+
+void Replicated::end_micro_batch() { reducer_->complete_all(); }
+
+Loss Replicated::finish(const Loss&) {
+  const Tensor& totals = reducer_->finish();
+  return {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
+}
+
+void Replicated::report(MemoryReport& report) {
+  const int64_t kept = reducer_->kept_bytes();
+  if (kept > 0) report.lines.push_back({.what = "kept for less traffic", .bytes = kept});
+}
+
+std::size_t Replicated::buckets() const { return reducer_->trained_buckets(); }
+
+}  // namespace ripieno::distributed

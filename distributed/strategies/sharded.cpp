@@ -1,0 +1,38 @@
+#include "ripieno/distributed/strategies/sharded.h"
+
+#include "ripieno/distributed/gradients/gradient_shard.h"
+
+namespace ripieno::distributed {
+namespace {
+
+// Buckets that may wait to be summed while backward makes the next ones.
+constexpr std::size_t kInFlight = 3;
+
+GradientReducer::MakeGradients sharded_gradients(OrderedWorker::Place place) {
+  const std::size_t in_flight = place == OrderedWorker::Place::own_thread ? kInFlight : 0;
+  return [in_flight](const Parameters& parameters, Communicator& ranks) {
+    return std::make_unique<GradientShard>(parameters, ranks.rank(), ranks.size(), in_flight);
+  };
+}
+
+}  // namespace
+
+Sharded::Sharded(const Replica& replica, OrderedWorker::Place place,
+                 const GradientReducer::MakeSum& make_sum, bool shards_gradients)
+    : Replicated(replica, place, make_sum,
+                 shards_gradients ? sharded_gradients(place) : whole_gradients),
+      optimizer_(replica.optimizer, reducer(), shards_gradients ? &reducer().gradients() : nullptr,
+                 replica.communicator, place) {}
+
+bool Sharded::after_update() {
+  optimizer_.finish();
+  return true;
+}
+
+void Sharded::report(MemoryReport& report) {
+  Replicated::report(report);
+  report.lines.push_back(
+      {.what = "buckets on their way", .bytes = reducer().transient_bytes(), .is_transient = true});
+}
+
+}  // namespace ripieno::distributed

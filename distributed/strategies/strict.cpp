@@ -1,0 +1,32 @@
+#include "ripieno/distributed/strategies/strict.h"
+
+#include "ripieno/core/error.h"
+
+namespace ripieno::distributed {
+namespace {
+
+[[noreturn]] void fail_as_slots_are_missing() {
+  fail("backward: strict mode cuts the batch itself; call backward(rows, loss_of)");
+}
+
+}  // namespace
+
+Strict::Strict(const Replica& replica, int slots)
+    : replica_(replica),
+      backward_(replica.parameters(), replica.communicator, slots, replica.bucket_bytes) {}
+
+void Strict::backward(const Loss&, bool) { fail_as_slots_are_missing(); }
+
+void Strict::backward_nothing() { fail_as_slots_are_missing(); }
+
+void Strict::backward(int64_t rows, const LossOf& loss_of) {
+  const PhaseTimes::Span span(replica_.times, &ParallelSeconds::backward);
+  backward_.backward(rows, loss_of, replica_.optimizer.loss_scale());
+}
+
+void Strict::report(MemoryReport& report) {
+  report.lines.push_back(
+      {.what = "gradients of slots", .bytes = backward_.bytes_beside_gradients()});
+}
+
+}  // namespace ripieno::distributed

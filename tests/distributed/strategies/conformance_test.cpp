@@ -1,0 +1,363 @@
+// What every strategy promises, whatever its options: one row for each, one test for each promise.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+
+#include "distributed/allocations.h"
+#include "distributed/on_every_rank.h"
+#include "distributed/training_job.h"
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/error.h"
+#include "ripieno/kernels/cpu_threads.h"
+
+namespace ripieno::distributed::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+struct Row {
+  const char* name;
+  DataParallelOptions options;
+  std::vector<int> ranks;
+  double tolerance;             // of the loss after training, relative to one rank's
+  const char* keeps = nullptr;  // its line of the memory report
+  bool takes_any_rows = true;   // else each rank has rows in each step
+};
+
+constexpr std::size_t kBucket = 128;  // bytes: several buckets
+
+const Row kRows[] = {
+    {"one_rank", {.bucket_bytes = kBucket}, {1}, 0},
+    {"replicated", {.bucket_bytes = kBucket}, {2, 3}, 1e-5},
+    {"replicated_without_overlap", {.bucket_bytes = kBucket, .overlap = false}, {2, 3}, 1e-5},
+    {"bfloat16_wire",
+     {.bucket_bytes = kBucket, .wire = DType::bfloat16},
+     {2, 3},
+     2e-2,
+     "kept for less traffic"},
+    {"power_sgd",
+     {.bucket_bytes = kBucket, .power_sgd_rank = 2},
+     {2, 3},
+     0.2,
+     "kept for less traffic"},
+    {"sharded_optimizer",
+     {.shard = Shard::optimizer, .bucket_bytes = kBucket},
+     {2, 3},
+     1e-5,
+     "buckets on their way"},
+    {"sharded_gradients",
+     {.shard = Shard::gradients, .bucket_bytes = kBucket},
+     {2, 3},
+     1e-5,
+     "buckets on their way"},
+    {"strict", {.bucket_bytes = kBucket, .slots = 6}, {1, 2, 3}, 0, "gradients of slots", false},
+    {"diloco",
+     {.bucket_bytes = kBucket,
+      .diloco = {.steps = 2, .outer_learning_rate = 1.0, .outer_momentum = 0.0}},
+     {1, 2, 3},
+     0.2,
+     "kept for less traffic"},
+};
+
+struct Trainee {
+  nn::Mlp model{{kFeatures, 16, 8, kClasses}};
+  optim::AdamW optimizer{model.parameters(), {.learning_rate = 0.02, .max_gradient_norm = 1.0}};
+
+  std::vector<float> numbers() { return model.parameters().values().flat().to_vector<float>(); }
+};
+
+struct Rows {
+  int64_t begin, end;
+};
+Rows shared_evenly(int rank, int size) {
+  return {kSamples * rank / size, kSamples * (rank + 1) / size};
+}
+// The last rank has none.
+Rows shared_by_all_but_the_last(int rank, int size) {
+  if (size == 1) return {0, kSamples};
+  return rank == size - 1 ? Rows{kSamples, kSamples} : shared_evenly(rank, size - 1);
+}
+
+void step(Trainee& trainee, DataParallel& parallel, Rows rows) {
+  random_context().first_row = rows.begin;
+  parallel.backward(rows.end - rows.begin, [&](int64_t from, int64_t to) {
+    return trainee.model.loss(features().slice(0, rows.begin + from, rows.begin + to),
+                              targets().slice(0, rows.begin + from, rows.begin + to));
+  });
+  parallel.step();
+}
+
+double loss_on_everything(const Trainee& trainee) {
+  const NoGrad no_grad;
+  return trainee.model.loss(features(), targets()).mean();
+}
+
+// What one rank has after some steps, and after the ranks have synchronized.
+struct Outcome {
+  double loss = 0;
+  std::vector<float> parameters;
+};
+
+Outcome train(Communicator& ranks, const DataParallelOptions& options,
+              Rows (*share)(int, int) = shared_evenly) {
+  kernels::set_cpu_threads(1);
+  random_context() = {.seed = static_cast<uint64_t>(7 + ranks.rank())};  // rank 0's start counts
+  Trainee trainee;
+  DataParallel parallel(trainee.model, trainee.optimizer, ranks, options);
+  for (int i = 0; i < 8; ++i) step(trainee, parallel, share(ranks.rank(), ranks.size()));
+  parallel.synchronize();
+  return {loss_on_everything(trainee), trainee.numbers()};
+}
+
+class StrategyTest : public ::testing::TestWithParam<std::tuple<Row, int>> {
+ protected:
+  const Row& row() const { return std::get<0>(GetParam()); }
+  int size() const { return std::get<1>(GetParam()); }
+
+  // Of rank 0, after the others have the same.
+  Outcome outcome(const DataParallelOptions& options, Rows (*share)(int, int)) const {
+    std::vector<Outcome> all(static_cast<std::size_t>(size()));
+    on_every_rank(size(), [&](Communicator& ranks) {
+      all[static_cast<std::size_t>(ranks.rank())] = train(ranks, options, share);
+    });
+    for (const Outcome& other : all) EXPECT_EQ(other.parameters, all[0].parameters);
+    return all[0];
+  }
+  void expect_loss_of_one_rank(const Outcome& outcome) const {
+    // Strict mode is compared with itself, since it adds up slots.
+    const DataParallelOptions alone_options = {.slots = row().options.slots};
+    const double expected = train(*alone(), alone_options).loss;
+    EXPECT_NEAR(outcome.loss, expected, row().tolerance * expected);
+  }
+};
+
+TEST_P(StrategyTest, ReachesTheLossOfOneRank) {
+  expect_loss_of_one_rank(outcome(row().options, shared_evenly));
+}
+
+TEST_P(StrategyTest, ReachesItInMicroBatchesOfAnySize) {
+  DataParallelOptions options = row().options;
+  options.micro_batch_size = 5;  // the last one of a rank is smaller
+  const double rounding = options.slots > 0 ? 0 : 1e-5;
+  const double expected = outcome(row().options, shared_evenly).loss;
+  const bool is_approximate = row().tolerance > 1e-3;
+  EXPECT_NEAR(outcome(options, shared_evenly).loss, expected,
+              (is_approximate ? row().tolerance : rounding) * expected);
+}
+
+TEST_P(StrategyTest, ARankMayHaveNoRows) {
+  if (size() == 1) GTEST_SKIP() << "the only rank has all rows";
+  if (row().takes_any_rows) {
+    return expect_loss_of_one_rank(outcome(row().options, shared_by_all_but_the_last));
+  }
+  EXPECT_THROW(outcome(row().options, shared_by_all_but_the_last), Error);
+}
+
+TEST_P(StrategyTest, ALostPeerIsReported) {
+  if (size() == 1) GTEST_SKIP() << "there are no peers";
+  EXPECT_THROW(on_every_rank(size(),
+                             [&](Communicator& ranks) {
+                               Trainee trainee;
+                               DataParallel parallel(trainee.model, trainee.optimizer, ranks,
+                                                     row().options);
+                               for (int i = 0; i < 8; ++i) {
+                                 if (i == 3 && ranks.rank() == 1) return;
+                                 step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+                               }
+                             }),
+               CommunicationFailure);
+}
+
+TEST_P(StrategyTest, TheMemoryReportHasALineForAllThatIsKept) {
+  on_every_rank(size(), [&](Communicator& ranks) {
+    Trainee trainee;
+    DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
+    step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+    const auto lines = parallel.memory_report().lines;
+    for (const std::string what : {"parameters", "gradients", "first_moment", "second_moment"}) {
+      EXPECT_THAT(lines, Contains(Field(&MemoryReport::Line::what, what)));
+    }
+    if (row().keeps) {
+      EXPECT_THAT(lines, Contains(Field(&MemoryReport::Line::what, std::string(row().keeps))));
+    }
+  });
+}
+
+TEST_P(StrategyTest, TheOrderOfCallsIsChecked) {
+  on_every_rank(size(), [&](Communicator& ranks) {
+    Trainee trainee;
+    DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
+    EXPECT_THROW(parallel.step(), Error);
+    const Rows rows = shared_evenly(ranks.rank(), ranks.size());
+    const auto loss_of = [&](int64_t from, int64_t to) {
+      return trainee.model.loss(features().slice(0, rows.begin + from, rows.begin + to),
+                                targets().slice(0, rows.begin + from, rows.begin + to));
+    };
+    parallel.backward(rows.end - rows.begin, loss_of);
+    EXPECT_THROW(parallel.backward(rows.end - rows.begin, loss_of), Error);
+    parallel.step();
+  });
+}
+
+TEST_P(StrategyTest, AModelThatMovesAfterwardsIsRefused) {
+  on_every_rank(size(), [&](Communicator& ranks) {
+    Trainee trainee;
+    DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
+    trainee.model.to(Device::cpu(), DType::float64);
+    EXPECT_THAT(
+        [&] {
+          step(trainee, parallel, {0, 1});
+        },
+        ThrowsMessage<Error>(HasSubstr("float64 on cpu, but was float32 on cpu")));
+  });
+}
+
+TEST_P(StrategyTest, AModelMayMoveBefore) {
+  on_every_rank(size(), [&](Communicator& ranks) {
+    Trainee trainee;
+    trainee.model.to(Device::cpu(), DType::bfloat16);
+    DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
+    const Rows rows = shared_evenly(ranks.rank(), ranks.size());
+    parallel.backward(rows.end - rows.begin, [&](int64_t from, int64_t to) {
+      return trainee.model.loss(
+          features().slice(0, rows.begin + from, rows.begin + to).to(DType::bfloat16),
+          targets().slice(0, rows.begin + from, rows.begin + to));
+    });
+    EXPECT_NO_THROW(parallel.step());
+  });
+}
+
+TEST_P(StrategyTest, FrozenParametersStayAsTheyAre) {
+  on_every_rank(size(), [&](Communicator& ranks) {
+    Trainee trainee;
+    Tensor frozen = trainee.model.parameters().tensors()[2];
+    frozen.set_requires_gradient(false);
+    DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
+    const auto before = frozen.to_vector<float>();
+    const auto all = trainee.numbers();
+    for (int i = 0; i < 4; ++i) {
+      step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+    }
+    EXPECT_EQ(frozen.to_vector<float>(), before);
+    EXPECT_NE(trainee.numbers(), all);
+  });
+}
+
+// Passes everything on, and notes where collectives of one rank, of this communicator and of its
+// duplicates, are in flight at the same time.
+class Exclusive final : public Communicator {
+ public:
+  struct State {
+    std::atomic<int> in_flight = 0;
+    std::atomic<int> together = 0;
+  };
+  Exclusive(Communicator& inner, State& state) : inner_(inner), state_(state) {}
+
+  int rank() const override { return inner_.rank(); }
+  int size() const override { return inner_.size(); }
+  int local_rank() const override { return inner_.local_rank(); }
+  int local_size() const override { return inner_.local_size(); }
+  void all_reduce(const Tensor& x) override {
+    carry([&] { inner_.all_reduce(x); });
+  }
+  void reduce_scatter(const Tensor& out, const Tensor& in) override {
+    carry([&] { inner_.reduce_scatter(out, in); });
+  }
+  void all_gather(const Tensor& out, const Tensor& in) override {
+    carry([&] { inner_.all_gather(out, in); });
+  }
+  void all_to_all(const Tensor& out, const Tensor& in) override {
+    carry([&] { inner_.all_to_all(out, in); });
+  }
+  void broadcast(const Tensor& x, int root) override {
+    carry([&] { inner_.broadcast(x, root); });
+  }
+  void barrier() override {
+    carry([&] { inner_.barrier(); });
+  }
+  std::unique_ptr<Communicator> duplicate() override { return over(inner_.duplicate()); }
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    return over(inner_.split(color, key));
+  }
+  void set_timeout(std::chrono::seconds timeout) override { inner_.set_timeout(timeout); }
+
+ private:
+  void carry(const std::function<void()>& collective) {
+    if (state_.in_flight.fetch_add(1) > 0) ++state_.together;
+    collective();
+    --state_.in_flight;
+  }
+  std::unique_ptr<Communicator> over(std::unique_ptr<Communicator> group) const {
+    auto result = std::make_unique<Exclusive>(*group, state_);
+    result->owned_ = std::move(group);
+    return result;
+  }
+
+  Communicator& inner_;
+  State& state_;
+  std::unique_ptr<Communicator> owned_;
+};
+
+// NCCL can deadlock where they are.
+TEST_P(StrategyTest, TwoCommunicatorsOfARankAreNeverInFlightTogether) {
+  on_every_rank(size(), [&](Communicator& inner) {
+    Exclusive::State state;
+    Exclusive ranks(inner, state);
+    train(ranks, row().options);
+    EXPECT_EQ(state.together, 0);
+  });
+}
+
+std::vector<std::tuple<Row, int>> all_rows() {
+  std::vector<std::tuple<Row, int>> all;
+  for (const Row& row : kRows) {
+    for (const int ranks : row.ranks) all.emplace_back(row, ranks);
+  }
+  return all;
+}
+
+std::string name_of_row(const ::testing::TestParamInfo<std::tuple<Row, int>>& test) {
+  return std::get<0>(test.param).name + std::string("_on_") +
+         std::to_string(std::get<1>(test.param));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StrategyTest, ::testing::ValuesIn(all_rows()), name_of_row);
+
+TEST(Strategies, RefuseOptionsThatCannotBeCombinedByTheirNames) {
+  const std::pair<DataParallelOptions, const char*> refused[] = {
+      {{.wire = DType::float16}, "wire is float16"},
+      {{.slots = 8, .wire = DType::bfloat16}, "parallel.strict cannot be combined with"},
+      {{.slots = 8, .power_sgd_rank = 1}, "parallel.strict cannot be combined with"},
+      {{.slots = 8, .diloco = {.steps = 2}}, "parallel.strict cannot be combined with"},
+      {{.shard = Shard::optimizer, .slots = 8}, "parallel.shard cannot be combined with"},
+      {{.shard = Shard::gradients, .diloco = {.steps = 2}},
+       "parallel.shard cannot be combined with"},
+      {{.shard = Shard::gradients, .power_sgd_rank = 1},
+       "parallel.power_sgd_rank cannot be combined with parallel.shard=gradients"},
+      {{.power_sgd_rank = 1, .diloco = {.steps = 2}},
+       "parallel.power_sgd_rank cannot be combined with parallel.diloco_steps"},
+      {{.wire = DType::bfloat16, .power_sgd_rank = 1},
+       "parallel.power_sgd_rank cannot be combined with parallel.diloco_steps"}};
+  for (const auto& [options, why] : refused) {
+    EXPECT_THAT([&] { check(options); }, ThrowsMessage<ConfigurationError>(HasSubstr(why)));
+  }
+}
+
+TEST(Strategies, RefuseALossScaleThatTheyCannotKeepEqual) {
+  const auto ranks = alone();
+  for (const DataParallelOptions& options :
+       {DataParallelOptions{.power_sgd_rank = 1}, DataParallelOptions{.diloco = {.steps = 2}}}) {
+    nn::Mlp model({kFeatures, kClasses});
+    optim::AdamW optimizer(model.parameters(), {.scales_loss = true});
+    EXPECT_THAT([&] { DataParallel(model, optimizer, *ranks, options); },
+                ThrowsMessage<ConfigurationError>(HasSubstr("use bfloat16")));
+  }
+}
+
+}  // namespace
+}  // namespace ripieno::distributed::testing
