@@ -1,6 +1,10 @@
 #include "ripieno/core/dtype.h"
 
+#include <fmt/format.h>
+
 #include <array>
+
+#include "ripieno/core/error.h"
 
 namespace ripieno {
 namespace {
@@ -25,6 +29,16 @@ const Description& describe(DType dtype) { return kDescriptions[static_cast<std:
 }  // namespace
 
 std::size_t size_of(DType dtype) { return describe(dtype).size; }
+
+std::size_t bytes_of(int64_t elements, DType dtype) {
+  int64_t bytes = 0;
+  if (elements < 0 ||
+      __builtin_mul_overflow(elements, static_cast<int64_t>(size_of(dtype)), &bytes)) {
+    fail(fmt::format("{} elements of {} are more bytes than can be addressed", elements,
+                     name_of(dtype)));
+  }
+  return static_cast<std::size_t>(bytes);
+}
 std::string_view name_of(DType dtype) { return describe(dtype).name; }
 bool is_floating_point(DType dtype) { return dtype <= DType::float64; }
 

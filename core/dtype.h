@@ -17,6 +17,8 @@ enum class DType : uint8_t { float32, bfloat16, float16, float64, int64, int32, 
 
 // Bytes of one element.
 std::size_t size_of(DType dtype);
+// Of that many elements. Throws Error where they are more than can be addressed.
+std::size_t bytes_of(int64_t elements, DType dtype);
 // "float32", …, "bool": the names used in files and messages.
 std::string_view name_of(DType dtype);
 std::optional<DType> dtype_named(std::string_view name);

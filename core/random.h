@@ -19,6 +19,21 @@ struct RandomContext {
 };
 RandomContext& random_context();
 
+// While one lives, this thread's context may be changed; afterwards it is as it was.
+class ScopedRandomContext {
+ public:
+  ScopedRandomContext() : before_(random_context()) {}
+  explicit ScopedRandomContext(const RandomContext& context) : ScopedRandomContext() {
+    random_context() = context;
+  }
+  ~ScopedRandomContext() { random_context() = before_; }
+  ScopedRandomContext(const ScopedRandomContext&) = delete;
+  ScopedRandomContext& operator=(const ScopedRandomContext&) = delete;
+
+ private:
+  RandomContext before_;
+};
+
 // The stream of a module: a hash (FNV-1a) of its path.
 uint64_t random_stream(std::string_view path);
 

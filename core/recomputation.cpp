@@ -1,8 +1,10 @@
 #include "ripieno/core/recomputation.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/random.h"
 
 namespace ripieno {
@@ -13,7 +15,9 @@ using autograd::Node;
 
 // Where the record of the function begins: keeps the gradient that arrives there.
 struct Entry final : Node {
-  void backward(Tensor& gradient, Gradients&) override { arrived = std::move(gradient); }
+  void backward(std::span<Tensor> gradients, Gradients&) override {
+    arrived = std::move(gradients[0]);
+  }
   void release() override {}
 
   Tensor arrived;
@@ -29,10 +33,26 @@ struct Call {
       autograd::attach(x, entry, "recomputed input", {});
     }
     output = function(x);
+    if (!output.defined()) fail("recomputed: the function returned an undefined tensor");
+    if (output.requires_gradient() && !is_recorded_here()) {
+      output = autograd::record(
+          "recomputed output", output.detach(), {&output},
+          [](const Tensor& gradient, Gradients& gradients) { gradients.add(0, gradient); });
+    }
   }
 
+  // What the function reads of what was recorded before it.
+  autograd::Reached reached() const { return autograd::reached_from(output, before); }
+
+  const uint64_t before = autograd::last_order();
   std::shared_ptr<Entry> entry;
   Tensor output;
+
+ private:
+  bool is_recorded_here() const {
+    const Node* const node = output.implementation().node.get();
+    return node != nullptr && node->order > before;
+  }
 };
 
 thread_local bool recomputing = false;
@@ -48,31 +68,33 @@ class Recomputing {
   bool before_;
 };
 
-// As random_context() was.
-class SameRandomNumbers {
- public:
-  explicit SameRandomNumbers(const RandomContext& context)
-      : before_(std::exchange(random_context(), context)) {}
-  ~SameRandomNumbers() { random_context() = before_; }
-  SameRandomNumbers(const SameRandomNumbers&) = delete;
-  SameRandomNumbers& operator=(const SameRandomNumbers&) = delete;
-
- private:
-  RandomContext before_;
-};
-
 struct Recomputed final : Node {
-  void backward(Tensor& gradient, Gradients& gradients) override {
-    const SameRandomNumbers same(context);
+  void backward(std::span<Tensor> output_gradients, Gradients& gradients) override {
+    const ScopedRandomContext same(context);
     const Recomputing again;
-    const Call call(function, input, gradients.wanted(0));
-    autograd::run_backward(call.output, std::move(gradient), autograd::Completes::none);
+    const Call call(function, *input, gradients.wanted(0));
+    const autograd::Reached reached = call.reached();
+    for (const Input& read : reached.earlier) require_input(read);
+    // What was recorded before is an input of this node: it gets its gradient here, and is gone
+    // through by the backward that this is part of.
+    autograd::run_backward(call.output, std::move(output_gradients[0]), autograd::Completes::none,
+                           call.before);
     if (call.entry && call.entry->arrived.defined()) gradients.add(0, call.entry->arrived);
   }
   void release() override { function = nullptr, input = {}; }
 
+  void require_input(const Input& read) const {
+    const bool is_known = std::any_of(inputs.begin(), inputs.end(), [&](const Input& other) {
+      return other.node == read.node && other.output == read.output;
+    });
+    if (!is_known) {
+      fail("recomputed: the function reads an output of '" + std::string(read.node->name) +
+           "' that it did not read in the forward");
+    }
+  }
+
   std::function<Tensor(const Tensor&)> function;
-  Tensor input;
+  autograd::Saved input;
   RandomContext context;
 };
 
@@ -81,17 +103,19 @@ struct Recomputed final : Node {
 bool is_recomputing() { return recomputing; }
 
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input) {
+  require_defined("recomputed", {{"input", input}});
   if (!autograd::recording()) return function(input);
-  // Recorded only to find the parameters: the very computation that the backward will repeat.
-  const Tensor output = Call(function, input, input.requires_gradient()).output;
-  if (!output.requires_gradient()) return output;
+  // Recorded only to find what it reads: the very computation that the backward will repeat.
+  const Call call(function, input, input.requires_gradient());
+  if (!call.output.requires_gradient()) return call.output;
+  const autograd::Reached reached = call.reached();
   auto node = std::allocate_shared<Recomputed>(PoolAllocator<Recomputed>());
-  node->leaves = autograd::leaves_of(output);
+  node->leaves = reached.leaves;
   node->function = std::move(function);
-  node->input = input.detach();
+  node->input = autograd::Saved(input);
   node->context = random_context();
-  const Tensor result = output.detach();
-  autograd::attach(result, std::move(node), "recomputed", {&input});
+  const Tensor result = call.output.detach();
+  autograd::attach(result, std::move(node), "recomputed", {&input}, reached.earlier);
   return result;
 }
 

@@ -10,8 +10,8 @@ namespace ripieno {
 
 // function(input), of which only `input` is kept: its backward computes the rest again, with the
 // same random numbers. The function gives the same when it is called again, and what it refers to
-// lives until then; gradients of the parameters that it reads are the same bits as without this,
-// and their hooks run once, when all of it is done.
+// lives until then; gradients of the parameters and other tensors that it reads are the same bits
+// as without this, and hooks run once, when all of it is done.
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input);
 
 // Whether this thread is computing such a function again, within a backward: what a forward does

@@ -45,7 +45,8 @@ Shape dense_strides(const Shape& shape) {
   int64_t stride = 1;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     strides[axis] = stride;
-    stride *= shape[axis];
+    // Beyond 63 bits only where there are no elements, so that nothing is found by it.
+    if (__builtin_mul_overflow(stride, shape[axis], &stride)) stride = 0;
   }
   return strides;
 }

@@ -14,10 +14,9 @@ namespace ripieno {
 namespace {
 
 bool lies_densely(const Shape& shape, const Shape& strides) {
-  int64_t expected = 1;
-  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-    if (shape[axis] != 1 && strides[axis] != expected) return false;
-    expected *= shape[axis];
+  const Shape dense = dense_strides(shape);
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (shape[axis] != 1 && strides[axis] != dense[axis]) return false;
   }
   return true;
 }
@@ -31,9 +30,9 @@ kernels::StridedShape strided(const Tensor& x) {
 }
 
 std::shared_ptr<Storage> storage_for(const Shape& shape, DType dtype, Device device) {
+  const std::size_t bytes = bytes_of(shape.elements(), dtype);
   try {
-    return allocate_storage(static_cast<std::size_t>(shape.elements()) * size_of(dtype), device,
-                            pool(device));
+    return allocate_storage(bytes, device, pool(device));
   } catch (const OutOfMemory& error) {
     throw OutOfMemory(
         fmt::format("a tensor {} of {}: {}", to_string(shape), name_of(dtype), error.what()),
@@ -53,6 +52,37 @@ Tensor dense_copy(const Tensor& x) {
                           static_cast<const Word*>(x.raw_data()), strided(x));
   });
   return result;
+}
+
+void require_may_change(const char* operation, const Tensor& x) {
+  if (!autograd::recording() || !x.requires_gradient()) return;
+  fail(fmt::format(
+      "{}: changing a tensor that requires a gradient is not recorded; do it under NoGrad",
+      operation));
+}
+
+// The elements from the first to behind the last; there is one.
+int64_t extent(const Tensor& x) {
+  int64_t last = 0;
+  for (int axis = 0; axis < x.rank(); ++axis) last += (x.shape()[axis] - 1) * x.strides()[axis];
+  return last + 1;
+}
+
+bool share_memory(const Tensor& a, const Tensor& b) {
+  const auto begin = [](const Tensor& x) { return static_cast<std::byte*>(x.raw_data()); };
+  const auto end = [&](const Tensor& x) {
+    return begin(x) + static_cast<std::size_t>(extent(x)) * size_of(x.dtype());
+  };
+  return a.device() == b.device() && begin(a) < end(b) && begin(b) < end(a);
+}
+
+void require_distinct_elements(const Tensor& x) {
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (x.shape()[axis] > 1 && x.strides()[axis] == 0) {
+      fail(fmt::format("copy_from: {} repeats its elements along axis {}; it cannot be written",
+                       to_string(x.shape()), axis));
+    }
+  }
 }
 
 Tensor cast_copy(const Tensor& x, DType dtype) {
@@ -141,18 +171,28 @@ Tensor Tensor::of(const Shape& shape, const std::vector<T>& values) {
 }
 
 void Tensor::record_use(const Stream& stream) const {
-  implementation_->require_memory();
-  implementation_->storage->record_use(stream);
+  implementation().require_memory();
+  implementation().storage->record_use(stream);
 }
 
-const Shape& Tensor::shape() const { return implementation_->shape; }
-const Shape& Tensor::strides() const { return implementation_->strides; }
-int64_t Tensor::elements() const { return implementation_->elements; }
-DType Tensor::dtype() const { return implementation_->dtype; }
-Device Tensor::device() const { return implementation_->device; }
-bool Tensor::is_dense() const { return implementation_->dense; }
+const Shape& Tensor::shape() const { return implementation().shape; }
+const Shape& Tensor::strides() const { return implementation().strides; }
+int64_t Tensor::elements() const { return implementation().elements; }
+DType Tensor::dtype() const { return implementation().dtype; }
+Device Tensor::device() const { return implementation().device; }
+bool Tensor::is_dense() const { return implementation().dense; }
 bool Tensor::is_exclusive() const {
-  return implementation_.use_count() == 1 && implementation_->storage.use_count() == 1;
+  return implementation_.use_count() == 1 && implementation().storage.use_count() == 1;
+}
+
+void Tensor::fail_undefined() {
+  fail("tensor: this one is undefined; it has neither a shape nor numbers");
+}
+
+std::string describe(const Tensor& tensor) {
+  if (!tensor.defined()) return "undefined";
+  return fmt::format("{} {} on {}", to_string(tensor.shape()), name_of(tensor.dtype()),
+                     to_string(tensor.device()));
 }
 
 std::size_t Tensor::bytes() const {
@@ -160,9 +200,9 @@ std::size_t Tensor::bytes() const {
 }
 
 void* Tensor::raw_data() const {
-  implementation_->require_memory();
-  return static_cast<std::byte*>(implementation_->storage->data) +
-         static_cast<std::size_t>(implementation_->offset) * size_of(dtype());
+  implementation().require_memory();
+  return static_cast<std::byte*>(implementation().storage->data) +
+         static_cast<std::size_t>(implementation().offset) * size_of(dtype());
 }
 
 void Tensor::require_dtype(DType wanted) const {
@@ -233,10 +273,9 @@ Tensor Tensor::to(Device wanted) const {
 }
 
 void Tensor::fill(double value) {
-  if (autograd::recording() && requires_gradient()) {
-    fail("fill: changing a tensor that requires a gradient is not recorded; do it under NoGrad");
-  }
+  require_may_change("fill", *this);
   if (!is_dense()) fail("fill: takes a dense tensor");
+  mark_changed();
   run_any(*this, [&]<typename T>(auto on) {
     T converted{};
     if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
@@ -249,17 +288,17 @@ void Tensor::fill(double value) {
 }
 
 void Tensor::copy_from(const Tensor& other) {
-  if (autograd::recording() && requires_gradient()) {
-    fail(
-        "copy_from: changing a tensor that requires a gradient is not recorded; do it under "
-        "NoGrad");
-  }
+  if (!other.defined()) fail("copy_from: what it is to copy is undefined");
+  require_may_change("copy_from", *this);
   if (!(shape() == other.shape())) {
     fail("copy_from: shapes differ, " + to_string(shape()) + " from " + to_string(other.shape()));
   }
   const NoGrad no_grad;
   if (elements() == 0) return;
-  const Tensor from = other.to(dtype()).dense().to(device());
+  require_distinct_elements(*this);
+  Tensor from = other.to(dtype()).dense().to(device());
+  if (share_memory(*this, from)) from = from.clone();
+  mark_changed();
   if (is_dense()) {
     copy_bytes(raw_data(), device(), from.raw_data(), device(), bytes());
     return;
@@ -270,40 +309,52 @@ void Tensor::copy_from(const Tensor& other) {
   });
 }
 
-bool Tensor::requires_gradient() const { return implementation_->requires_gradient; }
+uint64_t Tensor::version() const {
+  implementation().require_memory();
+  return implementation().storage->version.load(std::memory_order_relaxed);
+}
+
+void Tensor::mark_changed() const {
+  implementation().require_memory();
+  implementation().storage->version.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool Tensor::requires_gradient() const { return implementation().requires_gradient; }
 
 Tensor& Tensor::set_requires_gradient(bool requires_gradient) {
-  if (implementation_->node) fail("set_requires_gradient: only a leaf can be set; see detach()");
+  if (implementation().node) fail("set_requires_gradient: only a leaf can be set; see detach()");
   if (requires_gradient && !is_floating_point(dtype())) {
     fail(fmt::format("set_requires_gradient: {} has no gradient", name_of(dtype())));
   }
-  implementation_->requires_gradient = requires_gradient;
-  if (requires_gradient && implementation_->leaf == nullptr) {
-    implementation_->leaf = std::make_shared<autograd::Leaf>();
+  if (requires_gradient != implementation().requires_gradient) {
+    implementation().requires_gradient = requires_gradient;
+  }
+  if (requires_gradient && implementation().leaf == nullptr) {
+    implementation().leaf = std::make_shared<autograd::Leaf>();
   }
   return *this;
 }
 
 Tensor Tensor::gradient() const {
-  const auto& leaf = implementation_->leaf;
+  const auto& leaf = implementation().leaf;
   return leaf && leaf->has_gradient ? leaf->gradient : Tensor();
 }
 
 void Tensor::clear_gradient() {
-  if (implementation_->leaf) implementation_->leaf->has_gradient = false;
+  if (implementation().leaf) implementation().leaf->has_gradient = false;
 }
 
 void Tensor::backward(const Tensor& seed) const { autograd::run_backward(*this, seed); }
 
 void Tensor::on_gradient(std::function<void()> hook) {
-  if (implementation_->leaf == nullptr)
+  if (implementation().leaf == nullptr)
     fail("on_gradient: only a leaf that requires a gradient has one");
-  implementation_->leaf->hooks.push_back(std::move(hook));
+  implementation().leaf->hooks.push_back(std::move(hook));
 }
 
 Tensor Tensor::detach() const {
-  implementation_->require_memory();
-  return tensor_over(implementation_->storage, implementation_->offset, shape(), strides(),
+  implementation().require_memory();
+  return tensor_over(implementation().storage, implementation().offset, shape(), strides(),
                      dtype());
 }
 

@@ -3,13 +3,15 @@
 // Copying a Tensor copies a handle: both handles name the same memory, which is freed with the last
 // of them. reshape, slice, transpose and expand are views: they name the same memory as well. Use
 // clone() for a copy of the numbers. Operations on tensors that require gradients are recorded
-// (autograd.h). A tensor may be read by several threads, and written by one at a time.
+// (autograd.h). A tensor may be read by several threads, and written by one at a time. What is
+// asked of an undefined tensor, but defined(), throws Error.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ripieno/core/device/device.h"
@@ -87,7 +89,8 @@ class Tensor {
 
   // In place; not recorded. Throw Error where recording would be needed (see NoGrad).
   void fill(double value);
-  void copy_from(const Tensor& other);  // casts, and crosses devices
+  // Casts, and crosses devices. The two may overlap: `other` is read as it was.
+  void copy_from(const Tensor& other);
 
   // Gradients. Only a leaf (not the result of a recorded operation) keeps one.
   bool requires_gradient() const;
@@ -102,7 +105,18 @@ class Tensor {
   // The same numbers, cut off from how they were computed.
   Tensor detach() const;
 
-  TensorImplementation& implementation() const { return *implementation_; }
+  // How often the memory was written in place: by fill, copy_from, add_into, an optimizer. Tensors
+  // over the same memory, an arena's parameters for example, share it.
+  uint64_t version() const;
+  // For code that writes through data(): a backward that needs what was there then throws Error
+  // instead of using what is there now.
+  void mark_changed() const;
+
+  TensorImplementation& implementation() const {
+    if (!defined()) [[unlikely]]
+      fail_undefined();
+    return *implementation_;
+  }
   static Tensor from(std::shared_ptr<TensorImplementation> implementation) {
     Tensor result;
     result.implementation_ = std::move(implementation);
@@ -110,9 +124,13 @@ class Tensor {
   }
 
  private:
+  [[noreturn]] static void fail_undefined();
   void require_dtype(DType wanted) const;
 
   std::shared_ptr<TensorImplementation> implementation_;
 };
+
+// "(8, 16) float32 on cpu", or "undefined": for messages.
+std::string describe(const Tensor& tensor);
 
 }  // namespace ripieno

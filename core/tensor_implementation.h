@@ -1,7 +1,9 @@
 // What a Tensor handle points at. For core's own operations; users need tensor.h alone.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ripieno/core/device/device_memory.h"
@@ -27,6 +29,7 @@ struct Storage {
   std::size_t bytes;
   Device device;
   MemoryResource& resource;
+  std::atomic<uint64_t> version = 0;  // how often it was written in place, as far as is known
 
  private:
   StreamState* stream_ = nullptr;  // in whose order the memory is reused
@@ -37,7 +40,7 @@ struct Storage {
 std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,
                                           MemoryResource& resource);
 
-// Gives a parameter its memory when it is first used (arena.h).
+// Gives a parameter its memory when it is first used (arena.h). Several threads may do so at once.
 class LazyMemory {
  public:
   virtual void materialize() = 0;
@@ -46,7 +49,16 @@ class LazyMemory {
   ~LazyMemory() = default;
 };
 
+namespace autograd {
+// Gives up a handle. What is freed with it is freed one after the other, in any depth.
+void let_go(std::shared_ptr<Node> node) noexcept;
+}  // namespace autograd
+
 struct TensorImplementation {
+  ~TensorImplementation() {
+    if (node) autograd::let_go(std::move(node));
+  }
+
   std::shared_ptr<Storage> storage;  // null for a parameter that has no memory yet
   int64_t offset = 0;                // elements
   Shape shape, strides;
@@ -55,14 +67,16 @@ struct TensorImplementation {
   DType dtype = DType::float32;
   Device device;
 
-  LazyMemory* lazy = nullptr;  // outlives the tensor's use without memory
+  // Set while the memory is not there, or not yet filled in; outlives that time.
+  std::atomic<LazyMemory*> lazy = nullptr;
   bool requires_gradient = false;
   std::shared_ptr<autograd::Node> node;  // the operation that made it, where recorded
+  int output = 0;                        // as which of its outputs
   std::shared_ptr<autograd::Leaf> leaf;  // its gradient, where it is a leaf
 
   void require_memory() {
-    if (storage == nullptr && lazy != nullptr) [[unlikely]]
-      lazy->materialize();
+    if (LazyMemory* const memory = lazy.load(std::memory_order_acquire)) [[unlikely]]
+      memory->materialize();
   }
 };
 

@@ -42,22 +42,47 @@ void Arena::adopt(std::vector<Tensor> tensors) {
 }
 
 void Arena::bind() {
+  bind_memory();
+  set_ready(storage_ != nullptr);
+}
+
+void Arena::bind_memory() {
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     TensorImplementation& tensor = tensors_[i].implementation();
     tensor.storage = storage_;
     tensor.offset = layout_->entries()[i].offset;
-    tensor.dtype = dtype_;
-    tensor.device = device_;
-    tensor.lazy = this;
+    // Other threads may read these while one gives the memory, so they are left alone where right.
+    if (tensor.dtype != dtype_) tensor.dtype = dtype_;
+    if (tensor.device != device_) tensor.device = device_;
   }
 }
 
+void Arena::set_ready(bool ready) {
+  for (const Tensor& tensor : tensors_) {
+    tensor.implementation().lazy.store(ready ? nullptr : this, std::memory_order_release);
+  }
+  ready_.store(ready, std::memory_order_release);
+}
+
 void Arena::materialize() {
+  if (ready_.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(first_use_);
   if (storage_ != nullptr) return;
   storage_ = allocate();
   zero_bytes(storage_->data, device_, storage_->bytes);
-  bind();
-  if (fill_) fill_();
+  fill();
+}
+
+// Other threads that use the tensors wait until it is done.
+void Arena::fill() {
+  bind_memory();
+  try {
+    if (fill_) fill_();
+  } catch (...) {
+    release();
+    throw;
+  }
+  set_ready(true);
 }
 
 void Arena::release() {
@@ -66,7 +91,7 @@ void Arena::release() {
 }
 
 std::shared_ptr<Storage> Arena::allocate() const {
-  const std::size_t bytes = static_cast<std::size_t>(layout_->elements()) * size_of(dtype_);
+  const std::size_t bytes = bytes_of(layout_->elements(), dtype_);
   try {
     const auto storage = allocate_storage(bytes, device_, resource_ ? *resource_ : pool(device_));
     storage->count_as(kind_);
@@ -85,6 +110,7 @@ void Arena::place_in(MemoryResource* resource) {
   if (std::exchange(resource_, resource) == resource || storage_ == nullptr) return;
   const std::shared_ptr<Storage> before = std::exchange(storage_, allocate());
   copy_bytes(storage_->data, device_, before->data, device_, before->bytes);
+  storage_->version = before->version.load();
   bind();
 }
 
@@ -105,7 +131,9 @@ void Arena::to(Device device, DType dtype) {
   storage_.reset();
   if (!before.defined()) return bind();
   const NoGrad no_grad;
+  const uint64_t version = before.version();
   storage_ = before.to(dtype).to(device).implementation().storage;  // the pool's
+  storage_->version = version;  // the numbers are those that were there
   storage_->count_as(kind_);
   bind();
   if (MemoryResource* resource = std::exchange(resource_, nullptr)) place_in(resource);

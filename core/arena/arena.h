@@ -6,9 +6,11 @@
 // memory appears when it is first used.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -90,7 +92,7 @@ class Arena final : LazyMemory {
   // tensors' handles follow. The resource outlives the memory, which goes back to it with the arena
   // or when it is placed elsewhere, and with the last view that was made of it before.
   void place_in(MemoryResource* resource);
-  // Gives the memory now, if it is not there yet.
+  // Gives the memory now, if it is not there yet. Threads that do so at once wait for the first.
   void materialize() override;
   // Forgets what is there: the memory appears anew, as at first, with the next use.
   void release();
@@ -103,6 +105,9 @@ class Arena final : LazyMemory {
 
  private:
   void bind();
+  void bind_memory();
+  void fill();
+  void set_ready(bool ready);
   std::shared_ptr<Storage> allocate() const;
 
   std::shared_ptr<const ArenaLayout> layout_;
@@ -113,6 +118,8 @@ class Arena final : LazyMemory {
   std::vector<Tensor> tensors_;
   std::function<void()> fill_;
   MemoryKind kind_ = MemoryKind::other;
+  std::recursive_mutex first_use_;   // whoever fills in the memory uses the tensors
+  std::atomic<bool> ready_ = false;  // the memory is there, and filled in
 };
 
 }  // namespace ripieno

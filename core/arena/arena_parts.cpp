@@ -45,7 +45,7 @@ void ArenaParts::Part::bind(std::shared_ptr<Storage> storage) {
     TensorImplementation& tensor = parts->arena_.tensors()[i].implementation();
     tensor.storage = storage;
     tensor.offset = entries[i].offset - range.begin;
-    tensor.lazy = this;
+    tensor.lazy = storage ? nullptr : this;
   }
 }
 

@@ -140,6 +140,9 @@ void* Pool::allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   if (pools_are_off()) return pass_through(bytes);
   const int index = class_of(bytes);
+  if (index >= kClasses) {
+    throw OutOfMemory(fmt::format("memory: {} bytes are more than any device has", bytes));
+  }
   const std::size_t size = size_of_class(index);
   Bin& bin = state_->bins[static_cast<std::size_t>(index)];
   {

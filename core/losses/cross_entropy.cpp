@@ -4,10 +4,13 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device_faults.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/cross_entropy.h"
 
 namespace ripieno {
+
+using autograd::Saved;
 
 void require_targets(const char* operation, const Tensor& targets, int64_t classes,
                      int32_t ignored) {
@@ -29,11 +32,14 @@ Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignore
 }
 
 double Loss::mean() const {
+  require_defined("loss", {{"sum", sum}, {"count", count}});
   require_no_fault(sum.device());
   return sum.item() / count.item();
 }
 
 Loss cross_entropy(const Tensor& logits_, const Tensor& targets_, int32_t ignored) {
+  require_defined("cross_entropy", {{"logits", logits_}, {"targets", targets_}});
+  require_one_device("cross_entropy", {{"logits", logits_}, {"targets", targets_}});
   const Tensor logits = logits_.dense(), targets = targets_.dense();
   const int64_t classes = logits.rank() == 0 ? 0 : logits.size(-1), rows = targets.elements();
   if (classes == 0 || rows * classes != logits.elements()) {
@@ -52,14 +58,14 @@ Loss cross_entropy(const Tensor& logits_, const Tensor& targets_, int32_t ignore
   Loss loss = sum_of_rows(row_losses, targets, ignored);
   loss.sum =
       autograd::record("cross_entropy", loss.sum, {&logits},
-                       [logits, targets, log_sum_exp, shape, ignored](
-                           const Tensor& gradient, autograd::Gradients& gradients) {
-                         Tensor back(logits.shape(), logits.dtype(), logits.device());
-                         run(logits, [&]<typename T>(auto on) {
+                       [logits = Saved(logits), targets = Saved(targets), log_sum_exp, shape,
+                        ignored](const Tensor& gradient, autograd::Gradients& gradients) {
+                         Tensor back(logits->shape(), logits->dtype(), logits->device());
+                         run(*logits, [&]<typename T>(auto on) {
                            using A = kernels::accumulator_t<T>;
                            kernels::cross_entropy_backward(
-                               on, back.data<T>(), gradient.data<A>(), logits.data<T>(),
-                               targets.data<int32_t>(), log_sum_exp.data<A>(), shape, ignored);
+                               on, back.data<T>(), gradient.data<A>(), logits->data<T>(),
+                               targets->data<int32_t>(), log_sum_exp.data<A>(), shape, ignored);
                          });
                          gradients.add(0, back);
                        });

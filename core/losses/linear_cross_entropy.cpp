@@ -4,6 +4,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/cross_entropy.h"
 #include "ripieno/kernels/matmul.h"
@@ -133,9 +134,8 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& targets, int32_t
     fail("linear_cross_entropy: weight " + to_string(weight.shape()) +
          " must have at least one class and one channel");
   }
-  if (x.dtype() != weight.dtype() || x.device() != weight.device()) {
-    fail("linear_cross_entropy: x and weight have other element types or devices");
-  }
+  require_one_type("linear_cross_entropy", {{"x", x}, {"weight", weight}});
+  require_one_device("linear_cross_entropy", {{"x", x}, {"targets", targets}});
   if (targets.elements() * x.size(-1) != x.elements()) {
     fail("linear_cross_entropy: x " + to_string(x.shape()) + " does not fit targets " +
          to_string(targets.shape()));
@@ -177,6 +177,7 @@ Tensor go_over_rows(On on, const HeadGradients& own, const Tensor& x, const Tens
 
 Loss linear_cross_entropy(const Tensor& x_, const Tensor& weight_, const Tensor& targets_,
                           const LinearCrossEntropyOptions& options) {
+  require_defined("linear_cross_entropy", {{"x", x_}, {"weight", weight_}, {"targets", targets_}});
   const Tensor x = x_.dense(), weight = weight_.dense(), targets = targets_.dense();
   check(x, weight, targets, options.ignored);
   HeadGradients own;

@@ -1,6 +1,7 @@
 #include "ripieno/core/nn/module.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "ripieno/core/arena/name_pattern.h"
@@ -150,6 +151,8 @@ void Module::collect(const std::string& prefix, const std::string& unit, Found& 
 void Module::build() {
   if (whole_ != nullptr)
     fail("module: '" + path() + "' is part of a model; ask the model for its parameters");
+  static std::mutex mutex;  // threads may use a model first at once
+  const std::lock_guard lock(mutex);
   if (parameters_) return;
   Found found;
   collect("", "", found);

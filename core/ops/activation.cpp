@@ -1,22 +1,24 @@
 #include "ripieno/core/ops/activation.h"
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 
 namespace ripieno {
 
 Tensor activate(const Tensor& x, Activation activation) {
+  require_defined("activation", {{"x", x}});
   if (activation == Activation::kNone) return x;
   const Tensor before = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
   run(x, [&]<typename T>(auto on) {
     kernels::activation_forward(on, result.data<T>(), before.data<T>(), x.elements(), activation);
   });
-  return autograd::record(
-      "activation", result, {&x},
-      [before, activation](const Tensor& gradient, autograd::Gradients& gradients) {
-        gradients.add(0, activation_gradient(gradient, before, activation));
-      });
+  return autograd::record("activation", result, {&x},
+                          [before = autograd::Saved(before), activation](
+                              const Tensor& gradient, autograd::Gradients& gradients) {
+                            gradients.add(0, activation_gradient(gradient, *before, activation));
+                          });
 }
 
 Tensor activation_gradient(const Tensor& gradient, const Tensor& before, Activation activation) {

@@ -1,8 +1,7 @@
 #include "ripieno/core/ops/arithmetic.h"
 
-#include <fmt/format.h>
-
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/elementwise.h"
@@ -11,18 +10,13 @@ namespace ripieno {
 namespace {
 
 using autograd::Gradients;
+using autograd::Saved;
 using kernels::Binary;
 using kernels::Unary;
 
 void check_operands(const char* name, const Tensor& a, const Tensor& b) {
-  if (a.dtype() != b.dtype()) {
-    fail(fmt::format("{}: element types differ, {} and {}", name, name_of(a.dtype()),
-                     name_of(b.dtype())));
-  }
-  if (a.device() != b.device()) {
-    fail(fmt::format("{}: devices differ, {} and {}", name, to_string(a.device()),
-                     to_string(b.device())));
-  }
+  require_defined(name, {{"a", a}, {"b", b}});
+  require_one_type(name, {{"a", a}, {"b", b}});
 }
 
 // How `x` is read while walking over `shape`: 0 along the axes that it repeats on.
@@ -55,6 +49,7 @@ Tensor apply(const char* name, const Tensor& a, const Tensor& b, Binary op) {
 }
 
 Tensor affine(const char* name, const Tensor& x, double scale, double shift) {
+  require_defined(name, {{"x", x}});
   const Tensor from = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
   run(x, [&]<typename T>(auto on) {
@@ -67,17 +62,18 @@ Tensor affine(const char* name, const Tensor& x, double scale, double shift) {
 }
 
 Tensor apply(const char* name, const Tensor& x, Unary op) {
+  require_defined(name, {{"x", x}});
   const Tensor from = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
   run(x, [&]<typename T>(auto on) {
     kernels::unary(on, result.data<T>(), from.data<T>(), x.elements(), op);
   });
   return autograd::record(name, result, {&x},
-                          [x = from, op](const Tensor& gradient, Gradients& gradients) {
-                            Tensor back(x.shape(), x.dtype(), x.device());
-                            run(x, [&]<typename T>(auto on) {
+                          [x = Saved(from), op](const Tensor& gradient, Gradients& gradients) {
+                            Tensor back(x->shape(), x->dtype(), x->device());
+                            run(*x, [&]<typename T>(auto on) {
                               kernels::unary_backward(on, back.data<T>(), gradient.data<T>(),
-                                                      x.data<T>(), x.elements(), op);
+                                                      x->data<T>(), x->elements(), op);
                             });
                             gradients.add(0, back);
                           });
@@ -101,6 +97,13 @@ Shape broadcast(const Shape& a, const Shape& b) {
 }
 
 void add_into(const Tensor& target, const Tensor& x) {
+  require_defined("add_into", {{"target", target}, {"x", x}});
+  require_one_type("add_into", {{"target", target}, {"x", x}});
+  if (!(target.shape() == x.shape()) || !target.is_dense() || !x.is_dense()) {
+    fail("add_into: takes dense tensors of one shape, not " + to_string(target.shape()) + " and " +
+         to_string(x.shape()));
+  }
+  target.mark_changed();
   run(target, [&]<typename T>(auto on) {
     kernels::binary(on, target.data<T>(), target.data<T>(), x.data<T>(), target.elements(),
                     Binary::kAdd);
@@ -108,8 +111,9 @@ void add_into(const Tensor& target, const Tensor& x) {
 }
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
+  const Tensor result = apply("add", a, b, Binary::kAdd);
   return autograd::record(
-      "add", apply("add", a, b, Binary::kAdd), {&a, &b},
+      "add", result, {&a, &b},
       [a = a.shape(), b = b.shape()](const Tensor& gradient, Gradients& gradients) {
         if (gradients.wanted(0)) gradients.add(0, sum_to(gradient, a));
         if (gradients.wanted(1)) gradients.add(1, sum_to(gradient, b));
@@ -117,8 +121,9 @@ Tensor operator+(const Tensor& a, const Tensor& b) {
 }
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
+  const Tensor result = apply("subtract", a, b, Binary::kSubtract);
   return autograd::record(
-      "subtract", apply("subtract", a, b, Binary::kSubtract), {&a, &b},
+      "subtract", result, {&a, &b},
       [a = a.shape(), b = b.shape()](const Tensor& gradient, Gradients& gradients) {
         if (gradients.wanted(0)) gradients.add(0, sum_to(gradient, a));
         if (gradients.wanted(1)) gradients.add(1, sum_to(-gradient, b));
@@ -126,22 +131,24 @@ Tensor operator-(const Tensor& a, const Tensor& b) {
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
-  return autograd::record("multiply", apply("multiply", a, b, Binary::kMultiply), {&a, &b},
-                          [a, b](const Tensor& gradient, Gradients& gradients) {
-                            if (gradients.wanted(0))
-                              gradients.add(0, sum_to(gradient * b, a.shape()));
-                            if (gradients.wanted(1))
-                              gradients.add(1, sum_to(gradient * a, b.shape()));
+  const Tensor result = apply("multiply", a, b, Binary::kMultiply);
+  return autograd::record("multiply", result, {&a, &b},
+                          [a = Saved(a), b = Saved(b), of_a = a.shape(), of_b = b.shape()](
+                              const Tensor& gradient, Gradients& gradients) {
+                            if (gradients.wanted(0)) gradients.add(0, sum_to(gradient * *b, of_a));
+                            if (gradients.wanted(1)) gradients.add(1, sum_to(gradient * *a, of_b));
                           });
 }
 
 Tensor operator/(const Tensor& a, const Tensor& b) {
-  return autograd::record("divide", apply("divide", a, b, Binary::kDivide), {&a, &b},
-                          [a, b](const Tensor& gradient, Gradients& gradients) {
-                            const Tensor quotient = gradient / b;
-                            if (gradients.wanted(0)) gradients.add(0, sum_to(quotient, a.shape()));
+  const Tensor result = apply("divide", a, b, Binary::kDivide);
+  return autograd::record("divide", result, {&a, &b},
+                          [a = Saved(a), b = Saved(b), of_a = a.shape(), of_b = b.shape()](
+                              const Tensor& gradient, Gradients& gradients) {
+                            const Tensor quotient = gradient / *b;
+                            if (gradients.wanted(0)) gradients.add(0, sum_to(quotient, of_a));
                             if (gradients.wanted(1))
-                              gradients.add(1, sum_to(-(quotient * a / b), b.shape()));
+                              gradients.add(1, sum_to(-(quotient * *a / *b), of_b));
                           });
 }
 

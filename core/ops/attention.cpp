@@ -5,12 +5,15 @@
 #include <cmath>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/attention.h"
 #include "ripieno/kernels/numerics.h"
 
 namespace ripieno {
 namespace {
+
+using autograd::Saved;
 
 // Training meets its shape again and again. Where nothing is recorded each may come once, as every
 // length does when text is generated: a kernel is compiled only where ours would take milliseconds.
@@ -20,6 +23,7 @@ bool is_worth_compiling(const kernels::AttentionShape& s) {
 }
 
 kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
+  require_defined("causal_attention", {{"qkv", qkv}});
   if (qkv.rank() != 3 || heads < 1 || qkv.size(2) == 0 || qkv.size(2) % (3 * heads) != 0) {
     fail(fmt::format("causal_attention: {} is not (batch, time, 3 * {} heads * head size)",
                      to_string(qkv.shape()), heads));
@@ -59,18 +63,18 @@ Tensor causal_attention(const Tensor& qkv_, int64_t heads) {
   });
   return autograd::record(
       "causal_attention", result, {&qkv},
-      [qkv, out = result.detach(), log_sum_exp, shape, channels](const Tensor& gradient,
-                                                                 autograd::Gradients& gradients) {
-        Tensor back(qkv.shape(), qkv.dtype(), qkv.device());
-        run(qkv, [&]<typename T>(auto on) {
+      [qkv = Saved(qkv), out = Saved(result), log_sum_exp, shape, channels](
+          const Tensor& gradient, autograd::Gradients& gradients) {
+        Tensor back(qkv->shape(), qkv->dtype(), qkv->device());
+        run(*qkv, [&]<typename T>(auto on) {
           using A = kernels::accumulator_t<T>;
           const Tensor workspace =
-              bytes_for(kernels::attention_backward_workspace_bytes<T>(on, shape), qkv.device());
-          const T* q = qkv.data<T>();
+              bytes_for(kernels::attention_backward_workspace_bytes<T>(on, shape), qkv->device());
+          const T* q = qkv->data<T>();
           T* to = back.data<T>();
           kernels::attention_backward(on, to, to + channels, to + 2 * channels,
                                       workspace.data<uint8_t>(), gradient.data<T>(), q,
-                                      q + channels, q + 2 * channels, out.data<T>(),
+                                      q + channels, q + 2 * channels, out->data<T>(),
                                       log_sum_exp.data<A>(), shape);
         });
         gradients.add(0, back);

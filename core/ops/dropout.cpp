@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
 
@@ -22,6 +23,7 @@ Tensor DrawnDropout::operator()(const Tensor& dense) const {
 }
 
 DrawnDropout draw_dropout(const Tensor& x, double probability, uint64_t stream) {
+  require_defined("dropout", {{"x", x}});
   if (!(probability >= 0.0 && probability < 1.0)) {
     fail(fmt::format("dropout: a probability of {} is not in [0, 1)", probability));
   }

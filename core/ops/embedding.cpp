@@ -6,6 +6,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device_faults.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/embedding.h"
@@ -16,6 +17,7 @@ namespace {
 using autograd::Gradients;
 
 void check(const Tensor& table, const Tensor& ids, const Tensor& positions) {
+  require_one_device("embedding", {{"table", table}, {"ids", ids}});
   if (table.rank() != 2) fail("embedding: the table is a matrix, not " + to_string(table.shape()));
   if (ids.dtype() != DType::int32) {
     fail(fmt::format("embedding: ids are int32, not {}", name_of(ids.dtype())));
@@ -48,6 +50,7 @@ void give_positions_gradient(Gradients& gradients, const Tensor& gradient, int64
 }  // namespace
 
 Tensor embedding(const Tensor& table_, const Tensor& ids_, const Tensor& positions_) {
+  require_defined("embedding", {{"table", table_}, {"ids", ids_}});
   const Tensor table = table_.dense(), ids = ids_.dense();
   const Tensor positions = positions_.defined() ? positions_.dense() : Tensor();
   check(table, ids, positions);
@@ -60,14 +63,13 @@ Tensor embedding(const Tensor& table_, const Tensor& ids_, const Tensor& positio
     kernels::embedding_forward(on, result.data<T>(), table.data<T>(), ids.data<int32_t>(),
                                positions.defined() ? positions.data<T>() : nullptr, time, shape);
   });
-  return autograd::record("embedding", result, {&table, &positions},
-                          [ids, shape, time](const Tensor& gradient, Gradients& gradients) {
-                            if (gradients.wanted(0))
-                              give_table_gradient(gradients, gradient, ids, shape);
-                            if (gradients.wanted(1))
-                              give_positions_gradient(gradients, gradient,
-                                                      shape.count / std::max<int64_t>(time, 1));
-                          });
+  return autograd::record(
+      "embedding", result, {&table, &positions},
+      [ids = autograd::Saved(ids), shape, time](const Tensor& gradient, Gradients& gradients) {
+        if (gradients.wanted(0)) give_table_gradient(gradients, gradient, *ids, shape);
+        if (gradients.wanted(1))
+          give_positions_gradient(gradients, gradient, shape.count / std::max<int64_t>(time, 1));
+      });
 }
 
 }  // namespace ripieno

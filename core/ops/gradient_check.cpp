@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/arithmetic.h"
@@ -11,30 +12,33 @@
 namespace ripieno {
 namespace {
 
-Tensor weighted_sum(const Tensor& y) {
+using Inputs = std::vector<Tensor>;
+
+// `index`: of the output.
+Tensor weighted_sum(const Tensor& y, std::size_t index = 0) {
   Tensor weights(y.shape(), DType::float64);
-  fill_uniform(weights, -1.0, 1.0, {.seed = 17});
+  fill_uniform(weights, -1.0, 1.0, {.seed = 17 + index});
   return sum(y * weights);
 }
 
 void check_inputs(const std::vector<Tensor>& inputs) {
   for (const Tensor& input : inputs) {
-    if (input.dtype() != DType::float64 || input.device().is_cuda() || !input.is_dense()) {
+    if (!input.defined() || input.dtype() != DType::float64 || input.device().is_cuda() ||
+        !input.is_dense()) {
       fail("gradient_check: takes dense float64 tensors on the CPU");
     }
   }
 }
 
-}  // namespace
-
-double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& function,
-                      std::vector<Tensor> inputs, double step) {
-  check_inputs(inputs);
+// Of a function whose result has one element.
+double check_scalar(const std::function<Tensor(const Inputs&)>& function, Inputs inputs,
+                    double step) {
   for (Tensor& input : inputs) {
     input.set_requires_gradient();
     input.clear_gradient();
   }
-  weighted_sum(function(inputs)).backward();
+  // An output may have nothing to do with the inputs: then its gradients are zero.
+  if (const Tensor y = function(inputs); y.requires_gradient()) y.backward();
 
   const NoGrad no_grad;
   double worst = 0.0;
@@ -44,9 +48,9 @@ double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& f
       double& x = input.data<double>()[i];
       const double before = x;
       x = before + step;
-      const double above = weighted_sum(function(inputs)).item();
+      const double above = function(inputs).item();
       x = before - step;
-      const double below = weighted_sum(function(inputs)).item();
+      const double below = function(inputs).item();
       x = before;
       const double numeric = (above - below) / (2.0 * step);
       const double exact = gradient.defined() ? gradient.data<double>()[i] : 0.0;
@@ -55,6 +59,36 @@ double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& f
       const double difference = std::abs(numeric - exact) / scale;
       worst = difference <= worst ? worst : difference;
     }
+  }
+  return worst;
+}
+
+Tensor weighted_sum(const std::vector<Tensor>& outputs) {
+  Tensor total = weighted_sum(outputs.at(0));
+  for (std::size_t i = 1; i < outputs.size(); ++i) total = total + weighted_sum(outputs[i], i);
+  return total;
+}
+
+}  // namespace
+
+double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& function,
+                      std::vector<Tensor> inputs, double step) {
+  check_inputs(inputs);
+  return check_scalar([&](const Inputs& in) { return weighted_sum(function(in)); },
+                      std::move(inputs), step);
+}
+
+double gradient_check(
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& function,
+    std::vector<Tensor> inputs, double step) {
+  check_inputs(inputs);
+  double worst =
+      check_scalar([&](const Inputs& in) { return weighted_sum(function(in)); }, inputs, step);
+  const std::size_t outputs = function(inputs).size();
+  for (std::size_t i = 0; i < outputs && outputs > 1; ++i) {
+    const auto one = [&](const Inputs& in) { return weighted_sum(function(in)[i], i); };
+    const double alone = check_scalar(one, inputs, step);
+    worst = alone <= worst ? worst : alone;
   }
   return worst;
 }

@@ -16,4 +16,10 @@ namespace ripieno {
 double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& function,
                       std::vector<Tensor> inputs, double step = 1e-5);
 
+// The same for a function of several outputs: all of them together, and each one alone, where
+// nothing uses the others.
+double gradient_check(
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& function,
+    std::vector<Tensor> inputs, double step = 1e-5);
+
 }  // namespace ripieno

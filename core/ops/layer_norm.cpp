@@ -3,6 +3,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/dropout.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/layer_norm.h"
 
@@ -10,6 +11,7 @@ namespace ripieno {
 namespace {
 
 using autograd::Gradients;
+using autograd::Saved;
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (x.rank() == 0) fail("layer_norm: a scalar has no axis to normalize");
@@ -17,20 +19,20 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     fail("layer_norm: weight and bias are given together, or not at all");
   }
   if (!weight.defined()) return;
+  require_one_type("layer_norm", {{"x", x}, {"weight", weight}, {"bias", bias}});
   const Shape wanted = {x.size(-1)};
-  if (weight.shape() != wanted || bias.shape() != wanted || weight.dtype() != x.dtype()) {
-    fail("layer_norm: weight " + to_string(weight.shape()) + " does not fit x " +
-         to_string(x.shape()));
+  if (weight.shape() != wanted || bias.shape() != wanted) {
+    fail("layer_norm: weight " + to_string(weight.shape()) + " and bias " +
+         to_string(bias.shape()) + " do not fit x " + to_string(x.shape()));
   }
 }
 
 void check(const Residual& residual) {
   const Tensor &x = residual.x, &branch = residual.branch;
-  if (x.shape() == branch.shape() && x.dtype() == branch.dtype() && x.device() == branch.device()) {
-    return;
-  }
+  require_one_type("residual_norm", {{"x", x}, {"branch", branch}});
+  if (x.shape() == branch.shape()) return;
   fail("residual_norm: x " + to_string(x.shape()) + " and branch " + to_string(branch.shape()) +
-       " differ in shape, element type or device");
+       " differ in shape");
 }
 
 template <typename T>
@@ -40,18 +42,18 @@ T* data_or_null(const Tensor& tensor) {
 
 // What was normalized, and what its backward keeps of it.
 struct Normalized {
-  Tensor x, weight;                // x: dense
+  Saved x, weight;                 // x: dense
   Tensor mean, inverse_deviation;  // (rows)
   int64_t rows, cols;
 
   Normalized(const Tensor& dense, const Tensor& weight_)
-      : x(dense.detach()),
+      : x(dense),
         weight(weight_),
         rows(dense.size(-1) == 0 ? 0 : dense.elements() / dense.size(-1)),
         cols(dense.size(-1)) {
-    const DType type = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
-    mean = Tensor({rows}, type, x.device());
-    inverse_deviation = Tensor({rows}, type, x.device());
+    const DType type = dense.dtype() == DType::float64 ? DType::float64 : DType::float32;
+    mean = Tensor({rows}, type, dense.device());
+    inverse_deviation = Tensor({rows}, type, dense.device());
   }
 };
 
@@ -60,26 +62,27 @@ struct Normalized {
 // `drawn` leaves of it.
 void backward(const Normalized& of, const Tensor& gradient, Gradients& gradients,
               const Tensor& grad_branch = {}, const DrawnDropout& drawn = {}) {
-  const bool of_parameters = gradients.wanted(1) && gradients.wanted(2);
+  const Tensor &x = *of.x, &weight = *of.weight;
+  // The kernel computes both of the parameters' gradients, or none.
+  const bool of_parameters = gradients.wanted(1) || gradients.wanted(2);
   const int64_t chunks = (of.rows + kernels::kLayerNormRowChunk - 1) / kernels::kLayerNormRowChunk;
-  const Tensor workspace({of_parameters ? 2 * chunks * of.cols : 0}, of.mean.dtype(),
-                         of.x.device());
-  Gradients::Destination to_x{}, to_weight{}, to_bias{};
-  if (gradients.wanted(0)) {
-    to_x = gradients.destination(0);
-  } else {
-    to_x.tensor = Tensor(of.x.shape(), of.x.dtype(), of.x.device());
-  }
+  const Tensor workspace({of_parameters ? 2 * chunks * of.cols : 0}, of.mean.dtype(), x.device());
+  const auto destination = [&](int input, const Shape& shape) -> Gradients::Destination {
+    if (gradients.wanted(input)) return gradients.destination(input);
+    return {Tensor(shape, x.dtype(), x.device()), false};
+  };
+  const auto to_x = destination(0, x.shape());
+  Gradients::Destination to_weight{}, to_bias{};
   if (of_parameters) {
-    to_weight = gradients.destination(1);
-    to_bias = gradients.destination(2);
+    to_weight = destination(1, weight.shape());
+    to_bias = destination(2, weight.shape());
   }
-  run(of.x, [&]<typename T>(auto on) {
+  run(x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::residual_norm_backward(
         on, to_x.tensor.data<T>(), data_or_null<T>(grad_branch), data_or_null<T>(to_weight.tensor),
-        data_or_null<T>(to_bias.tensor), workspace.raw_data(), gradient.data<T>(), of.x.data<T>(),
-        drawn.mask(), data_or_null<T>(of.weight), of.mean.data<A>(), of.inverse_deviation.data<A>(),
+        data_or_null<T>(to_bias.tensor), workspace.raw_data(), gradient.data<T>(), x.data<T>(),
+        drawn.mask(), data_or_null<T>(weight), of.mean.data<A>(), of.inverse_deviation.data<A>(),
         of.rows, of.cols, {to_x.accumulate, to_weight.accumulate, to_bias.accumulate});
   });
 }
@@ -104,6 +107,7 @@ Tensor record_sum(const Tensor& sum, const Residual& residual, const DrawnDropou
 }  // namespace
 
 Tensor layer_norm(const Tensor& x_, const Tensor& weight, const Tensor& bias, double epsilon) {
+  require_defined("layer_norm", {{"x", x_}});
   check(x_, weight, bias);
   const Tensor x = x_.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
@@ -120,12 +124,14 @@ Tensor layer_norm(const Tensor& x_, const Tensor& weight, const Tensor& bias, do
 }
 
 Tensor sum(const Residual& residual) {
+  require_defined("residual", {{"x", residual.x}});
   if (!residual.branch.defined()) return residual.x;
   return residual.x + dropout(residual.branch, residual.dropout, residual.dropout_stream);
 }
 
 ResidualNorm residual_norm(const Residual& residual_, const Tensor& weight, const Tensor& bias,
                            double epsilon) {
+  require_defined("residual_norm", {{"x", residual_.x}});
   if (!residual_.branch.defined()) {
     return {residual_.x, layer_norm(residual_.x, weight, bias, epsilon)};
   }
@@ -151,7 +157,8 @@ ResidualNorm residual_norm(const Residual& residual_, const Tensor& weight, cons
   normal = autograd::record("residual_norm", normal, {&sum, &weight, &bias},
                             [of, drawn, handed](const Tensor& gradient, Gradients& gradients) {
                               if (handed)
-                                *handed = Tensor(of.x.shape(), of.x.dtype(), of.x.device());
+                                *handed =
+                                    Tensor(gradient.shape(), gradient.dtype(), gradient.device());
                               backward(of, gradient, gradients, handed ? *handed : Tensor(), drawn);
                             });
   return {sum, normal};

@@ -4,6 +4,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/activation.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/linear.h"
@@ -13,20 +14,21 @@ namespace ripieno {
 namespace {
 
 using autograd::Gradients;
+using autograd::Saved;
 using kernels::LinearShape;
 
-void check(const char* operation, const Shape& x, const Tensor& of, const Tensor& weight,
+// `inputs`: the shape that goes into the layer, whose element type and device are those of `x`.
+void check(const char* operation, const Shape& inputs, const Tensor& x, const Tensor& weight,
            const Tensor& bias) {
   const auto refuse = [&](const std::string& what) { fail(std::string(operation) + ": " + what); };
-  if (weight.rank() != 2 || x.empty() || x.back() != weight.size(1)) {
-    refuse("x " + to_string(x) + " does not fit weight " + to_string(weight.shape()));
+  require_defined(operation, {{"x", x}, {"weight", weight}});
+  if (weight.rank() != 2 || inputs.empty() || inputs.back() != weight.size(1)) {
+    refuse("x " + to_string(inputs) + " does not fit weight " + to_string(weight.shape()));
   }
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
     refuse("bias " + to_string(bias.shape()) + " does not fit weight " + to_string(weight.shape()));
   }
-  if (of.dtype() != weight.dtype() || of.device() != weight.device()) {
-    refuse("x and weight have other element types or devices");
-  }
+  require_one_type(operation, {{"x", x}, {"weight", weight}, {"bias", bias}});
 }
 
 Tensor dense(const Tensor& x) { return x.defined() ? x.dense() : x; }
@@ -39,19 +41,18 @@ Shape with_last(Shape shape, int64_t size) {
   return shape;
 }
 
-// Of the layer that y, or y's gradient, came out of.
-LinearShape shape_of(const Tensor& y, const Tensor& weight) {
-  const int64_t outputs = weight.size(0);
-  return {.rows = outputs == 0 ? 0 : y.elements() / outputs,
-          .inputs = weight.size(1),
-          .outputs = outputs};
+// Of the layer that `x` goes into.
+LinearShape shape_of(const Shape& x, const Tensor& weight) {
+  int64_t rows = 1;
+  for (int axis = 0; axis < x.rank() - 1; ++axis) rows *= x[axis];
+  return {.rows = rows, .inputs = weight.size(1), .outputs = weight.size(0)};
 }
 
 // y = activation(x weight^T + bias); `before` is what the activation is applied to, where defined.
 void forward(const Tensor& y, const Tensor& before, const Tensor& x, const Tensor& weight,
              const Tensor& bias, Activation activation) {
   if (y.elements() == 0) return;
-  const LinearShape shape = shape_of(y, weight);
+  const LinearShape shape = shape_of(x.shape(), weight);
   run(x, [&]<typename T>(auto on) {
     kernels::matmul_bias_activation(on, y.data<T>(), before.defined() ? before.data<T>() : nullptr,
                                     x.data<T>(), weight.data<T>(),
@@ -92,18 +93,18 @@ void give_bias_gradient(Gradients& gradients, int input, const Tensor& gradient,
 // Of the layer that x went into and `gradient` came out of; its weight is input `weight`, and its
 // bias the next one.
 void give_parameter_gradients(Gradients& gradients, int weight, const Tensor& gradient,
-                              const Tensor& x, const LinearShape& shape) {
+                              const Saved& x, const LinearShape& shape) {
   const int bias = weight + 1;
   if (!gradients.wanted(weight) || !gradients.wanted(bias)) {
     if (gradients.wanted(bias)) give_bias_gradient(gradients, bias, gradient, shape);
-    if (gradients.wanted(weight)) give_weight_gradient(gradients, weight, gradient, x, shape);
+    if (gradients.wanted(weight)) give_weight_gradient(gradients, weight, gradient, *x, shape);
     return;
   }
   const auto of_bias = gradients.destination(bias), of_weight = gradients.destination(weight);
   const Tensor workspace = reduce_workspace(gradient, 1, shape.rows, shape.outputs);
   run(gradient, [&]<typename T>(auto on) {
     kernels::linear_parameter_gradients(on, of_weight.tensor.data<T>(), of_bias.tensor.data<T>(),
-                                        workspace.raw_data(), gradient.data<T>(), x.data<T>(),
+                                        workspace.raw_data(), gradient.data<T>(), x->data<T>(),
                                         shape, of_weight.accumulate, of_bias.accumulate);
   });
 }
@@ -128,6 +129,7 @@ void give_input_gradient(Gradients& gradients, const Tensor& gradient, const Ten
 }  // namespace
 
 Tensor linear(const Tensor& x_, const Tensor& weight_, const Tensor& bias_, Activation activation) {
+  require_defined("linear", {{"x", x_}});
   check("linear", x_.shape(), x_, weight_, bias_);
   const Tensor x = x_.dense(), weight = weight_.dense(), bias = dense(bias_);
   const Shape shape = with_last(x.shape(), weight.size(0));
@@ -139,17 +141,18 @@ Tensor linear(const Tensor& x_, const Tensor& weight_, const Tensor& bias_, Acti
   forward(y, before, x, weight, bias, activation);
   return autograd::record(
       "linear", y, {&x, &weight, &bias},
-      [x, weight, before, activation](const Tensor& gradient, Gradients& gradients) {
+      [x = Saved(x), weight = Saved(weight), before, activation,
+       layer = shape_of(x.shape(), weight)](const Tensor& gradient, Gradients& gradients) {
         const Tensor back =
             before.defined() ? activation_gradient(gradient, before, activation) : gradient;
-        const LinearShape layer = shape_of(back, weight);
         give_parameter_gradients(gradients, 1, back, x, layer);
-        if (gradients.wanted(0)) give_input_gradient(gradients, back, weight, layer);
+        if (gradients.wanted(0)) give_input_gradient(gradients, back, *weight, layer);
       });
 }
 
 Tensor feed_forward(const Tensor& x_, const LinearParameters& up_, const LinearParameters& down_,
                     Activation activation) {
+  require_defined("feed_forward", {{"x", x_}});
   check("feed_forward", x_.shape(), x_, up_.weight, up_.bias);
   const Shape inner = with_last(x_.shape(), up_.weight.size(0));
   check("feed_forward", inner, x_, down_.weight, down_.bias);
@@ -165,17 +168,18 @@ Tensor feed_forward(const Tensor& x_, const LinearParameters& up_, const LinearP
   forward(y, {}, hidden, down.weight, down.bias, Activation::kNone);
   return autograd::record(
       "feed_forward", y, {&x, &up.weight, &up.bias, &down.weight, &down.bias},
-      [x, before, hidden, up = up.weight, down = down.weight, activation](const Tensor& gradient,
-                                                                          Gradients& gradients) {
-        const LinearShape first = shape_of(before, up), second = shape_of(gradient, down);
+      [x = Saved(x), before, hidden = Saved(hidden), up = Saved(up.weight),
+       down = Saved(down.weight), activation, first = shape_of(x.shape(), up.weight),
+       second = shape_of(inner, down.weight)](const Tensor& gradient, Gradients& gradients) {
         give_parameter_gradients(gradients, 3, gradient, hidden, second);
+        if (!gradients.wanted(0) && !gradients.wanted(1) && !gradients.wanted(2)) return;
         const Tensor back(before.shape(), before.dtype(), before.device());
         run(gradient, [&]<typename T>(auto on) {
-          kernels::linear_input_gradient(on, back.data<T>(), gradient.data<T>(), down.data<T>(),
+          kernels::linear_input_gradient(on, back.data<T>(), gradient.data<T>(), down->data<T>(),
                                          before.data<T>(), second, activation);
         });
         give_parameter_gradients(gradients, 1, back, x, first);
-        if (gradients.wanted(0)) give_input_gradient(gradients, back, up, first);
+        if (gradients.wanted(0)) give_input_gradient(gradients, back, *up, first);
       });
 }
 

@@ -1,6 +1,7 @@
 #include "ripieno/core/ops/matmul.h"
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/matmul.h"
 
@@ -8,6 +9,7 @@ namespace ripieno {
 namespace {
 
 using autograd::Gradients;
+using autograd::Saved;
 using kernels::MatmulShape;
 
 // A batch of matrices, read as it lies: row-major, or transposed.
@@ -51,11 +53,10 @@ int64_t batch_of(const Tensor& x) {
 }
 
 void check(const Tensor& a, const Tensor& b) {
+  require_defined("matmul", {{"a", a}, {"b", b}});
   const auto shapes = [&] { return to_string(a.shape()) + " x " + to_string(b.shape()); };
   if (a.rank() < 2 || b.rank() < 2) fail("matmul: takes matrices, not " + shapes());
-  if (a.dtype() != b.dtype() || a.device() != b.device()) {
-    fail("matmul: element types or devices differ, " + shapes());
-  }
+  require_one_type("matmul", {{"a", a}, {"b", b}});
   if (a.size(-1) != b.size(-2)) fail("matmul: inner sizes differ, " + shapes());
   bool same_batch = a.rank() == b.rank();
   for (int axis = 0; same_batch && axis < a.rank() - 2; ++axis) {
@@ -97,21 +98,22 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.rank() > 2 && b.rank() == 2) {
     Shape shape = a.shape();
     shape.back() = b.size(-1);
-    return matmul(a.reshape({-1, a.size(-1)}), b).reshape(shape);
+    return matmul(a.reshape({batch_of(a) * a.size(-2), a.size(-1)}), b).reshape(shape);
   }
   Shape shape = a.shape();
   shape.back() = b.size(-1);
   Tensor result(shape, a.dtype(), a.device());
   multiply(result, a, b, false);
-  return autograd::record("matmul", result, {&a, &b},
-                          [a, b](const Tensor& gradient, Gradients& gradients) {
-                            if (gradients.wanted(0)) {
-                              give_product(gradients, 0, gradient, b.transpose(-1, -2));
-                            }
-                            if (gradients.wanted(1)) {
-                              give_product(gradients, 1, a.transpose(-1, -2), gradient);
-                            }
-                          });
+  return autograd::record(
+      "matmul", result, {&a, &b},
+      [a = Saved(a), b = Saved(b)](const Tensor& gradient, Gradients& gradients) {
+        if (gradients.wanted(0)) {
+          give_product(gradients, 0, gradient, b->transpose(-1, -2));
+        }
+        if (gradients.wanted(1)) {
+          give_product(gradients, 1, a->transpose(-1, -2), gradient);
+        }
+      });
 }
 
 }  // namespace ripieno

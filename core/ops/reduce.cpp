@@ -2,6 +2,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/reduce.h"
 
@@ -9,6 +10,7 @@ namespace ripieno {
 namespace {
 
 using autograd::Gradients;
+using autograd::Saved;
 using kernels::Reduction;
 
 // x seen as (outer, axis, inner).
@@ -46,6 +48,7 @@ void reduce_into(const Tensor& out, const Tensor& x, const Split& split, Reducti
 }
 
 Tensor scaled_sum(const char* name, const Tensor& x, int axis_, bool keep, bool mean) {
+  require_defined(name, {{"x", x}});
   const int axis = x.shape().axis(axis_);
   const Split parts = split(x.shape(), axis);
   const double scale = mean ? 1.0 / static_cast<double>(parts.axis) : 1.0;
@@ -61,8 +64,14 @@ Tensor scaled_sum(const char* name, const Tensor& x, int axis_, bool keep, bool 
 
 }  // namespace
 
-Tensor sum(const Tensor& x) { return sum(x.reshape({x.elements()}), 0); }
-Tensor mean(const Tensor& x) { return mean(x.reshape({x.elements()}), 0); }
+Tensor sum(const Tensor& x) {
+  require_defined("sum", {{"x", x}});
+  return sum(x.reshape({x.elements()}), 0);
+}
+Tensor mean(const Tensor& x) {
+  require_defined("mean", {{"x", x}});
+  return mean(x.reshape({x.elements()}), 0);
+}
 
 Tensor sum(const Tensor& x, int axis, bool keep) { return scaled_sum("sum", x, axis, keep, false); }
 Tensor mean(const Tensor& x, int axis, bool keep) {
@@ -70,21 +79,23 @@ Tensor mean(const Tensor& x, int axis, bool keep) {
 }
 
 Tensor max(const Tensor& x, int axis_, bool keep) {
+  require_defined("max", {{"x", x}});
   const int axis = x.shape().axis(axis_);
   const Split parts = split(x.shape(), axis);
   const Tensor from = x.dense();
   Tensor result(reduced(x.shape(), axis, keep), x.dtype(), x.device());
   reduce_into(result, from, parts, Reduction::kMax, 1.0);
-  return autograd::record(
-      "max", result, {&x},
-      [from, out = result.detach(), parts](const Tensor& gradient, Gradients& gradients) {
-        Tensor back(from.shape(), from.dtype(), from.device());
-        run(from, [&]<typename T>(auto on) {
-          kernels::reduce_max_backward(on, back.data<T>(), gradient.data<T>(), from.data<T>(),
-                                       out.data<T>(), parts.outer, parts.axis, parts.inner);
-        });
-        gradients.add(0, back);
-      });
+  return autograd::record("max", result, {&x},
+                          [from = Saved(from), out = Saved(result), parts](const Tensor& gradient,
+                                                                           Gradients& gradients) {
+                            Tensor back(from->shape(), from->dtype(), from->device());
+                            run(*from, [&]<typename T>(auto on) {
+                              kernels::reduce_max_backward(on, back.data<T>(), gradient.data<T>(),
+                                                           from->data<T>(), out->data<T>(),
+                                                           parts.outer, parts.axis, parts.inner);
+                            });
+                            gradients.add(0, back);
+                          });
 }
 
 Tensor reduce_workspace(const Tensor& x, int64_t outer, int64_t axis, int64_t inner) {

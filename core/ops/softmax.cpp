@@ -1,6 +1,7 @@
 #include "ripieno/core/ops/softmax.h"
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/softmax.h"
 
@@ -8,6 +9,7 @@ namespace ripieno {
 namespace {
 
 Tensor over_rows(const char* name, const Tensor& x_, bool logarithm) {
+  require_defined(name, {{"x", x_}});
   if (x_.rank() == 0) fail("softmax: a scalar has no axis to normalize");
   const Tensor x = x_.dense();
   const int64_t cols = x.size(-1);
@@ -17,8 +19,9 @@ Tensor over_rows(const char* name, const Tensor& x_, bool logarithm) {
     kernels::softmax_forward(on, result.data<T>(), x.data<T>(), rows, cols, logarithm);
   });
   return autograd::record(name, result, {&x},
-                          [out = result.detach(), rows, cols, logarithm](
+                          [saved = autograd::Saved(result), rows, cols, logarithm](
                               const Tensor& gradient, autograd::Gradients& gradients) {
+                            const Tensor& out = *saved;
                             Tensor back(out.shape(), out.dtype(), out.device());
                             run(out, [&]<typename T>(auto on) {
                               kernels::softmax_backward(on, back.data<T>(), gradient.data<T>(),

@@ -19,17 +19,17 @@ Tensor view(const Tensor& x, int64_t offset, const Shape& shape, const Shape& st
 // `wanted` with its one -1, if any, worked out.
 Shape complete(const Shape& wanted, const Tensor& x) {
   Shape result = wanted;
-  int64_t known = 1;
   int open = -1;
   for (int axis = 0; axis < wanted.rank(); ++axis) {
-    if (wanted[axis] == -1 && open == -1)
-      open = axis;
-    else
-      known *= wanted[axis];
+    if (wanted[axis] >= 0) continue;
+    if (wanted[axis] != -1 || open != -1) fail("reshape: cannot work out " + to_string(wanted));
+    open = axis;
+    result[axis] = 1;
   }
-  if (open >= 0 && known > 0) result[open] = x.elements() / known;
-  for (const int64_t size : result) {
-    if (size < 0) fail("reshape: cannot work out " + to_string(wanted));
+  if (open >= 0) {
+    const int64_t known = result.elements();
+    if (known == 0) fail("reshape: cannot work out " + to_string(wanted));
+    result[open] = x.elements() / known;
   }
   if (result.elements() != x.elements()) {
     fail("reshape: " + to_string(x.shape()) + " does not fit into " + to_string(wanted));

@@ -123,6 +123,7 @@ void Optimizer::apply_step(const Tensor& count) {
     if (state_.ranges()[i].elements() > 0) update_range(i);
     if (sharding_.updated) sharding_.updated(i);
   }
+  parameters_.values().flat().mark_changed();
   parameters_.clear_gradients();
 }
 

@@ -17,6 +17,8 @@ namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 Tensor leaf(const std::vector<float>& values) {
   Tensor x = Tensor::of<float>({static_cast<int64_t>(values.size())}, values);
@@ -102,6 +104,80 @@ TEST(Recomputation, MayBeNested) {
   EXPECT_THAT(weight.gradient().to_vector<float>(), ElementsAre(12));
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(9));
   EXPECT_EQ(hooks, 1);
+}
+
+TEST(Recomputation, GivesTensorsThatItsFunctionCapturesTheirGradients) {
+  Tensor x = leaf({2}), w = leaf({5});
+  const Tensor y = w * 2.0;
+  sum(y * 3.0 + recomputed([&](const Tensor& t) { return t * y; }, x)).backward();
+  EXPECT_THAT(w.gradient().to_vector<float>(), ElementsAre(2 * 3 + 2 * 2));
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(10));
+}
+
+TEST(Recomputation, GivesACapturedInputBothShares) {
+  Tensor x = leaf({2});
+  const Tensor y = x * 3.0;
+  sum(recomputed([&](const Tensor& t) { return t * y * t; }, y)).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(3 * 3 * 36));
+}
+
+TEST(Recomputation, CapturesThroughSeveralLevels) {
+  Tensor x = leaf({2}), w = leaf({3});
+  int hooks = 0;
+  w.on_gradient([&] { ++hooks; });
+  const Tensor y = w * 2.0;
+  const auto inner = [&](const Tensor& t) { return t * y; };
+  const auto outer = [&](const Tensor& t) { return recomputed(inner, t * y) * y; };
+  sum(recomputed(outer, x) + y).backward();
+  EXPECT_THAT(w.gradient().to_vector<float>(), ElementsAre(2 * (2 * 3 * 36 + 1)));
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(216));
+  EXPECT_EQ(hooks, 1);
+}
+
+TEST(Recomputation, OfAFunctionThatReturnsWhatItCaptured) {
+  Tensor x = leaf({2}), w = leaf({3});
+  const Tensor y = w * 2.0;
+  sum(recomputed([&](const Tensor&) { return y; }, x) * 5.0 +
+      recomputed([&](const Tensor&) { return w; }, x) +
+      recomputed([](const Tensor& t) { return t; }, x))
+      .backward();
+  EXPECT_THAT(w.gradient().to_vector<float>(), ElementsAre(11));
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(1));
+}
+
+TEST(Recomputation, NamesATensorThatTheFunctionDidNotReadBefore) {
+  Tensor x = leaf({2}), w = leaf({3});
+  Tensor y = w * 2.0;
+  const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * y; }, x));
+  y = w * 4.0;
+  EXPECT_THAT([&] { loss.backward(); },
+              ThrowsMessage<Error>(HasSubstr("did not read in the forward")));
+}
+
+TEST(Recomputation, NamesAnInputThatWasChanged) {
+  Tensor x = Tensor::of<float>({1}, {2}), w = leaf({3});
+  const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * w; }, x));
+  x.fill(9.0);
+  EXPECT_THAT([&] { loss.backward(); },
+              ThrowsMessage<Error>(HasSubstr("recomputed: its backward")));
+}
+
+TEST(Recomputation, PutsTheRandomContextBackWhereTheFunctionFails) {
+  Tensor x = leaf({2});
+  random_context() = {.seed = 1, .step = 2, .first_row = 3};
+  bool fails = false;
+  const Tensor loss = sum(recomputed(
+      [&](const Tensor& t) {
+        if (fails) fail("as asked");
+        return t * 2.0;
+      },
+      x));
+  random_context() = {.seed = 4, .step = 5, .first_row = 6};
+  fails = true;
+  EXPECT_THROW(loss.backward(), Error);
+  EXPECT_EQ(random_context().first_row, 6);
+  EXPECT_EQ(random_context().step, 5u);
+  random_context() = {};
 }
 
 TEST(Recomputation, RecordsNothingUnderNoGrad) {

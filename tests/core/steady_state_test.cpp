@@ -3,12 +3,16 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 
+#include "ripieno/core/autograd.h"
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/optim/adamw.h"
 
 extern "C" {
@@ -86,6 +90,23 @@ TEST(SteadyState, AnMlpStepTakesNothingFromTheSystem) {
               const Loss loss = model.loss(x, targets);
               loss.sum.backward();
               optimizer.step(loss.count);
+            }),
+            0);
+}
+
+TEST(SteadyState, NorDoesAnOperationOfManyInputsAndOutputs) {
+  std::array<Tensor, 7> inputs;
+  for (Tensor& x : inputs) x = Tensor::full({8}, 2.0).set_requires_gradient();
+  EXPECT_EQ(allocations_of([&] {
+              const std::array<Tensor, 3> outputs = {Tensor::zeros({8}), Tensor::zeros({8}),
+                                                     Tensor::zeros({8})};
+              autograd::record("many", outputs, inputs,
+                               [x = autograd::Saved(inputs[0])](std::span<Tensor> gradient,
+                                                                autograd::Gradients& gradients) {
+                                 for (int i = 0; i < 7; ++i) gradients.add(i, gradient[1] * *x);
+                               });
+              sum(outputs[1] * 3.0).backward();
+              for (Tensor& x : inputs) x.clear_gradient();
             }),
             0);
 }

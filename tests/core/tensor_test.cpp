@@ -138,5 +138,76 @@ TEST(Tensor, RefusesToChangeWhatIsRecorded) {
   EXPECT_NO_THROW(x.fill(0.0));
 }
 
+TEST(Tensor, CopiesBetweenViewsThatOverlap) {
+  Tensor x = counting({3, 3});
+  x.transpose(0, 1).copy_from(x);
+  EXPECT_THAT(x.to_vector<float>(), ElementsAre(0, 3, 6, 1, 4, 7, 2, 5, 8));
+  Tensor y = counting({5});
+  y.slice(0, 1, 5).copy_from(y.slice(0, 0, 4));
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 0, 1, 2, 3));
+  Tensor z = counting({2, 4});
+  z.slice(1, 0, 3).copy_from(z.slice(1, 1, 4));
+  EXPECT_THAT(z.to_vector<float>(), ElementsAre(1, 2, 3, 3, 5, 6, 7, 7));
+}
+
+TEST(Tensor, RefusesToWriteElementsThatShareMemory) {
+  Tensor x = counting({3, 1}).expand({3, 2});
+  EXPECT_THAT(message_of([&] { x.copy_from(counting({3, 2})); }), HasSubstr("axis 1"));
+}
+
+TEST(Tensor, RefusesMoreBytesThanCanBeAddressed) {
+  EXPECT_THAT(message_of([] { Tensor({(int64_t{1} << 62) + 1}); }), HasSubstr("float32"));
+  EXPECT_THAT(message_of([] { Tensor({int64_t{1} << 60}); }), HasSubstr("more than any device"));
+  EXPECT_THAT(message_of([] { Tensor({int64_t{1} << 60}, DType::float64); }),
+              HasSubstr("more bytes than can be addressed"));
+  EXPECT_THAT(message_of([] {
+                counting({4}).reshape({int64_t{1} << 62, -1, 4});
+              }),
+              HasSubstr("too many elements"));
+  EXPECT_EQ(Tensor({0, int64_t{1} << 40, int64_t{1} << 40}).bytes(), 0u);
+}
+
+TEST(Tensor, SaysThatItIsUndefined) {
+  const std::function<void()> calls[] = {
+      [] { (void)Tensor().shape(); },
+      [] { (void)Tensor().size(0); },
+      [] { (void)Tensor().dtype(); },
+      [] { (void)Tensor().data<float>(); },
+      [] { (void)Tensor().to_vector<float>(); },
+      [] { (void)Tensor().item(); },
+      [] { (void)Tensor().reshape({1}); },
+      [] { (void)Tensor().slice(0, 0, 1); },
+      [] { (void)Tensor().transpose(0, 1); },
+      [] { (void)Tensor().expand({2}); },
+      [] { (void)Tensor().dense(); },
+      [] { (void)Tensor().clone(); },
+      [] { (void)Tensor().to(DType::float64); },
+      [] { (void)Tensor().to(Device::cpu()); },
+      [] { Tensor().fill(0.0); },
+      [] { Tensor().copy_from(counting({1})); },
+      [] { counting({1}).copy_from({}); },
+      [] { (void)Tensor().requires_gradient(); },
+      [] { Tensor().set_requires_gradient(); },
+      [] { (void)Tensor().gradient(); },
+      [] { Tensor().clear_gradient(); },
+      [] { Tensor().backward(); },
+      [] { Tensor().on_gradient([] {}); },
+      [] { (void)Tensor().detach(); },
+      [] { (void)counting({1}).gradient().item(); },
+  };
+  for (const auto& call : calls) EXPECT_THAT(message_of(call), HasSubstr("undefined"));
+  EXPECT_FALSE(Tensor().is_exclusive());
+}
+
+TEST(Tensor, CountsHowOftenItsMemoryWasWritten) {
+  Tensor x = counting({2, 2});
+  const uint64_t before = x.version();
+  const Tensor column = x.slice(1, 0, 1);
+  x.fill(1.0);
+  EXPECT_GT(column.version(), before);
+  EXPECT_EQ(column.version(), x.version());
+  EXPECT_EQ(x.clone().version(), 0u);
+}
+
 }  // namespace
 }  // namespace ripieno

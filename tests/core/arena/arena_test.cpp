@@ -88,6 +88,18 @@ TEST(Arena, TakesItsMemoryWhereItIsPlaced) {
   EXPECT_EQ(resource.bytes, 0u);
 }
 
+TEST(Arena, WhoseFillingFailsIsFilledAtTheNextUse) {
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  int calls = 0;
+  arena.on_first_use([&] {
+    if (++calls == 1) fail("no numbers yet");
+    Tensor(arena.tensors()[0]).fill(2.0);
+  });
+  EXPECT_THROW(arena.materialize(), Error);
+  EXPECT_FALSE(arena.has_memory());
+  EXPECT_THAT(arena.tensors()[0].to_vector<float>(), Each(2.0f));
+}
+
 TEST(Arena, ConvertsAndItsHandlesFollow) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   const Tensor handle = arena.tensors()[0];

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <thread>
 
 #include "ripieno/core/models/gpt.h"
@@ -11,13 +12,17 @@
 #include "ripieno/core/nn/sequential.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"
 #include "ripieno/core/recomputation.h"
 
 namespace ripieno::nn {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 const GptOptions kSmall = {.vocab = 17, .layers = 2, .heads = 2, .channels = 8, .context = 6};
 
@@ -62,6 +67,51 @@ TEST(Module, TakesMemoryAtItsFirstUse) {
   Mlp mlp({4, 2});
   EXPECT_EQ(mlp(Tensor::zeros({1, 4})).shape(), (Shape{1, 2}));
   EXPECT_TRUE(mlp.parameters().values().has_memory());
+}
+
+TEST(Module, WhoseParametersAStepChangedIsNotGoneBackThrough) {
+  Mlp mlp({4, 3, 2});
+  optim::Sgd optimizer(mlp.parameters(), {.learning_rate = 0.1});
+  const Tensor x = Tensor::full({2, 4}, 0.5), targets = Tensor::zeros({2}, DType::int32);
+  for (int step = 0; step < 2; ++step) {
+    mlp.loss(x, targets).sum.backward();
+    optimizer.step();
+  }
+  const Tensor before = mlp.loss(x, targets).sum;
+  mlp.loss(x, targets).sum.backward();
+  optimizer.step();
+  EXPECT_THAT(
+      [&] { before.backward(); },
+      ThrowsMessage<Error>(HasSubstr("linear: its backward needs a tensor (2, 3) float32")));
+}
+
+TEST(Module, MayMoveBetweenForwardAndBackward) {
+  Mlp mlp({4, 3, 2});
+  const Tensor x = Tensor::full({2, 4}, 0.5), targets = Tensor::zeros({2}, DType::int32);
+  mlp.loss(x, targets).sum.backward();
+  const std::vector<float> expected = mlp.parameters().gradients().flat().to_vector<float>();
+  mlp.parameters().clear_gradients();
+  const Tensor loss = mlp.loss(x, targets).sum;
+  mlp.parameters().place_in(&system_memory(Device::cpu()));
+  loss.backward();
+  EXPECT_EQ(mlp.parameters().gradients().flat().to_vector<float>(), expected);
+}
+
+TEST(Module, IsFirstUsedByAnyNumberOfThreadsAtOnce) {
+  const Tensor x = Tensor::full({2, 64}, 0.5);
+  Mlp known({64, 64, 8});
+  const std::vector<float> expected = known(x).to_vector<float>();
+  for (int round = 0; round < 50; ++round) {
+    const Mlp mlp({64, 64, 8});
+    std::barrier start(4);
+    std::vector<std::vector<float>> outputs(4);
+    const auto use = [&](std::size_t thread) {
+      start.arrive_and_wait();
+      outputs[thread] = mlp(x).to_vector<float>();
+    };
+    { std::jthread a(use, 0), b(use, 1), c(use, 2), d(use, 3); }
+    ASSERT_THAT(outputs, Each(expected));
+  }
 }
 
 TEST(Module, ConvertsItsParameters) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/losses/linear_cross_entropy.h"
+#include "ripieno/core/models/mlp.h"
 #include "ripieno/core/ops/activation.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/attention.h"
@@ -14,6 +16,7 @@
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/softmax.h"
 #include "ripieno/core/random.h"
+#include "ripieno/core/recomputation.h"
 
 namespace ripieno {
 namespace {
@@ -183,6 +186,124 @@ TEST(Gradient, OfCausalAttention) {
     const auto function = [](const Inputs& in) { return causal_attention(in[0], 2); };
     EXPECT_LT(gradient_check(function, {random({1, time, 3 * 2 * 3})}), kTolerance) << time;
   }
+}
+
+// The worst of gradient_check over all choices of which inputs require a gradient.
+double check_every_choice(const std::function<std::vector<Tensor>(const Inputs&)>& function,
+                          const Inputs& inputs) {
+  double worst = 0.0;
+  for (std::size_t chosen = 1; chosen < std::size_t{1} << inputs.size(); ++chosen) {
+    const auto is_chosen = [&](std::size_t i) { return (chosen >> i & 1) != 0; };
+    Inputs some;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (is_chosen(i)) some.push_back(inputs[i].clone());
+    }
+    const auto of_chosen = [&](const Inputs& in) {
+      Inputs all;
+      for (std::size_t i = 0, next = 0; i < inputs.size(); ++i) {
+        all.push_back(is_chosen(i) ? in[next++] : inputs[i]);
+      }
+      return function(all);
+    };
+    worst = std::max(worst, gradient_check(of_chosen, some));
+  }
+  return worst;
+}
+
+TEST(Gradient, OfAnyChoiceOfInputsOfArithmetic) {
+  const Inputs inputs = {random({2, 3}, 1), random({3}, 2, 0.5, 1.5)};
+  const auto function = [](const Inputs& in) {
+    return Inputs{in[0] + in[1], in[0] - in[1], in[0] * in[1], in[0] / in[1]};
+  };
+  EXPECT_LT(check_every_choice(function, inputs), kTolerance);
+}
+
+TEST(Gradient, OfAnyChoiceOfInputsOfProducts) {
+  const auto product = [](const Inputs& in) { return Inputs{matmul(in[0], in[1])}; };
+  EXPECT_LT(check_every_choice(product, {random({2, 3, 2}, 1), random({2, 2, 3}, 2)}), kTolerance);
+  const auto layer = [](const Inputs& in) {
+    return Inputs{linear(in[0], in[1], in[2], Activation::kGelu)};
+  };
+  EXPECT_LT(check_every_choice(layer, {random({3, 2}, 1), random({4, 2}, 2), random({4}, 3)}),
+            kTolerance);
+  const auto layers = [](const Inputs& in) {
+    return Inputs{feed_forward(in[0], {in[1], in[2]}, {in[3], in[4]}, Activation::kGelu)};
+  };
+  EXPECT_LT(check_every_choice(layers, {random({3, 2}, 1), random({4, 2}, 2), random({4}, 3),
+                                        random({2, 4}, 4), random({2}, 5)}),
+            kTolerance);
+}
+
+TEST(Gradient, OfAnyChoiceOfInputsOfANorm) {
+  const auto norm = [](const Inputs& in) { return Inputs{layer_norm(in[0], in[1], in[2])}; };
+  EXPECT_LT(check_every_choice(norm, {random({35, 3}, 1), random({3}, 2), random({3}, 3)}),
+            kTolerance);
+  for (const double probability : {0.0, 0.4}) {
+    const auto residual = [&](const Inputs& in) {
+      const auto [sum, normal] = residual_norm({in[0], in[1], probability, 99}, in[2], in[3]);
+      return Inputs{sum, normal};
+    };
+    EXPECT_LT(check_every_choice(
+                  residual, {random({3, 4}, 1), random({3, 4}, 2), random({4}, 3), random({4}, 4)}),
+              1e-6);
+  }
+}
+
+TEST(Gradient, OfAnyChoiceOfInputsOfTheOthers) {
+  const Tensor ids = Tensor::of<int32_t>({2, 3}, {4, 0, 4, 2, 4, 0});
+  const auto rows = [&](const Inputs& in) { return Inputs{embedding(in[0], ids, in[1])}; };
+  EXPECT_LT(check_every_choice(rows, {random({5, 2}, 1), random({3, 2}, 2)}), kTolerance);
+  const Tensor targets = Tensor::of<int32_t>({3}, {2, -1, 0});
+  const auto head = [&](const Inputs& in) {
+    return Inputs{linear_cross_entropy(in[0], in[1], targets).sum};
+  };
+  EXPECT_LT(check_every_choice(head, {random({3, 2}, 1), random({4, 2}, 2)}), kTolerance);
+  const auto again = [&](const Inputs& in) {
+    return Inputs{recomputed([y = in[1]](const Tensor& t) { return t * y * exp(y * 2.0); }, in[0])};
+  };
+  EXPECT_LT(check_every_choice(again, {random({2}, 1), random({2}, 2)}), kTolerance);
+}
+
+TEST(Gradient, OfOneTensorInSeveralPlaces) {
+  const auto norm = [](const Inputs& in) {
+    const Tensor y = in[1] * 2.0;
+    return layer_norm(in[0], in[1], in[1]) * layer_norm(in[0], y, y);
+  };
+  EXPECT_LT(gradient_check(norm, {random({5, 3}, 1), random({3}, 2)}), kTolerance);
+  const auto all = [](const Inputs& in) { return layer_norm(in[0], in[0], in[0]); };
+  EXPECT_LT(gradient_check(all, {random({5}, 1)}), kTolerance);
+  const auto layer = [](const Inputs& in) { return linear(in[0], in[0], in[1]); };
+  EXPECT_LT(gradient_check(layer, {random({3, 3}, 1), random({3}, 2)}), kTolerance);
+  const auto layers = [](const Inputs& in) {
+    return feed_forward(in[0], {in[1], in[2]}, {in[1], in[2]}, Activation::kGelu);
+  };
+  EXPECT_LT(gradient_check(layers, {random({2, 3}, 1), random({3, 3}, 2), random({3}, 3)}),
+            kTolerance);
+  const auto rows = [](const Inputs& in) {
+    return embedding(in[0], Tensor::of<int32_t>({2}, {1, 0}), in[0]);
+  };
+  EXPECT_LT(gradient_check(rows, {random({2, 3}, 1)}), kTolerance);
+  const auto sums = [](const Inputs& in) {
+    const auto [sum, normal] = residual_norm({in[0], in[0], 0.4, 99}, in[1], in[1]);
+    return Inputs{sum, normal};
+  };
+  EXPECT_LT(gradient_check(sums, {random({2, 3}, 1), random({3}, 2)}), 1e-6);
+}
+
+TEST(Gradient, OfTheInputOfAModel) {
+  nn::Mlp model({4, 5, 3});
+  model.to(Device::cpu(), DType::float64);
+  const Tensor targets = Tensor::of<int32_t>({2}, {2, 0});
+  EXPECT_LT(gradient_check([&](const Inputs& in) { return model.loss(in[0], targets).sum; },
+                           {random({2, 4})}),
+            kTolerance);
+}
+
+TEST(Gradient, CheckNoticesAWrongGradientOfOneOutput) {
+  const auto function = [](const Inputs& in) {
+    return Inputs{in[0] * in[0], in[0] * in[0].detach()};
+  };
+  EXPECT_GT(gradient_check(function, {random({3})}), 0.01);
 }
 
 TEST(Gradient, CheckNoticesAWrongGradient) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/losses/linear_cross_entropy.h"
 #include "ripieno/core/ops/activation.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/attention.h"
@@ -16,14 +17,19 @@
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/softmax.h"
 #include "ripieno/core/random.h"
+#include "ripieno/core/tensor_implementation.h"
 
 namespace ripieno {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::FloatNear;
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
 using ::testing::ThrowsMessage;
 
 Tensor random(const Shape& shape, uint64_t seed) {
@@ -218,6 +224,158 @@ TEST(Operation, WorksInSixteenBits) {
     EXPECT_THAT(linear(x, w, {}, Activation::kGeluTanh).to_vector<float>(),
                 Pointwise(FloatNear(0.1f), exact.to_vector<float>()));
   }
+}
+
+TEST(Operation, MatmulOfNothingIsZero) {
+  EXPECT_THAT(matmul(Tensor({2, 3, 0}), Tensor({0, 4})).to_vector<float>(),
+              AllOf(SizeIs(2 * 3 * 4), Each(0.0f)));
+  EXPECT_EQ(matmul(Tensor({2, 0, 3}), Tensor({3, 4})).shape(), (Shape{2, 0, 4}));
+  EXPECT_EQ(matmul(Tensor({0, 3, 2}), Tensor({2, 4})).shape(), (Shape{0, 3, 4}));
+}
+
+// Fills the pool with what must not be handed out as a result.
+void leave_garbage(int64_t elements) { Tensor::full({elements}, 77.0); }
+
+TEST(Operation, LinearWithoutOutputsHasZeroGradients) {
+  Tensor x = random({3, 4}, 1), weight({0, 4}), bias({0});
+  for (Tensor* tensor : {&x, &weight, &bias}) tensor->set_requires_gradient();
+  const Tensor y = linear(x, weight, bias);
+  EXPECT_EQ(y.shape(), (Shape{3, 0}));
+  leave_garbage(12);
+  sum(y).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), AllOf(SizeIs(12), Each(0.0f)));
+}
+
+TEST(Operation, LinearWithoutInputsIsItsBias) {
+  Tensor x({3, 0}), weight({2, 0});
+  Tensor bias = Tensor::of<float>({2}, {5, 6});
+  leave_garbage(6);
+  EXPECT_THAT(linear(x, weight, bias).to_vector<float>(), ElementsAre(5, 6, 5, 6, 5, 6));
+  leave_garbage(6);
+  EXPECT_THAT(linear(x, weight).to_vector<float>(), Each(0.0f));
+}
+
+TEST(Operation, FeedForwardWithoutHiddenUnitsIsItsBias) {
+  Tensor x = random({3, 4}, 1);
+  x.set_requires_gradient();
+  const Tensor bias = Tensor::of<float>({2}, {5, 6});
+  leave_garbage(12);
+  const Tensor y = feed_forward(x, {Tensor({0, 4}), {}}, {Tensor({2, 0}), bias}, Activation::kRelu);
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(5, 6, 5, 6, 5, 6));
+  leave_garbage(12);
+  sum(y).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), Each(0.0f));
+}
+
+using Call = std::function<void(const Tensor&)>;
+
+// Each operation with one of its tensors left to the caller.
+std::vector<std::pair<std::string, Call>> calls_with_one_open() {
+  const Tensor x = random({2, 3}, 1), square = random({3, 3}, 2), row = random({3}, 3);
+  const Tensor ids = Tensor::zeros({2}, DType::int32);
+  return {
+      {"add", [=](const Tensor& t) { (void)(x + t); }},
+      {"subtract", [=](const Tensor& t) { (void)(t - x); }},
+      {"multiply", [=](const Tensor& t) { (void)(x * t); }},
+      {"divide", [=](const Tensor& t) { (void)(t / x); }},
+      {"add_into", [=](const Tensor& t) { add_into(x, t); }},
+      {"matmul", [=](const Tensor& t) { matmul(t, square); }},
+      {"matmul", [=](const Tensor& t) { matmul(x, t); }},
+      {"linear", [=](const Tensor& t) { linear(t, square, row); }},
+      {"linear", [=](const Tensor& t) { linear(x, t, row); }},
+      {"feed_forward",
+       [=](const Tensor& t) {
+         feed_forward(t, {square, row}, {square, row}, Activation::kRelu);
+       }},
+      {"feed_forward",
+       [=](const Tensor& t) {
+         feed_forward(x, {t, row}, {square, row}, Activation::kRelu);
+       }},
+      {"feed_forward",
+       [=](const Tensor& t) {
+         feed_forward(x, {square, row}, {t, row}, Activation::kRelu);
+       }},
+      {"layer_norm", [=](const Tensor& t) { layer_norm(t, row, row); }},
+      {"residual_norm", [=](const Tensor& t) { residual_norm({.x = t, .branch = x}); }},
+      {"embedding", [=](const Tensor& t) { embedding(t, ids); }},
+      {"embedding", [=](const Tensor& t) { embedding(square, t); }},
+      {"cross_entropy", [=](const Tensor& t) { cross_entropy(t, ids); }},
+      {"cross_entropy", [=](const Tensor& t) { cross_entropy(x, t); }},
+      {"linear_cross_entropy", [=](const Tensor& t) { linear_cross_entropy(t, square, ids); }},
+      {"linear_cross_entropy", [=](const Tensor& t) { linear_cross_entropy(x, t, ids); }},
+      {"linear_cross_entropy", [=](const Tensor& t) { linear_cross_entropy(x, square, t); }},
+  };
+}
+
+TEST(Operation, NamesAnUndefinedTensor) {
+  auto calls = calls_with_one_open();
+  const Call of_one[] = {[](const Tensor& t) { (void)-t; },
+                         [](const Tensor& t) { exp(t); },
+                         [](const Tensor& t) { sum(t); },
+                         [](const Tensor& t) { mean(t, 0); },
+                         [](const Tensor& t) { max(t, 0); },
+                         [](const Tensor& t) { softmax(t); },
+                         [](const Tensor& t) { relu(t); },
+                         [](const Tensor& t) { dropout(t, 0.5, 1); },
+                         [](const Tensor& t) { causal_attention(t, 1); },
+                         [](const Tensor& t) {
+                           (void)Loss{sum(Tensor({1})), t}.mean();
+                         }};
+  const char* const names[] = {
+      "negate",           "exp", "sum", "mean", "max", "softmax", "activation", "dropout",
+      "causal_attention", "loss"};
+  for (std::size_t i = 0; i < std::size(names); ++i) calls.emplace_back(names[i], of_one[i]);
+  for (const auto& [name, call] : calls) {
+    const auto on_undefined = [&call = call] { call({}); };
+    EXPECT_THAT(on_undefined,
+                ThrowsMessage<Error>(AllOf(StartsWith(name + ": "), HasSubstr("is undefined"))))
+        << name;
+  }
+}
+
+// A handle that says it lies on a GPU, to be refused before anything is read.
+Tensor on_a_gpu(const Shape& shape, DType dtype) {
+  auto implementation = std::make_shared<TensorImplementation>();
+  implementation->shape = shape;
+  implementation->strides = dense_strides(shape);
+  implementation->elements = shape.elements();
+  implementation->dtype = dtype;
+  implementation->device = Device::cuda(0);
+  return Tensor::from(std::move(implementation));
+}
+
+TEST(Operation, RefusesTensorsOfDifferentDevices) {
+  const Tensor x = random({2, 3}, 1), square = random({3, 3}, 2), row = random({3}, 3);
+  const Tensor ids = Tensor::zeros({2}, DType::int32);
+  const Tensor far_row = on_a_gpu({3}, DType::float32), far_ids = on_a_gpu({2}, DType::int32);
+  const std::pair<std::string, std::function<void()>> calls[] = {
+      {"add", [&] { (void)(x + far_row); }},
+      {"linear", [&] { linear(x, square, far_row); }},
+      {"feed_forward",
+       [&] {
+         feed_forward(x, {square, row}, {square, far_row}, Activation::kRelu);
+       }},
+      {"layer_norm", [&] { layer_norm(x, far_row, row); }},
+      {"layer_norm", [&] { layer_norm(x, row, far_row); }},
+      {"layer_norm", [&] { residual_norm({.x = x, .branch = x}, row, far_row); }},
+      {"embedding", [&] { embedding(square, far_ids); }},
+      {"cross_entropy", [&] { cross_entropy(x, far_ids); }},
+      {"linear_cross_entropy", [&] { linear_cross_entropy(x, square, far_ids); }},
+  };
+  for (const auto& [name, call] : calls) {
+    EXPECT_THAT(call, ThrowsMessage<Error>(AllOf(StartsWith(name + ": "), HasSubstr("cuda:0"))))
+        << name;
+  }
+}
+
+TEST(Operation, RefusesParametersOfAnotherElementType) {
+  const Tensor x = random({2, 3}, 1), square = random({3, 3}, 2), row = random({3}, 3);
+  const Tensor other = row.to(DType::float64);
+  EXPECT_THAT(
+      [&] { linear(x, square, other); },
+      ThrowsMessage<Error>("linear: x is float32 on cpu, bias is float64 on cpu; they must match"));
+  EXPECT_THROW(layer_norm(x, row, other), Error);
+  EXPECT_THROW(layer_norm(x, other, row), Error);
 }
 
 }  // namespace

@@ -1,0 +1,44 @@
+#include "ripieno/core/ops/operands.h"
+
+#include <fmt/format.h>
+
+namespace ripieno {
+namespace {
+
+template <typename Fit>
+void require(const char* operation, Operands operands, const Fit& fit) {
+  const Operand* first = nullptr;
+  for (const Operand& operand : operands) {
+    if (!operand.tensor.defined()) continue;
+    if (first == nullptr) first = &operand;
+    if (fit(first->tensor, operand.tensor)) continue;
+    const auto place = [](const Tensor& x) {
+      return fmt::format("{} on {}", name_of(x.dtype()), to_string(x.device()));
+    };
+    fail(fmt::format("{}: {} is {}, {} is {}; they must match", operation, first->name,
+                     place(first->tensor), operand.name, place(operand.tensor)));
+  }
+}
+
+}  // namespace
+
+void require_defined(const char* operation, Operands operands) {
+  for (const Operand& operand : operands) {
+    if (!operand.tensor.defined()) {
+      fail(fmt::format("{}: {} is undefined", operation, operand.name));
+    }
+  }
+}
+
+void require_one_device(const char* operation, Operands operands) {
+  require(operation, operands,
+          [](const Tensor& a, const Tensor& b) { return a.device() == b.device(); });
+}
+
+void require_one_type(const char* operation, Operands operands) {
+  require(operation, operands, [](const Tensor& a, const Tensor& b) {
+    return a.device() == b.device() && a.dtype() == b.dtype();
+  });
+}
+
+}  // namespace ripieno
