@@ -24,6 +24,15 @@ class Examples(programs.ProgramTest):
         lines = (ROOT / "examples/fit_a_line.cpp").read_text().splitlines()
         self.assertLess(len(lines), 40)
 
+    def test_the_custom_operation_has_the_right_gradients(self):
+        ended = self.run_in_directory(programs.BIN / "custom_operation")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertLess(float(ended.stdout.split()[-1]), 1e-7)
+
+    def test_the_custom_operation_is_short(self):
+        lines = (ROOT / "examples/custom_operation.cpp").read_text().splitlines()
+        self.assertLess(len(lines), 40)
+
     def test_an_optimizer_of_ones_own_finds_it_too(self):
         ended = self.run_in_directory(programs.BIN / "custom_optimizer")
         self.assertEqual(ended.returncode, 0, ended.stderr)
