@@ -39,7 +39,13 @@ std::string state_of(const io::FileSystem& files, const io::StepDirectory& found
 // The manifest's checksum is compared; those of the numbers are not.
 void open(const io::FileSystem& files, ListedCheckpoint& listed) {
   try {
-    listed.world_size = io::Checkpoint::open(files, listed.path).world_size();
+    const auto checkpoint = io::Checkpoint::open(files, listed.path);
+    listed.world_size = checkpoint.world_size();
+    int64_t not_finite = 0;
+    for (const auto& tensor : checkpoint.tensors())
+      not_finite += tensor.kind == io::StateKind::buffer ? 0 : tensor.not_finite;
+    if (not_finite > 0)
+      listed.state += fmt::format(", but {} NaN or infinite", counted(not_finite, "element"));
   } catch (const Error& error) {
     listed.state = error.what();
   }
@@ -58,10 +64,15 @@ std::vector<ListedCheckpoint> list_checkpoints(const io::FileSystem& files,
   std::vector<ListedCheckpoint> list;
   for (const auto& found : io::step_directories(files, directory)) {
     ListedCheckpoint listed{.path = found.path, .step = found.step};
-    listed.state = state_of(files, found);
-    listed.bytes = bytes_in(found.path, files.names_in(found.path));
-    listed.saved_at = modified_at(fmt::format("{}/{}", found.path, io::kManifestName));
-    if (io::is_candidate(files, found)) open(files, listed);
+    try {
+      listed.state = state_of(files, found);
+      listed.bytes = bytes_in(found.path, files.names_in(found.path));
+      listed.saved_at = modified_at(fmt::format("{}/{}", found.path, io::kManifestName));
+      if (io::is_candidate(files, found)) open(files, listed);
+    } catch (const StorageError& error) {
+      if (!files.exists(found.path)) continue;  // a run at work has removed it
+      listed.state = error.what();
+    }
     list.push_back(std::move(listed));
   }
   return list;

@@ -8,6 +8,7 @@
 #include "ripieno/tools/byte_progress.h"
 #include "ripieno/tools/command.h"
 #include "ripieno/tools/convert/conversion.h"
+#include "ripieno/tools/numbers.h"
 #include "ripieno/tools/table.h"
 #include "ripieno/tools/tensor_difference.h"
 
@@ -18,7 +19,7 @@ constexpr int kDifferent = 1;  // the exit status, as of cmp and diff
 
 struct Options {
   std::string a, b;
-  std::optional<double> tolerance;
+  std::string tolerance;
   bool parameters = false, quiet = false;
 };
 
@@ -132,11 +133,19 @@ std::string summary(const Totals& totals, const std::optional<double>& tolerance
                             io::with_thousands(totals.only_in_b));
 }
 
+// What is not finite, in what was compared.
+std::string not_finite_in(const char* where, const Side& side) {
+  const std::string text = side.conversion.not_finite->text();
+  return text.empty() ? "" : fmt::format("not finite in {}:\n{}", where, text);
+}
+
 int diff(const Options& options) {
+  std::optional<double> tolerance;
+  if (!options.tolerance.empty()) tolerance = finite_number("--tolerance", options.tolerance, 0);
   Side a = open_side(options.a, options.parameters), b = open_side(options.b, options.parameters);
   take_our_names(a, b);
   ByteProgress progress(a.conversion.bytes(), options.quiet);
-  Comparison comparison(options.tolerance);
+  Comparison comparison(tolerance);
   for (const Target& target : a.conversion.targets) {
     const auto other = b.by_name.find({target.kind, target.name});
     if (other != b.by_name.end()) comparison.add_pair(a, target, b, *other->second);
@@ -146,7 +155,8 @@ int diff(const Options& options) {
   comparison.add_lonely("B", b, a, comparison.totals.only_in_b);
   progress.finish();
   if (!options.quiet)
-    fmt::print("{}{}\n", comparison.rows(), summary(comparison.totals, options.tolerance));
+    fmt::print("{}{}{}{}\n", comparison.rows(), not_finite_in("A", a), not_finite_in("B", b),
+               summary(comparison.totals, tolerance));
   return comparison.totals.is_equal() ? 0 : kDifferent;
 }
 
@@ -171,8 +181,7 @@ void add_diff(CLI::App& app, int& status) {
       ->add_option("--tolerance", options->tolerance,
                    "do not count elements that differ by so much at\n"
                    "most, and types that differ")
-      ->type_name("X")
-      ->check(CLI::NonNegativeNumber.description(""));
+      ->type_name("X");
   command->add_flag("--parameters", options->parameters,
                     "no buffers, and nothing of the optimizer");
   command->add_flag("--quiet", options->quiet, "only the exit status");

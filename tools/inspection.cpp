@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "ripieno/io/run/progress.h"
+#include "ripieno/tools/not_finite.h"
 #include "ripieno/tools/sources/foreign_json.h"
 #include "ripieno/tools/table.h"
 
@@ -224,6 +225,10 @@ std::string to_text(const TensorSource& source, bool one_by_one) {
                  readable_bytes(line.bytes)});
     text += fmt::format("\n{}{}", heading(group), table.text(2));
   }
+  NotFinite not_finite;
+  for (const SourceTensor& tensor : source.tensors)
+    not_finite.add(fmt::format("{} {}", io::name_of(tensor.kind), tensor.name), tensor.not_finite);
+  if (!not_finite.empty()) text += "\nnot finite\n" + not_finite.text();
   return text;
 }
 
@@ -236,6 +241,7 @@ json to_json(const TensorSource& source) {
                        {"dtype", dtype},
                        {"shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end())},
                        {"bytes", tensor.bytes()}});
+    if (tensor.not_finite > 0) tensors.back()["not_finite"] = tensor.not_finite;
     json& total = totals[kind][dtype];
     const auto add = [&](const char* what, int64_t value) {
       total[what] = (total.contains(what) ? total[what].get<int64_t>() : 0) + value;

@@ -8,6 +8,7 @@
 #include "ripieno/io/checkpoint/step_directory.h"
 #include "ripieno/tools/byte_progress.h"
 #include "ripieno/tools/command.h"
+#include "ripieno/tools/not_finite.h"
 #include "ripieno/tools/sources/tensor_source.h"
 #include "ripieno/training/session/exit_status.h"
 
@@ -23,9 +24,24 @@ struct Options {
 void verify_checkpoint(const io::FileSystem& files, const std::string& path, bool quiet) {
   const auto checkpoint = io::Checkpoint::open(files, path);
   ByteProgress progress(checkpoint.bytes(), quiet);
-  progress.reach(checkpoint.verify({.progress = [&](int64_t bytes) { progress.reach(bytes); }}));
+  NotFinite not_finite;
+  progress.reach(checkpoint.verify(
+      {.progress = [&](int64_t bytes) { progress.reach(bytes); },
+       .found_not_finite = [&](const auto& tensor,
+                               int64_t count) { not_finite.add(tensor, count); }}));
   const std::string speed = progress.finish();
-  if (!quiet) fmt::print("{} is intact: {}\n", path, speed);
+  if (quiet) return;
+  fmt::print("{} is intact{}: {}\n{}", path, not_finite.empty() ? "" : ", but not finite", speed,
+             not_finite.text());
+}
+
+void verify_safetensors(const TensorSource& source, bool quiet) {
+  NotFinite not_finite;
+  for (std::size_t i = 0; i < source.tensors.size(); ++i)
+    not_finite.look_at(source.tensors[i].name, source.read(i));
+  if (!quiet)
+    fmt::print("{} has the size that its header says; safetensors have no checksums to verify\n{}",
+               source.path, not_finite.text());
 }
 
 // All that a run could resume from; says of each that is damaged why.
@@ -37,6 +53,7 @@ int verify_all(const io::FileSystem& files, const std::string& directory, bool q
     try {
       verify_checkpoint(files, path, quiet);
     } catch (const Error& error) {
+      if (!files.exists(path)) continue;  // a run at work has removed it
       fmt::print(stderr, "ripieno: {}\n", error.what());
       if (status == 0) status = static_cast<int>(exit_status_of(error));
     }
@@ -52,12 +69,10 @@ int verify(const Options& options) {
       return verify_all(files, *directory, options.quiet);
   }
   const auto source = open_source(files, options.path);
-  if (source->format == TensorSource::Format::checkpoint) {
+  if (source->format == TensorSource::Format::checkpoint)
     verify_checkpoint(files, source->path, options.quiet);
-  } else if (!options.quiet) {
-    fmt::print("{} has the size that its header says; safetensors have no checksums to verify\n",
-               source->path);
-  }
+  else
+    verify_safetensors(*source, options.quiet);
   return 0;
 }
 

@@ -50,6 +50,13 @@ class Command(ProgramTest):
             view["parameters"].visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
             self.parameters = {name: view["parameters"][name][()] for name in names}
 
+    def test_ends_with_74_where_its_output_is_lost(self):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run([str(BIN / "ripieno"), "inspect", str(self.checkpoint)], stdout=full,
+                                   stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(ended.returncode, 74, ended.stderr)
+        self.assertIn("standard output", ended.stderr)
+
     def ripieno(self, *arguments, status=0):
         ended = subprocess.run([str(BIN / "ripieno"), *map(str, arguments)], capture_output=True, text=True,
                                timeout=60, cwd=self.directory)

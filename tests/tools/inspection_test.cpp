@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "io/checkpoint/sample_state.h"
 #include "io/files/temporary_directory.h"
 #include "ripieno/tools/table.h"
@@ -59,6 +61,29 @@ TEST(Inspection, ListsCheckpointsThatAreNotWholeToo) {
   EXPECT_THAT(list[1].state, HasSubstr("manifest.json is damaged"));
   EXPECT_EQ(list[2].state, "whole");
   EXPECT_EQ(list[2].world_size, 1);
+}
+
+TEST(Inspection, ListsTheOthersBesideAnOddEntry) {
+  const TemporaryDirectory directory;
+  io::save_on_ranks(local_files(), directory.path(), 7, 1, io::sample_state(1), "once");
+  io::write_file(local_files(), directory / "step_00000008", "a file of that name");
+  const auto list = list_checkpoints(local_files(), directory.path());
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_THAT(list[0].state, HasSubstr("step_00000008"));
+  EXPECT_EQ(list[1].state, "whole");
+}
+
+TEST(Inspection, SaysWhereACheckpointIsNotFinite) {
+  const TemporaryDirectory directory;
+  const Tensor weight = Tensor::of<float>({3}, {1, NAN, INFINITY});
+  io::save_checkpoint(local_files(), directory.path(), 7,
+                      {io::state_of("w", io::StateKind::parameter, weight)}, {},
+                      {.attempt = "once"});
+  const auto source = open_source(local_files(), directory / "step_00000007");
+  EXPECT_THAT(to_text(*source, false), HasSubstr("parameter w: 2 elements are NaN or infinite"));
+  EXPECT_EQ(to_json(*source)["tensors"][0]["not_finite"], 2);
+  EXPECT_EQ(list_checkpoints(local_files(), directory.path())[0].state,
+            "whole, but 2 elements NaN or infinite");
 }
 
 TEST(Table, ShowsNoControlCharacters) {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint/shard.h"
 #include "ripieno/tools/convert/hugging_face.h"
 #include "ripieno/training/session/exit_status.h"
 
@@ -90,6 +91,17 @@ void check_options(const TensorSource& source, const ConversionOptions& options,
                                  name_of(*options.dtype)));
 }
 
+// HDF5 reads a name as a path.
+void check_names(const Conversion& conversion) {
+  for (const Target& target : conversion.targets) {
+    if (!io::is_tensor_name(target.name))
+      throw DataError(
+          fmt::format("{}: {} can be no tensor's name in a checkpoint; --rename gives it another",
+                      conversion.source->path,
+                      json(target.name).dump(-1, ' ', true, json::error_handler_t::replace)));
+  }
+}
+
 }  // namespace
 
 int64_t Conversion::bytes() const {
@@ -107,6 +119,7 @@ Conversion plan_conversion(const TensorSource& source, const ConversionOptions& 
     take_hugging_face(source, conversion);
   else
     take_as_named(source, options.all || options.to == TargetFormat::checkpoint, conversion);
+  if (options.to == TargetFormat::checkpoint) check_names(conversion);
   for (Target& target : conversion.targets) {
     const bool is_cast = options.dtype && target.kind == io::StateKind::parameter;
     if (is_cast && is_floating_point(target.dtype)) target.dtype = *options.dtype;
@@ -121,7 +134,10 @@ Conversion plan_conversion(const TensorSource& source, const ConversionOptions& 
 Tensor converted(const Conversion& conversion, const Target& target) {
   Tensor tensor = conversion.source->read(target.index);
   if (target.is_transposed) tensor = tensor.transpose(0, 1).dense();
-  return tensor.dtype() == target.dtype ? tensor : tensor.to(target.dtype);
+  if (tensor.dtype() != target.dtype) tensor = tensor.to(target.dtype);
+  conversion.not_finite->look_at(fmt::format("{} {}", io::name_of(target.kind), target.name),
+                                 tensor);
+  return tensor;
 }
 
 }  // namespace ripieno::tools

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "ripieno/core/tensor.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/tools/not_finite.h"
 #include "ripieno/tools/sources/tensor_source.h"
 
 namespace ripieno::tools {
@@ -37,6 +39,8 @@ struct Conversion {
   int64_t step = 0;
   Names names = Names::ours;
   std::vector<std::string> left_out = {};
+  // What converted() met so far, in the numbers that it returned.
+  std::shared_ptr<NotFinite> not_finite = std::make_shared<NotFinite>();
 
   int64_t bytes() const;
 };

@@ -9,6 +9,8 @@
 #include "ripieno/tools/byte_progress.h"
 #include "ripieno/tools/command.h"
 #include "ripieno/tools/convert/conversion.h"
+#include "ripieno/tools/numbers.h"
+#include "ripieno/tools/sources/renamed_source.h"
 #include "ripieno/tools/table.h"
 #include "ripieno/training/session/exit_status.h"
 
@@ -22,8 +24,8 @@ const std::map<std::string, Names> kNames{{"huggingface", Names::hugging_face},
                                           {"ours", Names::ours}};
 
 struct Options {
-  std::string from, to, format, names, dtype;
-  int64_t shard_bytes = 5'000'000'000;
+  std::string from, to, format, names, dtype, prefix, rename;
+  std::string shard_bytes = "5000000000";
   bool all = false, force = false, quiet = false;
 };
 
@@ -62,8 +64,17 @@ void add_options(CLI::App& command, Options& options) {
       .add_option("--shard-bytes", options.shard_bytes,
                   "split safetensors in a directory beyond this\n"
                   "size (default: 5000000000)")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber.description(""));
+      ->type_name("N");
+  command
+      .add_option("--prefix", options.prefix,
+                  "take the tensors alone whose names begin with it,\n"
+                  "without it: 'encoder.'")
+      ->type_name("TEXT");
+  command
+      .add_option("--rename", options.rename,
+                  "then rename how names begin, rule after rule:\n"
+                  "'model.=,layers.=blocks.'")
+      ->type_name("RULES");
   command.add_flag("--all", options.all,
                    "with --names ours: also buffers and the\n"
                    "optimizer's state");
@@ -98,7 +109,9 @@ std::string write(const Options& options, TargetFormat format, const Conversion&
   io::FileSystem& files = io::local_files();
   switch (format) {
     case TargetFormat::safetensors:
-      write_safetensors(files, options.to, conversion, options.shard_bytes, options.force, written);
+      write_safetensors(files, options.to, conversion,
+                        whole_number("--shard-bytes", options.shard_bytes, 1), options.force,
+                        written);
       return options.to;
     case TargetFormat::numpy:
       write_numpy(files, options.to, conversion, options.force, written);
@@ -109,9 +122,17 @@ std::string write(const Options& options, TargetFormat format, const Conversion&
   fail("unknown format");
 }
 
+std::unique_ptr<TensorSource> source_of(const Options& options) {
+  auto source = open_source(io::local_files(), options.from);
+  if (options.prefix.empty() && options.rename.empty()) return source;
+  return renamed_source(std::move(source), {.prefix = options.prefix,
+                                            .rename = io::renamings_from_text(options.rename)});
+}
+
 void convert(Options options) {
   while (options.to.size() > 1 && options.to.ends_with('/')) options.to.pop_back();
-  const auto source = open_source(io::local_files(), options.from);
+  whole_number("--shard-bytes", options.shard_bytes, 1);  // before anything is read
+  const auto source = source_of(options);
   const TargetFormat format = format_of(options, *source);
   const Conversion conversion = plan_conversion(*source, conversion_options(options, format));
   ByteProgress progress(conversion.bytes(), options.quiet);
@@ -122,6 +143,7 @@ void convert(Options options) {
   for (const std::string& name : conversion.left_out)
     fmt::print("left out {}: it repeats what other tensors or the model say\n", name);
   fmt::print("{}: {}, {}\n", path, counted(std::ssize(conversion.targets), "tensor"), speed);
+  fmt::print("{}", conversion.not_finite->text());
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <climits>
+
 #include "ripieno/core/error.h"
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/tools/convert/model_family.h"
@@ -31,6 +33,7 @@ nn::GptOptions options_of(const Shapes& shapes, const json& heads, const json& d
     differ(
         "nothing says how many heads it has, neither a config.json nor the configuration that "
         "it was trained with");
+  if (heads < 1 || heads > INT_MAX) differ(fmt::format("it has {} heads", heads.dump()));
   nn::GptOptions options{.vocab = size_in(shapes, "tokens.weight", 0),
                          .layers = blocks_in(shapes),
                          .heads = heads.get<int64_t>(),
@@ -46,6 +49,18 @@ void require_same(const json& config, const char* key, const json& ours, const j
   const json value = config.value(key, standard);
   if (value != ours)
     differ(fmt::format("its {} is {}, ours is always {}", key, value.dump(), ours.dump()));
+}
+
+// Where config.json says a size at all.
+void require_sizes(const json& config, const nn::GptOptions& options) {
+  const auto require = [&](const char* key, int64_t found) {
+    if (config.contains(key)) require_size(config, key, found);
+  };
+  require("n_embd", options.channels);
+  require("n_layer", options.layers);
+  require("n_positions", options.context);
+  require("n_ctx", options.context);
+  require("vocab_size", options.vocab);
 }
 
 void require_expressible(const json& config, int64_t channels) {
@@ -92,7 +107,10 @@ json our_configuration(const json& config, const Shapes& shapes, const json& kep
   const json kept_model = member(kept, "model");
   if (heads.is_null()) heads = member(kept_model, "heads");
   const auto options = options_of(shapes, heads, member(config, "resid_pdrop"));
-  if (config.is_object()) require_expressible(config, options.channels);
+  if (config.is_object()) {
+    require_sizes(config, options);
+    require_expressible(config, options.channels);
+  }
   json model = kept_model.is_object() ? kept_model : json::object();
   model["kind"] = "gpt";
   model["layers"] = options.layers;

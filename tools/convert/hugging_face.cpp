@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <optional>
 #include <set>
 
 #include "ripieno/core/error.h"
@@ -49,14 +52,33 @@ const ModelFamily& family_of_ours(const TensorSource& source) {
   differ("it is neither an nn::Gpt nor a Llama; --names ours writes its tensors as they are named");
 }
 
-const ModelFamily& family_of_theirs(const TensorSource& source) {
+// What DistributedDataParallel and torch.compile put before every name of a model.
+constexpr std::string_view kWrappers[] = {"module.", "_orig_mod."};
+
+// The names of a source's tensors, without such.
+std::vector<std::string> unwrapped_names(const TensorSource& source) {
+  std::vector<std::string> names;
+  for (const SourceTensor& tensor : source.tensors) names.push_back(tensor.name);
+  const auto strip = [&](std::string_view wrapper) {
+    const bool has_all = !names.empty() && std::all_of(names.begin(), names.end(), [&](auto& name) {
+      return name.starts_with(wrapper);
+    });
+    for (std::string& name : names) name.erase(0, has_all ? wrapper.size() : 0);
+    return has_all;
+  };
+  while (std::any_of(std::begin(kWrappers), std::end(kWrappers), strip)) {
+  }
+  return names;
+}
+
+const ModelFamily& family_of_theirs(const TensorSource& source,
+                                    const std::vector<std::string>& names) {
   const json& type = member(source.configuration, "model_type");
   for (const ModelFamily* family : kFamilies) {
     if (type == family->model_type) return *family;
-    for (const SourceTensor& tensor : source.tensors) {
+    for (const std::string& name : names) {
       if (!type.is_null()) break;
-      if (tensor.name == family->their_landmark ||
-          family->their_prefix + tensor.name == family->their_landmark)
+      if (name == family->their_landmark || family->their_prefix + name == family->their_landmark)
         return *family;
     }
   }
@@ -67,11 +89,10 @@ const ModelFamily& family_of_theirs(const TensorSource& source) {
 }
 
 // A model may be saved without its head: then all names lack the prefix.
-bool lacks_prefix(const TensorSource& source, const ModelFamily& family) {
-  for (const SourceTensor& tensor : source.tensors) {
-    if (tensor.name.starts_with(family.their_prefix)) return false;
-  }
-  return true;
+bool lacks_prefix(const std::vector<std::string>& names, const ModelFamily& family) {
+  return std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+    return name.starts_with(family.their_prefix);
+  });
 }
 
 bool is_without_meaning(const ModelFamily& family, const std::string& name) {
@@ -88,15 +109,21 @@ bool has_same_bits(const TensorSource& source, std::size_t a, std::size_t b) {
   return std::memcmp(x.raw_data(), y.raw_data(), x.bytes()) == 0;
 }
 
-void require_tied(const TensorSource& source, const ModelFamily& family, std::size_t head) {
-  for (std::size_t i = 0; i < source.tensors.size(); ++i) {
-    const std::string& name = source.tensors[i].name;
-    const bool is_embedding =
-        name == family.their_embedding || family.their_prefix + name == family.their_embedding;
-    if (is_embedding && has_same_bits(source, head, i)) return;
-  }
-  differ(fmt::format("{} is not the token embedding; our head is always tied to it",
-                     source.tensors[head].name));
+// By the family's names.
+std::optional<std::size_t> index_of(const std::vector<std::string>& names,
+                                    const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+// A head of the model's own may still be written as another name of the embedding.
+bool is_named_as_embedding(const TensorSource& source, const std::vector<std::string>& names,
+                           const ModelFamily& family, std::size_t head) {
+  const auto embedding = index_of(names, family.their_embedding);
+  const bool is_tied = member(source.configuration, "tie_word_embeddings") == true;
+  return is_tied && embedding && embedding != head &&
+         (source.tensors[head].same_as == embedding || source.tensors[*embedding].same_as == head);
 }
 
 json training_state_of(const TensorSource& theirs, const ModelFamily& family,
@@ -134,6 +161,12 @@ int64_t size_in(const Shapes& shapes, const std::string& name, int axis) {
   return found->second[axis];
 }
 
+void require_size(const json& config, const char* key, int64_t found) {
+  if (member(config, key) != found)
+    differ(fmt::format("config.json's {} is {}, the tensors say {}", key,
+                       member(config, key).dump(), found));
+}
+
 int64_t blocks_in(const Shapes& shapes) {
   std::set<std::string> blocks;
   for (const auto& [name, shape] : shapes) {
@@ -164,24 +197,32 @@ HuggingFaceModel to_hugging_face(const TensorSource& ours) {
 }
 
 OurModel from_hugging_face(const TensorSource& theirs) {
-  const ModelFamily& family = family_of_theirs(theirs);
-  const std::string prefix(lacks_prefix(theirs, family) ? family.their_prefix : "");
+  std::vector<std::string> names = unwrapped_names(theirs);
+  const ModelFamily& family = family_of_theirs(theirs, names);
+  if (lacks_prefix(names, family)) {
+    for (std::string& name : names)
+      if (!name.starts_with("lm_head.")) name = family.their_prefix + name;
+  }
+  const auto embedding = index_of(names, family.their_embedding);
   OurModel model;
   Shapes shapes;
-  for (std::size_t i = 0; i < theirs.tensors.size(); ++i) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
     const SourceTensor& tensor = theirs.tensors[i];
-    const std::string name =
-        tensor.name.starts_with("lm_head.") ? tensor.name : prefix + tensor.name;
-    const auto found = to_ours(family.rules, name);
-    if (found) {
+    const auto found = to_ours(family.rules, names[i]);
+    const bool is_repeated =
+        found && found->rule->is_optional && is_named_as_embedding(theirs, names, family, i);
+    if (found && !is_repeated) {
       model.tensors.push_back({i, found->name, found->rule->is_transposed});
       shapes[found->name] = renamed_shape(tensor, model.tensors.back());
       continue;
     }
-    if (name == family.their_tied_head)
-      require_tied(theirs, family, i);
-    else if (!is_without_meaning(family, name))
+    if (names[i] == family.their_tied_head) {
+      if (!embedding || !has_same_bits(theirs, i, *embedding))
+        differ(fmt::format("{} is not the token embedding; our head is always tied to it",
+                           tensor.name));
+    } else if (!is_repeated && !is_without_meaning(family, names[i])) {
       differ(fmt::format("{} is not a tensor of a {}", tensor.name, family.model_type));
+    }
     model.left_out.push_back(tensor.name);
   }
   require_complete(family, shapes);

@@ -4,16 +4,11 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "ripieno/tools/sources/tensor_source.h"
 
 namespace ripieno::tools {
-
-inline constexpr std::string_view kModelName = "model.safetensors";
-inline constexpr std::string_view kIndexName = "model.safetensors.index.json";
-inline constexpr std::string_view kConfigName = "config.json";
 
 // A tensor of a source under another name; where `is_transposed` a matrix with its axes exchanged.
 struct Renamed {

@@ -8,20 +8,15 @@ namespace {
 
 using nlohmann::json;
 
-// Sizes that both say must agree; the rotary embedding, epsilon and the like only config.json
-// knows.
-void require_size(const json& config, const char* key, int64_t found) {
-  if (member(config, key) != found)
-    differ(fmt::format("config.json's {} is {}, the tensors say {}", key,
-                       member(config, key).dump(), found));
-}
-
 int64_t count_in(const json& config, const char* key) {
   const json& count = member(config, key);
-  if (!count.is_number_integer() || count <= 0) differ(fmt::format("config.json has no {}", key));
+  if (!count.is_number_integer() || count <= 0 || count > INT64_MAX)
+    differ(fmt::format("config.json has no {}", key));
   return count.get<int64_t>();
 }
 
+// Sizes that both say must agree; the rotary embedding, epsilon and the like only config.json
+// knows.
 void require_sizes(const json& config, const Shapes& shapes) {
   require_size(config, "hidden_size", size_in(shapes, "tokens.weight", 1));
   require_size(config, "vocab_size", size_in(shapes, "tokens.weight", 0));

@@ -40,6 +40,8 @@ const ModelFamily& llama_family();
 
 // The size of an axis. Throws ConfigurationError where there is no such tensor or axis.
 int64_t size_in(const Shapes& shapes, const std::string& name, int axis);
+// Throws ConfigurationError where config.json says another size than the tensors do.
+void require_size(const nlohmann::json& config, const char* key, int64_t found);
 // How many blocks there are, from blocks.0 on.
 int64_t blocks_in(const Shapes& shapes);
 

@@ -7,6 +7,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/checkpoint/step_directory.h"
+#include "ripieno/io/files/durable_directories.h"
 #include "ripieno/tools/convert/conversion.h"
 #include "ripieno/training/session/exit_status.h"
 
@@ -37,6 +38,8 @@ void require_free(const io::FileSystem& files, const Place& place, bool force) {
       throw UsageError(
           fmt::format("{} holds other checkpoints; choose a new directory", place.checkpoints));
     if (!force) throw UsageError(found.path + " exists; --force replaces it");
+    if (found.suffix == io::kReplaced || found.suffix == io::kDamaged)
+      throw UsageError(found.path + " exists, and is another one; move it away");
   }
 }
 
@@ -90,7 +93,7 @@ std::string write_checkpoint(io::FileSystem& files, const std::string& path,
                              const Conversion& conversion, bool force, const Written& written) {
   const Place place = place_of(path, conversion.step);
   require_free(files, place, force);
-  files.make_directories(place.checkpoints);
+  io::make_durable_directories(files, place.checkpoints);
   const auto runs = split(conversion.targets);
   const int size = static_cast<int>(runs.size());
   const io::CommitMode commit = io::probe_commit_mode(files, place.checkpoints);

@@ -4,7 +4,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/tools/convert/conversion.h"
-#include "ripieno/tools/convert/write_aside.h"
+#include "ripieno/tools/convert/write_output.h"
 
 namespace ripieno::tools {
 namespace {
@@ -74,7 +74,7 @@ void write_tensor(io::FileSystem& files, const std::string& path, Tensor tensor)
 
 void write_numpy(io::FileSystem& files, const std::string& path, const Conversion& conversion,
                  bool force, const Written& written) {
-  write_aside(files, path, force, [&](const std::string& aside) {
+  write_output(files, path, force, [&](const std::string& aside) {
     files.make_directories(aside);
     for (const Target& target : conversion.targets) {
       write_tensor(files, aside + "/" + file_name_of(target.name), converted(conversion, target));

@@ -3,7 +3,7 @@
 #include "ripieno/io/formats/safetensors.h"
 #include "ripieno/tools/convert/conversion.h"
 #include "ripieno/tools/convert/hugging_face.h"
-#include "ripieno/tools/convert/write_aside.h"
+#include "ripieno/tools/convert/write_output.h"
 
 namespace ripieno::tools {
 namespace {
@@ -98,7 +98,7 @@ void write_folder(io::FileSystem& files, const std::string& directory, const Con
 
 void write_safetensors(io::FileSystem& files, const std::string& path, const Conversion& conversion,
                        int64_t shard_bytes, bool force, const Written& written) {
-  write_aside(files, path, force, [&](const std::string& aside) {
+  write_output(files, path, force, [&](const std::string& aside) {
     if (path.ends_with(".safetensors"))
       write_file(files, aside, conversion, conversion.targets, metadata_of(conversion), written);
     else

@@ -14,7 +14,8 @@ class CheckpointSource final : public TensorSource {
     world_size = checkpoint_.world_size();
     commit_mode = io::name_of(checkpoint_.commit_mode());
     for (auto& tensor : checkpoint_.tensors())
-      tensors.push_back({std::move(tensor.name), tensor.kind, tensor.dtype, tensor.shape});
+      tensors.push_back(
+          {std::move(tensor.name), tensor.kind, tensor.dtype, tensor.shape, tensor.not_finite});
   }
 
   Tensor read(std::size_t index) const override {

@@ -23,6 +23,8 @@ json parse_json(std::string_view text) {
     });
   } catch (const json::parse_error& error) {
     throw DataError(fmt::format("it is not JSON at byte {}", error.byte));
+  } catch (const json::exception&) {
+    throw DataError("it has a number that is too large");
   }
 }
 

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/files/checked_json.h"
 #include "ripieno/io/formats/safetensors.h"
-#include "ripieno/tools/convert/hugging_face.h"
 #include "ripieno/tools/sources/foreign_json.h"
 #include "ripieno/tools/sources/tensor_source.h"
 
@@ -30,6 +31,17 @@ std::map<std::string, std::string> weight_map(const io::FileSystem& files,
   return places;
 }
 
+// Also the strides of a tensor without elements must be numbers that exist.
+void require_possible(const std::string& path, const io::SafetensorsTensor& tensor) {
+  int64_t elements = 1;
+  for (const int64_t size : tensor.shape) {
+    if (__builtin_mul_overflow(elements, std::max<int64_t>(size, 1), &elements) ||
+        elements > INT64_MAX / static_cast<int64_t>(sizeof(double)))
+      throw DataError(fmt::format("{}: {} has the shape {}, which is larger than any memory", path,
+                                  tensor.name, to_string(tensor.shape)));
+  }
+}
+
 class SafetensorsSource final : public TensorSource {
  public:
   SafetensorsSource(const io::FileSystem& file_system, const std::string& at)
@@ -44,6 +56,7 @@ class SafetensorsSource final : public TensorSource {
     if (file_system.exists(folder + "/" + std::string(kConfigName)))
       configuration = read_json(file_system, folder + "/" + std::string(kConfigName));
     take_our_metadata();
+    add_other_names();
   }
 
   Tensor read(std::size_t index) const override {
@@ -62,6 +75,7 @@ class SafetensorsSource final : public TensorSource {
     metadata_.insert(header.metadata.begin(), header.metadata.end());
     for (std::size_t i = 0; i < header.tensors.size(); ++i) {
       const auto& tensor = header.tensors[i];
+      require_possible(file_path, tensor);
       tensors.push_back({tensor.name, io::StateKind::parameter, tensor.dtype, tensor.shape});
       places_.emplace_back(readers_.size() - 1, i);
     }
@@ -91,13 +105,29 @@ class SafetensorsSource final : public TensorSource {
                                   found.size()));
   }
 
+  // safetensors' save_model() and accelerate write a tensor that has several names under one of
+  // them, and say so in the metadata: {"transformer.wte.weight": "lm_head.weight"}.
+  void add_other_names() {
+    std::map<std::string, std::size_t> index;
+    for (std::size_t i = 0; i < tensors.size(); ++i) index.emplace(tensors[i].name, i);
+    for (const auto& [name, written_as] : metadata_) {
+      const auto written = index.find(written_as);
+      if (written == index.end() || index.contains(name)) continue;
+      SourceTensor other = tensors[written->second];
+      other.name = name;
+      other.same_as = written->second;
+      tensors.push_back(std::move(other));
+      places_.push_back(places_[written->second]);
+    }
+  }
+
   // What a conversion from a checkpoint kept.
   void take_our_metadata() {
     const auto ours = metadata_.find(kOurMetadata);
     if (ours == metadata_.end()) return;
     try {
       const json kept = parse_json(ours->second);
-      step = kept.at("step").get<int64_t>();
+      step = io::count_of(kept.at("step"));
       training_state = kept.at("training_state");
       has_our_names = kept.at("names") == "ours";
       for (SourceTensor& tensor : tensors) {
@@ -106,9 +136,15 @@ class SafetensorsSource final : public TensorSource {
           if (kind == io::name_of(known)) tensor.kind = known;
       }
     } catch (const json::exception& error) {
-      throw DataError(
-          fmt::format("{}: its metadata \"{}\" is not ours: {}", path, kOurMetadata, error.what()));
+      refuse_metadata(error.what());
+    } catch (const DataError& error) {
+      refuse_metadata(error.what());
     }
+  }
+
+  [[noreturn]] void refuse_metadata(const char* why) const {
+    throw DataError(
+        fmt::format("{}: its metadata \"{}\" is not ours: {}", path, kOurMetadata, why));
   }
 
   std::vector<std::unique_ptr<io::SafetensorsReader>> readers_;

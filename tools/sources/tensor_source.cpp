@@ -5,7 +5,6 @@
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/checkpoint/step_directory.h"
-#include "ripieno/tools/convert/hugging_face.h"
 #include "ripieno/training/session/exit_status.h"
 
 namespace ripieno::tools {

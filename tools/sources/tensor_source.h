@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ripieno/core/tensor.h"
@@ -15,11 +16,19 @@
 
 namespace ripieno::tools {
 
+// The files in a directory of safetensors.
+inline constexpr std::string_view kModelName = "model.safetensors";
+inline constexpr std::string_view kIndexName = "model.safetensors.index.json";
+inline constexpr std::string_view kConfigName = "config.json";
+
 struct SourceTensor {
   std::string name;
   io::StateKind kind;
   DType dtype;
   Shape shape;
+  int64_t not_finite = 0;  // elements, as the manifest of a checkpoint says
+  // The index of a tensor before it that it is another name of.
+  std::optional<std::size_t> same_as = {};
 
   int64_t bytes() const { return shape.elements() * static_cast<int64_t>(size_of(dtype)); }
 };

@@ -2,13 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "io/files/crashing_file_system.h"
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/error.h"
 #include "ripieno/tools/convert/hugging_face.h"
-#include "ripieno/tools/convert/write_aside.h"
 #include "ripieno/training/session/exit_status.h"
 #include "tools/sources/memory_source.h"
 
@@ -209,32 +209,24 @@ TEST(Conversion, IsWholeOrAbsentAfterAPowerCutAtAnyOperation) {
   }
 }
 
-TEST(WriteAside, LeavesWhatWasThereWhereWritingFails) {
-  const TemporaryDirectory directory;
-  io::write_file(local_files(), directory / "x.safetensors", "old");
-  const auto fails = [&](const std::string& aside) {
-    io::write_file(local_files(), aside, "new");
-    throw StorageError("full");
-  };
-  EXPECT_THROW(write_aside(local_files(), directory / "x.safetensors", true, fails), StorageError);
-  EXPECT_EQ(io::read_file(local_files(), directory / "x.safetensors"), "old");
-  EXPECT_THAT(local_files().names_in(directory.path()), testing::ElementsAre("x.safetensors"));
+TEST(Conversion, RefusesANameThatACheckpointCannotHave) {
+  for (const std::string& name : {std::string("a\0b", 3), std::string("a//b"), std::string("")}) {
+    MemorySource source(TensorSource::Format::safetensors);
+    source.add(name, {1});
+    EXPECT_THAT(
+        [&] { plan_conversion(source, {.to = TargetFormat::checkpoint, .names = Names::ours}); },
+        ThrowsMessage<DataError>(HasSubstr("can be no tensor's name")));
+  }
 }
 
-TEST(WriteAside, ReplacesNoDirectoryThatSomethingElseLivesIn) {
-  const TemporaryDirectory directory;
-  local_files().make_directories(directory / "x");
-  io::write_file(local_files(), directory / "x/thesis.txt", "years");
-  EXPECT_THAT([&] { write_aside(local_files(), directory / "x", true, [](const std::string&) {}); },
-              ThrowsMessage<UsageError>(HasSubstr("holds thesis.txt")));
-}
-
-TEST(OpenSource, SaysWhatItWouldHaveTaken) {
-  const TemporaryDirectory directory;
-  EXPECT_THAT([&] { open_source(local_files(), directory / "nothing"); },
-              ThrowsMessage<UsageError>(HasSubstr("there is no such file")));
-  EXPECT_THAT([&] { open_source(local_files(), directory.path()); },
-              ThrowsMessage<UsageError>(HasSubstr("is no checkpoint")));
+TEST(Conversion, CountsWhatIsNotFiniteOnceItIsRounded) {
+  MemorySource source(TensorSource::Format::checkpoint);
+  source.add("a", {3});
+  source.set("a", Tensor::of<float>({3}, {1, 1e10F, INFINITY}));
+  const Conversion conversion = plan_conversion(
+      source, {.to = TargetFormat::numpy, .names = Names::ours, .dtype = DType::float16});
+  converted(conversion, conversion.targets[0]);
+  EXPECT_EQ(conversion.not_finite->text(), "parameter a: 2 elements are NaN or infinite\n");
 }
 
 }  // namespace

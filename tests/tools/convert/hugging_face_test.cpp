@@ -79,6 +79,41 @@ TEST(HuggingFace, AHeadMustRepeatTheEmbedding) {
   EXPECT_THAT(from_hugging_face(tied).left_out, Contains("lm_head.weight"));
 }
 
+// As DistributedDataParallel and torch.compile name a model's tensors.
+TEST(HuggingFace, AWrappedModelHasTheNamesOfWhatItWraps) {
+  const MemorySource whole = tiny_gpt2();
+  for (const std::string wrapper : {"module.", "_orig_mod.", "module._orig_mod."}) {
+    MemorySource wrapped(TensorSource::Format::safetensors);
+    for (const SourceTensor& tensor : whole.tensors)
+      wrapped.add(wrapper + tensor.name, tensor.shape);
+    wrapped.configuration = whole.configuration;
+    EXPECT_THAT(from_hugging_face(wrapped).tensors,
+                Contains(Field(&Renamed::name, "blocks.1.up.bias")));
+  }
+}
+
+TEST(HuggingFace, ALlamaWhoseHeadIsAnotherNameOfTheEmbeddingHasNone) {
+  MemorySource llama = tiny_llama();
+  llama.tensors.back().same_as = 0;
+  EXPECT_EQ(from_hugging_face(llama).tensors.size(), llama.tensors.size());
+  llama.configuration["tie_word_embeddings"] = true;
+  EXPECT_THAT(from_hugging_face(llama).left_out, ElementsAre("lm_head.weight"));
+}
+
+TEST(HuggingFace, AGpt2sConfigurationMustSayWhatItsTensorsSay) {
+  for (const char* key : {"n_embd", "n_layer", "n_positions", "vocab_size"}) {
+    expect_refused(
+        tiny_gpt2(), [&](MemorySource& source) { source.configuration[key] = 7; },
+        std::string("config.json's ") + key + " is 7, the tensors say");
+  }
+  for (const nlohmann::json& heads :
+       {nlohmann::json(0), nlohmann::json(-2), nlohmann::json(UINT64_MAX)}) {
+    expect_refused(
+        tiny_gpt2(), [&](MemorySource& source) { source.configuration["n_head"] = heads; },
+        "it has " + heads.dump() + " heads");
+  }
+}
+
 TEST(HuggingFace, WhatOurGptIsNotIsRefused) {
   const auto with = [](const char* key, const nlohmann::json& value) {
     return [=](MemorySource& source) { source.configuration[key] = value; };
@@ -187,6 +222,8 @@ TEST(ForeignJson, IsNotReadBeyondItsLimits) {
               ThrowsMessage<DataError>(HasSubstr("100 levels deep")));
   EXPECT_THAT([] { parse_json(R"({"a": tru})"); },
               ThrowsMessage<DataError>(HasSubstr("not JSON at byte")));
+  EXPECT_THAT([] { parse_json(R"({"a": 1e999})"); },
+              ThrowsMessage<DataError>(HasSubstr("a number that is too large")));
 }
 
 TEST(HuggingFace, AnotherModelKeepsItsNamesOrIsRefused) {
