@@ -51,7 +51,6 @@ class MpiWindow final : public MpiCommunicator {
 
   std::unique_ptr<MemoryResource> shared_memory(std::size_t bytes) override {
     const Collective collective{.kind = Collective::Kind::shared_memory,
-                                .dtype = DType::uint8,
                                 .elements = static_cast<int64_t>(bytes)};
     named(collective, [&] { meet(collective); });
     const std::size_t room = bytes / kPageBytes * kPageBytes + kPageBytes;
