@@ -5,11 +5,6 @@
 
 namespace ripieno::simt {
 
-Configuration& configuration() {
-  static Configuration current;
-  return current;
-}
-
 void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, void (*body)(void*),
               void* argument) {
   Scheduler::instance().run_grid(grid, block, shared_bytes, body, argument);

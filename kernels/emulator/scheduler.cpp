@@ -8,6 +8,11 @@
 #include "ripieno/kernels/emulator/sanitizers.h"
 
 namespace ripieno::simt {
+
+Configuration& configuration() {
+  static Configuration current;
+  return current;
+}
 namespace {
 
 constexpr std::size_t kMostDynamicBytes = 227 * 1024;  // of an H100

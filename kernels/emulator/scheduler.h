@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/kernels/emulator/emulator.h"
+#include "ripieno/kernels/emulator/dimensions.h"
+#include "ripieno/kernels/emulator/emulation.h"
 #include "ripieno/kernels/emulator/fiber.h"
 #include "ripieno/kernels/emulator/shared_memory.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "ripieno/kernels/attention.h"
-#include "ripieno/kernels/cuda/products/product.h"
+#include "ripieno/kernels/cuda/runtime/element_type.h"
 #include "ripieno/kernels/execution.h"
 
 namespace ripieno::kernels::cuda {

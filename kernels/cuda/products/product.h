@@ -7,10 +7,9 @@
 #include <string>
 
 #include "ripieno/kernels/cuda/products/column_major.h"
+#include "ripieno/kernels/cuda/runtime/element_type.h"
 
 namespace ripieno::kernels::cuda {
-
-enum class ElementType { kFloat32, kFloat64, kBFloat16, kFloat16 };
 
 struct ProductTypes {
   ElementType elements = ElementType::kFloat32;  // of left and right
