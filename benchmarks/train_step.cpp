@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "program.h"
-#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "workloads.h"

@@ -6,6 +6,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device/copy.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/tensor_implementation.h"
 #include "ripieno/kernels/elementwise.h"

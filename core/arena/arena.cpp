@@ -4,6 +4,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device/copy.h"
+#include "ripieno/core/device/stream.h"
 
 namespace ripieno {
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ripieno/core/arena/arena.h"
+#include "ripieno/core/device/stream.h"
 
 namespace ripieno {
 

@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 
-#include "ripieno/core/device/memory.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno {
@@ -43,11 +42,10 @@ int64_t counted_memory(Device device, MemoryKind kind) {
   return device.is_cuda() ? count_of(device, kind).load() : 0;
 }
 
-std::string describe_memory(Device device) {
+std::string describe_memory(Device device, const PoolStatistics& pools) {
   kernels::cuda::set_device(device.index);
   const auto info = kernels::cuda::memory_info();
-  const PoolStatistics ours = pool_statistics(device);
-  const int64_t held = std::max(ours.bytes_held, ours.bytes_in_use);
+  const int64_t held = std::max(pools.bytes_held, pools.bytes_in_use);
   const auto total = static_cast<int64_t>(info.total_bytes);
   const int64_t taken = total - static_cast<int64_t>(info.free_bytes);
   const auto kind = [&](MemoryKind of) { return gib(counted_memory(device, of)); };
@@ -55,9 +53,9 @@ std::string describe_memory(Device device) {
       "of its {}, {} are in use here (parameters {}, gradients {}, optimizer state {}, the rest "
       "{}), {} are kept for reuse, and {} are held by CUDA and by other processes; less is needed "
       "with a smaller train.micro_batch_size, train.recompute = \"blocks\", or parallel.shard",
-      gib(total), gib(ours.bytes_in_use), kind(MemoryKind::parameters), kind(MemoryKind::gradients),
-      kind(MemoryKind::optimizer_state), kind(MemoryKind::other), gib(held - ours.bytes_in_use),
-      gib(std::max<int64_t>(taken - held, 0)));
+      gib(total), gib(pools.bytes_in_use), kind(MemoryKind::parameters),
+      kind(MemoryKind::gradients), kind(MemoryKind::optimizer_state), kind(MemoryKind::other),
+      gib(held - pools.bytes_in_use), gib(std::max<int64_t>(taken - held, 0)));
 }
 
 }  // namespace ripieno

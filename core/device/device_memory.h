@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "ripieno/core/device/device.h"
+#include "ripieno/core/device/memory.h"
 
 namespace ripieno {
 
@@ -18,7 +19,8 @@ std::string_view name_of(MemoryKind kind);
 void count_memory(Device device, MemoryKind kind, int64_t bytes) noexcept;
 int64_t counted_memory(Device device, MemoryKind kind);
 
-// What is held, by whom and of how much, on one line, and what would need less.
-std::string describe_memory(Device device);
+// One line: how much memory the GPU has, who holds it, and what would need less. `pools`: of all
+// pools of the device.
+std::string describe_memory(Device device, const PoolStatistics& pools);
 
 }  // namespace ripieno

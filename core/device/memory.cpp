@@ -8,15 +8,11 @@
 #include <bit>
 #include <cstdlib>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <string_view>
 #include <vector>
 
-#include "ripieno/core/device/device_memory.h"
-#include "ripieno/core/device/stream.h"
 #include "ripieno/core/error.h"
-#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno {
 namespace {
@@ -36,34 +32,6 @@ class SystemCpuMemory final : public MemoryResource {
     return memory;
   }
   void deallocate(void* memory, std::size_t) noexcept override { std::free(memory); }
-};
-
-class SystemCudaMemory final : public MemoryResource {
- public:
-  explicit SystemCudaMemory(int device) : device_(device) {}
-  void* allocate(std::size_t bytes) override {
-    kernels::cuda::set_device(device_);
-    try {
-      return kernels::cuda::allocate(bytes);
-    } catch (const kernels::cuda::OutOfMemory&) {
-      trim_pools(Device::cuda(device_));
-    }
-    try {
-      return kernels::cuda::allocate(bytes);
-    } catch (const kernels::cuda::OutOfMemory&) {
-      const Device device = Device::cuda(device_);
-      throw OutOfMemory(fmt::format("{} has no {:.2f} GiB left: {}", to_string(device),
-                                    static_cast<double>(bytes) / (int64_t{1} << 30),
-                                    describe_memory(device)));
-    }
-  }
-  void deallocate(void* memory, std::size_t) noexcept override {
-    kernels::cuda::set_device(device_);  // it was possible when the memory was allocated
-    kernels::cuda::deallocate(memory);
-  }
-
- private:
-  int device_;
 };
 
 // Size classes: 64 bytes, then four steps to each power of two, so that at most a fifth is wasted.
@@ -97,13 +65,9 @@ bool pools_are_off() {
 
 }  // namespace
 
-MemoryResource& system_memory(Device device) {
-  static SystemCpuMemory cpu;
-  if (!device.is_cuda()) return cpu;
-  static std::mutex mutex;
-  static std::map<int, SystemCudaMemory> cuda;
-  const std::lock_guard lock(mutex);
-  return cuda.try_emplace(device.index, device.index).first->second;
+MemoryResource& cpu_memory() {
+  static SystemCpuMemory memory;
+  return memory;
 }
 
 // The blocks of one size class. What is free decides which comes next, not the order in which it
@@ -152,7 +116,7 @@ void* Pool::allocate(std::size_t bytes) {
       return bin.take_lowest();
     }
   }
-  void* const memory = state_->upstream.allocate(size);  // which may trim this pool
+  void* const memory = allocate_upstream(size);
   const std::lock_guard lock(state_->mutex);
   ++bin.created;
   // Room for every block's return is made here, so that deallocate() never needs memory.
@@ -161,6 +125,16 @@ void* Pool::allocate(std::size_t bytes) {
   state_->statistics.bytes_in_use += static_cast<int64_t>(size);
   ++state_->statistics.upstream_allocations;
   return memory;
+}
+
+// Without the lock: upstream may trim this pool, and so does the second attempt.
+void* Pool::allocate_upstream(std::size_t size) {
+  try {
+    return state_->upstream.allocate(size);
+  } catch (const OutOfMemory&) {
+    trim();
+  }
+  return state_->upstream.allocate(size);
 }
 
 void* Pool::pass_through(std::size_t bytes) {
@@ -199,10 +173,10 @@ void Pool::trim() {
   }
 }
 
-Pool& pool(Device device) {
+Pool& cpu_pool() {
   // Never destroyed: tensors in static storage may outlive any order of destruction.
-  static Pool& cpu = *new Pool(system_memory(Device::cpu()));
-  return device.is_cuda() ? current_stream(device).memory() : cpu;
+  static Pool& pool = *new Pool(cpu_memory());
+  return pool;
 }
 
 }  // namespace ripieno

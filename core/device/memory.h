@@ -1,14 +1,12 @@
-// Where memory comes from: a MemoryResource, most often the block pool of a device.
+// Where memory comes from: a MemoryResource, most often a pool of blocks.
 //
-// A pool keeps what it is given back, so that a training step that repeats takes nothing from the
-// system and sees the same addresses again.
+// A pool keeps freed blocks, so that a training step that repeats allocates nothing from the system
+// and reuses the same addresses. The pool of a device: pool() in stream.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-
-#include "ripieno/core/device/device.h"
 
 namespace ripieno {
 
@@ -23,8 +21,8 @@ class MemoryResource {
 
 inline constexpr std::size_t kMemoryAlignment = 256;
 
-// Straight from the system or the driver, without a pool.
-MemoryResource& system_memory(Device device);
+// Host memory straight from the system, without a pool.
+MemoryResource& cpu_memory();
 
 struct PoolStatistics {
   int64_t bytes_in_use = 0;
@@ -40,6 +38,7 @@ class Pool final : public MemoryResource {
   explicit Pool(MemoryResource& upstream);
   ~Pool() override;
 
+  // Where upstream is out of memory, gives its free blocks back and tries once more.
   void* allocate(std::size_t bytes) override;
   void deallocate(void* memory, std::size_t bytes) noexcept override;
 
@@ -48,21 +47,15 @@ class Pool final : public MemoryResource {
   void trim();
 
  private:
+  void* allocate_upstream(std::size_t size);
   void* pass_through(std::size_t bytes);
 
   struct State;
   std::unique_ptr<State> state_;
 };
 
-// The CPU's pool, or that of the current stream of a GPU (stream.h): a block of it that is free may
-// still be used by work that the stream was given before, and by no other. It lives as long as the
-// process.
-Pool& pool(Device device);
-
-// Of all pools of a device: a GPU has one a stream.
-PoolStatistics pool_statistics(Device device);
-// Gives what none of them uses back to the driver, once the device has done its work.
-void trim_pools(Device device);
+// The pool of host memory. It lives as long as the process.
+Pool& cpu_pool();
 
 // A standard allocator over the CPU's pool, for the small objects that every step makes anew.
 template <typename T>
@@ -73,11 +66,9 @@ struct PoolAllocator {
   template <typename U>
   PoolAllocator(const PoolAllocator<U>&) {}
 
-  T* allocate(std::size_t count) {
-    return static_cast<T*>(pool(Device::cpu()).allocate(count * sizeof(T)));
-  }
+  T* allocate(std::size_t count) { return static_cast<T*>(cpu_pool().allocate(count * sizeof(T))); }
   void deallocate(T* memory, std::size_t count) {
-    pool(Device::cpu()).deallocate(memory, count * sizeof(T));
+    cpu_pool().deallocate(memory, count * sizeof(T));
   }
   bool operator==(const PoolAllocator&) const = default;
 };

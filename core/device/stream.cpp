@@ -1,16 +1,19 @@
 #include "ripieno/core/device/stream.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/device_memory.h"
 #include "ripieno/core/error.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 
@@ -143,9 +146,7 @@ Stream& Stream::operator=(Stream&& other) noexcept {
 Device Stream::device() const { return state_->device; }
 CUstream_st* Stream::handle() const { return state_->handle; }
 
-Pool& Stream::memory() const {
-  return state_->device.is_cuda() ? state_->pool : pool(Device::cpu());
-}
+Pool& Stream::memory() const { return state_->device.is_cuda() ? state_->pool : cpu_pool(); }
 
 void Stream::wait(const Event& event) const {
   if (state_->handle && event.handle_) cuda::wait(state_->handle, event.handle_);
@@ -203,6 +204,50 @@ PoolStatistics pool_statistics(Device device) {
 void trim_pools(Device device) {
   if (!device.is_cuda()) return pool(device).trim();
   registry().for_each(device, [](StreamState& state) { state.pool.trim(); });
+}
+
+Pool& pool(Device device) {
+  return device.is_cuda() ? current_stream(device).memory() : cpu_pool();
+}
+
+namespace {
+
+class SystemCudaMemory final : public MemoryResource {
+ public:
+  explicit SystemCudaMemory(int device) : device_(device) {}
+  void* allocate(std::size_t bytes) override {
+    cuda::set_device(device_);
+    try {
+      return cuda::allocate(bytes);
+    } catch (const cuda::OutOfMemory&) {
+      trim_pools(Device::cuda(device_));
+    }
+    try {
+      return cuda::allocate(bytes);
+    } catch (const cuda::OutOfMemory&) {
+      const Device device = Device::cuda(device_);
+      throw OutOfMemory(fmt::format("{} has no {:.2f} GiB left: {}", to_string(device),
+                                    static_cast<double>(bytes) / (int64_t{1} << 30),
+                                    describe_memory(device, pool_statistics(device))));
+    }
+  }
+  void deallocate(void* memory, std::size_t) noexcept override {
+    cuda::set_device(device_);  // it was possible when the memory was allocated
+    cuda::deallocate(memory);
+  }
+
+ private:
+  int device_;
+};
+
+}  // namespace
+
+MemoryResource& system_memory(Device device) {
+  if (!device.is_cuda()) return cpu_memory();
+  static std::mutex mutex;
+  static std::map<int, SystemCudaMemory> resources;
+  const std::lock_guard lock(mutex);
+  return resources.try_emplace(device.index, device.index).first->second;
 }
 
 // ---- Events

@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "ripieno/core/device/device.h"
+#include "ripieno/core/device/memory.h"
 
 struct CUstream_st;
 struct CUevent_st;
@@ -16,7 +17,6 @@ struct CUevent_st;
 namespace ripieno {
 
 class Event;
-class Pool;
 struct StreamState;
 
 class Stream {
@@ -95,5 +95,17 @@ class OnStream {
   const Stream* before_;
   std::size_t place_;
 };
+
+// Memory straight from the system or the driver, without a pool.
+MemoryResource& system_memory(Device device);
+
+// The CPU's pool, or that of the current stream of a GPU: a free block of it may still be in use by
+// work that was enqueued on that stream before, and by no other. It lives as long as the process.
+Pool& pool(Device device);
+
+// Of all pools of a device: a GPU has one per stream.
+PoolStatistics pool_statistics(Device device);
+// Gives unused blocks back to the driver, once the device has done its work.
+void trim_pools(Device device);
 
 }  // namespace ripieno

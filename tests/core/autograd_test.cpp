@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/matmul.h"
 #include "ripieno/core/ops/reduce.h"

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "ripieno/core/arena/separate_gradients.h"
-#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ripieno/core/device/stream.h"
+
 namespace ripieno {
 namespace {
 

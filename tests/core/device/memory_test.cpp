@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "ripieno/core/error.h"
 #include "ripieno/core/tensor.h"
 
 namespace ripieno {
@@ -67,6 +68,32 @@ TEST_F(PoolTest, WastesAtMostAFifth) {
     EXPECT_GE(taken, static_cast<double>(bytes));
     EXPECT_LE(taken, 1.25 * static_cast<double>(bytes) + 16) << bytes;
   }
+}
+
+// Has so many bytes and no more.
+class Limited final : public MemoryResource {
+ public:
+  explicit Limited(std::size_t bytes) : left(bytes) {}
+  void* allocate(std::size_t bytes) override {
+    if (bytes > left) throw OutOfMemory("none left");
+    left -= bytes;
+    return std::malloc(bytes);
+  }
+  void deallocate(void* memory, std::size_t bytes) noexcept override {
+    left += bytes;
+    std::free(memory);
+  }
+  std::size_t left;
+};
+
+TEST_F(PoolTest, GivesItsFreeBlocksBackBeforeItIsOutOfMemory) {
+  Limited upstream(1 << 20);
+  Pool pool(upstream);
+  pool.deallocate(pool.allocate(600'000), 600'000);
+  void* const larger = pool.allocate(900'000);
+  EXPECT_NE(larger, nullptr);
+  EXPECT_THROW(pool.allocate(200'000), OutOfMemory);
+  pool.deallocate(larger, 900'000);
 }
 
 TEST_F(PoolTest, TrimGivesBackWhatIsNotInUse) {

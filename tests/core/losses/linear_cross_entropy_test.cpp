@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/embedding.h"
 #include "ripieno/core/ops/gradient_check.h"

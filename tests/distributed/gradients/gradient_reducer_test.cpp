@@ -8,6 +8,7 @@
 #include <functional>
 #include <thread>
 
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/models/mlp.h"
 

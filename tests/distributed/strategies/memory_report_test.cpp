@@ -8,6 +8,7 @@
 
 #include "distributed/on_every_rank.h"
 #include "distributed/training_job.h"
+#include "ripieno/core/device/stream.h"
 
 namespace ripieno::distributed::testing {
 namespace {

@@ -14,7 +14,7 @@
 #include "io/files/crashing_file_system.h"
 #include "io/files/no_threads.h"
 #include "io/files/temporary_directory.h"
-#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/io/files/watched_files.h"
 #include "ripieno/io/formats/hdf5.h"
 

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <vector>
 
-#include "ripieno/core/device/memory.h"
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/error.h"
 
 namespace ripieno::io {
