@@ -13,7 +13,7 @@ packages=(
   pkg-config                                       # the package, tried without CMake
   iproute2                                         # hosts for tests, as namespaces
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and other programs that read them
-  libdnnl-dev                                      # arithmetic
+  libdnnl-dev libeigen3-dev                        # arithmetic
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
   libgtest-dev libgmock-dev
   bible-kjv                                        # 4.4 MB of public-domain text to train on

@@ -19,7 +19,7 @@ bundle=$(realpath --canonicalize-missing -- "${1:-build/ripieno-bundle.tar.xz}")
 # development packages link to are followed.
 packages=(
   libopenmpi-dev libopenmpi3 openmpi-bin openmpi-common libpmix2 libhdf5-dev
-  libgtest-dev libgmock-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev)
+  libgtest-dev libgmock-dev libfmt-dev libeigen3-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev)
 # Fortran, Java, C++ and high-level HDF5; transports of networks that the node's tests do not use.
 left_out='/(doc|man|java|gitweb|bash-completion|lintian)/|fortran|mpi_usempi|mpi_mpifh|libmpi_java|oshmem|liboshmem|sshmem|spml|scoll|memheap|hdf5.*(_cpp|_hl)|hdf5/mpich|hdf5/openmpi|_(ofi|ucx|psm|psm2|openib)\.so|verbs|libmpi_cxx|ompitrace|libcaf|pmix2/bin|\.mod$|/lib[a-z0-9_+-]*(hdf5|mpi|open-)[a-z0-9_+-]*\.a$'
 

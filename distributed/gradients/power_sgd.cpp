@@ -10,9 +10,9 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/linear_algebra.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
-#include "ripieno/distributed/gradients/orthonormal.h"
 #include "ripieno/kernels/matmul.h"
 
 namespace ripieno::distributed {
@@ -121,7 +121,7 @@ class PowerSgdSum final : public GradientSum {
   // p, now of all ranks, becomes orthonormal; q = M^T p, and M - p q^T is left out.
   void project(Matrix& matrix) {
     Tensor p = matrix.p.to(Device::cpu());
-    matrix.lost = !make_orthonormal(p.data<float>(), matrix.rows, rank_, workspace_);
+    matrix.lost = !orthonormal_(p.data<float>(), matrix.rows, rank_);
     if (matrix.p.device().is_cuda()) matrix.p.copy_from(p);
     const Tensor m = left_out_of(matrix);
     multiply(matrix.q, m, matrix.p, m_transposed_times_p(matrix));
@@ -220,7 +220,7 @@ class PowerSgdSum final : public GradientSum {
   Communicator& communicator_;
   Arena left_out_;  // of the compressed parameters
   std::map<std::pair<int64_t, int64_t>, Plan> plans_;
-  std::vector<double> workspace_;
+  OrthonormalColumns orthonormal_;
 };
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include "distributed/on_every_rank.h"
 #include "distributed/training_job.h"
 #include "ripieno/core/nn/linear.h"
-#include "ripieno/distributed/gradients/orthonormal.h"
 
 namespace ripieno::distributed::testing {
 namespace {
@@ -275,29 +274,6 @@ TEST_F(PowerSgd, GoesWithNoOtherWay) {
   job.options.wire = DType::float32;
   job.options.diloco.steps = 10;
   EXPECT_THROW(job.train(*alone()), ConfigurationError);
-}
-
-TEST(MakeOrthonormal, GivesColumnsThatAre) {
-  std::vector<double> workspace;
-  std::vector<float> x;
-  for (int i = 0; i < 31 * 3; ++i) x.push_back(std::sin(static_cast<float>(i * i)));
-  EXPECT_TRUE(make_orthonormal(x.data(), 31, 3, workspace));
-  for (std::size_t a = 0; a < 3; ++a) {
-    for (std::size_t b = 0; b <= a; ++b) {
-      double dot = 0;
-      for (std::size_t i = 0; i < 31; ++i) dot += static_cast<double>(x[3 * i + a] * x[3 * i + b]);
-      EXPECT_NEAR(dot, a == b ? 1.0 : 0.0, 1e-6);
-    }
-  }
-}
-
-TEST(MakeOrthonormal, AColumnThatDependsOnOthersBecomesZero) {
-  std::vector<double> workspace;
-  std::vector<float> x = {3, 6, 0, 4, 8, 1};  // (2, 3); the second is twice the first
-  EXPECT_FALSE(make_orthonormal(x.data(), 2, 3, workspace));
-  EXPECT_FLOAT_EQ(x[0], 0.6f);
-  EXPECT_EQ(x[1], 0.0f);
-  EXPECT_EQ(x[4], 0.0f);
 }
 
 }  // namespace
