@@ -5,8 +5,8 @@
 #include <atomic>
 #include <exception>
 
+#include "ripieno/core/add_into.h"
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/tensor_implementation.h"
 
 namespace ripieno::autograd {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/random.h"
 
 namespace ripieno {

@@ -12,7 +12,7 @@
 #include "ripieno/kernels/attention_library.h"
 #include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/numerics.h"
-#include "ripieno/training/rank_facts.h"
+#include "ripieno/training/run/rank_facts.h"
 
 namespace ripieno {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device_faults.h"
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/cross_entropy.h"
 

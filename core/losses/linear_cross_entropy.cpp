@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/matmul.h"
-#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/cross_entropy.h"
 #include "ripieno/kernels/matmul.h"

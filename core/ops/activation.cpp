@@ -1,7 +1,7 @@
 #include "ripieno/core/ops/activation.h"
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/place.h"
 
 namespace ripieno {

@@ -1,7 +1,7 @@
 #include "ripieno/core/ops/arithmetic.h"
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/elementwise.h"
@@ -94,20 +94,6 @@ Shape broadcast(const Shape& a, const Shape& b) {
     if (size == 1) size = other;
   }
   return result;
-}
-
-void add_into(const Tensor& target, const Tensor& x) {
-  require_defined("add_into", {{"target", target}, {"x", x}});
-  require_one_type("add_into", {{"target", target}, {"x", x}});
-  if (!(target.shape() == x.shape()) || !target.is_dense() || !x.is_dense()) {
-    fail("add_into: takes dense tensors of one shape, not " + to_string(target.shape()) + " and " +
-         to_string(x.shape()));
-  }
-  target.mark_changed();
-  run(target, [&]<typename T>(auto on) {
-    kernels::binary(on, target.data<T>(), target.data<T>(), x.data<T>(), target.elements(),
-                    Binary::kAdd);
-  });
 }
 
 Tensor operator+(const Tensor& a, const Tensor& b) {

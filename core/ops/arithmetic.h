@@ -3,6 +3,7 @@
 // Operands share an element type and a device; a number takes on the tensor's.
 #pragma once
 
+#include "ripieno/core/add_into.h"
 #include "ripieno/core/tensor.h"
 #include "ripieno/kernels/elementwise.h"
 
@@ -39,8 +40,5 @@ inline Tensor reciprocal(const Tensor& x) {
 
 // The shape that `a` and `b` broadcast to. Throws Error where they do not.
 Shape broadcast(const Shape& a, const Shape& b);
-
-// target += x, in place and not recorded. Both dense, of one shape and element type.
-void add_into(const Tensor& target, const Tensor& x);
 
 }  // namespace ripieno

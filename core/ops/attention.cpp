@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/attention.h"
 #include "ripieno/kernels/numerics.h"

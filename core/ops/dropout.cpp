@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "ripieno/core/autograd.h"
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
 

@@ -6,7 +6,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device_faults.h"
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/embedding.h"

@@ -1,9 +1,9 @@
 #include "ripieno/core/ops/layer_norm.h"
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/dropout.h"
-#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/layer_norm.h"
 

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/activation.h"
-#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/linear.h"

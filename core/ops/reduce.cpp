@@ -1,8 +1,8 @@
 #include "ripieno/core/ops/reduce.h"
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
-#include "ripieno/core/ops/operands.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/reduce.h"
 

@@ -15,7 +15,7 @@
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/report.h"
-#include "ripieno/training/rank_facts.h"
+#include "ripieno/training/run/rank_facts.h"
 #include "ripieno/training/run/run_record.h"
 #include "ripieno/training/run/same_numbers.h"
 

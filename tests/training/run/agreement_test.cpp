@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "ripieno/core/error.h"
-#include "ripieno/training/rank_facts.h"
+#include "ripieno/training/run/rank_facts.h"
 #include "ripieno/training/run/same_numbers.h"
 #include "training/run/tiny_run.h"
 

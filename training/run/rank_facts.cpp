@@ -1,4 +1,4 @@
-#include "ripieno/training/rank_facts.h"
+#include "ripieno/training/run/rank_facts.h"
 
 #include <fmt/format.h>
 

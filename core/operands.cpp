@@ -1,4 +1,4 @@
-#include "ripieno/core/ops/operands.h"
+#include "ripieno/core/operands.h"
 
 #include <fmt/format.h>
 
