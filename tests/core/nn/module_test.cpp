@@ -6,6 +6,7 @@
 #include <barrier>
 #include <thread>
 
+#include "ripieno/core/device/stream.h"
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
 #include "ripieno/core/nn/buffer_updates.h"
