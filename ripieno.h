@@ -38,6 +38,7 @@
 #include "ripieno/io/data/tokenizer.h"
 #include "ripieno/training/program.h"
 #include "ripieno/training/run/run.h"
+#include "ripieno/training/run/training_state.h"
 #include "ripieno/training/session/session.h"
 #include "ripieno/training/training_program.h"
 

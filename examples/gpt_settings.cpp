@@ -11,19 +11,21 @@ using ripieno::Accepts;
 void bind(ripieno::Settings& settings, GptSettings& gpt) {
   settings.add("model.kind", &gpt.kind, "which", Accepts::one_of({"gpt"}));
   settings.add("model.vocab", &gpt.model.vocab, "tokens it knows; 0: those of the data",
-               Accepts::at_least(0));
-  settings.add("model.layers", &gpt.model.layers, "blocks", Accepts::at_least(1));
+               Accepts::between(0, 1 << 30));
+  settings.add("model.layers", &gpt.model.layers, "blocks", Accepts::between(1, 1 << 20));
   settings.add("model.heads", &gpt.model.heads, "of attention, in each block",
-               Accepts::at_least(1));
+               Accepts::between(1, 1 << 20));
   settings.add("model.channels", &gpt.model.channels, "a multiple of model.heads",
-               Accepts::at_least(1));
+               Accepts::between(1, 1 << 20));
   settings.add("model.context", &gpt.model.context, "tokens that it sees at once",
-               Accepts::at_least(1));
+               Accepts::between(1, 1 << 20));
   settings.add("model.dropout", &gpt.model.dropout, "share dropped while training",
                Accepts::between(0, 0.99));
   settings.add("train.recompute", &gpt.recompute,
                "what backward computes again, for less memory (activation checkpointing)",
                Accepts::one_of({"none", "blocks"}));
+  settings.may_change("model.vocab");  // shapes tell it
+  settings.may_change("model.dropout");
 }
 
 void bind(ripieno::Settings& settings, TextSettings& text) {

@@ -56,7 +56,7 @@ int train(int argc, char** argv) {
 
   Run run(program.command.run_directory, session, model, *optimizer, *loader,
           program.run_options(parallel));
-  run.keep_in_checkpoints("tokenizer", loader->tokenizer().description());
+  run.keep_and_compare("tokenizer", loader->tokenizer().description());
   run.validate_with(
       [&](const io::Batch& batch) { return model.loss(batch.inputs, batch.targets); });
   while (const auto batch = run.next()) {

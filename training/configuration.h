@@ -51,7 +51,7 @@ struct ParallelSettings {
   std::string shard = "none";
   std::optional<int64_t> bucket_bytes = {};
   bool strict = false;
-  int64_t slots = 8;
+  std::optional<int64_t> slots = {};
   int64_t timeout_seconds = 600;
   int64_t check_every = 100;
   std::string wire = "float32";

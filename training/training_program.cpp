@@ -36,6 +36,12 @@ void require_whole_slots(int64_t batch_size, int64_t slots) {
       more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
 }
 
+int64_t default_slots(int64_t batch_size) {
+  int64_t slots = std::min<int64_t>(8, batch_size);
+  while (batch_size % slots != 0) --slots;
+  return slots;
+}
+
 void write_remark(std::string_view remark) {
   fmt::print(stderr, "{}: {}\n", program_invocation_short_name, remark);
 }
@@ -74,7 +80,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     for (const auto& word : session.command()) words.push_back(word.c_str());
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
-    if (parallel.strict) require_whole_slots(train.batch_size, parallel.slots);
+    if (parallel.strict) require_whole_slots(train.batch_size, slots());
     optim::check_optimizer(optimizer.kind, optimizer_options());
     distributed::check(parallel_options());
   });
@@ -89,7 +95,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   }
   session.require_agreement(facts_of_program(session.device()));
   session.require_agreement(facts_of(settings));
-  if (parallel.strict) session.set_slots(static_cast<int>(parallel.slots));
+  session.set_slots(slots());
   session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
   random_context().seed = seed();
   set_numerics(train.tf32, /*repeatable=*/parallel.strict || train.deterministic);
@@ -98,6 +104,11 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     if (session.device().is_cuda() && size_of(precision()) == 2) remark_on_attention();
   }
   return true;
+}
+
+int TrainingProgram::slots() const {
+  if (!parallel.strict) return 0;
+  return static_cast<int>(parallel.slots.value_or(default_slots(train.batch_size)));
 }
 
 DType TrainingProgram::precision() const { return *dtype_named(train.precision); }
@@ -132,7 +143,7 @@ distributed::DataParallelOptions TrainingProgram::parallel_options() const {
   return {.shard = shard_named(parallel.shard),
           .bucket_bytes = parallel.bucket_bytes,
           .micro_batch_size = train.micro_batch_size,
-          .slots = parallel.strict ? static_cast<int>(parallel.slots) : 0,
+          .slots = slots(),
           .wire = *dtype_named(parallel.wire),
           .power_sgd_rank = static_cast<int>(parallel.power_sgd_rank),
           .diloco = {.steps = parallel.diloco_steps,

@@ -39,6 +39,7 @@ struct TrainingProgram {
   bool start(Session& session, const std::string& about, std::FILE* out);
 
   DType precision() const;
+  int slots() const;  // of strict mode; 0: it is off
   uint64_t seed() const { return static_cast<uint64_t>(train.seed); }
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
   optim::OptimizerOptions optimizer_options() const;

@@ -5,88 +5,101 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
-#include <map>
+#include <iterator>
 #include <nlohmann/json.hpp>
-#include <string_view>
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/run/metrics_lines.h"
 
 namespace ripieno::io {
 namespace {
 
 using Json = nlohmann::ordered_json;  // keeps the order in which a line is written
 
-// The one table of names: visit(name, member) for each value that a line may have.
-template <typename Metrics, typename Visit>
-void for_each_value(Metrics& metrics, Visit visit) {
-  visit("loss", metrics.loss);
-  visit("validation_loss", metrics.validation_loss);
-  visit("accuracy", metrics.accuracy);
-  visit("tokens", metrics.tokens);
-  visit("samples", metrics.samples);
-  visit("tokens_per_s", metrics.tokens_per_s);
-  visit("samples_per_s", metrics.samples_per_s);
-  visit("learning_rate", metrics.learning_rate);
-  visit("gradient_norm", metrics.gradient_norm);
-  visit("loss_scale", metrics.loss_scale);
-  visit("skipped_steps", metrics.skipped_steps);
+// Where a line has it: its own metrics after the known ones, in their order.
+std::ptrdiff_t place_of(const Metric& metric) {
+  return std::find(std::begin(metric::kKnown), std::end(metric::kKnown), metric.name) -
+         std::begin(metric::kKnown);
+}
+
+std::vector<const Metric*> in_order(const std::vector<Metric>& metrics) {
+  std::vector<const Metric*> ordered;
+  for (const Metric& metric : metrics) ordered.push_back(&metric);
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const Metric* a, const Metric* b) { return place_of(*a) < place_of(*b); });
+  return ordered;
 }
 
 std::string line_of(const StepMetrics& metrics) {
   Json line;
   line["step"] = metrics.step;
-  for_each_value(metrics, [&](const char* name, const auto& value) {
-    if (value) line[name] = *value;
-  });
+  for (const Metric* metric : in_order(metrics.values))
+    std::visit([&](auto number) { line[metric->name] = number; }, metric->value);
   for (const auto& [phase, seconds] : metrics.seconds) line["seconds"][phase] = seconds;
-  return line.dump() + "\n";
-}
-
-// Puts what `line` has into `metrics`, over what is there.
-void read_line(const Json& line, StepMetrics& metrics) {
-  for_each_value(metrics, [&](const char* name, auto& value) {
-    const auto found = line.find(name);
-    if (found != line.end() && !found->is_null()) found->get_to(value.emplace());
-  });
-  const auto seconds = line.find("seconds");
-  if (seconds == line.end()) return;
-  metrics.seconds.clear();
-  for (const auto& [phase, value] : seconds->get_ref<const Json::object_t&>()) {
-    if (!value.is_null()) metrics.seconds.emplace_back(phase, value.get<double>());
-  }
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 [[noreturn]] void refuse(const char* operation, const std::string& path) {
   throw StorageError(fmt::format("cannot {} {}: {}", operation, path, std::strerror(errno)));
 }
 
-// Where the last whole line ends.
-int64_t end_of_lines(const std::string& path) {
-  const std::string text = read_file(local_files(), path);
-  const auto newline = text.rfind('\n');
-  return newline == std::string::npos ? 0 : static_cast<int64_t>(newline) + 1;
-}
-
 }  // namespace
 
-MetricsWriter::MetricsWriter(const std::string& path)
+double Metric::number() const {
+  return std::visit([](auto number) { return static_cast<double>(number); }, value);
+}
+
+const Metric* StepMetrics::find(std::string_view name) const {
+  const auto found = std::find_if(values.begin(), values.end(),
+                                  [&](const Metric& metric) { return metric.name == name; });
+  return found == values.end() ? nullptr : &*found;
+}
+
+std::optional<double> StepMetrics::get(std::string_view name) const {
+  const Metric* found = find(name);
+  if (!found || !std::isfinite(found->number())) return std::nullopt;
+  return found->number();
+}
+
+void StepMetrics::set(Metric metric) {
+  const auto found = std::find_if(values.begin(), values.end(),
+                                  [&](const Metric& known) { return known.name == metric.name; });
+  if (found == values.end()) return values.push_back(std::move(metric));
+  *found = std::move(metric);
+}
+
+void require_own_name(const std::string& name) {
+  const auto* known = std::find(std::begin(metric::kKnown), std::end(metric::kKnown), name);
+  const bool is_one_line = name.find('\n') == std::string::npos;
+  if (name.empty() || !is_one_line || name == "step" || name == "seconds" ||
+      known != std::end(metric::kKnown))
+    fail(fmt::format("metrics: '{}' cannot be the name of a program's own metric; choose another",
+                     name));
+}
+
+MetricsWriter::MetricsWriter(const std::string& path, int64_t after_step)
     : path_(path), file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
   if (file_ < 0) refuse("open", path);
-  if (::ftruncate(file_, end_of_lines(path)) != 0) {
-    const int error = errno;
+  try {
+    const LinesEnd end = end_of_lines(path);
+    if (::ftruncate(file_, end.bytes) != 0) refuse("write", path);
+    if (end.last_step > after_step) append(branch_line(after_step));
+  } catch (...) {
     ::close(file_);
-    errno = error;
-    refuse("write", path);
+    throw;
   }
 }
 
 MetricsWriter::~MetricsWriter() { ::close(file_); }
 
-void MetricsWriter::write(const StepMetrics& metrics) {
-  const std::string line = line_of(metrics);
+void MetricsWriter::write(const StepMetrics& metrics) { append(line_of(metrics)); }
+
+void MetricsWriter::append(const std::string& line) {
   ssize_t written;
   do {
     written = ::write(file_, line.data(), line.size());
@@ -103,28 +116,6 @@ void MetricsWriter::write(const StepMetrics& metrics) {
 
 void MetricsWriter::sync() {
   if (::fsync(file_) != 0) refuse("sync", path_);
-}
-
-std::vector<StepMetrics> read_metrics(const std::string& path) {
-  if (!local_files().exists(path)) return {};
-  const std::string text = read_file(local_files(), path);
-  std::map<int64_t, StepMetrics> steps;
-  int64_t number = 1;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
-       begin = end + 1, ++number) {
-    try {
-      const Json line = Json::parse(std::string_view(text).substr(begin, end - begin));
-      const auto step = line.at("step").get<int64_t>();
-      StepMetrics& metrics = steps[step];
-      metrics.step = step;
-      read_line(line, metrics);
-    } catch (const nlohmann::json::exception&) {
-      throw DataError(fmt::format("{}: line {} cannot be read; remove the line", path, number));
-    }
-  }
-  std::vector<StepMetrics> ordered;
-  for (auto& [step, metrics] : steps) ordered.push_back(std::move(metrics));
-  return ordered;
 }
 
 }  // namespace ripieno::io

@@ -1,42 +1,82 @@
 // metrics.jsonl: what a run measured, one line a logged step, for people, tools and the report.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace ripieno::io {
 
-// One line. What is not set is not written; what is not finite is written as null, and read as not
-// set.
+// A named number; an integer is written and read back as one.
+struct Metric {
+  Metric(std::string metric_name, std::floating_point auto number)
+      : name(std::move(metric_name)), value(static_cast<double>(number)) {}
+  Metric(std::string metric_name, std::integral auto number)
+      : name(std::move(metric_name)), value(static_cast<int64_t>(number)) {}
+
+  double number() const;
+  bool operator==(const Metric&) const = default;
+
+  std::string name;
+  std::variant<int64_t, double> value;
+};
+
+// What a run measures by itself, in the order in which a line has it. A program's own metrics
+// follow.
+namespace metric {
+inline constexpr const char* kLoss = "loss";
+inline constexpr const char* kValidationLoss = "validation_loss";
+inline constexpr const char* kAccuracy = "accuracy";  // of validation, 0 to 1
+inline constexpr const char* kTokens = "tokens";      // since the run began
+inline constexpr const char* kSamples = "samples";
+inline constexpr const char* kTokensPerSecond = "tokens_per_s";
+inline constexpr const char* kSamplesPerSecond = "samples_per_s";
+inline constexpr const char* kLearningRate = "learning_rate";
+inline constexpr const char* kGradientNorm = "gradient_norm";
+inline constexpr const char* kLossScale = "loss_scale";        // of this step, where it is scaled
+inline constexpr const char* kSkippedSteps = "skipped_steps";  // since the run began
+
+inline constexpr const char* kKnown[] = {
+    kLoss,         kValidationLoss,  kAccuracy,         kTokens,
+    kSamples,      kTokensPerSecond, kSamplesPerSecond, kLearningRate,
+    kGradientNorm, kLossScale,       kSkippedSteps};
+}  // namespace metric
+
+// A line: the metrics of a step, counted from 1. What is not finite is written as null, and read
+// as NaN.
 struct StepMetrics {
-  int64_t step = 0;  // counted from 1
-  std::optional<double> loss = {};
-  std::optional<double> validation_loss = {};
-  std::optional<double> accuracy = {};  // of validation, 0 to 1
-  std::optional<int64_t> tokens = {};   // since the run began
-  std::optional<int64_t> samples = {};
-  std::optional<double> tokens_per_s = {};
-  std::optional<double> samples_per_s = {};
-  std::optional<double> learning_rate = {};
-  std::optional<double> gradient_norm = {};
-  std::optional<double> loss_scale = {};      // of this step, where the loss is scaled
-  std::optional<int64_t> skipped_steps = {};  // since the run began, for a gradient not finite
+  int64_t step = 0;
+  std::vector<Metric> values = {};
   // Of this step, by phase: data, forward, backward, communication_exposed, optimizer, checkpoint,
   // total.
   std::vector<std::pair<std::string, double>> seconds = {};
 
+  // Nothing where it was not measured, or is not finite.
+  std::optional<double> get(std::string_view name) const;
+  const Metric* find(std::string_view name) const;
+  // Replaces one of that name.
+  void set(Metric metric);
+
   bool operator==(const StepMetrics&) const = default;
 };
 
-// The writer of a run's file; one at a time. Each line is one write, so that a reader, also after
-// kill -9, sees whole lines.
+// Throws Error where a program's own metric has a name that a line uses otherwise ("step",
+// "seconds"), or that the run itself writes.
+void require_own_name(const std::string& name);
+
+// Appends to a run's file; one writer at a time. Every line but the last is whole, also after
+// kill -9 or a power cut, which may leave the beginning of a line: readers skip it, and the next
+// writer removes it.
 class MetricsWriter {
  public:
-  // Appends to the file, whose last line is dropped first if it was cut short. Throws StorageError.
-  explicit MetricsWriter(const std::string& path);
+  // A run that continues after `after_step` leaves the lines of later steps behind, if there are
+  // any: a line says so to readers. Throws StorageError.
+  explicit MetricsWriter(const std::string& path, int64_t after_step = INT64_MAX);
   ~MetricsWriter();
   MetricsWriter(const MetricsWriter&) = delete;
   MetricsWriter& operator=(const MetricsWriter&) = delete;
@@ -47,14 +87,10 @@ class MetricsWriter {
   void sync();
 
  private:
+  void append(const std::string& line);
+
   std::string path_;
   int file_;
 };
-
-// All steps in order; empty where there is no file. Where a step stands on several lines (a resumed
-// run repeats steps), each value of a later line replaces that of an earlier one; a last line that
-// was cut short is left out. Throws DataError, with the line's number, where another line cannot be
-// read.
-std::vector<StepMetrics> read_metrics(const std::string& path);
 
 }  // namespace ripieno::io

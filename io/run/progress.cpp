@@ -50,6 +50,8 @@ std::vector<std::string> parts_of(const ProgressState& state) {
   if (state.loss) parts.push_back(fmt::format("loss {:.4f}", *state.loss));
   if (state.validation_loss)
     parts.push_back(fmt::format("validation {:.4f}", *state.validation_loss));
+  for (const auto& [name, value] : state.metrics)
+    parts.push_back(fmt::format("{} {:.4g}", name, value));
   if (state.units_per_s) parts.push_back(rate(state));
   if (state.seconds_left) parts.push_back(clock_time(*state.seconds_left) + " left");
   std::erase(parts, "");

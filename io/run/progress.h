@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace ripieno::io {
 
@@ -18,7 +20,8 @@ struct ProgressState {
   int64_t steps = 0;                 // of the whole run
   std::string_view counts = "step";  // what those two count
   std::optional<double> loss = {};
-  std::optional<double> validation_loss = {};  // the newest
+  std::optional<double> validation_loss = {};                // the newest
+  std::vector<std::pair<std::string, double>> metrics = {};  // others, by name
   std::optional<double> units_per_s = {};
   std::string_view unit = "tokens";
   std::optional<double> seconds_left = {};

@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "ripieno/core/error.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/replace_file.h"
+#include "ripieno/io/run/metric_curves.h"
+#include "ripieno/io/run/metrics_reader.h"
 #include "ripieno/io/run/report_page.h"
 #include "ripieno/io/run/report_style.h"
 
@@ -57,8 +60,7 @@ std::string run_name(const std::string& directory) {
 
 }  // namespace
 
-std::string report_page(const std::string& title, const Json& record,
-                        const std::vector<StepMetrics>& metrics,
+std::string report_page(const std::string& title, const Json& record, const MetricCurves& metrics,
                         const std::vector<std::string>& checkpoints) {
   const Json start = last_start(record);
   const Json configuration = configuration_of(start);
@@ -79,11 +81,24 @@ std::string report_page(const std::string& title, const Json& record,
          "<footer>Made from run.json and metrics.jsonl</footer>\n</main>\n</body>\n</html>\n";
 }
 
-void write_report(FileSystem& files, const RunPaths& paths) {
-  const std::string page =
-      report_page(run_name(paths.directory), read_record(paths), read_metrics(paths.metrics()),
-                  checkpoints_in(files, paths.checkpoints()));
-  replace_file(files, paths.report(), page);
+std::string write_report(FileSystem& files, const RunPaths& paths) {
+  Json record = {{"starts", Json::array()}};
+  std::string remark;
+  try {
+    record = read_record(paths);
+  } catch (const DataError& error) {
+    remark = error.what();
+  }
+  MetricCurves curves;
+  if (files.exists(paths.metrics())) {
+    const auto skipped =
+        for_each_step(paths.metrics(), [&](const StepMetrics& step) { curves.add(step); });
+    if (skipped.count > 0) remark = skipped.description(paths.metrics());
+  }
+  replace_file(files, paths.report(),
+               report_page(run_name(paths.directory), record, curves,
+                           checkpoints_in(files, paths.checkpoints())));
+  return remark;
 }
 
 }  // namespace ripieno::io

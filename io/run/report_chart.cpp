@@ -14,6 +14,9 @@ namespace {
 
 constexpr double kLeft = 58, kRight = 18, kTop = 14, kBottom = 30;  // room for the axes' labels
 
+// Beyond these an axis' arithmetic would overflow.
+constexpr double kLargest = 1e300, kSmallest = 1e-290;
+
 struct Interval {
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
@@ -52,9 +55,15 @@ Frame frame_of(const Chart& chart) {
       y.add(point.y);
     }
   }
+  for (const double fault : chart.faults) x.add(fault);
   if (chart.from_zero) y.add(0);
   if (x.low == x.high) x.high += 1;
-  if (y.low == y.high) y.high += y.low == 0 ? 1 : std::abs(y.low) * 0.1;
+  y.low = std::clamp(y.low, -kLargest, kLargest);
+  y.high = std::clamp(y.high, -kLargest, kLargest);
+  // Level numbers have an axis as well, and so have those that differ in their last digits alone.
+  const double least_height = std::max(std::abs(y.low) * 1e-12, kSmallest);
+  if (y.high - y.low < least_height)
+    y.high += std::abs(y.low) < kSmallest ? 1 : std::abs(y.low) * 0.1;
   Frame frame;
   frame.x_ticks = round_ticks(x.low, x.high, chart.x_ticks);
   frame.y_ticks = round_ticks(y.low, y.high, chart.y_ticks);
@@ -91,7 +100,8 @@ void draw_curve(std::string& svg, const Frame& frame, const Curve& curve) {
   const auto out = std::back_inserter(svg);
   fmt::format_to(out, R"(<polyline class="curve {}" points=")", curve.style);
   for (const ChartPoint point : curve.points)
-    fmt::format_to(out, "{:.1f},{:.1f} ", frame.x(point.x), frame.y(point.y));
+    fmt::format_to(out, "{:.1f},{:.1f} ", frame.x(point.x),
+                   frame.y(std::clamp(point.y, -kLargest, kLargest)));
   svg += R"("/>)";
   if (!curve.dots) return;
   for (const ChartPoint point : curve.points) {
@@ -116,6 +126,14 @@ void draw_least(std::string& svg, const Frame& frame, const Chart& chart, const 
       least->y);
 }
 
+void draw_fault(std::string& svg, double x) {
+  constexpr double kTopEdge = kTop + 2, kSize = 4;
+  fmt::format_to(
+      std::back_inserter(svg),
+      R"(<path class="cross" d="M{0:.1f} {2:.1f}L{1:.1f} {3:.1f}M{1:.1f} {2:.1f}L{0:.1f} {3:.1f}"/>)",
+      x - kSize, x + kSize, kTopEdge, kTopEdge + 2 * kSize);
+}
+
 }  // namespace
 
 std::string line_chart(const Chart& chart) {
@@ -131,6 +149,7 @@ std::string line_chart(const Chart& chart) {
   for (const Curve& curve : drawn.curves) {
     if (curve.mark_least) draw_least(svg, frame, drawn, curve);
   }
+  for (const double fault : drawn.faults) draw_fault(svg, frame.x(fault));
   return svg + "</svg>";
 }
 
@@ -179,6 +198,10 @@ std::vector<double> round_ticks(double low, double high, int count) {
 
 std::string tick_label(double value, double spacing) {
   if (value == 0) return "0";
+  if (std::abs(value) >= 1e9) {
+    const int digits = static_cast<int>(std::ceil(std::log10(std::abs(value) / spacing) - 1e-9));
+    return fmt::format("{:.{}g}", value, std::clamp(digits + 1, 1, 17));
+  }
   if (spacing >= 1) return with_thousands(std::llround(value));
   if (spacing < 1e-3) return fmt::format("{:.2g}", value);
   return fmt::format("{:.{}f}", value, static_cast<int>(std::ceil(-std::log10(spacing) - 1e-9)));

@@ -25,6 +25,7 @@ struct Chart {
   int height = 340;
   std::string label = {};  // what it shows, for who cannot see it
   std::vector<Curve> curves = {};
+  std::vector<double> faults = {};  // where a red cross stands, at the top
   int x_ticks = 8;
   int y_ticks = 6;
   bool from_zero = false;  // the vertical axis begins at 0
@@ -42,7 +43,8 @@ std::vector<ChartPoint> smoothed(const std::vector<ChartPoint>& points, double w
 // Round numbers that cover [low, high], about `count` of them: 1, 2 or 5 times a power of ten
 // apart.
 std::vector<double> round_ticks(double low, double high, int count);
-// "1,500", "0.25", "2.5e-05": as few digits as tell a number from its neighbours `spacing` away.
+// "1,500", "0.25", "2.5e-05", "1.5e+25": as few digits as tell a number from its neighbours
+// `spacing` away.
 std::string tick_label(double value, double spacing);
 
 }  // namespace ripieno::io

@@ -7,7 +7,6 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <optional>
 #include <utility>
 
 #include "ripieno/io/run/progress.h"
@@ -22,14 +21,10 @@ using Json = nlohmann::json;
 constexpr std::size_t kBuckets = 450;
 constexpr int kPhaseColours = 7;
 
-std::vector<ChartPoint> points_of(const std::vector<StepMetrics>& metrics,
-                                  std::optional<double> StepMetrics::*value) {
-  std::vector<ChartPoint> points;
-  for (const StepMetrics& line : metrics) {
-    const std::optional<double>& found = line.*value;
-    if (found && std::isfinite(*found)) points.push_back({static_cast<double>(line.step), *found});
-  }
-  return points;
+// Of a metric, all that was measured or what stands for it; none where there is no such metric.
+std::vector<ChartPoint> points_of(const MetricCurves& metrics, std::string_view name) {
+  const MetricCurve* curve = metrics.find(name);
+  return curve ? curve->extremes() : std::vector<ChartPoint>();
 }
 
 double median(std::vector<ChartPoint> points) {
@@ -45,8 +40,9 @@ std::string section(std::string_view heading, const std::string& content,
                      heading.empty() ? "" : fmt::format("<h2>{}</h2>", heading), content);
 }
 
-std::string figure(std::string_view name, std::string_view value, std::string_view note) {
-  return fmt::format("<div class=\"figure\"><h3>{}</h3><b>{}</b><small>{}</small></div>\n", name,
+std::string figure(std::string_view name, std::string_view value, std::string_view note,
+                   std::string_view style = "figure") {
+  return fmt::format("<div class=\"{}\"><h3>{}</h3><b>{}</b><small>{}</small></div>\n", style, name,
                      escaped(value), escaped(note));
 }
 
@@ -98,21 +94,34 @@ std::string loss_figure(std::string_view name, ChartPoint point) {
                 fmt::format("at step {}", with_thousands(std::llround(point.x))));
 }
 
-std::string rate_figure(const std::vector<StepMetrics>& metrics) {
-  for (const auto& [value, unit] : {std::pair{&StepMetrics::tokens_per_s, "tokens/s"},
-                                    std::pair{&StepMetrics::samples_per_s, "samples/s"}}) {
-    const auto points = points_of(metrics, value);
-    if (points.empty()) continue;
-    return figure("Rate", with_thousands(std::llround(median(points))),
+std::string rate_figure(const MetricCurves& metrics) {
+  for (const auto& [name, unit] : {std::pair{metric::kTokensPerSecond, "tokens/s"},
+                                   std::pair{metric::kSamplesPerSecond, "samples/s"}}) {
+    const MetricCurve* curve = metrics.find(name);
+    if (!curve) continue;
+    return figure("Rate", with_thousands(std::llround(median(curve->means()))),
                   fmt::format("{}, the median", unit));
   }
   return "";
 }
 
-std::string seen_figure(const StepMetrics& last) {
-  if (last.tokens) return figure("Seen", with_thousands(*last.tokens), "tokens");
-  if (last.samples) return figure("Seen", with_thousands(*last.samples), "samples");
+// At the last step; a line that has neither is a validation's.
+std::string seen_figure(const MetricCurves& metrics) {
+  for (const char* name : {metric::kTokens, metric::kSamples}) {
+    const MetricCurve* curve = metrics.find(name);
+    if (curve) return figure("Seen", with_thousands(std::llround(curve->last().y)), name);
+  }
   return "";
+}
+
+std::string not_finite_figure(const MetricCurves& metrics) {
+  const int64_t count = metrics.not_finite_count();
+  if (count == 0) return "";
+  const std::string first = with_thousands(metrics.not_finite().front());
+  return figure("Loss not finite", fmt::format("step {}", first),
+                count == 1 ? "infinite or not a number"
+                           : fmt::format("and {} later ones", with_thousands(count - 1)),
+                "figure fault");
 }
 
 int64_t planned_steps(const Json& configuration) {
@@ -157,23 +166,11 @@ using Phases = std::vector<std::pair<std::string, double>>;
 
 // Seconds in each phase, of all logged steps together, in the order of a step; what the phases
 // leave of "total" is "other".
-Phases phases_of(const std::vector<StepMetrics>& metrics) {
-  Phases phases;
+Phases phases_of(const MetricCurves& metrics) {
+  Phases phases = metrics.seconds();
   double total = 0, sum = 0;
-  for (const StepMetrics& line : metrics) {
-    for (const auto& [name, seconds] : line.seconds) {
-      if (name == "total") {
-        total += seconds;
-        continue;
-      }
-      sum += seconds;
-      auto found = std::find_if(phases.begin(), phases.end(), [&, &name = name](const auto& phase) {
-        return phase.first == name;
-      });
-      if (found == phases.end()) found = phases.emplace(phases.end(), name, 0);
-      found->second += seconds;
-    }
-  }
+  for (const auto& [name, seconds] : phases) (name == "total" ? total : sum) += seconds;
+  std::erase_if(phases, [](const auto& phase) { return phase.first == "total"; });
   if (total > sum * 1.001) phases.emplace_back("other", total - sum);
   std::erase_if(phases, [](const auto& phase) { return !(phase.second > 0); });
   return phases;
@@ -220,66 +217,71 @@ std::string readable_time(std::string text) {
   return is_utc ? text.substr(0, 10) + " " + text.substr(11, 8) + " UTC" : text;
 }
 
-std::string key_figures(const Json& configuration, const std::vector<StepMetrics>& metrics) {
-  if (metrics.empty()) return "";
+std::string key_figures(const Json& configuration, const MetricCurves& metrics) {
+  if (metrics.last_step() == 0) return "";
   const int64_t planned = planned_steps(configuration);
-  std::string figures = figure("Steps", with_thousands(metrics.back().step),
+  std::string figures = figure("Steps", with_thousands(metrics.last_step()),
                                planned > 0 ? fmt::format("of {}", with_thousands(planned)) : "");
-  const auto losses = points_of(metrics, &StepMetrics::loss);
-  if (!losses.empty()) figures += loss_figure("Last loss", losses.back());
-  const auto validation = points_of(metrics, &StepMetrics::validation_loss);
-  const auto lower = [](ChartPoint a, ChartPoint b) { return a.y < b.y; };
-  if (!validation.empty()) {
-    figures += loss_figure("Best validation loss",
-                           *std::min_element(validation.begin(), validation.end(), lower));
+  figures += not_finite_figure(metrics);
+  if (const auto* losses = metrics.find(metric::kLoss))
+    figures += loss_figure("Last loss", losses->last());
+  if (const auto* validation = metrics.find(metric::kValidationLoss))
+    figures += loss_figure("Best validation loss", validation->least());
+  if (const auto* accuracy = metrics.find(metric::kAccuracy)) {
+    const ChartPoint last = accuracy->last();
+    figures += figure("Accuracy", fmt::format("{:.2f} %", 100 * last.y),
+                      fmt::format("at step {}", with_thousands(std::llround(last.x))));
   }
-  const auto accuracy = points_of(metrics, &StepMetrics::accuracy);
-  if (!accuracy.empty()) {
-    figures += figure("Accuracy", fmt::format("{:.2f} %", 100 * accuracy.back().y),
-                      fmt::format("at step {}", with_thousands(std::llround(accuracy.back().x))));
-  }
-  return "<div class=\"figures\">" + figures + rate_figure(metrics) + seen_figure(metrics.back()) +
+  return "<div class=\"figures\">" + figures + rate_figure(metrics) + seen_figure(metrics) +
          "</div>\n";
 }
 
-std::string loss_section(const std::vector<StepMetrics>& metrics) {
-  const auto losses = points_of(metrics, &StepMetrics::loss);
-  const auto validation = points_of(metrics, &StepMetrics::validation_loss);
-  if (losses.empty() && validation.empty()) {
-    return section("Loss", "<p class=\"empty\">No step has been logged yet.</p>");
+std::string loss_section(const MetricCurves& metrics) {
+  const MetricCurve* losses = metrics.find(metric::kLoss);
+  const auto validation = points_of(metrics, metric::kValidationLoss);
+  if (!losses && validation.empty()) {
+    const char* why =
+        metrics.not_finite_count() > 0 ? "It was never finite." : "No step has been logged yet.";
+    return section("Loss", fmt::format("<p class=\"empty\">{}</p>", why));
   }
   Chart chart{.label = "Loss over the steps"};
-  const auto average = smoothed(losses, static_cast<double>(losses.size()) / 50);
-  chart.curves = {{.style = "raw", .points = thinned(losses, kBuckets)},
+  const auto means = losses ? losses->means() : std::vector<ChartPoint>();
+  const auto average = smoothed(means, static_cast<double>(means.size()) / 50);
+  chart.curves = {{.style = "raw", .points = thinned(points_of(metrics, metric::kLoss), kBuckets)},
                   {.style = "smooth", .points = thinned(average, kBuckets)},
                   {.style = "validation",
                    .points = validation,
                    .dots = validation.size() <= 60,
                    .mark_least = true}};
+  for (const int64_t step : metrics.not_finite()) chart.faults.push_back(static_cast<double>(step));
   const std::string legends = legend("train", "training, smoothed") +
-                              (validation.empty() ? "" : legend("validation", "validation"));
+                              (validation.empty() ? "" : legend("validation", "validation")) +
+                              (chart.faults.empty() ? "" : legend("fault", "not finite"));
   return section("", "<div class=\"legend\">" + legends + "</div><h2>Loss</h2>" + line_chart(chart),
                  "wide");
 }
 
-std::string small_charts(const std::vector<StepMetrics>& metrics) {
-  const std::string charts =
-      small_chart("Tokens per second", "smooth", points_of(metrics, &StepMetrics::tokens_per_s),
-                  true) +
-      small_chart("Samples per second", "smooth", points_of(metrics, &StepMetrics::samples_per_s),
-                  true) +
-      small_chart("Learning rate", "smooth", points_of(metrics, &StepMetrics::learning_rate),
-                  true) +
-      small_chart("Gradient norm", "smooth", points_of(metrics, &StepMetrics::gradient_norm), true);
+std::string small_charts(const MetricCurves& metrics) {
+  constexpr std::pair<const char*, const char*> kCharts[] = {
+      {"Tokens per second", metric::kTokensPerSecond},
+      {"Samples per second", metric::kSamplesPerSecond},
+      {"Learning rate", metric::kLearningRate},
+      {"Gradient norm", metric::kGradientNorm}};
+  std::string charts;
+  for (const auto& [heading, name] : kCharts)
+    charts += small_chart(heading, "smooth", points_of(metrics, name), true);
+  for (const auto& [name, curve] : metrics.all()) {
+    const bool is_known = std::find(std::begin(metric::kKnown), std::end(metric::kKnown), name) !=
+                          std::end(metric::kKnown);
+    if (!is_known) charts += small_chart(escaped(spaced(name)), "smooth", curve.extremes(), false);
+  }
   return charts.empty() ? "" : "<div class=\"columns\">" + charts + "</div>\n";
 }
 
-std::string time_section(const std::vector<StepMetrics>& metrics) {
+std::string time_section(const MetricCurves& metrics) {
   const Phases phases = phases_of(metrics);
   if (phases.empty()) return "";
-  const auto steps = static_cast<double>(
-      std::count_if(metrics.begin(), metrics.end(),
-                    [](const StepMetrics& line) { return !line.seconds.empty(); }));
+  const auto steps = static_cast<double>(metrics.timed_steps());
   const double total =
       std::accumulate(phases.begin(), phases.end(), 0.0,
                       [](double sum, const auto& phase) { return sum + phase.second; });

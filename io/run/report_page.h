@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ripieno/io/run/metrics.h"
+#include "ripieno/io/run/metric_curves.h"
 
 namespace ripieno::io {
 
@@ -17,15 +17,14 @@ std::string escaped(std::string_view text);
 std::string readable_time(std::string text);
 
 // Steps, losses, rate: a card each.
-std::string key_figures(const nlohmann::json& configuration,
-                        const std::vector<StepMetrics>& metrics);
+std::string key_figures(const nlohmann::json& configuration, const MetricCurves& metrics);
 // The loss over the steps, of training and validation.
-std::string loss_section(const std::vector<StepMetrics>& metrics);
-// Rate, learning rate and gradient norm over the steps: a small chart each, as far as there are
-// numbers.
-std::string small_charts(const std::vector<StepMetrics>& metrics);
+std::string loss_section(const MetricCurves& metrics);
+// Rate, learning rate, gradient norm and the program's own metrics over the steps: a small chart
+// each, as far as there are numbers.
+std::string small_charts(const MetricCurves& metrics);
 // Where the time of a step goes.
-std::string time_section(const std::vector<StepMetrics>& metrics);
+std::string time_section(const MetricCurves& metrics);
 std::string checkpoints_section(const std::vector<std::string>& checkpoints);
 // Each start of the run, and what is known of the last one.
 std::string starts_section(const nlohmann::json& starts);

@@ -6,14 +6,14 @@ const char* const kReportStyle = R"css(
 :root {
   color-scheme: light dark;
   --page: #f6f5f1; --card: #ffffff; --ink: #1d2230; --muted: #667085; --line: #e4e2da;
-  --train: #2f6fdf; --validation: #d9622b;
+  --train: #2f6fdf; --validation: #d9622b; --fault: #c8102e;
   --phase-0: #2f6fdf; --phase-1: #17a398; --phase-2: #8250c4; --phase-3: #d9622b;
   --phase-4: #c9a227; --phase-5: #7a8699; --phase-6: #c2c7d0;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12151c; --card: #1a1f2a; --ink: #e8eaf0; --muted: #98a2b3; --line: #2c3342;
-    --train: #6ea2ff; --validation: #ff9460;
+    --train: #6ea2ff; --validation: #ff9460; --fault: #ff5c6c;
     --phase-0: #6ea2ff; --phase-1: #3cc9bd; --phase-2: #b08af0; --phase-3: #ff9460;
     --phase-4: #e6c65a; --phase-5: #98a2b3; --phase-6: #4a5263;
   }
@@ -52,6 +52,9 @@ section { padding: 20px 22px; margin-top: 16px; overflow-x: auto; }
 .curve.raw { stroke-width: 1; stroke-opacity: .3; }
 .curve.validation { stroke: var(--validation); }
 .dot.validation { fill: var(--validation); stroke: var(--card); stroke-width: 1.5; }
+.cross { stroke: var(--fault); stroke-width: 2; }
+.fault b { color: var(--fault); }
+.fault { border-color: var(--fault); }
 .ring { fill: none; stroke: var(--validation); stroke-width: 1.5; }
 .mark { fill: var(--validation); font-size: 13px; font-weight: 640; paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .stack { display: flex; height: 30px; border-radius: 7px; overflow: hidden; gap: 2px; }

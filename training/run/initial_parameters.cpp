@@ -40,7 +40,8 @@ std::string resolve(const std::string& path, std::vector<std::string>& warnings)
 }
 
 io::LoadReport load(const InitialParameters& initial, const std::string& path,
-                    const io::State& wanted) {
+                    const io::State& wanted,
+                    const std::function<void(const io::Checkpoint&)>& opened) {
   const auto& files = io::local_files();
   const io::LoadOptions options{.prefix = initial.prefix,
                                 .rename = io::renamings_from_text(initial.rename),
@@ -48,8 +49,11 @@ io::LoadReport load(const InitialParameters& initial, const std::string& path,
                                 .remedy =
                                     "rename, or take what fits with "
                                     "--set checkpoint.strict=false"};
-  if (files.exists(path + "/manifest.json"))
-    return io::Checkpoint::open(files, path).load(wanted, options);
+  if (files.exists(path + "/manifest.json")) {
+    const auto checkpoint = io::Checkpoint::open(files, path);
+    if (opened && !initial.allow_differences) opened(checkpoint);
+    return checkpoint.load(wanted, options);
+  }
   if (initial.foreign) return io::load_foreign_hdf5(path, wanted, options);
   throw ConfigurationError(
       fmt::format("checkpoint.load: {} is not a checkpoint, it has no manifest.json; an HDF5 file "
@@ -70,7 +74,8 @@ void warn_of(const std::vector<std::string>& names, const std::string& path, std
 }  // namespace
 
 std::vector<std::string> load(const InitialParameters& initial, Session& session, nn::Module& model,
-                              optim::Optimizer& optimizer) {
+                              optim::Optimizer& optimizer,
+                              const std::function<void(const io::Checkpoint&)>& opened) {
   std::vector<std::string> warnings;
   std::string path;
   session.together([&] {
@@ -80,7 +85,7 @@ std::vector<std::string> load(const InitialParameters& initial, Session& session
   io::LoadReport report;
   session.together([&] {
     const io::State wanted = wanted_of(model, optimizer);
-    report = load(initial, path, wanted);
+    report = load(initial, path, wanted, opened);
     if (report.missing.size() + report.different.size() == wanted.size())
       throw ConfigurationError(
           fmt::format("checkpoint.load: nothing of {} has the name and shape of a parameter here; "

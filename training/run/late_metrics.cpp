@@ -1,5 +1,6 @@
 #include "ripieno/training/run/late_metrics.h"
 
+#include <cmath>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
@@ -18,16 +19,15 @@ struct LateMetrics::Numbers {
         fault(pinned_tensor({sizeof(kernels::UnknownId) / sizeof(int32_t)}, DType::int32, device)),
         arrived(device) {}
 
-  io::StepMetrics line;
-  bool scales_loss = false;
+  Arrived step;
   Tensor loss;     // sum and count
   Tensor scalars;  // StepScalars
   Tensor fault;    // UnknownId, of a GPU
   Event arrived;
 };
 
-LateMetrics::LateMetrics(Device device, std::function<void(const io::StepMetrics&)> write)
-    : device_(device), write_(std::move(write)) {}
+LateMetrics::LateMetrics(Device device, std::function<void(const Arrived&)> arrived)
+    : device_(device), arrived_(std::move(arrived)) {}
 
 // What is under way may still be written to.
 LateMetrics::~LateMetrics() {
@@ -37,14 +37,15 @@ LateMetrics::~LateMetrics() {
   }
 }
 
-void LateMetrics::add(io::StepMetrics line, const Loss& loss, const optim::Optimizer& optimizer) {
+void LateMetrics::add(io::StepMetrics line, const Loss& loss, const optim::Optimizer& optimizer,
+                      bool is_logged) {
   const NoGrad no_grad;
-  while (under_way_.size() >= kMostUnderWay) write_oldest();
+  while (under_way_.size() >= kMostUnderWay) take_oldest();
   if (free_.empty()) free_.push_back(std::make_unique<Numbers>(device_));
   auto numbers = std::move(free_.back());
   free_.pop_back();
-  numbers->line = std::move(line);
-  numbers->scales_loss = optimizer.scales_loss();
+  numbers->step = {.is_logged = is_logged, .scales_loss = optimizer.scales_loss()};
+  numbers->step.line = std::move(line);
   const Tensor parts[] = {loss.sum, loss.count};
   for (int64_t i = 0; i < 2; ++i)
     enqueue_copy(numbers->loss.slice(0, i, i + 1).reshape({}), parts[i].to(DType::float64));
@@ -57,31 +58,38 @@ void LateMetrics::add(io::StepMetrics line, const Loss& loss, const optim::Optim
   under_way_.push_back(std::move(numbers));
 }
 
-void LateMetrics::write_arrived() {
-  while (!under_way_.empty() && under_way_.front()->arrived.is_done()) write_oldest();
+void LateMetrics::take_arrived() {
+  while (!under_way_.empty() && under_way_.front()->arrived.is_done()) take_oldest();
 }
 
-void LateMetrics::write_all() {
-  while (!under_way_.empty()) write_oldest();
+void LateMetrics::take_all() {
+  while (!under_way_.empty()) take_oldest();
 }
 
-void LateMetrics::write_oldest() {
+void LateMetrics::take_oldest() {
   auto numbers = std::move(under_way_.front());
   under_way_.pop_front();
   numbers->arrived.synchronize();
   if (device_.is_cuda())
     require_no_fault(*static_cast<const kernels::UnknownId*>(numbers->fault.raw_data()));
-  io::StepMetrics& line = numbers->line;
-  const double* loss = numbers->loss.data<double>();
-  const auto& scalars = *static_cast<const kernels::StepScalars*>(numbers->scalars.raw_data());
-  line.loss = loss[0] / loss[1];
-  line.gradient_norm = scalars.gradient_norm;
-  if (numbers->scales_loss) {
-    line.loss_scale = scalars.loss_scale;
-    line.skipped_steps = scalars.skipped_steps;
-  }
-  write_(line);
+  fill(*numbers);
+  arrived_(numbers->step);
   free_.push_back(std::move(numbers));
+}
+
+void LateMetrics::fill(Numbers& numbers) {
+  Arrived& step = numbers.step;
+  const double sum = numbers.loss.data<double>()[0], count = numbers.loss.data<double>()[1];
+  const auto& scalars = *static_cast<const kernels::StepScalars*>(numbers.scalars.raw_data());
+  step.loss_is_finite = std::isfinite(sum) && std::isfinite(count);
+  step.gradient_is_finite = std::isfinite(scalars.gradient_norm);
+  step.scale_is_least = scalars.loss_scale <= kernels::kSmallestLossScale;
+  if (!step.is_logged) return;
+  step.line.set({io::metric::kLoss, sum / count});
+  step.line.set({io::metric::kGradientNorm, scalars.gradient_norm});
+  if (!step.scales_loss) return;
+  step.line.set({io::metric::kLossScale, scalars.loss_scale});
+  step.line.set({io::metric::kSkippedSteps, scalars.skipped_steps});
 }
 
 }  // namespace ripieno

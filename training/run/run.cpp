@@ -2,22 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cmath>
+#include <exception>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device/profiled.h"
 #include "ripieno/core/error.h"
-#include "ripieno/core/ops/arithmetic.h"
-#include "ripieno/core/random.h"
-#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/report.h"
 #include "ripieno/training/run/rank_facts.h"
+#include "ripieno/training/run/run_checkpoints.h"
 #include "ripieno/training/run/run_record.h"
-#include "ripieno/training/run/same_numbers.h"
 
 namespace ripieno {
 namespace {
@@ -45,6 +42,14 @@ void require_slots_of(const distributed::DataParallel& parallel, io::Part part) 
       parallel.slots(), part.slots, parallel.slots()));
 }
 
+void require_a_schedule_that_ends(const std::optional<optim::Schedule>& schedule) {
+  const bool ends = schedule && schedule->kind != optim::Schedule::Kind::constant;
+  if (!ends || schedule->steps > 0) return;
+  throw ConfigurationError(
+      "run: the schedule has no steps, so that its learning rate would be the final one from the "
+      "beginning; set optim::Schedule::steps, as a rule to RunOptions::steps");
+}
+
 std::string memory_line(distributed::DataParallel& parallel) {
   const auto report = parallel.memory_report();
   const int64_t bytes = report.persistent_bytes();
@@ -53,186 +58,169 @@ std::string memory_line(distributed::DataParallel& parallel) {
                      static_cast<double>(parallel.bucket_size().bytes) / (1 << 20));
 }
 
-// For validation, where the host waits anyway.
-io::Batch on_device(io::Batch batch, Device device) {
-  batch.inputs = batch.inputs.to(device);
-  batch.targets = batch.targets.to(device);
-  for (auto& extra : batch.extras) extra.tensor = extra.tensor.to(device);
-  return batch;
-}
-
 }  // namespace
 
 Run::Run(const std::string& directory, Session& session, nn::Module& model,
          optim::Optimizer& optimizer, io::Loader& loader, const RunOptions& options)
     : session_(session),
-      model_(model),
-      optimizer_(optimizer),
-      loader_(loader),
-      batches_(loader, session.device()),
       options_(options),
       paths_{directory},
-      checkpoints_(session, paths_.checkpoints()),
-      kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())),
-      late_metrics_(session.device(), [this](const auto& line) { write(line); }) {
+      exceptions_(std::uncaught_exceptions()),
+      state_(session, model, optimizer, loader, options_),
+      validation_(
+          session, model, loader,
+          options.evaluation_batch_size > 0 ? options.evaluation_batch_size : loader.batch_size()) {
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
-  const int64_t batch_size = options_.evaluation_batch_size;
-  session_.together(
-      [&] { held_out_ = loader_.held_out(batch_size > 0 ? batch_size : loader_.batch_size()); });
-  auto facts = facts_of(loader_, options_);
-  for (auto& fact : facts_of_validation(options_.evaluation_batch_size, held_out_ != nullptr))
+  require_a_schedule_that_ends(options_.schedule);
+  auto facts = facts_of(loader, options_);
+  for (auto& fact : facts_of_validation(options_.evaluation_batch_size, validation_.has_samples()))
     facts.push_back(std::move(fact));
   session_.require_agreement(facts);
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
   });
-  prove_saves(session_, paths_.checkpoints(), training_state());
-  resume();
-  if (!held_out_ && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
+  prove_saves(session_, paths_.checkpoints(), state_.training_state());
+  resume(model, optimizer, loader);
+  metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
+  saves_ = std::make_unique<RunSaves>(
+      session_, optimizer, step(),
+      RunSavesOptions{.directory = paths_.checkpoints(),
+                      .schedule = {options_.checkpoint_every, options_.failures_per_day},
+                      .keep = options_.keep});
+  announce();
+  const bool saves_on_the_way = step() + options_.checkpoint_every.value_or(0) < options_.steps;
+  if (saves_on_the_way) saves_->reserve(state_.tensors());
+  metrics_->skip_time();
+}
+
+Run::~Run() noexcept(false) {
+  const bool is_left = has_trained_ && !over_;
+  if (is_left && std::uncaught_exceptions() == exceptions_) finish();
+}
+
+void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader) {
+  RunCheckpoints checkpoints(session_, paths_.checkpoints());
+  std::vector<std::string> differences;
+  const auto [path, rejected] = checkpoints.resume(
+      options_.resume,
+      [&](const auto& checkpoint, const auto& how) { differences = state_.load(checkpoint, how); });
+  const bool is_new = path.empty() && !options_.initial.path.empty();
+  if (is_new) {
+    differences = load(options_.initial, session_, model, optimizer, [&](const auto& from) {
+      state_.set_origin(from.path(), from.training_state());
+    });
+  }
+  // Also one of step 0, where the run starts anew.
+  if (options_.resume != "auto") checkpoints.set_aside_after(path.empty() ? -1 : step());
+  session_.together([&, &path = path] { open_log(path, loader); });
+  for (const auto& line : rejected) log_->warn(line);
+  for (const auto& line : differences) log_->warn(line);
+  if (!path.empty()) log_->note(fmt::format("continuing after step {} ({})", step(), path));
+  if (is_new) log_->note(fmt::format("starting with the parameters of {}", options_.initial.path));
+}
+
+void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
+  std::string remark;
+  if (session_.rank() == 0) {
+    auto& files = io::local_files();
+    if (options_.resume == "never") set_aside(files, paths_.metrics());
+    const auto start =
+        start_record(session_, loader, options_.settings, options_.parallel, resumed_from);
+    try {
+      io::append_start(files, paths_, start);
+    } catch (const DataError& error) {
+      remark = fmt::format("{}; it is set aside", error.what());
+      set_aside(files, paths_.record());
+      io::append_start(files, paths_, start);
+    }
+  }
+  log_ = std::make_unique<RunLog>(paths_, step(), session_.rank() == 0, options_.progress,
+                                  options_.messages);
+  if (!remark.empty()) log_->warn(remark);
+}
+
+void Run::announce() {
+  if (!validation_.has_samples() && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
     log_->warn(
         "validation was asked for (evaluate_every, keep_best), but the data holds out no "
         "samples for it; there will be none");
   }
-  saves_ = std::make_unique<RunSaves>(
-      session_, optimizer_, step_,
-      RunSavesOptions{.directory = paths_.checkpoints(),
-                      .schedule = {options_.checkpoint_every, options_.failures_per_day},
-                      .keep = options_.keep});
-  told_ = saves_->description();
-  log_->note("saving " + told_);
+  log_->note("saving " + saves_->take_description());
   const std::string parallel = options_.parallel ? options_.parallel->description() : "";
   if (!parallel.empty()) log_->note(parallel);
   if (options_.parallel && session_.size() > 1) log_->note(memory_line(*options_.parallel));
-  const bool saves_on_the_way = step_ + options_.checkpoint_every.value_or(0) < options_.steps;
-  if (saves_on_the_way) saves_->reserve(state_of(model_, optimizer_));
-  clock_.skip();
-}
-
-Run::~Run() = default;
-
-void Run::resume() {
-  std::vector<std::string> differences;
-  const auto [path, rejected] =
-      checkpoints_.resume(options_.resume, [&](const auto& checkpoint, const auto& options) {
-        differences = load(checkpoint, options);
-      });
-  const bool is_new = path.empty() && !options_.initial.path.empty();
-  if (is_new) differences = ripieno::load(options_.initial, session_, model_, optimizer_);
-  if (options_.resume != "auto") checkpoints_.set_aside_after(step_);
-  session_.together([&, &path = path] { open_log(path); });
-  for (const auto& line : rejected) log_->warn(line);
-  for (const auto& line : differences) log_->warn(line);
-  if (!path.empty()) log_->note(fmt::format("continuing after step {} ({})", step_, path));
-  if (is_new) log_->note(fmt::format("starting with the parameters of {}", options_.initial.path));
-}
-
-// What is not as it was when the checkpoint was saved, but does not keep it from being used.
-std::vector<std::string> Run::load(const io::Checkpoint& checkpoint,
-                                   const io::LoadOptions& options) {
-  const std::string& path = checkpoint.path();
-  const Position position = position_from_json(checkpoint.training_state());
-  checkpoint.load(state_of(model_, optimizer_), options);
-  step_ = resumed_step_ = position.step;
-  evaluation_pending_ = position.evaluation_pending;
-  optimizer_.set_steps_taken(position.optimizer_steps);
-  if (position.loss_scale) optimizer_.set_loss_scale_state(*position.loss_scale);
-  optimizer_.set_learning_rate(position.learning_rate);
-  batches_.seek(position.samples);
-  const auto& state = checkpoint.training_state();
-  best_.reset();  // of a newer checkpoint that proved damaged on another rank
-  if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
-  std::vector<std::string> differences;
-  if (checkpoint.training_state().value("data_fingerprint", "") != loader_.fingerprint()) {
-    differences.push_back(path + ": was trained on other data; training goes on with the new data");
-  }
-  if (position.seed != random_context().seed) {
-    differences.push_back(fmt::format("{}: was trained with seed {}; training goes on with seed {}",
-                                      path, position.seed, random_context().seed));
-  }
-  return differences;
-}
-
-void Run::open_log(const std::string& resumed_from) {
-  if (session_.rank() == 0) {
-    if (options_.resume == "never") set_aside(io::local_files(), paths_.metrics());
-    io::append_start(
-        io::local_files(), paths_,
-        start_record(session_, loader_, options_.settings, options_.parallel, resumed_from));
-  }
-  log_ =
-      std::make_unique<RunLog>(paths_, session_.rank() == 0, options_.progress, options_.messages);
 }
 
 void Run::validate_with(std::function<Measured(const io::Batch&)> measure) {
-  measure_ = std::move(measure);
+  validation_.measure_with(std::move(measure));
+}
+
+void Run::keep_and_compare(const std::string& name, const nlohmann::json& value) {
+  session_.together([&] { state_.keep_and_compare(name, value); });
 }
 
 void Run::keep_in_checkpoints(const std::string& name, const nlohmann::json& value) {
-  (*kept_)[name] = value;
+  state_.keep(name, value);
 }
 
 std::optional<io::Batch> Run::next() {
+  if (step_is_open_ && !over_)
+    fail(fmt::format("run: next() for a second time in step {}; end each step with log()",
+                     step() + 1));
   if (over_) return std::nullopt;
-  if (evaluation_pending_ && validates() && !validate()) end(ExitStatus::run_again);
-  if (!over_ && step_ >= options_.steps) end(ExitStatus::finished);
+  if (state_.evaluation_is_pending && validation_.is_possible() && !validate())
+    end(ExitStatus::run_again);
+  if (!over_ && (state_.is_last() || state_.is_finished())) end(ExitStatus::finished);
   if (over_) return std::nullopt;
 
-  clock_.skip();
+  metrics_->skip_time();
   const Profiled profiled("data");
-  io::Batch batch = batches_.next();
-  if (!rows_checked_) session_.require_whole_batch(batch);
-  rows_checked_ = true;
-  random_context().step = static_cast<uint64_t>(step_ + 1);
-  random_context().first_row = batch.first_row;
-  if (options_.schedule) optimizer_.set_learning_rate(options_.schedule->at(step_ + 1));
-  clock_.charge(StepClock::data);
+  io::Batch batch = state_.begin_step();
+  metrics_->charge(StepClock::data);
   saves_->begin_step();
+  step_is_open_ = true;
   return batch;
 }
 
-bool Run::is_logged(int64_t step) const {
-  return step % options_.log_every == 0 || step >= options_.steps;
-}
+void Run::add(const Loss& loss) { metrics_->add(loss, step() + 1); }
 
-void Run::add(const Loss& loss) {
-  if (options_.parallel || !is_logged(step_ + 1)) return;
-  losses_.push_back({loss.sum.detach(), loss.count.detach()});
-}
-
-void Run::log(const Loss& loss) {
+void Run::log(const Loss& loss, const std::vector<io::Metric>& own) {
   add(loss);
-  end_step();
+  end_step(own);
 }
 
-void Run::log() {
+void Run::log(const std::vector<io::Metric>& own) {
   if (!options_.parallel) fail("run: without a loss, log() needs RunOptions::parallel");
-  end_step();
+  end_step(own);
 }
 
-void Run::end_step() {
-  is_best_ = false;
+void Run::end_step(const std::vector<io::Metric>& own) {
+  step_is_open_ = false;
+  has_trained_ = true;
   saves_->end_step();
-  charge_phases();
-  ++step_;
-  if (step_ < options_.steps) batches_.fetch();
-  if (is_logged(step_)) log_step();
-  late_metrics_.write_arrived();
-  charge_waiting();
-  losses_.clear();
-  if (is_due(options_.check_every)) compare_ranks();
+  metrics_->charge_step(saves_->take_waited_seconds());
+  state_.end_step();
+  metrics_->end_step(step(), state_.samples(), own);
+  if (state_.is_compared()) compare_ranks();
 
-  const bool last = step_ >= options_.steps;
-  evaluation_pending_ = validates() && (is_due(options_.evaluate_every) || last);
-  const bool interrupted = evaluation_pending_ && !validate();
+  const bool last = state_.is_last();
+  state_.evaluation_is_pending =
+      validation_.is_possible() && (state_.is_due(options_.evaluate_every) || last);
+  const bool interrupted = state_.evaluation_is_pending && !validate();
   if (last && !interrupted) return end(ExitStatus::finished);
   if (interrupted) return end(ExitStatus::run_again);
   // Ranks that train on their own until they next meet do not meet for this either.
   if (options_.parallel && !options_.parallel->met()) return;
-  const auto [stop, decision, failures] = saves_->agree(decide());
+  std::string failed_save;
+  const auto [stop, decision, failures] = saves_->agree(decide(failed_save));
+  if (decision == diverged) {
+    catch_up();
+    end_diverged(step(), "the loss");
+  }
   if (stop) return end(ExitStatus::run_again);
   if (decision == give_up) {
     session_.together([&] {
-      if (!failed_save_.empty()) throw StorageError(failed_save_);
+      if (!failed_save.empty()) throw StorageError(failed_save);
     });
   }
   if (decision == save) begin_save();
@@ -242,86 +230,14 @@ void Run::synchronize() {
   if (options_.parallel) options_.parallel->synchronize();
 }
 
-Run::Decision Run::decide() {
+Run::Decision Run::decide(std::string& failed_save) {
   if (session_.rank() != 0) return go_on;
-  failed_save_ = saves_->take_failure(step_);
-  if (!failed_save_.empty() && options_.stop_on_failed_save) return give_up;
-  if (!failed_save_.empty())
-    log_->warn(failed_save_ + "; training goes on, and the next try is soon");
-  return is_best_ || saves_->is_due(step_) ? save : go_on;
-}
-
-void Run::charge_phases() {
-  clock_.charge(StepClock::forward);
-  clock_.step();
-  const auto optimizing = options_.parallel ? StepClock::optimizer : StepClock::forward;
-  const double waited = saves_->take_waited_seconds();
-  if (!options_.parallel) return void(clock_.move(optimizing, StepClock::checkpoint, waited));
-  const auto& total = options_.parallel->seconds();
-  const auto move = [&](StepClock::Phase to, double distributed::ParallelSeconds::*seconds) {
-    // A GPU's seconds come late, and may be more than those of the steps since.
-    charged_.*seconds += clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
-  };
-  move(StepClock::backward, &distributed::ParallelSeconds::backward);
-  move(StepClock::communication_exposed, &distributed::ParallelSeconds::communication_exposed);
-  move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
-  clock_.move(optimizing, StepClock::checkpoint, waited);
-}
-
-// For a GPU, which is the step's own time.
-void Run::charge_waiting() {
-  if (session_.device().is_cuda()) clock_.charge(StepClock::forward);
-}
-
-void Run::catch_up() {
-  late_metrics_.write_all();
-  charge_waiting();
-}
-
-// Over all ranks, where the step was computed.
-Loss Run::loss_of_step() {
-  const NoGrad no_grad;
-  const distributed::DataParallel* parallel = options_.parallel;
-  if (parallel && !parallel->steps_alone()) return parallel->loss();
-  if (parallel) losses_.push_back(parallel->loss());
-  const Tensor totals = Tensor::zeros({2}, DType::float64, session_.device());
-  for (const auto& loss : losses_) {
-    add_into(totals.slice(0, 0, 1), loss.sum.to(DType::float64).reshape({1}));
-    add_into(totals.slice(0, 1, 2), loss.count.to(DType::float64).reshape({1}));
-  }
-  if (session_.size() > 1) session_.communicator().all_reduce(totals);
-  return {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
-}
-
-void Run::log_step() {
-  io::StepMetrics line;
-  line.step = step_;
-  line.learning_rate = optimizer_.learning_rate();
-  const double step_seconds = clock_.seconds_without_checkpoint();
-  line.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
-  const int64_t units = batches_.position() * loader_.units_per_sample();
-  const double rate =
-      static_cast<double>(loader_.batch_size() * loader_.units_per_sample()) / step_seconds;
-  const bool counts_tokens = loader_.unit() == "tokens";
-  (counts_tokens ? line.tokens : line.samples) = units;
-  (counts_tokens ? line.tokens_per_s : line.samples_per_s) = rate;
-  late_metrics_.add(std::move(line), loss_of_step(), optimizer_);
-}
-
-void Run::write(const io::StepMetrics& line) {
-  log_->write(line);
-  shown_.loss = line.loss;
-  shown_.units_per_s = line.tokens_per_s ? *line.tokens_per_s : *line.samples_per_s;
-  if (log_->shows_progress()) log_->show(progress());
-}
-
-io::ProgressState Run::progress() {
-  auto state = shown_;
-  state.step = step_;
-  state.steps = options_.steps;
-  state.unit = loader_.unit();
-  state.seconds_left = time_left_.after(step_, options_.steps);
-  return state;
+  if (metrics_->fault()) return diverged;  // others may hear of it later
+  failed_save = saves_->take_failure(step());
+  if (!failed_save.empty() && options_.stop_on_failed_save) return give_up;
+  if (!failed_save.empty())
+    log_->warn(failed_save + "; training goes on, and the next try is soon");
+  return state_.is_best() || saves_->is_due(step()) ? save : go_on;
 }
 
 // False where a signal stopped it; it is then still pending.
@@ -329,109 +245,98 @@ bool Run::validate() {
   const NoGrad no_grad;
   catch_up();
   if (options_.parallel) options_.parallel->synchronize_parameters();
-  model_.evaluate();
-  ValidationSums sums(session_);
-  bool stopped = false;
-  for (int64_t i = 0; i < held_out_->batches() && !stopped; ++i) {
-    const io::Batch batch = on_device(held_out_->batch(i), session_.device());
-    sums.add(batch, measure_);
-    stopped = session_.stops_now();
-  }
-  model_.train();
-  clock_.skip();
-  if (stopped) return false;
-
-  const auto total = sums.finish(session_.communicator());
-  io::StepMetrics metrics;
-  metrics.step = step_;
-  metrics.validation_loss = total.loss / total.count;
-  if (total.correct) metrics.accuracy = *total.correct / total.count;
-  log_->write(metrics);
-  shown_.validation_loss = metrics.validation_loss;
-  note_validation(metrics);
-  evaluation_pending_ = false;
+  const auto measured = validation_.run(step());
+  metrics_->skip_time();
+  if (!measured) return false;
+  metrics_->note_validation(*measured);
+  state_.note_validation(*measured);
+  if (!validation_.was_finite() && !state_.scales_loss())
+    end_diverged(step(), "the validation loss");
   return true;
 }
 
-void Run::note_validation(const io::StepMetrics& metrics) {
-  validated_ = metrics;
-  const auto& metric = options_.keep.metric;
-  const auto value = metric == "accuracy" ? metrics.accuracy : metrics.validation_loss;
-  is_best_ = options_.keep.best > 0 && value && std::isfinite(*value) &&
-             (!best_ || io::is_better(metric, *value, *best_));
-  if (is_best_) best_ = value;
+// The ranks come here together, and all have the same numbers.
+void Run::catch_up() {
+  metrics_->catch_up();
+  if (const auto& fault = metrics_->fault()) end_diverged(fault->step, fault->what);
 }
 
-nlohmann::json Run::training_state() const {
-  std::optional<optim::LossScale> loss_scale;
-  if (optimizer_.scales_loss()) loss_scale = optimizer_.loss_scale_state();
-  nlohmann::json state = to_json(Position{.step = step_,
-                                          .samples = batches_.position(),
-                                          .optimizer_steps = optimizer_.steps_taken(),
-                                          .learning_rate = optimizer_.learning_rate(),
-                                          .seed = random_context().seed,
-                                          .loss_scale = loss_scale,
-                                          .evaluation_pending = evaluation_pending_});
-  state["data_fingerprint"] = loader_.fingerprint();
-  if (validated_ && validated_->step == step_) {
-    state["measured"]["validation_loss"] = *validated_->validation_loss;
-    if (validated_->accuracy) state["measured"]["accuracy"] = *validated_->accuracy;
+// A step can make parameters infinite whose loss and gradient are finite.
+void Run::require_finite_parameters() {
+  const std::string name = state_.parameter_not_finite();
+  const auto names = gather(session_.communicator(), name);
+  for (const auto& found : names) {
+    if (!found.empty()) end_diverged(step(), fmt::format("a value of the parameter {}", found));
   }
-  if (best_) state["best"] = *best_;
-  if (options_.settings) state["configuration"] = options_.settings->values();
-  state.update(*kept_);
-  return state;
+}
+
+void Run::end_diverged(int64_t step, const std::string& what) {
+  over_ = true;
+  status_ = ExitStatus::diverged;
+  saves_->let_end();
+  const auto sample = state_.sample_not_finite(step);
+  log_->finish();
+  if (session_.rank() == 0) write_report();
+  const std::string why =
+      sample ? fmt::format(
+                   "the inputs of sample {} of the run, counted from 0, are not finite; "
+                   "correct the data",
+                   *sample)
+             : "a smaller learning rate or gradient clipping may help";
+  const std::string message = fmt::format(
+      "step {}: {} is not finite; {}; nothing of it is saved, and earlier checkpoints are kept",
+      step, what, why);
+  throw RankFailure(ExitStatus::diverged, session_.rank() == 0 ? message : "");
 }
 
 void Run::compare_ranks() {
-  const auto* parallel = options_.parallel;
-  const bool cannot_tell = session_.size() == 1 || (parallel && !parallel->met());
-  if (options_.check_every == 0 || compared_step_ == step_ || cannot_tell) return;
-  std::vector<Replicated> numbers = {{"parameters", &model_.parameters().values()}};
-  const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
-  if (!has_own_state) {
-    for (const auto& slot : optimizer_.state()) numbers.push_back({slot.name, slot.arena});
-  }
   try {
-    require_same_numbers(
-        session_, numbers, step_,
-        {{"the learning rate", fmt::format("{}", optimizer_.learning_rate())},
-         {"the number of optimizer steps", fmt::format("{}", optimizer_.steps_taken())},
-         {"the seed", fmt::format("{}", random_context().seed)}});
+    state_.compare_ranks();
   } catch (const RankFailure&) {
     saves_->let_end();  // it began while the ranks agreed
     throw;
   }
-  compared_step_ = step_;
 }
 
 void Run::begin_save() {
   catch_up();
   synchronize();
   compare_ranks();
-  saves_->begin(step_, state_of(model_, optimizer_), training_state(), log_->syncing());
-  if (const auto description = saves_->description(); description != told_)
-    log_->note("saving " + (told_ = description));
-  clock_.charge(StepClock::checkpoint);
+  require_finite_parameters();
+  saves_->begin(step(), state_.tensors(), state_.training_state(), log_->syncing());
+  if (const auto description = saves_->take_description(); !description.empty())
+    log_->note("saving " + description);
+  metrics_->charge(StepClock::checkpoint);
 }
 
 void Run::save_at_end() {
   synchronize();
   compare_ranks();
+  require_finite_parameters();
   const auto failure = saves_->save_now(
-      step_, [&] { return state_of(model_, optimizer_); }, training_state(), log_->syncing());
+      step(), [&] { return state_.tensors(); }, state_.training_state(), log_->syncing());
   session_.together([&] {
     if (!failure.empty()) throw StorageError(failure);
   });
   // An earlier one, of which this is the next try.
-  const auto earlier = saves_->take_failure(step_);
+  const auto earlier = saves_->take_failure(step());
   if (!earlier.empty()) log_->warn(earlier);
+}
+
+void Run::finish() {
+  if (over_) return;
+  const auto& validated = state_.validated();
+  const bool is_validated = validated && validated->step == step();
+  state_.evaluation_is_pending = validation_.is_possible() && !is_validated && step() > 0;
+  if (state_.evaluation_is_pending && !validate()) return end(ExitStatus::run_again);
+  if (!state_.is_last()) state_.finish();
+  end(ExitStatus::finished);
 }
 
 void Run::end(ExitStatus status) {
   over_ = true;
   status_ = status;
-  const bool was_over = resumed_step_ == step_;
+  const bool was_over = state_.is_as_resumed();
   catch_up();
   log_->finish();
   if (!was_over) save_at_end();
@@ -442,22 +347,23 @@ void Run::end(ExitStatus status) {
 
 void Run::write_report() {
   try {
-    io::write_report(io::local_files(), paths_);
-  } catch (const StorageError& error) {
-    log_->warn(error.what());
+    const auto remark = io::write_report(io::local_files(), paths_);
+    if (!remark.empty()) log_->warn(remark);
+  } catch (const std::exception& error) {
+    log_->warn(fmt::format("the report is not written: {}", error.what()));
   }
 }
 
 std::string Run::closing_words(bool was_over) const {
   if (status_ == ExitStatus::run_again) {
     const char* how = options_.resume == "auto" ? "" : " without --resume";
-    return fmt::format("saved after step {}; the same command{} continues", step_, how);
+    return fmt::format("saved after step {}; the same command{} continues", step(), how);
   }
   if (was_over) {
-    return fmt::format("finished already, at step {}; a larger --steps goes on: {}", step_,
+    return fmt::format("finished already, at step {}; a larger --steps goes on: {}", step(),
                        paths_.report());
   }
-  return fmt::format("finished at step {}: {}", step_, paths_.report());
+  return fmt::format("finished at step {}: {}", step(), paths_.report());
 }
 
 }  // namespace ripieno

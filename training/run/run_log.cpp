@@ -10,13 +10,14 @@
 
 namespace ripieno {
 
-RunLog::RunLog(const io::RunPaths& paths, bool speaks, std::FILE* progress, std::FILE* messages)
-    : paths_(paths), writes_(speaks) {
+RunLog::RunLog(const io::RunPaths& paths, int64_t step, bool speaks, std::FILE* progress,
+               std::FILE* messages)
+    : paths_(paths), step_(step), writes_(speaks) {
   if (!speaks) return;
   messages_ = messages;
   progress_stream_ = progress;
   if (progress) progress_ = std::make_unique<io::Progress>(progress, io::is_terminal(progress));
-  metrics_ = std::make_unique<io::MetricsWriter>(paths.metrics());
+  flush();
 }
 
 void RunLog::write(const io::StepMetrics& metrics) {
@@ -26,22 +27,32 @@ void RunLog::write(const io::StepMetrics& metrics) {
 }
 
 void RunLog::flush() {
+  if (sync_refused_.exchange(false)) refused(paths_.metrics() + ": cannot be synced");
   std::size_t written = 0;
   try {
+    if (!metrics_) metrics_ = std::make_unique<io::MetricsWriter>(paths_.metrics(), step_);
     for (; written < unwritten_.size(); ++written) metrics_->write(unwritten_[written]);
     storage_refused_ = false;
   } catch (const StorageError& error) {
-    if (!storage_refused_) {
-      warn(std::string(error.what()) + "; training goes on, the lines are written later");
-    }
-    storage_refused_ = true;
+    refused(error.what());
   }
   unwritten_.erase(unwritten_.begin(), unwritten_.begin() + static_cast<std::ptrdiff_t>(written));
 }
 
-std::function<void()> RunLog::syncing() const {
-  if (!writes_ || storage_refused_) return {};
-  return [metrics = metrics_.get()] { metrics->sync(); };
+void RunLog::refused(const std::string& why) {
+  if (!storage_refused_) warn(why + "; training goes on, the lines are written later");
+  storage_refused_ = true;
+}
+
+std::function<void()> RunLog::syncing() {
+  if (!writes_ || storage_refused_ || !metrics_) return {};
+  return [metrics = metrics_.get(), this] {
+    try {
+      metrics->sync();
+    } catch (const StorageError&) {
+      sync_refused_ = true;
+    }
+  };
 }
 
 void RunLog::show(const io::ProgressState& state) {

@@ -2,6 +2,8 @@
 // something goes wrong. On the other ranks every call does nothing.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -16,14 +18,16 @@ namespace ripieno {
 
 class RunLog {
  public:
-  // `progress` and `messages`: null for silence. They outlive this.
-  RunLog(const io::RunPaths& paths, bool speaks, std::FILE* progress, std::FILE* messages);
+  // Of a run that continues after `step`. `progress` and `messages`: null for silence. They outlive
+  // this.
+  RunLog(const io::RunPaths& paths, int64_t step, bool speaks, std::FILE* progress,
+         std::FILE* messages);
 
   // A line of metrics. Where storage refuses, says so once and tries again with the next line.
   void write(const io::StepMetrics& metrics);
-  // What another thread calls to have the lines written so far survive a power cut. It throws
-  // StorageError; this outlives the call.
-  std::function<void()> syncing() const;
+  // What another thread calls to have the lines written so far survive a power cut. Where storage
+  // refuses, the next line says so. This outlives the call.
+  std::function<void()> syncing();
 
   bool shows_progress() const { return progress_ != nullptr; }
   void show(const io::ProgressState& state);
@@ -33,16 +37,19 @@ class RunLog {
 
  private:
   void flush();
+  void refused(const std::string& why);
   void drop_lost_progress();
 
   io::RunPaths paths_;
+  int64_t step_;
   std::FILE* messages_ = nullptr;
   std::FILE* progress_stream_ = nullptr;
   std::unique_ptr<io::Progress> progress_;
   bool writes_;
-  std::unique_ptr<io::MetricsWriter> metrics_;
+  std::unique_ptr<io::MetricsWriter> metrics_;  // once it could be opened
   std::vector<io::StepMetrics> unwritten_;
   bool storage_refused_ = false;
+  std::atomic<bool> sync_refused_ = false;
 };
 
 }  // namespace ripieno

@@ -155,6 +155,11 @@ std::string RunSaves::description() const {
   return fmt::format("{}, committed by {}", when, io::name_of(commit_));
 }
 
+std::string RunSaves::take_description() {
+  const auto now = description();
+  return std::exchange(description_, now) == now ? "" : now;
+}
+
 double RunSaves::take_waited_seconds() { return std::exchange(waited_, 0.0); }
 
 void RunSaves::wait_until_copied() {

@@ -65,8 +65,9 @@ class RunSaves {
   // stands, and the next try is soon.
   std::string take_failure(int64_t step);
 
-  // "every 100 steps, committed by rename", for people.
-  std::string description() const;
+  // "every 100 steps, committed by rename", for people; empty where it is as it was at the last
+  // call.
+  std::string take_description();
   // How long training has stood still in the optimizer's steps, since the last call.
   double take_waited_seconds();
   const SaveSchedule& schedule() const { return schedule_; }
@@ -77,6 +78,7 @@ class RunSaves {
   void wait_until_copied();
   void wait_together();
   void hear(const std::vector<std::string>& failures);
+  std::string description() const;
   void note(const std::optional<io::EndedSave>& ended);
   io::SaveOptions next_save();
 
@@ -91,6 +93,7 @@ class RunSaves {
   std::string failure_;  // of a save that has ended, on rank 0 also of what others had to tell
   Clock::time_point step_start_;
   double waited_ = 0;
+  std::string description_;
   SaveSchedule schedule_;
   io::BackgroundSaver saver_;
 };

@@ -1,18 +1,36 @@
 #include "ripieno/training/run/validation_sums.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "ripieno/core/device_faults.h"
+#include "ripieno/distributed/communicators/exchange.h"
 
 namespace ripieno {
 namespace {
 
-constexpr int kColumns = 4;
+// Of all ranks, since one without rows has measured nothing.
+std::vector<std::string> all_names(distributed::Communicator& communicator,
+                                   const std::vector<std::string>& mine) {
+  if (communicator.size() == 1) return mine;
+  std::string lines;
+  for (const auto& name : mine) lines += name + '\n';
+  std::vector<std::string> names;
+  for (const auto& theirs : gather(communicator, lines)) {
+    std::istringstream stream(theirs);
+    for (std::string name; std::getline(stream, name);) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
 
 }  // namespace
 
 ValidationSums::ValidationSums(io::Part part)
-    : part_(part), sums_(Tensor::zeros({std::max(1, part.slots), kColumns}, DType::float64)) {}
+    : part_(part),
+      losses_(static_cast<std::size_t>(std::max(1, part.slots))),
+      counts_(losses_.size()) {}
 
 void ValidationSums::add(const io::Batch& batch,
                          const std::function<Measured(const io::Batch&)>& measure) {
@@ -32,28 +50,54 @@ void ValidationSums::measure_rows(int64_t slot, io::Rows rows, const io::Batch& 
   const Measured measured = measure({batch.inputs.slice(0, rows.begin, rows.end),
                                      batch.targets.slice(0, rows.begin, rows.end),
                                      batch.first_row + rows.begin, batch.global_rows});
-  double* sums = sums_.data<double>() + slot * kColumns;
-  sums[0] += measured.loss.sum.item();
-  sums[1] += measured.loss.count.item();
+  losses_[static_cast<std::size_t>(slot)] += measured.loss.sum.item();
+  counts_[static_cast<std::size_t>(slot)] += measured.loss.count.item();
   require_no_fault(measured.loss.sum.device());
-  sums[2] += static_cast<double>(measured.correct.value_or(0));
-  sums[3] = measured.correct ? 1.0 : 0.0;
+  for (const auto& metric : measured.sums) sum_of(metric.name, slot) += metric.number();
+}
+
+double& ValidationSums::sum_of(const std::string& name, int64_t slot) {
+  auto found =
+      std::find_if(sums_.begin(), sums_.end(), [&](const Sums& sums) { return sums.name == name; });
+  if (found == sums_.end()) {
+    if (name != io::metric::kAccuracy) io::require_own_name(name);
+    found = sums_.insert(found, {name, std::vector<double>(losses_.size())});
+  }
+  return found->of_slot[static_cast<std::size_t>(slot)];
+}
+
+// (slots or 1, 2 + names): loss, count, and the sums.
+Tensor ValidationSums::table(const std::vector<std::string>& names) const {
+  const auto columns = std::ssize(names) + 2;
+  Tensor table = Tensor::zeros({std::ssize(losses_), columns}, DType::float64);
+  for (std::size_t slot = 0; slot < losses_.size(); ++slot) {
+    double* row = table.data<double>() + static_cast<int64_t>(slot) * columns;
+    row[0] = losses_[slot];
+    row[1] = counts_[slot];
+    for (const auto& sums : sums_) {
+      const auto column = std::find(names.begin(), names.end(), sums.name) - names.begin();
+      row[2 + column] = sums.of_slot[slot];
+    }
+  }
+  return table;
 }
 
 ValidationSums::Total ValidationSums::finish(distributed::Communicator& communicator) {
+  std::vector<std::string> names;
+  for (const auto& sums : sums_) names.push_back(sums.name);
+  names = all_names(communicator, names);
+  const Tensor sums = table(names);
   // A slot's numbers are one rank's; the others add zero to them.
-  if (communicator.size() > 1) communicator.all_reduce(sums_);
+  if (communicator.size() > 1) communicator.all_reduce(sums);
   Total total;
-  double correct = 0;
-  bool counts_correct = false;
-  for (int64_t slot = 0; slot < sums_.size(0); ++slot) {
-    const double* sums = sums_.data<double>() + slot * kColumns;
-    total.loss += sums[0];
-    total.count += sums[1];
-    correct += sums[2];
-    counts_correct = counts_correct || sums[3] > 0;
+  for (const auto& name : names) total.sums.emplace_back(name, 0.0);
+  const auto columns = std::ssize(names) + 2;
+  for (int64_t slot = 0; slot < sums.size(0); ++slot) {
+    const double* row = sums.data<double>() + slot * columns;
+    total.loss += row[0];
+    total.count += row[1];
+    for (std::size_t i = 0; i < names.size(); ++i) total.sums[i].second += row[2 + i];
   }
-  if (counts_correct) total.correct = correct;
   return total;
 }
 

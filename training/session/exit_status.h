@@ -19,6 +19,7 @@ enum class ExitStatus : int {
   run_again = 75,      // saved; the same command continues
   peer_lost = 76,      // a peer was lost
   configuration = 78,  // a configuration or an environment that cannot work
+  diverged = 79,       // a loss, a gradient or a parameter is not finite
 };
 
 // A command line that does not parse.

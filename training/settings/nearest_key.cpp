@@ -9,10 +9,23 @@ namespace {
 
 std::string_view name_of(std::string_view key) { return key.substr(key.find('.') + 1); }
 
-// A wrong section counts as one mistake.
+// "lr" of "learning_rate".
+std::string initials_of(std::string_view name) {
+  std::string initials;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (i == 0 || name[i - 1] == '_') initials += name[i];
+  }
+  return initials;
+}
+
+// A wrong section counts as one mistake, and so does a name that is shortened to its initials.
 std::size_t distance(std::string_view known, std::string_view written) {
-  return std::min(edit_distance(known, written),
-                  edit_distance(name_of(known), name_of(written)) + 1);
+  const std::string_view name = name_of(known), written_name = name_of(written);
+  const bool is_shortened = written_name.size() > 1 && initials_of(name) == written_name;
+  const std::size_t of_name = is_shortened ? 1 : edit_distance(name, written_name);
+  const bool is_section_right =
+      known.substr(0, known.find('.')) == written.substr(0, written.find('.'));
+  return std::min(edit_distance(known, written), of_name + (is_section_right ? 0 : 1));
 }
 
 }  // namespace

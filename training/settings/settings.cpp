@@ -34,7 +34,8 @@ std::string limits(const Accepts& accepts) {
     text +=
         fmt::format("{} {}", accepts.above_minimum ? " above" : " of at least", accepts.minimum);
   }
-  if (std::isfinite(accepts.maximum)) text += fmt::format(" and at most {}", accepts.maximum);
+  if (std::isfinite(accepts.maximum))
+    text += fmt::format(" and {} {}", accepts.below_maximum ? "below" : "at most", accepts.maximum);
   return text;
 }
 
@@ -58,6 +59,7 @@ std::string what_it_takes(const Settings::Place& place, const Accepts& accepts) 
 
 bool in_range(double value, const Accepts& accepts) {
   if (accepts.above_minimum && value <= accepts.minimum) return false;
+  if (accepts.below_maximum && value >= accepts.maximum) return false;
   return value >= accepts.minimum && value <= accepts.maximum;  // false for NaN
 }
 
@@ -273,6 +275,19 @@ void Settings::restore(const nlohmann::json& values) {
                                   values[section][name].dump()));
     }
   }
+}
+
+void Settings::may_change(const std::string& key) {
+  for (auto& entry : entries_) entry.may_change = entry.may_change || entry.key == key;
+}
+
+nlohmann::json Settings::fixed_values(const std::string& section) const {
+  nlohmann::json values = nlohmann::json::object();
+  for (const auto& entry : entries_) {
+    const auto [of, name] = split_key(entry.key);
+    if (of == section && !entry.may_change) values[name] = to_json(entry.place);
+  }
+  return values;
 }
 
 nlohmann::json Settings::values() const {

@@ -22,10 +22,16 @@ struct Accepts {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   bool above_minimum = false;  // the minimum itself is refused
+  bool below_maximum = false;  // and the maximum
   std::vector<std::string> choices = {};
 
   static Accepts at_least(double minimum) { return {.minimum = minimum}; }
   static Accepts positive() { return {.minimum = 0, .above_minimum = true}; }
+  static Accepts positive(double maximum) {
+    return {.minimum = 0, .maximum = maximum, .above_minimum = true};
+  }
+  // As a decay or a momentum.
+  static Accepts below_one() { return {.minimum = 0, .maximum = 1, .below_maximum = true}; }
   static Accepts between(double minimum, double maximum) {
     return {.minimum = minimum, .maximum = maximum};
   }
@@ -55,6 +61,10 @@ class Settings {
   // Takes values() of an earlier run. Keys unknown here are left alone; throws DataError for
   // ill-typed ones.
   void restore(const nlohmann::json& values);
+  // The values of a section whose keys give the parameters their meaning: another value is refused
+  // where a run continues. Others are marked by may_change().
+  void may_change(const std::string& key);
+  nlohmann::json fixed_values(const std::string& section) const;
   // {"section": {"name": value}}, every key.
   nlohmann::json values() const;
   // One line a key: "  train.batch_size = 12   samples in a step …".
@@ -66,6 +76,7 @@ class Settings {
     Place place;
     std::string help;
     Accepts accepts;
+    bool may_change = false;
   };
 
   const Entry& entry(std::string_view key, const std::string& where) const;

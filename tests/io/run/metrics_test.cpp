@@ -14,6 +14,8 @@
 #include "io/files/tiny_disk.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/run/metrics_lines.h"
+#include "ripieno/io/run/metrics_reader.h"
 
 namespace ripieno::io {
 namespace {
@@ -30,38 +32,39 @@ class Metrics : public testing::Test {
 };
 
 TEST_F(Metrics, AreWrittenAsTheyAreNamed) {
-  StepMetrics metrics{.step = 3, .loss = 2.5, .seconds = {{"forward", 0.25}, {"total", 0.5}}};
-  metrics.tokens = 768;
-  metrics.validation_loss = 2.75;
+  StepMetrics metrics{.step = 3, .seconds = {{"forward", 0.25}, {"total", 0.5}}};
+  metrics.values = {{"kl", 0.5}, {"tokens", 768}, {"validation_loss", 2.75}, {"loss", 2.5}};
   MetricsWriter(path_).write(metrics);
   EXPECT_EQ(
       text(),
-      R"({"step":3,"loss":2.5,"validation_loss":2.75,"tokens":768,"seconds":{"forward":0.25,"total":0.5}})"
+      R"({"step":3,"loss":2.5,"validation_loss":2.75,"tokens":768,"kl":0.5,"seconds":{"forward":0.25,"total":0.5}})"
       "\n");
 }
 
 TEST_F(Metrics, ReadBackExactly) {
-  StepMetrics metrics{
-      .step = 1, .loss = 0.1 + 0.2, .seconds = {{"total", std::nextafter(1.0, 2.0)}}};
-  metrics.learning_rate = 1e-300 / 3;
-  metrics.gradient_norm = static_cast<double>(0.1f);
-  metrics.tokens = std::numeric_limits<int64_t>::max();
+  StepMetrics metrics{.step = 1, .seconds = {{"total", std::nextafter(1.0, 2.0)}}};
+  metrics.values = {{metric::kLoss, 0.1 + 0.2},
+                    {metric::kTokens, std::numeric_limits<int64_t>::max()},
+                    {metric::kLearningRate, 1e-300 / 3},
+                    {metric::kGradientNorm, static_cast<double>(0.1f)},
+                    {"own", -3}};
   MetricsWriter(path_).write(metrics);
   EXPECT_EQ(read_metrics(path_), std::vector{metrics});
 }
 
 TEST_F(Metrics, ThatAreNotFiniteAreNull) {
-  StepMetrics metrics{.step = 1, .loss = std::nan("")};
-  metrics.gradient_norm = INFINITY;
+  const StepMetrics metrics{
+      .step = 1, .values = {{metric::kLoss, std::nan("")}, {metric::kGradientNorm, INFINITY}}};
   MetricsWriter(path_).write(metrics);
   EXPECT_EQ(text(), "{\"step\":1,\"loss\":null,\"gradient_norm\":null}\n");
-  EXPECT_EQ(read_metrics(path_).front().loss, std::nullopt);
+  EXPECT_EQ(read_metrics(path_).front().get(metric::kLoss), std::nullopt);
+  EXPECT_TRUE(std::isnan(read_metrics(path_).front().find(metric::kLoss)->number()));
 }
 
 TEST_F(Metrics, GoOnAfterALineThatWasCutShort) {
   put("{\"step\":1,\"loss\":3.0}\n{\"step\":2,\"lo");
   EXPECT_EQ(read_metrics(path_).size(), 1u);
-  MetricsWriter(path_).write({.step = 2, .loss = 2.5});
+  MetricsWriter(path_).write({.step = 2, .values = {{"loss", 2.5}}});
   EXPECT_EQ(text(), "{\"step\":1,\"loss\":3.0}\n{\"step\":2,\"loss\":2.5}\n");
 }
 
@@ -70,8 +73,8 @@ TEST_F(Metrics, OfAStepThatStandsTwiceAreTheLater) {
       "2,\"validation_loss\":2.75}\n");
   const auto metrics = read_metrics(path_);
   ASSERT_EQ(metrics.size(), 2u);
-  EXPECT_EQ(metrics[1].loss, 2.5);
-  EXPECT_EQ(metrics[1].validation_loss, 2.75);
+  EXPECT_EQ(metrics[1].get(metric::kLoss), 2.5);
+  EXPECT_EQ(metrics[1].get(metric::kValidationLoss), 2.75);
 }
 
 TEST_F(Metrics, ComeInTheOrderOfSteps) {
@@ -79,17 +82,56 @@ TEST_F(Metrics, ComeInTheOrderOfSteps) {
   EXPECT_EQ(read_metrics(path_).front().step, 3);
 }
 
-TEST_F(Metrics, ThatCannotBeReadAreNamedByTheirLine) {
-  for (const char* line : {"nonsense", "{}", "{\"step\":\"two\"}", "{\"step\":2,\"loss\":\"high\"}",
-                           "[1]", "{\"step\":2,\"seconds\":3}"}) {
-    put(std::string("{\"step\":1}\n") + line + "\n");
-    try {
-      read_metrics(path_);
-      ADD_FAILURE() << line << " was read";
-    } catch (const DataError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("line 2"));
-    }
+TEST_F(Metrics, ThatCannotBeReadAreSkippedAndNamedByTheirLine) {
+  for (const std::string& line :
+       {std::string("nonsense"), std::string("{}"), std::string("{\"step\":\"two\"}"),
+        std::string("{\"step\":2,\"loss\":\"high\"}"), std::string("[1]"),
+        std::string("{\"step\":2,\"seconds\":3}"), std::string(),
+        std::string(64, '\0') + "{\"step\":2}",
+        std::string(kLongestLine + 1, ' ') + "{\"step\":2}"}) {
+    put("{\"step\":1}\n" + line + "\n{\"step\":3}\n");
+    std::vector<int64_t> steps;
+    const auto skipped =
+        for_each_step(path_, [&](const StepMetrics& step) { steps.push_back(step.step); });
+    EXPECT_THAT(steps, testing::ElementsAre(1, 3)) << line;
+    EXPECT_THAT(skipped.description(path_), HasSubstr("line 2 cannot be read")) << line;
   }
+}
+
+TEST_F(Metrics, OfStepsThatARunWentBackBehindDoNotCount) {
+  for (int64_t step = 1; step <= 40; ++step)
+    MetricsWriter(path_).write(
+        {.step = step, .values = {{"loss", 40.0}, {"validation_loss", 1.0}}});
+  for (int64_t step = 30; step <= 50; step += 10) {
+    MetricsWriter writer(path_, /*after_step=*/20);
+    if (step == 30) writer.write({.step = step, .values = {{"loss", 25.0}}});
+  }
+  const auto metrics = read_metrics(path_);
+  ASSERT_EQ(metrics.size(), 20u) << "what was written after step 20 was left twice";
+  EXPECT_EQ(metrics.back().step, 20);
+  MetricsWriter(path_, 20).write({.step = 25, .values = {{"loss", 25.0}}});
+  EXPECT_EQ(read_metrics(path_).back().step, 25);
+  EXPECT_EQ(read_metrics(path_).back().get("validation_loss"), std::nullopt);
+}
+
+TEST_F(Metrics, OfARunThatGoesOnWhereItWasAreOneAfterTheOther) {
+  MetricsWriter(path_).write({.step = 20});
+  MetricsWriter(path_, 20).write({.step = 21});
+  EXPECT_EQ(text(), "{\"step\":20}\n{\"step\":21}\n");
+}
+
+// Files from before a line said that a run went back.
+TEST_F(Metrics, WhoseStepsFallAreOfARunThatWentBack) {
+  put("{\"step\":1}\n{\"step\":2,\"loss\":2.0}\n{\"step\":3}\n{\"step\":2,\"loss\":1.5}\n");
+  const auto metrics = read_metrics(path_);
+  ASSERT_EQ(metrics.size(), 2u);
+  EXPECT_EQ(metrics[1].get("loss"), 1.5);
+}
+
+TEST_F(Metrics, OfAProgramsOwnHaveNamesThatTheRunDoesNotUse) {
+  for (const char* name : {"", "step", "seconds", "loss", "tokens_per_s", "two\nlines"})
+    EXPECT_THROW(require_own_name(name), Error) << name;
+  EXPECT_NO_THROW(require_own_name("kl"));
 }
 
 TEST_F(Metrics, AreNoneWhereThereIsNoFile) { EXPECT_TRUE(read_metrics(path_).empty()); }
@@ -101,26 +143,43 @@ TEST_F(Metrics, RefuseAPlaceThatDoesNotExist) {
 // A process that writes lines until it is killed; how long it lives is up to chance.
 void write_until_killed(const std::string& path) {
   MetricsWriter writer(path);
-  StepMetrics metrics{
-      .step = 0, .loss = 1.0 / 3, .seconds = {{"forward", 1.0 / 7}, {"backward", 1.0 / 9}}};
+  StepMetrics metrics{.step = 0,
+                      .values = {{metric::kLoss, 1.0 / 3}},
+                      .seconds = {{"forward", 1.0 / 7}, {"backward", 1.0 / 9}}};
   while (true) {
     ++metrics.step;
     writer.write(metrics);
   }
 }
 
-TEST_F(Metrics, AreWholeLinesAfterTheWriterWasKilled) {
-  for (int attempt = 0; attempt < 10; ++attempt) {
+// A write is not atomic: of the last line the first part can be all that arrives.
+TEST_F(Metrics, AreWholeLinesButTheLastAfterTheWriterWasKilled) {
+  for (int attempt = 0; attempt < 60; ++attempt) {
     const pid_t writer = ::fork();
     if (writer == 0) write_until_killed(path_);
-    ::usleep(2'000 + 1'000 * attempt);
+    ::usleep(1'000 + 200 * static_cast<useconds_t>(attempt));
     ::kill(writer, SIGKILL);
     ::waitpid(writer, nullptr, 0);
-    std::istringstream lines(local_files().exists(path_) ? text() : "");
-    for (std::string line; std::getline(lines, line);)
-      EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+    std::string lines = local_files().exists(path_) ? text() : "";
+    lines.resize(lines.rfind('\n') + 1);  // none: 0
+    std::istringstream stream(
+        lines.substr(lines.size() < 100'000 ? 0 : lines.find('\n', lines.size() - 100'000) + 1));
+    for (std::string line; std::getline(stream, line);)
+      ASSERT_TRUE(nlohmann::json::accept(line)) << line;
   }
-  EXPECT_FALSE(read_metrics(path_).empty());
+  const auto skipped = for_each_step(path_, [](const StepMetrics&) {});
+  EXPECT_EQ(skipped.count, 0);
+}
+
+// Whatever the kill leaves of a line, nothing of it is seen, and the next writer begins a new one.
+TEST_F(Metrics, CutAnywhereInTheLastLineAreReadAndContinued) {
+  const std::string first = "{\"step\":1,\"loss\":3.0}\n", second = "{\"step\":2,\"loss\":2.5}";
+  for (std::size_t kept = 0; kept <= second.size(); ++kept) {
+    put(first + second.substr(0, kept));
+    EXPECT_EQ(read_metrics(path_).size(), 1u) << kept;
+    MetricsWriter(path_).write({.step = 2, .values = {{"loss", 2.5}}});
+    EXPECT_EQ(text(), first + second + "\n") << kept;
+  }
 }
 
 TEST(MetricsOnAFullDisk, StayWholeLines) {
@@ -128,7 +187,7 @@ TEST(MetricsOnAFullDisk, StayWholeLines) {
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a disk to fill";
   MetricsWriter writer(disk / "metrics.jsonl");
   int64_t step = 0;
-  EXPECT_THROW(while (step < 100'000) writer.write({.step = ++step, .loss = 1.0 / 3}),
+  EXPECT_THROW(while (step < 100'000) writer.write({.step = ++step, .values = {{"loss", 1.0 / 3}}}),
                StorageError);
   EXPECT_EQ(std::ssize(read_metrics(disk / "metrics.jsonl")), step - 1);
   EXPECT_EQ(read_file(local_files(), disk / "metrics.jsonl").back(), '\n');

@@ -46,6 +46,13 @@ TEST(ProgressLine, SaysWhereTheRunIs) {
   EXPECT_EQ(plain_progress_line({.step = 1, .steps = 5}), "step 1/5");
 }
 
+TEST(ProgressLine, ShowsOtherMetricsAfterTheLosses) {
+  auto state = state_at(1'200);
+  state.metrics = {{"kl", 0.12345}, {"accuracy", 0.5}};
+  EXPECT_THAT(plain_progress_line(state),
+              HasSubstr("validation 1.8802  kl 0.1235  accuracy 0.5  54,210 tokens/s"));
+}
+
 TEST(ProgressLine, ShowsHowMuchIsDone) {
   EXPECT_THAT(progress_line(state_at(0), 120), HasSubstr("──────────────────────────────   0 %"));
   EXPECT_THAT(progress_line(state_at(1'000), 120),

@@ -2,11 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "io/files/temporary_directory.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/run/metric_curves.h"
 #include "ripieno/io/run/report_chart.h"
 
 namespace ripieno::io {
@@ -24,17 +27,25 @@ nlohmann::json record() {
     "configuration": {"schedule": {"steps": 2000}, "model": {"layers": 4}}}]})");
 }
 
-std::vector<StepMetrics> metrics() {
+std::vector<StepMetrics> lines() {
   std::vector<StepMetrics> lines;
   for (int64_t step = 10; step <= 100; step += 10) {
-    lines.push_back({.step = step,
-                     .loss = 4.0 - static_cast<double>(step) / 50,
-                     .seconds = {{"forward", 0.25}, {"total", 1.0}}});
-    lines.back().tokens_per_s = 1'234.0;
-    if (step % 50 == 0) lines.back().validation_loss = 3.0 - static_cast<double>(step) / 100;
+    lines.push_back({.step = step, .seconds = {{"forward", 0.25}, {"total", 1.0}}});
+    lines.back().set({metric::kLoss, 4.0 - static_cast<double>(step) / 50});
+    lines.back().set({metric::kTokensPerSecond, 1'234.0});
+    if (step % 50 == 0)
+      lines.back().set({metric::kValidationLoss, 3.0 - static_cast<double>(step) / 100});
   }
   return lines;
 }
+
+MetricCurves curves_of(const std::vector<StepMetrics>& lines) {
+  MetricCurves curves;
+  for (const auto& line : lines) curves.add(line);
+  return curves;
+}
+
+MetricCurves metrics() { return curves_of(lines()); }
 
 // The number of places where `part` stands in `text`.
 int count_of(const std::string& text, const std::string& part) {
@@ -69,7 +80,7 @@ TEST(Report, NeedsNothingFromElsewhere) {
 }
 
 TEST(Report, ShowsTextLiterally) {
-  const std::string page = report_page("<i>&\"", record(), {}, {});
+  const std::string page = report_page("<i>&\"", record(), MetricCurves(), {});
   EXPECT_THAT(page, HasSubstr("<h1>&lt;i&gt;&amp;&quot;</h1>"));
   EXPECT_THAT(page, HasSubstr("train_gpt --set a&lt;b"));
 }
@@ -78,11 +89,12 @@ TEST(Report, IsMadeOfWhateverIsThere) {
   for (const char* text :
        {"{}", R"({"starts": []})", R"({"starts": [3]})",
         R"({"starts": [{"configuration": 3, "command": [4, null], "hosts": 5}]})"}) {
-    EXPECT_THAT(report_page("first", nlohmann::json::parse(text), {}, {}),
+    EXPECT_THAT(report_page("first", nlohmann::json::parse(text), MetricCurves(), {}),
                 HasSubstr("No step has been logged yet"));
   }
-  StepMetrics diverged{.step = 1, .loss = std::nan("")};
-  EXPECT_THAT(report_page("first", record(), {diverged, metrics()[0]}, {}), Not(HasSubstr("nan")));
+  const StepMetrics diverged{.step = 1, .values = {{metric::kLoss, std::nan("")}}};
+  EXPECT_THAT(report_page("first", record(), curves_of({diverged, lines()[0]}), {}),
+              Not(HasSubstr("nan")));
 }
 
 TEST(Report, IsWrittenFromTheRunDirectory) {
@@ -92,13 +104,94 @@ TEST(Report, IsWrittenFromTheRunDirectory) {
     local_files().make_directories(paths.checkpoints() + "/" + name);
   }
   append_start(local_files(), paths, record()["starts"][0]);
-  MetricsWriter(paths.metrics()).write(metrics()[0]);
+  MetricsWriter(paths.metrics()).write(lines()[0]);
   write_report(local_files(), paths);
   const std::string page = read_file(local_files(), paths.report());
   EXPECT_THAT(page, HasSubstr("<h1>first</h1>"));
   EXPECT_THAT(page, HasSubstr("step_00000100"));
   EXPECT_THAT(page, Not(HasSubstr(".partial")));
   EXPECT_THAT(page, Not(HasSubstr(".damaged")));
+}
+
+TEST(Report, ShowsALossThatIsNotFiniteInRed) {
+  auto steps = lines();
+  steps[4].set({metric::kLoss, INFINITY});
+  const std::string page = report_page("first", record(), curves_of(steps), {});
+  EXPECT_EQ(count_of(page, "class=\"cross\""), 1);
+  EXPECT_THAT(page, HasSubstr("<h3>Loss not finite</h3><b>step 50</b>"));
+  EXPECT_EQ(count_of(report_page("first", record(), metrics(), {}), "class=\"cross\""), 0);
+}
+
+TEST(Report, OfARunWhoseLossWasNeverFiniteSaysSo) {
+  const StepMetrics diverged{.step = 1, .values = {{metric::kLoss, std::nan("")}}};
+  EXPECT_THAT(report_page("first", record(), curves_of({diverged}), {}),
+              HasSubstr("It was never finite"));
+}
+
+TEST(Report, DrawsMetricsOfTheProgramsOwn) {
+  auto steps = lines();
+  for (auto& step : steps) step.set({"kl_to_<teacher>", 0.5});
+  EXPECT_THAT(report_page("first", record(), curves_of(steps), {}),
+              HasSubstr("<h2>kl to &lt;teacher&gt;</h2>"));
+}
+
+TEST(Report, IsWrittenAlsoWhereLinesOrTheRecordCannotBeRead) {
+  TemporaryDirectory directory;
+  const RunPaths paths{directory.path()};
+  write_file(local_files(), paths.metrics(),
+             std::string(64, '\0') + "{\"step\":1}\n{\"step\":2,\"loss\":3.0}\n");
+  write_file(local_files(), paths.record(), "nonsense");
+  EXPECT_THAT(write_report(local_files(), paths), HasSubstr("line 1 cannot be read"));
+  EXPECT_THAT(read_file(local_files(), paths.report()), HasSubstr("3.0000"));
+}
+
+TEST(Curve, KeepsItsExtremesMeansAndLastPointHoweverLongItIs) {
+  MetricCurve curve;
+  constexpr int64_t kSteps = 100'000;
+  for (int64_t step = 1; step <= kSteps; ++step)
+    curve.add(step, step == 54'321 ? 9 : step == 12'345 ? -9 : 1);
+  EXPECT_EQ(curve.count(), kSteps);
+  EXPECT_EQ(curve.least().x, 12'345);
+  EXPECT_EQ(curve.last().x, kSteps);
+  EXPECT_LE(curve.extremes().size(), 2 * MetricCurve::kMostStretches);
+  double low = 0, high = 0, x = 0;
+  for (const ChartPoint point : curve.extremes()) {
+    low = std::min(low, point.y);
+    high = std::max(high, point.y);
+    EXPECT_GE(point.x, std::exchange(x, point.x));
+  }
+  EXPECT_EQ(low, -9);
+  EXPECT_EQ(high, 9);
+}
+
+TEST(Curve, OfFewPointsIsThosePoints) {
+  MetricCurve curve;
+  for (int64_t step = 1; step <= 100; ++step) curve.add(step, std::sin(static_cast<double>(step)));
+  const auto points = curve.extremes(), means = curve.means();
+  ASSERT_EQ(points.size(), 100u);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    EXPECT_EQ(points[i].y, std::sin(points[i].x));
+    EXPECT_EQ(means[i].y, points[i].y);
+  }
+}
+
+TEST(Chart, OfAnyFiniteNumbersIsFinite) {
+  for (const auto& [low, high] :
+       std::vector<std::pair<double, double>>{{0, 1e25},
+                                              {1e25, 1e25},
+                                              {1e25, std::nextafter(1e25, 1e26)},
+                                              {-1e308, 1e308},
+                                              {0, 1e-320},
+                                              {5e-324, 1e-323},
+                                              {1e9, 1e9 + 1},
+                                              {-1e300, -1}}) {
+    const std::string svg =
+        line_chart({.label = "", .curves = {{.style = "raw", .points = {{1, low}, {2, high}}}}});
+    EXPECT_THAT(svg, HasSubstr("<polyline"));
+    EXPECT_THAT(svg, Not(HasSubstr("nan"))) << low << ' ' << high;
+    EXPECT_THAT(svg, Not(HasSubstr("inf"))) << low << ' ' << high;
+    EXPECT_LT(svg.size(), 10'000u) << low << ' ' << high;
+  }
 }
 
 TEST(Chart, HasRoundTicksAroundItsNumbers) {
@@ -116,6 +209,8 @@ TEST(Chart, LabelsTicksWithAsFewDigitsAsTellThemApart) {
   EXPECT_EQ(tick_label(0.0005, 0.0005), "0.0005");
   EXPECT_EQ(tick_label(2e-5, 1e-5), "2e-05");
   EXPECT_EQ(tick_label(0, 1e-5), "0");
+  EXPECT_EQ(tick_label(1.5e25, 5e24), "1.5e+25");
+  EXPECT_EQ(tick_label(2e9, 1e9), "2e+09");
 }
 
 TEST(Chart, KeepsItsExtremesWhenThinned) {

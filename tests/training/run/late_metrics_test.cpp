@@ -13,8 +13,9 @@ class LateMetricsOnAGpu : public testing::GpuTest {
  protected:
   const Device gpu_ = Device::cuda();
   std::vector<double> losses_;
-  LateMetrics metrics_{gpu_,
-                       [this](const io::StepMetrics& line) { losses_.push_back(*line.loss); }};
+  LateMetrics metrics_{gpu_, [this](const auto& step) {
+                         losses_.push_back(step.line.find(io::metric::kLoss)->number());
+                       }};
 
   // A step whose one target is `target`, of three classes.
   void add_step(int32_t target) {
@@ -33,11 +34,11 @@ class LateMetricsOnAGpu : public testing::GpuTest {
 TEST_F(LateMetricsOnAGpu, TellOfIdsOutOfRangeWithTheLossOfTheirStep) {
   add_step(2);
   add_step(7);
-  EXPECT_THROW(metrics_.write_all(), DataError);
+  EXPECT_THROW(metrics_.take_all(), DataError);
   EXPECT_EQ(losses_.size(), 1u);
   EXPECT_THROW(require_no_fault(gpu_), DataError);  // it stays until it is told here
   add_step(1);
-  metrics_.write_all();
+  metrics_.take_all();
   EXPECT_EQ(losses_.size(), 2u);
 }
 

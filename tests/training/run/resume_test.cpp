@@ -108,6 +108,50 @@ TEST_F(ResumeTest, GoesOnWithTheNumbersOfTheOlderCheckpointAlone) {
   EXPECT_EQ(run.losses(), whole);
 }
 
+TEST_F(ResumeTest, RefusesACheckpointOfAnotherTokenizerByName) {
+  TinyRun run{.directory = directory_ / "run", .tokenizer = "abcd"};
+  run.train_on(1);
+  run.tokenizer = "abce";
+  run.options.steps = 14;
+  for (const int ranks : {1, 2}) {
+    EXPECT_THAT([&] { run.train_on(ranks); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("step_00000012: its tokenizer is \"abcd\""),
+                                           HasSubstr("\"abce\""))));
+  }
+  run.tokenizer = "abcd";
+  EXPECT_EQ(run.train_on(2), 0);
+}
+
+TEST_F(ResumeTest, RefusesACheckpointOfOtherModelOptionsByName) {
+  int64_t heads = 2;
+  double dropout = 0.1;
+  Settings settings;
+  settings.add("model.heads", &heads, "");
+  settings.add("model.dropout", &dropout, "");
+  settings.may_change("model.dropout");
+  TinyRun run{.directory = directory_ / "run"};
+  run.options.settings = &settings;
+  run.train_on(1);
+  heads = 4;
+  dropout = 0.2;
+  run.options.steps = 14;
+  EXPECT_THAT([&] { run.train_on(1); },
+              ThrowsMessage<ConfigurationError>(HasSubstr("was trained with model.heads = 2")));
+  heads = 2;
+  EXPECT_EQ(run.train_on(1), 0);
+}
+
+TEST_F(ResumeTest, LoadsParametersOfAnotherTokenizerWhereThatIsAskedFor) {
+  TinyRun run{.directory = directory_ / "run", .tokenizer = "abcd"};
+  run.train_on(1);
+  TinyRun tuned{.directory = directory_ / "tuned", .tokenizer = "abce"};
+  tuned.options.initial.path = run.directory;
+  EXPECT_THAT([&] { tuned.train_on(1); },
+              ThrowsMessage<ConfigurationError>(HasSubstr("checkpoint.allow_differences=true")));
+  tuned.options.initial.allow_differences = true;
+  EXPECT_EQ(tuned.train_on(1), 0);
+}
+
 TEST_F(ResumeTest, RefusesANamedCheckpointThatIsDamaged) {
   auto run = trained_on(2);
   flip_a_number(checkpoint(run, 10), 0);

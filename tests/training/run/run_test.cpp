@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/files/file_system.h"
 #include "training/run/tiny_run.h"
 
 namespace ripieno {
@@ -31,6 +34,20 @@ std::string complaint(const TinyRun& run, int ranks = 1) {
   return "no complaint";
 }
 
+std::string text_of(std::FILE* file) {
+  std::fflush(file);
+  std::rewind(file);
+  std::string text(100'000, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  return text;
+}
+
+std::string fmt_of(double loss) {
+  char text[40];
+  std::snprintf(text, sizeof text, "validation %.4f", loss);
+  return text;
+}
+
 void expect_close(const std::map<int64_t, double>& a, const std::map<int64_t, double>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [step, loss] : a) EXPECT_NEAR(loss, b.at(step), 1e-6 * loss) << "step " << step;
@@ -50,7 +67,7 @@ TEST_F(RunTest, InFloat16FindsItsLossScaleAndLearns) {
   run.precision = DType::float16;
   run.options.steps = 40;
   EXPECT_EQ(run.train_on(1), 0);
-  const int64_t skipped = run.skipped_steps().at(40);
+  const auto skipped = static_cast<int64_t>(run.skipped_steps().at(40));
   EXPECT_GT(skipped, 0);  // 2^16 is too much for a loss that is a sum
   EXPECT_EQ(run.loss_scales().at(40), std::ldexp(65536.0, static_cast<int>(-skipped)));
   EXPECT_LT(run.losses().at(40), run.losses().at(1) - 0.1);
@@ -120,7 +137,7 @@ TEST_F(RunTest, FollowsTheScheduleAlsoAfterAStop) {
   run.options.steps = 12;
   run.train_on(1);
   for (const auto& metrics : io::read_metrics(run.directory + "/metrics.jsonl")) {
-    EXPECT_EQ(metrics.learning_rate, schedule.at(metrics.step));
+    EXPECT_EQ(metrics.get(io::metric::kLearningRate), schedule.at(metrics.step));
   }
 }
 
@@ -289,6 +306,160 @@ TEST_F(RunTest, OneRankSaysWhyAndTheOthersEndSilently) {
   EXPECT_THROW(run.train(session), RankFailure);
   other.join();
   EXPECT_EQ(second, "");
+}
+
+TEST_F(RunTest, WritesAndShowsMetricsOfTheProgramsOwn) {
+  auto run = tiny("run");
+  run.own = [](int64_t step) -> std::vector<io::Metric> {
+    return {{"kl", 0.5 * static_cast<double>(step)}};
+  };
+  run.options.shown = {"kl"};
+  run.options.progress = std::tmpfile();
+  EXPECT_EQ(run.train_on(2), 0);
+  EXPECT_EQ(run.values("kl").at(12), 6.0);
+  EXPECT_THAT(text_of(run.options.progress), HasSubstr("kl 6"));
+  EXPECT_THAT(io::read_file(io::local_files(), run.directory + "/report.html"),
+              HasSubstr("<h2>kl</h2>"));
+  std::fclose(run.options.progress);
+}
+
+TEST_F(RunTest, RefusesAMetricOfTheProgramsOwnThatTheRunWritesItself) {
+  auto run = tiny("run");
+  run.own = [](int64_t) -> std::vector<io::Metric> { return {{"loss", 1.0}}; };
+  EXPECT_THAT(complaint(run), HasSubstr("'loss' cannot be the name"));
+}
+
+TEST_F(RunTest, ThatIsLeftEarlyValidatesSavesReportsAndStaysFinished) {
+  for (const bool calls_finish : {false, true}) {
+    auto run = tiny(calls_finish ? "finish" : "break");
+    run.leaves = [&](ripieno::Run& it) {
+      if (it.step() == 7 && calls_finish) it.finish();
+      return it.step() == 7;
+    };
+    EXPECT_EQ(run.train_on(2), 0);
+    EXPECT_TRUE(std::filesystem::exists(run.directory + "/checkpoints/step_00000007"));
+    EXPECT_TRUE(std::filesystem::exists(run.directory + "/report.html"));
+    EXPECT_THAT(run.validation_losses(), testing::Contains(testing::Key(7)));
+    int64_t steps = 0;
+    EXPECT_EQ(run.train_on(2, [&](Session&, int64_t) { ++steps; }), 0);
+    EXPECT_EQ(steps, 0);
+  }
+}
+
+TEST_F(RunTest, ThatWasLeftEarlyGoesOnToALargerNumberOfSteps) {
+  auto whole = tiny("whole"), run = tiny("run");
+  whole.options.steps = 14;
+  whole.train_on(1);
+  run.leaves = [](ripieno::Run& it) { return it.step() == 7; };
+  run.train_on(1);
+  run.leaves = {};
+  run.options.steps = 14;
+  run.train_on(1);
+  EXPECT_EQ(run.losses(), whole.losses());
+}
+
+TEST_F(RunTest, TellsItsNewestValidationOnEveryRank) {
+  auto run = tiny("run");
+  run.options.evaluate_every = 4;
+  std::atomic<int> told = 0;
+  run.leaves = [&](ripieno::Run& it) {
+    EXPECT_EQ(it.validated().has_value(), it.step() >= 4);
+    if (it.step() >= 4) {
+      EXPECT_EQ(it.validated()->step, it.step() / 4 * 4);
+      EXPECT_EQ(it.validated()->get(io::metric::kValidationLoss).has_value(), true);
+    }
+    ++told;
+    return false;
+  };
+  run.train_on(3);
+  EXPECT_EQ(told, 3 * 12);
+}
+
+TEST_F(RunTest, EndsItsProgressWithTheLastValidation) {
+  auto run = tiny("run");
+  run.options.progress = std::tmpfile();
+  run.train_on(1);
+  const double last = run.validation_losses().at(12);
+  EXPECT_THAT(text_of(run.options.progress), HasSubstr(fmt_of(last)));
+  std::fclose(run.options.progress);
+}
+
+// As a loop of a new user's would be.
+TEST_F(RunTest, RefusesASecondBatchBeforeTheFirstIsLogged) {
+  Session session(distributed::alone());
+  const auto data = io::TokenData::of(tiny_text(), io::Tokenizer::characters_of(tiny_text()));
+  io::TokenLoader loader(data, {.batch_size = 8, .context = 16}, session);
+  nn::Gpt model({.vocab = 4, .layers = 1, .heads = 2, .channels = 8, .context = 16});
+  optim::AdamW optimizer(model.parameters());
+  ripieno::Run run(directory / "run", session, model, optimizer, loader);
+  run.next();
+  EXPECT_THAT([&] { run.next(); },
+              testing::ThrowsMessage<Error>(HasSubstr("end each step with log()")));
+}
+
+TEST_F(RunTest, RefusesAScheduleWithoutAnEnd) {
+  auto run = tiny("run");
+  run.options.schedule = optim::Schedule{.kind = optim::Schedule::Kind::cosine, .peak = 1e-2};
+  EXPECT_THAT(complaint(run), HasSubstr("the schedule has no steps"));
+}
+
+TEST_F(RunTest, NeverResumingLeavesNothingToContinueFromSilently) {
+  auto run = tiny("run");
+  run.train_on(1);
+  const std::filesystem::path checkpoints = run.directory + "/checkpoints";
+  std::filesystem::rename(checkpoints / "step_00000012", checkpoints / "step_00000000");
+  run.options.resume = "never";
+  run.options.steps = 3;
+  run.train_on(1);
+  EXPECT_FALSE(std::filesystem::exists(checkpoints / "step_00000000"));
+}
+
+TEST_F(RunTest, LeavesStepsBehindThatARunWentBackFrom) {
+  auto run = tiny("run");
+  run.train_on(1);
+  run.options.resume = run.directory + "/checkpoints/step_00000005";
+  run.options.steps = 7;
+  run.train_on(1);
+  EXPECT_EQ(run.losses().rbegin()->first, 7);
+}
+
+TEST_F(RunTest, SetsARecordAsideThatCannotBeReadAndSaysSo) {
+  auto run = tiny("run");
+  run.options.steps = 5;
+  run.train_on(1);
+  std::ofstream(run.directory + "/run.json") << "{";
+  run.options.steps = 6;
+  run.options.messages = std::tmpfile();
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_THAT(text_of(run.options.messages), HasSubstr("run.json"));
+  EXPECT_TRUE(std::filesystem::exists(run.directory + "/run.json.set_aside"));
+  std::fclose(run.options.messages);
+}
+
+TEST_F(RunTest, FinishesWhereLinesOfItsMetricsCannotBeReadAndSaysSo) {
+  auto run = tiny("run");
+  run.options.steps = 5;
+  run.train_on(1);
+  std::ofstream(run.directory + "/metrics.jsonl", std::ios::app)
+      << std::string(64, '\0') << "{\"step\":6,\"loss\":3.0}\n\n";
+  std::filesystem::remove(run.directory + "/report.html");
+  run.options.steps = 8;
+  run.options.messages = std::tmpfile();
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_THAT(text_of(run.options.messages), HasSubstr("2 lines cannot be read"));
+  EXPECT_TRUE(std::filesystem::exists(run.directory + "/report.html"));
+  EXPECT_EQ(run.losses().size(), 8u);
+  std::fclose(run.options.messages);
+}
+
+TEST_F(RunTest, TrainsOnWhereItsMetricsCannotBeWritten) {
+  auto run = tiny("run");
+  std::filesystem::create_directories(run.directory + "/metrics.jsonl/in_the_way");
+  run.options.messages = std::tmpfile();
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_THAT(text_of(run.options.messages), HasSubstr("metrics.jsonl"));
+  EXPECT_TRUE(std::filesystem::exists(run.directory + "/checkpoints/step_00000012"));
+  std::fclose(run.options.messages);
 }
 
 TEST_F(RunTest, RecordsEachStart) {

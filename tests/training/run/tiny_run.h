@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,7 +18,7 @@
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/data/token_loader.h"
-#include "ripieno/io/run/metrics.h"
+#include "ripieno/io/run/metrics_reader.h"
 #include "ripieno/training/run/run.h"
 
 namespace ripieno {
@@ -47,6 +48,10 @@ struct TinyRun {
   // What goes wrong on a rank, after that step's optimizer.
   using Fault = std::function<void(Session&, optim::Optimizer&, int64_t step)>;
   Fault after_step = {};
+  // Metrics of its own, of a step; and whether it then leaves the loop.
+  std::function<std::vector<io::Metric>(int64_t step)> own = {};
+  std::function<bool(Run&)> leaves = {};
+  std::string tokenizer = {};  // kept and compared where it is not empty
   distributed::DataParallelOptions parallel_options = {};
 
   // One rank of it. The exit status.
@@ -69,6 +74,7 @@ struct TinyRun {
     RunOptions timed = options;
     timed.parallel = &parallel;
     Run run(directory, session, model, optimizer, loader, timed);
+    if (!tokenizer.empty()) run.keep_and_compare("tokenizer", tokenizer);
     run.validate_with([&](const io::Batch& batch) {
       if (before_step) before_step(session, -1);
       return model.loss(batch.inputs, batch.targets);
@@ -80,7 +86,8 @@ struct TinyRun {
       });
       parallel.step();
       if (after_step) after_step(session, optimizer, run.step() + 1);
-      run.log();
+      run.log(own ? own(run.step() + 1) : std::vector<io::Metric>());
+      if (leaves && leaves(run)) break;
     }
     return run.exit_status();
   }
@@ -107,21 +114,16 @@ struct TinyRun {
     return statuses[0];
   }
 
-  std::map<int64_t, double> losses() const { return values(&io::StepMetrics::loss); }
+  std::map<int64_t, double> losses() const { return values(io::metric::kLoss); }
   std::map<int64_t, double> validation_losses() const {
-    return values(&io::StepMetrics::validation_loss);
+    return values(io::metric::kValidationLoss);
   }
-  std::map<int64_t, double> loss_scales() const { return values(&io::StepMetrics::loss_scale); }
-  std::map<int64_t, int64_t> skipped_steps() const {
-    return values(&io::StepMetrics::skipped_steps);
-  }
-
- private:
-  template <typename Value>
-  std::map<int64_t, Value> values(std::optional<Value> io::StepMetrics::*member) const {
-    std::map<int64_t, Value> found;
+  std::map<int64_t, double> loss_scales() const { return values(io::metric::kLossScale); }
+  std::map<int64_t, double> skipped_steps() const { return values(io::metric::kSkippedSteps); }
+  std::map<int64_t, double> values(const char* name) const {
+    std::map<int64_t, double> found;
     for (const auto& metrics : io::read_metrics(directory + "/metrics.jsonl")) {
-      if (metrics.*member) found[metrics.step] = *(metrics.*member);
+      if (const auto value = metrics.get(name)) found[metrics.step] = *value;
     }
     return found;
   }

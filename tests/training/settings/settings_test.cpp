@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ripieno/core/error.h"
+#include "ripieno/training/configuration.h"
 #include "ripieno/training/settings/nearest_key.h"
 
 namespace ripieno {
@@ -85,6 +86,13 @@ TEST_F(SettingsTest, NamesTheNearestKeyWhereOnlyTheSectionIsWrong) {
               HasSubstr("the nearest is train.batch_size"));
 }
 
+TEST_F(SettingsTest, KnowsANameByItsInitials) {
+  EXPECT_THAT(complaint([&] { settings.set("optimizer.lr=1"); }),
+              HasSubstr("the nearest is optimizer.learning_rate"));
+  EXPECT_THAT(complaint([&] { settings.set("bs=1"); }),
+              HasSubstr("the nearest is train.batch_size"));
+}
+
 TEST_F(SettingsTest, RefusesAKeyOutsideOfASection) {
   EXPECT_THAT(complaint([&] { read("batch_size = 3\n"); }),
               HasSubstr(":1: there is no setting batch_size; the nearest is train.batch_size"));
@@ -106,6 +114,36 @@ TEST_F(SettingsTest, RefusesWhatIsOutOfRange) {
               HasSubstr("a list of integers, each of at least 1"));
   EXPECT_THAT(complaint([&] { settings.set("optimizer.kind=adam"); }),
               HasSubstr("one of adamw, sgd"));
+}
+
+TEST_F(SettingsTest, OfTrainingRefusesWhatItsArithmeticDoesNotBear) {
+  Settings all;
+  OptimizerSettings optimizer;
+  ScheduleSettings schedule;
+  TrainSettings train;
+  ParallelSettings parallel;
+  CheckpointSettings checkpoint;
+  LogSettings log;
+  bind(all, optimizer);
+  bind(all, schedule);
+  bind(all, train);
+  bind(all, parallel);
+  bind(all, checkpoint);
+  bind(all, log);
+  for (const auto& [section, keys] : all.values().items()) {
+    for (const auto& [key, value] : keys.items()) {
+      const bool is_any_seed = key == "seed";
+      if (!value.is_number() || is_any_seed) continue;
+      const std::string assignment = section + "." + key + "=";
+      const char* too_much = value.is_number_integer() ? "9223372036854775807" : "1e39";
+      EXPECT_NE(complaint([&] { all.set(assignment + too_much); }), "no complaint") << assignment;
+    }
+  }
+  for (const char* one : {"checkpoint.keep=4294967297", "parallel.timeout_seconds=10000000000",
+                          "optimizer.beta1=1", "optimizer.beta2=1.0", "optimizer.momentum=1",
+                          "parallel.outer_momentum=1", "optimizer.learning_rate=1e39"})
+    EXPECT_NE(complaint([&] { all.set(one); }), "no complaint") << one;
+  EXPECT_EQ(complaint([&] { all.set("optimizer.beta1=0.999999"); }), "no complaint");
 }
 
 TEST_F(SettingsTest, LeavesAValueAloneThatItRefusesToReplace) {

@@ -1,0 +1,156 @@
+#include "ripieno/training/run/run_metrics.h"
+
+#include <algorithm>
+
+#include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/arithmetic.h"
+
+namespace ripieno {
+
+using io::metric::kLoss;
+
+RunMetrics::RunMetrics(Session& session, const optim::Optimizer& optimizer,
+                       const io::Loader& loader, const RunOptions& options, RunLog& log)
+    : session_(session),
+      optimizer_(optimizer),
+      loader_(loader),
+      options_(options),
+      log_(log),
+      late_(session.device(), [this](const auto& step) { take(step); }) {
+  shown_.steps = options.steps;
+  shown_.unit = loader.unit();
+}
+
+void RunMetrics::charge_step(double seconds_waited) {
+  clock_.charge(StepClock::forward);
+  clock_.step();
+  const auto optimizing = options_.parallel ? StepClock::optimizer : StepClock::forward;
+  if (options_.parallel) {
+    const auto& total = options_.parallel->seconds();
+    const auto move = [&](StepClock::Phase to, double distributed::ParallelSeconds::*seconds) {
+      // A GPU's seconds come late, and may be more than those of the steps since.
+      charged_.*seconds += clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
+    };
+    move(StepClock::backward, &distributed::ParallelSeconds::backward);
+    move(StepClock::communication_exposed, &distributed::ParallelSeconds::communication_exposed);
+    move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
+  }
+  clock_.move(optimizing, StepClock::checkpoint, seconds_waited);
+}
+
+// For a GPU, which is the step's own time.
+void RunMetrics::charge_waiting() {
+  if (session_.device().is_cuda()) clock_.charge(StepClock::forward);
+}
+
+bool RunMetrics::is_logged(int64_t step) const {
+  return step % options_.log_every == 0 || step >= options_.steps;
+}
+
+// Whether the loss over all ranks is known, or worth a message to each.
+bool RunMetrics::is_examined(int64_t step) const {
+  const auto* parallel = options_.parallel;
+  const bool is_known =
+      parallel ? !parallel->steps_alone() || parallel->met() : session_.size() == 1;
+  return is_known || is_logged(step);
+}
+
+void RunMetrics::add(const Loss& loss, int64_t step) {
+  if (options_.parallel || !is_examined(step)) return;
+  losses_.push_back({loss.sum.detach(), loss.count.detach()});
+}
+
+void RunMetrics::end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& own) {
+  shown_.step = step;
+  for (const auto& metric : own) io::require_own_name(metric.name);
+  if (is_examined(step)) {
+    io::StepMetrics line{.step = step};
+    if (is_logged(step)) line = line_of(step, samples, own);
+    late_.add(std::move(line), loss_of_step(), optimizer_, is_logged(step));
+  }
+  late_.take_arrived();
+  charge_waiting();
+  losses_.clear();
+}
+
+// Over all ranks, where the step was computed.
+Loss RunMetrics::loss_of_step() {
+  const NoGrad no_grad;
+  const distributed::DataParallel* parallel = options_.parallel;
+  if (parallel && !parallel->steps_alone()) return parallel->loss();
+  if (parallel) losses_.push_back(parallel->loss());
+  const Tensor totals = Tensor::zeros({2}, DType::float64, session_.device());
+  for (const auto& loss : losses_) {
+    add_into(totals.slice(0, 0, 1), loss.sum.to(DType::float64).reshape({1}));
+    add_into(totals.slice(0, 1, 2), loss.count.to(DType::float64).reshape({1}));
+  }
+  if (session_.size() > 1) session_.communicator().all_reduce(totals);
+  return {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
+}
+
+io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
+                                    const std::vector<io::Metric>& own) {
+  io::StepMetrics line{.step = step};
+  const double step_seconds = clock_.seconds_without_checkpoint();
+  line.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
+  const int64_t units = samples * loader_.units_per_sample();
+  const double rate =
+      static_cast<double>(loader_.batch_size() * loader_.units_per_sample()) / step_seconds;
+  const bool counts_tokens = loader_.unit() == "tokens";
+  line.set({counts_tokens ? io::metric::kTokens : io::metric::kSamples, units});
+  line.set({counts_tokens ? io::metric::kTokensPerSecond : io::metric::kSamplesPerSecond, rate});
+  line.set({io::metric::kLearningRate, optimizer_.learning_rate()});
+  for (const auto& metric : own) line.set(metric);
+  return line;
+}
+
+void RunMetrics::take(const LateMetrics::Arrived& step) {
+  examine(step);
+  if (!step.is_logged) return;
+  log_.write(step.line);
+  show(step.line);
+}
+
+// A scaled loss whose gradients overflow makes the optimizer leave the step out, and the scale
+// smaller, until that cannot help.
+void RunMetrics::examine(const LateMetrics::Arrived& step) {
+  if (fault_ || (step.scales_loss && !step.scale_is_least)) return;
+  const auto* parallel = options_.parallel;
+  const bool is_gradient_of_all = parallel ? !parallel->steps_alone() : session_.size() == 1;
+  if (!step.loss_is_finite) {
+    fault_ = {step.line.step, "the loss"};
+  } else if (is_gradient_of_all && !step.gradient_is_finite) {
+    fault_ = {step.line.step, "the gradient"};
+  }
+}
+
+void RunMetrics::note_validation(const io::StepMetrics& metrics) {
+  log_.write(metrics);
+  show(metrics);
+}
+
+void RunMetrics::catch_up() {
+  late_.take_all();
+  charge_waiting();
+}
+
+void RunMetrics::show(const io::StepMetrics& metrics) {
+  const auto update = [&](std::optional<double>& shown, const char* name) {
+    if (const auto* found = metrics.find(name)) shown = found->number();
+  };
+  update(shown_.loss, kLoss);
+  update(shown_.validation_loss, io::metric::kValidationLoss);
+  update(shown_.units_per_s, io::metric::kTokensPerSecond);
+  update(shown_.units_per_s, io::metric::kSamplesPerSecond);
+  for (const auto& name : options_.shown) {
+    const auto* found = metrics.find(name);
+    if (!found) continue;
+    std::erase_if(shown_.metrics, [&](const auto& metric) { return metric.first == name; });
+    shown_.metrics.emplace_back(name, found->number());
+  }
+  if (!log_.shows_progress()) return;
+  shown_.seconds_left = time_left_.after(shown_.step, shown_.steps);
+  log_.show(shown_);
+}
+
+}  // namespace ripieno

@@ -1,0 +1,76 @@
+// RunMetrics: what a run measures of its steps, and where it says so: metrics.jsonl and the
+// progress.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/optim/optimizer.h"
+#include "ripieno/distributed/phase_times.h"
+#include "ripieno/io/data/loader.h"
+#include "ripieno/io/run/metrics.h"
+#include "ripieno/io/run/progress.h"
+#include "ripieno/training/run/late_metrics.h"
+#include "ripieno/training/run/run_log.h"
+#include "ripieno/training/run/run_options.h"
+#include "ripieno/training/run/step_clock.h"
+#include "ripieno/training/session/session.h"
+
+namespace ripieno {
+
+class RunMetrics {
+ public:
+  // All outlive this.
+  RunMetrics(Session& session, const optim::Optimizer& optimizer, const io::Loader& loader,
+             const RunOptions& options, RunLog& log);
+
+  // The time since the last call of any of these belongs to `phase`, or to none.
+  void charge(StepClock::Phase phase) { clock_.charge(phase); }
+  void skip_time() { clock_.skip(); }
+  // The step is computed, and waited so long for a save.
+  void charge_step(double seconds_waited);
+
+  // The loss of a micro-batch of the step under way, where RunOptions::parallel does not know it.
+  void add(const Loss& loss, int64_t step);
+  // Ends the step, after which all ranks have taken so many samples together. `own`: metrics of the
+  // program's own for its line. Throws Error where they have names that they cannot have.
+  void end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& own);
+  void note_validation(const io::StepMetrics& metrics);
+  // Waits for the numbers of all steps.
+  void catch_up();
+
+  // The first step whose numbers, as far as they have arrived, were not finite.
+  struct Fault {
+    int64_t step = 0;
+    std::string what;  // "the loss"
+  };
+  const std::optional<Fault>& fault() const { return fault_; }
+
+ private:
+  bool is_logged(int64_t step) const;
+  bool is_examined(int64_t step) const;
+  Loss loss_of_step();
+  io::StepMetrics line_of(int64_t step, int64_t samples, const std::vector<io::Metric>& own);
+  void take(const LateMetrics::Arrived& step);
+  void examine(const LateMetrics::Arrived& step);
+  void charge_waiting();
+  void show(const io::StepMetrics& metrics);
+
+  Session& session_;
+  const optim::Optimizer& optimizer_;
+  const io::Loader& loader_;
+  const RunOptions& options_;
+  RunLog& log_;
+  StepClock clock_;
+  distributed::ParallelSeconds charged_;  // of options_.parallel
+  std::vector<Loss> losses_;              // of this step's micro-batches
+  io::TimeLeft time_left_;
+  io::ProgressState shown_;
+  std::optional<Fault> fault_;
+  LateMetrics late_;
+};
+
+}  // namespace ripieno

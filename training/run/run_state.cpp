@@ -1,0 +1,208 @@
+#include "ripieno/training/run/run_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/error.h"
+#include "ripieno/core/random.h"
+#include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/io/files/checked_json.h"
+#include "ripieno/training/run/finite.h"
+#include "ripieno/training/run/same_numbers.h"
+#include "ripieno/training/run/training_state.h"
+
+namespace ripieno {
+namespace {
+
+constexpr const char* kFinished = "finished_of_steps";
+
+// Whether a training state tells that its run was ended by the program.
+int64_t finished_steps(const nlohmann::json& state) {
+  const auto found = state.find(kFinished);
+  return found != state.end() && found->is_number_integer() ? found->get<int64_t>() : -1;
+}
+
+std::optional<io::StepMetrics> measured_in(const nlohmann::json& state, int64_t step) {
+  const auto found = state.find("measured");
+  if (found == state.end() || !found->is_object()) return std::nullopt;
+  io::StepMetrics metrics{.step = step};
+  for (const auto& [name, value] : found->items()) {
+    if (value.is_number()) metrics.set({name, value.get<double>()});
+  }
+  return metrics;
+}
+
+}  // namespace
+
+RunState::RunState(Session& session, nn::Module& model, optim::Optimizer& optimizer,
+                   io::Loader& loader, const RunOptions& options)
+    : session_(session),
+      model_(model),
+      optimizer_(optimizer),
+      loader_(loader),
+      options_(options),
+      batches_(loader, session.device()),
+      kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())),
+      origin_state_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {}
+
+RunState::~RunState() = default;
+
+io::Batch RunState::begin_step() {
+  io::Batch batch = batches_.next();
+  if (!rows_are_checked_) session_.require_whole_batch(batch);
+  rows_are_checked_ = true;
+  random_context().step = static_cast<uint64_t>(step_ + 1);
+  random_context().first_row = batch.first_row;
+  if (options_.schedule) optimizer_.set_learning_rate(options_.schedule->at(step_ + 1));
+  return batch;
+}
+
+void RunState::end_step() {
+  is_best_ = false;
+  ++step_;
+  if (!is_last()) batches_.fetch();
+}
+
+void RunState::note_validation(const io::StepMetrics& metrics) {
+  validated_ = metrics;
+  evaluation_is_pending = false;
+  const auto& metric = options_.keep.metric;
+  const auto value = metrics.get(metric);
+  is_best_ = options_.keep.best > 0 && value && (!best_ || io::is_better(metric, *value, *best_));
+  if (is_best_) best_ = value;
+}
+
+void RunState::keep(const std::string& name, const nlohmann::json& value) {
+  (*kept_)[name] = value;
+}
+
+void RunState::keep_and_compare(const std::string& name, const nlohmann::json& value) {
+  keep(name, value);
+  const auto found = origin_state_->find(name);
+  if (found == origin_state_->end() || *found == value) return;
+  throw ConfigurationError(
+      fmt::format("{}: its {} is {}, but this run has {}, for which its parameters mean nothing; "
+                  "use the data that it was trained on, or {}",
+                  origin_, name, io::excerpt(*found), io::excerpt(value), remedy()));
+}
+
+// Where the parameters of a checkpoint would mean something else here.
+void RunState::set_origin(const std::string& path, const nlohmann::json& training_state) {
+  origin_ = path;
+  *origin_state_ = training_state;
+  if (!options_.settings) return;
+  const nlohmann::json::json_pointer place("/configuration/model");
+  if (!training_state.contains(place) || !training_state[place].is_object()) return;
+  for (const auto& [name, value] : options_.settings->fixed_values("model").items()) {
+    const auto& saved = training_state[place];
+    if (!saved.contains(name) || saved[name] == value) continue;
+    throw ConfigurationError(fmt::format(
+        "{}: was trained with model.{} = {}, but this run has {}; use --set model.{}={}, "
+        "or {}",
+        path, name, io::excerpt(saved[name]), io::excerpt(value), name, io::excerpt(saved[name]),
+        remedy()));
+  }
+}
+
+std::string RunState::remedy() const {
+  return step_ > 0 ? "another run directory"
+                   : "say --set checkpoint.allow_differences=true to load it all the same";
+}
+
+std::string RunState::parameter_not_finite() const { return first_not_finite(model_.parameters()); }
+
+std::optional<int64_t> RunState::sample_not_finite(int64_t step) {
+  const int64_t first = samples() - (step_ - step + 1) * loader_.batch_size();
+  int64_t mine = -1;
+  try {
+    batches_.seek(std::max<int64_t>(0, first));
+    const io::Batch batch = loader_.next();
+    const auto row = first_row_not_finite(batch.inputs);
+    if (row) mine = first + batch.first_row + *row;
+  } catch (const std::exception&) {  // that the run diverged is the news
+  }
+  for (const int64_t theirs : gather(session_.communicator(), mine)) {
+    if (theirs >= 0) return theirs;
+  }
+  return std::nullopt;
+}
+
+io::State RunState::tensors() { return state_of(model_, optimizer_); }
+
+nlohmann::json RunState::training_state() const {
+  std::optional<optim::LossScale> loss_scale;
+  if (optimizer_.scales_loss()) loss_scale = optimizer_.loss_scale_state();
+  nlohmann::json state = to_json(Position{.step = step_,
+                                          .samples = batches_.position(),
+                                          .optimizer_steps = optimizer_.steps_taken(),
+                                          .learning_rate = optimizer_.learning_rate(),
+                                          .seed = random_context().seed,
+                                          .loss_scale = loss_scale,
+                                          .evaluation_pending = evaluation_is_pending});
+  state["data_fingerprint"] = loader_.fingerprint();
+  if (validated_ && validated_->step == step_) {
+    for (const auto& metric : validated_->values) {
+      if (const auto value = validated_->get(metric.name)) state["measured"][metric.name] = *value;
+    }
+  }
+  if (best_) state["best"] = *best_;
+  if (finished_steps_ >= 0) state[kFinished] = finished_steps_;
+  if (options_.settings) state["configuration"] = options_.settings->values();
+  state.update(*kept_);
+  return state;
+}
+
+std::vector<std::string> RunState::load(const io::Checkpoint& checkpoint,
+                                        const io::LoadOptions& options) {
+  const auto& state = checkpoint.training_state();
+  const Position position = position_from_json(state);
+  checkpoint.load(tensors(), options);
+  step_ = resumed_step_ = position.step;
+  evaluation_is_pending = position.evaluation_pending;
+  optimizer_.set_steps_taken(position.optimizer_steps);
+  if (position.loss_scale) optimizer_.set_loss_scale_state(*position.loss_scale);
+  optimizer_.set_learning_rate(position.learning_rate);
+  batches_.seek(position.samples);
+  // Also where a newer checkpoint, which proved damaged on another rank, had more to tell.
+  best_.reset();
+  if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
+  validated_ = measured_in(state, step_);
+  finished_steps_ = finished_steps(state);
+  set_origin(checkpoint.path(), state);
+  return differences(checkpoint, position.seed);
+}
+
+std::vector<std::string> RunState::differences(const io::Checkpoint& checkpoint,
+                                               uint64_t seed) const {
+  const std::string& path = checkpoint.path();
+  std::vector<std::string> lines;
+  if (checkpoint.training_state().value("data_fingerprint", "") != loader_.fingerprint())
+    lines.push_back(path + ": was trained on other data; training goes on with the new data");
+  if (seed != random_context().seed) {
+    lines.push_back(fmt::format("{}: was trained with seed {}; training goes on with seed {}", path,
+                                seed, random_context().seed));
+  }
+  return lines;
+}
+
+void RunState::compare_ranks() {
+  const auto* parallel = options_.parallel;
+  const bool cannot_tell = session_.size() == 1 || (parallel && !parallel->met());
+  if (options_.check_every == 0 || compared_step_ == step_ || cannot_tell) return;
+  std::vector<Replicated> numbers = {{"parameters", &model_.parameters().values()}};
+  const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
+  if (!has_own_state) {
+    for (const auto& slot : optimizer_.state()) numbers.push_back({slot.name, slot.arena});
+  }
+  require_same_numbers(
+      session_, numbers, step_,
+      {{"the learning rate", fmt::format("{}", optimizer_.learning_rate())},
+       {"the number of optimizer steps", fmt::format("{}", optimizer_.steps_taken())},
+       {"the seed", fmt::format("{}", random_context().seed)}});
+  compared_step_ = step_;
+}
+
+}  // namespace ripieno
