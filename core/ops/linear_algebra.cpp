@@ -192,21 +192,20 @@ Qr qr(const Tensor& a) {
     }
   }
   const Qr result{like(a, q), like(a, r)};
-  autograd::record("qr", std::vector{result.q, result.r}, std::vector{a},
-                   [q, r, a_like = a.detach()](std::span<Tensor> gradients_of,
-                                               autograd::Gradients& gradients) {
-                     if (r.size(-2) != r.size(-1)) {
-                       fail("qr: its gradient is defined for at least as many rows as columns");
-                     }
-                     const Tensor dq = host_gradient(gradients_of[0], q);
-                     const Tensor dr = host_gradient(gradients_of[1], r);
-                     const Tensor da = host_zeros(q.shape());
-                     for (int64_t i = 0; i < batch_of(q); ++i) {
-                       matrix(da, i) =
-                           qr_gradient(matrix(q, i), matrix(r, i), matrix(dq, i), matrix(dr, i));
-                     }
-                     gradients.add(0, like(a_like, da));
-                   });
+  autograd::record(
+      "qr", std::vector{result.q, result.r}, std::vector{a},
+      [q, r, a_like = a.detach()](std::span<Tensor> gradients_of, autograd::Gradients& gradients) {
+        if (r.size(-2) != r.size(-1)) {
+          fail("qr: its gradient is defined for at least as many rows as columns");
+        }
+        const Tensor dq = host_gradient(gradients_of[0], q);
+        const Tensor dr = host_gradient(gradients_of[1], r);
+        const Tensor da = host_zeros(q.shape());
+        for (int64_t i = 0; i < batch_of(q); ++i) {
+          matrix(da, i) = qr_gradient(matrix(q, i), matrix(r, i), matrix(dq, i), matrix(dr, i));
+        }
+        gradients.add(0, like(a_like, da));
+      });
   return result;
 }
 
@@ -247,20 +246,19 @@ Svd svd(const Tensor& a) {
     vector(s, i) = factors.singularValues();
   }
   const Svd result{like(a, u), like(a, s), like(a, v)};
-  autograd::record(
-      "svd", std::vector{result.u, result.values, result.v}, std::vector{a},
-      [u, s, v, a_like = a.detach()](std::span<Tensor> gradients_of,
-                                     autograd::Gradients& gradients) {
-        const Tensor du = host_gradient(gradients_of[0], u);
-        const Tensor ds = host_gradient(gradients_of[1], s);
-        const Tensor dv = host_gradient(gradients_of[2], v);
-        const Tensor da = host_zeros(a_like.shape());
-        for (int64_t i = 0; i < batch_of(u); ++i) {
-          matrix(da, i) = svd_gradient(matrix(u, i), vector(s, i), matrix(v, i), matrix(du, i),
-                                       vector(ds, i), matrix(dv, i));
-        }
-        gradients.add(0, like(a_like, da));
-      });
+  autograd::record("svd", std::vector{result.u, result.values, result.v}, std::vector{a},
+                   [u, s, v, a_like = a.detach()](std::span<Tensor> gradients_of,
+                                                  autograd::Gradients& gradients) {
+                     const Tensor du = host_gradient(gradients_of[0], u);
+                     const Tensor ds = host_gradient(gradients_of[1], s);
+                     const Tensor dv = host_gradient(gradients_of[2], v);
+                     const Tensor da = host_zeros(a_like.shape());
+                     for (int64_t i = 0; i < batch_of(u); ++i) {
+                       matrix(da, i) = svd_gradient(matrix(u, i), vector(s, i), matrix(v, i),
+                                                    matrix(du, i), vector(ds, i), matrix(dv, i));
+                     }
+                     gradients.add(0, like(a_like, da));
+                   });
   return result;
 }
 
@@ -279,19 +277,19 @@ SymmetricEigenvalues symmetric_eigenvalues(const Tensor& a) {
     matrix(vectors, i) = factors.eigenvectors() * signs_of(factors.eigenvectors()).asDiagonal();
   }
   const SymmetricEigenvalues result{like(a, values), like(a, vectors)};
-  autograd::record(
-      "symmetric_eigenvalues", std::vector{result.values, result.vectors}, std::vector{a},
-      [values, vectors, a_like = a.detach()](std::span<Tensor> gradients_of,
-                                             autograd::Gradients& gradients) {
-        const Tensor dvalues = host_gradient(gradients_of[0], values);
-        const Tensor dvectors = host_gradient(gradients_of[1], vectors);
-        const Tensor da = host_zeros(vectors.shape());
-        for (int64_t i = 0; i < batch_of(vectors); ++i) {
-          matrix(da, i) = eigen_gradient(vector(values, i), matrix(vectors, i), vector(dvalues, i),
-                                         matrix(dvectors, i));
-        }
-        gradients.add(0, like(a_like, da));
-      });
+  autograd::record("symmetric_eigenvalues", std::vector{result.values, result.vectors},
+                   std::vector{a},
+                   [values, vectors, a_like = a.detach()](std::span<Tensor> gradients_of,
+                                                          autograd::Gradients& gradients) {
+                     const Tensor dvalues = host_gradient(gradients_of[0], values);
+                     const Tensor dvectors = host_gradient(gradients_of[1], vectors);
+                     const Tensor da = host_zeros(vectors.shape());
+                     for (int64_t i = 0; i < batch_of(vectors); ++i) {
+                       matrix(da, i) = eigen_gradient(vector(values, i), matrix(vectors, i),
+                                                      vector(dvalues, i), matrix(dvectors, i));
+                     }
+                     gradients.add(0, like(a_like, da));
+                   });
   return result;
 }
 
@@ -300,10 +298,11 @@ Tensor solve(const Tensor& a, const Tensor& b) {
   require_matrices("solve", b);
   if (!(shape_after_batch(b, {}) == shape_after_batch(a, {})) || b.size(-2) != a.size(-1) ||
       a.dtype() != b.dtype() || a.device() != b.device()) {
-    fail(fmt::format("solve: a is {} {} on {}, b is {} {} on {}; they must match in element type, "
-                     "device, batch axes and rows",
-                     name_of(a.dtype()), to_string(a.shape()), to_string(a.device()),
-                     name_of(b.dtype()), to_string(b.shape()), to_string(b.device())));
+    fail(
+        fmt::format("solve: a is {} {} on {}, b is {} {} on {}; they must match in element type, "
+                    "device, batch axes and rows",
+                    name_of(a.dtype()), to_string(a.shape()), to_string(a.device()),
+                    name_of(b.dtype()), to_string(b.shape()), to_string(b.device())));
   }
   const Tensor left = finite_copy("solve", a), x = finite_copy("solve", b);
   for (int64_t i = 0; i < batch_of(a) && a.size(-1) > 0; ++i) {

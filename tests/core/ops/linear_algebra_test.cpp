@@ -143,15 +143,16 @@ TEST(LinearAlgebra, GradientsOfSolve) {
             kTolerance);
 }
 
-auto says(const char* text) {
-  return Throws<Error>(Property(&Error::what, HasSubstr(text)));
-}
+auto says(const char* text) { return Throws<Error>(Property(&Error::what, HasSubstr(text))); }
 
 TEST(LinearAlgebra, RefusesWhatHasNoAnswer) {
   const Tensor indefinite = Tensor::of<double>({2, 2}, {1, 2, 2, 1});
   EXPECT_THAT([&] { cholesky(indefinite); }, says("matrix 0 of 1 is not positive definite"));
-  EXPECT_THAT([] { solve(Tensor::zeros({2, 2}, DType::float64), random({2, 1})); },
-              says("solve: matrix 0 of 1 is singular"));
+  EXPECT_THAT(
+      [] {
+        solve(Tensor::zeros({2, 2}, DType::float64), random({2, 1}));
+      },
+      says("solve: matrix 0 of 1 is singular"));
   EXPECT_THAT([] { cholesky(random({2, 3})); }, says("square matrices, got (2, 3)"));
   EXPECT_THAT([] { svd(Tensor::zeros({2, 2}, DType::int64)); }, says("floating-point"));
   const double nan = std::numeric_limits<double>::quiet_NaN();
