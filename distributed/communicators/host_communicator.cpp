@@ -20,7 +20,6 @@ class OnHost {
     if (is_copy() && content == Content::given) copy(host_, tensor_);
   }
 
-  const Tensor& host() const { return host_; }
   std::byte* data() const { return static_cast<std::byte*>(host_.raw_data()); }
   void put_back() {
     if (is_copy()) copy(tensor_, host_);
@@ -54,7 +53,7 @@ void HostCommunicator::fail_again(const Collective& collective) const {
 void HostCommunicator::all_reduce(const Tensor& x) {
   const Collective collective = all_reduce_of(x);
   OnHost host(x);
-  carry(collective, {host.host()}, [&] { sum_everywhere(collective, host.data()); });
+  named(collective, [&] { sum_everywhere(collective, host.data()); });
   host.put_back();
 }
 
@@ -62,8 +61,7 @@ void HostCommunicator::reduce_scatter(const Tensor& out, const Tensor& in) {
   const Collective collective = reduce_scatter_of(out, in, size());
   OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
-  carry(collective, {host_out.host(), host_in.host()},
-        [&] { sum_parts(collective, host_out.data(), host_in.data()); });
+  named(collective, [&] { sum_parts(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
 }
 
@@ -71,8 +69,7 @@ void HostCommunicator::all_gather(const Tensor& out, const Tensor& in) {
   const Collective collective = all_gather_of(out, in, size());
   OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
-  carry(collective, {host_out.host(), host_in.host()},
-        [&] { gather(collective, host_out.data(), host_in.data()); });
+  named(collective, [&] { gather(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
 }
 
@@ -80,15 +77,14 @@ void HostCommunicator::all_to_all(const Tensor& out, const Tensor& in) {
   const Collective collective = all_to_all_of(out, in, size());
   OnHost host_out(out, OnHost::Content::written);
   const OnHost host_in(in);
-  carry(collective, {host_out.host(), host_in.host()},
-        [&] { exchange(collective, host_out.data(), host_in.data()); });
+  named(collective, [&] { exchange(collective, host_out.data(), host_in.data()); });
   host_out.put_back();
 }
 
 void HostCommunicator::broadcast(const Tensor& x, int root) {
   const Collective collective = broadcast_of(x, root, size());
   OnHost host(x);
-  carry(collective, {host.host()}, [&] { copy_from_root(collective, host.data()); });
+  named(collective, [&] { copy_from_root(collective, host.data()); });
   host.put_back();
 }
 

@@ -5,9 +5,7 @@
 #pragma once
 
 #include <cstddef>
-#include <initializer_list>
 #include <string>
-#include <vector>
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/trace.h"
@@ -61,21 +59,9 @@ class HostCommunicator : public Communicator {
   [[noreturn]] void rethrow(const Collective& collective, const CommunicationFailure& failure);
   // The ranks of a group that has failed are not in step, so nothing it does can be trusted.
   [[noreturn]] void fail_again(const Collective& collective) const;
-  // As named(); after a failure the host memory of `tensors` lives as long as this communicator,
-  // since a transport may still read and write it.
-  template <typename Run>
-  void carry(const Collective& collective, std::initializer_list<Tensor> tensors, const Run& run) {
-    try {
-      named(collective, run);
-    } catch (const CommunicationFailure&) {
-      abandoned_.insert(abandoned_.end(), tensors);
-      throw;
-    }
-  }
 
   std::chrono::seconds timeout_ = kDefaultTimeout;
   std::string failure_;  // of the first collective that failed
-  std::vector<Tensor> abandoned_;
 };
 
 }  // namespace ripieno::distributed
