@@ -6,6 +6,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/operands.h"
 #include "ripieno/core/random.h"
+#include "ripieno/core/tensor_implementation.h"
 
 namespace ripieno {
 namespace {
