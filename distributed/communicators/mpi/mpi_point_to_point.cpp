@@ -44,7 +44,8 @@ class MpiPointToPoint final : public MpiCommunicator {
   }
 
   void sum_everywhere(const Collective& collective, std::byte* x) override {
-    if (collective.bytes() * ranks() <= kAtOnceBytes) return sum_at_once(collective, x);
+    const bool fits = collective.bytes() <= message_bytes_;  // but among few, planned as many
+    if (fits && collective.bytes() * ranks() <= kAtOnceBytes) return sum_at_once(collective, x);
     const Pieces pieces = pieces_of(collective, collective.elements);
     std::byte* mine = x + pieces.bytes(slice_of(collective.elements, rank(), size()).begin);
     pipeline(
