@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/random.h"
 #include "ripieno/core/trace.h"
 
