@@ -39,7 +39,7 @@ mkdir -p "$tree/packages/usr/bin" "$tree/packages/closure" "$(dirname "$bundle")
 git archive HEAD | tar -x -C "$tree"
 [[ -z $(git status --porcelain --untracked-files=no) ]] || echo "make_bundle.sh: what is not committed is not in it" >&2
 
-dpkg --listfiles "${installed[@]}" | sort -u | grep -E '^/(usr/)?(include|lib|share/(cmake|openmpi|pmix))/|^/usr/bin/(orterun|orted|opal_wrapper)$' |
+dpkg --listfiles "${installed[@]}" | sort -u | grep -E '^/(usr/)?(include|lib|share/(cmake|eigen3|openmpi|pmix))/|^/usr/bin/(orterun|orted|opal_wrapper)$' |
   grep -vE "$left_out" | while read -r file; do
   [[ -d $file && ! -L $file ]] || printf '%s\0' "${file#/}"
 done | tar -C / --null --files-from=- -c | tar -x -C "$tree/packages"
