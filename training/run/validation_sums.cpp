@@ -25,6 +25,14 @@ std::vector<std::string> all_names(distributed::Communicator& communicator,
   return names;
 }
 
+io::Batch part_of(const io::Batch& batch, io::Rows rows) {
+  const auto cut = [&](const Tensor& tensor) { return tensor.slice(0, rows.begin, rows.end); };
+  io::Batch part{cut(batch.inputs), cut(batch.targets), batch.first_row + rows.begin,
+                 batch.global_rows, batch.units};
+  for (const auto& extra : batch.extras) part.extras.push_back({extra.name, cut(extra.tensor)});
+  return part;
+}
+
 }  // namespace
 
 ValidationSums::ValidationSums(io::Part part)
@@ -47,9 +55,7 @@ void ValidationSums::add(const io::Batch& batch,
 void ValidationSums::measure_rows(int64_t slot, io::Rows rows, const io::Batch& batch,
                                   const std::function<Measured(const io::Batch&)>& measure) {
   if (rows.count() == 0) return;
-  const Measured measured = measure({batch.inputs.slice(0, rows.begin, rows.end),
-                                     batch.targets.slice(0, rows.begin, rows.end),
-                                     batch.first_row + rows.begin, batch.global_rows});
+  const Measured measured = measure(part_of(batch, rows));
   losses_[static_cast<std::size_t>(slot)] += measured.loss.sum.item();
   counts_[static_cast<std::size_t>(slot)] += measured.loss.count.item();
   require_no_fault(measured.loss.sum.device());
