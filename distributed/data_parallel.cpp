@@ -34,6 +34,13 @@ std::vector<Fact> facts_of(const Parameters& parameters, const DataParallelOptio
   return facts;
 }
 
+// Slots are computed by several threads, and buffer updates of other ranks' slots do not arrive.
+void require_no_buffers(nn::Module& model) {
+  if (model.buffers().tensors().empty()) return;
+  throw ConfigurationError(
+      "data parallel: parallel.strict cannot be combined with a model that has buffers");
+}
+
 }  // namespace
 
 DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
@@ -44,6 +51,7 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
       times_(device_) {
   require_agreement(communicator, facts_of(optimizer.parameters(), options));
   check(options);
+  if (options.slots > 0) require_no_buffers(model);
   bucket_size_ =
       bucket_size_of(communicator, options.bucket_bytes, optimizer.parameters().gradients());
   strategy_ = make_strategy(

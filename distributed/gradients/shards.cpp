@@ -80,6 +80,27 @@ std::vector<ElementRange> owned_by(const std::vector<Bucket>& buckets, int rank,
   return ranges;
 }
 
+ElementRange tensors_owned_by(const Bucket& bucket, const ArenaLayout& layout, int rank, int size) {
+  const int64_t turn = (static_cast<int64_t>(bucket.first_entry) + rank) % size;
+  const auto first_tensor_from = [&](int64_t element) {
+    for (auto entry = bucket.first_entry; entry < bucket.entries_end; ++entry) {
+      if (layout.entries()[entry].offset >= element) return layout.entries()[entry].offset;
+    }
+    return bucket.end;
+  };
+  const int64_t part = part_elements(bucket, size);
+  return {first_tensor_from(bucket.begin + turn * part),
+          first_tensor_from(bucket.begin + (turn + 1) * part)};
+}
+
+std::vector<ElementRange> tensors_owned_by(const std::vector<Bucket>& buckets,
+                                           const ArenaLayout& layout, int rank, int size) {
+  std::vector<ElementRange> ranges;
+  for (const Bucket& bucket : buckets)
+    ranges.push_back(tensors_owned_by(bucket, layout, rank, size));
+  return ranges;
+}
+
 std::unique_ptr<GradientSum> sum_by_reduce_scatter(Communicator& communicator) {
   return std::make_unique<ReduceScatterSum>(communicator);
 }
@@ -89,6 +110,16 @@ void gather_shards(Communicator& communicator, const Bucket& bucket, const Tenso
   EqualParts parts = equal_parts(communicator, bucket, values);
   communicator.all_gather(parts.whole(), parts.own());
   parts.put_all_back();
+}
+
+void gather_tensors(Communicator& communicator, const Bucket& bucket, const ArenaLayout& layout,
+                    const Tensor& values) {
+  const NoGrad no_grad;
+  for (int rank = 0; rank < communicator.size(); ++rank) {
+    const auto [begin, end] = tensors_owned_by(bucket, layout, rank, communicator.size());
+    if (begin == end) continue;
+    communicator.broadcast(values.slice(0, begin - bucket.begin, end - bucket.begin), rank);
+  }
 }
 
 }  // namespace ripieno::distributed

@@ -18,14 +18,16 @@ void refuse(bool refused, const char* why) {
   if (refused) throw ConfigurationError(std::string("data parallel: ") + why);
 }
 
-GradientReducer::MakeSum sum_of(const Parameters& parameters, const DataParallelOptions& options) {
+GradientReducer::MakeSum sum_of(const optim::Optimizer& optimizer,
+                                const DataParallelOptions& options) {
   if (options.power_sgd_rank > 0) {
-    return [parameters, rank = options.power_sgd_rank](Communicator& ranks) {
-      return sum_by_power_sgd(parameters, rank, ranks);
-    };
+    return [parameters = optimizer.parameters(), rank = options.power_sgd_rank](
+               Communicator& ranks) { return sum_by_power_sgd(parameters, rank, ranks); };
   }
   if (options.wire == DType::bfloat16) return sum_over_bfloat16_wire;
-  return options.shard == Shard::none ? sum_by_all_reduce : sum_by_reduce_scatter;
+  // Shards of whole tensors differ in length, so each rank gets the whole sum.
+  const bool is_whole = options.shard == Shard::none || optimizer.needs_whole_tensors();
+  return is_whole ? sum_by_all_reduce : sum_by_reduce_scatter;
 }
 
 }  // namespace
@@ -63,10 +65,13 @@ std::unique_ptr<Strategy> make_strategy(const Replica& replica,
       "a float16 model cannot be trained with parallel.power_sgd_rank, which would keep values "
       "that are not finite, nor with parallel.diloco_steps, whose ranks would scale their losses "
       "differently; use bfloat16");
+  refuse(optimizer.needs_whole_tensors() && options.shard == Shard::gradients,
+         "parallel.shard=gradients cuts tensors, which this optimizer needs whole; use "
+         "parallel.shard=optimizer");
   if (options.diloco.steps > 0) optimizer.keep(Diloco::kOuterMomentum);
   if (ranks.size() > 1) start_alike(optimizer, ranks, options.shard);
 
-  const auto sum = sum_of(replica.parameters(), options);
+  const auto sum = sum_of(optimizer, options);
   const auto place =
       options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
   if (options.slots > 0) return std::make_unique<Strict>(replica, options.slots);

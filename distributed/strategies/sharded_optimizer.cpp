@@ -5,6 +5,16 @@
 #include "ripieno/distributed/gradients/shards.h"
 
 namespace ripieno::distributed {
+namespace {
+
+std::vector<ElementRange> owned_ranges(const std::vector<Bucket>& buckets,
+                                       const optim::Optimizer& optimizer,
+                                       const Communicator& ranks) {
+  if (!optimizer.needs_whole_tensors()) return owned_by(buckets, ranks.rank(), ranks.size());
+  return tensors_owned_by(buckets, optimizer.parameters().layout(), ranks.rank(), ranks.size());
+}
+
+}  // namespace
 
 ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, GradientReducer& reducer,
                                    Arena* gradients, Communicator& meeting,
@@ -15,7 +25,7 @@ ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, GradientReducer&
           static_cast<int>(reducer.buckets().size()), [this](int piece) { gather(piece); }, place,
           optimizer.parameters().values().device()) {
   optimizer_.shard(
-      {.ranges = owned_by(reducer.buckets(), meeting.rank(), meeting.size()),
+      {.ranges = owned_ranges(reducer.buckets(), optimizer, meeting),
        .gradients = gradients,
        .sum =
            [&meeting](const Tensor& x) {
@@ -35,10 +45,13 @@ void ShardedOptimizer::gather(int piece) {
   const Bucket& bucket = reducer_.buckets()[index];
   const trace::Scope traced({.name = "gather of a bucket", .bucket = piece});
   naming_failures([&] { return "new values of " + name_of(bucket, values.layout()); },
-                  [&] {
-                    gather_shards(reducer_.communicator(), bucket,
-                                  values.range(bucket.begin, bucket.end));
-                  });
+                  [&] { gather(bucket, values.range(bucket.begin, bucket.end)); });
+}
+
+void ShardedOptimizer::gather(const Bucket& bucket, const Tensor& values) {
+  Communicator& ranks = reducer_.communicator();
+  if (!optimizer_.needs_whole_tensors()) return gather_shards(ranks, bucket, values);
+  gather_tensors(ranks, bucket, optimizer_.parameters().layout(), values);
 }
 
 }  // namespace ripieno::distributed

@@ -29,6 +29,7 @@ class ShardedOptimizer {
 
  private:
   void gather(int piece);
+  void gather(const Bucket& bucket, const Tensor& values);
 
   optim::Optimizer& optimizer_;
   GradientReducer& reducer_;
