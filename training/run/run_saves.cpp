@@ -123,10 +123,7 @@ std::string RunSaves::save_now(int64_t step, const std::function<io::State()>& w
                                const nlohmann::json& training_state,
                                const std::function<void()>& before) {
   wait_together();
-  if (newest_step_ == step) {
-    if (from_rank_0(session_.communicator(), failure_).empty()) return "";
-    failure_.clear();
-  }
+  if (newest_step_ == step) failure_.clear();  // this is its next try
   const std::string earlier = std::exchange(failure_, "");
   saver_.start(step, io::share_of(whole(), session_.rank(), session_.size()), training_state,
                next_save(), before, io::BackgroundSaver::Copy::no);

@@ -55,8 +55,8 @@ class RunSaves {
   // thread, before anything is written.
   void begin(int64_t step, const io::State& whole, const nlohmann::json& training_state,
              std::function<void()> before);
-  // Returns once the checkpoint stands (empty) or has failed, the same on every rank. Where the
-  // newest save is of that step, and stands, it is that one.
+  // Returns once the checkpoint stands (empty) or has failed, the same on every rank. It replaces
+  // one of that step, whose training state may be older.
   std::string save_now(int64_t step, const std::function<io::State()>& whole,
                        const nlohmann::json& training_state, const std::function<void()>& before);
   // Returns once the save under way has ended, before an exception that every rank throws.

@@ -346,6 +346,15 @@ TEST_F(RunTest, ThatIsLeftEarlyValidatesSavesReportsAndStaysFinished) {
   }
 }
 
+TEST_F(RunTest, ThatIsLeftWhereItHasJustSavedStaysFinishedAsWell) {
+  auto run = tiny("run");
+  run.leaves = [](ripieno::Run& it) { return it.step() == 5; };
+  EXPECT_EQ(run.train_on(1), 0);
+  int64_t steps = 0;
+  EXPECT_EQ(run.train_on(1, [&](Session&, int64_t) { ++steps; }), 0);
+  EXPECT_EQ(steps, 0);
+}
+
 TEST_F(RunTest, ThatWasLeftEarlyGoesOnToALargerNumberOfSteps) {
   auto whole = tiny("whole"), run = tiny("run");
   whole.options.steps = 14;
