@@ -89,12 +89,12 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     return false;
   }
   session.use_device(command.device);
-  if (train.threads > 0) session.set_threads(static_cast<int>(train.threads));
   if (session.communicator().local_rank() == 0 && !session.device_remark().empty()) {
     write_remark(session.device_remark());
   }
   session.require_agreement(facts_of_program(session.device()));
   session.require_agreement(facts_of(settings));
+  if (train.threads > 0) session.set_threads(static_cast<int>(train.threads));
   session.set_slots(slots());
   session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
   random_context().seed = seed();
