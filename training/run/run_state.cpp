@@ -96,7 +96,8 @@ void RunState::set_origin(const std::string& path, const nlohmann::json& trainin
   if (!options_.settings) return;
   const nlohmann::json::json_pointer place("/configuration/model");
   if (!training_state.contains(place) || !training_state[place].is_object()) return;
-  for (const auto& [name, value] : options_.settings->fixed_values("model").items()) {
+  const auto fixed = options_.settings->fixed_values("model");
+  for (const auto& [name, value] : fixed.items()) {
     const auto& saved = training_state[place];
     if (!saved.contains(name) || saved[name] == value) continue;
     throw ConfigurationError(fmt::format(

@@ -130,7 +130,8 @@ TEST_F(SettingsTest, OfTrainingRefusesWhatItsArithmeticDoesNotBear) {
   bind(all, parallel);
   bind(all, checkpoint);
   bind(all, log);
-  for (const auto& [section, keys] : all.values().items()) {
+  const auto values = all.values();
+  for (const auto& [section, keys] : values.items()) {
     for (const auto& [key, value] : keys.items()) {
       const bool is_any_seed = key == "seed";
       if (!value.is_number() || is_any_seed) continue;
