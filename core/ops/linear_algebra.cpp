@@ -21,6 +21,7 @@
 namespace ripieno {
 namespace {
 
+using autograd::Saved;
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Vector = Eigen::VectorXd;
 using View = Eigen::Map<Matrix>;
@@ -194,15 +195,16 @@ Qr qr(const Tensor& a) {
   const Qr result{like(a, q), like(a, r)};
   autograd::record(
       "qr", std::vector{result.q, result.r}, std::vector{a},
-      [q, r, a_like = a.detach()](std::span<Tensor> gradients_of, autograd::Gradients& gradients) {
-        if (r.size(-2) != r.size(-1)) {
+      [q = Saved(q), r = Saved(r), a_like = a.detach()](std::span<Tensor> gradients_of,
+                                                        autograd::Gradients& gradients) {
+        if (r->size(-2) != r->size(-1)) {
           fail("qr: its gradient is defined for at least as many rows as columns");
         }
-        const Tensor dq = host_gradient(gradients_of[0], q);
-        const Tensor dr = host_gradient(gradients_of[1], r);
-        const Tensor da = host_zeros(q.shape());
-        for (int64_t i = 0; i < batch_of(q); ++i) {
-          matrix(da, i) = qr_gradient(matrix(q, i), matrix(r, i), matrix(dq, i), matrix(dr, i));
+        const Tensor dq = host_gradient(gradients_of[0], *q);
+        const Tensor dr = host_gradient(gradients_of[1], *r);
+        const Tensor da = host_zeros(q->shape());
+        for (int64_t i = 0; i < batch_of(*q); ++i) {
+          matrix(da, i) = qr_gradient(matrix(*q, i), matrix(*r, i), matrix(dq, i), matrix(dr, i));
         }
         gradients.add(0, like(a_like, da));
       });
@@ -221,10 +223,10 @@ Tensor cholesky(const Tensor& a) {
   }
   return autograd::record(
       "cholesky", like(a, l), {&a},
-      [l, a_like = a.detach()](const Tensor& gradient, autograd::Gradients& gradients) {
-        const Tensor dl = host_copy(gradient), da = host_zeros(l.shape());
-        for (int64_t i = 0; i < batch_of(l); ++i) {
-          matrix(da, i) = cholesky_gradient(matrix(l, i), matrix(dl, i));
+      [l = Saved(l), a_like = a.detach()](const Tensor& gradient, autograd::Gradients& gradients) {
+        const Tensor dl = host_copy(gradient), da = host_zeros(l->shape());
+        for (int64_t i = 0; i < batch_of(*l); ++i) {
+          matrix(da, i) = cholesky_gradient(matrix(*l, i), matrix(dl, i));
         }
         gradients.add(0, like(a_like, da));
       });
@@ -247,14 +249,14 @@ Svd svd(const Tensor& a) {
   }
   const Svd result{like(a, u), like(a, s), like(a, v)};
   autograd::record("svd", std::vector{result.u, result.values, result.v}, std::vector{a},
-                   [u, s, v, a_like = a.detach()](std::span<Tensor> gradients_of,
-                                                  autograd::Gradients& gradients) {
-                     const Tensor du = host_gradient(gradients_of[0], u);
-                     const Tensor ds = host_gradient(gradients_of[1], s);
-                     const Tensor dv = host_gradient(gradients_of[2], v);
+                   [u = Saved(u), s = Saved(s), v = Saved(v), a_like = a.detach()](
+                       std::span<Tensor> gradients_of, autograd::Gradients& gradients) {
+                     const Tensor du = host_gradient(gradients_of[0], *u);
+                     const Tensor ds = host_gradient(gradients_of[1], *s);
+                     const Tensor dv = host_gradient(gradients_of[2], *v);
                      const Tensor da = host_zeros(a_like.shape());
-                     for (int64_t i = 0; i < batch_of(u); ++i) {
-                       matrix(da, i) = svd_gradient(matrix(u, i), vector(s, i), matrix(v, i),
+                     for (int64_t i = 0; i < batch_of(*u); ++i) {
+                       matrix(da, i) = svd_gradient(matrix(*u, i), vector(*s, i), matrix(*v, i),
                                                     matrix(du, i), vector(ds, i), matrix(dv, i));
                      }
                      gradients.add(0, like(a_like, da));
@@ -279,13 +281,13 @@ SymmetricEigenvalues symmetric_eigenvalues(const Tensor& a) {
   const SymmetricEigenvalues result{like(a, values), like(a, vectors)};
   autograd::record("symmetric_eigenvalues", std::vector{result.values, result.vectors},
                    std::vector{a},
-                   [values, vectors, a_like = a.detach()](std::span<Tensor> gradients_of,
-                                                          autograd::Gradients& gradients) {
-                     const Tensor dvalues = host_gradient(gradients_of[0], values);
-                     const Tensor dvectors = host_gradient(gradients_of[1], vectors);
-                     const Tensor da = host_zeros(vectors.shape());
-                     for (int64_t i = 0; i < batch_of(vectors); ++i) {
-                       matrix(da, i) = eigen_gradient(vector(values, i), matrix(vectors, i),
+                   [values = Saved(values), vectors = Saved(vectors), a_like = a.detach()](
+                       std::span<Tensor> gradients_of, autograd::Gradients& gradients) {
+                     const Tensor dvalues = host_gradient(gradients_of[0], *values);
+                     const Tensor dvectors = host_gradient(gradients_of[1], *vectors);
+                     const Tensor da = host_zeros(vectors->shape());
+                     for (int64_t i = 0; i < batch_of(*vectors); ++i) {
+                       matrix(da, i) = eigen_gradient(vector(*values, i), matrix(*vectors, i),
                                                       vector(dvalues, i), matrix(dvectors, i));
                      }
                      gradients.add(0, like(a_like, da));
@@ -314,11 +316,12 @@ Tensor solve(const Tensor& a, const Tensor& b) {
   }
   return autograd::record(
       "solve", like(b, x), {&a, &b},
-      [left, x, b_like = b.detach()](const Tensor& gradient, autograd::Gradients& gradients) {
+      [left, x = Saved(x), b_like = b.detach()](const Tensor& gradient,
+                                                autograd::Gradients& gradients) {
         const Tensor db = host_copy(gradient), da = host_zeros(left.shape());
         for (int64_t i = 0; i < batch_of(left) && left.size(-1) > 0; ++i) {
           matrix(db, i) = matrix(left, i).transpose().partialPivLu().solve(matrix(db, i)).eval();
-          matrix(da, i) = -matrix(db, i) * matrix(x, i).transpose();
+          matrix(da, i) = -matrix(db, i) * matrix(*x, i).transpose();
         }
         if (gradients.wanted(0)) gradients.add(0, like(b_like, da));
         if (gradients.wanted(1)) gradients.add(1, like(b_like, db));
