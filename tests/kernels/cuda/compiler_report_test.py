@@ -22,7 +22,7 @@ MAY_SPILL = {}
 # (kernel, threads of its usual block, blocks that have to fit on a multiprocessor): as many as keep
 # 32 KiB on their way, which is what an H200's bandwidth takes at its latency.
 OCCUPANCY = [
-    (r"cuda::map_kernel<.*(Cast|Apply<|Combine|Affine|Constant|Activate<).*>", 256, 4),
+    (r"cuda::map_kernel<.*(Cast|Value<|Affine|Constant).*>", 256, 4),
     (r"cuda::layer_norm_forward_kernel<8, .*>", 96, 6),
     (r"cuda::layer_norm_backward_kernel<8, .*>", 96, 4),
     (r"cuda::walk_arena_kernel<4, .*>", 256, 3),
@@ -40,7 +40,7 @@ OCCUPANCY += [  # attention in float, which is bound by arithmetic
 
 # (kernel, which accesses it makes by 16 bytes at a time, how many instantiations there are at least).
 VECTORS = [
-    (r"cuda::map_kernel<[248], .*(Apply|Combine|Affine|Activate)", "both", 60),
+    (r"cuda::map_kernel<[248], .*(Value<|TimesDerivative<|Affine)", "both", 60),
     (r"cuda::map_kernel<[248], Cast<", "either", 48),  # of the wider type
     (r"cuda::map_kernel<[248], .*Constant", "store", 4),
     (r"dropout_kernel<[248], ", "both", 4),
