@@ -17,7 +17,9 @@ REGISTERS = 65536  # of a multiprocessor, from sm_80 to sm_100
 WARPS = 64
 
 # Kernels that may use memory for what does not fit in registers, and why.
-MAY_SPILL = {}
+MAY_SPILL = {
+    r"formulas::(Sin|Cos)<": "a large argument is reduced by digits of 2 / pi, which are found by index",
+}
 
 # (kernel, threads of its usual block, blocks that have to fit on a multiprocessor): as many as keep
 # 32 KiB on their way, which is what an H200's bandwidth takes at its latency.
@@ -102,7 +104,8 @@ def kernels_of(ptxas, objects):
                 kernel.stack, kernel.spilled = int(match[1]), int(match[2])
             elif match := re.search(r"Used (\d+) registers", line):
                 kernel.registers = int(match[1])
-        for match in re.finditer(r"\.entry (\w+)\(.*?\n\{(.*?)\n\}", ptx, re.DOTALL):
+        # To the next function: a brace alone on its line may end a block within this one.
+        for match in re.finditer(r"\.entry (\w+)\((.*?)(?=\.entry |\.func |\Z)", ptx, re.DOTALL):
             kernels[match[1]].code = match[2]
     return kernels
 
