@@ -8,7 +8,7 @@ if(NOT EXISTS "${executable}")
 endif()
 if("${executable}" IS_NEWER_THAN "${list}")
   execute_process(COMMAND "${executable}" --gtest_list_tests
-    OUTPUT_VARIABLE listing ERROR_VARIABLE errors RESULT_VARIABLE status TIMEOUT 60)
+    OUTPUT_VARIABLE listing ERROR_VARIABLE errors RESULT_VARIABLE status TIMEOUT 600)
   if(status)
     message(FATAL_ERROR "${executable} --gtest_list_tests ended with ${status}: ${errors}")
   endif()

@@ -14,7 +14,7 @@ HOSTS = str(pathlib.Path(__file__).with_name("hosts.sh"))
 
 
 def hosts(*words):
-    subprocess.run([HOSTS, *map(str, words)], check=True, timeout=60)
+    subprocess.run([HOSTS, *map(str, words)], check=True, timeout=600)
 
 
 class ClusterTest(programs.ProgramTest):
@@ -69,7 +69,7 @@ class RanksOnHosts(ClusterTest):
 
 class Faults(ClusterTest):
     STEPS = 200
-    SECONDS = 30  # in which a loss is noticed
+    SECONDS = 150  # in which a loss is noticed, far less than the default timeout
     LOST = (76, 205)  # ours, and mpirun's for a host
 
     def lose(self, *loss):
@@ -131,7 +131,7 @@ class Documented(ClusterTest):
     def run_command(self, command):
         started = self.start_command(command)
         try:
-            return (*started.communicate(timeout=60), started.returncode)
+            return (*started.communicate(timeout=600), started.returncode)
         finally:
             programs.kill(started)
 
@@ -147,7 +147,7 @@ class Documented(ClusterTest):
         training = self.start_command(commands[-1])
         self.wait_for_steps("runs/gpt", training, 20)
         training.send_signal(signal.SIGUSR1)
-        out, errors = training.communicate(timeout=60)
+        out, errors = training.communicate(timeout=600)
         self.assertEqual(training.returncode, 75, out + errors)
         self.assertGreater(max(self.losses("runs/gpt")), saved)
 
@@ -161,7 +161,7 @@ class Documented(ClusterTest):
             hosts("cut", "h2")
             time.sleep(12)
             hosts("join", "h2")
-            out, errors = training.communicate(timeout=60)
+            out, errors = training.communicate(timeout=600)
         finally:
             programs.kill(training)
         self.assertEqual(training.returncode, 0, out + errors)
@@ -170,8 +170,6 @@ class Documented(ClusterTest):
 
 
 class LostRankOfAHost(lost_rank_test.LostRank):
-    SECONDS = 20
-
     @classmethod
     def setUpClass(cls):
         hosts("up", 2)

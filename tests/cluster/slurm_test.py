@@ -35,7 +35,7 @@ PartitionName=all Nodes=ALL Default=YES
 
 
 def output_of(*words):
-    return subprocess.run(words, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(words, capture_output=True, text=True, timeout=300).stdout
 
 
 @unittest.skipUnless(shutil.which("slurmctld") and shutil.which("slurmd"), "Slurm is not installed")
@@ -68,7 +68,7 @@ class Slurm(cluster_test.ClusterTest):
         os.environ["MPIRUN_OPTIONS"] = "--mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24"
         train = programs.ProgramTest.command(self, "run")
         words = ["sbatch", "--parsable", "--nodes=2", "--chdir", str(self.directory), *options, str(SCRIPT), *train]
-        submitted = subprocess.run(words, capture_output=True, text=True, timeout=30)
+        submitted = subprocess.run(words, capture_output=True, text=True, timeout=300)
         self.assertEqual(submitted.returncode, 0, submitted.stderr)
         return submitted.stdout.strip()
 

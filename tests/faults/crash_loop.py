@@ -191,7 +191,7 @@ class CrashLoop:
                 if is_killed and self.kill_at_a_random_moment(run, attempt):
                     self.counts["kills"] += 1
                 else:
-                    attempt.wait(timeout=300)
+                    attempt.wait(timeout=3000)
                     is_killed = False
             finally:
                 if attempt.poll() is None:  # else its number may be another's by now
@@ -246,7 +246,7 @@ class CrashLoop:
 
     def wait_for_the_end(self, attempt, below):
         """Of the launcher, and of the ranks that it leaves behind."""
-        attempt.wait(timeout=60)
+        attempt.wait(timeout=600)
         end = time.monotonic() + 60
         while any(name_of(process) == "train_gpt" and self.runs(process) for process in below):
             if time.monotonic() > end:
@@ -278,7 +278,7 @@ class CrashLoop:
         if seed not in self.wholes:
             run = self.made(f"whole_{seed}", seed)
             ended = run.start(self.lowest)
-            if ended.wait(timeout=300) != 0:
+            if ended.wait(timeout=3000) != 0:
                 raise Lost(f"the run that nobody kills failed: {run.said()}")
             self.wholes[seed] = run
         return self.wholes[seed]

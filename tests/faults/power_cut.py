@@ -125,7 +125,7 @@ class PowerCuts:
             self.counts["during_a_save"] += any(
                 not (path / "manifest.json").exists() for path in checkpoints.glob("step_*"))
             disk.cut_power(moment)
-            reports, errors = saving.communicate(timeout=60)
+            reports, errors = saving.communicate(timeout=600)
         finally:
             saving.kill()
             saving.wait()

@@ -53,13 +53,13 @@ class Command(ProgramTest):
     def test_ends_with_74_where_its_output_is_lost(self):
         with open("/dev/full", "w") as full:
             ended = subprocess.run([str(BIN / "ripieno"), "inspect", str(self.checkpoint)], stdout=full,
-                                   stderr=subprocess.PIPE, text=True, timeout=60)
+                                   stderr=subprocess.PIPE, text=True, timeout=600)
         self.assertEqual(ended.returncode, 74, ended.stderr)
         self.assertIn("standard output", ended.stderr)
 
     def ripieno(self, *arguments, status=0):
         ended = subprocess.run([str(BIN / "ripieno"), *map(str, arguments)], capture_output=True, text=True,
-                               timeout=60, cwd=self.directory)
+                               timeout=600, cwd=self.directory)
         self.assertEqual(ended.returncode, status, ended.stdout + ended.stderr)
         if status >= 64:
             self.assertRegex(ended.stderr, r"\Aripieno: [^\n]+\n\Z")
@@ -67,7 +67,7 @@ class Command(ProgramTest):
 
     def generate(self, run):
         return subprocess.run([str(BIN / "generate"), str(self.directory / run), "--prompt", "a", "--tokens", "20"],
-                              capture_output=True, text=True, check=True, timeout=60).stdout
+                              capture_output=True, text=True, check=True, timeout=600).stdout
 
     def test_safetensors_hold_what_the_hdf5_view_shows(self):
         self.ripieno("convert", "run", "x.safetensors", "--names", "ours")

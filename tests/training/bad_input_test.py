@@ -49,18 +49,18 @@ class BadInput(programs.ProgramTest):
     def test_ranks_with_other_configurations(self):
         rank = lambda size: self.command("run", "--set", f"train.batch_size={size}")
         command = [programs.MPIRUN, "1", *rank(8), ":", "-n", "1", *rank(16)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
         self.assert_ends(ended, 78, "rank 1 on ", "train.batch_size is 16, rank 0 on ", " has 8")
 
     @programs.needs_mpi
     def test_the_mpirun_of_another_mpi(self):
         of_mpich = {**os.environ, "PMI_RANK": "0", "PMI_SIZE": "2"}
-        ended = subprocess.run(self.command("run"), capture_output=True, text=True, timeout=60, env=of_mpich)
+        ended = subprocess.run(self.command("run"), capture_output=True, text=True, timeout=600, env=of_mpich)
         self.assert_ends(ended, 78, "mpirun started 2 ranks, but this one is alone", "Open MPI")
 
     def in_a_job_of_slurm(self, *arguments, **variables):
         job = {**os.environ, "SLURM_JOB_ID": "77", "SLURM_PROCID": "1", "SLURM_NTASKS": "4", **variables}
-        return subprocess.run(self.command("run", *arguments), capture_output=True, text=True, timeout=60, env=job)
+        return subprocess.run(self.command("run", *arguments), capture_output=True, text=True, timeout=600, env=job)
 
     def test_a_step_of_several_tasks_without_mpi(self):
         ended = self.in_a_job_of_slurm(SLURM_STEP_NUM_TASKS="4")
@@ -79,20 +79,20 @@ class BadInput(programs.ProgramTest):
     def test_a_text_that_only_rank_2_cannot_read(self):
         rank = lambda name: self.command("run", "--set", f"data.path={self.directory / name}")
         command = [programs.MPIRUN, "2", *rank("text.txt"), ":", "-n", "1", *rank("missing.txt")]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
         self.assert_ends(ended, 78, "rank 2 on ", "missing.txt")
 
     @programs.needs_mpi
     def test_a_second_session_after_the_first_has_ended(self):
         program = str(programs.BIN / "session_program")
-        ended = subprocess.run([programs.MPIRUN, "2", program, "twice"], capture_output=True, text=True, timeout=60)
+        ended = subprocess.run([programs.MPIRUN, "2", program, "twice"], capture_output=True, text=True, timeout=600)
         self.assertEqual(ended.returncode, 70, ended.stderr)
         self.assertIn("session_program: session: MPI was finalized", ended.stderr)
 
     @programs.needs_mpi
     def test_a_session_on_half_of_the_ranks(self):
         program = str(programs.BIN / "session_program")
-        ended = subprocess.run([programs.MPIRUN, "2", program, "half"], capture_output=True, text=True, timeout=60,
+        ended = subprocess.run([programs.MPIRUN, "2", program, "half"], capture_output=True, text=True, timeout=600,
                                env={**os.environ, "RIPIENO_START_TIMEOUT": "2"})
         self.assertEqual(ended.returncode, 76, ended.stderr)
         self.assertIn("every rank that mpirun started must construct a Session", ended.stderr)

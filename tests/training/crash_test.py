@@ -81,7 +81,7 @@ class Stopped(programs.ProgramTest):
                                     stdin=subprocess.DEVNULL)
         self.wait_for_steps("run", training, 3)
         training.send_signal(signal.SIGHUP)
-        self.assertEqual(training.wait(timeout=100), 0)
+        self.assertEqual(training.wait(timeout=1000), 0)
 
     def test_and_started_again_it_continues_bitwise(self):
         self.assert_saved(self.stop(signal.SIGUSR1))
@@ -104,7 +104,7 @@ class Steps(programs.ProgramTest):
     def test_a_finished_run_says_so(self):
         self.finish("run", "--steps", 5)
         command = [word for word in self.command("run", "--steps", 5) if word != "--quiet"]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
         self.assertEqual(ended.returncode, 0)
         self.assertIn("finished already, at step 5", ended.stdout)
         self.assertEqual(ended.stderr, "")
@@ -145,15 +145,15 @@ class Ranks(programs.ProgramTest):
         for ranks in (2, 3, 4):
             program = str(programs.BIN / "train_tiny")
             threads, processes = (str(self.directory / f"{kind}_{ranks}") for kind in ("threads", "processes"))
-            subprocess.run([program, threads, str(ranks)], check=True, timeout=100)
-            subprocess.run([programs.MPIRUN, str(ranks), program, processes], check=True, timeout=100)
+            subprocess.run([program, threads, str(ranks)], check=True, timeout=1000)
+            subprocess.run([programs.MPIRUN, str(ranks), program, processes], check=True, timeout=1000)
             self.assertEqual(self.losses(threads), self.losses(processes))
 
 
 class Generate(programs.ProgramTest):
     def generate(self, *arguments):
         return subprocess.run([str(programs.BIN / "generate"), *map(str, arguments)],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=600)
 
     def test_it_writes_text_of_the_checkpoint_the_same_for_the_same_seed(self):
         self.finish("run", "--steps", 5)
@@ -193,7 +193,7 @@ class Generate(programs.ProgramTest):
             writing.stdout.read(3)
             writing.send_signal(sent)
             writing.stdout.close()
-            self.assertEqual(writing.wait(timeout=60), -sent)
+            self.assertEqual(writing.wait(timeout=600), -sent)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 class Examples(programs.ProgramTest):
     def run_in_directory(self, *command, **options):
         return subprocess.run([str(word) for word in command], cwd=self.directory, capture_output=True,
-                              text=True, timeout=250, **options)
+                              text=True, timeout=2500, **options)
 
     def test_fit_a_line_finds_it(self):
         ended = self.run_in_directory(programs.BIN / "fit_a_line")

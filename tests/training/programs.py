@@ -59,7 +59,7 @@ class ProgramTest(unittest.TestCase):
 
     def train(self, run, *arguments, **options):
         return subprocess.run(self.command(run, *arguments, **options), capture_output=True, text=True,
-                              timeout=110)
+                              timeout=1100)
 
     def start(self, run, *arguments, **options):
         """In a process group of its own."""

@@ -15,7 +15,7 @@ class Streams(programs.ProgramTest):
     def in_shell(self, redirection, command, **options):
         quoted = " ".join(f"'{word}'" for word in command)
         return subprocess.run(["sh", "-c", f"exec {quoted} {redirection}"], capture_output=True, text=True,
-                              timeout=100, **options)
+                              timeout=1000, **options)
 
     def test_nothing_printed_goes_into_the_run_where_streams_are_closed(self):
         whole = self.finish("whole", "--steps", 20)
@@ -54,7 +54,7 @@ class Streams(programs.ProgramTest):
 
     def test_a_limit_on_the_size_of_files_is_named(self):
         limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        ended = subprocess.run(self.command("run", "--steps", 20), capture_output=True, text=True, timeout=100,
+        ended = subprocess.run(self.command("run", "--steps", 20), capture_output=True, text=True, timeout=1000,
                                preexec_fn=limited)
         self.assertEqual(ended.returncode, 74, ended.stderr)
         self.assertIn("File too large", ended.stderr)
