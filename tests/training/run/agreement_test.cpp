@@ -69,10 +69,11 @@ TEST_F(AgreementTest, FindsRanksWithOtherOptions) {
 TEST_F(AgreementTest, OfAProgramIsOnItsBuildKernelsAndDevice) {
   const auto facts = facts_of_program(Device::cpu());
   ASSERT_EQ(facts.size(), 4u);
-  EXPECT_EQ(facts[0].value.size(), 40u);  // SHA-1, as of the linkers that are in use
+  // 64 bits or more, as the linkers in use write it.
+  EXPECT_GE(facts[0].value.size(), 16u);
   EXPECT_EQ(facts[1].value, "the CPU");
   EXPECT_THAT(facts[2].value, HasSubstr("x86-64"));
-  EXPECT_EQ(facts[3].value.size(), 40u);
+  EXPECT_GE(facts[3].value.size(), 16u);
   EXPECT_NE(facts[3].value, facts[0].value);
 }
 
