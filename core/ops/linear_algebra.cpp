@@ -193,21 +193,21 @@ Qr qr(const Tensor& a) {
     }
   }
   const Qr result{like(a, q), like(a, r)};
-  autograd::record(
-      "qr", std::vector{result.q, result.r}, std::vector{a},
-      [q = Saved(q), r = Saved(r), a_like = a.detach()](std::span<Tensor> gradients_of,
-                                                        autograd::Gradients& gradients) {
-        if (r->size(-2) != r->size(-1)) {
-          fail("qr: its gradient is defined for at least as many rows as columns");
-        }
-        const Tensor dq = host_gradient(gradients_of[0], *q);
-        const Tensor dr = host_gradient(gradients_of[1], *r);
-        const Tensor da = host_zeros(q->shape());
-        for (int64_t i = 0; i < batch_of(*q); ++i) {
-          matrix(da, i) = qr_gradient(matrix(*q, i), matrix(*r, i), matrix(dq, i), matrix(dr, i));
-        }
-        gradients.add(0, like(a_like, da));
-      });
+  autograd::record("qr", std::vector{result.q, result.r}, std::vector{a},
+                   [q = Saved(q), r = Saved(r), a_like = a.detach()](
+                       std::span<Tensor> gradients_of, autograd::Gradients& gradients) {
+                     if (r->size(-2) != r->size(-1)) {
+                       fail("qr: its gradient is defined for at least as many rows as columns");
+                     }
+                     const Tensor dq = host_gradient(gradients_of[0], *q);
+                     const Tensor dr = host_gradient(gradients_of[1], *r);
+                     const Tensor da = host_zeros(q->shape());
+                     for (int64_t i = 0; i < batch_of(*q); ++i) {
+                       matrix(da, i) =
+                           qr_gradient(matrix(*q, i), matrix(*r, i), matrix(dq, i), matrix(dr, i));
+                     }
+                     gradients.add(0, like(a_like, da));
+                   });
   return result;
 }
 
