@@ -60,7 +60,7 @@ class RanksOnHosts(ClusterTest):
         on_hosts, one = self.finish("hosts"), self.on_one_host("one", ranks=4)
         self.assertEqual(on_hosts.keys(), one.keys())
         for step, loss in one.items():  # each host adds up its own ranks first
-            self.assertLessEqual(abs(on_hosts[step] - loss), 1e-6 * loss, f"step {step}")
+            self.assertLessEqual(abs(on_hosts[step] - loss), 3e-6 * loss, f"step {step}")
 
     def test_in_strict_mode_they_give_the_bits_of_one_rank(self):
         strict = ("--set", "parallel.strict=true")

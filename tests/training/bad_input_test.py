@@ -98,10 +98,9 @@ class BadInput(programs.ProgramTest):
         self.assertIn("every rank that mpirun started must construct a Session", ended.stderr)
 
     def test_a_path_that_no_checkpoint_can_hold(self):
-        folder = os.fsencode(self.directory) + b"/caf\xe9"
-        os.mkdir(folder)
-        shutil.copy(self.directory / "text.txt", folder)
-        path = os.fsdecode(folder + b"/text.txt")
+        folder = self.directory / os.fsdecode(b"caf\xe9")
+        folder.mkdir()
+        path = shutil.copy(self.directory / "text.txt", folder)
         self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path is not", "UTF-8")
         self.assertEqual(self.lines("run"), 0)
         self.assertEqual(list((self.directory / "run/checkpoints").iterdir()), [])

@@ -125,7 +125,7 @@ class Ranks(programs.ProgramTest):
     def assert_close(self, a, b):
         self.assertEqual(a.keys(), b.keys())
         for step in a:
-            self.assertLessEqual(abs(a[step] - b[step]), 1e-6 * b[step], f"step {step}")
+            self.assertLessEqual(abs(a[step] - b[step]), 3e-6 * b[step], f"step {step}")
 
     @programs.needs_mpi
     def test_any_number_gives_the_same_losses(self):
