@@ -1,5 +1,7 @@
 #include "ripieno/distributed/communicators/ordered_worker.h"
 
+#include "ripieno/core/start_thread.h"
+
 namespace ripieno::distributed {
 
 OrderedWorker::OrderedWorker(int pieces, std::function<void(int)> run, Place place, Device device)
@@ -8,7 +10,9 @@ OrderedWorker::OrderedWorker(int pieces, std::function<void(int)> run, Place pla
     released_at_.emplace_back(device);
     done_at_.emplace_back(device);
   }
-  if (place == Place::own_thread) thread_ = std::thread([this] { work(); });
+  if (place == Place::own_thread) {
+    thread_ = start_thread("to communicate during the backward pass", [this] { work(); });
+  }
 }
 
 OrderedWorker::~OrderedWorker() {

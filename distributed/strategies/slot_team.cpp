@@ -2,12 +2,19 @@
 
 #include <utility>
 
+#include "ripieno/core/error.h"
+#include "ripieno/core/start_thread.h"
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace ripieno::distributed {
 
 SlotTeam::SlotTeam(int threads) {
-  for (int i = 1; i < threads; ++i) others_.emplace_back([this] { work(); });
+  try {
+    for (int i = 1; i < threads; ++i) {
+      others_.push_back(start_thread("to compute a slot", [this] { work(); }));
+    }
+  } catch (const ConfigurationError&) {  // fewer give the same bits
+  }
 }
 
 SlotTeam::~SlotTeam() {

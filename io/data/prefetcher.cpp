@@ -2,11 +2,21 @@
 
 #include <utility>
 
+#include "ripieno/core/error.h"
+#include "ripieno/core/start_thread.h"
+
 namespace ripieno::io {
 
 Prefetcher::Prefetcher(std::function<Batch(int64_t)> make, int64_t stride, int threads, int depth)
     : make_(std::move(make)), stride_(stride), slots_(static_cast<std::size_t>(depth)) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  for (int i = 0; i < threads; ++i) {
+    try {
+      threads_.push_back(start_thread("to read ahead", [this] { work(); }));
+    } catch (const ConfigurationError&) {  // fewer do it as well
+      if (threads_.empty()) throw;
+      return;
+    }
+  }
 }
 
 Prefetcher::~Prefetcher() {

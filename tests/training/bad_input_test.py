@@ -1,5 +1,6 @@
 """Bad input ends a program with the right status and one line on stderr that names the thing."""
 import os
+import resource
 import shutil
 import subprocess
 import unittest
@@ -104,6 +105,23 @@ class BadInput(programs.ProgramTest):
         self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path is not", "UTF-8")
         self.assertEqual(self.lines("run"), 0)
         self.assertEqual(list((self.directory / "run/checkpoints").iterdir()), [])
+
+    def test_a_limit_of_processes(self):
+        """Of few threads each is done without, as far as it can be."""
+        limits = {"user": 64917, "group": 64917, "extra_groups": []} if os.geteuid() == 0 else {}  # root has none
+        self.directory.chmod(0o777)
+        for processes in range(1, 6):
+            run = f"run_{processes}"
+            try:
+                ended = subprocess.run(self.command(run, "--steps", 3), capture_output=True, text=True, timeout=600,
+                                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (processes,) * 2),
+                                       **limits)
+            except PermissionError as error:
+                self.skipTest(f"not for another user: {error}")
+            if ended.returncode == 0:
+                self.assertEqual(len(self.checkpoints(run)), 1)
+            else:
+                self.assert_one_line(ended, 78, "no thread to ", "ulimit -u")
 
     def test_a_run_directory_instead_of_a_checkpoint(self):
         self.finish("run", "--steps", 20)

@@ -15,11 +15,11 @@
 namespace ripieno {
 namespace {
 
-// Parameters, and their master weights, which would else be made of rounded ones.
+// Parameters, their master weights, which would else be made of rounded ones, and buffers.
 io::State wanted_of(nn::Module& model, optim::Optimizer& optimizer) {
   io::State wanted = state_of(model, optimizer);
   std::erase_if(wanted, [](const io::StateTensor& tensor) {
-    return tensor.kind != io::StateKind::parameter && !tensor.name.starts_with("master/");
+    return tensor.kind == io::StateKind::optimizer && !tensor.name.starts_with("master/");
   });
   return wanted;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/start_thread.h"
 
 namespace ripieno {
 namespace {
@@ -29,7 +30,8 @@ int timeout_seconds() {
 
 }  // namespace
 
-StartDeadline::StartDeadline() : thread_([this] { wait(); }) {}
+StartDeadline::StartDeadline()
+    : thread_(start_thread("to watch over the start", [this] { wait(); })) {}
 
 StartDeadline::~StartDeadline() {
   {

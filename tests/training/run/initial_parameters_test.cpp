@@ -101,6 +101,21 @@ TEST_F(InitialParametersTest, ThatDoNotMatchAreNamedWhereTheyNeedNot) {
               testing::IsEmpty());
 }
 
+TEST_F(InitialParametersTest, ComeWithBuffers) {
+  struct Centred : nn::Module {
+    Tensor mean = add_buffer("mean", {2});
+    Tensor weight = add_parameter("weight", {2}, nn::Initial::constant(1.0));
+  } trained, model;
+  trained.to(Device::cpu());
+  trained.mean.copy_from(Tensor::full({2}, 3.0));
+  io::save_checkpoint(io::local_files(), directory_ / "buffers", 1, state_of(trained), {},
+                      {.attempt = "first"});
+  optim::AdamW optimizer(model.parameters());
+  Session session(std::move(distributed::in_process(1)[0]));
+  ripieno::load({.path = directory_ / "buffers/step_00000001"}, session, model, optimizer);
+  EXPECT_THAT(model.mean.to_vector<float>(), ElementsAre(3.0f, 3.0f));
+}
+
 TEST_F(InitialParametersTest, OfWhichNothingMatchesAreRefused) {
   EXPECT_THAT([&] { load({.path = checkpoint_, .prefix = "encoder.", .strict = false}); },
               ThrowsMessage<ConfigurationError>(HasSubstr("checkpoint.load_prefix")));
