@@ -70,7 +70,10 @@ bool is_candidate(const FileSystem& files, const StepDirectory& found) {
 bool is_unfinished(const FileSystem& files, const StepDirectory& found) {
   if (!is_attempt_suffix(found.suffix)) return found.suffix == kPartial;
   try {
-    return !has_sealed_manifest(files, found.path);
+    const auto names = files.names_in(found.path);  // exists() is false after an error too
+    const bool has_manifest = std::find(names.begin(), names.end(), kManifestName) != names.end();
+    return !has_manifest ||
+           !ends_with_seal(read_file(files, fmt::format("{}/{}", found.path, kManifestName)));
   } catch (const StorageError&) {
     return false;  // nobody knows; a reader will say why
   }

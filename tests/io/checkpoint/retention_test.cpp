@@ -59,19 +59,27 @@ TEST_F(KeptCheckpoints, CountAmongTheBestOnlyWhereTheyWereMeasured) {
 class UnreadableFiles final : public CrashingFileSystem {
  public:
   std::unique_ptr<ReadableFile> open(const std::string& path) const override {
-    if (!unreadable.empty() && path.find(unreadable) != std::string::npos)
-      throw StorageError("cannot open " + path + ": Stale file handle");
+    if (is_unreadable(path)) throw StorageError("cannot open " + path + ": Stale file handle");
     return CrashingFileSystem::open(path);
   }
+  // As by stat(), which fails as well.
+  bool exists(const std::string& path) const override {
+    return !is_unreadable(path) && CrashingFileSystem::exists(path);
+  }
   std::string unreadable;
+
+ private:
+  bool is_unreadable(const std::string& path) const {
+    return !unreadable.empty() && path.find(unreadable) != std::string::npos;
+  }
 };
 
 class UnreadableCheckpoint : public testing::Test {
  protected:
-  void save(int64_t step, const Retention& retention) {
+  void save(int64_t step, const Retention& retention, CommitMode commit = CommitMode::rename) {
     save_checkpoint(files_, "run", step, sample_state(0),
                     {{"measured", {{"validation_loss", static_cast<double>(step)}}}},
-                    {.attempt = std::to_string(attempts_++), .keep = retention});
+                    {.attempt = std::to_string(attempts_++), .commit = commit, .keep = retention});
   }
 
   UnreadableFiles files_;
@@ -86,6 +94,13 @@ TEST_F(UnreadableCheckpoint, IsRemovedByNoRetention) {
   files_.unreadable = "";
   save(5, {.newest = 1, .best = 1});
   EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001", "step_00000005"));
+}
+
+TEST_F(UnreadableCheckpoint, IsNotTakenForASaveCutShort) {
+  for (const int64_t step : {1, 2}) save(step, {.newest = 3}, CommitMode::manifest);
+  files_.unreadable = "step_00000001@0/manifest.json";
+  for (const int64_t step : {3, 4}) save(step, {.newest = 1}, CommitMode::manifest);
+  EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001@0", "step_00000004@3"));
 }
 
 TEST_F(UnreadableCheckpoint, IsNotCalledDamagedWhereItsStepIsSavedAgain) {
