@@ -19,7 +19,7 @@ struct Settings {
   Settings() {
     program.settings.add("model.kind", &kind, "which", Accepts::one_of({"mlp"}));
     program.settings.add("model.hidden", &hidden, "channels of each hidden layer",
-                         Accepts::at_least(1));
+                         Accepts::between(1, 1 << 20));
     program.settings.add("data.path", &path, "an HDF5 file with data sets images and labels");
   }
 };

@@ -72,6 +72,14 @@ class Examples(programs.ProgramTest):
         lines = (self.directory / "run/metrics.jsonl").read_text().splitlines()
         self.assertGreaterEqual(json.loads(lines[-1])["accuracy"], 0.97)
 
+    def test_sizes_of_a_model_have_a_maximum(self):
+        for program, configuration, size in (("train_image_classifier", "digits", "model.hidden=[4611686018427387904]"),
+                                             ("train_gpt", "gpt_char", "model.channels=4611686018427387904")):
+            ended = self.run_in_directory(programs.BIN / program, "--config",
+                                          ROOT / f"examples/configs/{configuration}.toml", "--set", size)
+            self.assertEqual(ended.returncode, 78, ended.stderr)
+            self.assertIn(size.partition("=")[0], ended.stderr)
+
     def test_every_configuration_is_understood(self):
         for configuration in (ROOT / "examples/configs").glob("*.toml"):
             program = "train_image_classifier" if configuration.stem == "digits" else "train_gpt"

@@ -9,6 +9,8 @@
 namespace ripieno {
 namespace {
 
+constexpr int64_t kMostSteps = 1'000'000'000'000, kMostThreads = 1024;  // as of the settings
+
 void add_options(CLI::App& app, CommandLine& command) {
   app.add_option("--config", command.configuration, "the TOML file that describes the run")
       ->type_name("FILE.toml")
@@ -23,7 +25,7 @@ void add_options(CLI::App& app, CommandLine& command) {
   app.add_option("--steps", command.steps,
                  "stop after this step of the run; the schedule stays as it is")
       ->type_name("N")
-      ->check(whole_number(1));
+      ->check(whole_number(1, kMostSteps));
   app.add_option("--resume", command.resume,
                  "auto: continue from the newest intact checkpoint; never; or a checkpoint's path")
       ->type_name("auto|never|PATH");
@@ -32,7 +34,7 @@ void add_options(CLI::App& app, CommandLine& command) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
   app.add_option("--threads", command.threads, "the same as --set train.threads=N")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber.description(""));
+      ->check(whole_number(0, kMostThreads));
   app.add_option("--seed", command.seed, "the same as --set train.seed=N")
       ->type_name("N")
       ->check(whole_number(0));

@@ -48,6 +48,8 @@ TEST(CommandLine, RefusesUnknownFlagsBadValuesAndAMissingConfiguration) {
   EXPECT_THROW(parse({"--config", "c.toml", "--stesp", "5"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "--steps", "many"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "--steps", "0"}), UsageError);
+  EXPECT_THROW(parse({"--config", "c.toml", "--steps", "9223372036854775807"}), UsageError);
+  EXPECT_THROW(parse({"--config", "c.toml", "--threads", "4294967297"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "--device", "tpu"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "stray"}), UsageError);
   EXPECT_THROW(parse({"--quiet"}), UsageError);
