@@ -64,6 +64,16 @@ TEST_F(AgreementTest, FindsRanksWithOtherOptions) {
   runs[1] = tiny();
   runs[1].options.checkpoint_every.reset();
   EXPECT_THAT(complaint(runs), HasSubstr("the steps between checkpoints is auto"));
+  runs[1] = tiny();
+  runs[1].options.evaluation_batch_size = 16;
+  EXPECT_THAT(complaint(runs), HasSubstr("the validation's batch size is 16, rank 0 on "));
+}
+
+TEST_F(AgreementTest, OfAValidationIsOnItsBatchesAndWhetherThereIsOne) {
+  const auto some = facts_of_validation(16, true), none = facts_of_validation(16, false);
+  EXPECT_EQ(some[0].value, "16");
+  EXPECT_EQ(some[1].name, none[1].name);
+  EXPECT_NE(some[1].value, none[1].value);
 }
 
 TEST_F(AgreementTest, OfAProgramIsOnItsBuildKernelsAndDevice) {
