@@ -138,9 +138,13 @@ TEST(LinearAlgebra, GradientsOfSymmetricEigenvalues) {
 }
 
 TEST(LinearAlgebra, GradientsOfSolve) {
-  const auto function = [](const std::vector<Tensor>& in) { return solve(in[0], in[1]); };
-  EXPECT_LT(gradient_check(function, {positive_definite(random({4, 4}, 13)), random({4, 2}, 14)}),
-            kTolerance);
+  const Tensor a = positive_definite(random({4, 4}, 13)), b = random({4, 2}, 14);
+  const auto of_both = [](const std::vector<Tensor>& in) { return solve(in[0], in[1]); };
+  EXPECT_LT(gradient_check(of_both, {a.clone(), b.clone()}), kTolerance);
+  const auto of_a = [&](const std::vector<Tensor>& in) { return solve(in[0], b); };
+  EXPECT_LT(gradient_check(of_a, {a.clone()}), kTolerance);
+  const auto of_b = [&](const std::vector<Tensor>& in) { return solve(a, in[0]); };
+  EXPECT_LT(gradient_check(of_b, {b.clone()}), kTolerance);
 }
 
 auto says(const char* text) { return Throws<Error>(Property(&Error::what, HasSubstr(text))); }
