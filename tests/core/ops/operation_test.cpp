@@ -267,6 +267,25 @@ TEST(Operation, FeedForwardWithoutHiddenUnitsIsItsBias) {
   EXPECT_THAT(x.gradient().to_vector<float>(), Each(0.0f));
 }
 
+TEST(Operation, OfNoClassesIsRefusedAndOfNoChannelsIsNothing) {
+  for (const int64_t rows : {0, 2}) {
+    const Tensor targets = Tensor::zeros({rows}, DType::int32);
+    EXPECT_THAT(
+        [&] {
+          cross_entropy(Tensor({rows, 0}), targets);
+        },
+        ThrowsMessage<Error>(StartsWith("cross_entropy: ")));
+    EXPECT_EQ(softmax(Tensor({rows, 0})).shape(), (Shape{rows, 0}));
+    Tensor x({rows, 0}), weight({0}), bias({0});
+    for (Tensor* tensor : {&x, &weight, &bias}) tensor->set_requires_gradient();
+    const Tensor y = layer_norm(x, weight, bias);
+    EXPECT_EQ(y.shape(), (Shape{rows, 0}));
+    sum(y).backward();
+    EXPECT_EQ(x.gradient().shape(), (Shape{rows, 0}));
+  }
+  EXPECT_THROW(causal_attention(Tensor({1, 2, 0}), 1), Error);
+}
+
 using Call = std::function<void(const Tensor&)>;
 
 // Each operation with one of its tensors left to the caller.
