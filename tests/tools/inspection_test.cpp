@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "io/checkpoint/sample_state.h"
+#include "io/files/crashing_file_system.h"
 #include "io/files/temporary_directory.h"
 #include "ripieno/tools/table.h"
 #include "tools/sources/memory_source.h"
@@ -71,6 +72,25 @@ TEST(Inspection, ListsTheOthersBesideAnOddEntry) {
   ASSERT_EQ(list.size(), 2u);
   EXPECT_THAT(list[0].state, HasSubstr("step_00000008"));
   EXPECT_EQ(list[1].state, "whole");
+}
+
+// Of a run at work, which removes a checkpoint once it has been listed.
+class VanishingFiles final : public io::CrashingFileSystem {
+ public:
+  std::vector<std::string> names_in(const std::string& directory) const override {
+    auto names = CrashingFileSystem::names_in(directory);
+    if (directory != "run") return names;
+    for (const char* gone : {"step_00000008", "step_00000009@a"}) names.emplace_back(gone);
+    return names;
+  }
+};
+
+TEST(Inspection, LeavesOutWhatVanishesMeanwhile) {
+  VanishingFiles files;
+  io::save_on_ranks(files, "run", 7, 1, io::sample_state(1), "once");
+  const auto list = list_checkpoints(files, "run");
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0].step, 7);
 }
 
 TEST(Inspection, SaysWhereACheckpointIsNotFinite) {
