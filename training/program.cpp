@@ -68,7 +68,8 @@ int run_program(const std::function<int()>& body) {
   report_bus_errors();
   std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead, and names the file
   const int status = body();
-  if (status == 0) flush_standard_output();
+  const bool has_failed = status > 1;  // 1 is an answer: that of a comparison
+  if (!has_failed) flush_standard_output();
   return status;
 }
 

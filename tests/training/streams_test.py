@@ -34,6 +34,8 @@ class Streams(programs.ProgramTest):
                     [str(programs.BIN / "fit_a_line")]]
         if (programs.BIN / "ripieno").exists():
             commands.append([str(programs.BIN / "ripieno"), "inspect", run])
+            self.finish("other", "--steps", 3)
+            commands.append([str(programs.BIN / "ripieno"), "diff", run, str(self.directory / "other")])
         for command in commands:
             ended = self.in_shell("> /dev/full", command)
             self.assertEqual(ended.returncode, 74, command)
