@@ -171,7 +171,7 @@ void BackgroundSaver::run(Save& save) {
       if (!is_there) copy_in_parts(to, from);
     }
     if (!save.source.empty()) let_go();
-    if (save.before) save.before();
+    if (save.before) save.files.watch(save.directory, save.before);
     save_checkpoint(save.files, save.directory, save.ended.step, save.written, save.training_state,
                     save.options);
   } catch (const std::exception& error) {

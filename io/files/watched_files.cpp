@@ -80,6 +80,11 @@ const WatchedFiles& WatchedFiles::wanted(const std::string& path) const {
   return *this;
 }
 
+void WatchedFiles::watch(const std::string& path, const std::function<void()>& action) const {
+  const Operation operation(wanted(path), path);
+  action();
+}
+
 std::unique_ptr<WritableFile> WatchedFiles::create(const std::string& path) {
   const Operation operation(wanted(path), path);
   return std::make_unique<Writer>(*this, path, files_.create(path));

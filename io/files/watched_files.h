@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,6 +26,8 @@ class WatchedFiles final : public FileSystem {
   std::string path() const;
   // From now on every operation throws StorageError.
   void give_up() { is_given_up_ = true; }
+  // Calls `action`, which uses storage past this, as an operation on `path`.
+  void watch(const std::string& path, const std::function<void()>& action) const;
 
   std::unique_ptr<WritableFile> create(const std::string& path) override;
   std::unique_ptr<ReadableFile> open(const std::string& path) const override;

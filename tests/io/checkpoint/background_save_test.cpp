@@ -131,6 +131,16 @@ TEST(StalledSave, FailsOnceStorageHasBeenSilentForTooLong) {
   files.released.count_down();
 }
 
+TEST(StalledSave, FailsAlsoWhereWhatIsToComeBeforeItHangs) {
+  static auto& files = *new CrashingFileSystem;  // its thread outlives the test
+  static auto& released = *new std::latch(1);
+  BackgroundSaver saver(files, "run");
+  saver.start(1, sample_state(1), {}, {.attempt = "1", .silence_seconds = 1},
+              [] { released.wait(); });
+  EXPECT_THAT(saver.wait()->failure, testing::HasSubstr("run: storage has not answered for 1 s"));
+  released.count_down();
+}
+
 TEST(WatchedFiles, RefuseEverythingOnceGivenUp) {
   CrashingFileSystem files;
   WatchedFiles watched(files);
