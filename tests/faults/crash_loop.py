@@ -46,27 +46,17 @@ class Lost(Exception):
     """What must never happen."""
 
 
-def children_of():
-    """{process: its children} of all that run."""
-    children = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
-            except OSError:
-                continue  # it has ended
-            state, parent = stat.rpartition(")")[2].split()[:2]
-            if state != "Z":
-                children.setdefault(int(parent), []).append(int(entry))
-    return children
-
-
-def descendants(process):
-    children, found, left = children_of(), [], [process]
-    while left:
-        below = children.get(left.pop(), [])
-        found += below
-        left += below
+def of_session(leader):
+    """What runs in the session of that process, also where its parent has ended."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+        except OSError:
+            continue  # it has ended
+        state, _, _, session = stat.rpartition(")")[2].split()[:4]
+        if state != "Z" and int(session) == leader:
+            found.append(int(entry))
     return found
 
 
@@ -195,7 +185,7 @@ class CrashLoop:
                     is_killed = False
             finally:
                 if attempt.poll() is None:  # else its number may be another's by now
-                    for process in [*descendants(attempt.pid), attempt.pid]:
+                    for process in of_session(attempt.pid):
                         send_kill(process)
                     attempt.wait()
             if not is_killed and attempt.returncode != 0:
@@ -223,13 +213,13 @@ class CrashLoop:
             while attempt.poll() is None and not run.is_saving():
                 pass
         time.sleep(self.chance.uniform(0, 0.012))
-        below = descendants(attempt.pid)
-        ranks = [process for process in [attempt.pid, *below] if name_of(process) == "train_gpt"]
-        launchers = [process for process in below if name_of(process) == "mpirun"]
+        processes = of_session(attempt.pid)
+        ranks = [process for process in processes if name_of(process) == "train_gpt"]
+        launchers = [process for process in processes if name_of(process) == "mpirun"]
         if attempt.poll() is not None:
             return False
         self.strike(ranks, launchers, attempt)
-        self.wait_for_the_end(attempt, below)
+        self.wait_for_the_end(attempt)
         self.counts["inside_a_save"] += run.is_saving()
         self.counts["before_the_first_step"] += run.steps_logged() == before
         return True
@@ -244,21 +234,14 @@ class CrashLoop:
         for target in targets:
             send_kill(target)
 
-    def wait_for_the_end(self, attempt, below):
-        """Of the launcher, and of the ranks that it leaves behind."""
+    def wait_for_the_end(self, attempt):
+        """Of the launcher, and of the ranks that it leaves behind or was just starting."""
         attempt.wait(timeout=600)
-        end = time.monotonic() + 60
-        while any(name_of(process) == "train_gpt" and self.runs(process) for process in below):
+        end = time.monotonic() + 600
+        while of_session(attempt.pid):
             if time.monotonic() > end:
-                raise Lost("a rank outlives its mpirun by a minute")
+                raise Lost("a rank outlives its mpirun by ten minutes")
             time.sleep(0.005)
-
-    @staticmethod
-    def runs(process):
-        try:
-            return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        except OSError:
-            return False
 
     def check(self, run, whole, starts):
         """After an attempt. The number of starts so far."""
