@@ -1,7 +1,7 @@
 #include "ripieno/training/session/exit_status.h"
 
-#include <filesystem>
 #include <new>
+#include <system_error>
 
 namespace ripieno {
 namespace {
@@ -19,7 +19,8 @@ ExitStatus exit_status_of(const std::exception& error) {
   if (is<ConfigurationError>(error)) return ExitStatus::configuration;
   if (is<DataError>(error)) return ExitStatus::data;
   if (is<StorageError>(error)) return ExitStatus::storage;
-  if (is<std::filesystem::filesystem_error>(error)) return ExitStatus::storage;
+  // Of std::filesystem, and of fmt::print where standard output takes no more.
+  if (is<std::system_error>(error)) return ExitStatus::storage;
   if (is<CommunicationFailure>(error)) return ExitStatus::peer_lost;
   if (is<OutOfMemory>(error) || is<std::bad_alloc>(error)) return ExitStatus::memory;
   return ExitStatus::software;
