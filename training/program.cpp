@@ -11,8 +11,10 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <system_error>
 #include <thread>
 
+#include "ripieno/core/error.h"
 #include "ripieno/distributed/communicators/mpi/launcher.h"
 #include "ripieno/training/session/bus_error.h"
 #include "ripieno/training/session/exit_status.h"
@@ -60,6 +62,16 @@ void wait_for_turn(ExitStatus status) {
   }
 }
 
+// Of `body`; where fmt::print throws, the error names what it could not write to.
+int status_of(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const std::system_error& error) {
+    if (!std::ferror(stdout)) throw;
+    throw StorageError("standard output: " + error.code().message());
+  }
+}
+
 }  // namespace
 
 int run_program(const std::function<int()>& body) {
@@ -67,7 +79,7 @@ int run_program(const std::function<int()>& body) {
   open_standard_streams();
   report_bus_errors();
   std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead, and names the file
-  const int status = body();
+  const int status = status_of(body);
   const bool has_failed = status > 1;  // 1 is an answer: that of a comparison
   if (!has_failed) flush_standard_output();
   return status;
