@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What takes too long for every change, hours on two cores: the tests of the release build, on each CPU level; many
+# What takes too long for every change, hours on two cores: all of .ci/run; the tests of the release build; many
 # kills and power cuts; fuzzing. For the night before a release. Exits with the number of steps that failed.
 #
 #   scripts/test_long.sh [SECONDS]     SECONDS for each fuzzer: 600 where not given
@@ -24,6 +24,7 @@ power_cuts() { python3 tests/faults/power_cut.py --cuts 50 "$@"; }
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
 export RIPIENO_BIN=$PWD/build/release/bin RIPIENO_MPIRUN=$PWD/tests/distributed/under_mpi.sh PYTHONDONTWRITEBYTECODE=1
 scripts/install_dependencies.sh git clang libclang-rt-dev e2fsprogs xfsprogs || exit
+step 'what every change must pass, and the sanitizers' env CI_MINUTES=1000 .ci/run --all
 step 'the release build, on each CPU level' release
 step 'kills, alone' crash_loop --kills 200 --ranks 1
 step 'kills, on 1 to 4 ranks' crash_loop --kills 100 --ranks 1-4
