@@ -87,7 +87,7 @@ template <typename A>
 void transpose(Vector<A> (&square)[kLanes<A>]) {
 #pragma GCC unroll 4
   for (int half = kLanes<A> / 2; half > 0; half /= 2) {
-    LaneIndex<A> first{}, second{};  // which gcc at -O1 does not see filled
+    LaneIndex<A> first{}, second{};  // gcc at -O1 does not see the loop fill them
     for (int lane = 0; lane < kLanes<A>; ++lane) {
       first[lane] = lane & half ? kLanes<A> + lane - half : lane;
       second[lane] = lane & half ? kLanes<A> + lane : lane + half;
