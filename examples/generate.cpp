@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "gpt_settings.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/kernels/philox.h"
 #include "ripieno/ripieno.h"
@@ -152,9 +151,9 @@ int generate(int argc, char** argv) {
     throw DataError(checkpoint.path() + ": is not of a GPT that train_gpt trained on a text");
   }
 
-  examples::GptSettings gpt;
-  ripieno::Settings settings;
-  bind(settings, gpt);
+  GptSettings gpt;
+  Settings settings;
+  gpt.bind(settings);
   settings.restore(state["configuration"]);
   const auto tokenizer = io::Tokenizer::described(state["tokenizer"]);
   if (tokenizer.kind() == io::Tokenizer::Kind::external) {
@@ -162,7 +161,7 @@ int generate(int argc, char** argv) {
                              ": its tokens are those of another program's tokenizer, which is not "
                              "in the checkpoint, so generate cannot read a prompt or write text");
   }
-  nn::Gpt model(model_options(gpt, tokenizer.vocabulary_size()));
+  nn::Gpt model(gpt.options_for(tokenizer.vocabulary_size()));
   model.evaluate();
   checkpoint.load(state_of(model));
   model.to(session.device());

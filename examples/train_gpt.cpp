@@ -1,8 +1,8 @@
 // Trains a GPT on a text, alone or under mpirun: train_gpt --config examples/configs/gpt_char.toml
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 
-#include "gpt_settings.h"
 #include "ripieno/ripieno.h"
 
 namespace {
@@ -11,27 +11,34 @@ using namespace ripieno;
 
 struct Settings {
   TrainingProgram program;
-  examples::GptSettings gpt;
-  examples::TextSettings text;
+  GptSettings model;
+  std::string path;
+  io::TokenLoaderOptions data;
 
   Settings() {
-    bind(program.settings, gpt);
-    bind(program.settings, text);
+    ripieno::Settings& table = program.settings;
+    model.bind(table);
+    table.add("data.path", &path, "a text, or a token file");
+    table.add("data.tokenizer",
+              choice(&data.tokenizer, {{"characters", io::Tokenizer::Kind::characters},
+                                       {"bytes", io::Tokenizer::Kind::bytes}}),
+              "of a text");
+    table.add("data.validation_fraction", &data.validation_fraction,
+              "the last part, held out from training", Accepts::between(0, 0.99));
+    table.add(
+        "data.sampling",
+        choice(&data.sampling, {{"random", io::Sampling::random}, {"epoch", io::Sampling::epoch}}),
+        "windows anywhere, or each once an epoch");
   }
 };
 
 std::unique_ptr<TokenLoader> open_text(const Settings& settings, Session& session) {
-  const auto& text = settings.text;
-  require_given("data.path", text.path);
-  return std::make_unique<TokenLoader>(
-      text.path,
-      io::TokenLoaderOptions{.batch_size = settings.program.train.batch_size,
-                             .context = settings.gpt.model.context,
-                             .seed = settings.program.seed(),
-                             .sampling = io::sampling_named(text.sampling),
-                             .validation_fraction = text.validation_fraction,
-                             .tokenizer = io::tokenizer_kind_named(text.tokenizer)},
-      session);
+  require_given("data.path", settings.path);
+  io::TokenLoaderOptions data = settings.data;
+  data.batch_size = settings.program.options.batch_size;
+  data.context = settings.model.options.context;
+  data.seed = settings.program.seed();
+  return std::make_unique<TokenLoader>(settings.path, data, session);
 }
 
 void take_step(const nn::Gpt& model, DataParallel& parallel, const io::Batch& batch) {
@@ -49,8 +56,8 @@ int train(int argc, char** argv) {
 
   std::unique_ptr<TokenLoader> loader;
   session.together([&] { loader = open_text(settings, session); });
-  nn::Gpt model(model_options(settings.gpt, loader->tokenizer().vocabulary_size()));
-  model.to(session.device(), program.precision());
+  nn::Gpt model(settings.model.options_for(loader->tokenizer().vocabulary_size()));
+  model.to(session.device(), program.options.precision);
   const auto optimizer = program.make_optimizer(model.parameters());
   DataParallel parallel(model, *optimizer, session.communicator(), program.parallel_options());
 

@@ -12,23 +12,17 @@ using namespace ripieno;
 
 struct Settings {
   TrainingProgram program;
-  std::string kind = "mlp";
-  std::vector<int64_t> hidden = {128};
+  MlpSettings model;
   std::string path;
 
   Settings() {
-    program.settings.add("model.kind", &kind, "which", Accepts::one_of({"mlp"}));
-    program.settings.add("model.hidden", &hidden, "channels of each hidden layer",
-                         Accepts::between(1, 1 << 20));
+    model.bind(program.settings);
     program.settings.add("data.path", &path, "an HDF5 file with data sets images and labels");
   }
 };
 
-std::vector<int64_t> layer_sizes(const io::ImageData& data, const std::vector<int64_t>& hidden) {
-  std::vector<int64_t> sizes = {data.images.elements() / data.size()};
-  sizes.insert(sizes.end(), hidden.begin(), hidden.end());
-  sizes.push_back(data.classes());
-  return sizes;
+std::vector<int64_t> layer_sizes(const MlpSettings& model, const io::ImageData& data) {
+  return model.sizes_for(data.images.elements() / data.size(), data.classes());
 }
 
 Tensor flat(const Tensor& images) { return images.reshape({images.size(0), -1}); }
@@ -57,11 +51,11 @@ int train(int argc, char** argv) {
     require_given("data.path", settings.path);
     loader = std::make_unique<io::ImageLoader>(
         settings.path,
-        io::ImageLoaderOptions{.batch_size = program.train.batch_size, .seed = program.seed()},
+        io::ImageLoaderOptions{.batch_size = program.options.batch_size, .seed = program.seed()},
         session);
   });
-  nn::Mlp model(layer_sizes(loader->data(), settings.hidden));
-  model.to(session.device(), program.precision());
+  nn::Mlp model(layer_sizes(settings.model, loader->data()));
+  model.to(session.device(), program.options.precision);
   const auto optimizer = program.make_optimizer(model.parameters());
   DataParallel parallel(model, *optimizer, session.communicator(), program.parallel_options());
 

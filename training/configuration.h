@@ -1,86 +1,42 @@
-// The sections of a configuration that every training program shares, and their keys.
+// What a configuration says in the sections that every training program shares.
 //
-// A program binds those that it uses, and its own, to one table:
-//   Settings settings;
-//   TrainSettings train;
-//   bind(settings, train);
+// As a rule a key sets an option of the part that acts on it; the members of TrainingOptions
+// beside those are the program's own.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include "ripieno/training/run/initial_parameters.h"
+#include "ripieno/core/dtype.h"
+#include "ripieno/core/optim/optimizers.h"
+#include "ripieno/core/optim/schedule.h"
+#include "ripieno/distributed/strategies/options.h"
+#include "ripieno/training/run/run_options.h"
 #include "ripieno/training/settings/settings.h"
 
 namespace ripieno {
 
-struct OptimizerSettings {
-  std::string kind = "adamw";
-  double learning_rate = 1e-3;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double weight_decay = 0;
-  double momentum = 0.9;
-  bool nesterov = false;
-};
+struct TrainingOptions {
+  std::string optimizer_kind = "adamw";  // of optim::optimizer_names()
+  optim::OptimizerOptions optimizer = {};
+  optim::Schedule schedule = {.kind = optim::Schedule::Kind::cosine, .steps = 1000};
+  distributed::DataParallelOptions parallel = {};
+  RunOptions run = {.checkpoint_every = 1000};
 
-struct ScheduleSettings {
-  std::string kind = "cosine";
-  int64_t steps = 1000;
-  int64_t warmup_steps = 0;
-  double final_learning_rate = 0;
-  int64_t decay_steps = 0;
-};
-
-struct TrainSettings {
-  int64_t batch_size = 32;
-  int64_t micro_batch_size = 0;
-  int64_t evaluate_every = 0;
-  int64_t evaluation_batch_size = 0;
-  std::string precision = "float32";
+  int64_t batch_size = 32;  // samples in a step, of all ranks together
+  DType precision = DType::float32;
   bool tf32 = false;
   bool deterministic = false;
-  double gradient_clip = 0;
-  int64_t threads = 0;
+  int threads = 0;  // 0: session/processors.h
   int64_t seed = 1;
-};
-
-struct ParallelSettings {
-  std::string shard = "none";
-  std::optional<int64_t> bucket_bytes = {};
   bool strict = false;
-  std::optional<int64_t> slots = {};
+  std::optional<int> slots = {};  // of strict mode; without a number as many as suit the batch
   int64_t timeout_seconds = 600;
-  int64_t check_every = 100;
-  std::string wire = "float32";
-  int64_t power_sgd_rank = 0;
-  int64_t diloco_steps = 0;
-  double outer_learning_rate = 0.7;
-  double outer_momentum = 0.9;
 };
 
-struct CheckpointSettings {
-  std::optional<int64_t> every = 1000;
-  double failures_per_day = 0;
-  int64_t keep = 3;
-  int64_t keep_every = 0;
-  int64_t keep_best = 0;
-  std::string best_by = "validation_loss";
-  bool stop_on_failure = false;
-  InitialParameters initial = {};
-};
-
-struct LogSettings {
-  int64_t every = 1;
-};
-
-void bind(Settings& settings, OptimizerSettings& optimizer);
-void bind(Settings& settings, ScheduleSettings& schedule);
-void bind(Settings& settings, TrainSettings& train);
-void bind(Settings& settings, ParallelSettings& parallel);
-void bind(Settings& settings, CheckpointSettings& checkpoint);
-void bind(Settings& settings, LogSettings& log);
+// Adds the sections optimizer, schedule, train, parallel, checkpoint and log to the table, with the
+// present values as defaults. `options` must outlive it.
+void bind(Settings& settings, TrainingOptions& options);
 
 }  // namespace ripieno

@@ -17,13 +17,6 @@
 namespace ripieno {
 namespace {
 
-optim::Schedule::Kind schedule_kind(const std::string& name) {
-  if (name == "linear") return optim::Schedule::Kind::linear;
-  if (name == "cosine") return optim::Schedule::Kind::cosine;
-  if (name == "warmup_stable_decay") return optim::Schedule::Kind::warmup_stable_decay;
-  return optim::Schedule::Kind::constant;
-}
-
 // Slots are of one shape.
 void require_whole_slots(int64_t batch_size, int64_t slots) {
   if (batch_size % slots == 0) return;
@@ -36,8 +29,8 @@ void require_whole_slots(int64_t batch_size, int64_t slots) {
       more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
 }
 
-int64_t default_slots(int64_t batch_size) {
-  int64_t slots = std::min<int64_t>(8, batch_size);
+int default_slots(int64_t batch_size) {
+  int slots = 8;
   while (batch_size % slots != 0) --slots;
   return slots;
 }
@@ -61,27 +54,17 @@ void set_numerics(bool tf32, bool repeatable) {
   kernels::set_numerics(numerics);
 }
 
-distributed::Shard shard_named(const std::string& name) {
-  if (name == "optimizer") return distributed::Shard::optimizer;
-  return name == "gradients" ? distributed::Shard::gradients : distributed::Shard::none;
-}
-
 }  // namespace
 
 bool TrainingProgram::start(Session& session, const std::string& about, std::FILE* out) {
-  bind(settings, optimizer);
-  bind(settings, schedule);
-  bind(settings, train);
-  bind(settings, parallel);
-  bind(settings, checkpoint);
-  bind(settings, log);
+  bind(settings, options);
   session.together([&] {
     std::vector<const char*> words;
     for (const auto& word : session.command()) words.push_back(word.c_str());
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
-    if (parallel.strict) require_whole_slots(train.batch_size, slots());
-    optim::check_optimizer(optimizer.kind, optimizer_options());
+    if (options.strict) require_whole_slots(options.batch_size, slots());
+    optim::check_optimizer(options.optimizer_kind, optimizer_options());
     distributed::check(parallel_options());
   });
   if (!command.help.empty()) {
@@ -94,83 +77,56 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   }
   session.require_agreement(facts_of_program(session.device()));
   session.require_agreement(facts_of(settings));
-  if (train.threads > 0) session.set_threads(static_cast<int>(train.threads));
+  if (options.threads > 0) session.set_threads(options.threads);
   session.set_slots(slots());
-  session.communicator().set_timeout(std::chrono::seconds(parallel.timeout_seconds));
+  session.communicator().set_timeout(std::chrono::seconds(options.timeout_seconds));
   random_context().seed = seed();
-  set_numerics(train.tf32, /*repeatable=*/parallel.strict || train.deterministic);
+  set_numerics(options.tf32, /*repeatable=*/options.strict || options.deterministic);
   if (session.rank() == 0) {
     kernels::on_matmul_remark(write_remark);
-    if (session.device().is_cuda() && size_of(precision()) == 2) remark_on_attention();
+    if (session.device().is_cuda() && size_of(options.precision) == 2) remark_on_attention();
   }
   return true;
 }
 
 int TrainingProgram::slots() const {
-  if (!parallel.strict) return 0;
-  return static_cast<int>(parallel.slots.value_or(default_slots(train.batch_size)));
+  if (!options.strict) return 0;
+  return options.slots.value_or(default_slots(options.batch_size));
 }
-
-DType TrainingProgram::precision() const { return *dtype_named(train.precision); }
 
 std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
     const Parameters& parameters) const {
-  return optim::make_optimizer(optimizer.kind, parameters, optimizer_options());
+  return optim::make_optimizer(options.optimizer_kind, parameters, optimizer_options());
 }
 
 optim::OptimizerOptions TrainingProgram::optimizer_options() const {
-  return {.learning_rate = optimizer.learning_rate,
-          .weight_decay = optimizer.weight_decay,
-          .beta1 = optimizer.beta1,
-          .beta2 = optimizer.beta2,
-          .epsilon = optimizer.epsilon,
-          .momentum = optimizer.momentum,
-          .nesterov = optimizer.nesterov,
-          .max_gradient_norm = train.gradient_clip,
-          .scales_loss = precision() == DType::float16};
+  optim::OptimizerOptions optimizer = options.optimizer;
+  optimizer.scales_loss = options.precision == DType::float16;
+  return optimizer;
 }
 
 optim::Schedule TrainingProgram::make_schedule() const {
-  return {.kind = schedule_kind(schedule.kind),
-          .peak = optimizer.learning_rate,
-          .final = schedule.final_learning_rate,
-          .warmup_steps = schedule.warmup_steps,
-          .steps = schedule.steps,
-          .decay_steps = schedule.decay_steps};
+  optim::Schedule schedule = options.schedule;
+  schedule.peak = options.optimizer.learning_rate;
+  return schedule;
 }
 
 distributed::DataParallelOptions TrainingProgram::parallel_options() const {
-  return {.shard = shard_named(parallel.shard),
-          .bucket_bytes = parallel.bucket_bytes,
-          .micro_batch_size = train.micro_batch_size,
-          .slots = slots(),
-          .wire = *dtype_named(parallel.wire),
-          .power_sgd_rank = static_cast<int>(parallel.power_sgd_rank),
-          .diloco = {.steps = parallel.diloco_steps,
-                     .outer_learning_rate = parallel.outer_learning_rate,
-                     .outer_momentum = parallel.outer_momentum}};
+  distributed::DataParallelOptions parallel = options.parallel;
+  parallel.slots = slots();
+  return parallel;
 }
 
 RunOptions TrainingProgram::run_options(distributed::DataParallel& data_parallel) const {
-  return {.steps = command.steps.value_or(schedule.steps),
-          .schedule = make_schedule(),
-          .checkpoint_every = checkpoint.every,
-          .failures_per_day = checkpoint.failures_per_day,
-          .keep = {.newest = static_cast<int>(checkpoint.keep),
-                   .every = checkpoint.keep_every,
-                   .best = static_cast<int>(checkpoint.keep_best),
-                   .metric = checkpoint.best_by},
-          .stop_on_failed_save = checkpoint.stop_on_failure,
-          .evaluate_every = train.evaluate_every,
-          .evaluation_batch_size = train.evaluation_batch_size,
-          .log_every = log.every,
-          .check_every = parallel.check_every,
-          .resume = command.resume,
-          .initial = checkpoint.initial,
-          .parallel = &data_parallel,
-          .settings = &settings,
-          .progress = command.quiet ? nullptr : stdout,
-          .messages = stderr};
+  RunOptions run = options.run;
+  run.steps = command.steps.value_or(options.schedule.steps);
+  run.schedule = make_schedule();
+  run.resume = command.resume;
+  run.parallel = &data_parallel;
+  run.settings = &settings;
+  run.progress = command.quiet ? nullptr : stdout;
+  run.messages = stderr;
+  return run;
 }
 
 }  // namespace ripieno

@@ -2,7 +2,7 @@
 // line, the configuration, and what follows from them.
 //
 //   TrainingProgram program;
-//   bind(program.settings, model);  // the program's own sections
+//   model.bind(program.settings);  // the program's own sections
 //   if (!program.start(session, "Trains a …")) return 0;
 #pragma once
 
@@ -25,12 +25,7 @@ namespace ripieno {
 
 struct TrainingProgram {
   Settings settings;
-  OptimizerSettings optimizer;
-  ScheduleSettings schedule;
-  TrainSettings train;
-  ParallelSettings parallel;
-  CheckpointSettings checkpoint;
-  LogSettings log;
+  TrainingOptions options;
   CommandLine command;
 
   // Once: adds the shared sections to the table, reads the command line and the configuration,
@@ -38,9 +33,8 @@ struct TrainingProgram {
   // instead, which rank 0 then wrote to `out`. A collective.
   bool start(Session& session, const std::string& about, std::FILE* out);
 
-  DType precision() const;
   int slots() const;  // of strict mode; 0: it is off
-  uint64_t seed() const { return static_cast<uint64_t>(train.seed); }
+  uint64_t seed() const { return static_cast<uint64_t>(options.seed); }
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
   optim::OptimizerOptions optimizer_options() const;
   optim::Schedule make_schedule() const;

@@ -86,11 +86,4 @@ TokenEvaluation::TokenEvaluation(const TokenData& data, int64_t batch_size, int6
           windows_of(data, context), windows_side_by_side(data, context),
           [context](int64_t window) { return window * context; }, batch_size, part) {}
 
-Sampling sampling_named(std::string_view name) {
-  if (name == "random") return Sampling::random;
-  if (name == "epoch") return Sampling::epoch;
-  throw ConfigurationError(
-      fmt::format("sampling \"{}\" is unknown; known are random and epoch", name));
-}
-
 }  // namespace ripieno::io

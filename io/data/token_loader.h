@@ -55,7 +55,4 @@ class TokenEvaluation final : public EvaluationBatches {
   TokenEvaluation(const TokenData& data, int64_t batch_size, int64_t context, Part part = {});
 };
 
-// "random" or "epoch", as configurations name them. Throws ConfigurationError for another name.
-Sampling sampling_named(std::string_view name);
-
 }  // namespace ripieno::io

@@ -120,11 +120,4 @@ void Tokenizer::require_known(const char* operation) const {
                    name_, operation));
 }
 
-Tokenizer::Kind tokenizer_kind_named(std::string_view name) {
-  if (name == "bytes") return Tokenizer::Kind::bytes;
-  if (name == "characters") return Tokenizer::Kind::characters;
-  throw ConfigurationError(
-      fmt::format("tokenizer \"{}\" is unknown; known are characters and bytes", name));
-}
-
 }  // namespace ripieno::io

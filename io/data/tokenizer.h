@@ -54,7 +54,4 @@ class Tokenizer {
   std::string name_;                  // of an external one
 };
 
-// "bytes" or "characters", as configurations name them. Throws ConfigurationError for another name.
-Tokenizer::Kind tokenizer_kind_named(std::string_view name);
-
 }  // namespace ripieno::io

@@ -12,18 +12,15 @@ namespace {
 
 struct Everything {
   Everything() {
-    bind(settings, optimizer);
-    bind(settings, schedule);
-    bind(settings, train);
-    bind(settings, checkpoint);
-    bind(settings, log);
+    bind(settings, options);
     settings.add("model.hidden", &hidden, "channels of each layer", Accepts::at_least(1));
     settings.add("data.path", &path, "a file");
   }
 
   void check() {
-    require(std::isfinite(optimizer.learning_rate) && optimizer.learning_rate >= 0, "a number");
-    require(train.batch_size >= 1, "within its limits");
+    const double rate = options.optimizer.learning_rate;
+    require(std::isfinite(rate) && rate >= 0, "a number");
+    require(options.batch_size >= 1, "within its limits");
     for (const int64_t channels : hidden) require(channels >= 1, "within its limits");
     const nlohmann::json values = settings.values();
     Everything again;
@@ -31,11 +28,7 @@ struct Everything {
     require(again.settings.values() == values, "settings are restored as they were");
   }
 
-  OptimizerSettings optimizer;
-  ScheduleSettings schedule;
-  TrainSettings train;
-  CheckpointSettings checkpoint;
-  LogSettings log;
+  TrainingOptions options;
   std::vector<int64_t> hidden = {16};
   std::string path;
   Settings settings;

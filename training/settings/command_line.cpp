@@ -9,8 +9,6 @@
 namespace ripieno {
 namespace {
 
-constexpr int64_t kMostSteps = 1'000'000'000'000, kMostThreads = 1024;  // as of the settings
-
 void add_options(CLI::App& app, CommandLine& command) {
   app.add_option("--config", command.configuration, "the TOML file that describes the run")
       ->type_name("FILE.toml")
@@ -34,7 +32,7 @@ void add_options(CLI::App& app, CommandLine& command) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
   app.add_option("--threads", command.threads, "the same as --set train.threads=N")
       ->type_name("N")
-      ->check(whole_number(0, kMostThreads));
+      ->check(whole_number(0));
   app.add_option("--seed", command.seed, "the same as --set train.seed=N")
       ->type_name("N")
       ->check(whole_number(0));

@@ -10,6 +10,9 @@
 
 namespace ripieno {
 
+// The largest step that the arithmetic bears: samples and tokens of a run are counted in 64 bits.
+inline constexpr int64_t kMostSteps = 1'000'000'000'000;
+
 struct CommandLine {
   std::string configuration;             // --config: a TOML file
   std::vector<std::string> assignments;  // --set, in order

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <concepts>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/settings/checked_toml.h"
@@ -20,13 +22,6 @@ namespace ripieno {
 namespace {
 
 constexpr const char* kAutomatic = "auto";
-
-template <typename... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-template <typename... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
 
 std::string limits(const Accepts& accepts) {
   std::string text;
@@ -39,22 +34,33 @@ std::string limits(const Accepts& accepts) {
   return text;
 }
 
+const std::vector<std::string>& choices_of(const Settings::Place& place, const Accepts& accepts) {
+  const auto* choice = std::get_if<Choice>(&place);
+  return choice ? choice->names : accepts.choices;
+}
+
+template <typename T>
+std::string what_it_takes(const std::optional<T>*, const std::string& limits) {
+  return "\"auto\" or an integer" + limits;
+}
+template <typename T>
+std::string what_it_takes(const std::vector<T>*, const std::string& limits) {
+  return "a list of integers" + (limits.empty() ? "" : ", each" + limits);
+}
+template <std::integral T>
+std::string what_it_takes(const T*, const std::string& limits) {
+  return "an integer" + limits;
+}
+std::string what_it_takes(const bool*, const std::string&) { return "true or false"; }
+std::string what_it_takes(const double*, const std::string& limits) { return "a number" + limits; }
+std::string what_it_takes(const std::string*, const std::string&) { return "a string"; }
+std::string what_it_takes(const Choice&, const std::string&) { return "a string"; }
+
 std::string what_it_takes(const Settings::Place& place, const Accepts& accepts) {
-  return std::visit(
-      Overloaded{
-          [](bool*) -> std::string { return "true or false"; },
-          [&](int64_t*) { return "an integer" + limits(accepts); },
-          [&](std::optional<int64_t>*) { return "\"auto\" or an integer" + limits(accepts); },
-          [&](double*) { return "a number" + limits(accepts); },
-          [&](std::string*) -> std::string {
-            if (accepts.choices.empty()) return "a string";
-            return "one of " + fmt::format("{}", fmt::join(accepts.choices, ", "));
-          },
-          [&](std::vector<int64_t>*) {
-            return "a list of integers" +
-                   (limits(accepts).empty() ? "" : ", each" + limits(accepts));
-          }},
-      place);
+  const auto& choices = choices_of(place, accepts);
+  if (!choices.empty()) return fmt::format("one of {}", fmt::join(choices, ", "));
+  return std::visit([&](const auto& variable) { return what_it_takes(variable, limits(accepts)); },
+                    place);
 }
 
 bool in_range(double value, const Accepts& accepts) {
@@ -70,15 +76,18 @@ bool assign(bool* place, const toml::node& node, const Accepts&) {
   return value.has_value();
 }
 
-bool assign(int64_t* place, const toml::node& node, const Accepts& accepts) {
+template <std::integral T>
+bool assign(T* place, const toml::node& node, const Accepts& accepts) {
   const auto value = node.value_exact<int64_t>();
-  if (!value || !in_range(static_cast<double>(*value), accepts)) return false;
-  *place = *value;
+  if (!value || !std::in_range<T>(*value)) return false;
+  if (!in_range(static_cast<double>(*value), accepts)) return false;
+  *place = static_cast<T>(*value);
   return true;
 }
 
-bool assign(std::optional<int64_t>* place, const toml::node& node, const Accepts& accepts) {
-  int64_t number = 0;
+template <typename T>
+bool assign(std::optional<T>* place, const toml::node& node, const Accepts& accepts) {
+  T number = 0;
   const bool is_automatic = node.value_exact<std::string>() == kAutomatic;
   if (!is_automatic && !assign(&number, node, accepts)) return false;
   *place = is_automatic ? std::nullopt : std::optional(number);
@@ -104,6 +113,18 @@ bool assign(std::string* place, const toml::node& node, const Accepts& accepts) 
   return true;
 }
 
+bool choose(const Choice& choice, const std::string& name) {
+  const auto found = std::find(choice.names.begin(), choice.names.end(), name);
+  if (found == choice.names.end()) return false;
+  choice.choose(static_cast<std::size_t>(found - choice.names.begin()));
+  return true;
+}
+
+bool assign(const Choice& choice, const toml::node& node, const Accepts&) {
+  const auto name = node.value_exact<std::string>();
+  return name && choose(choice, *name);
+}
+
 bool assign(std::vector<int64_t>* place, const toml::node& node, const Accepts& accepts) {
   const toml::array* array = node.as_array();
   if (!array) return false;
@@ -116,7 +137,7 @@ bool assign(std::vector<int64_t>* place, const toml::node& node, const Accepts& 
 }
 
 bool assign(const Settings::Place& place, const toml::node& node, const Accepts& accepts) {
-  return std::visit([&](auto* variable) { return assign(variable, node, accepts); }, place);
+  return std::visit([&](const auto& variable) { return assign(variable, node, accepts); }, place);
 }
 
 std::string as_text(const toml::node& node) {
@@ -188,21 +209,60 @@ std::optional<toml::table> parse_value(std::string_view value) {
   return std::nullopt;
 }
 
-nlohmann::json to_json(const Settings::Place& place) {
-  return std::visit(Overloaded{[](const std::optional<int64_t>* number) {
-                                 return *number ? nlohmann::json(**number)
-                                                : nlohmann::json(kAutomatic);
-                               },
-                               [](const auto* variable) { return nlohmann::json(*variable); }},
-                    place);
-}
-
-void restore(std::optional<int64_t>* place, const nlohmann::json& value) {
-  *place = value == kAutomatic ? std::nullopt : std::optional(value.get<int64_t>());
+template <typename T>
+nlohmann::json to_json(const std::optional<T>* number) {
+  return *number ? nlohmann::json(**number) : nlohmann::json(kAutomatic);
 }
 template <typename T>
-void restore(T* place, const nlohmann::json& value) {
-  value.get_to(*place);
+nlohmann::json to_json(const T* variable) {
+  return *variable;
+}
+nlohmann::json to_json(const Choice& choice) { return choice.names.at(choice.chosen()); }
+
+nlohmann::json to_json(const Settings::Place& place) {
+  return std::visit([](const auto& variable) { return to_json(variable); }, place);
+}
+
+// Each returns false where `value` is of another type or does not fit the variable.
+bool restore(bool* place, const nlohmann::json& value) {
+  if (value.is_boolean()) *place = value.get<bool>();
+  return value.is_boolean();
+}
+template <std::integral T>
+bool restore(T* place, const nlohmann::json& value) {
+  const bool fits = value.is_number_unsigned()  ? std::in_range<T>(value.get<uint64_t>())
+                    : value.is_number_integer() ? std::in_range<T>(value.get<int64_t>())
+                                                : false;
+  if (fits) *place = value.get<T>();
+  return fits;
+}
+template <typename T>
+bool restore(std::optional<T>* place, const nlohmann::json& value) {
+  T number = 0;
+  const bool is_automatic = value == kAutomatic;
+  if (!is_automatic && !restore(&number, value)) return false;
+  *place = is_automatic ? std::nullopt : std::optional(number);
+  return true;
+}
+bool restore(double* place, const nlohmann::json& value) {
+  if (value.is_number()) *place = value.get<double>();
+  return value.is_number();
+}
+bool restore(std::string* place, const nlohmann::json& value) {
+  if (value.is_string()) *place = value.get<std::string>();
+  return value.is_string();
+}
+bool restore(std::vector<int64_t>* place, const nlohmann::json& value) {
+  if (!value.is_array()) return false;
+  std::vector<int64_t> numbers(value.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (!restore(&numbers[i], value[i])) return false;
+  }
+  *place = std::move(numbers);
+  return true;
+}
+bool restore(const Choice& choice, const nlohmann::json& value) {
+  return value.is_string() && choose(choice, value.get<std::string>());
 }
 
 std::pair<std::string, std::string> split_key(const std::string& key) {
@@ -221,7 +281,7 @@ void Settings::add(std::string key, Place place, std::string help, Accepts accep
   if (key.find('.') == std::string::npos) {
     fail(fmt::format("Settings: {} has no section; a key is section.name", key));
   }
-  entries_.push_back({std::move(key), place, std::move(help), std::move(accepts)});
+  entries_.push_back({std::move(key), std::move(place), std::move(help), std::move(accepts)});
 }
 
 void Settings::read(const std::string& path) {
@@ -253,10 +313,8 @@ void Settings::set(const std::string& assignment) {
   const std::string value = assignment.substr(equals + 1);
   const auto table = parse_value(value);
   if (table && assign(known.place, *table->get("value"), known.accepts)) return;
-  const bool takes_strings = std::holds_alternative<std::string*>(known.place) ||
-                             std::holds_alternative<std::optional<int64_t>*>(known.place);
-  const bool is_bare_string = takes_strings && !(table && table->get("value")->is_string());
-  if (is_bare_string && assign(known.place, toml::value<std::string>(value), known.accepts)) return;
+  const bool is_quoted = table && table->get("value")->is_string();
+  if (!is_quoted && assign(known.place, toml::value<std::string>(value), known.accepts)) return;
   throw ConfigurationError(
       fmt::format("{}: {} takes {}", where, known.key, what_it_takes(known.place, known.accepts)));
 }
@@ -265,15 +323,11 @@ void Settings::restore(const nlohmann::json& values) {
   for (const auto& entry : entries_) {
     const auto [section, name] = split_key(entry.key);
     if (!values.contains(section) || !values[section].contains(name)) continue;
-    try {
-      std::visit([&, &n = name,
-                  &s = section](auto* variable) { ripieno::restore(variable, values[s][n]); },
-                 entry.place);
-    } catch (const nlohmann::json::exception&) {
-      throw DataError(fmt::format("the stored value of {} is not {}: {}", entry.key,
-                                  what_it_takes(entry.place, entry.accepts),
-                                  values[section][name].dump()));
-    }
+    const nlohmann::json& value = values[section][name];
+    const auto take = [&](const auto& variable) { return ripieno::restore(variable, value); };
+    if (std::visit(take, entry.place)) continue;
+    throw DataError(fmt::format("the stored value of {} is not {}: {}", entry.key,
+                                what_it_takes(entry.place, entry.accepts), value.dump()));
   }
 }
 
@@ -303,7 +357,7 @@ std::string Settings::listing() const {
   std::string text;
   for (const auto& entry : entries_) {
     const std::string assignment = entry.key + " = " + to_json(entry.place).dump();
-    const auto& choices = entry.accepts.choices;
+    const auto& choices = choices_of(entry.place, entry.accepts);
     text += fmt::format("  {:<40} {}", assignment, entry.help);
     if (!choices.empty()) text += fmt::format(": {}", fmt::join(choices, ", "));
     text += '\n';

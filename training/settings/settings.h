@@ -1,17 +1,21 @@
 // Settings: the table of what a configuration may say, for programs and for whoever adds a key to
 // one.
 //
-// One line a key: its name, the variable it sets, what it accepts and what it means. From this
-// table come the reading of files and of --set, the checks, the list that --help prints, and
-// run.json.
+// One line a key: its name, the variable it sets (as a rule the option of the part that acts on
+// it), what it accepts and what it means. From this table come the reading of files and of --set,
+// the checks, the list that --help prints, and run.json.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,6 +44,27 @@ struct Accepts {
   }
 };
 
+// A variable whose values have names, as those of an enumeration.
+struct Choice {
+  std::vector<std::string> names;
+  std::function<std::size_t()> chosen;  // the index of the variable's value among the names
+  std::function<void(std::size_t index)> choose;
+};
+
+// `values` has each value that `variable` may take, and its name; the present one is among them.
+template <typename T>
+Choice choice(T* variable, const std::vector<std::pair<std::string, T>>& values) {
+  std::vector<std::string> names;
+  for (const auto& value : values) names.push_back(value.first);
+  const auto chosen = [variable, values] {
+    const auto is_its = [&](const auto& value) { return value.second == *variable; };
+    return static_cast<std::size_t>(std::find_if(values.begin(), values.end(), is_its) -
+                                    values.begin());
+  };
+  return {std::move(names), chosen,
+          [variable, values](std::size_t index) { *variable = values.at(index).second; }};
+}
+
 // Throws ConfigurationError where a string that a program cannot do without is empty.
 void require_given(const std::string& key, const std::string& value);
 
@@ -47,8 +72,9 @@ class Settings {
  public:
   // Where a setting is kept. Its value at the time of add() is the default.
   // An optional number that has none is left to the program: "auto".
-  using Place = std::variant<bool*, int64_t*, std::optional<int64_t>*, double*, std::string*,
-                             std::vector<int64_t>*>;
+  using Place = std::variant<bool*, int*, int64_t*, std::optional<int>*, std::optional<int64_t>*,
+                             std::optional<std::size_t>*, double*, std::string*,
+                             std::vector<int64_t>*, Choice>;
 
   // `place` must outlive this table. `key` is "section.name".
   void add(std::string key, Place place, std::string help, Accepts accepts = {});

@@ -203,11 +203,5 @@ TEST(TokenEvaluation, FillsTheLastWindowWithIgnoredTargets) {
               ElementsAre(8, 9, 0, 0, 0, 0, 0, 0));
 }
 
-TEST(Sampling, GoesByName) {
-  EXPECT_EQ(sampling_named("epoch"), Sampling::epoch);
-  EXPECT_EQ(sampling_named("random"), Sampling::random);
-  EXPECT_THROW(sampling_named("shuffled"), ConfigurationError);
-}
-
 }  // namespace
 }  // namespace ripieno::io

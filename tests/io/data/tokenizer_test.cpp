@@ -87,11 +87,5 @@ TEST(Tokenizer, OfAnotherProgramSaysThatItCannotRead) {
   EXPECT_THROW(tokenizer.decode(std::vector<int32_t>{1}), Error);
 }
 
-TEST(Tokenizer, KindsGoByName) {
-  EXPECT_EQ(tokenizer_kind_named("bytes"), Tokenizer::Kind::bytes);
-  EXPECT_EQ(tokenizer_kind_named("characters"), Tokenizer::Kind::characters);
-  EXPECT_THROW(tokenizer_kind_named("words"), ConfigurationError);
-}
-
 }  // namespace
 }  // namespace ripieno::io

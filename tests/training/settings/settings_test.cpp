@@ -118,18 +118,8 @@ TEST_F(SettingsTest, RefusesWhatIsOutOfRange) {
 
 TEST_F(SettingsTest, OfTrainingRefusesWhatItsArithmeticDoesNotBear) {
   Settings all;
-  OptimizerSettings optimizer;
-  ScheduleSettings schedule;
-  TrainSettings train;
-  ParallelSettings parallel;
-  CheckpointSettings checkpoint;
-  LogSettings log;
-  bind(all, optimizer);
-  bind(all, schedule);
-  bind(all, train);
-  bind(all, parallel);
-  bind(all, checkpoint);
-  bind(all, log);
+  TrainingOptions options;
+  bind(all, options);
   const auto values = all.values();
   for (const auto& [section, keys] : values.items()) {
     for (const auto& [key, value] : keys.items()) {

@@ -1,0 +1,44 @@
+#include "ripieno/training/models/model_kinds.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "ripieno/core/error.h"
+#include "ripieno/training/models/gpt_settings.h"
+#include "ripieno/training/models/mlp_settings.h"
+
+namespace ripieno {
+namespace {
+
+template <typename T>
+std::unique_ptr<ModelSettings> make() {
+  return std::make_unique<T>();
+}
+
+struct Kind {
+  std::string_view name;
+  std::unique_ptr<ModelSettings> (*make)();
+};
+
+constexpr Kind kKinds[] = {
+    {"gpt", make<GptSettings>},
+    {"mlp", make<MlpSettings>},
+};
+
+}  // namespace
+
+std::vector<std::string> model_kinds() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kKinds) names.emplace_back(kind.name);
+  return names;
+}
+
+std::unique_ptr<ModelSettings> settings_of_model(std::string_view kind) {
+  for (const Kind& known : kKinds) {
+    if (known.name == kind) return known.make();
+  }
+  throw ConfigurationError(fmt::format("model.kind = \"{}\" is not one of {}", kind,
+                                       fmt::join(model_kinds(), ", ")));
+}
+
+}  // namespace ripieno
