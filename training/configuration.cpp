@@ -166,6 +166,8 @@ void bind(Settings& settings, TrainingOptions& options) {
   bind_initial(settings, options.run.initial);
   settings.add("log.every", &options.run.log_every, "steps between lines of metrics.jsonl",
                Accepts::between(1, kMostSteps));
+  settings.add("log.show", &options.run.shown,
+               "names of metrics that the progress line shows besides the loss");
 }
 
 }  // namespace ripieno

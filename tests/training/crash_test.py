@@ -114,6 +114,15 @@ class Steps(programs.ProgramTest):
         self.finish("run", "--steps", 13)
         self.assertEqual(self.finish("run", "--steps", 30), whole)
 
+    def test_progress_shows_the_metrics_that_are_asked_for(self):
+        command = [*self.command("run", "--steps", 3), "--set",
+                   'log.show=["learning_rate", "gradient_norm", "no_such_metric"]']
+        command.remove("--quiet")
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        self.assertRegex(ended.stdout, r"step 3/3 .*learning_rate \S+ +gradient_norm \S+")
+        self.assertNotIn("no_such_metric", ended.stdout)
+
     def test_nothing_is_said_where_quiet_is_wanted(self):
         ended = self.train("run", "--steps", 3)
         self.assertEqual((ended.stdout, ended.stderr), ("", ""))

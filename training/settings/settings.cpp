@@ -43,9 +43,11 @@ template <typename T>
 std::string what_it_takes(const std::optional<T>*, const std::string& limits) {
   return "\"auto\" or an integer" + limits;
 }
-template <typename T>
-std::string what_it_takes(const std::vector<T>*, const std::string& limits) {
+std::string what_it_takes(const std::vector<int64_t>*, const std::string& limits) {
   return "a list of integers" + (limits.empty() ? "" : ", each" + limits);
+}
+std::string what_it_takes(const std::vector<std::string>*, const std::string&) {
+  return "a list of strings, as [\"one\", \"two\"]";
 }
 template <std::integral T>
 std::string what_it_takes(const T*, const std::string& limits) {
@@ -125,10 +127,11 @@ bool assign(const Choice& choice, const toml::node& node, const Accepts&) {
   return name && choose(choice, *name);
 }
 
-bool assign(std::vector<int64_t>* place, const toml::node& node, const Accepts& accepts) {
+template <typename T>
+bool assign(std::vector<T>* place, const toml::node& node, const Accepts& accepts) {
   const toml::array* array = node.as_array();
   if (!array) return false;
-  std::vector<int64_t> values(array->size());
+  std::vector<T> values(array->size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!assign(&values[i], *array->get(i), accepts)) return false;
   }
@@ -252,13 +255,14 @@ bool restore(std::string* place, const nlohmann::json& value) {
   if (value.is_string()) *place = value.get<std::string>();
   return value.is_string();
 }
-bool restore(std::vector<int64_t>* place, const nlohmann::json& value) {
+template <typename T>
+bool restore(std::vector<T>* place, const nlohmann::json& value) {
   if (!value.is_array()) return false;
-  std::vector<int64_t> numbers(value.size());
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    if (!restore(&numbers[i], value[i])) return false;
+  std::vector<T> values(value.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!restore(&values[i], value[i])) return false;
   }
-  *place = std::move(numbers);
+  *place = std::move(values);
   return true;
 }
 bool restore(const Choice& choice, const nlohmann::json& value) {

@@ -74,7 +74,7 @@ class Settings {
   // An optional number that has none is left to the program: "auto".
   using Place = std::variant<bool*, int*, int64_t*, std::optional<int>*, std::optional<int64_t>*,
                              std::optional<std::size_t>*, double*, std::string*,
-                             std::vector<int64_t>*, Choice>;
+                             std::vector<int64_t>*, std::vector<std::string>*, Choice>;
 
   // `place` must outlive this table. `key` is "section.name".
   void add(std::string key, Place place, std::string help, Accepts accepts = {});

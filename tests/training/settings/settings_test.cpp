@@ -29,6 +29,7 @@ class SettingsTest : public testing::Test {
     settings.add("optimizer.kind", &kind, "", Accepts::one_of({"adamw", "sgd"}));
     settings.add("data.path", &path, "");
     settings.add("model.hidden", &hidden, "", Accepts::at_least(1));
+    settings.add("log.show", &shown, "");
   }
   ~SettingsTest() override { std::filesystem::remove(file); }
 
@@ -43,6 +44,7 @@ class SettingsTest : public testing::Test {
   std::string kind = "adamw";
   std::string path;
   std::vector<int64_t> hidden = {64};
+  std::vector<std::string> shown;
   Settings settings;
   std::string file =
       std::filesystem::temp_directory_path() / ("settings_" + std::to_string(getpid()) + ".toml");
@@ -60,13 +62,15 @@ std::string complaint(const std::function<void()>& action) {
 TEST_F(SettingsTest, TakesEveryTypeFromAFile) {
   read(
       "[train]\nbatch_size = 3\nnesterov = true\n[optimizer]\nlearning_rate = 1e-3\n"
-      "kind = 'sgd'\n[data]\npath = 'a b.txt'\n[model]\nhidden = [32, 16]\n");
+      "kind = 'sgd'\n[data]\npath = 'a b.txt'\n[model]\nhidden = [32, 16]\n"
+      "[log]\nshow = ['kl', 'a b']\n");
   EXPECT_EQ(batch_size, 3);
   EXPECT_TRUE(nesterov);
   EXPECT_EQ(rate, 1e-3);
   EXPECT_EQ(kind, "sgd");
   EXPECT_EQ(path, "a b.txt");
   EXPECT_THAT(hidden, ElementsAre(32, 16));
+  EXPECT_THAT(shown, ElementsAre("kl", "a b"));
 }
 
 TEST_F(SettingsTest, TakesAnIntegerWhereANumberIsWanted) {
@@ -201,11 +205,14 @@ TEST_F(SettingsTest, AnEmptyFileChangesNothing) {
 TEST_F(SettingsTest, RestoresWhatItGaveAsValues) {
   settings.set("model.hidden=[7]");
   settings.set("optimizer.kind=sgd");
+  settings.set("log.show=['kl']");
   const auto values = settings.values();
   hidden = {1};
+  shown = {};
   kind = "adamw";
   settings.restore(values);
   EXPECT_THAT(hidden, ElementsAre(7));
+  EXPECT_THAT(shown, ElementsAre("kl"));
   EXPECT_EQ(kind, "sgd");
 }
 
