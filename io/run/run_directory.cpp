@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/host_name.h"
 #include "ripieno/io/files/durable_directories.h"
+#include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/replace_file.h"
 
@@ -33,18 +33,10 @@ int open_lock(const RunPaths& paths) {
   return lock;
 }
 
-// Whether the lock is held now; true as well where the file system has none to hold.
-bool hold(int lock) {
-  while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return false;
-    if (errno != EINTR) return true;
-  }
-  return true;
-}
-
+// False where another process holds it to the end. True as well where the file system has no locks.
 bool wait_for(int lock, double seconds) {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-  while (!hold(lock)) {
+  while (try_lock(lock) == FileLock::busy) {
     if (Clock::now() >= end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }

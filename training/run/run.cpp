@@ -10,6 +10,7 @@
 #include "ripieno/core/device/profiled.h"
 #include "ripieno/core/error.h"
 #include "ripieno/distributed/communicators/exchange.h"
+#include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/report.h"
 #include "ripieno/training/run/rank_facts.h"
@@ -56,6 +57,15 @@ std::string memory_line(distributed::DataParallel& parallel) {
   return fmt::format("each rank keeps {:.1f} MiB, {:.2f} bytes a parameter; buckets of {:.3g} MiB",
                      static_cast<double>(bytes) / (1 << 20), report.per_parameter(bytes),
                      static_cast<double>(parallel.bucket_size().bytes) / (1 << 20));
+}
+
+void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
+  const std::string why = io::why_locks_are_absent(paths.lock());
+  if (why.empty()) return;
+  log.warn(
+      fmt::format("{}: its file system has no locks ({}), so another run in this directory would "
+                  "not be noticed; start no other there, or choose a directory elsewhere",
+                  paths.directory, why));
 }
 
 }  // namespace
@@ -137,6 +147,7 @@ void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
   log_ = std::make_unique<RunLog>(paths_, step(), session_.rank() == 0, options_.progress,
                                   options_.messages);
   if (!remark.empty()) log_->warn(remark);
+  if (session_.rank() == 0) warn_of_absent_locks(paths_, *log_);
 }
 
 void Run::announce() {

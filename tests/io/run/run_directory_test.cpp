@@ -5,14 +5,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "io/files/no_locks.h"
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
 
 namespace ripieno::io {
@@ -77,6 +81,21 @@ TEST_F(RunDirectoryTest, WaitsForItsHolder) {
   });
   EXPECT_EQ(refusal(60), "it was not refused");
   letting_go.join();
+}
+
+TEST_F(RunDirectoryTest, IsUsedWithoutALockWhereTheFileSystemHasNone) {
+  for (const int error : {ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS}) {
+    flock_fails_with = error;
+    EXPECT_EQ(refusal(), "it was not refused");
+    EXPECT_EQ(why_locks_are_absent(RunPaths{path_}.lock()), std::strerror(error));
+    flock_fails_with = 0;
+  }
+}
+
+TEST_F(RunDirectoryTest, HasALockThatIsHeldAfterALookForOne) {
+  RunDirectory holder(path_);
+  EXPECT_EQ(why_locks_are_absent(holder.paths().lock()), "");
+  EXPECT_THAT(refusal(), HasSubstr("is in use by process"));
 }
 
 TEST_F(RunDirectoryTest, IsRefusedWhereItCannotBeWritten) {
