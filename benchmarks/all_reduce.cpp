@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "program.h"
 #include "ripieno/core/tensor_implementation.h"
 #include "ripieno/distributed/communicators/mpi/mpi.h"
 #include "ripieno/distributed/communicators/mpi/mpi_communicator.h"
@@ -210,9 +211,9 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", rounds)->check(CLI::PositiveNumber);
   app.add_option("--link-gigabits", link_gigabits,
                  "What a host may send, in Gbit/s: the limit is the link's, not the memory's");
-  CLI11_PARSE(app, argc, argv);
-
-  const distributed::MpiEnvironment mpi;
-  Benchmark benchmark(rounds, link_gigabits);
-  for (const int64_t bytes : sizes) benchmark.measure(bytes);
+  return benchmarks::run_benchmark(app, argc, argv, [&] {
+    const distributed::MpiEnvironment mpi;
+    Benchmark benchmark(rounds, link_gigabits);
+    for (const int64_t bytes : sizes) benchmark.measure(bytes);
+  });
 }

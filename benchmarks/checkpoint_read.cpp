@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "program.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/random.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
@@ -215,14 +216,10 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", arguments.rounds)->check(CLI::PositiveNumber);
   app.add_option("--threads", arguments.threads, "That read at the same time, of all ranks")
       ->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
-  try {
+  return benchmarks::run_benchmark(app, argc, argv, [&] {
     for (const int saved_by : arguments.saved_by) {
       Benchmark benchmark(arguments, saved_by);
       for (const int ranks : arguments.loaded_by) benchmark.measure(ranks);
     }
-  } catch (const std::exception& error) {
-    std::cerr << "checkpoint_read: " << error.what() << "\n";
-    return 1;
-  }
+  });
 }

@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "program.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/random.h"
 #include "ripieno/io/checkpoint/background_save.h"
@@ -236,12 +237,8 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--tensors", arguments.tensors)->check(CLI::PositiveNumber);
   app.add_option("--rounds", arguments.rounds)->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
-  try {
+  return benchmarks::run_benchmark(app, argc, argv, [&] {
     Benchmark benchmark(arguments);
     for (const int ranks : arguments.ranks) benchmark.measure(ranks);
-  } catch (const std::exception& error) {
-    std::cerr << "checkpoint_write: " << error.what() << "\n";
-    return 1;
-  }
+  });
 }

@@ -19,21 +19,21 @@ Tensors scaled_cross(const Tensors& in) {
     const Tensors a = {*saved[0], *saved[1], *saved[2]}, b = {*saved[3], *saved[4], *saved[5]};
     Tensors g(grad_out.begin(), grad_out.end());
     for (Tensor& part : g) part = part.defined() ? part : a[0] * 0.0;  // nothing used the output
-    const Tensors b_g = cross(b, g);
-    auto give = [&, input = 0](const Tensor& gradient) mutable {
-      if (gradients.wanted(input)) gradients.add(input, gradient);
-      ++input;
-    };
-    for (const Tensor& part : b_g) give(*saved[6] * part);
-    for (const Tensor& part : cross(g, a)) give(*saved[6] * part);
-    give(a[0] * b_g[0] + a[1] * b_g[1] + a[2] * b_g[2]);
+    const Tensors bg = cross(b, g), ga = cross(g, a);
+    const Tensor s = *saved[6], of_s = a[0] * bg[0] + a[1] * bg[1] + a[2] * bg[2];
+    const Tensors all = {s * bg[0], s * bg[1], s * bg[2], s * ga[0], s * ga[1], s * ga[2], of_s};
+    for (int input = 0; input < 7; ++input)
+      if (gradients.wanted(input)) gradients.add(input, all[input]);
   });
   return out;
 }
 
 int main() {
-  Tensors in;
-  for (uint64_t i = 0; i < 7; ++i)
-    fill_normal(in.emplace_back(Shape{5}, DType::float64), 0.0, 1.0, {.seed = i});
-  std::printf("off by %.0e\n", gradient_check(scaled_cross, in));
+  return run_program([] {
+    Tensors in;
+    for (uint64_t i = 0; i < 7; ++i)
+      fill_normal(in.emplace_back(Shape{5}, DType::float64), 0.0, 1.0, {.seed = i});
+    std::printf("off by %.0e\n", gradient_check(scaled_cross, in));
+    return 0;
+  });
 }

@@ -26,7 +26,7 @@ class Lion final : public ripieno::optim::Optimizer {
   }
 };
 
-int main() {
+int fit() {
   const auto x = Tensor::of<float>({4, 1}, {-1.0f, -0.5f, 0.5f, 1.0f});  // (points, inputs)
   const auto y = Tensor::of<float>({4, 1}, {-1.0f, 0.0f, 2.0f, 3.0f});   // (points, outputs)
   ripieno::nn::Linear line(1, 1);
@@ -39,4 +39,7 @@ int main() {
     if (step % 200 == 0) std::printf("step %4d  loss %.5f\n", step, loss.item());
   }
   std::printf("y = %.2f x + %.2f\n", line.weight().item(), line.bias().item());
+  return 0;
 }
+
+int main() { return ripieno::run_program(fit); }
