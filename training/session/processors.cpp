@@ -73,4 +73,13 @@ Affinity affinity() {
   return found;
 }
 
+CpuShare cpu_share(const Affinity& affinity, int64_t on_affinity, const CpuQuota& quota,
+                   int64_t on_quota) {
+  const double processors = static_cast<double>(affinity.count) / static_cast<double>(on_affinity);
+  const double time = quota.processors.value_or(affinity.count) / static_cast<double>(on_quota);
+  const bool is_limited = quota.processors && time < processors;
+  return {std::max(1, static_cast<int>(is_limited ? time : processors)),
+          is_limited ? "the control group's quota" : "affinity"};
+}
+
 }  // namespace ripieno

@@ -1,6 +1,7 @@
 // The processors that this process may use, by its environment: affinity and control groups.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -28,5 +29,15 @@ struct Affinity {
   std::string list;  // equal for processes that share them
 };
 Affinity affinity();
+
+// What a rank takes of both.
+struct CpuShare {
+  int threads;         // at least 1
+  std::string source;  // "affinity", or "the control group's quota" where that is less
+};
+// `on_affinity` and `on_quota`: how many ranks, this one included, may run on these processors, and
+// are limited by this quota.
+CpuShare cpu_share(const Affinity& affinity, int64_t on_affinity, const CpuQuota& quota,
+                   int64_t on_quota);
 
 }  // namespace ripieno

@@ -70,16 +70,13 @@ Session::~Session() = default;
 void Session::share_cores() {
   const Affinity own = affinity();
   const CpuQuota quota = cpu_quota();
-  const auto share_of = [&](double processors, const std::string& place) {
+  const auto ranks_on = [&](const std::string& place) {
     const auto places = gather(*communicator_, host_name() + "/" + place);
-    const auto& mine = places[static_cast<std::size_t>(rank())];
-    return processors / static_cast<double>(std::count(places.begin(), places.end(), mine));
+    return std::count(places.begin(), places.end(), places[static_cast<std::size_t>(rank())]);
   };
-  const double processors = share_of(own.count, own.list);
-  const double time = share_of(quota.processors.value_or(own.count), quota.group);
-  const bool is_limited = quota.processors && time < processors;
-  use_threads(std::max(1, static_cast<int>(is_limited ? time : processors)),
-              is_limited ? "the control group's quota" : "affinity");
+  const auto on_affinity = ranks_on(own.list), on_quota = ranks_on(quota.group);
+  const CpuShare share = cpu_share(own, on_affinity, quota, on_quota);
+  use_threads(share.threads, share.source);
   if (const auto asked = threads_of_environment()) use_threads(*asked, "OMP_NUM_THREADS");
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 
 #include "io/files/temporary_directory.h"
 
@@ -75,6 +76,28 @@ TEST(ThreadsOfEnvironment, AreTheFirstNumberOfOmpNumThreads) {
     EXPECT_EQ(with(text), std::nullopt) << text;
   }
   EXPECT_EQ(threads_of_environment(), std::nullopt);
+}
+
+// Of `processors` and a quota, each shared by so many ranks.
+CpuShare share(int processors, int64_t on_affinity, std::optional<double> quota, int64_t on_quota) {
+  return cpu_share({.count = processors, .list = ""}, on_affinity,
+                   {.group = "/jobs", .processors = quota}, on_quota);
+}
+
+TEST(CpuShare, IsThatOfTheRanksOnTheSameProcessors) {
+  EXPECT_EQ(share(8, 1, {}, 1).threads, 8);
+  EXPECT_EQ(share(8, 3, {}, 3).threads, 2);
+  EXPECT_EQ(share(8, 3, {}, 3).source, "affinity");
+  EXPECT_EQ(share(2, 5, {}, 5).threads, 1);
+}
+
+TEST(CpuShare, IsThatOfTheRanksUnderTheSameQuotaWhereThatIsLess) {
+  EXPECT_EQ(share(8, 1, 3.5, 1).threads, 3);
+  EXPECT_EQ(share(8, 1, 3.5, 1).source, "the control group's quota");
+  EXPECT_EQ(share(8, 1, 6.0, 2).threads, 3);  // each has processors of its own
+  EXPECT_EQ(share(8, 4, 6.0, 2).source, "affinity");
+  EXPECT_EQ(share(8, 1, 0.5, 1).threads, 1);
+  EXPECT_EQ(share(2, 1, 64.0, 1).source, "affinity");
 }
 
 TEST(Affinity, HasAtLeastOneProcessor) {
