@@ -72,6 +72,17 @@ io::Checkpoint open_checkpoint(const std::string& path) {
   return io::Checkpoint::open(files, *found.path);
 }
 
+// Some numbers are used by long texts alone, so all are looked at before anything is written.
+void require_finite(const io::Checkpoint& checkpoint) {
+  for (const auto& tensor : checkpoint.tensors()) {
+    if (tensor.kind != io::StateKind::parameter || tensor.not_finite == 0) continue;
+    throw DataError(fmt::format(
+        "{}: {} of {} elements of the parameter {} are NaN or infinite, so its training diverged; "
+        "generate from an earlier checkpoint",
+        checkpoint.path(), tensor.not_finite, tensor.shape.elements(), tensor.name));
+  }
+}
+
 // Of the likeliest `top_k` tokens (0: all), one drawn with `uniform` in (0, 1].
 int32_t choose(const std::vector<float>& logits, const Options& options, double uniform) {
   std::vector<int32_t> order(logits.size());
@@ -150,6 +161,7 @@ int generate(int argc, char** argv) {
   if (!state.contains("tokenizer") || !state.contains("configuration")) {
     throw DataError(checkpoint.path() + ": is not of a GPT that train_gpt trained on a text");
   }
+  require_finite(checkpoint);
 
   GptSettings gpt;
   Settings settings;
