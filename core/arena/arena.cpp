@@ -1,5 +1,7 @@
 #include "ripieno/core/arena/arena.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "ripieno/core/autograd.h"
@@ -8,9 +10,21 @@
 
 namespace ripieno {
 
+namespace {
+
+// Its bytes, of any element type, are counted in 64 bits.
+constexpr int64_t kMostElements = int64_t{1} << 59;
+
+}  // namespace
+
 void ArenaLayout::add(const std::string& name, const Shape& shape, const std::string& unit) {
   if (find(name) >= 0) fail("arena: two tensors are named '" + name + "'");
   const Entry entry{name, shape, elements_, shape.elements()};
+  if (entry.elements > kMostElements - elements_)
+    throw ConfigurationError(
+        fmt::format("arena: with '{}', of shape {}, the model has more than {} numbers; choose a "
+                    "smaller one",
+                    name, to_string(shape), kMostElements));
   elements_ = (elements_ + entry.elements + kAlignment - 1) / kAlignment * kAlignment;
   entries_.push_back(entry);
   if (units_.empty() || units_.back().name != unit) units_.push_back({unit, entry.offset, 0});

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/kernels/cpu_library.h"
 
 namespace ripieno {
 namespace {
@@ -175,7 +176,11 @@ void Pool::trim() {
 
 Pool& cpu_pool() {
   // Never destroyed: tensors in static storage may outlive any order of destruction.
-  static Pool& pool = *new Pool(cpu_memory());
+  static Pool& pool = *[] {
+    if (const auto mismatch = kernels::cpu_library_mismatch(); !mismatch.empty())
+      throw ConfigurationError(mismatch);
+    return new Pool(cpu_memory());
+  }();
   return pool;
 }
 

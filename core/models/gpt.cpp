@@ -4,6 +4,7 @@
 
 #include "ripieno/core/device/profiled.h"
 #include "ripieno/core/losses/linear_cross_entropy.h"
+#include "ripieno/core/models/parameter_limit.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/attention.h"
 #include "ripieno/core/recomputation.h"
@@ -23,6 +24,14 @@ LinearOptions linear_options(const Initial& weight) {
   return {.weight = weight, .bias_initial = Initial::constant(0.0)};
 }
 
+// In floating point, since it may pass 64 bits.
+double parameter_count(const GptOptions& options) {
+  const auto channels = static_cast<double>(options.channels);
+  const auto rows = static_cast<double>(options.vocab) + static_cast<double>(options.context) + 2;
+  const double block = channels * (12 * channels + 13);
+  return channels * rows + static_cast<double>(options.layers) * block;
+}
+
 const GptOptions& checked(const GptOptions& options) {
   const auto require = [](bool holds, const std::string& what) {
     if (!holds) throw ConfigurationError("gpt: " + what);
@@ -33,6 +42,11 @@ const GptOptions& checked(const GptOptions& options) {
   require(options.heads > 0 && options.channels > 0 && options.channels % options.heads == 0,
           fmt::format("channels ({}) must be a multiple of heads ({})", options.channels,
                       options.heads));
+  require(parameter_count(options) <= kMostParameters,
+          fmt::format("layers {}, channels {}, vocab {} and context {} make {:.3g} parameters, of "
+                      "at most {:.3g}; choose fewer layers or channels",
+                      options.layers, options.channels, options.vocab, options.context,
+                      parameter_count(options), kMostParameters));
   return options;
 }
 

@@ -1,12 +1,24 @@
 #include "ripieno/core/models/mlp.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "ripieno/core/models/parameter_limit.h"
+
 namespace ripieno::nn {
 
 Mlp::Mlp(const std::vector<int64_t>& sizes) {
   if (sizes.size() < 2)
     throw ConfigurationError("mlp: takes the sizes of its input and its output, at least");
+  double parameters = 0;
   for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
     if (sizes[i] < 1 || sizes[i + 1] < 1) throw ConfigurationError("mlp: a layer has no units");
+    parameters += (static_cast<double>(sizes[i]) + 1) * static_cast<double>(sizes[i + 1]);
+    if (parameters > kMostParameters)
+      throw ConfigurationError(
+          fmt::format("mlp: layers of {} units make {:.3g} parameters, of at most {:.3g}; choose "
+                      "smaller layers",
+                      fmt::join(sizes, ", "), parameters, kMostParameters));
     const bool last = i + 2 == sizes.size();
     auto& layer = layers_.emplace_back(
         sizes[i], sizes[i + 1],

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "ripieno/kernels/cpu_library.h"
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace ripieno::kernels {
@@ -26,6 +27,11 @@ TEST(CpuLevel, IsTheOneThatTheLoaderWasToldToTake) {
   const std::string folder = "glibc-hwcaps/";
   EXPECT_EQ(kernel_library().find(lowest ? folder : folder + expected) == std::string::npos, lowest)
       << kernel_library();
+}
+
+TEST(CpuLibrary, IsOfTheBuildOfItsProgram) {
+  EXPECT_EQ(cpu_library_mismatch(), "");
+  EXPECT_STREQ(cpu_library_identity(), expected_cpu_library_identity());
 }
 
 TEST(CpuThreads, MustBeAtLeastOne) {

@@ -37,6 +37,8 @@ class BadInput(programs.ProgramTest):
         self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "nearest is train.batch_size")
 
     def test_an_ill_typed_value(self):
+        self.assert_one_line(self.train("run", "--set", "model.layers=1048576", "--set", "model.channels=1048576"), 78,
+                             "layers 1048576, channels 1048576", "parameters")
         self.assert_one_line(self.train("run", "--set", "train.batch_size=many"), 78,
                              "train.batch_size takes an integer")
         self.configure("batch_size = 8", "batch_size = 'many'")

@@ -33,6 +33,13 @@ TEST(ArenaLayout, AlignsTensorsAndKeepsUnitsContiguous) {
   EXPECT_THROW(layout.add("a", {1}, "two"), Error);
 }
 
+TEST(ArenaLayout, RefusesMoreThanCanBeCounted) {
+  ArenaLayout layout;
+  layout.add("half", {int64_t{1} << 58}, "");
+  EXPECT_THROW(layout.add("more", {(int64_t{1} << 58) + 1}, ""), ConfigurationError);
+  layout.add("other half", {int64_t{1} << 58}, "");
+}
+
 TEST(Arena, TakesMemoryAtFirstUse) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   EXPECT_FALSE(arena.has_memory());

@@ -1,0 +1,30 @@
+// A program that the loader gave the CPU kernels of another build.
+#include <gmock/gmock.h>
+
+#include "ripieno/core/error.h"
+#include "ripieno/core/tensor.h"
+#include "ripieno/kernels/cpu_library.h"
+
+namespace ripieno {
+
+// Instead of the library's own.
+const char* kernels::cpu_library_identity() noexcept { return "0.0.0-stale"; }
+
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+TEST(KernelsOfAnotherBuild, AreRefusedAtTheirFirstUse) {
+  const std::string required = kernels::expected_cpu_library_identity();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT([] { Tensor::zeros({3}, DType::float32); },
+                ThrowsMessage<ConfigurationError>(AllOf(
+                    HasSubstr("are of another build: found 0.0.0-stale, required " + required),
+                    HasSubstr("build and install Ripieno anew"))));
+  }
+}
+
+}  // namespace
+}  // namespace ripieno
