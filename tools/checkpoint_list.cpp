@@ -70,7 +70,7 @@ std::vector<ListedCheckpoint> list_checkpoints(const io::FileSystem& files,
       listed.saved_at = modified_at(fmt::format("{}/{}", found.path, io::kManifestName));
       if (io::is_candidate(files, found)) open(files, listed);
     } catch (const StorageError& error) {
-      if (!files.exists(found.path)) continue;  // a run at work has removed it
+      if (io::has_vanished(files, found.path)) continue;
       listed.state = error.what();
     }
     list.push_back(std::move(listed));

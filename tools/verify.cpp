@@ -53,7 +53,7 @@ int verify_all(const io::FileSystem& files, const std::string& directory, bool q
     try {
       verify_checkpoint(files, path, quiet);
     } catch (const Error& error) {
-      if (!files.exists(path)) continue;  // a run at work has removed it
+      if (io::has_vanished(files, path)) continue;
       fmt::print(stderr, "ripieno: {}\n", error.what());
       if (status == 0) status = static_cast<int>(exit_status_of(error));
     }

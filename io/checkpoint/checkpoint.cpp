@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/io/checkpoint/load_fill.h"
 #include "ripieno/io/checkpoint/load_match.h"
 #include "ripieno/io/checkpoint/manifest.h"
@@ -143,6 +144,7 @@ std::vector<CheckpointTensor> Checkpoint::tensors() const {
 }
 
 LoadReport Checkpoint::load(const State& wanted, const LoadOptions& options) const {
+  const trace::Scope traced({.name = "load of a checkpoint"});
   std::vector<Loadable> there;
   for (const SavedTensor& saved : manifest_->tensors)
     there.push_back({saved.name, saved.kind, saved.dtype, saved.shape});
@@ -161,6 +163,7 @@ LoadReport Checkpoint::load(const State& wanted, const LoadOptions& options) con
 }
 
 int64_t Checkpoint::verify(const ReadOptions& options) const {
+  const trace::Scope traced({.name = "verification of a checkpoint", .bytes = bytes()});
   Loading loading(*files_, path_, *manifest_, options);
   loading.verify({.rank = 0, .size = 1});
   return loading.bytes();
@@ -172,11 +175,24 @@ int64_t Checkpoint::bytes() const {
   return bytes;
 }
 
+namespace {
+
+// Of one that storage does not tell about, its reader will say why.
+bool may_be_candidate(const FileSystem& files, const StepDirectory& found) {
+  try {
+    return is_candidate(files, found);
+  } catch (const StorageError&) {
+    return true;
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> candidates_in(const FileSystem& files,
                                        const std::string& checkpoints_directory) {
   std::vector<std::string> paths;
   for (const StepDirectory& found : step_directories(files, checkpoints_directory)) {
-    if (is_candidate(files, found)) paths.push_back(found.path);
+    if (may_be_candidate(files, found)) paths.push_back(found.path);
   }
   return paths;
 }

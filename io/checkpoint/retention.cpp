@@ -58,13 +58,24 @@ Candidate looked_at(const FileSystem& files, const StepDirectory& step, const st
   }
 }
 
+// Nothing of one that is none; unread where nobody can tell.
+std::optional<Candidate> candidate_at(const FileSystem& files, const StepDirectory& step,
+                                      const std::string& metric) {
+  try {
+    if (!is_candidate(files, step)) return std::nullopt;
+    return looked_at(files, step, metric);
+  } catch (const StorageError&) {
+    return Candidate{step};
+  }
+}
+
 // Newest first.
 std::vector<Candidate> candidates(const FileSystem& files, const std::string& directory,
                                   int64_t newest_step, const std::string& metric) {
   std::vector<Candidate> found;
   for (const StepDirectory& step : step_directories(files, directory)) {
-    if (step.step <= newest_step && is_candidate(files, step))
-      found.push_back(looked_at(files, step, metric));
+    if (step.step > newest_step) continue;
+    if (auto candidate = candidate_at(files, step, metric)) found.push_back(*std::move(candidate));
   }
   return found;
 }

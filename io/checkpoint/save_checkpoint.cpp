@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/checkpoint/manifest.h"
 #include "ripieno/io/checkpoint/placement.h"
@@ -234,12 +235,20 @@ void check(int64_t step, const nlohmann::json& training_state, const SaveOptions
   }
 }
 
+int64_t bytes_in(const State& mine) {
+  int64_t bytes = 0;
+  for (const StateTensor& tensor : mine)
+    bytes += tensor.count() > 0 ? static_cast<int64_t>(tensor.part.bytes()) : 0;
+  return bytes;
+}
+
 }  // namespace
 
 void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
                      const State& mine, const nlohmann::json& training_state,
                      const SaveOptions& options) {
   check(step, training_state, options);
+  const trace::Scope traced({.name = "save of a checkpoint", .bytes = bytes_in(mine)});
   Save save(files, checkpoints_directory, step, options);
   if (options.rank == 0) {
     save.as_rank_0(mine, training_state);

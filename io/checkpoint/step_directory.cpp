@@ -64,13 +64,13 @@ bool has_sealed_manifest(const FileSystem& files, const std::string& path) {
 bool is_candidate(const FileSystem& files, const StepDirectory& found) {
   if (found.suffix == kPartial || found.suffix == kDamaged || is_unfinished(files, found))
     return false;
-  return !files.exists(fmt::format("{}/{}", found.path, kSetAsideName));
+  return !is_set_aside(files, found.path);
 }
 
 bool is_unfinished(const FileSystem& files, const StepDirectory& found) {
   if (!is_attempt_suffix(found.suffix)) return found.suffix == kPartial;
   try {
-    const auto names = files.names_in(found.path);  // exists() is false after an error too
+    const auto names = files.names_in(found.path);
     const bool has_manifest = std::find(names.begin(), names.end(), kManifestName) != names.end();
     return !has_manifest ||
            !ends_with_seal(read_file(files, fmt::format("{}/{}", found.path, kManifestName)));
@@ -82,6 +82,18 @@ bool is_unfinished(const FileSystem& files, const StepDirectory& found) {
 void mark_set_aside(FileSystem& files, const std::string& path) {
   write_file(files, fmt::format("{}/{}", path, kSetAsideName), "");
   files.sync_directory(path);
+}
+
+bool is_set_aside(const FileSystem& files, const std::string& path) {
+  return files.exists(fmt::format("{}/{}", path, kSetAsideName));
+}
+
+bool has_vanished(const FileSystem& files, const std::string& path) {
+  try {
+    return !files.exists(path);
+  } catch (const StorageError&) {
+    return false;
+  }
 }
 
 void remove_checkpoint(FileSystem& files, const std::string& path) {

@@ -41,13 +41,17 @@ std::vector<StepDirectory> step_directories(const FileSystem& files, const std::
 
 // Whether there is a manifest that was written to its end; what it says may still be damaged.
 bool has_sealed_manifest(const FileSystem& files, const std::string& path);
-// Whether it is, or should be, a checkpoint of the run.
+// Whether it is, or should be, a checkpoint of the run. Throws StorageError where nobody can tell
+// whether it was set aside.
 bool is_candidate(const FileSystem& files, const StepDirectory& found);
 // Whether it is being written, or was left by a save cut short.
 bool is_unfinished(const FileSystem& files, const StepDirectory& found);
 
 // So that it is no candidate any more, without a rename. Whoever names it may still open it.
 void mark_set_aside(FileSystem& files, const std::string& path);
+bool is_set_aside(const FileSystem& files, const std::string& path);
+// Whether it is known to be there no more, since a run at work has removed it.
+bool has_vanished(const FileSystem& files, const std::string& path);
 // The manifest first: what is left after a power cut is not taken for a checkpoint.
 void remove_checkpoint(FileSystem& files, const std::string& path);
 

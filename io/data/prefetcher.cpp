@@ -4,6 +4,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/start_thread.h"
+#include "ripieno/core/trace.h"
 
 namespace ripieno::io {
 
@@ -31,7 +32,10 @@ Prefetcher::~Prefetcher() {
 Batch Prefetcher::next() {
   std::unique_lock lock(mutex_);
   Slot& next = slot(taken_);
-  changed_.wait(lock, [&] { return next.batch || next.failure; });
+  {
+    const trace::Scope traced({.name = "wait for a batch"});
+    changed_.wait(lock, [&] { return next.batch || next.failure; });
+  }
   if (next.failure) std::rethrow_exception(next.failure);
   Batch batch = *std::exchange(next.batch, std::nullopt);
   ++taken_;

@@ -145,7 +145,9 @@ class PosixFileSystem final : public FileSystem {
   }
   bool exists(const std::string& path) const override {
     struct stat status;
-    return ::stat(path.c_str(), &status) == 0;
+    if (::stat(path.c_str(), &status) == 0) return true;
+    require(errno == ENOENT || errno == ENOTDIR, "look at", path);
+    return false;
   }
 
   void make_directories(const std::string& path) override {
@@ -189,9 +191,10 @@ class PosixFileSystem final : public FileSystem {
 
 }  // namespace
 
+// Never destroyed: a thread that storage holds up may still use it while the process ends.
 FileSystem& local_files() {
-  static PosixFileSystem files;
-  return files;
+  static auto* const files = new PosixFileSystem;
+  return *files;
 }
 
 }  // namespace ripieno::io

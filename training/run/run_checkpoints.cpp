@@ -99,6 +99,9 @@ std::string RunCheckpoints::refusal_of(const std::string& path, const Load& load
   std::string refusal;
   session_.together([&] {
     try {
+      // Where storage could not tell when it was listed.
+      if (session_.rank() == 0 && io::is_set_aside(io::local_files(), path))
+        throw StorageError(path + " was set aside");
       load(io::Checkpoint::open(io::local_files(), path), {.verifies_all_as = session_});
     } catch (const DataError& error) {
       refusal = error.what();

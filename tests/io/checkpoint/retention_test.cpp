@@ -11,6 +11,7 @@
 #include "io/files/crashing_file_system.h"
 #include "io/files/temporary_directory.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/step_directory.h"
 #include "ripieno/io/files/sealed_json.h"
 
 namespace ripieno::io {
@@ -64,7 +65,8 @@ class UnreadableFiles final : public CrashingFileSystem {
   }
   // As by stat(), which fails as well.
   bool exists(const std::string& path) const override {
-    return !is_unreadable(path) && CrashingFileSystem::exists(path);
+    if (is_unreadable(path)) throw StorageError("cannot look at " + path + ": Stale file handle");
+    return CrashingFileSystem::exists(path);
   }
   std::string unreadable;
 
@@ -94,6 +96,21 @@ TEST_F(UnreadableCheckpoint, IsRemovedByNoRetention) {
   files_.unreadable = "";
   save(5, {.newest = 1, .best = 1});
   EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001", "step_00000005"));
+}
+
+TEST_F(UnreadableCheckpoint, IsRemovedByNoneWhereNobodyCanTellThatItIsOne) {
+  for (const int64_t step : {1, 2}) save(step, {.newest = 3});
+  files_.unreadable = "step_00000001/" + std::string(kSetAsideName);
+  for (const int64_t step : {3, 4}) save(step, {.newest = 1});
+  EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001", "step_00000004"));
+  EXPECT_THAT(candidates_in(files_, "run"),
+              ElementsAre("run/step_00000004", "run/step_00000001"));  // its reader will say why
+}
+
+TEST_F(UnreadableCheckpoint, IsNotAbsentWhereItsDirectoryCannotBeLookedAt) {
+  save(1, {});
+  files_.unreadable = "run";
+  EXPECT_THROW(candidates_in(files_, "run"), StorageError);
 }
 
 TEST_F(UnreadableCheckpoint, IsNotTakenForASaveCutShort) {

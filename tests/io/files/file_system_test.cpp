@@ -106,6 +106,18 @@ TEST(LocalFiles, SayWhyAndWhatToDo) {
               ThrowsMessage<StorageError>("cannot open /missing/file: No such file or directory"));
 }
 
+TEST(LocalFiles, AreAbsentOnlyWhereStorageSaysSo) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_symlink("loop", directory / "loop");
+  write_file(local_files(), directory / "file", "");
+  EXPECT_FALSE(local_files().exists(directory / "missing/file"));
+  EXPECT_FALSE(local_files().exists(directory / "file/below"));
+  EXPECT_THAT([&] { local_files().exists(directory / "loop"); },
+              ThrowsMessage<StorageError>("cannot look at " + directory.path() +
+                                          "/loop: Too many levels of symbolic links"));
+  EXPECT_THROW(local_files().exists(directory / std::string(300, 'x')), StorageError);
+}
+
 TEST(LocalFiles, DoNotTakeADirectoryForAFile) {
   EXPECT_THAT([] { local_files().open("/"); },
               ThrowsMessage<StorageError>(HasSubstr("it is not a file")));

@@ -140,6 +140,12 @@ TEST_F(Record, ThatIsDamagedIsNamedAndKept) {
   EXPECT_EQ(read_file(local_files(), paths_.record()), "{\"starts\": [");
 }
 
+TEST_F(Record, IsNotBegunAnewWhereItCannotBeLookedAt) {
+  std::filesystem::create_symlink("run.json", paths_.record());  // to itself
+  EXPECT_THROW(append_start(local_files(), paths_, {{"seed", 1}}), StorageError);
+  EXPECT_TRUE(std::filesystem::is_symlink(paths_.record()));
+}
+
 TEST_F(Record, TakesTextThatIsNotUtf8) {
   append_start(local_files(), paths_, {{"command", "caf\xe9"}});
   EXPECT_EQ(read_record(paths_)["starts"].size(), 1u);
