@@ -59,6 +59,19 @@ std::string first_not_finite(const Parameters& parameters) {
   return "";  // it is in the padding between them, which is not saved
 }
 
+std::string first_not_finite(optim::Optimizer& optimizer) {
+  const auto& entries = optimizer.parameters().layout().entries();
+  for (const auto& slot : optimizer.state()) {
+    if (all_finite_in(*slot.arena)) continue;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const Tensor part = optimizer.part_of(slot, i).part;
+      if (!part.defined() || part.elements() == 0) continue;
+      if (!all_finite(part.to(Device::cpu()).dense())) return slot.name + "/" + entries[i].name;
+    }
+  }
+  return "";
+}
+
 std::optional<int64_t> first_row_not_finite(const Tensor& rows) {
   if (!rows.defined() || rows.elements() == 0 || all_finite(rows.dense())) return std::nullopt;
   for (int64_t row = 0; row < rows.size(0); ++row) {

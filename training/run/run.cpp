@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -51,6 +52,16 @@ void require_a_schedule_that_ends(const std::optional<optim::Schedule>& schedule
       "beginning; set optim::Schedule::steps, as a rule to RunOptions::steps");
 }
 
+io::RoomNeeded room_needed(const RunOptions& options, const io::State& whole, int ranks) {
+  const int64_t every = std::max<int64_t>(1, options.checkpoint_every.value_or(1));
+  const bool may_save_any_step = options.keep.best > 0;
+  return {.bytes = io::checkpoint_bytes(whole, ranks),
+          .saves = may_save_any_step ? options.steps
+                                     : options.steps / every + (options.steps % every != 0),
+          .keep = options.keep,
+          .continues = options.resume == "auto"};
+}
+
 std::string memory_line(distributed::DataParallel& parallel) {
   const auto report = parallel.memory_report();
   const int64_t bytes = report.persistent_bytes();
@@ -89,14 +100,15 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
   });
-  prove_saves(session_, paths_.checkpoints(), state_.training_state());
+  const RunSavesOptions how_to_save{
+      .directory = paths_.checkpoints(),
+      .schedule = {options_.checkpoint_every, options_.failures_per_day},
+      .keep = options_.keep};
+  prove_saves(session_, how_to_save, room_needed(options_, state_.tensors(), session_.size()),
+              state_.training_state());
   resume(model, optimizer, loader);
   metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
-  saves_ = std::make_unique<RunSaves>(
-      session_, optimizer, step(),
-      RunSavesOptions{.directory = paths_.checkpoints(),
-                      .schedule = {options_.checkpoint_every, options_.failures_per_day},
-                      .keep = options_.keep});
+  saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), how_to_save);
   announce();
   const bool saves_on_the_way = step() + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_on_the_way) saves_->reserve(state_.tensors());
@@ -272,12 +284,10 @@ void Run::catch_up() {
   if (const auto& fault = metrics_->fault()) end_diverged(fault->step, fault->what);
 }
 
-// A step can make parameters infinite whose loss and gradient are finite.
-void Run::require_finite_parameters() {
-  const std::string name = state_.parameter_not_finite();
-  const auto names = gather(session_.communicator(), name);
-  for (const auto& found : names) {
-    if (!found.empty()) end_diverged(step(), fmt::format("a value of the parameter {}", found));
+// A step can make parameters or moments infinite whose loss and gradient are finite.
+void Run::require_finite_state() {
+  for (const auto& what : gather(session_.communicator(), state_.not_finite())) {
+    if (!what.empty()) end_diverged(step(), "a value of " + what);
   }
 }
 
@@ -313,7 +323,7 @@ void Run::begin_save() {
   catch_up();
   synchronize();
   compare_ranks();
-  require_finite_parameters();
+  require_finite_state();
   saves_->begin(step(), state_.tensors(), state_.training_state(), log_->syncing());
   if (const auto description = saves_->take_description(); !description.empty())
     log_->note("saving " + description);
@@ -323,7 +333,7 @@ void Run::begin_save() {
 void Run::save_at_end() {
   synchronize();
   compare_ranks();
-  require_finite_parameters();
+  require_finite_state();
   const auto failure = saves_->save_now(
       step(), [&] { return state_.tensors(); }, state_.training_state(), log_->syncing());
   session_.together([&] {

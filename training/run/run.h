@@ -98,7 +98,7 @@ class Run {
   void synchronize();
   bool validate();
   void catch_up();
-  void require_finite_parameters();
+  void require_finite_state();
   [[noreturn]] void end_diverged(int64_t step, const std::string& what);
   void compare_ranks();
   void begin_save();

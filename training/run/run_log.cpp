@@ -27,10 +27,10 @@ void RunLog::write(const io::StepMetrics& metrics) {
 }
 
 void RunLog::flush() {
-  if (sync_refused_.exchange(false)) refused(paths_.metrics() + ": cannot be synced");
+  if (sync_refused_->exchange(false)) refused(paths_.metrics() + ": cannot be synced");
   std::size_t written = 0;
   try {
-    if (!metrics_) metrics_ = std::make_unique<io::MetricsWriter>(paths_.metrics(), step_);
+    if (!metrics_) metrics_ = std::make_shared<io::MetricsWriter>(paths_.metrics(), step_);
     for (; written < unwritten_.size(); ++written) metrics_->write(unwritten_[written]);
     storage_refused_ = false;
   } catch (const StorageError& error) {
@@ -46,11 +46,11 @@ void RunLog::refused(const std::string& why) {
 
 std::function<void()> RunLog::syncing() {
   if (!writes_ || storage_refused_ || !metrics_) return {};
-  return [metrics = metrics_.get(), this] {
+  return [metrics = metrics_, refused = sync_refused_] {
     try {
       metrics->sync();
     } catch (const StorageError&) {
-      sync_refused_ = true;
+      *refused = true;
     }
   };
 }

@@ -26,7 +26,7 @@ class RunLog {
   // A line of metrics. Where storage refuses, says so once and tries again with the next line.
   void write(const io::StepMetrics& metrics);
   // What another thread calls to have the lines written so far survive a power cut. Where storage
-  // refuses, the next line says so. This outlives the call.
+  // refuses, the next line says so. It may be called, and run, when this is gone.
   std::function<void()> syncing();
 
   bool shows_progress() const { return progress_ != nullptr; }
@@ -46,10 +46,11 @@ class RunLog {
   std::FILE* progress_stream_ = nullptr;
   std::unique_ptr<io::Progress> progress_;
   bool writes_;
-  std::unique_ptr<io::MetricsWriter> metrics_;  // once it could be opened
+  // Once it could be opened; shared with syncing().
+  std::shared_ptr<io::MetricsWriter> metrics_;
   std::vector<io::StepMetrics> unwritten_;
   bool storage_refused_ = false;
-  std::atomic<bool> sync_refused_ = false;
+  std::shared_ptr<std::atomic<bool>> sync_refused_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace ripieno

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/io/checkpoint/prove_save.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/watched_task.h"
 
 namespace ripieno {
 namespace {
@@ -29,25 +31,42 @@ std::string random_name() {
   return fmt::format("{:08x}{:08x}", device(), device());
 }
 
+// Runs `action` on every rank, in a thread that is left behind where storage does not answer. The
+// ranks ask one another whether all have ended, so that none waits in a collective meanwhile.
+void watched_together(Session& session, double silence_seconds, io::WatchedTask::Action action) {
+  io::WatchedTask task(io::local_files(), silence_seconds, std::move(action));
+  while (session.agree(0, task.is_running()).failures > 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  session.together([&] { task.finish(); });
+}
+
 // As rank 0 finds it.
-io::CommitMode chosen_commit_mode(Session& session, const std::string& directory) {
-  std::string name;
-  session.together([&] {
-    if (session.rank() == 0)
-      name = io::name_of(io::probe_commit_mode(io::local_files(), directory));
-  });
-  return *io::commit_mode_named(from_rank_0(session.communicator(), name));
+io::CommitMode chosen_commit_mode(Session& session, const RunSavesOptions& options) {
+  const auto name = std::make_shared<std::string>();  // also of the thread
+  watched_together(session, options.silence_seconds,
+                   [name, directory = options.directory, rank = session.rank()](auto& files) {
+                     if (rank == 0) *name = io::name_of(io::probe_commit_mode(files, directory));
+                   });
+  return *io::commit_mode_named(from_rank_0(session.communicator(), *name));
 }
 
 }  // namespace
 
-void prove_saves(Session& session, const std::string& directory,
+void prove_saves(Session& session, const RunSavesOptions& options, const io::RoomNeeded& needed,
                  const nlohmann::json& training_state) {
-  const io::SaveOptions options = {.rank = session.rank(),
-                                   .size = session.size(),
-                                   .attempt = from_rank_0(session.communicator(), random_name()),
-                                   .commit = chosen_commit_mode(session, directory)};
-  session.together([&] { io::prove_save(io::local_files(), directory, training_state, options); });
+  const std::string& directory = options.directory;
+  const io::SaveOptions how = {.rank = session.rank(),
+                               .size = session.size(),
+                               .attempt = from_rank_0(session.communicator(), random_name()),
+                               .commit = chosen_commit_mode(session, options)};
+  watched_together(session, options.silence_seconds,
+                   [directory, needed, rank = how.rank](io::FileSystem& files) {
+                     if (rank == 0) io::prove_room(files, directory, needed);
+                   });
+  watched_together(session, options.silence_seconds,
+                   [directory, training_state, how](io::FileSystem& files) {
+                     io::prove_save(files, directory, training_state, how);
+                   });
 }
 
 RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
@@ -56,7 +75,7 @@ RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
       optimizer_(optimizer),
       options_(options),
       exceptions_(std::uncaught_exceptions()),
-      commit_(chosen_commit_mode(session, options.directory)),
+      commit_(chosen_commit_mode(session, options)),
       start_(from_rank_0(session.communicator(), random_name())),
       schedule_(options.schedule, step, now()),
       saver_(io::local_files(), options.directory) {
@@ -176,6 +195,7 @@ io::SaveOptions RunSaves::next_save() {
   return {.rank = session_.rank(),
           .size = session_.size(),
           .attempt = fmt::format("{}_{}", start_, saves_++),
+          .silence_seconds = options_.silence_seconds,
           .commit = commit_,
           .keep = options_.keep};
 }

@@ -13,6 +13,7 @@
 
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/io/checkpoint/background_save.h"
+#include "ripieno/io/checkpoint/prove_room.h"
 #include "ripieno/training/run/save_schedule.h"
 #include "ripieno/training/session/session.h"
 
@@ -20,13 +21,16 @@ namespace ripieno {
 
 struct RunSavesOptions {
   std::string directory;
-  SaveSchedule::Options schedule;
-  io::Retention keep;
+  SaveSchedule::Options schedule = {};
+  io::Retention keep = {};
+  // How long storage may leave an operation unanswered before a save, or the proof, has failed.
+  double silence_seconds = 600;
 };
 
 // Before anything is trained: throws where a checkpoint of this training state could not be saved
-// in the directory. A collective; it leaves nothing behind.
-void prove_saves(Session& session, const std::string& directory,
+// in the directory, there is no room for those of the run, or storage does not answer. A
+// collective; it leaves nothing behind.
+void prove_saves(Session& session, const RunSavesOptions& options, const io::RoomNeeded& needed,
                  const nlohmann::json& training_state);
 
 class RunSaves {

@@ -113,7 +113,12 @@ std::string RunState::remedy() const {
                    : "say --set checkpoint.allow_differences=true to load it all the same";
 }
 
-std::string RunState::parameter_not_finite() const { return first_not_finite(model_.parameters()); }
+std::string RunState::not_finite() const {
+  const std::string parameter = first_not_finite(model_.parameters());
+  if (!parameter.empty()) return "the parameter " + parameter;
+  const std::string state = first_not_finite(optimizer_);
+  return state.empty() ? "" : "the optimizer's state " + state;
+}
 
 std::optional<int64_t> RunState::sample_not_finite(int64_t step) {
   const int64_t first = samples() - (step_ - step + 1) * loader_.batch_size();

@@ -59,8 +59,9 @@ class RunState {
   // line each.
   std::vector<std::string> load(const io::Checkpoint& checkpoint, const io::LoadOptions& options);
 
-  // The name of a parameter with a value that is not finite; empty where there is none.
-  std::string parameter_not_finite() const;
+  // What has a value that is not finite, a parameter or this rank's optimizer state: "the parameter
+  // blocks.0.norm.weight"; empty where there is nothing.
+  std::string not_finite() const;
   // Which sample had inputs that were not finite in that step, counted from 0 over the run; nothing
   // where all were. Reads the step's batch again, so that no further step can follow. A collective.
   std::optional<int64_t> sample_not_finite(int64_t step);

@@ -12,6 +12,7 @@
 
 #include "io/checkpoint/sample_state.h"
 #include "io/files/crashing_file_system.h"
+#include "io/files/hanging_file_system.h"
 #include "io/files/no_threads.h"
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/device/stream.h"
@@ -101,25 +102,8 @@ TEST_F(BackgroundSave, IsGivenUpWhereItsSaverGoesAndOtherRanksAreMissing) {
   // Returns, though rank 1 never comes.
 }
 
-// Files of a network file system whose server has gone: no operation on the path returns.
-class HangingFiles final : public CrashingFileSystem {
- public:
-  std::unique_ptr<WritableFile> create(const std::string& path) override {
-    if (path.ends_with(hanging)) released.wait();
-    return CrashingFileSystem::create(path);
-  }
-  std::latch released{1};
-  std::string hanging;
-};
-
-// Its threads outlive the test that left them behind.
-HangingFiles& hanging_files() {
-  static auto* const files = new HangingFiles;
-  return *files;
-}
-
 TEST(StalledSave, FailsOnceStorageHasBeenSilentForTooLong) {
-  HangingFiles& files = hanging_files();
+  auto& files = HangingFileSystem::immortal();
   files.hanging = "step_00000001.partial/manifest.json";
   BackgroundSaver saver(files, "run");
   saver.start(1, sample_state(1), {}, {.attempt = "1", .silence_seconds = 1});

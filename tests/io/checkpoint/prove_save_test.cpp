@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files/crashing_file_system.h"
+#include "io/files/hanging_file_system.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/files/watched_task.h"
 
 namespace ripieno::io {
 namespace {
@@ -47,6 +49,18 @@ TEST_F(ProvenSave, FailsAsASaveWould) {
     files_.recover();
     EXPECT_THAT(files_.names_in("run"), IsEmpty()) << operation;
   }
+}
+
+TEST(HangingProof, IsLeftBehind) {
+  auto& files = HangingFileSystem::immortal();
+  files.hanging = "manifest.json";
+  WatchedTask task(files, 0.2, [](FileSystem& to) {
+    to.make_directories("run");
+    prove_save(to, "run", {}, {.attempt = "probe"});
+  });
+  EXPECT_THAT([&] { task.finish(); },
+              ThrowsMessage<StorageError>(HasSubstr("manifest.json: storage has not answered")));
+  files.released.count_down();
 }
 
 }  // namespace

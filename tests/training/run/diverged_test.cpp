@@ -82,6 +82,18 @@ TEST_P(DivergedRun, SavesNoParameterThatIsNotFinite) {
   EXPECT_FALSE(has_checkpoint(10));
 }
 
+TEST_P(DivergedRun, SavesNoOptimizerStateThatIsNotFinite) {
+  for (const std::size_t slot : {0, 1}) {
+    auto run = tiny();
+    run.directory = directory / ("run" + std::to_string(slot));
+    run.after_step = [=](Session&, optim::Optimizer& optimizer, int64_t step) {
+      if (step == 5) optimizer.state()[slot].arena->flat().data<float>()[0] = kNan;
+    };
+    EXPECT_THAT(end_of(run), HasSubstr("step 5: a value of the optimizer's state "));
+    EXPECT_TRUE(std::filesystem::is_empty(run.directory + "/checkpoints"));
+  }
+}
+
 TEST_P(DivergedRun, SavesNoneAtItsEnd) {
   auto run = tiny();
   run.options.evaluate_every = 1000;

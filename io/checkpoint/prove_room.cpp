@@ -1,0 +1,73 @@
+#include "ripieno/io/checkpoint/prove_room.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/checkpoint/step_directory.h"
+
+namespace ripieno::io {
+namespace {
+
+int64_t product(int64_t a, int64_t b) {
+  int64_t result = 0;
+  return __builtin_mul_overflow(a, b, &result) ? std::numeric_limits<int64_t>::max() : result;
+}
+
+// How many come to those that are there.
+int64_t more_at_once(const RoomNeeded& needed, int64_t found) {
+  if (needed.keep.newest <= 0) return 1;
+  const int64_t kept = int64_t{needed.keep.newest} + needed.keep.best;
+  const int64_t replaced = needed.continues ? std::min(found, kept) : 0;
+  return std::max<int64_t>(1, std::min(needed.saves, kept + 1) - replaced);
+}
+
+// Storage looks at what it has free as soon as it hears how long a file is to become.
+void announce(FileSystem& files, const std::string& path, const RoomNeeded& needed, int64_t count) {
+  const auto file = files.create(path);
+  try {
+    file->reserve(product(count, needed.bytes));
+  } catch (const StorageError& error) {
+    const std::string of =
+        count == 1 ? "a checkpoint"
+                   : fmt::format(
+                         "{} checkpoints at once, which a smaller checkpoint.keep makes "
+                         "fewer",
+                         count);
+    throw StorageError(fmt::format("{}, for {}", error.what(), of));
+  }
+}
+
+}  // namespace
+
+int64_t checkpoint_bytes(const State& whole, int ranks) {
+  // A tensor is named by a shard, the view and the manifest; a file begins with about a page.
+  constexpr int64_t kPerFile = 4 << 10, kPerTensor = 3 << 9;
+  int64_t bytes = kPerFile * (int64_t{ranks} + 2);
+  for (const StateTensor& tensor : whole)
+    bytes += static_cast<int64_t>(bytes_of(tensor.shape.elements(), tensor.dtype)) + kPerTensor;
+  return bytes;
+}
+
+void prove_room(FileSystem& files, const std::string& checkpoints_directory,
+                const RoomNeeded& needed) {
+  const std::string directory = checkpoints_directory + "/" + std::string(kProbeName);
+  const auto found = std::ssize(candidates_in(files, checkpoints_directory));
+  files.make_directories(directory);
+  try {
+    announce(files, directory + "/room", needed, more_at_once(needed, found));
+  } catch (const StorageError&) {
+    try {
+      files.remove_all(directory);
+    } catch (const StorageError&) {  // the next probe removes it
+    }
+    throw;
+  }
+  files.remove_all(directory);
+}
+
+}  // namespace ripieno::io

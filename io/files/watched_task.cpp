@@ -1,0 +1,87 @@
+#include "ripieno/io/files/watched_task.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/files/watched_files.h"
+
+namespace ripieno::io {
+
+struct WatchedTask::Shared {
+  Shared(FileSystem& to, double seconds, Action what)
+      : files(to), silence_seconds(seconds), action(std::move(what)) {}
+
+  bool is_silent() const { return files.silent_seconds() > silence_seconds; }
+  void run() {
+    std::exception_ptr met;
+    try {
+      action(files);
+    } catch (...) {
+      met = std::current_exception();
+    }
+    const std::lock_guard lock(mutex);
+    failure = met;
+    has_ended = true;
+    changed.notify_all();
+  }
+
+  WatchedFiles files;
+  const double silence_seconds;
+  const Action action;
+
+  std::mutex mutex;  // of what follows
+  std::condition_variable changed;
+  std::exception_ptr failure;
+  bool has_ended = false;
+};
+
+WatchedTask::WatchedTask(FileSystem& files, double silence_seconds, Action action)
+    : shared_(std::make_shared<Shared>(files, silence_seconds, std::move(action))) {
+  try {
+    thread_ = std::thread([shared = shared_] { shared->run(); });
+  } catch (const std::system_error&) {  // no thread is to be had
+    shared_->run();
+  }
+}
+
+WatchedTask::~WatchedTask() {
+  try {
+    finish();
+  } catch (...) {
+  }
+}
+
+bool WatchedTask::is_running() const {
+  if (shared_ == nullptr) return false;
+  const std::lock_guard lock(shared_->mutex);
+  return !shared_->has_ended && !shared_->is_silent();
+}
+
+void WatchedTask::finish() {
+  const auto shared = std::exchange(shared_, nullptr);
+  if (shared == nullptr) return;
+  {
+    constexpr auto kLook = std::chrono::milliseconds(50);
+    std::unique_lock lock(shared->mutex);
+    while (!shared->changed.wait_for(lock, kLook, [&] { return shared->has_ended; })) {
+      if (!shared->is_silent()) continue;
+      shared->files.give_up();  // its next operation fails
+      thread_.detach();
+      throw StorageError(
+          fmt::format("{}: storage has not answered for {} s; see whether its "
+                      "server or disk works, or choose another directory",
+                      shared->files.path(), shared->silence_seconds));
+    }
+  }
+  if (thread_.joinable()) thread_.join();
+  if (shared->failure) std::rethrow_exception(shared->failure);
+}
+
+}  // namespace ripieno::io
