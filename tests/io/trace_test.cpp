@@ -13,7 +13,7 @@ using testing::ElementsAre;
 
 TEST(TraceOfIo, HasTheSaveTheLoadAndTheVerificationOfACheckpoint) {
   CrashingFileSystem files;
-  const RecordedTrace trace;
+  RecordedTrace trace;
   const State state = sample_state(1);
   save_checkpoint(files, "run", 1, state, {}, {.attempt = "a"});
   const auto checkpoint = Checkpoint::open(files, "run/step_00000001");
@@ -27,7 +27,7 @@ TEST(TraceOfIo, HasTheSaveTheLoadAndTheVerificationOfACheckpoint) {
 
 TEST(TraceOfIo, EndsAlsoWhereASaveFails) {
   CrashingFileSystem files;
-  const RecordedTrace trace;
+  RecordedTrace trace;
   files.fail_from("create", 0);
   EXPECT_ANY_THROW(save_checkpoint(files, "run", 1, sample_state(1), {}, {.attempt = "a"}));
   EXPECT_THAT(trace.ended, ElementsAre("save of a checkpoint"));
@@ -35,7 +35,7 @@ TEST(TraceOfIo, EndsAlsoWhereASaveFails) {
 
 TEST(TraceOfIo, HasTheWaitForABatch) {
   Prefetcher prefetcher([](int64_t) { return Batch(); }, 1);
-  const RecordedTrace trace;
+  RecordedTrace trace;
   prefetcher.next();
   EXPECT_THAT(trace.ended, ElementsAre("wait for a batch"));
 }

@@ -2,6 +2,7 @@
 // they are released.
 #pragma once
 
+#include <deque>
 #include <latch>
 #include <memory>
 #include <string>
@@ -13,7 +14,10 @@ namespace ripieno::io {
 class HangingFileSystem final : public CrashingFileSystem {
  public:
   // One that is never destroyed, since threads that a test left behind may outlive it.
-  static HangingFileSystem& immortal() { return *new HangingFileSystem; }
+  static HangingFileSystem& immortal() {
+    static auto& all = *new std::deque<HangingFileSystem>;
+    return all.emplace_back();
+  }
 
   std::unique_ptr<WritableFile> create(const std::string& path) override {
     if (!hanging.empty() && path.ends_with(hanging)) released.wait();
