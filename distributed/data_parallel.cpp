@@ -15,10 +15,13 @@ const Parameters& parameters_of(nn::Module& model, const optim::Optimizer& optim
   return optimizer.parameters();
 }
 
-// What the ranks must agree on so that they sum the same gradients in the same way.
-std::vector<Fact> facts_of(const Parameters& parameters, const DataParallelOptions& options) {
+// What the ranks must agree on so that they sum the same gradients in the same way, and broadcast
+// the same buffers.
+std::vector<Fact> facts_of(nn::Module& model, const DataParallelOptions& options) {
   constexpr const char* kShards[] = {"none", "optimizer", "gradients"};
-  auto facts = distributed::facts_of(parameters);
+  auto facts = distributed::facts_of(model.parameters());
+  for (const auto& buffer : model.buffers().layout().entries())
+    facts.push_back({"buffer " + buffer.name, to_string(buffer.shape)});
   facts.push_back({"the shard", kShards[static_cast<int>(options.shard)]});
   facts.push_back({"the size of a bucket", options.bucket_bytes
                                                ? std::to_string(*options.bucket_bytes) + " bytes"
@@ -36,54 +39,60 @@ std::vector<Fact> facts_of(const Parameters& parameters, const DataParallelOptio
 
 // Slots are computed by several threads, and buffer updates of other ranks' slots do not arrive.
 void require_no_buffers(nn::Module& model) {
-  if (model.buffers().tensors().empty()) return;
-  throw ConfigurationError(
-      "data parallel: parallel.strict cannot be combined with a model that has buffers");
+  const auto& buffers = model.buffers().layout().entries();
+  if (buffers.empty()) return;
+  throw ConfigurationError(fmt::format(
+      "data parallel: the model has the buffer {}, which parallel.strict cannot keep the same on "
+      "any number of ranks, since each rank updates it from its own slots; set "
+      "parallel.strict=false",
+      buffers.front().name));
 }
 
 }  // namespace
 
 DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
                            Communicator& communicator, const DataParallelOptions& options)
-    : optimizer_(optimizer),
+    : model_(model),
+      optimizer_(optimizer),
+      communicator_(communicator),
       device_(parameters_of(model, optimizer).values().device()),
       dtype_(optimizer.parameters().values().dtype()),
       times_(device_) {
-  require_agreement(communicator, facts_of(optimizer.parameters(), options));
+  require_agreement(communicator, facts_of(model, options));
   check(options);
   if (options.slots > 0) require_no_buffers(model);
   bucket_size_ =
       bucket_size_of(communicator, options.bucket_bytes, optimizer.parameters().gradients());
   strategy_ = make_strategy(
       {optimizer, communicator, times_, bucket_size_.bytes, options.micro_batch_size}, options);
-  if (communicator.size() == 1 || model.buffers().layout().elements() == 0) return;
-  communicator.broadcast(model.buffers().flat(), 0);
+  broadcast_buffers();
 }
 
 DataParallel::~DataParallel() = default;
 
 void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
-  require_open();
+  begin_backward();
   const bool more = accumulate == Accumulate::more;
   strategy_->backward(loss, more);
   complete_ = !more;
 }
 
 void DataParallel::backward() {
-  require_open();
+  begin_backward();
   strategy_->backward_nothing();
   complete_ = true;
 }
 
 void DataParallel::backward_of_rows(int64_t rows, const Strategy::LossOf& loss_of) {
-  require_open();
+  begin_backward();
   strategy_->backward(rows, loss_of);
   complete_ = true;
 }
 
-void DataParallel::require_open() const {
+void DataParallel::begin_backward() {
   if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
   require_not_moved();
+  buffers_are_equal_ = false;
 }
 
 void DataParallel::require_not_moved() const {
@@ -113,12 +122,21 @@ void DataParallel::step() {
 
 void DataParallel::synchronize_parameters() {
   strategy_->synchronize_parameters();
+  broadcast_buffers();
   met_ = true;
 }
 
 void DataParallel::synchronize() {
   strategy_->synchronize();
+  broadcast_buffers();
   met_ = true;
+}
+
+void DataParallel::broadcast_buffers() {
+  Arena& buffers = model_.buffers();
+  if (communicator_.size() > 1 && buffers.layout().elements() > 0)
+    communicator_.broadcast(buffers.flat(), 0);
+  buffers_are_equal_ = true;
 }
 
 MemoryReport DataParallel::memory_report() {

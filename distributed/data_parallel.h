@@ -3,10 +3,11 @@
 //   parallel.backward(model.loss(inputs, targets));
 //   parallel.step();
 //
-// Every rank starts from rank 0's parameters. backward() sums the gradients of all ranks while it
-// makes them, and step() divides by what all ranks' losses count, so means are right however the
-// batch is cut. On one rank it costs nothing. One thread uses it; it is used and destroyed on every
-// rank alike.
+// Every rank starts from rank 0's parameters and buffers. backward() sums the gradients of all
+// ranks while it makes them, and step() divides by what all ranks' losses count, so means are right
+// however the batch is cut. Buffers (running statistics) are not averaged: each rank updates its
+// copy from its rows, and synchronize_parameters() and synchronize() broadcast rank 0's. On one
+// rank it costs nothing. One thread uses it; it is used and destroyed on every rank alike.
 #pragma once
 
 #include <cstddef>
@@ -60,11 +61,13 @@ class DataParallel {
   bool met() const { return met_; }
   // Whether each rank's optimizer makes steps of its own (DiLoCo).
   bool steps_alone() const { return strategy_->steps_alone(); }
-  // Makes the parameters of all ranks equal where they may differ, before they are measured. A
-  // collective.
+  // Makes the parameters and buffers of all ranks equal where they may differ, before the model is
+  // evaluated. A collective.
   void synchronize_parameters();
   // The same of everything that a checkpoint saves. A collective.
   void synchronize();
+  // Whether no backward() has run since the buffers of all ranks were made equal.
+  bool buffers_are_equal() const { return buffers_are_equal_; }
 
   // Of the last step: over all micro-batches and ranks; of this rank where it steps_alone(). Valid
   // until the next step's last backward.
@@ -85,10 +88,13 @@ class DataParallel {
 
  private:
   void backward_of_rows(int64_t rows, const Strategy::LossOf& loss_of);
-  void require_open() const;
+  void begin_backward();
   void require_not_moved() const;
+  void broadcast_buffers();
 
+  nn::Module& model_;
   optim::Optimizer& optimizer_;
+  Communicator& communicator_;
   const Device device_;  // of the parameters when this was made
   const DType dtype_;
   BucketSize bucket_size_;
@@ -96,6 +102,7 @@ class DataParallel {
   std::unique_ptr<Strategy> strategy_;
   bool complete_ = false;  // the last backward of the step has run
   bool met_ = true;
+  bool buffers_are_equal_ = false;
   Loss loss_;
 };
 

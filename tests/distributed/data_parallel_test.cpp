@@ -9,6 +9,7 @@
 #include "distributed/counted.h"
 #include "distributed/on_every_rank.h"
 #include "distributed/training_job.h"
+#include "ripieno/core/error.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/optim/sgd.h"
 
@@ -141,21 +142,70 @@ TEST(DataParallel, StepsTakenLossScaleAndLearningRateBecomeRankZeros) {
   }
 }
 
+// A model whose buffer moves with each forward that trains.
+struct Counting final : nn::Module {
+  nn::Linear layer{2, 2};
+  Tensor mean;
+  explicit Counting(int64_t buffer_elements = 3) : mean(add_buffer("mean", {buffer_elements})) {
+    add("layer", layer);
+  }
+  Loss loss(double value) const {
+    update_buffer(mean, Tensor::full({mean.elements()}, value), 0.5);
+    return {sum(layer(Tensor::full({1, 2}, value))), Tensor::full({}, 1.0)};
+  }
+};
+
 TEST(DataParallel, BuffersBecomeRankZeros) {
-  struct Counting final : nn::Module {
-    nn::Linear layer{2, 2};
-    Counting() {
-      add("layer", layer);
-      add_buffer("mean", {3});
-    }
-  };
   on_every_rank(3, [](Communicator& ranks) {
     Counting model;
     model.buffers().flat().fill(4.0 + ranks.rank());
     optim::Sgd optimizer(model.parameters());
     const DataParallel parallel(model, optimizer, ranks);
-    EXPECT_THAT(model.buffers().tensors()[0].to_vector<float>(), ::testing::Each(4.0f));
+    EXPECT_THAT(model.mean.to_vector<float>(), ::testing::Each(4.0f));
   });
+}
+
+TEST(DataParallel, BuffersAreRankZerosOnceSynchronized) {
+  for (const DataParallelOptions& options :
+       {DataParallelOptions{}, DataParallelOptions{.shard = Shard::gradients},
+        DataParallelOptions{.diloco = {.steps = 2}}}) {
+    on_every_rank(3, [&](Communicator& ranks) {
+      Counting model;
+      optim::Sgd optimizer(model.parameters());
+      DataParallel parallel(model, optimizer, ranks, options);
+      float expected = 0;
+      for (const bool of_everything : {false, true}) {
+        const float mine = model.mean.to_vector<float>()[0] / 2 + static_cast<float>(ranks.rank());
+        parallel.backward(model.loss(2.0 * ranks.rank() + 8 * of_everything));
+        parallel.step();
+        EXPECT_EQ(model.mean.to_vector<float>()[0], mine + 4 * of_everything) << "its own";
+        EXPECT_FALSE(parallel.buffers_are_equal());
+        of_everything ? parallel.synchronize() : parallel.synchronize_parameters();
+        expected = expected / 2 + 4 * of_everything;
+        EXPECT_THAT(model.mean.to_vector<float>(), ::testing::Each(expected));
+        EXPECT_TRUE(parallel.buffers_are_equal());
+      }
+    });
+  }
+}
+
+TEST(DataParallel, RanksWhoseBuffersDifferInShapeAreNamed) {
+  on_every_rank(3, [](Communicator& ranks) {
+    Counting model(ranks.rank() == 1 ? 4 : 3);
+    optim::Sgd optimizer(model.parameters());
+    EXPECT_THAT([&] { DataParallel(model, optimizer, ranks); },
+                ::testing::ThrowsMessage<ConfigurationError>(
+                    ::testing::HasSubstr("buffer mean is (4), rank 0 on ")));
+  });
+}
+
+TEST(DataParallel, StrictModeNamesTheBufferThatItCannotKeep) {
+  Counting model;
+  optim::Sgd optimizer(model.parameters());
+  const auto ranks = alone();
+  EXPECT_THAT([&] { DataParallel(model, optimizer, *ranks, {.slots = 2}); },
+              ::testing::ThrowsMessage<ConfigurationError>(
+                  ::testing::HasSubstr("the model has the buffer mean")));
 }
 
 TEST(DataParallel, TheFirstRowIsRestoredAfterALossThatThrows) {

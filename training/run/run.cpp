@@ -62,6 +62,14 @@ io::RoomNeeded room_needed(const RunOptions& options, const io::State& whole, in
           .continues = options.resume == "auto"};
 }
 
+// What DataParallel does for the ranks, where there is none: a checkpoint has pieces of every rank.
+void broadcast_buffers(Session& session, const io::State& tensors) {
+  if (session.size() == 1) return;
+  for (const auto& tensor : tensors) {
+    if (tensor.kind == io::StateKind::buffer) session.communicator().broadcast(tensor.part, 0);
+  }
+}
+
 std::string memory_line(distributed::DataParallel& parallel) {
   const auto report = parallel.memory_report();
   const int64_t bytes = report.persistent_bytes();
@@ -250,7 +258,8 @@ void Run::end_step(const std::vector<io::Metric>& own) {
 }
 
 void Run::synchronize() {
-  if (options_.parallel) options_.parallel->synchronize();
+  if (options_.parallel) return options_.parallel->synchronize();
+  broadcast_buffers(session_, state_.tensors());
 }
 
 Run::Decision Run::decide(std::string& failed_save) {
@@ -267,7 +276,11 @@ Run::Decision Run::decide(std::string& failed_save) {
 bool Run::validate() {
   const NoGrad no_grad;
   catch_up();
-  if (options_.parallel) options_.parallel->synchronize_parameters();
+  if (options_.parallel) {
+    options_.parallel->synchronize_parameters();
+  } else {
+    broadcast_buffers(session_, state_.tensors());
+  }
   const auto measured = validation_.run(step());
   metrics_->skip_time();
   if (!measured) return false;

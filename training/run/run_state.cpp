@@ -197,12 +197,20 @@ std::vector<std::string> RunState::differences(const io::Checkpoint& checkpoint,
 void RunState::compare_ranks() {
   const auto* parallel = options_.parallel;
   const bool cannot_tell = session_.size() == 1 || (parallel && !parallel->met());
-  if (options_.check_every == 0 || compared_step_ == step_ || cannot_tell) return;
-  std::vector<Replicated> numbers = {{"parameters", &model_.parameters().values()}};
-  const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
-  if (!has_own_state) {
-    for (const auto& slot : optimizer_.state()) numbers.push_back({slot.name, slot.arena});
+  if (options_.check_every == 0 || cannot_tell) return;
+  std::vector<Replicated> numbers;
+  if (compared_step_ != step_) {
+    numbers.push_back({"parameters", &model_.parameters().values()});
+    const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
+    for (const auto& slot : optimizer_.state()) {
+      if (!has_own_state) numbers.push_back({slot.name, slot.arena});
+    }
   }
+  // Between synchronizations each rank updates its own.
+  const bool has_buffers = model_.buffers().layout().elements() > 0;
+  if (has_buffers && parallel && parallel->buffers_are_equal())
+    numbers.push_back({"buffers", &model_.buffers()});
+  if (numbers.empty()) return;
   require_same_numbers(
       session_, numbers, step_,
       {{"the learning rate", fmt::format("{}", optimizer_.learning_rate())},
