@@ -4,6 +4,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/collective.h"
+#include "ripieno/distributed/communicators/in_flight.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
 #include "ripieno/distributed/communicators/nccl/nccl_group.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
@@ -122,20 +123,26 @@ class Nccl final : public Communicator {
     const trace::Scope traced({.kind = trace::Event::Kind::collective,
                                .name = name_of(collective.kind),
                                .bytes = static_cast<int64_t>(collective.bytes())});
+    if (!failure_.empty()) {
+      throw CommunicationFailure(fmt::format("{} over NCCL: the group has failed before, in {}",
+                                             to_string(collective), failure_));
+    }
+    const InFlight::Scope in_flight(InFlight::on(device_), collective);
     kernels::cuda::set_device(device_.index);
     try {
       if (!group_) group_ = std::make_unique<NcclGroup>(*host_, timeout_);
       group_->run(enqueue, current_stream(device_).handle(), timeout_);
     } catch (const CommunicationFailure& failure) {
-      throw CommunicationFailure(fmt::format("{} over NCCL on rank {} of {}: {}",
-                                             to_string(collective), rank(), size(), failure.what()),
-                                 failure.where());
+      failure_ = fmt::format("{} over NCCL on rank {} of {}: {}", to_string(collective), rank(),
+                             size(), failure.what());
+      throw CommunicationFailure(failure_, failure.where());
     }
   }
 
   std::unique_ptr<Communicator> host_;
   Device device_;
   std::chrono::seconds timeout_ = kDefaultTimeout;
+  std::string failure_;               // of the first collective that failed
   std::unique_ptr<NcclGroup> group_;  // from the first tensor on the GPU on
 };
 

@@ -7,6 +7,7 @@
 
 #include "distributed/communicators/conformance.h"
 #include "distributed/on_every_rank.h"
+#include "ripieno/distributed/communicators/in_flight.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::distributed::testing {
@@ -23,6 +24,20 @@ TEST(NcclChoice, ABuildWithoutNcclSaysSoInOneLine) {
 
 TEST(NcclChoice, TheCpuIsNoDeviceOfNccl) {
   EXPECT_THROW(over_nccl(alone(), Device::cpu()), ConfigurationError);
+}
+
+// It is refused before NCCL or CUDA hear of it, so this needs no GPU: memory of the host serves.
+TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRefused) {
+  if (!has_nccl()) GTEST_SKIP() << "built without NCCL";
+  const Device device = Device::cuda(0);
+  const auto ranks = over_nccl(alone(), device), other = ranks->duplicate();
+  const auto storage = allocate_storage(sizeof(float), device, cpu_memory());
+  const Tensor x = tensor_over(storage, 0, {1}, {1}, DType::float32);
+  const InFlight::Scope in_flight(InFlight::on(device), {.kind = Collective::Kind::barrier});
+  for (Communicator* const group : {ranks.get(), other.get()}) {
+    EXPECT_THAT([&] { group->all_reduce(x); },
+                ThrowsMessage<Error>(HasSubstr("of this rank is still in flight")));
+  }
 }
 
 // Tensors on the host pass by NCCL, which then needs no GPU.
@@ -139,6 +154,9 @@ TEST_F(NcclTest, ARankThatDoesNotComeEndsTheWait) {
     ranks.set_timeout(std::chrono::seconds(1));
     if (ranks.rank() > 0) return;
     EXPECT_THROW(ranks.all_reduce(x), CommunicationFailure);
+    EXPECT_THAT([&] { ranks.broadcast(x, 0); },
+                ThrowsMessage<CommunicationFailure>(HasSubstr("the group has failed before, in "
+                                                              "all_reduce of 1001 float32")));
   });
 }
 
