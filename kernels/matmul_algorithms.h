@@ -15,7 +15,7 @@
 
 namespace ripieno::kernels {
 
-// The choices that this process has used, as text.
+// The choices that this process has used or was given, as text; empty where there are none.
 std::string matmul_algorithms();
 // From now on the choices in `text`, which matmul_algorithms() gave, go before any other. Returns
 // how many were understood; damaged lines are not. Those of another device or version have no

@@ -14,6 +14,7 @@
 #include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/report.h"
+#include "ripieno/training/run/product_algorithms.h"
 #include "ripieno/training/run/rank_facts.h"
 #include "ripieno/training/run/run_checkpoints.h"
 #include "ripieno/training/run/run_record.h"
@@ -115,6 +116,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   prove_saves(session_, how_to_save, room_needed(options_, state_.tensors(), session_.size()),
               state_.training_state());
   resume(model, optimizer, loader);
+  share_product_algorithms(session_.communicator());
   metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
   saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), how_to_save);
   announce();
@@ -258,6 +260,7 @@ void Run::end_step(const std::vector<io::Metric>& own) {
 }
 
 void Run::synchronize() {
+  share_product_algorithms(session_.communicator());
   if (options_.parallel) return options_.parallel->synchronize();
   broadcast_buffers(session_, state_.tensors());
 }

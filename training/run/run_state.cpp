@@ -11,6 +11,7 @@
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/io/files/checked_json.h"
 #include "ripieno/training/run/finite.h"
+#include "ripieno/training/run/product_algorithms.h"
 #include "ripieno/training/run/same_numbers.h"
 #include "ripieno/training/run/training_state.h"
 
@@ -157,6 +158,7 @@ nlohmann::json RunState::training_state() const {
   if (best_) state["best"] = *best_;
   if (finished_steps_ >= 0) state[kFinished] = finished_steps_;
   if (options_.settings) state["configuration"] = options_.settings->values();
+  keep_product_algorithms(state);
   state.update(*kept_);
   return state;
 }
@@ -172,6 +174,7 @@ std::vector<std::string> RunState::load(const io::Checkpoint& checkpoint,
   if (position.loss_scale) optimizer_.set_loss_scale_state(*position.loss_scale);
   optimizer_.set_learning_rate(position.learning_rate);
   batches_.seek(position.samples);
+  restore_product_algorithms(state);
   // Also where a newer checkpoint, which proved damaged on another rank, had more to tell.
   best_.reset();
   if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();

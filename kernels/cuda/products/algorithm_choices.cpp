@@ -47,6 +47,7 @@ std::optional<AlgorithmChoice> AlgorithmChoices::find(const ChoiceName& name) {
 
 void AlgorithmChoices::add(const ChoiceName& name, const AlgorithmChoice& choice) {
   const std::lock_guard lock(mutex_);
+  given_.erase(name);  // it did not fit
   choices_.insert_or_assign(name, choice);
   used_.insert_or_assign(name, choice);
   save(name.identity);
@@ -54,7 +55,9 @@ void AlgorithmChoices::add(const ChoiceName& name, const AlgorithmChoice& choice
 
 std::string AlgorithmChoices::text() const {
   const std::lock_guard lock(mutex_);
-  return to_text(used_);
+  auto all = given_;
+  all.insert(used_.begin(), used_.end());
+  return to_text(all);
 }
 
 int AlgorithmChoices::take(std::string_view text) {

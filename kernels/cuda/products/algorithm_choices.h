@@ -49,7 +49,7 @@ class AlgorithmChoices {
   // Keeps a choice, in the file too where there can be one.
   void add(const ChoiceName& name, const AlgorithmChoice& choice);
 
-  std::string text() const;         // of those found or added
+  std::string text() const;         // of those found, added or given
   int take(std::string_view text);  // these go first from now on
   // Another one where choices found before may have changed.
   uint64_t generation() const { return generation_; }

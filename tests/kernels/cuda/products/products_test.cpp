@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -256,6 +257,47 @@ TEST_F(AlgorithmChoice, ThatIsGivenGoesBeforeWhatWasMeasured) {
   EXPECT_EQ(second.choices.take(first.choices.text()), 1);
   EXPECT_EQ(second.run(problem_of(16)), 3u);
   EXPECT_EQ(second.choices.text(), first.choices.text());
+}
+
+// Timings are random, so that what is measured anew is another algorithm now and then.
+TEST_F(AlgorithmChoice, OfARunIsThatOfTheCheckpointWhichItResumesFrom) {
+  std::mt19937 random(1);
+  const auto time_anew = [&] {
+    for (const uint64_t algorithm : script.offered) script.seconds[algorithm] = 1.0 + random() % 7;
+    std::filesystem::remove(file());
+  };
+  const auto run = [&](Process& process) {
+    std::vector<uint64_t> algorithms;
+    for (int64_t rows = 16; rows <= 64; rows += 16) {
+      time_anew();
+      algorithms.push_back(process.run(problem_of(rows)));
+    }
+    return algorithms;
+  };
+  int different = 0;
+  for (int i = 0; i < 20; ++i) {
+    Process whole(script), resumed(script), again(script), anew(script);
+    const auto expected = run(whole);
+    resumed.choices.take(whole.choices.text());
+    // Saved before it has computed anything, and resumed once more.
+    again.choices.take(resumed.choices.text());
+    EXPECT_EQ(run(resumed), expected);
+    EXPECT_EQ(run(again), expected);
+    different += run(anew) != expected;
+  }
+  EXPECT_GT(different, 10) << "else the clock proves nothing";
+}
+
+TEST_F(AlgorithmChoice, ThatIsGivenAndDoesNotFitIsNotKept) {
+  Process first(script), second(script);
+  script.seconds = {{3, 0.5}};
+  first.run(problem_of(16));
+  std::filesystem::remove(file());
+  script.unfit = {3};
+  script.seconds = {{2, 0.25}};
+  second.choices.take(first.choices.text());
+  EXPECT_EQ(second.run(problem_of(16)), 2u);
+  EXPECT_EQ(choices_in(second.choices.text()).choices.begin()->second.algorithm.words[0], 2u);
 }
 
 TEST_F(AlgorithmChoice, ThatIsGivenByAnotherDeviceIsSaidAndNotUsed) {
