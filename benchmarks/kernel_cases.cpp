@@ -274,7 +274,7 @@ class Cases {
         std::tuple(sizes_.batch, sizes_.time, sizes_.channels, sizes_.heads);
     const Tensor qkv = random({batch, time, 3 * channels}), back = empty(qkv.shape());
     const Tensor out = random({batch, time, channels}), grad_out = random(out.shape());
-    const Tensor log_sum_exp = sums({batch, heads, time});
+    const Tensor log_sum_exp = sums({2, batch, heads, time});
     const auto size = channels / heads;
     const kernels::AttentionShape shape{.batch = batch,
                                         .time = time,

@@ -37,7 +37,9 @@ template <typename T>
 int64_t attention_backward_workspace_bytes(OnCuda, const AttentionShape& shape);
 
 // out[b, t, h] = sum over s <= t of softmax_s(scale * q[b, t, h] . k[b, s, h]) v[b, s, h].
-// log_sum_exp: (batch, heads, time), written, kept for the backward.
+// log_sum_exp: (2, batch, heads, time), written, kept for the backward: the logarithm of the sum of
+// exp(score) of each query, then what rounding left out of it. One number alone would lose three
+// digits of the gradient where scores are near 1e5. A library on a GPU keeps 0 as the second.
 template <typename T>
 void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, void* workspace, const T* q,
                        const T* k, const T* v, const AttentionShape& shape);

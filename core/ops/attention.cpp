@@ -51,7 +51,7 @@ Tensor causal_attention(const Tensor& qkv_, int64_t heads) {
   const Tensor qkv = qkv_.dense();
   const int64_t channels = shape.heads * shape.head_size;
   const DType statistics = qkv.dtype() == DType::float64 ? DType::float64 : DType::float32;
-  const Shape of_rows = {shape.batch, shape.heads, shape.time};
+  const Shape of_rows = {2, shape.batch, shape.heads, shape.time};
   Tensor result({shape.batch, shape.time, channels}, qkv.dtype(), qkv.device());
   Tensor log_sum_exp(of_rows, statistics, qkv.device());
   run(qkv, [&]<typename T>(auto on) {

@@ -66,6 +66,22 @@ A exponentials(A* row, int64_t width, A shift) {
   });
 }
 
+// log(sum(exp(scores))) of each query, rounded, and the rest that rounding left out (attention.h).
+template <typename A>
+struct LogSumExp {
+  A *rounded, *rest;
+
+  // Of the queries from `at` on, of all that `shape` has.
+  static LogSumExp parts(A* kept, const AttentionShape& shape, int64_t at) {
+    return {kept + at, kept + shape.batch * shape.heads * shape.time + at};
+  }
+  LogSumExp from(int64_t query) const { return {rounded + query, rest + query}; }
+  void keep(int64_t query, A maximum, A log_sum) const {
+    rounded[query] = maximum + log_sum;
+    rest[query] = log_sum - (rounded[query] - maximum);
+  }
+};
+
 // What the softmax of a block of queries knows so far: sums are of exp(score - maximum).
 template <typename A>
 struct Softmax {
@@ -97,8 +113,8 @@ void online_softmax(A* scores, Softmax<A>& softmax, A* out, const Head& head, in
 }
 
 template <typename A>
-void forward_queries(Rows<A> out, A* log_sum_exp, Rows<const A> q, Rows<const A> k, Rows<const A> v,
-                     const Head& head, int64_t query) {
+void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, Rows<const A> q, Rows<const A> k,
+                     Rows<const A> v, const Head& head, int64_t query) {
   const int64_t queries = std::min(kQueries, head.time - query);
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, kQueries * (kKeys + head.size));
   A* sofar = scores + kQueries * kKeys;  // (queries, head size): the output before division
@@ -117,7 +133,7 @@ void forward_queries(Rows<A> out, A* log_sum_exp, Rows<const A> q, Rows<const A>
                    .accumulate = key > 0});
   }
   for (int64_t i = 0; i < queries; ++i) {
-    log_sum_exp[query + i] = softmax.maxima[i] + std::log(softmax.sums[i]);
+    log_sum_exp.keep(query + i, softmax.maxima[i], std::log(softmax.sums[i]));
     const A factor = A(1) / softmax.sums[i];
     A* to = out.row(query + i);
 #pragma omp simd
@@ -128,11 +144,13 @@ void forward_queries(Rows<A> out, A* log_sum_exp, Rows<const A> q, Rows<const A>
 // scores -> probabilities, and gradients of probabilities -> gradients of scores, for the first
 // `seen` keys of a query; 0 for the others.
 template <typename A>
-void differentiate_row(A* scores, A* grads, int64_t seen, A log_sum_exp, A delta, A scale) {
+void differentiate_row(A* scores, A* grads, int64_t seen, LogSumExp<const A> log_sum_exp, A delta,
+                       A scale) {
+  const A rounded = *log_sum_exp.rounded, rest = *log_sum_exp.rest;
   const int64_t width = scale_and_mask(scores, seen, scale);
 #pragma omp simd
   for (int64_t j = 0; j < width; ++j) {
-    scores[j] = cpu::exp(scores[j] - log_sum_exp);
+    scores[j] = cpu::exp((scores[j] - rounded) - rest);
     grads[j] = scores[j] * (grads[j] - delta) * scale;
   }
   std::fill(scores + width, scores + kKeys, A(0));
@@ -146,7 +164,7 @@ struct Gradients {
 
 template <typename A>
 void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const A> q,
-                   Rows<const A> k, Rows<const A> v, const A* log_sum_exp, const A* delta,
+                   Rows<const A> k, Rows<const A> v, LogSumExp<const A> log_sum_exp, const A* delta,
                    const Head& head) {
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, 2 * kQueries * kKeys);
   A* grads = scores + kQueries * kKeys;
@@ -166,7 +184,7 @@ void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const 
                      .ldc = kKeys});
       for (int64_t i = 0; i < queries; ++i) {
         differentiate_row(scores + i * kKeys, grads + i * kKeys,
-                          std::min(keys, query + i + 1 - key), log_sum_exp[query + i],
+                          std::min(keys, query + i + 1 - key), log_sum_exp.from(query + i),
                           delta[query + i], static_cast<A>(head.scale));
       }
       cpu::multiply(grad.v.row(key), scores, grad_out.row(query),
@@ -283,8 +301,9 @@ void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, void*, cons
     const auto keys = widened(k + at.packed, stride, head, copy);
     const auto values = widened(v + at.packed, stride, head, copy);
     const auto results = result(out + at.dense, out_stride, head, copy);
+    const auto sums = LogSumExp<accumulator_t<T>>::parts(log_sum_exp, shape, at.rows);
     for (int64_t query = 0; query < head.time; query += kQueries) {
-      forward_queries(results, log_sum_exp + at.rows, queries, keys, values, head, query);
+      forward_queries(results, sums, queries, keys, values, head, query);
     }
     narrow(out + at.dense, out_stride, head, results);
   });
@@ -312,7 +331,8 @@ void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, void* workspace,
     const Gradients<A> results{result(grad_q + at.packed, stride, head, copy),
                                result(grad_k + at.packed, stride, head, copy),
                                result(grad_v + at.packed, stride, head, copy)};
-    backward_head(results, grads, queries, keys, values, log_sum_exp + at.rows, delta, head);
+    const auto sums = LogSumExp<const A>::parts(log_sum_exp, shape, at.rows);
+    backward_head(results, grads, queries, keys, values, sums, delta, head);
     narrow(grad_q + at.packed, stride, head, results.q);
     narrow(grad_k + at.packed, stride, head, results.k);
     narrow(grad_v + at.packed, stride, head, results.v);

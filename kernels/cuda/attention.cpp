@@ -9,6 +9,7 @@
 #include "ripieno/kernels/cuda/cudnn/attention_plan.h"
 #include "ripieno/kernels/cuda/flash_attention.h"
 #include "ripieno/kernels/cuda/runtime/recent_work.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -67,6 +68,9 @@ void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, void* w
     run(*plan, on, "attention forward (batch, time, heads, head size)", shape,
         std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(log_sum_exp)},
         workspace);
+    const int64_t queries = shape.batch * shape.heads * shape.time;
+    cuda::zero(log_sum_exp + queries, static_cast<std::size_t>(queries) * sizeof *log_sum_exp,
+               on.stream);
   } else {
     cuda::flash_attention_forward(on, out, log_sum_exp, q, k, v, shape);
   }

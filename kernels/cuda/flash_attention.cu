@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "ripieno/kernels/cuda/device/rounded_product.cuh"
 #include "ripieno/kernels/cuda/flash_attention.cuh"
 #include "ripieno/kernels/cuda/flash_attention.h"
 
@@ -35,11 +36,27 @@ __device__ Work work_of_block(const AttentionShape& shape, int slice, bool last_
           tile * kTile<A>, channel};
 }
 
+// log(sum(exp(scores))) of each query, rounded, and the rest that rounding left out (attention.h).
+template <typename A>
+struct LogSumExp {
+  A *rounded, *rest;
+
+  static LogSumExp parts(A* kept, const AttentionShape& shape) {
+    return {kept, kept + shape.batch * shape.heads * shape.time};
+  }
+  __device__ void keep(int64_t at, A largest, A log_sum) const {
+    const A sum = largest + log_sum;
+    rounded[at] = sum;
+    rest[at] = log_sum - (sum - largest);
+  }
+};
+
 // What is read, and whether it can be read 16 bytes at once.
 template <typename T>
 struct Inputs {
   const T *q, *k, *v, *grad_out;
-  const accumulator_t<T>*log_sum_exp, *products;
+  LogSumExp<const accumulator_t<T>> log_sum_exp;
+  const accumulator_t<T>* products;
   AttentionShape shape;
   bool wide;
 
@@ -56,6 +73,12 @@ struct Inputs {
   __device__ int time() const { return static_cast<int>(shape.time); }
   __device__ int head_size() const { return static_cast<int>(shape.head_size); }
 };
+
+// The same number in the backward as in the forward.
+template <typename T, typename A>
+__device__ A scaled(A score, const Inputs<T>& in) {
+  return rounded_product(score, A(in.shape.scale));
+}
 
 // The product of the rows of a and b, over all channels.
 template <typename T, typename A>
@@ -125,7 +148,7 @@ struct Softmax {
 // One block a tile of queries.
 template <typename T, int kSlice>
 __global__ void __launch_bounds__(kBlockSize, 2)
-    forward_kernel(T* out, accumulator_t<T>* log_sum_exp, Inputs<T> in) {
+    forward_kernel(T* out, LogSumExp<accumulator_t<T>> log_sum_exp, Inputs<T> in) {
   using A = accumulator_t<T>;
   Tile<A>& left = block_shared<Tile<A>, 0>();
   Tile<A>& right = block_shared<Tile<A>, 1>();
@@ -141,7 +164,7 @@ __global__ void __launch_bounds__(kBlockSize, 2)
     for (int i = 0; i < kVectorSize<A>; ++i) {
       for (int j = 0; j < kVectorSize<A>; ++j) {
         const bool seen = column_of(first, j) <= row_of(work.first, i);
-        scores.values[i][j] = seen ? scores.values[i][j] * A(in.shape.scale) : kLowest<A>;
+        scores.values[i][j] = seen ? scaled(scores.values[i][j], in) : kLowest<A>;
       }
     }
     softmax.add(scores, factors);
@@ -159,7 +182,7 @@ __global__ void __launch_bounds__(kBlockSize, 2)
   for (int i = 0; i < kVectorSize<A>; ++i) {
     const int time = row_of(work.first, i);
     if (time >= in.time()) continue;
-    log_sum_exp[work.statistic + time] = softmax.largest[i] + std::log(softmax.total[i]);
+    log_sum_exp.keep(work.statistic + time, softmax.largest[i], std::log(softmax.total[i]));
   }
 }
 
@@ -186,9 +209,11 @@ template <typename T, typename A>
 __device__ void differentiate(A& score, A& gradient, const Inputs<T>& in, const Work& work,
                               int query, int key) {
   const bool seen = key <= query && query < in.time();
-  const A log_sum_exp = seen ? in.log_sum_exp[work.statistic + query] : A(0);
-  const A product = seen ? in.products[work.statistic + query] : A(0);
-  score = seen ? std::exp(score * A(in.shape.scale) - log_sum_exp) : A(0);
+  const int64_t at = work.statistic + query;
+  const A sum = seen ? in.log_sum_exp.rounded[at] : A(0);
+  const A rest = seen ? in.log_sum_exp.rest[at] : A(0);
+  const A product = seen ? in.products[at] : A(0);
+  score = seen ? std::exp((scaled(score, in) - sum) - rest) : A(0);
   gradient = seen ? score * (gradient - product) * A(in.shape.scale) : A(0);
 }
 
@@ -289,9 +314,10 @@ template <typename T>
 void flash_attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, const T* q,
                              const T* k, const T* v, const AttentionShape& shape) {
   const bool wide = rows_are_aligned<T>(shape) && is_aligned(out, q, k, v);
-  const Inputs<T> in{q, k, v, nullptr, nullptr, nullptr, shape, wide};
+  const Inputs<T> in{q, k, v, nullptr, {}, nullptr, shape, wide};
+  const auto sums = LogSumExp<accumulator_t<T>>::parts(log_sum_exp, shape);
   for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
-    launch(forward_kernel<T, slice()>, blocks, out, log_sum_exp, in);
+    launch(forward_kernel<T, slice()>, blocks, out, sums, in);
   });
 }
 
@@ -304,7 +330,8 @@ void flash_attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v,
   launch(multiply_out_kernel<T>, warp_each(on, rows), products, grad_out, out, shape);
   const bool wide =
       rows_are_aligned<T>(shape) && is_aligned(q, k, v, grad_out, grad_q, grad_k, grad_v);
-  const Inputs<T> in{q, k, v, grad_out, log_sum_exp, products, shape, wide};
+  const auto sums = LogSumExp<const accumulator_t<T>>::parts(log_sum_exp, shape);
+  const Inputs<T> in{q, k, v, grad_out, sums, products, shape, wide};
   for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
     launch(query_gradient_kernel<T, slice()>, blocks, grad_q, in);
     launch(key_value_gradient_kernel<T, slice()>, blocks, grad_k, grad_v, in);

@@ -23,7 +23,7 @@ struct Problem {
         out(batch * time * channels),
         grad_out(random_values<T>(batch * time * channels, 2, -1, 1)),
         grad_packed(packed.size(), T(99.0f)),  // must be overwritten
-        log_sum_exp(batch * heads * time),
+        log_sum_exp(2 * batch * heads * time),
         workspace(attention_backward_workspace_bytes<T>(OnCpu{}, shape)) {
     shape.qkv_time_stride = 3 * channels;
     shape.qkv_batch_stride = time * shape.qkv_time_stride;
@@ -41,12 +41,42 @@ struct Problem {
                        out.data(), log_sum_exp.data(), shape);
   }
 
+  // Scores become 102400 and a little, which no type rounds on the way: the first channel makes
+  // them large, products of the others are multiples of 1/32. For heads of 16 channels.
+  void make_scores_large() {
+    for_each_query_and_key([&](int which, int64_t first) {
+      packed[first] = T(640.0f);
+      const float unit = which == 0 ? 0.25f : 0.125f;
+      for (int64_t d = 1; d < shape.head_size; ++d) {
+        const double value = to_double(packed[first + d]);
+        packed[first + d] = T(unit * static_cast<float>(std::lround(value / 0.125)));
+      }
+    });
+  }
+  // of their first channel, each of which is a sum of large numbers that is almost 0.
+  void forget_gradients(std::vector<double>& expected) {
+    for_each_query_and_key([&](int, int64_t first) {
+      grad_packed[first] = T(0.0f);
+      expected[first] = 0;
+    });
+  }
+
   // Which: 0 q, 1 k, 2 v.
   int64_t at(int which, int64_t b, int64_t t, int64_t h) const {
     return ((b * shape.time + t) * 3 + which) * channels + h * shape.head_size;
   }
   int64_t out_at(int64_t b, int64_t t, int64_t h) const {
     return (b * shape.time + t) * channels + h * shape.head_size;
+  }
+
+ private:
+  template <typename Body>
+  void for_each_query_and_key(const Body& body) {
+    for (int64_t row = 0; row < shape.batch * shape.time; ++row) {
+      for (int64_t h = 0; h < shape.heads; ++h) {
+        for (const int which : {0, 1}) body(which, at(which, 0, row, h));
+      }
+    }
   }
 };
 
@@ -79,14 +109,14 @@ struct Reference {
 
   void query(const Problem<T>& p, int64_t b, int64_t h, int64_t t) {
     const int64_t size = p.shape.head_size, q = p.at(0, b, t, h), o = p.out_at(b, t, h);
-    std::vector<double> probability;
-    double sum = 0;
+    std::vector<double> probability;  // first the scores
     for (int64_t s = 0; s <= t; ++s) {
-      const double score = dot(x_, q, x_, p.at(1, b, s, h), size);
-      probability.push_back(std::exp(p.shape.scale * score));
-      sum += probability.back();
+      probability.push_back(p.shape.scale * dot(x_, q, x_, p.at(1, b, s, h), size));
     }
-    log_sum_exp.push_back(std::log(sum));
+    const double largest = *std::max_element(probability.begin(), probability.end());
+    double sum = 0;
+    for (double& x : probability) sum += x = std::exp(x - largest);
+    log_sum_exp.push_back(largest + std::log(sum));
     double mean_slope = 0;  // of the probabilities' gradients
     for (int64_t s = 0; s <= t; ++s) {
       probability[s] /= sum;
@@ -120,6 +150,7 @@ TYPED_TEST(Attention, ForwardIsTheTextbooks) {
       const Reference<TypeParam> expected(p);
       p.forward();
       expect_close(p.out, expected.out, 64.0);
+      p.log_sum_exp.resize(expected.log_sum_exp.size());  // without what rounding left out
       expect_close(p.log_sum_exp, expected.log_sum_exp, 64.0);
     }
   }
@@ -136,6 +167,20 @@ TYPED_TEST(Attention, BackwardIsTheTextbooks) {
       constexpr double kOfOut = kEpsilon<TypeParam> / kEpsilon<accumulator_t<TypeParam>>;
       expect_close(p.grad_packed, expected.grad, 256.0 + 8.0 * kOfOut);
     }
+  }
+}
+
+TYPED_TEST(Attention, LosesNoPrecisionWhereAllScoresAreLarge) {
+  for (const int64_t time : {31, 130}) {
+    Problem<TypeParam> p(2, time, 3, 16);
+    p.make_scores_large();
+    Reference<TypeParam> expected(p);
+    p.forward();
+    expect_close(p.out, expected.out, 64.0);
+    p.backward();
+    p.forget_gradients(expected.grad);
+    constexpr double kOfOut = kEpsilon<TypeParam> / kEpsilon<accumulator_t<TypeParam>>;
+    expect_close(p.grad_packed, expected.grad, 256.0 + 8.0 * kOfOut);
   }
 }
 

@@ -64,7 +64,7 @@ TEST_P(Attention, ForwardAgreesWithTheCpu) {
       const int64_t channels = c.heads * c.head_size;
       Both<T> qkv = some_numbers<T>(3 * c.batch * c.time * channels, 1);
       Both<T> out(c.batch * c.time * channels);
-      Both<accumulator_t<T>> log_sum_exp(c.batch * c.heads * c.time);
+      Both<accumulator_t<T>> log_sum_exp(2 * c.batch * c.heads * c.time);
       auto workspace = forward_workspace<T>(shape);
       on_both([&](auto place, auto at) {
         const T* q = at(qkv);
@@ -83,7 +83,7 @@ TEST_P(Attention, BackwardAgreesWithTheCpu) {
       const auto shape = packed(c);
       const int64_t channels = c.heads * c.head_size, size = c.batch * c.time * channels;
       Both<T> qkv = some_numbers<T>(3 * size, 1), out(size), grad_out = some_numbers<T>(size, 2);
-      Both<accumulator_t<T>> log_sum_exp(c.batch * c.heads * c.time);
+      Both<accumulator_t<T>> log_sum_exp(2 * c.batch * c.heads * c.time);
       auto workspace = backward_workspace<T>(shape);
       Both<T> gradient(3 * size);
       kernels::attention_forward(OnCpu{}, out.host(), log_sum_exp.host(), nullptr, qkv.host(),
@@ -102,6 +102,73 @@ TEST_P(Attention, BackwardAgreesWithTheCpu) {
   });
 }
 
+// Of one head of 16 channels, whose first makes all scores 102400; and what comes of it.
+template <typename T>
+struct LargeScores {
+  static constexpr int64_t kTime = 70, kChannels = 16;
+  kernels::AttentionShape shape = packed({1, kTime, 1, kChannels});
+  Both<T> qkv = some_numbers<T>(3 * kTime * kChannels, 1);
+  Both<T> grad_out = some_numbers<T>(kTime * kChannels, 2);
+  Both<T> out = Both<T>(kTime * kChannels), gradient = Both<T>(3 * kTime * kChannels);
+  Both<accumulator_t<T>> log_sum_exp = Both<accumulator_t<T>>(2 * kTime);
+  Both<unsigned char> workspace = backward_workspace<T>(shape);
+
+  // unit: of the other channels of queries and keys, small enough that no score is rounded.
+  explicit LargeScores(double unit) {
+    for (int64_t i = 0; i < qkv.size(); ++i) {
+      const int64_t channel = i % (3 * kChannels);
+      if (channel >= 2 * kChannels) continue;
+      const double value = unit * std::round(to_double(qkv.host()[i]) * 8);
+      qkv.host()[i] = T(static_cast<accumulator_t<T>>(channel % kChannels == 0 ? 640 : value));
+    }
+    qkv.update_device();
+  }
+  void run() {
+    on_both([&](auto place, auto at) {
+      const T* q = at(qkv);
+      T* to = at(gradient);
+      kernels::attention_forward(place, at(out), at(log_sum_exp), at(workspace), q, q + kChannels,
+                                 q + 2 * kChannels, shape);
+      kernels::attention_backward(place, to, to + kChannels, to + 2 * kChannels, at(workspace),
+                                  at(grad_out), q, q + kChannels, q + 2 * kChannels, at(out),
+                                  at(log_sum_exp), shape);
+    });
+  }
+};
+
+TEST_P(Attention, AgreesWithTheCpuWhereAllScoresAreLarge) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    LargeScores<T> p(0.25);
+    p.run();
+    expect_agreement(p.out, 2 * kTolerance<T>);
+    const auto gradient = p.gradient.from_device();
+    for (int64_t i = 0; i < p.gradient.size(); ++i) {
+      // The gradient of a first channel is a sum of large numbers that is almost 0.
+      if (const int64_t channel = i % 48; channel == 0 || channel == 16) continue;
+      const double expected = to_double(p.gradient.host()[i]);
+      ASSERT_TRUE(agree(to_double(gradient[i]), expected, 8 * kTolerance<T>))
+          << "element " << i << ": device " << to_double(gradient[i]) << ", CPU " << expected;
+    }
+  });
+}
+
+TEST_P(Attention, OfEqualLargeScoresIsAMean) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    LargeScores<T> p(0.0);
+    p.run();
+    const auto gradient = p.gradient.from_device();
+    for (int64_t channel = 0; channel < 16; ++channel) {
+      double expected = 0;  // of the value at `time`: of all means that it is part of
+      for (int64_t time = 69; time >= 0; --time) {
+        const double slope = to_double(p.grad_out.host()[time * 16 + channel]);
+        expected += slope / static_cast<double>(time + 1);
+        const double actual = to_double(gradient[time * 48 + 32 + channel]);
+        ASSERT_TRUE(agree(actual, expected, 2 * kTolerance<T>)) << time << ", " << channel;
+      }
+    }
+  });
+}
+
 TEST_P(Attention, ARepeatableBackwardGivesTheSameBits) {
   auto shape = packed({2, 66, 1, 64});
   shape.repeatable = true;
@@ -109,7 +176,7 @@ TEST_P(Attention, ARepeatableBackwardGivesTheSameBits) {
   Both<bfloat16> qkv = some_numbers<bfloat16>(3 * size, 1),
                  grad_out = some_numbers<bfloat16>(size, 2);
   Both<bfloat16> out = some_numbers<bfloat16>(size, 3);
-  Both<float> log_sum_exp = some_numbers<float>(2 * 66, 4, 5.0, 6.0);
+  Both<float> log_sum_exp = some_numbers<float>(2 * 2 * 66, 4, 2.0, 3.0);
   auto workspace = backward_workspace<bfloat16>(shape);
   const auto gradient_of = [&] {
     Both<bfloat16> gradient(3 * size);

@@ -26,6 +26,22 @@ TEST_P(Softmax, ForwardAgreesWithTheCpu) {
   });
 }
 
+TEST_P(Softmax, LogarithmDoesNotLosePrecisionUnderAShift) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    const double large = std::is_same_v<T, float16> ? 6e4 : 1e8;
+    for (const int64_t cols : kRowSizes) {
+      Both<T> out(cols), in = some_numbers<T>(cols, 1, large, large);
+      kernels::softmax_forward(OnCuda{}, out.device(), in.device(), 1, cols, true);
+      const auto logarithms = out.from_device();
+      const double expected = -std::log(static_cast<double>(cols));
+      for (int64_t i = 0; i < cols; ++i) {
+        ASSERT_TRUE(agree(to_double(logarithms[i]), expected, kTolerance<T>))
+            << i << " of " << cols;
+      }
+    }
+  });
+}
+
 TEST_P(Softmax, BackwardAgreesWithTheCpuWhereItOverwritesItsInput) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t cols : kRowSizes) {

@@ -58,7 +58,7 @@ bool attention_agrees() {
                                       .qkv_time_stride = 3 * size};
   Both<float> qkv = some_numbers<float>(3 * time * size, 1, -0.3, 0.3), out(time * size);
   Both<float> grad_out = some_numbers<float>(time * size, 2), gradient(3 * time * size);
-  Both<float> log_sum_exp(time), products(time);
+  Both<float> log_sum_exp(2 * time), products(time);
   on_both([&](auto place, auto at) {
     const float* q = at(qkv);
     float* to = at(gradient);

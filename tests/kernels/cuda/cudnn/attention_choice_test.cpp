@@ -75,7 +75,7 @@ class AttentionChoice : public ::testing::Test {
 
   // As floats, whatever they are used as: there is room.
   Both<float> qkv_ = some_numbers<float>(kTime * 3 * kSize + 8, 1);
-  Both<float> out_ = Both<float>(kTime * kSize), lse_ = Both<float>(kTime);
+  Both<float> out_ = Both<float>(kTime * kSize), lse_ = Both<float>(2 * kTime);
   Both<float> workspace_ = Both<float>(64);
 };
 
@@ -91,6 +91,12 @@ TEST_F(AttentionChoice, SixteenBitTypesAreTheLibrarys) {
   EXPECT_TRUE(std::equal(expected.begin(), expected.end(), plan.runs[1].begin()));
   EXPECT_EQ(plan.workspaces[1], workspace_.device());
   EXPECT_FALSE(ours_ran());
+}
+
+TEST_F(AttentionChoice, OfTheSumsOfALibraryRoundingLeftNothingOut) {
+  forward<bfloat16>();
+  const auto sums = lse_.from_device();
+  EXPECT_EQ(std::vector(sums.get() + kTime, sums.get() + 2 * kTime), std::vector(kTime, 0.0f));
 }
 
 TEST_F(AttentionChoice, WhatTheLibraryWasGivenIsToldWhenSomethingFails) {
