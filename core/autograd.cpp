@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "ripieno/core/tensor_implementation.h"
+#include "ripieno/core/tensor_reads.h"
 
 namespace ripieno {
 namespace {
@@ -94,11 +95,17 @@ bool recording() { return is_recording; }
 uint64_t last_order() { return recorded; }
 
 bool needed(std::initializer_list<const Tensor*> inputs) {
+  if (is_recording && TensorReads::are_noted()) {
+    for (const Tensor* input : inputs) TensorReads::note(*input);
+  }
   return is_recording && std::any_of(inputs.begin(), inputs.end(),
                                      [](const Tensor* input) { return wants_gradient(*input); });
 }
 
 bool needed(std::span<const Tensor> inputs) {
+  if (is_recording && TensorReads::are_noted()) {
+    for (const Tensor& input : inputs) TensorReads::note(input);
+  }
   return is_recording && std::any_of(inputs.begin(), inputs.end(), wants_gradient);
 }
 
@@ -128,6 +135,7 @@ Saved::Saved(const Tensor& tensor) {
   // An output that held itself would never be freed.
   tensor_ = tensor.implementation().leaf ? tensor : tensor.detach();
   version_ = tensor.version();
+  if (is_recording && TensorReads::are_noted()) TensorReads::note(tensor);
 }
 
 const Tensor& Saved::operator*() const {

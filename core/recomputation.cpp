@@ -7,6 +7,7 @@
 #include "ripieno/core/operands.h"
 #include "ripieno/core/random.h"
 #include "ripieno/core/tensor_implementation.h"
+#include "ripieno/core/tensor_reads.h"
 
 namespace ripieno {
 namespace {
@@ -73,7 +74,10 @@ struct Recomputed final : Node {
   void backward(std::span<Tensor> output_gradients, Gradients& gradients) override {
     const ScopedRandomContext same(context);
     const Recomputing again;
-    const Call call(function, *input, gradients.wanted(0));
+    const Tensor& same_input = *input;
+    reads.require_unchanged();
+    const Call call(function, same_input, gradients.wanted(0));
+    if (!call.output.requires_gradient()) return;  // all that it reads was frozen since
     const autograd::Reached reached = call.reached();
     for (const Input& read : reached.earlier) require_input(read);
     // What was recorded before is an input of this node: it gets its gradient here, and is gone
@@ -82,7 +86,7 @@ struct Recomputed final : Node {
                            call.before);
     if (call.entry && call.entry->arrived.defined()) gradients.add(0, call.entry->arrived);
   }
-  void release() override { function = nullptr, input = {}; }
+  void release() override { function = nullptr, input = {}, reads = {}; }
 
   void require_input(const Input& read) const {
     const bool is_known = std::any_of(inputs.begin(), inputs.end(), [&](const Input& other) {
@@ -96,6 +100,7 @@ struct Recomputed final : Node {
 
   std::function<Tensor(const Tensor&)> function;
   autograd::Saved input;
+  TensorReads reads;
   RandomContext context;
 };
 
@@ -106,16 +111,23 @@ bool is_recomputing() { return recomputing; }
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input) {
   require_defined("recomputed", {{"input", input}});
   if (!autograd::recording()) return function(input);
-  // Recorded only to find what it reads: the very computation that the backward will repeat.
-  const Call call(function, input, input.requires_gradient());
-  if (!call.output.requires_gradient()) return call.output;
-  const autograd::Reached reached = call.reached();
   auto node = std::allocate_shared<Recomputed>(PoolAllocator<Recomputed>());
-  node->leaves = reached.leaves;
+  Tensor result;
+  autograd::Reached reached;
+  {
+    // Recorded only to find what it reads: the very computation that the backward will repeat.
+    const TensorReads::Noting noting(node->reads);
+    const Call call(function, input, input.requires_gradient());
+    if (!call.output.requires_gradient()) return call.output;
+    result = call.output.detach();
+    reached = call.reached();
+  }
+  node->reads.forget(result);
+  node->reads.forget_gone_and_written();
+  node->leaves = std::move(reached.leaves);
   node->function = std::move(function);
   node->input = autograd::Saved(input);
   node->context = random_context();
-  const Tensor result = call.output.detach();
   autograd::attach(result, std::move(node), "recomputed", {&input}, reached.earlier);
   return result;
 }

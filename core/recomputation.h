@@ -12,6 +12,11 @@ namespace ripieno {
 // same random numbers. The function gives the same when it is called again, and what it refers to
 // lives until then; gradients of the parameters and other tensors that it reads are the same bits
 // as without this, and hooks run once, when all of it is done.
+//
+// The backward throws Error where a tensor that the function reads was written in place since. It
+// sees what operations read; not what is read within a NoGrad, or by data() and to_vector(). What
+// the function itself writes, as Module::update_buffer() does, is not checked: the backward reads
+// what it then holds.
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input);
 
 // Whether this thread is computing such a function again, within a backward: what a forward does

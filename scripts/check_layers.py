@@ -141,7 +141,8 @@ def public_headers(root, known={}):
 
 
 # A tensor and the record of its operations are one thing in several files.
-ONE_UNIT = {"core/tensor_implementation", "core/autograd", "core/backward", "core/place", "core/add_into", "core/operands"}
+ONE_UNIT = {"core/tensor_implementation", "core/autograd", "core/backward", "core/place", "core/add_into", "core/operands",
+            "core/tensor_reads"}
 
 
 def unit_of(path):

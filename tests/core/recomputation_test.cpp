@@ -10,6 +10,7 @@
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/ops/softmax.h"
 #include "ripieno/core/random.h"
 
 namespace ripieno {
@@ -160,6 +161,58 @@ TEST(Recomputation, NamesAnInputThatWasChanged) {
   x.fill(9.0);
   EXPECT_THAT([&] { loss.backward(); },
               ThrowsMessage<Error>(HasSubstr("recomputed: its backward")));
+}
+
+// Whether a backward of what `function` made of x is refused after `changed` was filled.
+template <typename Function>
+void expect_refused_after_filling(Tensor changed, const Function& function) {
+  const Tensor x = leaf({2}), loss = sum(recomputed(function, x));
+  {
+    const NoGrad no_grad;
+    changed.fill(9.0);
+  }
+  EXPECT_THAT([&] { loss.backward(); },
+              ThrowsMessage<Error>(HasSubstr("recomputed: the function reads a tensor (1) float32 "
+                                             "on cpu that was changed in place")));
+}
+
+TEST(Recomputation, NamesACapturedTensorThatWasChanged) {
+  Tensor w = leaf({3}), constant = Tensor::of<float>({1}, {5});
+  const auto function = [&](const Tensor& t) { return (t + constant) * w; };
+  for (const Tensor& changed : {w, constant}) expect_refused_after_filling(changed, function);
+  expect_refused_after_filling(constant, [&](const Tensor& t) {
+    return t * (constant + constant);  // of nothing that is recorded
+  });
+  expect_refused_after_filling(constant,
+                               [&](const Tensor& t) { return recomputed(function, t) * 2.0; });
+}
+
+TEST(Recomputation, LetsItsResultAndWhatTheFunctionWritesBeWritten) {
+  Tensor x = leaf({2}), scratch = Tensor::zeros({1});
+  const auto function = [&](const Tensor& t) {
+    const Tensor plus = softmax(t + scratch.clone());
+    const NoGrad no_grad;
+    scratch.fill(0.0);
+    return plus;
+  };
+  Tensor result = recomputed(function, x);
+  const Tensor loss = sum(result + 1.0);
+  {
+    const NoGrad no_grad;
+    result.fill(0.0);
+  }
+  loss.backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(0));
+}
+
+TEST(Recomputation, OfWhatWasFrozenSinceGivesNoGradient) {
+  const Tensor x = Tensor::of<float>({1}, {2});
+  Tensor w = leaf({3}), other = leaf({5});
+  const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * w; }, x) + other);
+  w.set_requires_gradient(false);
+  loss.backward();
+  EXPECT_FALSE(w.gradient().defined());
+  EXPECT_THAT(other.gradient().to_vector<float>(), ElementsAre(1));
 }
 
 TEST(Recomputation, PutsTheRandomContextBackWhereTheFunctionFails) {
