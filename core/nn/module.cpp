@@ -7,6 +7,7 @@
 #include "ripieno/core/arena/name_pattern.h"
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/nn/buffer_updates.h"
+#include "ripieno/core/ops/orthogonal.h"
 #include "ripieno/core/random.h"
 #include "ripieno/core/recomputation.h"
 
@@ -22,6 +23,8 @@ void initialize(const Tensor& x, const Initial& initial, const std::string& path
       return fill_normal(x, initial.a, initial.b, key);
     case Initial::Kind::uniform:
       return fill_uniform(x, initial.a, initial.b, key);
+    case Initial::Kind::orthogonal:
+      return fill_orthogonal(x, initial.a, key);
   }
 }
 

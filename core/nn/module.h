@@ -24,15 +24,17 @@
 namespace ripieno::nn {
 
 // How a parameter begins. The numbers are a function of (the thread's random seed, the parameter's
-// path, index).
+// path, index), of a matrix that is orthogonal also of its shape.
 struct Initial {
-  enum class Kind { constant, normal, uniform };
+  enum class Kind { constant, normal, uniform, orthogonal };
   Kind kind = Kind::constant;
   double a = 0.0, b = 0.0;
 
   static Initial constant(double value) { return {Kind::constant, value, 0.0}; }
   static Initial normal(double deviation) { return {Kind::normal, 0.0, deviation}; }
   static Initial uniform(double bound) { return {Kind::uniform, -bound, bound}; }
+  // gain times a matrix with orthonormal rows or columns: see fill_orthogonal() (ops/orthogonal.h).
+  static Initial orthogonal(double gain = 1.0) { return {Kind::orthogonal, gain, 0.0}; }
 };
 
 class Module : LazyMemory {
@@ -90,7 +92,8 @@ class Module : LazyMemory {
                     const Initial& initial = Initial::constant(0.0));
   // For a forward: buffer += share (value - buffer), while training, and once for each slot or
   // micro-batch, whether it is recomputed or not (buffer_updates.h). A forward that also reads the
-  // buffer reads a clone of it.
+  // buffer reads a clone of it; where it is recomputed, that clone is of the
+  // buffer as it is then.
   void update_buffer(const Tensor& buffer, const Tensor& value, double share) const;
 
  private:
