@@ -1,13 +1,16 @@
 // CUDA's runtime API over the emulated GPU.
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "cuda_runtime_api.h"
 #include "ripieno/kernels/emulator/device_memory.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
+#include "ripieno/kernels/emulator/emulator.h"
 #include "ripieno/kernels/emulator/enqueue.h"
 #include "ripieno/kernels/emulator/streams.h"
 
@@ -17,7 +20,12 @@ namespace {
 Gpu gpu_of_environment() {
   Gpu result;
   if (const char* devices = std::getenv("RIPIENO_EMULATED_GPUS")) {
-    result.devices = std::atoi(devices);
+    const char* const end = devices + std::strlen(devices);
+    const auto [stop, error] = std::from_chars(devices, end, result.devices);
+    if (error != std::errc() || stop != end || result.devices < 0) {
+      fail(std::string("RIPIENO_EMULATED_GPUS must be a number of devices, got \"") + devices +
+           '"');
+    }
   }
   return result;
 }

@@ -4,8 +4,12 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <string_view>
+
+#include "ripieno/core/error.h"
 
 namespace ripieno {
 namespace {
@@ -35,14 +39,28 @@ void lower(CpuQuota& quota, const fs::path& root, fs::path path) {
   }
 }
 
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
 }  // namespace
 
 std::optional<int> threads_of_environment() {
   const char* const text = std::getenv("OMP_NUM_THREADS");
-  if (text == nullptr) return std::nullopt;
-  const long threads = std::strtol(text, nullptr, 10);
-  if (threads < 1 || threads > CPU_SETSIZE) return std::nullopt;
-  return static_cast<int>(threads);
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const std::string_view list = text, first = trimmed(list.substr(0, list.find(',')));
+  int threads = 0;
+  const auto [end, error] = std::from_chars(first.data(), first.data() + first.size(), threads);
+  if (error == std::errc() && end == first.data() + first.size() && threads >= 1 &&
+      threads <= CPU_SETSIZE) {
+    return threads;
+  }
+  throw ConfigurationError(
+      fmt::format("OMP_NUM_THREADS must be a number of threads from 1 to {}, or a list that begins "
+                  "with one, got \"{}\"; set it to a whole number, or unset it",
+                  CPU_SETSIZE, list));
 }
 
 CpuQuota cpu_quota(const fs::path& membership, const fs::path& root) {

@@ -8,7 +8,8 @@
 
 namespace ripieno {
 
-// The first number in OMP_NUM_THREADS; empty where the variable is unset or has no number above 0.
+// The first number in OMP_NUM_THREADS; none where the variable is unset or empty. Throws
+// ConfigurationError where it does not begin with a whole number of threads.
 std::optional<int> threads_of_environment();
 
 // How much processor time the control group of a process may take.

@@ -77,7 +77,9 @@ void Session::share_cores() {
   const auto on_affinity = ranks_on(own.list), on_quota = ranks_on(quota.group);
   const CpuShare share = cpu_share(own, on_affinity, quota, on_quota);
   use_threads(share.threads, share.source);
-  if (const auto asked = threads_of_environment()) use_threads(*asked, "OMP_NUM_THREADS");
+  std::optional<int> asked;
+  together([&] { asked = threads_of_environment(); });
+  if (asked) use_threads(*asked, "OMP_NUM_THREADS");
 }
 
 void Session::use_threads(int threads, const std::string& source) {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "io/files/temporary_directory.h"
+#include "ripieno/core/error.h"
 
 namespace ripieno {
 namespace {
@@ -72,10 +73,18 @@ TEST(ThreadsOfEnvironment, AreTheFirstNumberOfOmpNumThreads) {
   };
   EXPECT_EQ(with("1"), 1);
   EXPECT_EQ(with("3,2"), 3);
-  for (const char* const text : {"", "0", "-2", "many", "99999999999999999999"}) {
-    EXPECT_EQ(with(text), std::nullopt) << text;
-  }
+  EXPECT_EQ(with(" 4 , 2"), 4);
+  EXPECT_EQ(with(""), std::nullopt);
   EXPECT_EQ(threads_of_environment(), std::nullopt);
+}
+
+TEST(ThreadsOfEnvironment, ThatAreNoWholeNumberAboveZeroAreRefused) {
+  for (const char* const text : {"3.7", "3x", "0x4", "1e1", "0", "-2", "+2", " ", ",2", "many",
+                                 "1025", "99999999999999999999"}) {
+    setenv("OMP_NUM_THREADS", text, 1);
+    EXPECT_THROW(threads_of_environment(), ConfigurationError) << text;
+  }
+  unsetenv("OMP_NUM_THREADS");
 }
 
 // Of `processors` and a quota, each shared by so many ranks.
