@@ -45,8 +45,8 @@ void announce(FileSystem& files, const std::string& path, const RoomNeeded& need
 }  // namespace
 
 int64_t checkpoint_bytes(const State& whole, int ranks) {
-  // A tensor is named by a shard, the view and the manifest; a file begins with about a page.
-  constexpr int64_t kPerFile = 4 << 10, kPerTensor = 3 << 9;
+  // A tensor is named by a shard, the view and the manifest.
+  constexpr int64_t kPerFile = 2 << 10, kPerTensor = 3 << 9;
   int64_t bytes = kPerFile * (int64_t{ranks} + 2);
   for (const StateTensor& tensor : whole)
     bytes += static_cast<int64_t>(bytes_of(tensor.shape.elements(), tensor.dtype)) + kPerTensor;
