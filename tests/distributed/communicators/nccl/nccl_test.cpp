@@ -26,13 +26,22 @@ TEST(NcclChoice, TheCpuIsNoDeviceOfNccl) {
   EXPECT_THROW(over_nccl(alone(), Device::cpu()), ConfigurationError);
 }
 
-// It is refused before NCCL or CUDA hear of it, so this needs no GPU: memory of the host serves.
+// Host memory that claims to be a GPU's, for what is refused before anything reads it.
+Tensor claimed_to_be_on(Device device) {
+  auto claimed = std::make_shared<TensorImplementation>();
+  claimed->device = device;
+  claimed->storage = allocate_storage(sizeof(float), Device::cpu(), cpu_memory());
+  claimed->shape = claimed->strides = {1};
+  claimed->elements = 1;
+  claimed->dense = true;
+  return Tensor::from(std::move(claimed));
+}
+
 TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRefused) {
   if (!has_nccl()) GTEST_SKIP() << "built without NCCL";
   const Device device = Device::cuda(0);
   const auto ranks = over_nccl(alone(), device), other = ranks->duplicate();
-  const auto storage = allocate_storage(sizeof(float), device, cpu_memory());
-  const Tensor x = tensor_over(storage, 0, {1}, {1}, DType::float32);
+  const Tensor x = claimed_to_be_on(device);
   const InFlight::Scope in_flight(InFlight::on(device), {.kind = Collective::Kind::barrier});
   for (Communicator* const group : {ranks.get(), other.get()}) {
     EXPECT_THAT([&] { group->all_reduce(x); },
