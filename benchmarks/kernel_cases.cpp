@@ -106,26 +106,51 @@ class Cases {
     const Tensor workspace = sums({2 * chunks * cols});
     add_bound_by_memory("layer_norm_forward", bytes_of({x, out}), x, [=]<typename T>(auto on) {
       using A = accumulator_t<T>;
-      kernels::layer_norm_forward(on, out.data<T>(), mean.data<A>(), deviation.data<A>(),
-                                  x.data<T>(), weight.data<T>(), bias.data<T>(), rows, cols, 1e-5);
+      kernels::layer_norm_forward(
+          on, kernels::LayerNormForwardArguments<T>{.out = out.data<T>(),
+                                                    .mean = mean.data<A>(),
+                                                    .inverse_deviation = deviation.data<A>(),
+                                                    .in = x.data<T>(),
+                                                    .weight = weight.data<T>(),
+                                                    .bias = bias.data<T>(),
+                                                    .rows = rows,
+                                                    .cols = cols,
+                                                    .epsilon = 1e-5});
     });
     add_bound_by_memory(
         "residual_norm_forward", bytes_of({x, y, sum, out}), x, [=]<typename T>(auto on) {
           using A = accumulator_t<T>;
-          kernels::residual_norm_forward(on, out.data<T>(), sum.data<T>(), mean.data<A>(),
-                                         deviation.data<A>(), x.data<T>(), y.data<T>(),
-                                         kernels::DropoutMask{}, weight.data<T>(), bias.data<T>(),
-                                         rows, cols, 1e-5);
+          kernels::residual_norm_forward(
+              on, kernels::ResidualNormForwardArguments<T>{.out = out.data<T>(),
+                                                           .sum = sum.data<T>(),
+                                                           .mean = mean.data<A>(),
+                                                           .inverse_deviation = deviation.data<A>(),
+                                                           .x = x.data<T>(),
+                                                           .branch = y.data<T>(),
+                                                           .weight = weight.data<T>(),
+                                                           .bias = bias.data<T>(),
+                                                           .rows = rows,
+                                                           .cols = cols,
+                                                           .epsilon = 1e-5});
         });
     // The gradient of the sum is read as well: what came round the branch is there already.
     add_bound_by_memory(
         "residual_norm_backward", bytes_of({y, sum, x, x}), x, [=]<typename T>(auto on) {
           using A = accumulator_t<T>;
           kernels::residual_norm_backward(
-              on, x.data<T>(), static_cast<T*>(nullptr), grad_weight.data<T>(), grad_bias.data<T>(),
-              workspace.raw_data(), y.data<T>(), sum.data<T>(), kernels::DropoutMask{},
-              weight.data<T>(), mean.data<A>(), deviation.data<A>(), rows, cols,
-              kernels::LayerNormAccumulate{.in = true, .weight = true, .bias = true});
+              on, kernels::ResidualNormBackwardArguments<T>{
+                      .norm = {.grad_in = x.data<T>(),
+                               .grad_weight = grad_weight.data<T>(),
+                               .grad_bias = grad_bias.data<T>(),
+                               .workspace = workspace.raw_data(),
+                               .grad_out = y.data<T>(),
+                               .in = sum.data<T>(),
+                               .weight = weight.data<T>(),
+                               .mean = mean.data<A>(),
+                               .inverse_deviation = deviation.data<A>(),
+                               .rows = rows,
+                               .cols = cols,
+                               .accumulate = {.in = true, .weight = true, .bias = true}}});
         });
   }
 
@@ -300,9 +325,19 @@ class Cases {
       using A = accumulator_t<T>;
       const T* q = qkv.data<T>();
       T* to = back.data<T>();
-      kernels::attention_backward(on, to, to + channels, to + 2 * channels, workspace.raw_data(),
-                                  grad_out.data<T>(), q, q + channels, q + 2 * channels,
-                                  out.data<T>(), log_sum_exp.data<A>(), shape);
+      kernels::attention_backward(
+          on,
+          kernels::AttentionBackwardArguments<T>{.grad_q = to,
+                                                 .grad_k = to + channels,
+                                                 .grad_v = to + 2 * channels,
+                                                 .workspace = workspace.raw_data(),
+                                                 .grad_out = grad_out.data<T>(),
+                                                 .q = q,
+                                                 .k = q + channels,
+                                                 .v = q + 2 * channels,
+                                                 .out = out.data<T>(),
+                                                 .log_sum_exp = log_sum_exp.data<A>()},
+          shape);
     });
   }
 

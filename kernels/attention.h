@@ -47,14 +47,26 @@ template <typename T>
 void attention_forward(OnCuda, T* out, accumulator_t<T>* log_sum_exp, void* workspace, const T* q,
                        const T* k, const T* v, const AttentionShape& shape);
 
-// grad_q, grad_k, grad_v: laid out like q, k, v; every element is written, none is read.
 template <typename T>
-void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, void* workspace, const T* grad_out,
-                        const T* q, const T* k, const T* v, const T* out,
-                        const accumulator_t<T>* log_sum_exp, const AttentionShape& shape);
+struct AttentionBackwardArguments {
+  // Laid out like q, k, v; every element is written, none is read.
+  T* grad_q = nullptr;
+  T* grad_k = nullptr;
+  T* grad_v = nullptr;
+  void* workspace = nullptr;  // of attention_backward_workspace_bytes()
+  const T* grad_out = nullptr;
+  const T* q = nullptr;
+  const T* k = nullptr;
+  const T* v = nullptr;
+  const T* out = nullptr;                         // the forward's
+  const accumulator_t<T>* log_sum_exp = nullptr;  // the forward's
+};
+
 template <typename T>
-void attention_backward(OnCuda, T* grad_q, T* grad_k, T* grad_v, void* workspace, const T* grad_out,
-                        const T* q, const T* k, const T* v, const T* out,
-                        const accumulator_t<T>* log_sum_exp, const AttentionShape& shape);
+void attention_backward(OnCpu, const AttentionBackwardArguments<T>& of,
+                        const AttentionShape& shape);
+template <typename T>
+void attention_backward(OnCuda, const AttentionBackwardArguments<T>& of,
+                        const AttentionShape& shape);
 
 }  // namespace ripieno::kernels

@@ -10,31 +10,45 @@
 
 namespace ripieno::kernels {
 
+template <typename T>
+struct LayerNormForwardArguments {
+  T* out = nullptr;                               // (rows, cols), written
+  accumulator_t<T>* mean = nullptr;               // (rows), written
+  accumulator_t<T>* inverse_deviation = nullptr;  // (rows), written
+  const T* in = nullptr;                          // (rows, cols)
+  const T* weight = nullptr;                      // (cols); both null, or neither
+  const T* bias = nullptr;                        // (cols)
+  int64_t rows = 0, cols = 0;
+  double epsilon = 0.0;
+};
+
 // out[r, :] = (in[r, :] - mean[r]) * inverse_deviation[r] * weight + bias.
-// in, out: (rows, cols); mean, inverse_deviation: (rows), written; weight, bias: (cols), or both
-// null.
 template <typename T>
-void layer_norm_forward(OnCpu, T* out, accumulator_t<T>* mean, accumulator_t<T>* inverse_deviation,
-                        const T* in, const T* weight, const T* bias, int64_t rows, int64_t cols,
-                        double epsilon);
+void layer_norm_forward(OnCpu, const LayerNormForwardArguments<T>& norm);
 template <typename T>
-void layer_norm_forward(OnCuda, T* out, accumulator_t<T>* mean, accumulator_t<T>* inverse_deviation,
-                        const T* in, const T* weight, const T* bias, int64_t rows, int64_t cols,
-                        double epsilon);
+void layer_norm_forward(OnCuda, const LayerNormForwardArguments<T>& norm);
+
+template <typename T>
+struct ResidualNormForwardArguments {
+  T* out = nullptr;                               // (rows, cols), written
+  T* sum = nullptr;                               // (rows, cols), written; may alias x
+  accumulator_t<T>* mean = nullptr;               // (rows), written
+  accumulator_t<T>* inverse_deviation = nullptr;  // (rows), written
+  const T* x = nullptr;                           // (rows, cols)
+  const T* branch = nullptr;                      // (rows, cols)
+  DropoutMask mask = {};                          // one of probability 0 needs no key
+  const T* weight = nullptr;                      // (cols); both null, or neither
+  const T* bias = nullptr;                        // (cols)
+  int64_t rows = 0, cols = 0;
+  double epsilon = 0.0;
+};
 
 // sum = x + dropout(branch) and out = layer_norm(sum) at once: what a residual connection hands on,
-// and what the next branch begins with.   out, sum, x, branch: (rows, cols); sum may alias x.
-// A mask of probability 0 needs no key.
+// and what the next branch begins with.
 template <typename T>
-void residual_norm_forward(OnCpu, T* out, T* sum, accumulator_t<T>* mean,
-                           accumulator_t<T>* inverse_deviation, const T* x, const T* branch,
-                           const DropoutMask& mask, const T* weight, const T* bias, int64_t rows,
-                           int64_t cols, double epsilon);
+void residual_norm_forward(OnCpu, const ResidualNormForwardArguments<T>& norm);
 template <typename T>
-void residual_norm_forward(OnCuda, T* out, T* sum, accumulator_t<T>* mean,
-                           accumulator_t<T>* inverse_deviation, const T* x, const T* branch,
-                           const DropoutMask& mask, const T* weight, const T* bias, int64_t rows,
-                           int64_t cols, double epsilon);
+void residual_norm_forward(OnCuda, const ResidualNormForwardArguments<T>& norm);
 
 // Rows that one partial sum of the weight's and bias's gradients covers, at least.
 inline constexpr int64_t kLayerNormRowChunk = 32;
@@ -44,33 +58,40 @@ struct LayerNormAccumulate {
   bool in = false, weight = false, bias = false;
 };
 
-// grad_in: (rows, cols), may alias grad_out where it is not added to. grad_weight, grad_bias:
-// (cols), or both null. workspace: 2 * ceil(rows / kLayerNormRowChunk) * cols floats (doubles for
-// double), unused where those are null.
 template <typename T>
-void layer_norm_backward(OnCpu, T* grad_in, T* grad_weight, T* grad_bias, void* workspace,
-                         const T* grad_out, const T* in, const T* weight,
-                         const accumulator_t<T>* mean, const accumulator_t<T>* inverse_deviation,
-                         int64_t rows, int64_t cols, LayerNormAccumulate accumulate);
-template <typename T>
-void layer_norm_backward(OnCuda, T* grad_in, T* grad_weight, T* grad_bias, void* workspace,
-                         const T* grad_out, const T* in, const T* weight,
-                         const accumulator_t<T>* mean, const accumulator_t<T>* inverse_deviation,
-                         int64_t rows, int64_t cols, LayerNormAccumulate accumulate);
+struct LayerNormBackwardArguments {
+  T* grad_in = nullptr;      // (rows, cols); may alias grad_out where it is not added to
+  T* grad_weight = nullptr;  // (cols); both null, or neither
+  T* grad_bias = nullptr;    // (cols)
+  // 2 * ceil(rows / kLayerNormRowChunk) * cols floats (doubles for double), unused where those are
+  // null.
+  void* workspace = nullptr;
+  const T* grad_out = nullptr;                          // (rows, cols)
+  const T* in = nullptr;                                // (rows, cols)
+  const T* weight = nullptr;                            // (cols), or null
+  const accumulator_t<T>* mean = nullptr;               // (rows)
+  const accumulator_t<T>* inverse_deviation = nullptr;  // (rows)
+  int64_t rows = 0, cols = 0;
+  LayerNormAccumulate accumulate = {};
+};
 
-// The same for the norm of a sum, with grad_branch = dropout(grad_sum) at once.   grad_sum,
-// grad_branch: (rows, cols); grad_sum is also the gradient of x. `in` above is `sum` here.
 template <typename T>
-void residual_norm_backward(OnCpu, T* grad_sum, T* grad_branch, T* grad_weight, T* grad_bias,
-                            void* workspace, const T* grad_out, const T* sum,
-                            const DropoutMask& mask, const T* weight, const accumulator_t<T>* mean,
-                            const accumulator_t<T>* inverse_deviation, int64_t rows, int64_t cols,
-                            LayerNormAccumulate accumulate);
+void layer_norm_backward(OnCpu, const LayerNormBackwardArguments<T>& norm);
 template <typename T>
-void residual_norm_backward(OnCuda, T* grad_sum, T* grad_branch, T* grad_weight, T* grad_bias,
-                            void* workspace, const T* grad_out, const T* sum,
-                            const DropoutMask& mask, const T* weight, const accumulator_t<T>* mean,
-                            const accumulator_t<T>* inverse_deviation, int64_t rows, int64_t cols,
-                            LayerNormAccumulate accumulate);
+void layer_norm_backward(OnCuda, const LayerNormBackwardArguments<T>& norm);
+
+// The norm is of a sum: its `in` is the sum, and its grad_in is also the gradient of x.
+template <typename T>
+struct ResidualNormBackwardArguments {
+  LayerNormBackwardArguments<T> norm = {};
+  T* grad_branch = nullptr;  // (rows, cols), or null
+  DropoutMask mask = {};     // of the branch
+};
+
+// As layer_norm_backward(), with grad_branch = dropout(grad_in) at once.
+template <typename T>
+void residual_norm_backward(OnCpu, const ResidualNormBackwardArguments<T>& residual);
+template <typename T>
+void residual_norm_backward(OnCuda, const ResidualNormBackwardArguments<T>& residual);
 
 }  // namespace ripieno::kernels

@@ -72,10 +72,19 @@ Tensor causal_attention(const Tensor& qkv_, int64_t heads) {
               bytes_for(kernels::attention_backward_workspace_bytes<T>(on, shape), qkv->device());
           const T* q = qkv->data<T>();
           T* to = back.data<T>();
-          kernels::attention_backward(on, to, to + channels, to + 2 * channels,
-                                      workspace.data<uint8_t>(), gradient.data<T>(), q,
-                                      q + channels, q + 2 * channels, out->data<T>(),
-                                      log_sum_exp.data<A>(), shape);
+          kernels::attention_backward(
+              on,
+              kernels::AttentionBackwardArguments<T>{.grad_q = to,
+                                                     .grad_k = to + channels,
+                                                     .grad_v = to + 2 * channels,
+                                                     .workspace = workspace.data<uint8_t>(),
+                                                     .grad_out = gradient.data<T>(),
+                                                     .q = q,
+                                                     .k = q + channels,
+                                                     .v = q + 2 * channels,
+                                                     .out = out->data<T>(),
+                                                     .log_sum_exp = log_sum_exp.data<A>()},
+              shape);
         });
         gradients.add(0, back);
       });

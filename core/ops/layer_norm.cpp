@@ -80,10 +80,21 @@ void backward(const Normalized& of, const Tensor& gradient, Gradients& gradients
   run(x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::residual_norm_backward(
-        on, to_x.tensor.data<T>(), data_or_null<T>(grad_branch), data_or_null<T>(to_weight.tensor),
-        data_or_null<T>(to_bias.tensor), workspace.raw_data(), gradient.data<T>(), x.data<T>(),
-        drawn.mask(), data_or_null<T>(weight), of.mean.data<A>(), of.inverse_deviation.data<A>(),
-        of.rows, of.cols, {to_x.accumulate, to_weight.accumulate, to_bias.accumulate});
+        on, kernels::ResidualNormBackwardArguments<T>{
+                .norm = {.grad_in = to_x.tensor.data<T>(),
+                         .grad_weight = data_or_null<T>(to_weight.tensor),
+                         .grad_bias = data_or_null<T>(to_bias.tensor),
+                         .workspace = workspace.raw_data(),
+                         .grad_out = gradient.data<T>(),
+                         .in = x.data<T>(),
+                         .weight = data_or_null<T>(weight),
+                         .mean = of.mean.data<A>(),
+                         .inverse_deviation = of.inverse_deviation.data<A>(),
+                         .rows = of.rows,
+                         .cols = of.cols,
+                         .accumulate = {to_x.accumulate, to_weight.accumulate, to_bias.accumulate}},
+                .grad_branch = data_or_null<T>(grad_branch),
+                .mask = drawn.mask()});
   });
 }
 
@@ -114,9 +125,16 @@ Tensor layer_norm(const Tensor& x_, const Tensor& weight, const Tensor& bias, do
   const Normalized of(x, weight);
   run(x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
-    kernels::layer_norm_forward(
-        on, result.data<T>(), of.mean.data<A>(), of.inverse_deviation.data<A>(), x.data<T>(),
-        data_or_null<T>(weight), data_or_null<T>(bias), of.rows, of.cols, epsilon);
+    kernels::layer_norm_forward(on, kernels::LayerNormForwardArguments<T>{
+                                        .out = result.data<T>(),
+                                        .mean = of.mean.data<A>(),
+                                        .inverse_deviation = of.inverse_deviation.data<A>(),
+                                        .in = x.data<T>(),
+                                        .weight = data_or_null<T>(weight),
+                                        .bias = data_or_null<T>(bias),
+                                        .rows = of.rows,
+                                        .cols = of.cols,
+                                        .epsilon = epsilon});
   });
   return autograd::record(
       "layer_norm", result, {&x, &weight, &bias},
@@ -144,10 +162,19 @@ ResidualNorm residual_norm(const Residual& residual_, const Tensor& weight, cons
   const Normalized of(sum, weight);
   run(x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
-    kernels::residual_norm_forward(on, normal.data<T>(), sum.data<T>(), of.mean.data<A>(),
-                                   of.inverse_deviation.data<A>(), x.data<T>(),
-                                   residual.branch.data<T>(), drawn.mask(), data_or_null<T>(weight),
-                                   data_or_null<T>(bias), of.rows, of.cols, epsilon);
+    kernels::residual_norm_forward(on, kernels::ResidualNormForwardArguments<T>{
+                                           .out = normal.data<T>(),
+                                           .sum = sum.data<T>(),
+                                           .mean = of.mean.data<A>(),
+                                           .inverse_deviation = of.inverse_deviation.data<A>(),
+                                           .x = x.data<T>(),
+                                           .branch = residual.branch.data<T>(),
+                                           .mask = drawn.mask(),
+                                           .weight = data_or_null<T>(weight),
+                                           .bias = data_or_null<T>(bias),
+                                           .rows = of.rows,
+                                           .cols = of.cols,
+                                           .epsilon = epsilon});
   });
   const bool hands = drawn.probability > 0.0 && residual.branch.requires_gradient();
   const Handed handed = hands ? std::allocate_shared<Tensor>(PoolAllocator<Tensor>()) : nullptr;

@@ -310,32 +310,31 @@ void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, void*, cons
 }
 
 template <typename T>
-void attention_backward(OnCpu, T* grad_q, T* grad_k, T* grad_v, void* workspace, const T* grad_out,
-                        const T* q, const T* k, const T* v, const T* out,
-                        const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
+void attention_backward(OnCpu, const AttentionBackwardArguments<T>& of,
+                        const AttentionShape& shape) {
   using A = accumulator_t<T>;
   const Head head{shape.time, shape.head_size, shape.scale};
   const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
   for_each_head(shape, [&](const Place& at) {
-    A* delta = static_cast<A*>(workspace) + at.rows;  // (time): sum over d of out * grad_out
+    A* delta = static_cast<A*>(of.workspace) + at.rows;  // (time): sum over d of out * grad_out
     for (int64_t t = 0; t < head.time; ++t) {
-      const T* o = out + at.dense + t * out_stride;
-      const T* g = grad_out + at.dense + t * out_stride;
+      const T* o = of.out + at.dense + t * out_stride;
+      const T* g = of.grad_out + at.dense + t * out_stride;
       delta[t] = cpu::row_sum<A>(head.size, [o, g](int64_t d) { return A(o[d]) * A(g[d]); });
     }
     A* copy = copies<T>(head, 7);
-    const auto grads = widened(grad_out + at.dense, out_stride, head, copy);
-    const auto queries = widened(q + at.packed, stride, head, copy);
-    const auto keys = widened(k + at.packed, stride, head, copy);
-    const auto values = widened(v + at.packed, stride, head, copy);
-    const Gradients<A> results{result(grad_q + at.packed, stride, head, copy),
-                               result(grad_k + at.packed, stride, head, copy),
-                               result(grad_v + at.packed, stride, head, copy)};
-    const auto sums = LogSumExp<const A>::parts(log_sum_exp, shape, at.rows);
+    const auto grads = widened(of.grad_out + at.dense, out_stride, head, copy);
+    const auto queries = widened(of.q + at.packed, stride, head, copy);
+    const auto keys = widened(of.k + at.packed, stride, head, copy);
+    const auto values = widened(of.v + at.packed, stride, head, copy);
+    const Gradients<A> results{result(of.grad_q + at.packed, stride, head, copy),
+                               result(of.grad_k + at.packed, stride, head, copy),
+                               result(of.grad_v + at.packed, stride, head, copy)};
+    const auto sums = LogSumExp<const A>::parts(of.log_sum_exp, shape, at.rows);
     backward_head(results, grads, queries, keys, values, sums, delta, head);
-    narrow(grad_q + at.packed, stride, head, results.q);
-    narrow(grad_k + at.packed, stride, head, results.k);
-    narrow(grad_v + at.packed, stride, head, results.v);
+    narrow(of.grad_q + at.packed, stride, head, results.q);
+    narrow(of.grad_k + at.packed, stride, head, results.k);
+    narrow(of.grad_v + at.packed, stride, head, results.v);
   });
 }
 
@@ -357,17 +356,13 @@ template void attention_forward(OnCpu, bfloat16*, float*, void*, const bfloat16*
 template void attention_forward(OnCpu, float16*, float*, void*, const float16*, const float16*,
                                 const float16*, const AttentionShape&);
 
-template void attention_backward(OnCpu, float*, float*, float*, void*, const float*, const float*,
-                                 const float*, const float*, const float*, const float*,
+template void attention_backward(OnCpu, const AttentionBackwardArguments<float>&,
                                  const AttentionShape&);
-template void attention_backward(OnCpu, double*, double*, double*, void*, const double*,
-                                 const double*, const double*, const double*, const double*,
-                                 const double*, const AttentionShape&);
-template void attention_backward(OnCpu, bfloat16*, bfloat16*, bfloat16*, void*, const bfloat16*,
-                                 const bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*,
-                                 const float*, const AttentionShape&);
-template void attention_backward(OnCpu, float16*, float16*, float16*, void*, const float16*,
-                                 const float16*, const float16*, const float16*, const float16*,
-                                 const float*, const AttentionShape&);
+template void attention_backward(OnCpu, const AttentionBackwardArguments<double>&,
+                                 const AttentionShape&);
+template void attention_backward(OnCpu, const AttentionBackwardArguments<bfloat16>&,
+                                 const AttentionShape&);
+template void attention_backward(OnCpu, const AttentionBackwardArguments<float16>&,
+                                 const AttentionShape&);
 
 }  // namespace ripieno::kernels

@@ -39,13 +39,12 @@ void normalize_row(T* y, const T* x, const T* weight, const T* bias, Moments<T> 
 }
 
 template <typename T>
-void forward_row(T* out, accumulator_t<T>* mean, accumulator_t<T>* inverse_deviation, const T* in,
-                 const T* weight, const T* bias, int64_t r, int64_t cols, double epsilon) {
-  const T* x = in + r * cols;
-  const Moments<T> of = moments(x, cols, epsilon);
-  mean[r] = of.mean;
-  inverse_deviation[r] = of.inverse_deviation;
-  normalize_row(out + r * cols, x, weight, bias, of, cols);
+void forward_row(const LayerNormForwardArguments<T>& norm, int64_t r) {
+  const T* x = norm.in + r * norm.cols;
+  const Moments<T> of = moments(x, norm.cols, norm.epsilon);
+  norm.mean[r] = of.mean;
+  norm.inverse_deviation[r] = of.inverse_deviation;
+  normalize_row(norm.out + r * norm.cols, x, norm.weight, norm.bias, of, norm.cols);
 }
 
 // Adds one row's share to the gradients of weight and bias.
@@ -116,121 +115,86 @@ void sum_chunks(T* grad, const accumulator_t<T>* partials, int64_t chunks, int64
 }  // namespace
 
 template <typename T>
-void layer_norm_forward(OnCpu, T* out, accumulator_t<T>* mean, accumulator_t<T>* inverse_deviation,
-                        const T* in, const T* weight, const T* bias, int64_t rows, int64_t cols,
-                        double epsilon) {
-  cpu::for_each_row(rows, 4 * cols, [&](int64_t r) {
-    forward_row(out, mean, inverse_deviation, in, weight, bias, r, cols, epsilon);
+void layer_norm_forward(OnCpu, const LayerNormForwardArguments<T>& norm) {
+  cpu::for_each_row(norm.rows, 4 * norm.cols, [&](int64_t r) { forward_row(norm, r); });
+}
+
+template <typename T>
+void residual_norm_forward(OnCpu, const ResidualNormForwardArguments<T>& residual) {
+  const int64_t cols = residual.cols;
+  const LayerNormForwardArguments<T> norm{.out = residual.out,
+                                          .mean = residual.mean,
+                                          .inverse_deviation = residual.inverse_deviation,
+                                          .in = residual.sum,
+                                          .weight = residual.weight,
+                                          .bias = residual.bias,
+                                          .rows = residual.rows,
+                                          .cols = cols,
+                                          .epsilon = residual.epsilon};
+  cpu::for_each_row(residual.rows, 5 * cols, [&](int64_t r) {
+    add_branch(residual.sum, residual.x, residual.branch, residual.mask, r * cols, (r + 1) * cols);
+    forward_row(norm, r);
   });
 }
 
 template <typename T>
-void residual_norm_forward(OnCpu, T* out, T* sum, accumulator_t<T>* mean,
-                           accumulator_t<T>* inverse_deviation, const T* x, const T* branch,
-                           const DropoutMask& mask, const T* weight, const T* bias, int64_t rows,
-                           int64_t cols, double epsilon) {
-  cpu::for_each_row(rows, 5 * cols, [&](int64_t r) {
-    add_branch(sum, x, branch, mask, r * cols, (r + 1) * cols);
-    forward_row(out, mean, inverse_deviation, static_cast<const T*>(sum), weight, bias, r, cols,
-                epsilon);
-  });
-}
-
-template <typename T>
-void residual_norm_backward(OnCpu, T* grad_sum, T* grad_branch, T* grad_weight, T* grad_bias,
-                            void* workspace, const T* grad_out, const T* sum,
-                            const DropoutMask& mask, const T* weight, const accumulator_t<T>* mean,
-                            const accumulator_t<T>* inverse_deviation, int64_t rows, int64_t cols,
-                            LayerNormAccumulate accumulate) {
+void residual_norm_backward(OnCpu, const ResidualNormBackwardArguments<T>& residual) {
   using A = accumulator_t<T>;
+  const LayerNormBackwardArguments<T>& norm = residual.norm;
+  const int64_t rows = norm.rows, cols = norm.cols;
   const int64_t chunks = (rows + kLayerNormRowChunk - 1) / kLayerNormRowChunk;
-  A* weight_partials = static_cast<A*>(workspace);  // (chunks, cols)
+  A* weight_partials = static_cast<A*>(norm.workspace);  // (chunks, cols)
   A* bias_partials = weight_partials + chunks * cols;
   cpu::parallel_for(chunks, 8 * kLayerNormRowChunk * cols, [&](int64_t chunk) {
-    A* weight_sum = grad_weight ? weight_partials + chunk * cols : nullptr;
-    A* bias_sum = grad_weight ? bias_partials + chunk * cols : nullptr;
-    if (grad_weight) {
+    A* weight_sum = norm.grad_weight ? weight_partials + chunk * cols : nullptr;
+    A* bias_sum = norm.grad_weight ? bias_partials + chunk * cols : nullptr;
+    if (norm.grad_weight) {
       std::fill_n(weight_sum, cols, A(0));
       std::fill_n(bias_sum, cols, A(0));
     }
     const int64_t end = std::min(rows, (chunk + 1) * kLayerNormRowChunk);
     for (int64_t r = chunk * kLayerNormRowChunk; r < end; ++r) {
-      const T* g = grad_out + r * cols;
-      const T* x = sum + r * cols;
-      const Moments<T> of{mean[r], inverse_deviation[r]};
-      // First, since the row of grad_sum may be that of grad_out.
-      if (grad_weight) add_row(weight_sum, bias_sum, g, x, of, cols);
-      backward_row(grad_sum + r * cols, g, x, weight, of, cols, accumulate.in);
-      if (!grad_branch) continue;
-      cpu::for_each_dropped(mask, static_cast<const T*>(grad_sum), r * cols, (r + 1) * cols,
-                            [&](int64_t i, T value) { grad_branch[i] = value; });
+      const T* g = norm.grad_out + r * cols;
+      const T* x = norm.in + r * cols;
+      const Moments<T> of{norm.mean[r], norm.inverse_deviation[r]};
+      // First, since the row of grad_in may be that of grad_out.
+      if (norm.grad_weight) add_row(weight_sum, bias_sum, g, x, of, cols);
+      backward_row(norm.grad_in + r * cols, g, x, norm.weight, of, cols, norm.accumulate.in);
+      if (!residual.grad_branch) continue;
+      cpu::for_each_dropped(residual.mask, static_cast<const T*>(norm.grad_in), r * cols,
+                            (r + 1) * cols,
+                            [&](int64_t i, T value) { residual.grad_branch[i] = value; });
     }
   });
-  if (grad_weight) {
-    sum_chunks(grad_weight, weight_partials, chunks, cols, accumulate.weight);
-    sum_chunks(grad_bias, bias_partials, chunks, cols, accumulate.bias);
+  if (norm.grad_weight) {
+    sum_chunks(norm.grad_weight, weight_partials, chunks, cols, norm.accumulate.weight);
+    sum_chunks(norm.grad_bias, bias_partials, chunks, cols, norm.accumulate.bias);
   }
 }
 
 template <typename T>
-void layer_norm_backward(OnCpu on, T* grad_in, T* grad_weight, T* grad_bias, void* workspace,
-                         const T* grad_out, const T* in, const T* weight,
-                         const accumulator_t<T>* mean, const accumulator_t<T>* inverse_deviation,
-                         int64_t rows, int64_t cols, LayerNormAccumulate accumulate) {
-  residual_norm_backward(on, grad_in, static_cast<T*>(nullptr), grad_weight, grad_bias, workspace,
-                         grad_out, in, DropoutMask{}, weight, mean, inverse_deviation, rows, cols,
-                         accumulate);
+void layer_norm_backward(OnCpu on, const LayerNormBackwardArguments<T>& norm) {
+  residual_norm_backward(on, ResidualNormBackwardArguments<T>{.norm = norm});
 }
 
-template void layer_norm_forward(OnCpu, float*, float*, float*, const float*, const float*,
-                                 const float*, int64_t, int64_t, double);
-template void layer_norm_forward(OnCpu, double*, double*, double*, const double*, const double*,
-                                 const double*, int64_t, int64_t, double);
-template void layer_norm_forward(OnCpu, bfloat16*, float*, float*, const bfloat16*, const bfloat16*,
-                                 const bfloat16*, int64_t, int64_t, double);
-template void layer_norm_forward(OnCpu, float16*, float*, float*, const float16*, const float16*,
-                                 const float16*, int64_t, int64_t, double);
+template void layer_norm_forward(OnCpu, const LayerNormForwardArguments<float>&);
+template void layer_norm_forward(OnCpu, const LayerNormForwardArguments<double>&);
+template void layer_norm_forward(OnCpu, const LayerNormForwardArguments<bfloat16>&);
+template void layer_norm_forward(OnCpu, const LayerNormForwardArguments<float16>&);
 
-template void residual_norm_forward(OnCpu, float*, float*, float*, float*, const float*,
-                                    const float*, const DropoutMask&, const float*, const float*,
-                                    int64_t, int64_t, double);
-template void residual_norm_forward(OnCpu, double*, double*, double*, double*, const double*,
-                                    const double*, const DropoutMask&, const double*, const double*,
-                                    int64_t, int64_t, double);
-template void residual_norm_forward(OnCpu, bfloat16*, bfloat16*, float*, float*, const bfloat16*,
-                                    const bfloat16*, const DropoutMask&, const bfloat16*,
-                                    const bfloat16*, int64_t, int64_t, double);
-template void residual_norm_forward(OnCpu, float16*, float16*, float*, float*, const float16*,
-                                    const float16*, const DropoutMask&, const float16*,
-                                    const float16*, int64_t, int64_t, double);
+template void residual_norm_forward(OnCpu, const ResidualNormForwardArguments<float>&);
+template void residual_norm_forward(OnCpu, const ResidualNormForwardArguments<double>&);
+template void residual_norm_forward(OnCpu, const ResidualNormForwardArguments<bfloat16>&);
+template void residual_norm_forward(OnCpu, const ResidualNormForwardArguments<float16>&);
 
-template void layer_norm_backward(OnCpu, float*, float*, float*, void*, const float*, const float*,
-                                  const float*, const float*, const float*, int64_t, int64_t,
-                                  LayerNormAccumulate);
-template void layer_norm_backward(OnCpu, double*, double*, double*, void*, const double*,
-                                  const double*, const double*, const double*, const double*,
-                                  int64_t, int64_t, LayerNormAccumulate);
-template void layer_norm_backward(OnCpu, bfloat16*, bfloat16*, bfloat16*, void*, const bfloat16*,
-                                  const bfloat16*, const bfloat16*, const float*, const float*,
-                                  int64_t, int64_t, LayerNormAccumulate);
-template void layer_norm_backward(OnCpu, float16*, float16*, float16*, void*, const float16*,
-                                  const float16*, const float16*, const float*, const float*,
-                                  int64_t, int64_t, LayerNormAccumulate);
+template void layer_norm_backward(OnCpu, const LayerNormBackwardArguments<float>&);
+template void layer_norm_backward(OnCpu, const LayerNormBackwardArguments<double>&);
+template void layer_norm_backward(OnCpu, const LayerNormBackwardArguments<bfloat16>&);
+template void layer_norm_backward(OnCpu, const LayerNormBackwardArguments<float16>&);
 
-template void residual_norm_backward(OnCpu, float*, float*, float*, float*, void*, const float*,
-                                     const float*, const DropoutMask&, const float*, const float*,
-                                     const float*, int64_t, int64_t, LayerNormAccumulate);
-template void residual_norm_backward(OnCpu, double*, double*, double*, double*, void*,
-                                     const double*, const double*, const DropoutMask&,
-                                     const double*, const double*, const double*, int64_t, int64_t,
-                                     LayerNormAccumulate);
-template void residual_norm_backward(OnCpu, bfloat16*, bfloat16*, bfloat16*, bfloat16*, void*,
-                                     const bfloat16*, const bfloat16*, const DropoutMask&,
-                                     const bfloat16*, const float*, const float*, int64_t, int64_t,
-                                     LayerNormAccumulate);
-template void residual_norm_backward(OnCpu, float16*, float16*, float16*, float16*, void*,
-                                     const float16*, const float16*, const DropoutMask&,
-                                     const float16*, const float*, const float*, int64_t, int64_t,
-                                     LayerNormAccumulate);
+template void residual_norm_backward(OnCpu, const ResidualNormBackwardArguments<float>&);
+template void residual_norm_backward(OnCpu, const ResidualNormBackwardArguments<double>&);
+template void residual_norm_backward(OnCpu, const ResidualNormBackwardArguments<bfloat16>&);
+template void residual_norm_backward(OnCpu, const ResidualNormBackwardArguments<float16>&);
 
 }  // namespace ripieno::kernels

@@ -77,19 +77,17 @@ void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, void* w
 }
 
 template <typename T>
-void attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v, void* workspace,
-                        const T* grad_out, const T* q, const T* k, const T* v, const T* out,
-                        const accumulator_t<T>* log_sum_exp, const AttentionShape& shape) {
+void attention_backward(OnCuda on, const AttentionBackwardArguments<T>& of,
+                        const AttentionShape& shape) {
   auto* const plan = plan_for<T>(cuda::AttentionPass::kBackward, shape);
-  if (plan && are_aligned(q, k, v, out, grad_out, grad_q, grad_k, grad_v)) {
+  if (plan && are_aligned(of.q, of.k, of.v, of.out, of.grad_out, of.grad_q, of.grad_k, of.grad_v)) {
     run(*plan, on, "attention backward (batch, time, heads, head size)", shape,
-        std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(grad_out),
-                   untyped(log_sum_exp), untyped(grad_q), untyped(grad_k), untyped(grad_v)},
-        workspace);
+        std::array{untyped(of.q), untyped(of.k), untyped(of.v), untyped(of.out),
+                   untyped(of.grad_out), untyped(of.log_sum_exp), untyped(of.grad_q),
+                   untyped(of.grad_k), untyped(of.grad_v)},
+        of.workspace);
   } else {
-    cuda::flash_attention_backward(on, grad_q, grad_k, grad_v,
-                                   static_cast<accumulator_t<T>*>(workspace), grad_out, q, k, v,
-                                   out, log_sum_exp, shape);
+    cuda::flash_attention_backward(on, of, shape);
   }
 }
 
@@ -111,17 +109,13 @@ template void attention_forward(OnCuda, bfloat16*, float*, void*, const bfloat16
 template void attention_forward(OnCuda, float16*, float*, void*, const float16*, const float16*,
                                 const float16*, const AttentionShape&);
 
-template void attention_backward(OnCuda, float*, float*, float*, void*, const float*, const float*,
-                                 const float*, const float*, const float*, const float*,
+template void attention_backward(OnCuda, const AttentionBackwardArguments<float>&,
                                  const AttentionShape&);
-template void attention_backward(OnCuda, double*, double*, double*, void*, const double*,
-                                 const double*, const double*, const double*, const double*,
-                                 const double*, const AttentionShape&);
-template void attention_backward(OnCuda, bfloat16*, bfloat16*, bfloat16*, void*, const bfloat16*,
-                                 const bfloat16*, const bfloat16*, const bfloat16*, const bfloat16*,
-                                 const float*, const AttentionShape&);
-template void attention_backward(OnCuda, float16*, float16*, float16*, void*, const float16*,
-                                 const float16*, const float16*, const float16*, const float16*,
-                                 const float*, const AttentionShape&);
+template void attention_backward(OnCuda, const AttentionBackwardArguments<double>&,
+                                 const AttentionShape&);
+template void attention_backward(OnCuda, const AttentionBackwardArguments<bfloat16>&,
+                                 const AttentionShape&);
+template void attention_backward(OnCuda, const AttentionBackwardArguments<float16>&,
+                                 const AttentionShape&);
 
 }  // namespace ripieno::kernels

@@ -322,19 +322,18 @@ void flash_attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, c
 }
 
 template <typename T>
-void flash_attention_backward(OnCuda on, T* grad_q, T* grad_k, T* grad_v,
-                              accumulator_t<T>* products, const T* grad_out, const T* q, const T* k,
-                              const T* v, const T* out, const accumulator_t<T>* log_sum_exp,
+void flash_attention_backward(OnCuda on, const AttentionBackwardArguments<T>& of,
                               const AttentionShape& shape) {
+  auto* const products = static_cast<accumulator_t<T>*>(of.workspace);  // (batch, heads, time)
   const int64_t rows = shape.batch * shape.time * shape.heads;
-  launch(multiply_out_kernel<T>, warp_each(on, rows), products, grad_out, out, shape);
-  const bool wide =
-      rows_are_aligned<T>(shape) && is_aligned(q, k, v, grad_out, grad_q, grad_k, grad_v);
-  const auto sums = LogSumExp<const accumulator_t<T>>::parts(log_sum_exp, shape);
-  const Inputs<T> in{q, k, v, grad_out, sums, products, shape, wide};
+  launch(multiply_out_kernel<T>, warp_each(on, rows), products, of.grad_out, of.out, shape);
+  const bool wide = rows_are_aligned<T>(shape) &&
+                    is_aligned(of.q, of.k, of.v, of.grad_out, of.grad_q, of.grad_k, of.grad_v);
+  const auto sums = LogSumExp<const accumulator_t<T>>::parts(of.log_sum_exp, shape);
+  const Inputs<T> in{of.q, of.k, of.v, of.grad_out, sums, products, shape, wide};
   for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
-    launch(query_gradient_kernel<T, slice()>, blocks, grad_q, in);
-    launch(key_value_gradient_kernel<T, slice()>, blocks, grad_k, grad_v, in);
+    launch(query_gradient_kernel<T, slice()>, blocks, of.grad_q, in);
+    launch(key_value_gradient_kernel<T, slice()>, blocks, of.grad_k, of.grad_v, in);
   });
 }
 
@@ -347,18 +346,13 @@ template void flash_attention_forward(OnCuda, bfloat16*, float*, const bfloat16*
 template void flash_attention_forward(OnCuda, float16*, float*, const float16*, const float16*,
                                       const float16*, const AttentionShape&);
 
-template void flash_attention_backward(OnCuda, float*, float*, float*, float*, const float*,
-                                       const float*, const float*, const float*, const float*,
-                                       const float*, const AttentionShape&);
-template void flash_attention_backward(OnCuda, double*, double*, double*, double*, const double*,
-                                       const double*, const double*, const double*, const double*,
-                                       const double*, const AttentionShape&);
-template void flash_attention_backward(OnCuda, bfloat16*, bfloat16*, bfloat16*, float*,
-                                       const bfloat16*, const bfloat16*, const bfloat16*,
-                                       const bfloat16*, const bfloat16*, const float*,
+template void flash_attention_backward(OnCuda, const AttentionBackwardArguments<float>&,
                                        const AttentionShape&);
-template void flash_attention_backward(OnCuda, float16*, float16*, float16*, float*, const float16*,
-                                       const float16*, const float16*, const float16*,
-                                       const float16*, const float*, const AttentionShape&);
+template void flash_attention_backward(OnCuda, const AttentionBackwardArguments<double>&,
+                                       const AttentionShape&);
+template void flash_attention_backward(OnCuda, const AttentionBackwardArguments<bfloat16>&,
+                                       const AttentionShape&);
+template void flash_attention_backward(OnCuda, const AttentionBackwardArguments<float16>&,
+                                       const AttentionShape&);
 
 }  // namespace ripieno::kernels::cuda

@@ -6,124 +6,86 @@ namespace ripieno::kernels {
 namespace {
 
 template <typename T>
-void backward(OnCuda on, T* grad_weight, T* grad_bias, const cuda::LayerNormBackward<T>& norm,
-              LayerNormAccumulate accumulate) {
+void backward(OnCuda on, const LayerNormBackwardArguments<T>& to,
+              const cuda::LayerNormBackward<T>& norm) {
   const bool is_wide = norm.cols > cuda::kMostColumns<T>;
   const int64_t chunks =
       is_wide ? cuda::launch_wide_backward(on, norm) : cuda::launch_layer_norm_backward(on, norm);
   if (norm.partials) {
-    cuda::add_layer_norm_chunks(on, grad_weight, grad_bias, norm.partials, norm.cols, chunks,
-                                accumulate);
+    cuda::add_layer_norm_chunks(on, to.grad_weight, to.grad_bias, norm.partials, norm.cols, chunks,
+                                to.accumulate);
   }
 }
 
 }  // namespace
 
 template <typename T>
-void layer_norm_forward(OnCuda on, T* out, accumulator_t<T>* mean,
-                        accumulator_t<T>* inverse_deviation, const T* in, const T* weight,
-                        const T* bias, int64_t rows, int64_t cols, double epsilon) {
-  const cuda::LayerNormForward<T> norm{out,  nullptr, mean,    inverse_deviation,
-                                       in,   nullptr, weight,  bias,
-                                       rows, cols,    epsilon, cuda::Dropping<T>(DropoutMask{}),
-                                       false};
-  if (cols > cuda::kMostColumns<T>) return cuda::launch_wide_forward(on, norm);
-  cuda::launch_layer_norm_forward(on, norm);
+void layer_norm_forward(OnCuda on, const LayerNormForwardArguments<T>& norm) {
+  const cuda::LayerNormForward<T> kernel{
+      norm.out,  nullptr,   norm.mean,    norm.inverse_deviation,
+      norm.in,   nullptr,   norm.weight,  norm.bias,
+      norm.rows, norm.cols, norm.epsilon, cuda::Dropping<T>(DropoutMask{}),
+      false};
+  if (norm.cols > cuda::kMostColumns<T>) return cuda::launch_wide_forward(on, kernel);
+  cuda::launch_layer_norm_forward(on, kernel);
 }
 
 template <typename T>
-void residual_norm_forward(OnCuda on, T* out, T* sum, accumulator_t<T>* mean,
-                           accumulator_t<T>* inverse_deviation, const T* x, const T* branch,
-                           const DropoutMask& mask, const T* weight, const T* bias, int64_t rows,
-                           int64_t cols, double epsilon) {
-  const bool drops = mask.probability > 0;
-  if (cols > cuda::kMostColumns<T>) {
-    if (drops) dropout(on, out, branch, rows * cols, mask);
-    binary(on, sum, x, drops ? out : branch, rows * cols, Binary::kAdd);
-    return layer_norm_forward(on, out, mean, inverse_deviation, static_cast<const T*>(sum), weight,
-                              bias, rows, cols, epsilon);
+void residual_norm_forward(OnCuda on, const ResidualNormForwardArguments<T>& norm) {
+  const bool drops = norm.mask.probability > 0;
+  if (norm.cols > cuda::kMostColumns<T>) {
+    const int64_t size = norm.rows * norm.cols;
+    if (drops) dropout(on, norm.out, norm.branch, size, norm.mask);
+    binary(on, norm.sum, norm.x, drops ? norm.out : norm.branch, size, Binary::kAdd);
+    return layer_norm_forward(on, LayerNormForwardArguments<T>{
+                                      norm.out, norm.mean, norm.inverse_deviation, norm.sum,
+                                      norm.weight, norm.bias, norm.rows, norm.cols, norm.epsilon});
   }
   cuda::launch_layer_norm_forward(
-      on, cuda::LayerNormForward<T>{out, sum, mean, inverse_deviation, x, branch, weight, bias,
-                                    rows, cols, epsilon, cuda::Dropping<T>(mask), drops});
+      on, cuda::LayerNormForward<T>{norm.out, norm.sum, norm.mean, norm.inverse_deviation, norm.x,
+                                    norm.branch, norm.weight, norm.bias, norm.rows, norm.cols,
+                                    norm.epsilon, cuda::Dropping<T>(norm.mask), drops});
 }
 
 template <typename T>
-void layer_norm_backward(OnCuda on, T* grad_in, T* grad_weight, T* grad_bias, void* workspace,
-                         const T* grad_out, const T* in, const T* weight,
-                         const accumulator_t<T>* mean, const accumulator_t<T>* inverse_deviation,
-                         int64_t rows, int64_t cols, LayerNormAccumulate accumulate) {
-  residual_norm_backward(on, grad_in, static_cast<T*>(nullptr), grad_weight, grad_bias, workspace,
-                         grad_out, in, DropoutMask{}, weight, mean, inverse_deviation, rows, cols,
-                         accumulate);
+void layer_norm_backward(OnCuda on, const LayerNormBackwardArguments<T>& norm) {
+  residual_norm_backward(on, ResidualNormBackwardArguments<T>{norm});
 }
 
 template <typename T>
-void residual_norm_backward(OnCuda on, T* grad_sum, T* grad_branch, T* grad_weight, T* grad_bias,
-                            void* workspace, const T* grad_out, const T* sum,
-                            const DropoutMask& mask, const T* weight, const accumulator_t<T>* mean,
-                            const accumulator_t<T>* inverse_deviation, int64_t rows, int64_t cols,
-                            LayerNormAccumulate accumulate) {
-  auto* const partials = grad_weight ? static_cast<accumulator_t<T>*>(workspace) : nullptr;
-  backward(on, grad_weight, grad_bias,
-           cuda::LayerNormBackward<T>{grad_sum, grad_branch, partials, grad_out, sum, weight, mean,
-                                      inverse_deviation, accumulate.in, rows, cols, 0,
-                                      cuda::Dropping<T>(mask)},
-           accumulate);
-  if (grad_branch && cols > cuda::kMostColumns<T>) {
-    dropout(on, grad_branch, static_cast<const T*>(grad_sum), rows * cols, mask);
+void residual_norm_backward(OnCuda on, const ResidualNormBackwardArguments<T>& residual) {
+  const LayerNormBackwardArguments<T>& norm = residual.norm;
+  auto* const partials =
+      norm.grad_weight ? static_cast<accumulator_t<T>*>(norm.workspace) : nullptr;
+  backward(on, norm,
+           cuda::LayerNormBackward<T>{norm.grad_in, residual.grad_branch, partials, norm.grad_out,
+                                      norm.in, norm.weight, norm.mean, norm.inverse_deviation,
+                                      norm.accumulate.in, norm.rows, norm.cols, 0,
+                                      cuda::Dropping<T>(residual.mask)});
+  if (residual.grad_branch && norm.cols > cuda::kMostColumns<T>) {
+    dropout(on, residual.grad_branch, static_cast<const T*>(norm.grad_in), norm.rows * norm.cols,
+            residual.mask);
   }
 }
 
-template void layer_norm_forward(OnCuda, float*, float*, float*, const float*, const float*,
-                                 const float*, int64_t, int64_t, double);
-template void layer_norm_forward(OnCuda, double*, double*, double*, const double*, const double*,
-                                 const double*, int64_t, int64_t, double);
-template void layer_norm_forward(OnCuda, bfloat16*, float*, float*, const bfloat16*,
-                                 const bfloat16*, const bfloat16*, int64_t, int64_t, double);
-template void layer_norm_forward(OnCuda, float16*, float*, float*, const float16*, const float16*,
-                                 const float16*, int64_t, int64_t, double);
+template void layer_norm_forward(OnCuda, const LayerNormForwardArguments<float>&);
+template void layer_norm_forward(OnCuda, const LayerNormForwardArguments<double>&);
+template void layer_norm_forward(OnCuda, const LayerNormForwardArguments<bfloat16>&);
+template void layer_norm_forward(OnCuda, const LayerNormForwardArguments<float16>&);
 
-template void residual_norm_forward(OnCuda, float*, float*, float*, float*, const float*,
-                                    const float*, const DropoutMask&, const float*, const float*,
-                                    int64_t, int64_t, double);
-template void residual_norm_forward(OnCuda, double*, double*, double*, double*, const double*,
-                                    const double*, const DropoutMask&, const double*, const double*,
-                                    int64_t, int64_t, double);
-template void residual_norm_forward(OnCuda, bfloat16*, bfloat16*, float*, float*, const bfloat16*,
-                                    const bfloat16*, const DropoutMask&, const bfloat16*,
-                                    const bfloat16*, int64_t, int64_t, double);
-template void residual_norm_forward(OnCuda, float16*, float16*, float*, float*, const float16*,
-                                    const float16*, const DropoutMask&, const float16*,
-                                    const float16*, int64_t, int64_t, double);
+template void residual_norm_forward(OnCuda, const ResidualNormForwardArguments<float>&);
+template void residual_norm_forward(OnCuda, const ResidualNormForwardArguments<double>&);
+template void residual_norm_forward(OnCuda, const ResidualNormForwardArguments<bfloat16>&);
+template void residual_norm_forward(OnCuda, const ResidualNormForwardArguments<float16>&);
 
-template void layer_norm_backward(OnCuda, float*, float*, float*, void*, const float*, const float*,
-                                  const float*, const float*, const float*, int64_t, int64_t,
-                                  LayerNormAccumulate);
-template void layer_norm_backward(OnCuda, double*, double*, double*, void*, const double*,
-                                  const double*, const double*, const double*, const double*,
-                                  int64_t, int64_t, LayerNormAccumulate);
-template void layer_norm_backward(OnCuda, bfloat16*, bfloat16*, bfloat16*, void*, const bfloat16*,
-                                  const bfloat16*, const bfloat16*, const float*, const float*,
-                                  int64_t, int64_t, LayerNormAccumulate);
-template void layer_norm_backward(OnCuda, float16*, float16*, float16*, void*, const float16*,
-                                  const float16*, const float16*, const float*, const float*,
-                                  int64_t, int64_t, LayerNormAccumulate);
+template void layer_norm_backward(OnCuda, const LayerNormBackwardArguments<float>&);
+template void layer_norm_backward(OnCuda, const LayerNormBackwardArguments<double>&);
+template void layer_norm_backward(OnCuda, const LayerNormBackwardArguments<bfloat16>&);
+template void layer_norm_backward(OnCuda, const LayerNormBackwardArguments<float16>&);
 
-template void residual_norm_backward(OnCuda, float*, float*, float*, float*, void*, const float*,
-                                     const float*, const DropoutMask&, const float*, const float*,
-                                     const float*, int64_t, int64_t, LayerNormAccumulate);
-template void residual_norm_backward(OnCuda, double*, double*, double*, double*, void*,
-                                     const double*, const double*, const DropoutMask&,
-                                     const double*, const double*, const double*, int64_t, int64_t,
-                                     LayerNormAccumulate);
-template void residual_norm_backward(OnCuda, bfloat16*, bfloat16*, bfloat16*, bfloat16*, void*,
-                                     const bfloat16*, const bfloat16*, const DropoutMask&,
-                                     const bfloat16*, const float*, const float*, int64_t, int64_t,
-                                     LayerNormAccumulate);
-template void residual_norm_backward(OnCuda, float16*, float16*, float16*, float16*, void*,
-                                     const float16*, const float16*, const DropoutMask&,
-                                     const float16*, const float*, const float*, int64_t, int64_t,
-                                     LayerNormAccumulate);
+template void residual_norm_backward(OnCuda, const ResidualNormBackwardArguments<float>&);
+template void residual_norm_backward(OnCuda, const ResidualNormBackwardArguments<double>&);
+template void residual_norm_backward(OnCuda, const ResidualNormBackwardArguments<bfloat16>&);
+template void residual_norm_backward(OnCuda, const ResidualNormBackwardArguments<float16>&);
 
 }  // namespace ripieno::kernels

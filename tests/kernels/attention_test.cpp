@@ -35,10 +35,18 @@ struct Problem {
                       packed.data() + channels, packed.data() + 2 * channels, shape);
   }
   void backward() {
-    attention_backward(OnCpu{}, grad_packed.data(), grad_packed.data() + channels,
-                       grad_packed.data() + 2 * channels, workspace.data(), grad_out.data(),
-                       packed.data(), packed.data() + channels, packed.data() + 2 * channels,
-                       out.data(), log_sum_exp.data(), shape);
+    attention_backward(OnCpu{},
+                       AttentionBackwardArguments<T>{.grad_q = grad_packed.data(),
+                                                     .grad_k = grad_packed.data() + channels,
+                                                     .grad_v = grad_packed.data() + 2 * channels,
+                                                     .workspace = workspace.data(),
+                                                     .grad_out = grad_out.data(),
+                                                     .q = packed.data(),
+                                                     .k = packed.data() + channels,
+                                                     .v = packed.data() + 2 * channels,
+                                                     .out = out.data(),
+                                                     .log_sum_exp = log_sum_exp.data()},
+                       shape);
   }
 
   // Scores become 102400 and a little, which no type rounds on the way: the first channel makes

@@ -48,15 +48,34 @@ struct Problem {
         workspace(2 * ((r + kLayerNormRowChunk - 1) / kLayerNormRowChunk) * c) {}
 
   void forward(bool with_weight) {
-    layer_norm_forward(OnCpu{}, out.data(), mean.data(), inverse_deviation.data(), in.data(),
-                       with_weight ? weight.data() : nullptr, with_weight ? bias.data() : nullptr,
-                       rows, cols, kEpsilonOfVariance);
+    layer_norm_forward(OnCpu{},
+                       LayerNormForwardArguments<T>{.out = out.data(),
+                                                    .mean = mean.data(),
+                                                    .inverse_deviation = inverse_deviation.data(),
+                                                    .in = in.data(),
+                                                    .weight = with_weight ? weight.data() : nullptr,
+                                                    .bias = with_weight ? bias.data() : nullptr,
+                                                    .rows = rows,
+                                                    .cols = cols,
+                                                    .epsilon = kEpsilonOfVariance});
+  }
+  LayerNormBackwardArguments<T> backward_arguments(bool with_weight) {
+    return {.grad_in = grad_in.data(),
+            .grad_weight = with_weight ? grad_weight.data() : nullptr,
+            .grad_bias = with_weight ? grad_bias.data() : nullptr,
+            .workspace = workspace.data(),
+            .grad_out = grad_out.data(),
+            .in = in.data(),
+            .weight = with_weight ? weight.data() : nullptr,
+            .mean = mean.data(),
+            .inverse_deviation = inverse_deviation.data(),
+            .rows = rows,
+            .cols = cols};
   }
   void backward(bool with_weight, bool accumulate) {
-    layer_norm_backward(OnCpu{}, grad_in.data(), with_weight ? grad_weight.data() : nullptr,
-                        with_weight ? grad_bias.data() : nullptr, workspace.data(), grad_out.data(),
-                        in.data(), with_weight ? weight.data() : nullptr, mean.data(),
-                        inverse_deviation.data(), rows, cols, {false, accumulate, accumulate});
+    auto arguments = backward_arguments(with_weight);
+    arguments.accumulate = {false, accumulate, accumulate};
+    layer_norm_backward(OnCpu{}, arguments);
   }
 };
 
@@ -162,10 +181,9 @@ TYPED_TEST(LayerNorm, BackwardMayWriteOverTheGradientItReads) {
   apart.forward(true);
   in_place.forward(true);
   apart.backward(true, false);
-  layer_norm_backward(OnCpu{}, in_place.grad_out.data(), in_place.grad_weight.data(),
-                      in_place.grad_bias.data(), in_place.workspace.data(),
-                      in_place.grad_out.data(), in_place.in.data(), in_place.weight.data(),
-                      in_place.mean.data(), in_place.inverse_deviation.data(), 33, 65, {});
+  auto arguments = in_place.backward_arguments(true);
+  arguments.grad_in = in_place.grad_out.data();
+  layer_norm_backward(OnCpu{}, arguments);
   expect_identical(in_place.grad_out, apart.grad_in);
   expect_identical(in_place.grad_weight, apart.grad_weight);
 }
@@ -181,10 +199,19 @@ TYPED_TEST(LayerNorm, OfAResidualIsDropoutAdditionAndNormOneByOne) {
     dropout(OnCpu{}, kept.data(), branch.data(), 5 * 129, mask);
     binary(OnCpu{}, apart.in.data(), apart.in.data(), kept.data(), 5 * 129, Binary::kAdd);
     apart.forward(true);
-    residual_norm_forward(OnCpu{}, together.out.data(), together.in.data(), together.mean.data(),
-                          together.inverse_deviation.data(), together.in.data(), branch.data(),
-                          mask, together.weight.data(), together.bias.data(), 5, 129,
-                          kEpsilonOfVariance);
+    residual_norm_forward(OnCpu{}, ResidualNormForwardArguments<TypeParam>{
+                                       .out = together.out.data(),
+                                       .sum = together.in.data(),
+                                       .mean = together.mean.data(),
+                                       .inverse_deviation = together.inverse_deviation.data(),
+                                       .x = together.in.data(),
+                                       .branch = branch.data(),
+                                       .mask = mask,
+                                       .weight = together.weight.data(),
+                                       .bias = together.bias.data(),
+                                       .rows = 5,
+                                       .cols = 129,
+                                       .epsilon = kEpsilonOfVariance});
     expect_identical(together.in, apart.in);
     expect_identical(together.out, apart.out);
   }
@@ -201,10 +228,11 @@ TYPED_TEST(LayerNorm, BackwardOfAResidualAddsToItsGradientAndDropsTheBranchs) {
   auto expected = to_doubles(grad_sum);
   std::transform(expected.begin(), expected.end(), norms.begin(), expected.begin(), std::plus{});
   std::vector<TypeParam> grad_branch(5 * 33), kept(5 * 33);
-  residual_norm_backward(OnCpu{}, grad_sum.data(), grad_branch.data(), p.grad_weight.data(),
-                         p.grad_bias.data(), p.workspace.data(), p.grad_out.data(), p.in.data(),
-                         mask, p.weight.data(), p.mean.data(), p.inverse_deviation.data(), 5, 33,
-                         {.in = true});
+  ResidualNormBackwardArguments<TypeParam> arguments{
+      .norm = p.backward_arguments(true), .grad_branch = grad_branch.data(), .mask = mask};
+  arguments.norm.grad_in = grad_sum.data();
+  arguments.norm.accumulate.in = true;
+  residual_norm_backward(OnCpu{}, arguments);
   expect_close(grad_sum, expected, 64.0);
   dropout(OnCpu{}, kept.data(), grad_sum.data(), 5 * 33, mask);
   expect_identical(grad_branch, kept);

@@ -93,9 +93,19 @@ TEST_P(Attention, BackwardAgreesWithTheCpu) {
       on_both([&](auto place, auto at) {
         const T* q = at(qkv);
         T* grad_q = at(gradient);
-        kernels::attention_backward(place, grad_q, grad_q + channels, grad_q + 2 * channels,
-                                    at(workspace), at(grad_out), q, q + channels, q + 2 * channels,
-                                    at(out), at(log_sum_exp), shape);
+        kernels::attention_backward(
+            place,
+            kernels::AttentionBackwardArguments<T>{.grad_q = grad_q,
+                                                   .grad_k = grad_q + channels,
+                                                   .grad_v = grad_q + 2 * channels,
+                                                   .workspace = at(workspace),
+                                                   .grad_out = at(grad_out),
+                                                   .q = q,
+                                                   .k = q + channels,
+                                                   .v = q + 2 * channels,
+                                                   .out = at(out),
+                                                   .log_sum_exp = at(log_sum_exp)},
+            shape);
       });
       expect_agreement(gradient, 8 * kTolerance<T>);
     }
@@ -129,9 +139,19 @@ struct LargeScores {
       T* to = at(gradient);
       kernels::attention_forward(place, at(out), at(log_sum_exp), at(workspace), q, q + kChannels,
                                  q + 2 * kChannels, shape);
-      kernels::attention_backward(place, to, to + kChannels, to + 2 * kChannels, at(workspace),
-                                  at(grad_out), q, q + kChannels, q + 2 * kChannels, at(out),
-                                  at(log_sum_exp), shape);
+      kernels::attention_backward(
+          place,
+          kernels::AttentionBackwardArguments<T>{.grad_q = to,
+                                                 .grad_k = to + kChannels,
+                                                 .grad_v = to + 2 * kChannels,
+                                                 .workspace = at(workspace),
+                                                 .grad_out = at(grad_out),
+                                                 .q = q,
+                                                 .k = q + kChannels,
+                                                 .v = q + 2 * kChannels,
+                                                 .out = at(out),
+                                                 .log_sum_exp = at(log_sum_exp)},
+          shape);
     });
   }
 };
@@ -182,9 +202,19 @@ TEST_P(Attention, ARepeatableBackwardGivesTheSameBits) {
     Both<bfloat16> gradient(3 * size);
     const bfloat16* const q = qkv.device();
     bfloat16* const to = gradient.device();
-    kernels::attention_backward(OnCuda{}, to, to + 64, to + 128, workspace.device(),
-                                grad_out.device(), q, q + 64, q + 128, out.device(),
-                                log_sum_exp.device(), shape);
+    kernels::attention_backward(
+        OnCuda{},
+        kernels::AttentionBackwardArguments<bfloat16>{.grad_q = to,
+                                                      .grad_k = to + 64,
+                                                      .grad_v = to + 128,
+                                                      .workspace = workspace.device(),
+                                                      .grad_out = grad_out.device(),
+                                                      .q = q,
+                                                      .k = q + 64,
+                                                      .v = q + 128,
+                                                      .out = out.device(),
+                                                      .log_sum_exp = log_sum_exp.device()},
+        shape);
     return gradient.from_device();
   };
   const auto first = gradient_of(), second = gradient_of();

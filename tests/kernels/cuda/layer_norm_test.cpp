@@ -25,9 +25,16 @@ TEST_P(LayerNorm, ForwardAgreesWithTheCpu) {
         Both<T> weight = some_numbers<T>(cols, 2), bias = some_numbers<T>(cols, 3);
         Both<A> mean(rows), inverse_deviation(rows);
         on_both([&](auto place, auto at) {
-          kernels::layer_norm_forward(place, at(out), at(mean), at(inverse_deviation), at(in),
-                                      affine ? at(weight) : nullptr, affine ? at(bias) : nullptr,
-                                      rows, cols, 1e-5);
+          kernels::layer_norm_forward(place, kernels::LayerNormForwardArguments<T>{
+                                                 .out = at(out),
+                                                 .mean = at(mean),
+                                                 .inverse_deviation = at(inverse_deviation),
+                                                 .in = at(in),
+                                                 .weight = affine ? at(weight) : nullptr,
+                                                 .bias = affine ? at(bias) : nullptr,
+                                                 .rows = rows,
+                                                 .cols = cols,
+                                                 .epsilon = 1e-5});
         });
         expect_agreement(out);
         expect_agreement(mean);
@@ -49,9 +56,19 @@ TEST_P(LayerNorm, OfAResidualAgreesWithTheCpu) {
         Both<A> mean(rows), inverse_deviation(rows);
         auto key = some_key();
         on_both([&](auto place, auto at) {
-          kernels::residual_norm_forward(place, at(out), at(x), at(mean), at(inverse_deviation),
-                                         at(x), at(branch), {probability, at(key), offset},
-                                         at(weight), at(bias), rows, cols, 1e-5);
+          kernels::residual_norm_forward(place, kernels::ResidualNormForwardArguments<T>{
+                                                    .out = at(out),
+                                                    .sum = at(x),
+                                                    .mean = at(mean),
+                                                    .inverse_deviation = at(inverse_deviation),
+                                                    .x = at(x),
+                                                    .branch = at(branch),
+                                                    .mask = {probability, at(key), offset},
+                                                    .weight = at(weight),
+                                                    .bias = at(bias),
+                                                    .rows = rows,
+                                                    .cols = cols,
+                                                    .epsilon = 1e-5});
         });
         expect_agreement(x);
         expect_agreement(out, 2 * kTolerance<T>);
@@ -80,11 +97,21 @@ void expect_backward_agreement(int64_t rows, int64_t cols, const BackwardCase& g
   on_both([&](auto place, auto at) {
     T* const none = nullptr;
     kernels::residual_norm_backward(
-        place, given.adds ? at(grad_in) : at(gradient),
-        given.probability > 0 ? at(grad_branch) : none, given.affine ? at(grad_weight) : none,
-        given.affine ? at(grad_bias) : none, at(workspace), at(gradient), at(in),
-        {given.probability, at(key), 8}, given.affine ? at(weight) : none, at(mean),
-        at(inverse_deviation), rows, cols, {given.adds, given.accumulate, !given.accumulate});
+        place, kernels::ResidualNormBackwardArguments<T>{
+                   .norm = {.grad_in = given.adds ? at(grad_in) : at(gradient),
+                            .grad_weight = given.affine ? at(grad_weight) : none,
+                            .grad_bias = given.affine ? at(grad_bias) : none,
+                            .workspace = at(workspace),
+                            .grad_out = at(gradient),
+                            .in = at(in),
+                            .weight = given.affine ? at(weight) : none,
+                            .mean = at(mean),
+                            .inverse_deviation = at(inverse_deviation),
+                            .rows = rows,
+                            .cols = cols,
+                            .accumulate = {given.adds, given.accumulate, !given.accumulate}},
+                   .grad_branch = given.probability > 0 ? at(grad_branch) : none,
+                   .mask = {given.probability, at(key), 8}});
   });
   expect_agreement(gradient, 4 * kTolerance<T>);
   expect_agreement(grad_in, 4 * kTolerance<T>);

@@ -64,8 +64,19 @@ bool attention_agrees() {
     float* to = at(gradient);
     kernels::attention_forward(place, at(out), at(log_sum_exp), nullptr, q, q + size, q + 2 * size,
                                shape);
-    kernels::attention_backward(place, to, to + size, to + 2 * size, at(products), at(grad_out), q,
-                                q + size, q + 2 * size, at(out), at(log_sum_exp), shape);
+    kernels::attention_backward(
+        place,
+        kernels::AttentionBackwardArguments<float>{.grad_q = to,
+                                                   .grad_k = to + size,
+                                                   .grad_v = to + 2 * size,
+                                                   .workspace = at(products),
+                                                   .grad_out = at(grad_out),
+                                                   .q = q,
+                                                   .k = q + size,
+                                                   .v = q + 2 * size,
+                                                   .out = at(out),
+                                                   .log_sum_exp = at(log_sum_exp)},
+        shape);
   });
   return agrees(out) && agrees(gradient);
 }
@@ -86,11 +97,28 @@ bool layer_norm_agrees() {
   Both<float> in = some_numbers<float>(rows * cols, 2), weight = some_numbers<float>(cols, 3);
   Both<float> mean(rows), inverse(rows), to_weight(cols), to_bias(cols), workspace(4 * cols);
   on_both([&](auto place, auto at) {
-    kernels::layer_norm_forward(place, at(out), at(mean), at(inverse), at(in), at(weight),
-                                at(weight), rows, cols, 1e-5);
-    kernels::layer_norm_backward(place, at(gradient), at(to_weight), at(to_bias), at(workspace),
-                                 at(gradient), at(in), at(weight), at(mean), at(inverse), rows,
-                                 cols, {});
+    kernels::layer_norm_forward(
+        place, kernels::LayerNormForwardArguments<float>{.out = at(out),
+                                                         .mean = at(mean),
+                                                         .inverse_deviation = at(inverse),
+                                                         .in = at(in),
+                                                         .weight = at(weight),
+                                                         .bias = at(weight),
+                                                         .rows = rows,
+                                                         .cols = cols,
+                                                         .epsilon = 1e-5});
+    kernels::layer_norm_backward(
+        place, kernels::LayerNormBackwardArguments<float>{.grad_in = at(gradient),
+                                                          .grad_weight = at(to_weight),
+                                                          .grad_bias = at(to_bias),
+                                                          .workspace = at(workspace),
+                                                          .grad_out = at(gradient),
+                                                          .in = at(in),
+                                                          .weight = at(weight),
+                                                          .mean = at(mean),
+                                                          .inverse_deviation = at(inverse),
+                                                          .rows = rows,
+                                                          .cols = cols});
   });
   return agrees(out) && agrees(gradient) && agrees(to_weight) && agrees(to_bias);
 }

@@ -145,8 +145,18 @@ TEST_F(AttentionChoice, TheWorkspaceOfABackwardIsEnoughForBoth) {
 TEST_F(AttentionChoice, ABackwardIsGivenAllOfItsTensors) {
   std::array<bfloat16*, 9> at;
   for (int i = 0; i < 9; ++i) at[i] = reinterpret_cast<bfloat16*>(int64_t{16} * (i + 1));
-  kernels::attention_backward(OnCuda{}, at[6], at[7], at[8], nullptr, at[4], at[0], at[1], at[2],
-                              at[3], reinterpret_cast<float*>(at[5]), kShape);
+  kernels::attention_backward(
+      OnCuda{},
+      kernels::AttentionBackwardArguments<bfloat16>{.grad_q = at[6],
+                                                    .grad_k = at[7],
+                                                    .grad_v = at[8],
+                                                    .grad_out = at[4],
+                                                    .q = at[0],
+                                                    .k = at[1],
+                                                    .v = at[2],
+                                                    .out = at[3],
+                                                    .log_sum_exp = reinterpret_cast<float*>(at[5])},
+      kShape);
   ASSERT_EQ(plan.runs.size(), 1u);
   EXPECT_TRUE(std::equal(at.begin(), at.end(), plan.runs[0].begin()));
 }
