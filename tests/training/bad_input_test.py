@@ -37,12 +37,14 @@ class BadInput(programs.ProgramTest):
         self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "nearest is train.batch_size")
 
     def test_an_ill_typed_value(self):
-        self.assert_one_line(self.train("run", "--set", "model.layers=1048576", "--set", "model.channels=1048576"), 78,
-                             "layers 1048576, channels 1048576", "parameters")
         self.assert_one_line(self.train("run", "--set", "train.batch_size=many"), 78,
                              "train.batch_size takes an integer")
         self.configure("batch_size = 8", "batch_size = 'many'")
         self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "takes an integer", "'many'")
+
+    def test_sizes_that_are_together_too_large(self):
+        sizes = [word for name in ("layers", "channels") for word in ("--set", f"model.{name}=1048576")]
+        self.assert_one_line(self.train("run", *sizes), 78, "layers 1048576, channels 1048576", "parameters")
 
     def test_a_configuration_that_is_missing(self):
         self.configuration.unlink()
