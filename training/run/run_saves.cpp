@@ -40,6 +40,15 @@ void watched_together(Session& session, double silence_seconds, io::WatchedTask:
   session.together([&] { task.finish(); });
 }
 
+// A forward changes buffers while the save still copies: only the optimizer's step waits for it.
+io::State with_copied_buffers(io::State share) {
+  for (auto& tensor : share) {
+    if (tensor.kind == io::StateKind::buffer && tensor.count() > 0)
+      tensor.part = tensor.part.clone();
+  }
+  return share;
+}
+
 // As rank 0 finds it.
 io::CommitMode chosen_commit_mode(Session& session, const RunSavesOptions& options) {
   const auto name = std::make_shared<std::string>();  // also of the thread
@@ -132,8 +141,8 @@ void RunSaves::begin(int64_t step, const io::State& whole, const nlohmann::json&
   wait_together();
   schedule_.begin(step, now());
   const auto start = Clock::now();
-  saver_.start(step, io::share_of(whole, session_.rank(), session_.size()), training_state,
-               next_save(), std::move(before));
+  saver_.start(step, with_copied_buffers(io::share_of(whole, session_.rank(), session_.size())),
+               training_state, next_save(), std::move(before));
   schedule_.note_wait(seconds_since(start));
   newest_step_ = step;
 }
