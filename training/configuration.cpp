@@ -79,7 +79,7 @@ void bind_train(Settings& settings, TrainingOptions& options) {
       "train.threads", &options.threads,
       "number of CPU threads per rank; 0 (default): OMP_NUM_THREADS if set, else the "
       "available processors (control group quota, affinity), shared by the ranks of a host",
-      Accepts::between(0, 1024));
+      Accepts::between(0, kMostThreads));
   settings.add("train.seed", &options.seed, "of all random numbers", Accepts::at_least(0));
 }
 

@@ -32,7 +32,7 @@ void add_options(CLI::App& app, CommandLine& command) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
   app.add_option("--threads", command.threads, "the same as --set train.threads=N")
       ->type_name("N")
-      ->check(whole_number(0));
+      ->check(whole_number(0, kMostThreads));
   app.add_option("--seed", command.seed, "the same as --set train.seed=N")
       ->type_name("N")
       ->check(whole_number(0));

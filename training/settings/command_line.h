@@ -12,6 +12,7 @@ namespace ripieno {
 
 // The largest step that the arithmetic bears: samples and tokens of a run are counted in 64 bits.
 inline constexpr int64_t kMostSteps = 1'000'000'000'000;
+inline constexpr int64_t kMostThreads = 1024;  // per rank
 
 struct CommandLine {
   std::string configuration;             // --config: a TOML file

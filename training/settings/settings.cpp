@@ -285,6 +285,10 @@ void Settings::add(std::string key, Place place, std::string help, Accepts accep
   if (key.find('.') == std::string::npos) {
     fail(fmt::format("Settings: {} has no section; a key is section.name", key));
   }
+  if (const auto* choice = std::get_if<Choice>(&place);
+      choice && choice->chosen() >= choice->names.size()) {
+    fail(fmt::format("Settings: the present value of {} has no name", key));
+  }
   entries_.push_back({std::move(key), std::move(place), std::move(help), std::move(accepts)});
 }
 

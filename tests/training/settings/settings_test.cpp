@@ -226,6 +226,35 @@ TEST_F(SettingsTest, ListsEveryKeyWithItsDefaultAndMeaning) {
   EXPECT_THAT(settings.listing(), HasSubstr("adamw, sgd"));
 }
 
+enum class Fruit { apple, pear, quince };
+
+TEST(Choice, SetsAVariableByTheNamesOfItsValues) {
+  Fruit fruit = Fruit::apple;
+  Settings settings;
+  settings.add("food.fruit", choice(&fruit, {{"apple", Fruit::apple}, {"pear", Fruit::pear}}), "");
+  EXPECT_EQ(settings.values()["food"]["fruit"], "apple");
+  settings.set("food.fruit=pear");
+  EXPECT_EQ(fruit, Fruit::pear);
+  EXPECT_EQ(complaint([&] { settings.set("food.fruit=fig"); }),
+            "--set food.fruit=fig: food.fruit takes one of apple, pear");
+  settings.restore({{"food", {{"fruit", "apple"}}}});
+  EXPECT_EQ(fruit, Fruit::apple);
+  EXPECT_THROW(settings.restore({{"food", {{"fruit", "fig"}}}}), DataError);
+}
+
+TEST(Choice, RefusesAValueThatHasNoName) {
+  Fruit fruit = Fruit::quince;
+  Settings settings;
+  EXPECT_THROW(settings.add("food.fruit", choice(&fruit, {{"apple", Fruit::apple}}), ""), Error);
+}
+
+TEST_F(SettingsTest, RestoresNoNumberThatWouldChange) {
+  for (const nlohmann::json& value : {nlohmann::json(3.5), nlohmann::json(uint64_t{1} << 63)}) {
+    EXPECT_THROW(settings.restore({{"train", {{"batch_size", value}}}}), DataError) << value;
+  }
+  EXPECT_EQ(batch_size, 12);
+}
+
 TEST(EditDistance, CountsInsertionsDeletionsAndReplacements) {
   EXPECT_EQ(edit_distance("", "abc"), 3u);
   EXPECT_EQ(edit_distance("abc", "abc"), 0u);
