@@ -258,6 +258,15 @@ class FullDisk(programs.ProgramTest):
         self.assertIn("No space left", ended.stderr)
         self.assertEqual(self.checkpoints("disk/run"), before)
 
+    def test_a_disk_too_small_for_the_checkpoints_is_met_before_the_first_step(self):
+        ended = self.train("disk/run", "--steps", 400, "--set", "checkpoint.every=1", "--set", "checkpoint.keep=99")
+        self.assertEqual(ended.returncode, 74, ended.stderr)
+        self.assertRegex(ended.stderr, r"\A[^\n]*No space left on device; free some space: [0-9.]+ MiB needed, "
+                                       r"[0-9.]+ MiB free, for 100 checkpoints at once, [^\n]*checkpoint.keep[^\n]*\n\Z")
+        self.assertFalse((self.disk / "run/metrics.jsonl").exists())
+        self.assertEqual(self.checkpoints("disk/run"), [])
+        self.finish("disk/run", "--steps", 20)
+
     def test_training_goes_on_and_the_save_is_tried_again(self):
         whole = self.finish("whole", "--steps", 400)
         training = self.start("disk/run", "--steps", 400, "--set", "checkpoint.every=100")
