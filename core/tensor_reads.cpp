@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "ripieno/core/tensor_implementation.h"
@@ -11,6 +12,37 @@ namespace ripieno {
 namespace {
 
 thread_local TensorReads::Noting* innermost = nullptr;
+
+bool is_same(const std::weak_ptr<Storage>& a, const std::shared_ptr<Storage>& b) {
+  return !a.owner_before(b) && !b.owner_before(a);
+}
+
+// What is passed over, in the whole process: of each model its buffers.
+class PassedOver {
+ public:
+  static PassedOver& instance() {
+    static PassedOver& passed_over = *new PassedOver;
+    return passed_over;
+  }
+  void add(const std::shared_ptr<Storage>& memory) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(all_, [](const auto& other) { return other.expired(); });
+    if (!has(memory)) all_.push_back(memory);
+  }
+  bool contains(const std::shared_ptr<Storage>& memory) {
+    const std::lock_guard lock(mutex_);
+    return has(memory);
+  }
+
+ private:
+  bool has(const std::shared_ptr<Storage>& memory) const {
+    return std::any_of(all_.begin(), all_.end(),
+                       [&](const auto& other) { return is_same(other, memory); });
+  }
+
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Storage>> all_;
+};
 
 }  // namespace
 
@@ -29,9 +61,8 @@ void TensorReads::note(const Tensor& tensor) {
 
 // The latest first: most operations read what was just computed.
 TensorReads::Read* TensorReads::find(const std::shared_ptr<Storage>& memory) {
-  const auto found = std::find_if(reads_.rbegin(), reads_.rend(), [&](const Read& read) {
-    return !read.memory.owner_before(memory) && !memory.owner_before(read.memory);
-  });
+  const auto found = std::find_if(reads_.rbegin(), reads_.rend(),
+                                  [&](const Read& read) { return is_same(read.memory, memory); });
   return found == reads_.rend() ? nullptr : &*found;
 }
 
@@ -39,6 +70,10 @@ void TensorReads::add(const Tensor& tensor) {
   const uint64_t version = tensor.version();
   const std::shared_ptr<Storage>& memory = tensor.implementation().storage;
   if (find(memory) == nullptr) reads_.push_back({memory, version, tensor.shape(), tensor.dtype()});
+}
+
+void TensorReads::pass_over(const Tensor& tensor) {
+  PassedOver::instance().add(tensor.implementation().storage);
 }
 
 void TensorReads::forget(const Tensor& tensor) {
@@ -57,6 +92,7 @@ void TensorReads::require_unchanged() const {
   for (const Read& read : reads_) {
     const auto memory = read.memory.lock();
     if (memory == nullptr || memory->version == read.version) continue;
+    if (PassedOver::instance().contains(memory)) continue;
     fail(fmt::format(
         "recomputed: the function reads a tensor {} {} on {} that was changed in place after the "
         "forward; let it read a clone() made before the forward, or change the tensor after the "

@@ -34,6 +34,10 @@ class TensorReads {
   static bool are_noted();
   static void note(const Tensor& tensor);
 
+  // From now on, writes to this memory are no change to anybody who read it. For a model's buffers:
+  // all lie in one arena, with one version, and any module's forward may move its own.
+  static void pass_over(const Tensor& tensor);
+
   void forget(const Tensor& tensor);
   // Once all is read: memory that is gone, which nothing can read again, and memory that was
   // written since it was read, by whoever reads.

@@ -4,6 +4,7 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/tensor_reads.h"
 
 namespace ripieno::nn {
 namespace {
@@ -15,6 +16,7 @@ void apply_update(const BufferUpdates::Update& update) {
   Tensor buffer = update.buffer;
   const Tensor value = update.value.to(buffer.dtype());
   buffer.copy_from(buffer + (value - buffer) * update.share);
+  TensorReads::pass_over(buffer);
 }
 
 }  // namespace

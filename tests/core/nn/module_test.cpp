@@ -281,6 +281,25 @@ TEST(Buffers, MoveOnceWhereAForwardIsRecomputed) {
   EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(2.0f, 2.0f));
 }
 
+// y = x times a table, beside which other buffers move.
+struct Scaled : Module {
+  Tensor table = add_buffer("table", {2}, Initial::constant(2.0));
+  Tensor forward(const Tensor& x) const override { return x * table.clone(); }
+};
+
+TEST(Buffers, MayMoveAfterAForwardThatReadOthersAndIsRecomputed) {
+  struct Whole : Module {
+    Scaled scaled;
+    Centred norm;
+    Whole() { add("scaled", scaled), add("norm", norm); }
+  } whole;
+  Tensor x = rows_of(4.0);
+  x.set_requires_gradient();
+  const Tensor scaled = recomputed([&](const Tensor& t) { return whole.scaled(t); }, x);
+  sum(recomputed([&](const Tensor& t) { return whole.norm(t); }, scaled)).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), Each(2.0f));
+}
+
 // As strict mode does: slots on several threads, of which the last comes first.
 TEST(Buffers, MoveInTheOrderOfSlotsWhateverTheOrderOfThreads) {
   Centred norm;
