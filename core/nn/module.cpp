@@ -175,6 +175,7 @@ Parameters Module::parameters() {
 
 Arena& Module::buffers() {
   build();
+  if (!buffers_) fail("a module that was moved from has no buffers; keep the one it moved to");
   return *buffers_;
 }
 
