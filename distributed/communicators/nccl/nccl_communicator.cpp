@@ -127,15 +127,19 @@ class Nccl final : public Communicator {
       throw CommunicationFailure(fmt::format("{} over NCCL: the group has failed before, in {}",
                                              to_string(collective), failure_));
     }
-    const InFlight::Scope in_flight(InFlight::on(device_), collective);
-    kernels::cuda::set_device(device_.index);
     try {
+      const InFlight::Scope in_flight(InFlight::on(device_), collective);
+      kernels::cuda::set_device(device_.index);
       if (!group_) group_ = std::make_unique<NcclGroup>(*host_, timeout_);
       group_->run(enqueue, current_stream(device_).handle(), timeout_);
     } catch (const CommunicationFailure& failure) {
       failure_ = fmt::format("{} over NCCL on rank {} of {}: {}", to_string(collective), rank(),
                              size(), failure.what());
       throw CommunicationFailure(failure_, failure.where());
+    } catch (const Error& error) {
+      // The other ranks may be in this collective, and would take the next one of this rank for it.
+      failure_ = error.what();
+      throw;
     }
   }
 

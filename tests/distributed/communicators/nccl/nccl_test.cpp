@@ -42,11 +42,16 @@ TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRefused) {
   const Device device = Device::cuda(0);
   const auto ranks = over_nccl(alone(), device), other = ranks->duplicate();
   const Tensor x = claimed_to_be_on(device);
-  const InFlight::Scope in_flight(InFlight::on(device), {.kind = Collective::Kind::barrier});
-  for (Communicator* const group : {ranks.get(), other.get()}) {
-    EXPECT_THAT([&] { group->all_reduce(x); },
-                ThrowsMessage<Error>(HasSubstr("of this rank is still in flight")));
+  {
+    const InFlight::Scope in_flight(InFlight::on(device), {.kind = Collective::Kind::barrier});
+    for (Communicator* const group : {ranks.get(), other.get()}) {
+      EXPECT_THAT([&] { group->all_reduce(x); },
+                  ThrowsMessage<Error>(HasSubstr("of this rank is still in flight")));
+    }
   }
+  // The peers' collective may still wait for this rank.
+  EXPECT_THAT([&] { ranks->all_reduce(x); },
+              ThrowsMessage<CommunicationFailure>(HasSubstr("the group has failed before")));
 }
 
 // Tensors on the host pass by NCCL, which then needs no GPU.
