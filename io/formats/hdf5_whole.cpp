@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <exception>
 #include <vector>
 
 #include "ripieno/core/error.h"
@@ -102,9 +103,15 @@ std::string found_source(const std::string& path, const std::string& source,
     places.push_back(fmt::format("{}/{}", prefix, source));
   if (!source.starts_with('/')) places.push_back(fmt::format("{}/{}", parent_of(path), source));
   places.push_back(source);
+  std::exception_ptr unreadable;  // a place is passed over, as by HDF5
   for (const std::string& place : places) {
-    if (local_files().exists(place)) return place;
+    try {
+      if (local_files().exists(place)) return place;
+    } catch (const StorageError&) {
+      if (!unreadable) unreadable = std::current_exception();
+    }
   }
+  if (unreadable) std::rethrow_exception(unreadable);
   throw DataError(fmt::format("{} takes numbers from {}, which is not there", what, source));
 }
 
