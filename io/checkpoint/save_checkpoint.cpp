@@ -127,13 +127,19 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
   try_to([&] { remove_surplus(files_, directory_, step_, options_.keep); });
 }
 
+// Attempts have random names, so one that storage will not tell of is taken for unused: the save
+// then meets the error itself, where the other ranks hear of it.
 void Save::refuse_used_attempt() const {
-  std::string why_not;
-  if (placement_.is_committed() || (options_.rank > 0 && side_of(options_.rank, why_not)))
-    fail(fmt::format(
-        "save_checkpoint: attempt \"{}\" was used for step {} before; choose another for "
-        "each save",
-        options_.attempt, step_));
+  bool is_used = false;
+  try_to([&] {
+    std::string why_not;
+    is_used = placement_.is_committed() || (options_.rank > 0 && side_of(options_.rank, why_not));
+  });
+  if (!is_used) return;
+  fail(
+      fmt::format("save_checkpoint: attempt \"{}\" was used for step {} before; choose another for "
+                  "each save",
+                  options_.attempt, step_));
 }
 
 // For this save's files; what cannot be its own goes.
