@@ -22,8 +22,14 @@ int64_t product(int64_t a, int64_t b) {
 int64_t more_at_once(const RoomNeeded& needed, int64_t found) {
   if (needed.keep.newest <= 0) return 1;
   const int64_t kept = int64_t{needed.keep.newest} + needed.keep.best;
-  const int64_t replaced = needed.continues ? std::min(found, kept) : 0;
-  return std::max<int64_t>(1, std::min(needed.saves, kept + 1) - replaced);
+  const int64_t replaced = std::min(found, kept);
+  return std::max<int64_t>(1, std::min(replaced + needed.saves, kept + 1) - replaced);
+}
+
+void remove_unfinished(FileSystem& files, const std::string& checkpoints_directory) {
+  for (const StepDirectory& found : step_directories(files, checkpoints_directory)) {
+    if (is_unfinished(files, found)) files.remove_all(found.path);
+  }
 }
 
 // Storage looks at what it has free as soon as it hears how long a file is to become.
@@ -56,6 +62,8 @@ int64_t checkpoint_bytes(const State& whole, int ranks) {
 void prove_room(FileSystem& files, const std::string& checkpoints_directory,
                 const RoomNeeded& needed) {
   const std::string directory = checkpoints_directory + "/" + std::string(kProbeName);
+  if (needed.saves <= 0) return;
+  remove_unfinished(files, checkpoints_directory);
   const auto found = std::ssize(candidates_in(files, checkpoints_directory));
   files.make_directories(directory);
   try {

@@ -53,14 +53,18 @@ void require_a_schedule_that_ends(const std::optional<optim::Schedule>& schedule
       "beginning; set optim::Schedule::steps, as a rule to RunOptions::steps");
 }
 
-io::RoomNeeded room_needed(const RunOptions& options, const io::State& whole, int ranks) {
-  const int64_t every = std::max<int64_t>(1, options.checkpoint_every.value_or(1));
-  const bool may_save_any_step = options.keep.best > 0;
-  return {.bytes = io::checkpoint_bytes(whole, ranks),
-          .saves = may_save_any_step ? options.steps
-                                     : options.steps / every + (options.steps % every != 0),
-          .keep = options.keep,
-          .continues = options.resume == "auto"};
+// The saves that the steps after `step` may make, at most.
+int64_t saves_after(int64_t step, const RunOptions& options) {
+  const int64_t steps = options.steps - step;
+  if (steps <= 0) return 0;
+  // Before the last step.
+  const auto in = [&](int64_t every) {
+    return every > 0 ? (options.steps - 1) / every - step / every : 0;
+  };
+  // Where they are as often as is worth their cost, one on the way.
+  const int64_t on_the_way = options.checkpoint_every ? in(*options.checkpoint_every) : 1;
+  const int64_t of_best = options.keep.best > 0 ? in(options.evaluate_every) : 0;
+  return std::min(steps, on_the_way + of_best + 1);
 }
 
 // What DataParallel does for the ranks, where there is none: a checkpoint has pieces of every rank.
@@ -113,9 +117,13 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       .directory = paths_.checkpoints(),
       .schedule = {options_.checkpoint_every, options_.failures_per_day},
       .keep = options_.keep};
-  prove_saves(session_, how_to_save, room_needed(options_, state_.tensors(), session_.size()),
-              state_.training_state());
+  prove_saves(session_, how_to_save, state_.training_state());
   resume(model, optimizer, loader);
+  prove_room(session_, how_to_save, [&]() -> io::RoomNeeded {
+    return {.bytes = io::checkpoint_bytes(state_.tensors(), session_.size()),
+            .saves = state_.is_finished() ? 0 : saves_after(step(), options_),
+            .keep = options_.keep};
+  });
   share_product_algorithms(session_.communicator());
   metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
   saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), how_to_save);

@@ -61,21 +61,27 @@ io::CommitMode chosen_commit_mode(Session& session, const RunSavesOptions& optio
 
 }  // namespace
 
-void prove_saves(Session& session, const RunSavesOptions& options, const io::RoomNeeded& needed,
+void prove_saves(Session& session, const RunSavesOptions& options,
                  const nlohmann::json& training_state) {
-  const std::string& directory = options.directory;
   const io::SaveOptions how = {.rank = session.rank(),
                                .size = session.size(),
                                .attempt = from_rank_0(session.communicator(), random_name()),
                                .commit = chosen_commit_mode(session, options)};
   watched_together(session, options.silence_seconds,
-                   [directory, needed, rank = how.rank](io::FileSystem& files) {
-                     if (rank == 0) io::prove_room(files, directory, needed);
-                   });
-  watched_together(session, options.silence_seconds,
-                   [directory, training_state, how](io::FileSystem& files) {
+                   [directory = options.directory, training_state, how](io::FileSystem& files) {
                      io::prove_save(files, directory, training_state, how);
                    });
+}
+
+void prove_room(Session& session, const RunSavesOptions& options,
+                const std::function<io::RoomNeeded()>& needed) {
+  io::RoomNeeded room;
+  session.together([&] { room = needed(); });
+  watched_together(
+      session, options.silence_seconds,
+      [directory = options.directory, room, rank = session.rank()](io::FileSystem& files) {
+        if (rank == 0) io::prove_room(files, directory, room);
+      });
 }
 
 RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,

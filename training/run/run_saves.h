@@ -28,10 +28,13 @@ struct RunSavesOptions {
 };
 
 // Before anything is trained: throws where a checkpoint of this training state could not be saved
-// in the directory, there is no room for those of the run, or storage does not answer. A
-// collective; it leaves nothing behind.
-void prove_saves(Session& session, const RunSavesOptions& options, const io::RoomNeeded& needed,
+// in the directory, or storage does not answer. A collective; it leaves nothing behind.
+void prove_saves(Session& session, const RunSavesOptions& options,
                  const nlohmann::json& training_state);
+// The same where there is no room for the checkpoints that the run will save from here on. `needed`
+// is called on each rank, and may throw; rank 0 asks for what it returned there.
+void prove_room(Session& session, const RunSavesOptions& options,
+                const std::function<io::RoomNeeded()>& needed);
 
 class RunSaves {
  public:

@@ -82,9 +82,21 @@ TEST_F(Room, IsNeededForThoseThatAreKeptAndTheOneBeingWritten) {
 
 TEST_F(Room, IsTakenFromEarlierOnesOfTheRun) {
   for (const int64_t step : {1, 2}) save(step);
-  const RoomNeeded needed{.saves = 10, .keep = {.newest = 2}, .continues = true};
-  EXPECT_EQ(checkpoints(needed), 1);
-  EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}}), 3);
+  EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}}), 1);
+  EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 4}}), 3);
+  EXPECT_EQ(checkpoints({.saves = 1, .keep = {.newest = 4}}), 1);
+}
+
+TEST_F(Room, IsNotNeededWhereNoneIsSavedAnyMore) {
+  EXPECT_EQ(checkpoints({.saves = 0, .keep = {.newest = 2}}), 0);
+}
+
+TEST_F(Room, IsTakenFromSavesThatWereCutShort) {
+  save(1);
+  files_.make_directories("run/step_00000002.partial");
+  write_file(files_, "run/step_00000002.partial/shard_00000_of_00001.h5", "half of it");
+  prove_room(files_, "run", {.bytes = 100, .saves = 10, .keep = {.newest = 1}});
+  EXPECT_THAT(files_.names_in("run"), testing::ElementsAre("step_00000001"));
 }
 
 TEST_F(Room, IsSaidToBeMissingInOneLineWithARemedy) {

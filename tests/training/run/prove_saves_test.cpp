@@ -40,7 +40,8 @@ std::vector<std::string> failures_of(int ranks, const RunSavesOptions& options,
     threads.emplace_back([&, rank] {
       Session session(std::move(group[rank]));
       try {
-        prove_saves(session, options, needed, {{"step", 0}});
+        prove_saves(session, options, {{"step", 0}});
+        prove_room(session, options, [&] { return needed; });
       } catch (const std::exception& error) {
         failures[rank] = error.what();
       }
