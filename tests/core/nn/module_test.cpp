@@ -252,6 +252,15 @@ struct Centred : Module {
 
 Tensor rows_of(double value) { return Tensor::full({3, 2}, value); }
 
+TEST(Buffers, OfAModelThatWasMovedAreThoseOfTheOther) {
+  Centred first;
+  Arena& buffers = first.buffers();
+  Centred second(std::move(first));
+  EXPECT_EQ(&second.buffers(), &buffers);
+  EXPECT_THAT([&] { first.buffers(); },
+              ThrowsMessage<Error>(HasSubstr("that was moved from has no buffers")));
+}
+
 TEST(Buffers, AreNamedAndKeepFloat32) {
   struct Whole : Module {
     Centred norm;
