@@ -254,6 +254,7 @@ void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory
                      const State& mine, const nlohmann::json& training_state,
                      const SaveOptions& options) {
   check(step, training_state, options);
+  // Where storage does not answer and the thread is left behind, it ends late, or never.
   const trace::Scope traced({.name = "save of a checkpoint", .bytes = bytes_in(mine)});
   Save save(files, checkpoints_directory, step, options);
   if (options.rank == 0) {

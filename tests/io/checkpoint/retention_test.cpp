@@ -120,6 +120,13 @@ TEST_F(UnreadableCheckpoint, IsNotTakenForASaveCutShort) {
   EXPECT_THAT(files_.names_in("run"), ElementsAre("step_00000001@0", "step_00000004@3"));
 }
 
+TEST_F(UnreadableCheckpoint, IsSavedWhereNobodyCanTellThatItsAttemptIsNew) {
+  files_.unreadable = "step_00000001@0/manifest.json";
+  save(1, {.newest = 0}, CommitMode::manifest);
+  files_.unreadable = "";
+  EXPECT_NO_THROW(Checkpoint::open(files_, "run/step_00000001@0").verify());
+}
+
 TEST_F(UnreadableCheckpoint, IsNotCalledDamagedWhereItsStepIsSavedAgain) {
   save(1, {});
   files_.unreadable = "step_00000001/shard";
