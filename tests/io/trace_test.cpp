@@ -19,7 +19,7 @@ TEST(TraceOfIo, HasTheSaveTheLoadAndTheVerificationOfACheckpoint) {
   const auto checkpoint = Checkpoint::open(files, "run/step_00000001");
   checkpoint.load(blank_state(state));
   checkpoint.verify();
-  EXPECT_THAT(trace.ended, ElementsAre("save of a checkpoint", "load of a checkpoint",
+  ASSERT_THAT(trace.ended, ElementsAre("save of a checkpoint", "load of a checkpoint",
                                        "verification of a checkpoint"));
   EXPECT_GT(trace.begun[0].bytes, 0);
   EXPECT_EQ(trace.begun[2].bytes, checkpoint.bytes());
