@@ -53,6 +53,14 @@ void require_a_schedule_that_ends(const std::optional<optim::Schedule>& schedule
       "beginning; set optim::Schedule::steps, as a rule to RunOptions::steps");
 }
 
+void require_positive(const std::optional<int64_t>& checkpoint_every) {
+  if (checkpoint_every.value_or(1) > 0) return;
+  throw ConfigurationError(fmt::format(
+      "run: checkpoint_every is {}; it must be at least 1, or without a number, which saves as "
+      "often as is worth its cost",
+      *checkpoint_every));
+}
+
 // The saves that the steps after `step` may make, at most.
 int64_t saves_after(int64_t step, const RunOptions& options) {
   const int64_t steps = options.steps - step;
@@ -106,6 +114,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
           options.evaluation_batch_size > 0 ? options.evaluation_batch_size : loader.batch_size()) {
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
   require_a_schedule_that_ends(options_.schedule);
+  require_positive(options_.checkpoint_every);
   auto facts = facts_of(loader, options_);
   for (auto& fact : facts_of_validation(options_.evaluation_batch_size, validation_.has_samples()))
     facts.push_back(std::move(fact));

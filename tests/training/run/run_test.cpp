@@ -412,6 +412,12 @@ TEST_F(RunTest, RefusesAScheduleWithoutAnEnd) {
   EXPECT_THAT(complaint(run), HasSubstr("the schedule has no steps"));
 }
 
+TEST_F(RunTest, RefusesToSaveEveryZeroSteps) {
+  auto run = tiny("run");
+  run.options.checkpoint_every = 0;
+  EXPECT_THAT(complaint(run), HasSubstr("checkpoint_every is 0; it must be at least 1"));
+}
+
 TEST_F(RunTest, NeverResumingLeavesNothingToContinueFromSilently) {
   auto run = tiny("run");
   run.train_on(1);
