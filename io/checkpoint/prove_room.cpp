@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <limits>
 
 #include "ripieno/core/error.h"
-#include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/checkpoint/step_directory.h"
 
 namespace ripieno::io {
@@ -30,6 +28,14 @@ void remove_unfinished(FileSystem& files, const std::string& checkpoints_directo
   for (const StepDirectory& found : step_directories(files, checkpoints_directory)) {
     if (is_unfinished(files, found)) files.remove_all(found.path);
   }
+}
+
+int64_t earlier_ones(const FileSystem& files, const std::string& checkpoints_directory,
+                     int64_t newest_step) {
+  const auto all = step_directories(files, checkpoints_directory);
+  return std::count_if(all.begin(), all.end(), [&](const StepDirectory& found) {
+    return found.step <= newest_step && is_candidate(files, found);
+  });
 }
 
 // Storage looks at what it has free as soon as it hears how long a file is to become.
@@ -64,7 +70,7 @@ void prove_room(FileSystem& files, const std::string& checkpoints_directory,
   const std::string directory = checkpoints_directory + "/" + std::string(kProbeName);
   if (needed.saves <= 0) return;
   remove_unfinished(files, checkpoints_directory);
-  const auto found = std::ssize(candidates_in(files, checkpoints_directory));
+  const int64_t found = earlier_ones(files, checkpoints_directory, needed.continues_after);
   files.make_directories(directory);
   try {
     announce(files, directory + "/room", needed, more_at_once(needed, found));

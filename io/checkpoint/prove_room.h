@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "ripieno/io/checkpoint/retention.h"
@@ -19,14 +20,15 @@ struct RoomNeeded {
   int64_t bytes = 0;    // of a checkpoint
   int64_t saves = 1;    // that the run may still make
   Retention keep = {};  // keep.every is not counted: nobody knows how long those are left there
+  // The checkpoints up to this step are earlier ones of the run, and go when newer ones stand.
+  int64_t continues_after = std::numeric_limits<int64_t>::max();
 };
 
-// For rank 0 of a run, once it has decided where it continues: the checkpoints that are there are
-// its own, and go when newer ones stand. Throws StorageError where the file system has no room for
-// as many as will be there at once: those that are kept, and the one that is being written; where
-// all are kept, one. What saves cut short have left is removed first, as each save does. A file
-// system that does not count its space is not asked, and a quota is not seen. Leaves nothing
-// behind.
+// For rank 0 of a run that has the directory to itself. Throws StorageError where the file system
+// has no room for as many checkpoints as will be there at once: those that are kept, and the one
+// that is being written; where all are kept, one. What saves cut short have left is removed first,
+// as each save does. A file system that does not count its space is not asked, and a quota is not
+// seen. Leaves nothing behind.
 void prove_room(FileSystem& files, const std::string& checkpoints_directory,
                 const RoomNeeded& needed);
 

@@ -61,18 +61,10 @@ void require_positive(const std::optional<int64_t>& checkpoint_every) {
       *checkpoint_every));
 }
 
-// The saves that the steps after `step` may make, at most.
-int64_t saves_after(int64_t step, const RunOptions& options) {
-  const int64_t steps = options.steps - step;
-  if (steps <= 0) return 0;
-  // Before the last step.
-  const auto in = [&](int64_t every) {
-    return every > 0 ? (options.steps - 1) / every - step / every : 0;
-  };
-  // Where they are as often as is worth their cost, one on the way.
-  const int64_t on_the_way = options.checkpoint_every ? in(*options.checkpoint_every) : 1;
-  const int64_t of_best = options.keep.best > 0 ? in(options.evaluate_every) : 0;
-  return std::min(steps, on_the_way + of_best + 1);
+RunSavesOptions saves_of(const io::RunPaths& paths, const RunOptions& options) {
+  return {.directory = paths.checkpoints(),
+          .schedule = {options.checkpoint_every, options.failures_per_day},
+          .keep = options.keep};
 }
 
 // What DataParallel does for the ranks, where there is none: a checkpoint has pieces of every rank.
@@ -122,20 +114,11 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
   });
-  const RunSavesOptions how_to_save{
-      .directory = paths_.checkpoints(),
-      .schedule = {options_.checkpoint_every, options_.failures_per_day},
-      .keep = options_.keep};
-  prove_saves(session_, how_to_save, state_.training_state());
+  prove_saves(session_, saves_of(paths_, options_), state_.training_state());
   resume(model, optimizer, loader);
-  prove_room(session_, how_to_save, [&]() -> io::RoomNeeded {
-    return {.bytes = io::checkpoint_bytes(state_.tensors(), session_.size()),
-            .saves = state_.is_finished() ? 0 : saves_after(step(), options_),
-            .keep = options_.keep};
-  });
   share_product_algorithms(session_.communicator());
   metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
-  saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), how_to_save);
+  saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), saves_of(paths_, options_));
   announce();
   const bool saves_on_the_way = step() + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_on_the_way) saves_->reserve(state_.tensors());
@@ -159,6 +142,16 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
       state_.set_origin(from.path(), from.training_state());
     });
   }
+  // While a refusal still changes nothing.
+  prove_room(session_, saves_of(paths_, options_), [&, &path = path]() -> io::RoomNeeded {
+    const bool saves_best = options_.keep.best > 0 && validation_.has_samples();
+    const int64_t saves = saves_between(step(), options_.steps, options_.checkpoint_every,
+                                        saves_best ? options_.evaluate_every : 0);
+    return {.bytes = io::checkpoint_bytes(state_.tensors(), session_.size()),
+            .saves = state_.is_finished() ? 0 : saves,
+            .keep = options_.keep,
+            .continues_after = path.empty() ? -1 : step()};
+  });
   // Also one of step 0, where the run starts anew.
   if (options_.resume != "auto") checkpoints.set_aside_after(path.empty() ? -1 : step());
   session_.together([&, &path = path] { open_log(path, loader); });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace ripieno {
 namespace {
@@ -60,6 +61,18 @@ double SaveSchedule::interval_seconds() const {
                           ? daly_interval_seconds(*cost_, options_.failures_per_day)
                           : *cost_ / kLargestShare;
   return std::max(best, kShortestSeconds);
+}
+
+int64_t saves_between(int64_t step, int64_t last, std::optional<int64_t> every,
+                      int64_t best_every) {
+  if (step >= last) return 0;
+  const auto multiples = [&](int64_t of) { return of > 0 ? (last - 1) / of - step / of : 0; };
+  if (!every) return std::min(last - step, 1 + multiples(best_every) + 1);
+  int64_t both = 0;  // steps that are multiples of the two
+  if (best_every > 0 &&
+      __builtin_mul_overflow(*every / std::gcd(*every, best_every), best_every, &both))
+    both = 0;
+  return multiples(*every) + multiples(best_every) - multiples(both) + 1;
 }
 
 double daly_interval_seconds(double cost, double failures_per_day) {

@@ -48,6 +48,11 @@ class SaveSchedule {
   int64_t saving_steps_ = 0, other_steps_ = 0;
 };
 
+// How many saves the steps from `step` to `last` make: at multiples of `every`, at multiples of
+// `best_every` where that is not 0, and at the last. Without `every`, the first of those by time
+// is counted, since nobody knows how many there will be.
+int64_t saves_between(int64_t step, int64_t last, std::optional<int64_t> every, int64_t best_every);
+
 // The time from save to save that loses least: to saving, each save costing `cost` seconds, and to
 // failures, `failures_per_day`. J. T. Daly, "A higher order estimate of the optimum checkpoint
 // interval for restart dumps", Future Generation Computer Systems 22 (2006), equation 37.

@@ -33,6 +33,26 @@ TEST(SaveScheduleBySteps, TriesAgainSoonAfterAFailure) {
   EXPECT_TRUE(schedule.is_due(113, 0.0));
 }
 
+TEST(SavesBetween, AreAtMultiplesAndAtTheLastStep) {
+  EXPECT_EQ(saves_between(0, 10, 3, 0), 4);  // 3, 6, 9, 10
+  EXPECT_EQ(saves_between(4, 10, 3, 0), 3);
+  EXPECT_EQ(saves_between(9, 10, 3, 0), 1);
+  EXPECT_EQ(saves_between(0, 10, 10, 0), 1);
+  EXPECT_EQ(saves_between(10, 10, 3, 0), 0);
+}
+
+TEST(SavesBetween, AreOnceAStep) {
+  EXPECT_EQ(saves_between(0, 10, 5, 5), 2);  // 5, 10
+  EXPECT_EQ(saves_between(4, 10, 3, 2), 4);  // 6, 8, 9, 10
+  EXPECT_EQ(saves_between(0, 10, int64_t{1} << 62, (int64_t{1} << 62) - 1), 1);
+}
+
+TEST(SavesBetween, ByTimeAreOneAndTheLast) {
+  EXPECT_EQ(saves_between(0, 10, {}, 0), 2);
+  EXPECT_EQ(saves_between(9, 10, {}, 0), 1);
+  EXPECT_EQ(saves_between(0, 10, {}, 5), 3);
+}
+
 // A save that costs 2 s waited and ten steps of 1 s that take 1.5 s; other steps take 1 s.
 SaveSchedule schedule_that_saved(double failures_per_day) {
   SaveSchedule schedule({.every = {}, .failures_per_day = failures_per_day}, 0, 0.0);
