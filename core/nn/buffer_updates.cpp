@@ -15,8 +15,8 @@ void apply_update(const BufferUpdates::Update& update) {
   const NoGrad no_grad;
   Tensor buffer = update.buffer;
   const Tensor value = update.value.to(buffer.dtype());
-  buffer.copy_from(buffer + (value - buffer) * update.share);
   TensorReads::pass_over(buffer);
+  buffer.copy_from(buffer + (value - buffer) * update.share);
 }
 
 }  // namespace
