@@ -265,9 +265,18 @@ class FullDisk(programs.ProgramTest):
         self.assertEqual(ended.returncode, 74, ended.stderr)
         self.assertRegex(ended.stderr, r"\A[^\n]*No space left on device; free some space: [0-9.]+ MiB needed, "
                                        r"[0-9.]+ MiB free, for 100 checkpoints at once, [^\n]*checkpoint.keep[^\n]*\n\Z")
-        self.assertEqual(self.losses("disk/run"), {})
+        self.assertFalse((self.disk / "run/metrics.jsonl").exists())
         self.assertEqual(self.checkpoints("disk/run"), [])
         self.finish("disk/run", "--steps", 20)
+
+    def test_a_start_that_is_refused_for_lack_of_room_changes_nothing(self):
+        losses = self.finish("disk/run", "--steps", 20)
+        before = self.checkpoints("disk/run")
+        ended = self.train("disk/run", "--resume", "never", "--steps", 400, "--set", "checkpoint.every=1",
+                           "--set", "checkpoint.keep=99")
+        self.assertEqual(ended.returncode, 74, ended.stderr)
+        self.assertEqual(self.checkpoints("disk/run"), before)
+        self.assertEqual(self.losses("disk/run"), losses)
 
     def test_training_goes_on_and_the_save_is_tried_again(self):
         whole = self.finish("whole", "--steps", 400)
