@@ -179,15 +179,15 @@ class Cases {
     const Tensor x = random({sizes_.rows(), 4 * sizes_.channels}), out = empty({x.size(1)});
     const Tensor workspace = reduce_workspace(x, 1, x.size(0), x.size(1));
     add_bound_by_memory("sum_of_rows", bytes_of({x}), x, [=]<typename T>(auto on) {
-      kernels::reduce(on, out.data<T>(), x.data<T>(), workspace.raw_data(), 1, x.size(0), x.size(1),
-                      kernels::Reduction::kSum, 1.0, false);
+      kernels::reduce(on, out.data<T>(), x.data<T>(), workspace.raw_data(),
+                      {1, x.size(0), x.size(1)}, kernels::Reduction::kSum, 1.0, false);
     });
     const Tensor y = random({sizes_.batch, sizes_.time * sizes_.channels});
     const Tensor of_batch = empty({y.size(1)});
     const Tensor of_few = reduce_workspace(y, 1, y.size(0), y.size(1));
     add_bound_by_memory("sum_of_batch", bytes_of({y, of_batch}), y, [=]<typename T>(auto on) {
-      kernels::reduce(on, of_batch.data<T>(), y.data<T>(), of_few.raw_data(), 1, y.size(0),
-                      y.size(1), kernels::Reduction::kSum, 1.0, false);
+      kernels::reduce(on, of_batch.data<T>(), y.data<T>(), of_few.raw_data(),
+                      {1, y.size(0), y.size(1)}, kernels::Reduction::kSum, 1.0, false);
     });
     const int64_t chunks = (x.elements() + kernels::kSumChunk - 1) / kernels::kSumChunk;
     const Tensor partials({chunks}, DType::float64, device_);
@@ -212,12 +212,16 @@ class Cases {
     const Tensor scalars = on_device(kernels::StepScalars{.learning_rate = 1e-6f}, device_);
     add_bound_by_memory("adamw", bytes, parameter, [=]<typename T>(auto on) {
       if constexpr (std::is_same_v<accumulator_t<T>, float>) {
-        kernels::adamw(on, parameter.data<T>(), master.defined() ? master.data<float>() : nullptr,
-                       first.data<float>(), second.data<float>(), gradient.data<T>(),
-                       gradient.elements(),
-                       static_cast<const kernels::ParameterSegment*>(segment.raw_data()), 1,
-                       static_cast<const kernels::StepScalars*>(scalars.raw_data()),
-                       kernels::AdamWConstants{});
+        kernels::adamw<T>(
+            on,
+            {.parameter = parameter.data<T>(),
+             .master = master.defined() ? master.data<float>() : nullptr,
+             .gradient = gradient.data<T>(),
+             .size = gradient.elements(),
+             .segments = static_cast<const kernels::ParameterSegment*>(segment.raw_data()),
+             .segment_count = 1,
+             .scalars = static_cast<const kernels::StepScalars*>(scalars.raw_data())},
+            first.data<float>(), second.data<float>(), {});
       }
     });
   }

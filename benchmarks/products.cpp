@@ -91,9 +91,9 @@ class Block {
     const Tensor grad_weight = random(weight.shape()), grad_bias = random(bias.shape());
     const Tensor workspace = reduce_workspace(y, 1, s.rows, s.outputs);
     add_product(name + " parameter gradients", s, [=]<typename T>(auto on) {
-      kernels::linear_parameter_gradients(on, grad_weight.data<T>(), grad_bias.data<T>(),
-                                          workspace.raw_data(), y.data<T>(), x.data<T>(), s, false,
-                                          false);
+      kernels::linear_parameter_gradients<T>(
+          on, {.weight = grad_weight.data<T>(), .bias = grad_bias.data<T>()}, workspace.raw_data(),
+          y.data<T>(), x.data<T>(), s);
     });
   }
 

@@ -22,15 +22,21 @@ template <typename T>
 void linear_input_gradient(OnCuda, T* grad_x, const T* grad_y, const T* weight, const T* before,
                            const LinearShape& shape, Activation activation);
 
-// grad_weight = grad_y^T x, and grad_bias[o] = sum over r of grad_y[r, o]; each is added to what is
-// there where it is asked for.   workspace: reduce_workspace(1, rows, outputs) of reduce.h
+// grad_weight = grad_y^T x, and grad_bias[o] = sum over r of grad_y[r, o]; each added to what is
+// there where `add_to_…`.   x: (rows, inputs); grad_y: (rows, outputs)
 template <typename T>
-void linear_parameter_gradients(OnCpu, T* grad_weight, T* grad_bias, void* workspace,
-                                const T* grad_y, const T* x, const LinearShape& shape,
-                                bool add_to_weight, bool add_to_bias);
+struct LinearGradients {
+  T* weight = nullptr;  // (outputs, inputs)
+  T* bias = nullptr;    // (outputs)
+  bool add_to_weight = false, add_to_bias = false;
+};
+
+// workspace: reduce_workspace({1, rows, outputs}) of reduce.h
 template <typename T>
-void linear_parameter_gradients(OnCuda, T* grad_weight, T* grad_bias, void* workspace,
-                                const T* grad_y, const T* x, const LinearShape& shape,
-                                bool add_to_weight, bool add_to_bias);
+void linear_parameter_gradients(OnCpu, const LinearGradients<T>& gradients, void* workspace,
+                                const T* grad_y, const T* x, const LinearShape& shape);
+template <typename T>
+void linear_parameter_gradients(OnCuda, const LinearGradients<T>& gradients, void* workspace,
+                                const T* grad_y, const T* x, const LinearShape& shape);
 
 }  // namespace ripieno::kernels

@@ -65,6 +65,19 @@ void update_master(OnCpu, float* master, const T* parameter, int64_t size);
 template <typename T>
 void update_master(OnCuda, float* master, const T* parameter, int64_t size);
 
+// What one step updates, and with what. Arrays have `size` elements and cover the same part of an
+// arena as the segments.
+template <typename T>
+struct ArenaStep {
+  T* parameter = nullptr;   // updated
+  float* master = nullptr;  // updated: the parameters in float where T is narrower, or null
+  const T* gradient = nullptr;
+  int64_t size = 0;
+  const ParameterSegment* segments = nullptr;
+  int64_t segment_count = 0;
+  const StepScalars* scalars = nullptr;
+};
+
 // In double: 1 - beta is computed from the exact value, since float(0.99999) is off by 0.3 % there.
 // epsilon is positive in float.
 struct AdamWConstants {
@@ -72,17 +85,14 @@ struct AdamWConstants {
 };
 
 // AdamW with decoupled weight decay (Loshchilov and Hutter, 2019).
-// master: the parameters in float, the truth where T is narrower, or null; parameter = T(master)
-// then. parameter, gradient, first_moment, second_moment, master: (size), over the same arena, as
-// the segments are.
+// first_moment, second_moment: (size), updated; zero before step 1. With a master, parameter =
+// T(master) afterwards.
 template <typename T>
-void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t size, const ParameterSegment* segments, int64_t segment_count,
-           const StepScalars* scalars, const AdamWConstants& constants);
+void adamw(OnCpu, const ArenaStep<T>& arena, float* first_moment, float* second_moment,
+           const AdamWConstants& constants);
 template <typename T>
-void adamw(OnCuda, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t size, const ParameterSegment* segments, int64_t segment_count,
-           const StepScalars* scalars, const AdamWConstants& constants);
+void adamw(OnCuda, const ArenaStep<T>& arena, float* first_moment, float* second_moment,
+           const AdamWConstants& constants);
 
 struct SgdConstants {
   float momentum = 0.0f;
@@ -93,12 +103,8 @@ struct SgdConstants {
 // * velocity with Nesterov's. Weight decay is added to the gradient. velocity: null where momentum
 // is 0; zero before step 1.
 template <typename T>
-void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
-         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
-         const SgdConstants& constants);
+void sgd(OnCpu, const ArenaStep<T>& arena, float* velocity, const SgdConstants& constants);
 template <typename T>
-void sgd(OnCuda, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
-         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
-         const SgdConstants& constants);
+void sgd(OnCuda, const ArenaStep<T>& arena, float* velocity, const SgdConstants& constants);
 
 }  // namespace ripieno::kernels

@@ -10,26 +10,30 @@ namespace ripieno::kernels {
 
 enum class Reduction { kSum, kMax };
 
-int64_t reduce_workspace(OnCpu, int64_t outer, int64_t axis, int64_t inner);  // 0
-int64_t reduce_workspace(OnCuda, int64_t outer, int64_t axis, int64_t inner);
+// in: (outer, axis, inner), dense; reduced over axis to out: (outer, inner).
+struct ReduceShape {
+  int64_t outer = 1, axis = 1, inner = 1;
+};
+int64_t reduce_workspace(OnCpu, const ReduceShape& shape);  // 0
+int64_t reduce_workspace(OnCuda, const ReduceShape& shape);
 
 // out[o, i] = scale * reduction over a of in[o, a, i] (+ out[o, i] where `accumulate`; kSum only).
-// in: (outer, axis, inner); out: (outer, inner). The maximum of nothing is -infinity; NaN wins.
+// The maximum of nothing is -infinity; NaN wins.
 // workspace: reduce_workspace floats (doubles for double).
 template <typename T>
-void reduce(OnCpu, T* out, const T* in, void* workspace, int64_t outer, int64_t axis, int64_t inner,
+void reduce(OnCpu, T* out, const T* in, void* workspace, const ReduceShape& shape,
             Reduction reduction, double scale, bool accumulate);
 template <typename T>
-void reduce(OnCuda, T* out, const T* in, void* workspace, int64_t outer, int64_t axis,
-            int64_t inner, Reduction reduction, double scale, bool accumulate);
+void reduce(OnCuda, T* out, const T* in, void* workspace, const ReduceShape& shape,
+            Reduction reduction, double scale, bool accumulate);
 
 // grad_in[o, a, i] = grad_out[o, i] where in[o, a, i] is the first to equal out[o, i], else 0.
 template <typename T>
 void reduce_max_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, const T* out,
-                         int64_t outer, int64_t axis, int64_t inner);
+                         const ReduceShape& shape);
 template <typename T>
 void reduce_max_backward(OnCuda, T* grad_in, const T* grad_out, const T* in, const T* out,
-                         int64_t outer, int64_t axis, int64_t inner);
+                         const ReduceShape& shape);
 
 // Elements that one partial sum of sum_of_squares covers.
 inline constexpr int64_t kSumChunk = 4096;

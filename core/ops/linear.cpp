@@ -103,9 +103,13 @@ void give_parameter_gradients(Gradients& gradients, int weight, const Tensor& gr
   const auto of_bias = gradients.destination(bias), of_weight = gradients.destination(weight);
   const Tensor workspace = reduce_workspace(gradient, 1, shape.rows, shape.outputs);
   run(gradient, [&]<typename T>(auto on) {
-    kernels::linear_parameter_gradients(on, of_weight.tensor.data<T>(), of_bias.tensor.data<T>(),
-                                        workspace.raw_data(), gradient.data<T>(), x->data<T>(),
-                                        shape, of_weight.accumulate, of_bias.accumulate);
+    kernels::linear_parameter_gradients<T>(on,
+                                           {.weight = of_weight.tensor.data<T>(),
+                                            .bias = of_bias.tensor.data<T>(),
+                                            .add_to_weight = of_weight.accumulate,
+                                            .add_to_bias = of_bias.accumulate},
+                                           workspace.raw_data(), gradient.data<T>(), x->data<T>(),
+                                           shape);
   });
 }
 

@@ -11,15 +11,11 @@ namespace {
 
 using autograd::Gradients;
 using autograd::Saved;
+using kernels::ReduceShape;
 using kernels::Reduction;
 
-// x seen as (outer, axis, inner).
-struct Split {
-  int64_t outer = 1, axis = 1, inner = 1;
-};
-
-Split split(const Shape& shape, int axis) {
-  Split result;
+ReduceShape split(const Shape& shape, int axis) {
+  ReduceShape result;
   for (int i = 0; i < shape.rank(); ++i) {
     (i < axis ? result.outer : i == axis ? result.axis : result.inner) *= shape[i];
   }
@@ -37,20 +33,19 @@ Shape reduced(const Shape& shape, int axis, bool keep) {
   return result;
 }
 
-void reduce_into(const Tensor& out, const Tensor& x, const Split& split, Reduction reduction,
+void reduce_into(const Tensor& out, const Tensor& x, const ReduceShape& shape, Reduction reduction,
                  double scale, bool accumulate = false) {
   run(x, [&]<typename T>(auto on) {
-    const auto [outer, axis, inner] = split;
-    const Tensor workspace = reduce_workspace(x, outer, axis, inner);
-    kernels::reduce(on, out.data<T>(), x.data<T>(), workspace.raw_data(), outer, axis, inner,
-                    reduction, scale, accumulate);
+    const Tensor workspace = reduce_workspace(x, shape.outer, shape.axis, shape.inner);
+    kernels::reduce(on, out.data<T>(), x.data<T>(), workspace.raw_data(), shape, reduction, scale,
+                    accumulate);
   });
 }
 
 Tensor scaled_sum(const char* name, const Tensor& x, int axis_, bool keep, bool mean) {
   require_defined(name, {{"x", x}});
   const int axis = x.shape().axis(axis_);
-  const Split parts = split(x.shape(), axis);
+  const ReduceShape parts = split(x.shape(), axis);
   const double scale = mean ? 1.0 / static_cast<double>(parts.axis) : 1.0;
   Tensor result(reduced(x.shape(), axis, keep), x.dtype(), x.device());
   reduce_into(result, x.dense(), parts, Reduction::kSum, scale);
@@ -81,7 +76,7 @@ Tensor mean(const Tensor& x, int axis, bool keep) {
 Tensor max(const Tensor& x, int axis_, bool keep) {
   require_defined("max", {{"x", x}});
   const int axis = x.shape().axis(axis_);
-  const Split parts = split(x.shape(), axis);
+  const ReduceShape parts = split(x.shape(), axis);
   const Tensor from = x.dense();
   Tensor result(reduced(x.shape(), axis, keep), x.dtype(), x.device());
   reduce_into(result, from, parts, Reduction::kMax, 1.0);
@@ -91,8 +86,7 @@ Tensor max(const Tensor& x, int axis_, bool keep) {
                             Tensor back(from->shape(), from->dtype(), from->device());
                             run(*from, [&]<typename T>(auto on) {
                               kernels::reduce_max_backward(on, back.data<T>(), gradient.data<T>(),
-                                                           from->data<T>(), out->data<T>(),
-                                                           parts.outer, parts.axis, parts.inner);
+                                                           from->data<T>(), out->data<T>(), parts);
                             });
                             gradients.add(0, back);
                           });
@@ -100,7 +94,7 @@ Tensor max(const Tensor& x, int axis_, bool keep) {
 
 Tensor reduce_workspace(const Tensor& x, int64_t outer, int64_t axis, int64_t inner) {
   int64_t size = 0;
-  run_on(x.device(), [&](auto on) { size = kernels::reduce_workspace(on, outer, axis, inner); });
+  run_on(x.device(), [&](auto on) { size = kernels::reduce_workspace(on, {outer, axis, inner}); });
   const DType dtype = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
   return Tensor({size}, dtype, x.device());
 }

@@ -35,10 +35,8 @@ void AdamW::prepare() {
 void AdamW::update(const Range& range) {
   const kernels::AdamWConstants constants{beta1_, beta2_, epsilon_};
   run(range.values, [&]<typename T>(auto on) {
-    kernels::adamw(on, range.values.data<T>(), master_numbers(range),
-                   numbers("first_moment", range), numbers("second_moment", range),
-                   range.gradients.data<T>(), range.values.elements(), range.segments,
-                   range.segment_count, range.scalars, constants);
+    kernels::adamw(on, arena_step<T>(range), numbers("first_moment", range),
+                   numbers("second_moment", range), constants);
   });
 }
 

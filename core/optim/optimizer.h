@@ -156,6 +156,16 @@ class Optimizer {
   // A range's numbers of a float32 state, in update().
   float* numbers(const std::string& name, const Range& range) const {
     return state_.range(name, range.index).data<float>();
+  }  // What a kernel's step over a range works on.
+  template <typename T>
+  kernels::ArenaStep<T> arena_step(const Range& range) const {
+    return {.parameter = range.values.data<T>(),
+            .master = master_numbers(range),
+            .gradient = range.gradients.data<T>(),
+            .size = range.values.elements(),
+            .segments = range.segments,
+            .segment_count = range.segment_count,
+            .scalars = range.scalars};
   }
   // The master's; null where parameters are not narrower than float32.
   float* master_numbers(const Range& range) const {

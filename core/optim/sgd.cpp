@@ -29,11 +29,8 @@ void Sgd::prepare() {
 void Sgd::update(const Range& range) {
   const kernels::SgdConstants constants{static_cast<float>(momentum_), nesterov_};
   float* velocity = momentum_ > 0.0 ? numbers("velocity", range) : nullptr;
-  run(range.values, [&]<typename T>(auto on) {
-    kernels::sgd(on, range.values.data<T>(), master_numbers(range), velocity,
-                 range.gradients.data<T>(), range.values.elements(), range.segments,
-                 range.segment_count, range.scalars, constants);
-  });
+  run(range.values,
+      [&]<typename T>(auto on) { kernels::sgd(on, arena_step<T>(range), velocity, constants); });
 }
 
 }  // namespace ripieno::optim

@@ -43,8 +43,8 @@ void StepScalarsOnDevice::measure(std::size_t range, const Tensor& gradients) co
 
 const Tensor& StepScalarsOnDevice::sum_of_squares() const {
   run_on(device_, [&](auto on) {
-    kernels::reduce(on, sum_of_squares_.data<double>(), squares_.data<double>(), nullptr, 1,
-                    squares_.elements(), 1, kernels::Reduction::kSum, 1.0, false);
+    kernels::reduce(on, sum_of_squares_.data<double>(), squares_.data<double>(), nullptr,
+                    {1, squares_.elements(), 1}, kernels::Reduction::kSum, 1.0, false);
   });
   return sum_of_squares_;
 }

@@ -138,11 +138,15 @@ void Diloco::outer_step() {
   const bool narrow = values.dtype() != DType::float32;
   const auto momentum = static_cast<float>(options_.outer_momentum);
   run(values, [&]<typename T>(auto on) {
-    kernels::sgd(on, values.data<T>(), narrow ? truth.data<float>() : nullptr,
-                 momentum_.flat().data<float>(), gradient.data<T>(), gradient.elements(),
-                 static_cast<const ParameterSegment*>(segments_.raw_data()), segment_count_,
-                 static_cast<const StepScalars*>(scalars_.raw_data()),
-                 {.momentum = momentum, .nesterov = true});
+    kernels::sgd<T>(on,
+                    {.parameter = values.data<T>(),
+                     .master = narrow ? truth.data<float>() : nullptr,
+                     .gradient = gradient.data<T>(),
+                     .size = gradient.elements(),
+                     .segments = static_cast<const ParameterSegment*>(segments_.raw_data()),
+                     .segment_count = segment_count_,
+                     .scalars = static_cast<const StepScalars*>(scalars_.raw_data())},
+                    momentum_.flat().data<float>(), {.momentum = momentum, .nesterov = true});
   });
   steps_ = 0;
 }

@@ -21,12 +21,11 @@ void linear_input_gradient(OnCpu on, T* grad_x, const T* grad_y, const T* weight
 }
 
 template <typename T>
-void linear_parameter_gradients(OnCpu on, T* grad_weight, T* grad_bias, void* workspace,
-                                const T* grad_y, const T* x, const LinearShape& shape,
-                                bool add_to_weight, bool add_to_bias) {
-  reduce(on, grad_bias, grad_y, workspace, 1, shape.rows, shape.outputs, Reduction::kSum, 1.0,
-         add_to_bias);
-  matmul(on, grad_weight, grad_y, x,
+void linear_parameter_gradients(OnCpu on, const LinearGradients<T>& gradients, void* workspace,
+                                const T* grad_y, const T* x, const LinearShape& shape) {
+  reduce(on, gradients.bias, grad_y, workspace, {1, shape.rows, shape.outputs}, Reduction::kSum,
+         1.0, gradients.add_to_bias);
+  matmul(on, gradients.weight, grad_y, x,
          {.m = shape.outputs,
           .n = shape.inputs,
           .k = shape.rows,
@@ -34,7 +33,7 @@ void linear_parameter_gradients(OnCpu on, T* grad_weight, T* grad_bias, void* wo
           .lda = shape.outputs,
           .ldb = shape.inputs,
           .ldc = shape.inputs},
-         add_to_weight);
+         gradients.add_to_weight);
 }
 
 template void linear_input_gradient(OnCpu, float*, const float*, const float*, const float*,
@@ -46,13 +45,13 @@ template void linear_input_gradient(OnCpu, bfloat16*, const bfloat16*, const bfl
 template void linear_input_gradient(OnCpu, float16*, const float16*, const float16*, const float16*,
                                     const LinearShape&, Activation);
 
-template void linear_parameter_gradients(OnCpu, float*, float*, void*, const float*, const float*,
-                                         const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCpu, double*, double*, void*, const double*,
-                                         const double*, const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCpu, bfloat16*, bfloat16*, void*, const bfloat16*,
-                                         const bfloat16*, const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCpu, float16*, float16*, void*, const float16*,
-                                         const float16*, const LinearShape&, bool, bool);
+template void linear_parameter_gradients(OnCpu, const LinearGradients<float>&, void*, const float*,
+                                         const float*, const LinearShape&);
+template void linear_parameter_gradients(OnCpu, const LinearGradients<double>&, void*,
+                                         const double*, const double*, const LinearShape&);
+template void linear_parameter_gradients(OnCpu, const LinearGradients<bfloat16>&, void*,
+                                         const bfloat16*, const bfloat16*, const LinearShape&);
+template void linear_parameter_gradients(OnCpu, const LinearGradients<float16>&, void*,
+                                         const float16*, const float16*, const LinearShape&);
 
 }  // namespace ripieno::kernels

@@ -78,17 +78,20 @@ void update_master(OnCpu, float* master, const T* parameter, int64_t size) {
 }
 
 template <typename T>
-void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t /*size*/, const ParameterSegment* segments,
-           int64_t segment_count, const StepScalars* scalars, const AdamWConstants& constants) {
-  if (scalars->skips) return;
+void adamw(OnCpu, const ArenaStep<T>& arena, float* first_moment, float* second_moment,
+           const AdamWConstants& constants) {
+  if (arena.scalars->skips) return;
   using A = accumulator_t<T>;
+  T* const parameter = arena.parameter;
+  float* const master = arena.master;
+  const T* const gradient = arena.gradient;
+  const StepScalars* const scalars = arena.scalars;
   const A learning_rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
   const A first_correction = A(scalars->first_correction);
   const A second_correction = A(scalars->second_correction);
   const A first_share = A(1.0 - constants.beta1), second_share = A(1.0 - constants.beta2);
   const A epsilon = A(constants.epsilon);
-  for_each_segment_block(segments, segment_count, 4,
+  for_each_segment_block(arena.segments, arena.segment_count, 4,
                          [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
                            const A rate = learning_rate * A(segment.learning_rate_factor);
                            const A keep = A(1) - rate * A(segment.weight_decay);
@@ -117,15 +120,17 @@ void adamw(OnCpu, T* parameter, float* master, float* first_moment, float* secon
 }
 
 template <typename T>
-void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient, int64_t /*size*/,
-         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
-         const SgdConstants& constants) {
-  if (scalars->skips) return;
+void sgd(OnCpu, const ArenaStep<T>& arena, float* velocity, const SgdConstants& constants) {
+  if (arena.scalars->skips) return;
   using A = accumulator_t<T>;
+  T* const parameter = arena.parameter;
+  float* const master = arena.master;
+  const T* const gradient = arena.gradient;
+  const StepScalars* const scalars = arena.scalars;
   const A learning_rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
   const A momentum = A(constants.momentum);
   const bool nesterov = constants.nesterov;
-  for_each_segment_block(segments, segment_count, 2,
+  for_each_segment_block(arena.segments, arena.segment_count, 2,
                          [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
                            const A rate = learning_rate * A(segment.learning_rate_factor);
                            const A weight_decay = A(segment.weight_decay);
@@ -153,22 +158,14 @@ void sgd(OnCpu, T* parameter, float* master, float* velocity, const T* gradient,
 template void update_master(OnCpu, float*, const bfloat16*, int64_t);
 template void update_master(OnCpu, float*, const float16*, int64_t);
 
-template void adamw(OnCpu, float*, float*, float*, float*, const float*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, double*, float*, float*, float*, const double*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCpu, float16*, float*, float*, float*, const float16*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCpu, const ArenaStep<float>&, float*, float*, const AdamWConstants&);
+template void adamw(OnCpu, const ArenaStep<double>&, float*, float*, const AdamWConstants&);
+template void adamw(OnCpu, const ArenaStep<bfloat16>&, float*, float*, const AdamWConstants&);
+template void adamw(OnCpu, const ArenaStep<float16>&, float*, float*, const AdamWConstants&);
 
-template void sgd(OnCpu, float*, float*, float*, const float*, int64_t, const ParameterSegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, double*, float*, float*, const double*, int64_t, const ParameterSegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, bfloat16*, float*, float*, const bfloat16*, int64_t,
-                  const ParameterSegment*, int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCpu, float16*, float*, float*, const float16*, int64_t, const ParameterSegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCpu, const ArenaStep<float>&, float*, const SgdConstants&);
+template void sgd(OnCpu, const ArenaStep<double>&, float*, const SgdConstants&);
+template void sgd(OnCpu, const ArenaStep<bfloat16>&, float*, const SgdConstants&);
+template void sgd(OnCpu, const ArenaStep<float16>&, float*, const SgdConstants&);
 
 }  // namespace ripieno::kernels

@@ -95,8 +95,9 @@ void reduce_columns(accumulator_t<T>* results, const T* in, int64_t axis, int64_
 }
 
 template <typename T, typename Reducer>
-void reduce_with(T* out, const T* in, int64_t outer, int64_t axis, int64_t inner, Reducer reducer,
-                 double scale, bool accumulate) {
+void reduce_with(T* out, const T* in, const ReduceShape& shape, Reducer reducer, double scale,
+                 bool accumulate) {
+  const int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   using A = accumulator_t<T>;
   const auto write = [=](T& to, A value) {
     value *= static_cast<A>(scale);
@@ -130,22 +131,23 @@ double squares(const T* in, int64_t size) {
 
 }  // namespace
 
-int64_t reduce_workspace(OnCpu, int64_t, int64_t, int64_t) { return 0; }
+int64_t reduce_workspace(OnCpu, const ReduceShape&) { return 0; }
 
 template <typename T>
-void reduce(OnCpu, T* out, const T* in, void* /*workspace*/, int64_t outer, int64_t axis,
-            int64_t inner, Reduction reduction, double scale, bool accumulate) {
+void reduce(OnCpu, T* out, const T* in, void* /*workspace*/, const ReduceShape& shape,
+            Reduction reduction, double scale, bool accumulate) {
   switch (reduction) {
     case Reduction::kSum:
-      return reduce_with(out, in, outer, axis, inner, Sum{}, scale, accumulate);
+      return reduce_with(out, in, shape, Sum{}, scale, accumulate);
     case Reduction::kMax:
-      return reduce_with(out, in, outer, axis, inner, Max{}, scale, accumulate);
+      return reduce_with(out, in, shape, Max{}, scale, accumulate);
   }
 }
 
 template <typename T>
 void reduce_max_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, const T* out,
-                         int64_t outer, int64_t axis, int64_t inner) {
+                         const ReduceShape& shape) {
+  const int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   using A = accumulator_t<T>;
   cpu::parallel_for(outer, axis * inner, [&](int64_t o) {
     for (int64_t i = 0; i < inner; ++i) {
@@ -174,23 +176,23 @@ void sum_of_squares(OnCpu, double* out, double* partials, const T* in, int64_t s
   *out = total;
 }
 
-template void reduce(OnCpu, float*, const float*, void*, int64_t, int64_t, int64_t, Reduction,
+template void reduce(OnCpu, float*, const float*, void*, const ReduceShape&, Reduction, double,
+                     bool);
+template void reduce(OnCpu, double*, const double*, void*, const ReduceShape&, Reduction, double,
+                     bool);
+template void reduce(OnCpu, bfloat16*, const bfloat16*, void*, const ReduceShape&, Reduction,
                      double, bool);
-template void reduce(OnCpu, double*, const double*, void*, int64_t, int64_t, int64_t, Reduction,
-                     double, bool);
-template void reduce(OnCpu, bfloat16*, const bfloat16*, void*, int64_t, int64_t, int64_t, Reduction,
-                     double, bool);
-template void reduce(OnCpu, float16*, const float16*, void*, int64_t, int64_t, int64_t, Reduction,
-                     double, bool);
+template void reduce(OnCpu, float16*, const float16*, void*, const ReduceShape&, Reduction, double,
+                     bool);
 
-template void reduce_max_backward(OnCpu, float*, const float*, const float*, const float*, int64_t,
-                                  int64_t, int64_t);
+template void reduce_max_backward(OnCpu, float*, const float*, const float*, const float*,
+                                  const ReduceShape&);
 template void reduce_max_backward(OnCpu, double*, const double*, const double*, const double*,
-                                  int64_t, int64_t, int64_t);
+                                  const ReduceShape&);
 template void reduce_max_backward(OnCpu, bfloat16*, const bfloat16*, const bfloat16*,
-                                  const bfloat16*, int64_t, int64_t, int64_t);
+                                  const bfloat16*, const ReduceShape&);
 template void reduce_max_backward(OnCpu, float16*, const float16*, const float16*, const float16*,
-                                  int64_t, int64_t, int64_t);
+                                  const ReduceShape&);
 
 template void sum_of_squares(OnCpu, double*, double*, const float*, int64_t);
 template void sum_of_squares(OnCpu, double*, double*, const double*, int64_t);

@@ -44,9 +44,8 @@ void linear_input_gradient(OnCuda on, T* grad_x, const T* grad_y, const T* weigh
 }
 
 template <typename T>
-void linear_parameter_gradients(OnCuda on, T* grad_weight, T* grad_bias, void* workspace,
-                                const T* grad_y, const T* x, const LinearShape& shape,
-                                bool add_to_weight, bool add_to_bias) {
+void linear_parameter_gradients(OnCuda on, const LinearGradients<T>& gradients, void* workspace,
+                                const T* grad_y, const T* x, const LinearShape& shape) {
   const MatmulShape product{.m = shape.outputs,
                             .n = shape.inputs,
                             .k = shape.rows,
@@ -57,22 +56,22 @@ void linear_parameter_gradients(OnCuda on, T* grad_weight, T* grad_bias, void* w
   const cuda::ProductProblem problem{.matrices = cuda::column_major(product),
                                      .types = cuda::types_of<T>(),
                                      .epilogue = cuda::Epilogue::kBiasGradient,
-                                     .accumulate = add_to_weight};
+                                     .accumulate = gradients.add_to_weight};
   const cuda::Operands operands{
-      .result = grad_weight, .left = x, .right = grad_y, .bias = grad_bias};
+      .result = gradients.weight, .left = x, .right = grad_y, .bias = gradients.bias};
   if (shape.outputs * shape.inputs * shape.rows == 0) {
-    reduce(on, grad_bias, grad_y, workspace, 1, shape.rows, shape.outputs, Reduction::kSum, 1.0,
-           add_to_bias);
-    matmul(on, grad_weight, grad_y, x, product, add_to_weight);
+    reduce(on, gradients.bias, grad_y, workspace, {1, shape.rows, shape.outputs}, Reduction::kSum,
+           1.0, gradients.add_to_bias);
+    matmul(on, gradients.weight, grad_y, x, product, gradients.add_to_weight);
     return;
   }
   const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
-    reduce(there, static_cast<T*>(o.bias), static_cast<const T*>(o.right), workspace, 1, shape.rows,
-           shape.outputs, Reduction::kSum, 1.0, add_to_bias);
+    reduce(there, static_cast<T*>(o.bias), static_cast<const T*>(o.right), workspace,
+           {1, shape.rows, shape.outputs}, Reduction::kSum, 1.0, gradients.add_to_bias);
     products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
   };
   // The library writes a bias gradient, and cannot add to one.
-  if (add_to_bias) {
+  if (gradients.add_to_bias) {
     in_steps(cuda::products(), on, operands);
   } else {
     cuda::products().multiply(on, problem, operands, std::cref(in_steps));
@@ -88,13 +87,13 @@ template void linear_input_gradient(OnCuda, bfloat16*, const bfloat16*, const bf
 template void linear_input_gradient(OnCuda, float16*, const float16*, const float16*,
                                     const float16*, const LinearShape&, Activation);
 
-template void linear_parameter_gradients(OnCuda, float*, float*, void*, const float*, const float*,
-                                         const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCuda, double*, double*, void*, const double*,
-                                         const double*, const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCuda, bfloat16*, bfloat16*, void*, const bfloat16*,
-                                         const bfloat16*, const LinearShape&, bool, bool);
-template void linear_parameter_gradients(OnCuda, float16*, float16*, void*, const float16*,
-                                         const float16*, const LinearShape&, bool, bool);
+template void linear_parameter_gradients(OnCuda, const LinearGradients<float>&, void*, const float*,
+                                         const float*, const LinearShape&);
+template void linear_parameter_gradients(OnCuda, const LinearGradients<double>&, void*,
+                                         const double*, const double*, const LinearShape&);
+template void linear_parameter_gradients(OnCuda, const LinearGradients<bfloat16>&, void*,
+                                         const bfloat16*, const bfloat16*, const LinearShape&);
+template void linear_parameter_gradients(OnCuda, const LinearGradients<float16>&, void*,
+                                         const float16*, const float16*, const LinearShape&);
 
 }  // namespace ripieno::kernels

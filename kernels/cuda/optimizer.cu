@@ -190,51 +190,46 @@ void update_master(OnCuda on, float* master, const T* parameter, int64_t size) {
 }
 
 template <typename T>
-void adamw(OnCuda on, T* parameter, float* master, float* first_moment, float* second_moment,
-           const T* gradient, int64_t size, const ParameterSegment* segments, int64_t segment_count,
-           const StepScalars* scalars, const AdamWConstants& constants) {
+void adamw(OnCuda on, const ArenaStep<T>& arena, float* first_moment, float* second_moment,
+           const AdamWConstants& constants) {
   using A = accumulator_t<T>;
-  const AdamW<T> rule{
-      {parameter, master, gradient}, first_moment,        second_moment, A(1.0 - constants.beta1),
-      A(1.0 - constants.beta2),      A(constants.epsilon)};
-  if (cuda::is_aligned(parameter, master, first_moment, second_moment, gradient)) {
-    cuda::walk_arena<cuda::kVectorSize<T, float>>(on, rule, size, segments, segment_count, scalars);
+  const AdamW<T> rule{{arena.parameter, arena.master, arena.gradient},
+                      first_moment,
+                      second_moment,
+                      A(1.0 - constants.beta1),
+                      A(1.0 - constants.beta2),
+                      A(constants.epsilon)};
+  if (cuda::is_aligned(arena.parameter, arena.master, first_moment, second_moment,
+                       arena.gradient)) {
+    cuda::walk_arena<cuda::kVectorSize<T, float>>(on, rule, arena.size, arena.segments,
+                                                  arena.segment_count, arena.scalars);
   } else {
-    cuda::walk_arena<1>(on, rule, size, segments, segment_count, scalars);
+    cuda::walk_arena<1>(on, rule, arena.size, arena.segments, arena.segment_count, arena.scalars);
   }
 }
 
 template <typename T>
-void sgd(OnCuda on, T* parameter, float* master, float* velocity, const T* gradient, int64_t size,
-         const ParameterSegment* segments, int64_t segment_count, const StepScalars* scalars,
-         const SgdConstants& constants) {
-  const Sgd<T> rule{{parameter, master, gradient}, velocity, constants};
-  if (cuda::is_aligned(parameter, master, velocity, gradient)) {
-    cuda::walk_arena<cuda::kVectorSize<T, float>>(on, rule, size, segments, segment_count, scalars);
+void sgd(OnCuda on, const ArenaStep<T>& arena, float* velocity, const SgdConstants& constants) {
+  const Sgd<T> rule{{arena.parameter, arena.master, arena.gradient}, velocity, constants};
+  if (cuda::is_aligned(arena.parameter, arena.master, velocity, arena.gradient)) {
+    cuda::walk_arena<cuda::kVectorSize<T, float>>(on, rule, arena.size, arena.segments,
+                                                  arena.segment_count, arena.scalars);
   } else {
-    cuda::walk_arena<1>(on, rule, size, segments, segment_count, scalars);
+    cuda::walk_arena<1>(on, rule, arena.size, arena.segments, arena.segment_count, arena.scalars);
   }
 }
 
 template void update_master(OnCuda, float*, const bfloat16*, int64_t);
 template void update_master(OnCuda, float*, const float16*, int64_t);
 
-template void adamw(OnCuda, float*, float*, float*, float*, const float*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, double*, float*, float*, float*, const double*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, bfloat16*, float*, float*, float*, const bfloat16*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
-template void adamw(OnCuda, float16*, float*, float*, float*, const float16*, int64_t,
-                    const ParameterSegment*, int64_t, const StepScalars*, const AdamWConstants&);
+template void adamw(OnCuda, const ArenaStep<float>&, float*, float*, const AdamWConstants&);
+template void adamw(OnCuda, const ArenaStep<double>&, float*, float*, const AdamWConstants&);
+template void adamw(OnCuda, const ArenaStep<bfloat16>&, float*, float*, const AdamWConstants&);
+template void adamw(OnCuda, const ArenaStep<float16>&, float*, float*, const AdamWConstants&);
 
-template void sgd(OnCuda, float*, float*, float*, const float*, int64_t, const ParameterSegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, double*, float*, float*, const double*, int64_t, const ParameterSegment*,
-                  int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, bfloat16*, float*, float*, const bfloat16*, int64_t,
-                  const ParameterSegment*, int64_t, const StepScalars*, const SgdConstants&);
-template void sgd(OnCuda, float16*, float*, float*, const float16*, int64_t,
-                  const ParameterSegment*, int64_t, const StepScalars*, const SgdConstants&);
+template void sgd(OnCuda, const ArenaStep<float>&, float*, const SgdConstants&);
+template void sgd(OnCuda, const ArenaStep<double>&, float*, const SgdConstants&);
+template void sgd(OnCuda, const ArenaStep<bfloat16>&, float*, const SgdConstants&);
+template void sgd(OnCuda, const ArenaStep<float16>&, float*, const SgdConstants&);
 
 }  // namespace ripieno::kernels

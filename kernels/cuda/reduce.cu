@@ -113,24 +113,25 @@ void reduce_rows(OnCuda on, T* out, const T* in, int64_t outer, int64_t axis, do
 
 // How many chunks of rows are reduced by themselves: enough blocks for a large GPU, and the same on
 // every device, since the order of sums hangs on it.
-int64_t reduce_chunks(int64_t outer, int64_t axis, int64_t inner) {
+int64_t reduce_chunks(const ReduceShape& shape) {
   constexpr int64_t kLeastRows = 128, kBlocks = 1024;
-  if (outer != 1 || inner == 1 || axis < 2 * kLeastRows) return 0;
-  const int64_t strips = cuda::ceil_divide(inner, 64);
-  const int64_t most = cuda::ceil_divide(axis, kLeastRows);
+  if (shape.outer != 1 || shape.inner == 1 || shape.axis < 2 * kLeastRows) return 0;
+  const int64_t strips = cuda::ceil_divide(shape.inner, 64);
+  const int64_t most = cuda::ceil_divide(shape.axis, kLeastRows);
   return std::min(most, cuda::ceil_divide(kBlocks, strips));
 }
 
 }  // namespace
 
-int64_t reduce_workspace(OnCuda, int64_t outer, int64_t axis, int64_t inner) {
-  return reduce_chunks(outer, axis, inner) * inner;
+int64_t reduce_workspace(OnCuda, const ReduceShape& shape) {
+  return reduce_chunks(shape) * shape.inner;
 }
 
 template <typename T>
-void reduce(OnCuda on, T* out, const T* in, void* workspace, int64_t outer, int64_t axis,
-            int64_t inner, Reduction reduction, double scale, bool accumulate) {
-  if (const int64_t chunks = reduce_chunks(outer, axis, inner); chunks > 0) {
+void reduce(OnCuda on, T* out, const T* in, void* workspace, const ReduceShape& shape,
+            Reduction reduction, double scale, bool accumulate) {
+  const int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
+  if (const int64_t chunks = reduce_chunks(shape); chunks > 0) {
     cuda::reduce_in_chunks(on, out, static_cast<accumulator_t<T>*>(workspace), in, axis, inner,
                            chunks, reduction, scale, accumulate);
     return;
@@ -145,7 +146,8 @@ void reduce(OnCuda on, T* out, const T* in, void* workspace, int64_t outer, int6
 
 template <typename T>
 void reduce_max_backward(OnCuda on, T* grad_in, const T* grad_out, const T* in, const T* out,
-                         int64_t outer, int64_t axis, int64_t inner) {
+                         const ReduceShape& shape) {
+  const int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
   cuda::launch(reduce_max_backward_kernel<T>, cuda::thread_each(on, outer * inner), grad_in,
                grad_out, in, out, outer, axis, inner);
 }
@@ -160,23 +162,23 @@ void sum_of_squares(OnCuda on, double* out, double* partials, const T* in, int64
                                false);
 }
 
-template void reduce(OnCuda, float*, const float*, void*, int64_t, int64_t, int64_t, Reduction,
+template void reduce(OnCuda, float*, const float*, void*, const ReduceShape&, Reduction, double,
+                     bool);
+template void reduce(OnCuda, double*, const double*, void*, const ReduceShape&, Reduction, double,
+                     bool);
+template void reduce(OnCuda, bfloat16*, const bfloat16*, void*, const ReduceShape&, Reduction,
                      double, bool);
-template void reduce(OnCuda, double*, const double*, void*, int64_t, int64_t, int64_t, Reduction,
-                     double, bool);
-template void reduce(OnCuda, bfloat16*, const bfloat16*, void*, int64_t, int64_t, int64_t,
-                     Reduction, double, bool);
-template void reduce(OnCuda, float16*, const float16*, void*, int64_t, int64_t, int64_t, Reduction,
-                     double, bool);
+template void reduce(OnCuda, float16*, const float16*, void*, const ReduceShape&, Reduction, double,
+                     bool);
 
-template void reduce_max_backward(OnCuda, float*, const float*, const float*, const float*, int64_t,
-                                  int64_t, int64_t);
+template void reduce_max_backward(OnCuda, float*, const float*, const float*, const float*,
+                                  const ReduceShape&);
 template void reduce_max_backward(OnCuda, double*, const double*, const double*, const double*,
-                                  int64_t, int64_t, int64_t);
+                                  const ReduceShape&);
 template void reduce_max_backward(OnCuda, bfloat16*, const bfloat16*, const bfloat16*,
-                                  const bfloat16*, int64_t, int64_t, int64_t);
+                                  const bfloat16*, const ReduceShape&);
 template void reduce_max_backward(OnCuda, float16*, const float16*, const float16*, const float16*,
-                                  int64_t, int64_t, int64_t);
+                                  const ReduceShape&);
 
 template void sum_of_squares(OnCuda, double*, double*, const float*, int64_t);
 template void sum_of_squares(OnCuda, double*, double*, const double*, int64_t);

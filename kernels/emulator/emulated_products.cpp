@@ -57,7 +57,7 @@ void multiply_as(const ProductProblem& problem, const Operands& operands) {
       return;
     case Epilogue::kBiasGradient:
       matmul(OnCpu{}, result, a, b, shape, problem.accumulate);
-      return reduce(OnCpu{}, bias, a, nullptr, 1, shape.k, shape.m, Reduction::kSum, 1.0, false);
+      return reduce(OnCpu{}, bias, a, nullptr, {1, shape.k, shape.m}, Reduction::kSum, 1.0, false);
     default:
       return matmul_bias_activation(OnCpu{}, result, before, a, b, bias, shape,
                                     activation_of(problem.epilogue));

@@ -56,8 +56,9 @@ TYPED_TEST(Linear, ParameterGradientsAreSumsOverRows) {
         for (int64_t r = 0; r < rows; ++r) sum += to_double(grad_y[r * shape.outputs + o]);
         bias_expected.push_back(sum);
       }
-      linear_parameter_gradients(OnCpu{}, grad_weight.data(), grad_bias.data(), nullptr,
-                                 grad_y.data(), x.data(), shape, add, !add);
+      linear_parameter_gradients<TypeParam>(OnCpu{},
+                                            {grad_weight.data(), grad_bias.data(), add, !add},
+                                            nullptr, grad_y.data(), x.data(), shape);
       expect_close(grad_weight, weight_expected, 128.0);
       expect_close(grad_bias, bias_expected, 128.0);
     }

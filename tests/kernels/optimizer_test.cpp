@@ -37,13 +37,15 @@ struct State {
     }
   }
   float* master_data() { return master.empty() ? nullptr : master.data(); }
+  ArenaStep<T> arena() {
+    return {parameter.data(), master_data(), gradient.data(), kSize, kSegments, 3, &kScalars};
+  }
   void adamw_step() {
-    adamw(OnCpu{}, parameter.data(), master_data(), first.data(), second.data(), gradient.data(),
-          kSize, kSegments, 3, &kScalars, AdamWConstants{.beta1 = 0.8, .beta2 = 0.9});
+    adamw(OnCpu{}, arena(), first.data(), second.data(),
+          AdamWConstants{.beta1 = 0.8, .beta2 = 0.9});
   }
   void sgd_step(float momentum, bool nesterov) {
-    sgd(OnCpu{}, parameter.data(), master_data(), momentum == 0.0f ? nullptr : first.data(),
-        gradient.data(), kSize, kSegments, 3, &kScalars,
+    sgd(OnCpu{}, arena(), momentum == 0.0f ? nullptr : first.data(),
         SgdConstants{.momentum = momentum, .nesterov = nesterov});
   }
 };
@@ -131,8 +133,8 @@ TEST(AdamW, TakesOneMinusBetaBeforeRounding) {
     const StepScalars scalars{.learning_rate = 0.01f,
                               .first_correction = static_cast<float>(1.0 / (1.0 - 0.9)),
                               .second_correction = static_cast<float>(1.0 / (1.0 - beta2))};
-    adamw(OnCpu{}, &parameter, nullptr, &first, &second, &gradient, 1, &segment, 1, &scalars,
-          {.beta2 = beta2});
+    adamw<float>(OnCpu{}, {&parameter, nullptr, &gradient, 1, &segment, 1, &scalars}, &first,
+                 &second, {.beta2 = beta2});
     EXPECT_NEAR(parameter, -0.01f, 1e-8f) << beta2;
   }
 }

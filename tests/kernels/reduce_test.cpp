@@ -41,7 +41,7 @@ TYPED_TEST(Reduce, SumsOrFindsTheLargest) {
         expected.push_back(0.5 * reference(wide, s, at / s.inner, at % s.inner, reduction));
       }
       std::vector<TypeParam> out(expected.size());
-      reduce(OnCpu{}, out.data(), in.data(), nullptr, s.outer, s.axis, s.inner, reduction, 0.5,
+      reduce(OnCpu{}, out.data(), in.data(), nullptr, {s.outer, s.axis, s.inner}, reduction, 0.5,
              false);
       expect_close(out, expected, 16.0 * (1.0 + std::sqrt(static_cast<double>(s.axis))));
     }
@@ -55,7 +55,7 @@ TYPED_TEST(Reduce, AddsToWhatIsThereWhereItAccumulates) {
   for (int64_t at = 0; at < 15; ++at) {
     expected[at] += 2.0 * reference(to_doubles(in), {3, 31, 5}, at / 5, at % 5, Reduction::kSum);
   }
-  reduce(OnCpu{}, out.data(), in.data(), nullptr, 3, 31, 5, Reduction::kSum, 2.0, true);
+  reduce(OnCpu{}, out.data(), in.data(), nullptr, {3, 31, 5}, Reduction::kSum, 2.0, true);
   expect_close(out, expected);
 }
 
@@ -63,11 +63,11 @@ TYPED_TEST(Reduce, DoesNotDependOnTheNumberOfThreads) {
   for (const Sizes& s : kSizes) {
     const auto in = random_values<TypeParam>(s.outer * s.axis * s.inner, 1);
     std::vector<TypeParam> alone(s.outer * s.inner), together(s.outer * s.inner);
-    reduce(OnCpu{}, alone.data(), in.data(), nullptr, s.outer, s.axis, s.inner, Reduction::kSum, 1,
-           false);
-    set_cpu_threads(3);
-    reduce(OnCpu{}, together.data(), in.data(), nullptr, s.outer, s.axis, s.inner, Reduction::kSum,
+    reduce(OnCpu{}, alone.data(), in.data(), nullptr, {s.outer, s.axis, s.inner}, Reduction::kSum,
            1, false);
+    set_cpu_threads(3);
+    reduce(OnCpu{}, together.data(), in.data(), nullptr, {s.outer, s.axis, s.inner},
+           Reduction::kSum, 1, false);
     set_cpu_threads(1);
     expect_identical(together, alone);
   }
@@ -75,13 +75,13 @@ TYPED_TEST(Reduce, DoesNotDependOnTheNumberOfThreads) {
 
 TYPED_TEST(Reduce, MaximumOfNothingIsMinusInfinityAndNanWins) {
   std::vector<TypeParam> in = random_values<TypeParam>(200, 1), out(1);
-  reduce(OnCpu{}, out.data(), in.data(), nullptr, 1, 0, 1, Reduction::kMax, 1.0, false);
+  reduce(OnCpu{}, out.data(), in.data(), nullptr, {1, 0, 1}, Reduction::kMax, 1.0, false);
   EXPECT_EQ(to_double(out[0]), -INFINITY);
   in[77] = TypeParam(NAN);
-  reduce(OnCpu{}, out.data(), in.data(), nullptr, 1, 200, 1, Reduction::kMax, 1.0, false);
+  reduce(OnCpu{}, out.data(), in.data(), nullptr, {1, 200, 1}, Reduction::kMax, 1.0, false);
   EXPECT_TRUE(std::isnan(to_double(out[0])));
   std::vector<TypeParam> columns(2);
-  reduce(OnCpu{}, columns.data(), in.data(), nullptr, 1, 100, 2, Reduction::kMax, 1.0, false);
+  reduce(OnCpu{}, columns.data(), in.data(), nullptr, {1, 100, 2}, Reduction::kMax, 1.0, false);
   EXPECT_FALSE(std::isnan(to_double(columns[0])));
   EXPECT_TRUE(std::isnan(to_double(columns[1])));
 }

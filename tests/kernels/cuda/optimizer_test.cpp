@@ -36,9 +36,10 @@ TEST_P(Optimizer, AdamWAgreesWithTheCpuWithAndWithoutAMaster) {
       auto decays = segments();
       auto scalars = third_step();
       on_both([&](auto place, auto at) {
-        kernels::adamw(place, at(parameter), has_master ? at(master) : nullptr, at(first),
-                       at(second), at(gradient), 1001, at(decays), 3, at(scalars),
-                       {.beta1 = 0.9, .beta2 = 0.99});
+        kernels::adamw<T>(place,
+                          {at(parameter), has_master ? at(master) : nullptr, at(gradient), 1001,
+                           at(decays), 3, at(scalars)},
+                          at(first), at(second), {.beta1 = 0.9, .beta2 = 0.99});
       });
       expect_agreement(parameter);
       expect_agreement(master);
@@ -58,8 +59,9 @@ TEST_P(Optimizer, FirstStepOfAdamWIsTheCpusForBetasNearOne) {
   Both<ParameterSegment> segment{ParameterSegment{0, 33}};
   Both<StepScalars> scalars{StepScalars{.learning_rate = 0.01f, .second_correction = 1e8f}};
   on_both([&](auto place, auto at) {
-    kernels::adamw(place, at(parameter), nullptr, at(first), at(second), at(gradient), 33,
-                   at(segment), 1, at(scalars), {.beta2 = 0.99999999});
+    kernels::adamw<float>(place,
+                          {at(parameter), nullptr, at(gradient), 33, at(segment), 1, at(scalars)},
+                          at(first), at(second), {.beta2 = 0.99999999});
   });
   expect_agreement(parameter);
   expect_agreement(second);
@@ -89,9 +91,9 @@ TEST_P(Optimizer, SgdAgreesWithTheCpuWithAndWithoutMomentum) {
       auto decays = segments();
       auto scalars = third_step();
       on_both([&](auto place, auto at) {
-        kernels::sgd(place, at(parameter), at(master),
-                     constants.momentum > 0 ? at(velocity) : nullptr, at(gradient), 1001,
-                     at(decays), 3, at(scalars), constants);
+        kernels::sgd<T>(place,
+                        {at(parameter), at(master), at(gradient), 1001, at(decays), 3, at(scalars)},
+                        constants.momentum > 0 ? at(velocity) : nullptr, constants);
       });
       expect_agreement(parameter);
       expect_agreement(master);
@@ -111,11 +113,15 @@ TEST_P(Optimizer, StepsAgreeWhereverTheArenaAndItsSegmentsBegin) {
       Both<ParameterSegment> decays{{2, 3, 0.5f}, {3, 9, 0.1f}, {9, 10, 0.2f}, {4095, 5998, 0.3f}};
       auto scalars = third_step();
       on_both([&](auto place, auto at) {
-        kernels::adamw(place, at(parameter) + begin, at(master) + begin, at(first) + begin,
-                       at(second) + begin, at(gradient) + begin, 5999, at(decays), 4, at(scalars),
-                       {});
-        kernels::sgd(place, at(parameter) + begin, at(master) + begin, at(velocity) + begin,
-                     at(gradient) + begin, 5999, at(decays), 4, at(scalars), {.momentum = 0.9f});
+        const kernels::ArenaStep<T> arena{at(parameter) + begin,
+                                          at(master) + begin,
+                                          at(gradient) + begin,
+                                          5999,
+                                          at(decays),
+                                          4,
+                                          at(scalars)};
+        kernels::adamw(place, arena, at(first) + begin, at(second) + begin, {});
+        kernels::sgd(place, arena, at(velocity) + begin, {.momentum = 0.9f});
       });
       expect_agreement(parameter);
       expect_agreement(master);
@@ -173,10 +179,10 @@ TEST_P(Optimizer, LeavesEverythingWhereTheStepIsSkipped) {
   auto decays = segments();
   Both<StepScalars> scalars{StepScalars{.learning_rate = 0.1f, .skips = 1}};
   on_both([&](auto place, auto at) {
-    kernels::adamw(place, at(parameter), nullptr, at(first), at(second), at(gradient), 1001,
-                   at(decays), 3, at(scalars), {});
-    kernels::sgd(place, at(parameter), nullptr, at(second), at(gradient), 1001, at(decays), 3,
-                 at(scalars), {.momentum = 0.9f});
+    const kernels::ArenaStep<float> arena{at(parameter), nullptr, at(gradient), 1001,
+                                          at(decays),    3,       at(scalars)};
+    kernels::adamw(place, arena, at(first), at(second), {});
+    kernels::sgd(place, arena, at(second), {.momentum = 0.9f});
   });
   expect_same_bits(parameter);
   expect_same_bits(first);

@@ -20,7 +20,7 @@ constexpr Case kCases[] = {{3, 1, 1},    {3, 33, 1},   {2, 1001, 1}, {1, 31, 31}
 
 template <typename T>
 Both<accumulator_t<T>> workspace_for(const Case& c) {
-  return Both<accumulator_t<T>>(kernels::reduce_workspace(OnCuda{}, c.outer, c.axis, c.inner));
+  return Both<accumulator_t<T>>(kernels::reduce_workspace(OnCuda{}, {c.outer, c.axis, c.inner}));
 }
 
 TEST_P(Reduce, SumsAgreeWithTheCpu) {
@@ -31,7 +31,7 @@ TEST_P(Reduce, SumsAgreeWithTheCpu) {
         Both<T> in = some_numbers<T>(c.outer * c.axis * c.inner, 2);
         auto workspace = workspace_for<T>(c);
         on_both([&](auto place, auto at) {
-          kernels::reduce(place, at(out), at(in), at(workspace), c.outer, c.axis, c.inner,
+          kernels::reduce(place, at(out), at(in), at(workspace), {c.outer, c.axis, c.inner},
                           Reduction::kSum, 0.5, accumulate);
         });
         expect_agreement(out, 4 * kTolerance<T>);
@@ -49,10 +49,10 @@ TEST_P(Reduce, MaximaAndTheirGradientsAreTheCpus) {
       in.update_device();
       auto workspace = workspace_for<T>(c);
       on_both([&](auto place, auto at) {
-        kernels::reduce(place, at(out), at(in), at(workspace), c.outer, c.axis, c.inner,
+        kernels::reduce(place, at(out), at(in), at(workspace), {c.outer, c.axis, c.inner},
                         Reduction::kMax, 1.0, false);
-        kernels::reduce_max_backward(place, at(grad_in), at(grad_out), at(in), at(out), c.outer,
-                                     c.axis, c.inner);
+        kernels::reduce_max_backward(place, at(grad_in), at(grad_out), at(in), at(out),
+                                     {c.outer, c.axis, c.inner});
       });
       expect_same_bits(out);
       expect_same_bits(grad_in);
@@ -68,8 +68,8 @@ TEST_P(Reduce, NanIsTheMaximum) {
       in.update_device();
       auto workspace = workspace_for<float>({1, 1000, inner});
       on_both([&](auto place, auto at) {
-        kernels::reduce(place, at(out), at(in), at(workspace), 1, 1000, inner, Reduction::kMax, 1.0,
-                        false);
+        kernels::reduce(place, at(out), at(in), at(workspace), {1, 1000, inner}, Reduction::kMax,
+                        1.0, false);
       });
       EXPECT_TRUE(std::isnan(out.from_device()[0]));
       expect_agreement(out);
@@ -80,8 +80,8 @@ TEST_P(Reduce, NanIsTheMaximum) {
 TEST_P(Reduce, TheGradientOfAMaximumThatIsNanGoesToTheFirstNan) {
   Both<float> in{1.0f, std::nanf(""), 2.0f, std::nanf("")}, out(1), grad_out{3.0f}, grad_in(4);
   on_both([&](auto place, auto at) {
-    kernels::reduce(place, at(out), at(in), nullptr, 1, 4, 1, Reduction::kMax, 1.0, false);
-    kernels::reduce_max_backward(place, at(grad_in), at(grad_out), at(in), at(out), 1, 4, 1);
+    kernels::reduce(place, at(out), at(in), nullptr, {1, 4, 1}, Reduction::kMax, 1.0, false);
+    kernels::reduce_max_backward(place, at(grad_in), at(grad_out), at(in), at(out), {1, 4, 1});
   });
   expect_same_bits(grad_in);
   EXPECT_EQ(grad_in.host()[1], 3.0f);

@@ -39,8 +39,8 @@ bool column_sums_agree() {
   for (const int64_t rows : {40, 400}) {
     Both<float> out(33), in = some_numbers<float>(rows * 33, 1), workspace(rows * 33);
     on_both([&](auto place, auto at) {
-      kernels::reduce(place, at(out), at(in), at(workspace), 1, rows, 33, kernels::Reduction::kSum,
-                      1.0, false);
+      kernels::reduce(place, at(out), at(in), at(workspace), {1, rows, 33},
+                      kernels::Reduction::kSum, 1.0, false);
     });
     if (!agrees(out)) return false;
   }

@@ -49,7 +49,7 @@ struct Case {
       kernels::matmul(OnCpu{}, c.host(), a.host(), b.host(), shape, false);
     }
     if (epilogue == Epilogue::kBiasGradient) {
-      kernels::reduce(OnCpu{}, bias.host(), a.host(), nullptr, 1, shape.k, shape.m,
+      kernels::reduce(OnCpu{}, bias.host(), a.host(), nullptr, {1, shape.k, shape.m},
                       kernels::Reduction::kSum, 1.0, false);
     } else if (before_is_read) {
       kernels::activation_backward(OnCpu{}, c.host(), c.host(), before.host(), c.size(),

@@ -106,10 +106,11 @@ void expect_same_parameter_gradients(const LinearShape& shape, bool add_to_weigh
   Both<T> grad_weight = some_numbers<T>(shape.outputs * shape.inputs, 3);
   Both<T> grad_bias = some_numbers<T>(shape.outputs, 4);
   Both<accumulator_t<T>> workspace(
-      kernels::reduce_workspace(OnCuda{}, 1, shape.rows, shape.outputs));
+      kernels::reduce_workspace(OnCuda{}, {1, shape.rows, shape.outputs}));
   on_both([&](auto place, auto at) {
-    kernels::linear_parameter_gradients(place, at(grad_weight), at(grad_bias), at(workspace),
-                                        at(grad_y), at(x), shape, add_to_weight, add_to_bias);
+    kernels::linear_parameter_gradients<T>(
+        place, {at(grad_weight), at(grad_bias), add_to_weight, add_to_bias}, at(workspace),
+        at(grad_y), at(x), shape);
   });
   expect_agreement(grad_weight, kRounding<T>);
   expect_agreement(grad_bias, kRounding<T>);
