@@ -67,10 +67,10 @@ struct AttentionBackwardArguments {
 
 // Gradients of q, k and v from the gradient of the output.
 template <typename T>
-void attention_backward(OnCpu, const AttentionBackwardArguments<T>& of,
+void attention_backward(OnCpu, const AttentionBackwardArguments<T>& args,
                         const AttentionShape& shape);
 template <typename T>
-void attention_backward(OnCuda, const AttentionBackwardArguments<T>& of,
+void attention_backward(OnCuda, const AttentionBackwardArguments<T>& args,
                         const AttentionShape& shape);
 
 }  // namespace ripieno::kernels

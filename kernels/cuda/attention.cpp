@@ -77,17 +77,18 @@ void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, void* w
 }
 
 template <typename T>
-void attention_backward(OnCuda on, const AttentionBackwardArguments<T>& of,
+void attention_backward(OnCuda on, const AttentionBackwardArguments<T>& args,
                         const AttentionShape& shape) {
   auto* const plan = plan_for<T>(cuda::AttentionPass::kBackward, shape);
-  if (plan && are_aligned(of.q, of.k, of.v, of.out, of.grad_out, of.grad_q, of.grad_k, of.grad_v)) {
+  if (plan && are_aligned(args.q, args.k, args.v, args.out, args.grad_out, args.grad_q, args.grad_k,
+                          args.grad_v)) {
     run(*plan, on, "attention backward (batch, time, heads, head size)", shape,
-        std::array{untyped(of.q), untyped(of.k), untyped(of.v), untyped(of.out),
-                   untyped(of.grad_out), untyped(of.log_sum_exp), untyped(of.grad_q),
-                   untyped(of.grad_k), untyped(of.grad_v)},
-        of.workspace);
+        std::array{untyped(args.q), untyped(args.k), untyped(args.v), untyped(args.out),
+                   untyped(args.grad_out), untyped(args.log_sum_exp), untyped(args.grad_q),
+                   untyped(args.grad_k), untyped(args.grad_v)},
+        args.workspace);
   } else {
-    cuda::flash_attention_backward(on, of, shape);
+    cuda::flash_attention_backward(on, args, shape);
   }
 }
 

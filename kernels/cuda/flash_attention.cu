@@ -322,18 +322,18 @@ void flash_attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, c
 }
 
 template <typename T>
-void flash_attention_backward(OnCuda on, const AttentionBackwardArguments<T>& of,
+void flash_attention_backward(OnCuda on, const AttentionBackwardArguments<T>& args,
                               const AttentionShape& shape) {
-  auto* const products = static_cast<accumulator_t<T>*>(of.workspace);  // (batch, heads, time)
+  auto* const products = static_cast<accumulator_t<T>*>(args.workspace);  // (batch, heads, time)
   const int64_t rows = shape.batch * shape.time * shape.heads;
-  launch(multiply_out_kernel<T>, warp_each(on, rows), products, of.grad_out, of.out, shape);
-  const bool wide = rows_are_aligned<T>(shape) &&
-                    is_aligned(of.q, of.k, of.v, of.grad_out, of.grad_q, of.grad_k, of.grad_v);
-  const auto sums = LogSumExp<const accumulator_t<T>>::parts(of.log_sum_exp, shape);
-  const Inputs<T> in{of.q, of.k, of.v, of.grad_out, sums, products, shape, wide};
+  launch(multiply_out_kernel<T>, warp_each(on, rows), products, args.grad_out, args.out, shape);
+  const bool wide = rows_are_aligned<T>(shape) && is_aligned(args.q, args.k, args.v, args.grad_out,
+                                                             args.grad_q, args.grad_k, args.grad_v);
+  const auto sums = LogSumExp<const accumulator_t<T>>::parts(args.log_sum_exp, shape);
+  const Inputs<T> in{args.q, args.k, args.v, args.grad_out, sums, products, shape, wide};
   for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
-    launch(query_gradient_kernel<T, slice()>, blocks, of.grad_q, in);
-    launch(key_value_gradient_kernel<T, slice()>, blocks, of.grad_k, of.grad_v, in);
+    launch(query_gradient_kernel<T, slice()>, blocks, args.grad_q, in);
+    launch(key_value_gradient_kernel<T, slice()>, blocks, args.grad_k, args.grad_v, in);
   });
 }
 

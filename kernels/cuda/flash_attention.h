@@ -10,7 +10,7 @@ template <typename T>
 void flash_attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, const T* q,
                              const T* k, const T* v, const AttentionShape& shape);
 template <typename T>
-void flash_attention_backward(OnCuda on, const AttentionBackwardArguments<T>& of,
+void flash_attention_backward(OnCuda on, const AttentionBackwardArguments<T>& args,
                               const AttentionShape& shape);
 
 }  // namespace ripieno::kernels::cuda
