@@ -148,8 +148,9 @@ class Worker {
   }
 
  private:
-  // kIdle or kAsleep until a loop is submitted; kRunning while the worker runs it; kAwaited if the
-  // caller sleeps until it is done.
+  // kIdle or kAsleep until a loop is submitted; kSubmitted until the worker takes it or the caller
+  // withdraws it; kRunning while the worker runs it; kAwaited if the caller sleeps until it is
+  // done.
   enum State : uint32_t { kIdle, kAsleep, kSubmitted, kRunning, kAwaited, kStop };
 
   void run() {

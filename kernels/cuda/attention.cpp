@@ -14,7 +14,7 @@
 namespace ripieno::kernels {
 namespace {
 
-// The library's, where the type is one of its own.
+// The library's plan, or null if T is not a 16-bit type or there is no plan.
 template <typename T>
 cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& shape) {
   if constexpr (sizeof(T) == 2) {
@@ -38,7 +38,7 @@ bool are_aligned(Pointers... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
 }
 
-// A library reads and writes through pointers to void.
+// The library takes all tensors as void*, inputs too.
 template <typename T>
 void* untyped(const T* pointer) {
   return const_cast<T*>(pointer);

@@ -1,11 +1,11 @@
-// Attention by kernels of our own. Private to kernels/cuda.
+// The project's own attention kernels, used where no library is. Private to kernels/cuda.
 #pragma once
 
 #include "ripieno/kernels/attention.h"
 
 namespace ripieno::kernels::cuda {
 
-// As attention_forward() and attention_backward(), which say more.
+// See attention_forward() and attention_backward() in attention.h.
 template <typename T>
 void flash_attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, const T* q,
                              const T* k, const T* v, const AttentionShape& shape);

@@ -26,8 +26,8 @@ void store(A* to, Vector<A> value) {
   *reinterpret_cast<Vector<A>*>(to) = value;
 }
 
-// c = a panel, or c += a panel if `accumulate`.   c: (rows, cols); a: (rows, depth); panel: (depth,
-// kPanelCols), packed.
+// c = a * panel, or c += a * panel if `accumulate`.   c: (rows, cols); a: (rows, depth); panel:
+// (depth, kPanelCols), packed.
 template <typename A, int rows, bool transpose_a>
 void multiply_panel(A* c, int64_t ldc, const A* a, int64_t lda, const A* panel, int64_t depth,
                     int64_t cols, bool accumulate) {
@@ -88,8 +88,7 @@ template <typename A>
 void transpose(Vector<A> (&square)[kLanes<A>]) {
 #pragma GCC unroll 4
   for (int half = kLanes<A> / 2; half > 0; half /= 2) {
-    LaneIndex<A> first{},
-        second{};  // initialized because GCC at -O1 does not see the loop fill them
+    LaneIndex<A> first{}, second{};  // initialized: GCC at -O1 does not see the loop fill them
     for (int lane = 0; lane < kLanes<A>; ++lane) {
       first[lane] = lane & half ? kLanes<A> + lane - half : lane;
       second[lane] = lane & half ? kLanes<A> + lane : lane + half;

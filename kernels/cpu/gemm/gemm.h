@@ -46,6 +46,7 @@ inline constexpr int64_t kBlockDepth =
 inline constexpr int64_t kBlockCols = 2048;  // along n: packed b takes at most 2 MiB
 inline constexpr int64_t kBlockRows =
     56;  // along m: rows that are finished together, while they are in the L2 cache
+
 // One step of a product: all rows, some columns, a range of k.
 struct Block {
   int64_t col, cols, depth_begin, depth;
