@@ -2,7 +2,7 @@
 // stored.
 //
 // Forward and backward follow FlashAttention-2 (Dao, arXiv 2307.08691). On a GPU, cuDNN computes
-// 16-bit types if it is available (attention_library.h); all else runs on the project's own
+// 16-bit types if it is available (attention_library.h); all else runs on built-in
 // kernels.
 #pragma once
 

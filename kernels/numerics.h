@@ -25,7 +25,7 @@ struct alignas(8) Numerics {
   // Bias, activation and their gradients may be fused by the library that computes the product.
   bool fused_epilogues = true;
   // The backward of attention is bitwise reproducible. This makes the library slower and requires
-  // more memory (a time by time matrix for several samples at once); the project's own kernels are
+  // more memory (a time by time matrix for several samples at once); built-in kernels are
   // always reproducible.
   bool repeatable_attention = false;
 

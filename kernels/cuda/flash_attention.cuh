@@ -1,4 +1,4 @@
-// Building blocks of the project's attention kernels: square tiles in shared memory, and products
+// Building blocks of the built-in attention kernels: square tiles in shared memory, and products
 // of two tiles.
 //
 // A block has 16 by 16 threads. Thread (x, y) holds rows y, y + 16, ... of a product. Private to

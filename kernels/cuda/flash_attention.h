@@ -1,4 +1,4 @@
-// The project's own attention kernels, used where no library is. Private to kernels/cuda.
+// The built-in attention kernels, used where there is no library plan. Private to kernels/cuda.
 #pragma once
 
 #include "ripieno/kernels/attention.h"

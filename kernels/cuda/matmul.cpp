@@ -25,7 +25,7 @@ void multiply(OnCuda on, C* c, const T* a, const T* b, const MatmulShape& shape,
 }
 
 // The epilogue that fuses these operations, if the library has one. Its ReLU turns NaN into 0 and
-// its GELU is the tanh approximation; the other activations run in the project's own kernel.
+// its GELU is the tanh approximation; the other activations run in a built-in kernel.
 std::optional<cuda::Epilogue> epilogue_for(bool bias, bool kept, Activation activation) {
   using cuda::Epilogue;
   if (activation == Activation::kNone && !kept) return bias ? Epilogue::kBias : Epilogue::kNone;

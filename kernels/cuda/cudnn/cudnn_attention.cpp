@@ -6,11 +6,11 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// Where everything lies, as (batch, head, time, channel) or, transposed, (batch, head, channel,
-// time).
+// Dimensions and strides of all tensors, as (batch, head, time, channel) or, transposed, (batch,
+// head, channel, time).
 struct Layout {
-  Dimensions heads, strided, dense;                     // of q, k, v; of out
-  Dimensions transposed_heads, transposed_strided;      // of k, v
+  Dimensions heads, strided, dense;                     // sizes; strides of q, k, v; strides of out
+  Dimensions transposed_heads, transposed_strided;      // sizes and strides of k, v
   Dimensions rows, row_strides, scores, score_strides;  // (…, time, 1), (…, time, time)
 
   explicit Layout(const AttentionShape& s)
@@ -32,7 +32,7 @@ CudnnTensor scaled_scores(CudnnGraph& graph, const Layout& at, const CudnnTensor
   return graph.pointwise(CUDNN_POINTWISE_MUL, scores, scale);
 }
 
-// -infinity for keys after their query.
+// Scores, with -infinity for keys that come after their query.
 CudnnTensor masked(CudnnGraph& graph, const CudnnTensor& scores) {
   const CudnnTensor query = graph.index(scores, 2), key = graph.index(scores, 3);
   const CudnnTensor seen = graph.between(scores.dimensions, scores.strides, CUDNN_DATA_BOOLEAN);
@@ -43,7 +43,7 @@ CudnnTensor masked(CudnnGraph& graph, const CudnnTensor& scores) {
   return result;
 }
 
-// probabilities as `type`; statistics = log(sum(exp(scores))).
+// Returns probabilities in `type`; writes statistics = log(sum(exp(scores))).
 CudnnTensor softmax(CudnnGraph& graph, const Layout& at, const CudnnTensor& scores,
                     const CudnnTensor& statistics, cudnnDataType_t type) {
   const CudnnTensor largest = graph.between(at.rows, at.row_strides);
@@ -98,7 +98,7 @@ CudnnGraph attention_backward_graph(const CudnnFunctions& cudnn, const Attention
   const CudnnTensor scale = graph.scalar(static_cast<float>(shape.scale));
   const CudnnTensor one = graph.scalar(1.0f);
 
-  // products = grad_out . out. The factor of one is where dropout's would be: engines expect it.
+  // products = grad_out . out. Engines require a multiplication here, for dropout; its factor is 1.
   const CudnnTensor of_channels = graph.between(at.heads, at.dense);
   graph.pointwise_into(of_channels, CUDNN_POINTWISE_MUL, grad_out, &out);
   const CudnnTensor summed = graph.between(at.rows, at.row_strides);

@@ -201,7 +201,7 @@ CudnnDescriptor CudnnGraph::operation_graph(const CudnnTarget& target) const {
 
 namespace {
 
-// cuDNN's proposals, the one that it thinks best first.
+// cuDNN's engine configurations, the best by its heuristic first.
 std::vector<CudnnDescriptor> proposals(const CudnnFunctions& cudnn, const CudnnDescriptor& graph,
                                        const CudnnTarget& target, cudnnBackendHeurMode_t mode) {
   CudnnDescriptor heuristics(cudnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, "the choice of engines");

@@ -1,4 +1,4 @@
-// launch(): starts a kernel. All of the project's kernels are started with it. Private to
+// launch(): starts a kernel. All built-in kernels are started with it. Private to
 // kernels/cuda.
 //
 // Kernels use CUDA only through this header. Emulated builds replace it by a header of the same

@@ -54,13 +54,13 @@ TEST_F(CudnnLibrary, ThatIsMissingIsNamed) {
   installed.clear();
   const auto cudnn = open_cudnn({open, symbol});
   EXPECT_FALSE(cudnn.found);
-  EXPECT_EQ(cudnn.description, "no libcudnn.so.9 (cuDNN 9.16 or a later 9 is needed)");
+  EXPECT_EQ(cudnn.description, "cuDNN: no libcudnn.so.9, requires 9.16 or a later 9.x");
 }
 
 TEST_F(CudnnLibrary, OfAnotherVersionIsNotUsed) {
   version = 91501;
   EXPECT_EQ(open_cudnn({open, symbol}).description,
-            "cuDNN 9.15.1, but 9.16 or a later 9 is needed");
+            "cuDNN 9.15.1 found, requires 9.16 or a later 9.x");
   version = 100000;
   EXPECT_FALSE(open_cudnn({open, symbol}).found);
 }

@@ -70,7 +70,7 @@ TEST_F(CudnnPlansTest, ARefusalIsKeptWithItsReasonOnOneLine) {
   EXPECT_EQ(fake_.created, created);
   ASSERT_EQ(plans_.refusals().size(), 1u);
   EXPECT_EQ(plans_.refusals()[0],
-            "forward of (batch 2, time 32, heads 3, head size 64): cuDNN: finalizing a plan: "
+            "forward (batch 2, time 32, heads 3, head size 64): cuDNN: finalizing a plan: "
             "CUDNN_STATUS_NOT_SUPPORTED_SHAPE, too odd");
 }
 
@@ -157,7 +157,7 @@ TEST_F(CudnnPlansTest, AFailureWhileRunningNamesPassAndShape) {
     FAIL() << "the failure is lost";
   } catch (const kernels::cuda::CudaError& error) {
     EXPECT_STREQ(error.what(),
-                 "attention forward of (batch 2, time 32, heads 3, head size 64): cuDNN: running a "
+                 "attention forward (batch 2, time 32, heads 3, head size 64): cuDNN: running a "
                  "plan: CUDNN_STATUS_EXECUTION_FAILED, too odd");
   }
 }

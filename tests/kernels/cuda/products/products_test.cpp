@@ -103,16 +103,17 @@ TEST_F(AlgorithmChoice, PassesOverOneThatFails) {
 TEST_F(AlgorithmChoice, NamesTheProductWhereEveryOneFails) {
   script.failing = {1, 2, 3};
   Process process(script);
-  EXPECT_EQ(error_of(process, problem_of(16)),
-            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for it; the last that "
-            "it offered: algorithm 3 failed");
+  EXPECT_EQ(
+      error_of(process, problem_of(16)),
+      "matmul (16, 4) x (4, 8), float32: the library has no algorithm for this product; the last "
+      "candidate failed: algorithm 3 failed");
 }
 
 TEST_F(AlgorithmChoice, NamesTheProductWhereThereIsNone) {
   script.offered = {};
   Process process(script);
   EXPECT_EQ(error_of(process, problem_of(16)),
-            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for it");
+            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for this product");
 }
 
 TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsFaster) {
@@ -158,7 +159,7 @@ TEST_F(AlgorithmChoice, IsTheFirstGuessWhereThereIsNoMemoryToMeasure) {
   process.run(problem_of(16));
   ASSERT_EQ(process.remarks.size(), 1u);
   EXPECT_EQ(process.remarks[0],
-            "matmul (16, 4) x (4, 8), float32: its algorithms are not measured, out of memory");
+            "matmul (16, 4) x (4, 8), float32: cannot measure its algorithms, out of memory");
 }
 
 TEST_F(AlgorithmChoice, IsReadByTheNextProcessWhichAsksTheLibraryForNothing) {
@@ -205,7 +206,7 @@ TEST_F(AlgorithmChoice, OfADamagedLineIsMeasuredAgain) {
   EXPECT_EQ(script.trials, 1);
   ASSERT_EQ(process.remarks.size(), 1u);
   EXPECT_EQ(process.remarks[0], file().string() +
-                                    ": 1 lines are damaged or another device's; those products "
+                                    ": 1 lines are damaged or for another device; those products "
                                     "are measured again");
 }
 
@@ -311,8 +312,8 @@ TEST_F(AlgorithmChoice, ThatIsGivenByAnotherDeviceIsSaidAndNotUsed) {
   EXPECT_EQ(script.trials, 1);
   ASSERT_EQ(second.remarks.size(), 1u);
   EXPECT_EQ(second.remarks[0],
-            "the given algorithms of matrix products are those of device A; this is device B, "
-            "whose products are measured");
+            "the given matrix product algorithms are for device A, this device is device B; its "
+            "products are measured");
 }
 
 TEST_F(AlgorithmChoice, IsTheGuessWhereGuessesAreReliedOnUnlessOneIsGiven) {
