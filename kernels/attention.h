@@ -2,8 +2,8 @@
 // stored.
 //
 // Forward and backward follow FlashAttention-2 (Dao, arXiv 2307.08691). On a GPU, cuDNN computes
-// 16-bit types if it is available (attention_library.h); all else runs on built-in
-// kernels.
+// 16-bit types if it is available (attention_library.h); all else runs on the
+// built-in kernels.
 #pragma once
 
 #include <compare>

@@ -7,7 +7,7 @@
 
 namespace ripieno::kernels {
 
-// The first id out of range that was recorded. A kernel writes it at most once.
+// An id out of range. Kernels record at most one, and never overwrite it.
 struct UnknownId {
   int32_t input = 0;  // the caller's number for the input that contained it; 0: none was found
   int32_t id = 0;

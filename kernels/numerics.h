@@ -25,8 +25,8 @@ struct alignas(8) Numerics {
   // Bias, activation and their gradients may be fused by the library that computes the product.
   bool fused_epilogues = true;
   // The backward of attention is bitwise reproducible. This makes the library slower and requires
-  // more memory (a time by time matrix for several samples at once); built-in kernels are
-  // always reproducible.
+  // more memory (a time by time matrix for several samples at once); the built-in
+  // kernels are always reproducible.
   bool repeatable_attention = false;
 
   bool operator==(const Numerics&) const = default;

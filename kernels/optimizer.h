@@ -30,7 +30,7 @@ struct StepScalars {
 
 // Sets gradient_norm and gradient_scale: gradient_norm = sqrt(*sum_of_squares) / *count, and
 // gradient_scale = min(1, max_norm / gradient_norm) / *count. max_norm <= 0 disables clipping. If
-// *count is 0, gradient_scale is 0.
+// *count is 0, both are 0.
 void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squares,
                          const double* count, double max_norm);
 void finish_step_scalars(OnCuda, StepScalars* scalars, const double* sum_of_squares,

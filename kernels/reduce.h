@@ -24,7 +24,8 @@ template <typename T>
 void reduce(OnCuda, T* out, const T* in, void* workspace, int64_t outer, int64_t axis,
             int64_t inner, Reduction reduction, double scale, bool accumulate);
 
-// grad_in[o, a, i] = grad_out[o, i] at the first a with in[o, a, i] == out[o, i]; 0 elsewhere.
+// grad_in[o, a, i] = grad_out[o, i] at the first a with in[o, a, i] == out[o, i], where NaN is
+// equal to NaN; 0 elsewhere.
 template <typename T>
 void reduce_max_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, const T* out,
                          int64_t outer, int64_t axis, int64_t inner);

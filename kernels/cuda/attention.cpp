@@ -30,7 +30,7 @@ cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& sh
 void run(cuda::AttentionPlan& plan, OnCuda on, const char* name, const AttentionShape& shape,
          std::span<void* const> memory, void* workspace) {
   plan.run(on, memory, workspace);
-  cuda::enqueued(on.stream, name, {shape.batch, shape.time, shape.heads, shape.head_size});
+  cuda::record_operation(on.stream, name, {shape.batch, shape.time, shape.heads, shape.head_size});
 }
 
 template <typename... Pointers>

@@ -154,8 +154,8 @@ int64_t launch_layer_norm_backward(OnCuda on, LayerNormBackward<T> norm) {
   return chunks;
 }
 
-template <typename T>
 // Adds up the partial sums of launch_layer_norm_backward().   partials: (2, chunks, cols).
+template <typename T>
 void add_layer_norm_chunks(OnCuda on, T* grad_weight, T* grad_bias,
                            const accumulator_t<T>* partials, int64_t cols, int64_t chunks,
                            LayerNormAccumulate accumulate) {

@@ -98,12 +98,12 @@ TYPED_TEST(Elementwise, BinaryIsTheFunction) {
 }
 
 // Offsets of a strided operand's elements, one for each element of the contiguous output.
-std::vector<int64_t> places(const StridedShape& shape, const int64_t* strides) {
+std::vector<int64_t> offsets(const StridedShape& shape, const int64_t* strides) {
   std::vector<int64_t> out{0};
   for (int axis = 0; axis < shape.rank; ++axis) {
     std::vector<int64_t> next;
-    for (const int64_t place : out) {
-      for (int64_t i = 0; i < shape.sizes[axis]; ++i) next.push_back(place + i * strides[axis]);
+    for (const int64_t offset : out) {
+      for (int64_t i = 0; i < shape.sizes[axis]; ++i) next.push_back(offset + i * strides[axis]);
     }
     out = next;
   }
@@ -129,7 +129,7 @@ TYPED_TEST(Elementwise, BinaryStridedReadsWithStrides) {
   const auto a = random_values<TypeParam>(30000, 1);
   const auto b = random_values<TypeParam>(30000, 2, 0.5, 2.0);
   for (const StridedShape& shape : kStridedShapes) {
-    const auto from_a = places(shape, shape.strides_a), from_b = places(shape, shape.strides_b);
+    const auto from_a = offsets(shape, shape.strides_a), from_b = offsets(shape, shape.strides_b);
     for (const BinaryCase& c : kBinaryCases) {
       std::vector<double> expected;
       for (size_t i = 0; i < from_a.size(); ++i) {
@@ -170,7 +170,7 @@ TYPED_TEST(StridedCopy, ReadsWithStrides) {
   std::iota(in.begin(), in.end(), TypeParam{1});
   for (const StridedShape& shape : kStridedShapes) {
     std::vector<TypeParam> expected;
-    for (const int64_t place : places(shape, shape.strides_a)) expected.push_back(in[place]);
+    for (const int64_t offset : offsets(shape, shape.strides_a)) expected.push_back(in[offset]);
     std::vector<TypeParam> out(expected.size());
     copy_strided(OnCpu{}, out.data(), in.data(), shape);
     EXPECT_EQ(out, expected);
@@ -179,7 +179,7 @@ TYPED_TEST(StridedCopy, ReadsWithStrides) {
 
 TYPED_TEST(StridedCopy, WritesOnlyTheStridedElements) {
   for (const StridedShape& shape : {kStridedShapes[3], kStridedShapes[4], kStridedShapes[5]}) {
-    const auto to = places(shape, shape.strides_a);
+    const auto to = offsets(shape, shape.strides_a);
     std::vector<TypeParam> in(to.size()), out(3000, TypeParam{99}), expected = out;
     std::iota(in.begin(), in.end(), TypeParam{1});
     for (size_t i = 0; i < to.size(); ++i) expected[to[i]] = in[i];

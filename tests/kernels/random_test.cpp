@@ -30,13 +30,13 @@ class Random : public testing::Test {};
 TYPED_TEST_SUITE(Random, Floats);
 
 TYPED_TEST(Random, ElementsDependOnTheirIndexAlone) {
-  std::vector<TypeParam> whole(10000), part(1000), normals(10000), some_normals(1000);
+  std::vector<TypeParam> whole(10000), range(1000), normals(10000), some_normals(1000);
   fill_uniform(OnCpu{}, whole.data(), 10000, -1.0, 3.0, kKey, 5);
   fill_normal(OnCpu{}, normals.data(), 10000, 0.0, 1.0, kKey, 5);
   for (const int64_t from : {0, 1, 2, 3, 4999, 9000}) {
-    fill_uniform(OnCpu{}, part.data(), 1000, -1.0, 3.0, kKey, 5 + from);
+    fill_uniform(OnCpu{}, range.data(), 1000, -1.0, 3.0, kKey, 5 + from);
     fill_normal(OnCpu{}, some_normals.data(), 1000, 0.0, 1.0, kKey, 5 + from);
-    expect_identical(part, {whole.begin() + from, whole.begin() + from + 1000});
+    expect_identical(range, {whole.begin() + from, whole.begin() + from + 1000});
     expect_identical(some_normals, {normals.begin() + from, normals.begin() + from + 1000});
   }
 }

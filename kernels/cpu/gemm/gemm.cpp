@@ -170,20 +170,21 @@ void multiply_packed(A* c, const A* a, const A* packed, const Gemm& gemm, const 
 }
 
 template <typename A>
-Cut cut(int64_t rows, int64_t cols, int64_t threads) {
-  const auto pieces = [](int64_t size, int64_t each) { return (size + each - 1) / each; };
-  const int64_t groups = pieces(rows, kKernelRows), panels = pieces(cols, kPanelCols<A>);
-  Cut best{};
+Partition partition(int64_t rows, int64_t cols, int64_t threads) {
+  const auto ceil_divide = [](int64_t size, int64_t each) { return (size + each - 1) / each; };
+  const int64_t groups = ceil_divide(rows, kKernelRows), panels = ceil_divide(cols, kPanelCols<A>);
+  Partition best{};
   int64_t least = std::numeric_limits<int64_t>::max();
   for (int64_t down = 1; down <= threads; ++down) {
-    const int64_t groups_each = pieces(groups, down), panels_each = pieces(panels, threads / down);
+    const int64_t groups_each = ceil_divide(groups, down),
+                  panels_each = ceil_divide(panels, threads / down);
     if (groups_each * panels_each >= least) continue;
     least = groups_each * panels_each;
     best.rows_each = groups_each * kKernelRows;
     best.cols_each = panels_each * kPanelCols<A>;
   }
-  best.down = pieces(rows, best.rows_each);
-  best.across = pieces(cols, best.cols_each);
+  best.down = ceil_divide(rows, best.rows_each);
+  best.across = ceil_divide(cols, best.cols_each);
   return best;
 }
 
@@ -195,7 +196,7 @@ template void multiply_packed(float*, const float*, const float*, const Gemm&, c
 template void multiply_packed(double*, const double*, const double*, const Gemm&, const Block&,
                               const Tile&);
 
-template Cut cut<float>(int64_t, int64_t, int64_t);
-template Cut cut<double>(int64_t, int64_t, int64_t);
+template Partition partition<float>(int64_t, int64_t, int64_t);
+template Partition partition<double>(int64_t, int64_t, int64_t);
 
 }  // namespace ripieno::kernels::cpu::detail

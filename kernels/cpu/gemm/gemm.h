@@ -89,13 +89,13 @@ void multiply_by_library(float* c, const float* a, const float* b, const Gemm& g
                          const Tile& tile);
 
 // A split of the result into down x across tiles of at most rows_each x cols_each.
-struct Cut {
+struct Partition {
   int64_t rows_each, down, cols_each, across;
 };
 
 // The split for `threads` threads that gives the busiest thread the least work.
 template <typename A>
-Cut cut(int64_t rows, int64_t cols, int64_t threads);
+Partition partition(int64_t rows, int64_t cols, int64_t threads);
 
 }  // namespace detail
 
@@ -146,13 +146,13 @@ void multiply_by_team(A* c, const A* a, const A* b, const Gemm& gemm, const Fini
     const int64_t panel_work = detail::kPanelCols<A> * block.depth;
     parallel_for(panels, panel_work,
                  [&](int64_t panel) { detail::pack_panel(packed, b, gemm, block, panel); });
-    const auto cut = detail::cut<A>(gemm.m, block.cols, cpu_threads());
-    const int64_t work = cut.rows_each * cut.cols_each * block.depth / 32;
-    parallel_for(cut.down * cut.across, work, [&](int64_t item) {
-      const int64_t begin = item / cut.across * cut.rows_each;
-      const int64_t end = std::min(gemm.m, begin + cut.rows_each);
-      const int64_t col = item % cut.across * cut.cols_each;
-      const int64_t cols = std::min(cut.cols_each, block.cols - col);
+    const auto partition = detail::partition<A>(gemm.m, block.cols, cpu_threads());
+    const int64_t work = partition.rows_each * partition.cols_each * block.depth / 32;
+    parallel_for(partition.down * partition.across, work, [&](int64_t item) {
+      const int64_t begin = item / partition.across * partition.rows_each;
+      const int64_t end = std::min(gemm.m, begin + partition.rows_each);
+      const int64_t col = item % partition.across * partition.cols_each;
+      const int64_t cols = std::min(partition.cols_each, block.cols - col);
       for (int64_t row = begin; row < end; row += detail::kBlockRows) {
         const Tile tile{row, std::min(detail::kBlockRows, end - row), block.col + col, cols};
         detail::multiply_packed(c, a, packed, gemm, block, tile);

@@ -3,7 +3,7 @@
 // Each calling thread has its own team, created at its first parallel loop and joined when it ends.
 // An idle team thread spins for about 50 microseconds and then sleeps, so that it takes no
 // processor from others. A thread that finishes early takes over work that others have not started,
-// so that a thread that is not scheduled delays nobody.
+// so that a thread that is not scheduled delays no other.
 #pragma once
 
 #include <cstdint>

@@ -58,10 +58,10 @@ __global__ void __launch_bounds__(kBlockSize)
   const Reducing<reduction> combine;
   const int64_t strips = ceil_divide(cols, Block::kColumns);
   const int64_t strip = blockIdx.x % strips, chunk = blockIdx.x / strips;
-  const int below = static_cast<int>(threadIdx.x) / Block::kLanes;
-  const int beside = static_cast<int>(threadIdx.x) % Block::kLanes * width;
-  const int64_t column = strip * Block::kColumns + beside;
-  const int64_t begin = chunk * rows_per_chunk + below;
+  const int row_in_block = static_cast<int>(threadIdx.x) / Block::kLanes;
+  const int column_in_block = static_cast<int>(threadIdx.x) % Block::kLanes * width;
+  const int64_t column = strip * Block::kColumns + column_in_block;
+  const int64_t begin = chunk * rows_per_chunk + row_in_block;
   const int64_t end = (chunk + 1) * rows_per_chunk < rows ? (chunk + 1) * rows_per_chunk : rows;
 
   A value[width];
@@ -77,13 +77,13 @@ __global__ void __launch_bounds__(kBlockSize)
       unrolled<width>([&](int k) { value[k] = combine(value[k], widen(row[r][k])); });
     });
   }
-  unrolled<width>([&](int k) { of_rows[below][beside + k] = value[k]; });
+  unrolled<width>([&](int k) { of_rows[row_in_block][column_in_block + k] = value[k]; });
   __syncthreads();
-  const int64_t mine = strip * Block::kColumns + threadIdx.x;
-  if (threadIdx.x >= Block::kColumns || mine >= cols) return;
+  const int64_t out_column = strip * Block::kColumns + threadIdx.x;
+  if (threadIdx.x >= Block::kColumns || out_column >= cols) return;
   A total = of_rows[0][threadIdx.x];
   for (int r = 1; r < Block::kRows; ++r) total = combine(total, of_rows[r][threadIdx.x]);
-  write_reduced(out + chunk * cols + mine, static_cast<accumulator_t<Out>>(total), scale,
+  write_reduced(out + chunk * cols + out_column, static_cast<accumulator_t<Out>>(total), scale,
                 accumulate);
 }
 

@@ -45,7 +45,7 @@ std::string sealed(std::string_view identity, std::string_view line);
 // Thread-safe.
 class AlgorithmChoices {
  public:
-  // Loads the file of the name's device at the first call for it, unless numerics() allow only
+  // Loads the file of the name's device at the first call for it, unless numerics() allows only
   // heuristics.
   std::optional<AlgorithmChoice> find(const ChoiceName& name);
   // Adds a choice, and saves it to the file if there is a cache folder.

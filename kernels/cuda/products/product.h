@@ -74,8 +74,8 @@ int64_t size_of(ElementType type);  // bytes
 
 // Whether the library's epilogue may be used. It requires a batch of 1, and types other than
 // double. The GELU epilogues are not used for full float precision, because the library does not
-// document how accurate its tanh is; those with before_activation require a leading dimension that
-// is a multiple of 8.
+// document how accurate its tanh is; those with before_activation require it to be aligned to 16
+// bytes, with a leading dimension that is a multiple of 8.
 bool may_be_fused(const ProductProblem& problem);
 
 // A one-line text that is unique to the problem; it names a choice in the file.

@@ -30,8 +30,8 @@ void Products::multiply(OnCuda on, const ProductProblem& problem, const Operands
   if (plan.choice.fused) {
     plan.product->run(on, plan.choice.algorithm, operands);
     const auto& [left, right, result, batch] = problem.matrices;
-    enqueued(on.stream, "matmul (m, n, k, batch)",
-             {result.cols, result.rows, inner_size_of(problem.matrices), batch});
+    record_operation(on.stream, "matmul (m, n, k, batch)",
+                     {result.cols, result.rows, inner_size_of(problem.matrices), batch});
   } else {
     in_steps(*this, on, operands);
   }

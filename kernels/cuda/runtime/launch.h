@@ -1,5 +1,4 @@
-// launch(): starts a kernel. All built-in kernels are started with it. Private to
-// kernels/cuda.
+// launch(): starts a kernel. All built-in kernels are started with it. Private to kernels/cuda.
 //
 // Kernels use CUDA only through this header. Emulated builds replace it by a header of the same
 // name that runs kernels on the CPU.
@@ -23,7 +22,7 @@ struct LaunchShape {
 [[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
                                        const LaunchShape& shape);
 // Records the launch for later error messages; with RIPIENO_SYNC=1, waits for it (recent_work.h).
-void launched(const void* kernel, const LaunchShape& shape);
+void record_launch(const void* kernel, const LaunchShape& shape);
 
 // Shared memory of a multiprocessor of the current device, in bytes. One block can have all of it
 // except 1 KiB.
@@ -56,7 +55,7 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
       },
       converted);
   if (status != cudaSuccess) throw_launch_failure(status, function, shape);
-  launched(function, shape);
+  record_launch(function, shape);
 }
 
 // A T in shared memory, one per block. Within a kernel, each `id` is a separate object.

@@ -106,12 +106,11 @@ void note(CUstream_st* stream, Work work, std::initializer_list<int64_t> sizes) 
 
 }  // namespace
 
-void enqueued(CUstream_st* stream, const char* what, std::initializer_list<int64_t> sizes) {
+void record_operation(CUstream_st* stream, const char* what, std::initializer_list<int64_t> sizes) {
   note(stream, {.what = what}, sizes);
 }
 
-void enqueued_kernel(CUstream_st* stream, const void* kernel,
-                     std::initializer_list<int64_t> sizes) {
+void record_kernel(CUstream_st* stream, const void* kernel, std::initializer_list<int64_t> sizes) {
   note(stream, {.kernel = kernel}, sizes);
 }
 

@@ -173,13 +173,13 @@ MemoryInfo memory_info() {
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
   const cudaError_t status = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream);
   if (status != cudaSuccess) fail_on(stream, status, "cudaMemcpyAsync", bytes);
-  enqueued(stream, "copy", {static_cast<int64_t>(bytes)});
+  record_operation(stream, "copy", {static_cast<int64_t>(bytes)});
 }
 
 void zero(void* memory, std::size_t bytes, CUstream_st* stream) {
   const cudaError_t status = cudaMemsetAsync(memory, 0, bytes, stream);
   if (status != cudaSuccess) fail_on(stream, status, "cudaMemsetAsync", bytes);
-  enqueued(stream, "zero", {static_cast<int64_t>(bytes)});
+  record_operation(stream, "zero", {static_cast<int64_t>(bytes)});
 }
 
 void synchronize(CUstream_st* stream) {

@@ -207,13 +207,13 @@ TEST_F(CudnnPlansTest, AreLoadedByTheNextProcess) {
   CudnnPlans first(functions_, files), second(functions_, files);
   ASSERT_NE(first.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16),
             nullptr);
-  const int asked = fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR];
+  const int tried = fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR];
   EXPECT_TRUE(fake_.texts.empty());
   AttentionPlan* const read =
       second.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16);
   ASSERT_NE(read, nullptr);
   EXPECT_EQ(fake_.texts, std::vector<std::string>{"a plan"});
-  EXPECT_EQ(fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR], asked);
+  EXPECT_EQ(fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR], tried);
   read->run({}, addresses<5>(), nullptr);
   EXPECT_EQ(fake_.runs.at(0).pointers.size(), 7u);
 }

@@ -15,7 +15,7 @@ using kernels::cuda::ColumnMajorMatrix;
 using kernels::cuda::ColumnMajorProduct;
 
 // An element of the operand in the column-major convention.
-int64_t place(const ColumnMajorMatrix& matrix, int64_t batch, int64_t row, int64_t col) {
+int64_t offset_of(const ColumnMajorMatrix& matrix, int64_t batch, int64_t row, int64_t col) {
   if (matrix.transposed) std::swap(row, col);
   return batch * matrix.stride + col * matrix.leading + row;
 }
@@ -29,9 +29,9 @@ void multiply(std::vector<int64_t>& result, const std::vector<int64_t>& left,
       for (int64_t col = 0; col < p.result.cols; ++col) {
         int64_t sum = 0;
         for (int64_t i = 0; i < inner; ++i) {
-          sum += left[place(p.left, batch, row, i)] * right[place(p.right, batch, i, col)];
+          sum += left[offset_of(p.left, batch, row, i)] * right[offset_of(p.right, batch, i, col)];
         }
-        result[place(p.result, batch, row, col)] = sum;
+        result[offset_of(p.result, batch, row, col)] = sum;
       }
     }
   }

@@ -20,7 +20,7 @@ struct LaunchShape {
 [[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
                                        const LaunchShape& shape);
 // Records the launch for later error messages; with RIPIENO_SYNC=1, waits for it (recent_work.h).
-void launched(const void* kernel, const LaunchShape& shape);
+void record_launch(const void* kernel, const LaunchShape& shape);
 
 std::size_t shared_bytes_of_multiprocessor();
 
@@ -45,7 +45,7 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
   if (shape.shared_bytes > kSharedBytesForAll) allow_shared_bytes(function, shape);
   const cudaError_t status = simt::enqueue("launch", shape.stream, run);
   if (status != cudaSuccess) throw_launch_failure(status, function, shape);
-  launched(function, shape);
+  record_launch(function, shape);
 }
 
 // A T in shared memory, one per block. Within a kernel, each `id` is a separate object.
