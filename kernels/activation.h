@@ -1,4 +1,4 @@
-// Activations, alone and with their gradients.
+// Activation functions and their gradients, element by element.
 #pragma once
 
 #include <cstdint>

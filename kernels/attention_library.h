@@ -1,12 +1,12 @@
-// Which library computes attention on a GPU. Any thread may call.
+// Reports which library computes attention on a GPU. Thread-safe.
 #pragma once
 
 #include <string>
 
 namespace ripieno::kernels {
 
-// On one line, for people: the library that is used for 16-bit types, or why there is none, and
-// what it had no plan for. Kernels of our own do the rest.
+// One human-readable line: the library that computes 16-bit types or the reason that there is none,
+// and the shapes that it had no plan for, which run on the built-in kernels.
 std::string attention_library();
 bool attention_library_is_found();
 

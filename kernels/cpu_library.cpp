@@ -15,8 +15,9 @@ std::string cpu_library_mismatch() {
   const bool is_known =
       ::dladdr(reinterpret_cast<void*>(&cpu_library_identity), &library) != 0 && library.dli_fname;
   return std::string("the CPU kernels in ") + (is_known ? library.dli_fname : "a library") +
-         " are of another build: found " + found + ", required " + expected_cpu_library_identity() +
-         "; build and install Ripieno anew, its folder glibc-hwcaps included";
+         " are from another build: found " + found + ", required " +
+         expected_cpu_library_identity() +
+         "; rebuild and reinstall Ripieno, including its folder glibc-hwcaps";
 }
 
 }  // namespace ripieno::kernels

@@ -1,18 +1,18 @@
-// Which build of the library of CPU kernels this process runs, and whether it is the program's own:
-// the loader takes it from a folder where an earlier build may have left its own.
+// Checks that the shared library of CPU kernels that was loaded is from the same build as the
+// program: the dynamic loader may find one that an earlier build left in the same folder.
 #pragma once
 
 #include <string>
 
 namespace ripieno::kernels {
 
-// Of the library that was loaded: changes with the version, the compiler and the interface of the
-// kernels.
+// Identity of the loaded library. It changes with the version, the compiler and the interface of
+// the kernels.
 const char* cpu_library_identity() noexcept;
-// The same of what the program was built with.
+// Identity of the library that the program was built with.
 const char* expected_cpu_library_identity() noexcept;
 
-// What does not match, in one line; empty where both are of one build.
+// One line that describes the mismatch; empty if both identities are equal.
 std::string cpu_library_mismatch();
 
 }  // namespace ripieno::kernels

@@ -1,11 +1,11 @@
-// How many threads the CPU kernels that this thread calls may use.
+// Number of threads that CPU kernels use when called from the current thread.
 //
-// No result depends on it: work is split into pieces of a fixed size.
+// Results do not depend on it: work is split into chunks of a fixed size.
 #pragma once
 
 namespace ripieno::kernels {
 
-// Throws std::invalid_argument below 1. Each thread has its own number; it starts at 1.
+// Thread-local; 1 by default. Throws std::invalid_argument if threads < 1.
 void set_cpu_threads(int threads);
 int cpu_threads();
 

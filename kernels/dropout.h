@@ -1,5 +1,5 @@
-// Dropout (Srivastava et al., 2014), its mask a pure function of a key: nothing is kept for the
-// backward.
+// Dropout (Srivastava et al., 2014). The mask is a pure function of a key, so it is not saved for
+// the backward.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,15 @@
 
 namespace ripieno::kernels {
 
-// Which elements of a tensor are dropped, and what the others are divided by.
+// Determines which elements of a tensor are dropped; the others are divided by (1 - probability).
 struct DropoutMask {
-  double probability = 0.0;        // of being dropped, 0 to 1
-  const RandomKey* key = nullptr;  // read where the kernel runs, so that a captured step draws anew
-  int64_t offset = 0;              // the first element's index in the global batch
+  double probability = 0.0;        // that an element is dropped, 0 to 1
+  const RandomKey* key = nullptr;  // in the kernel's memory: a replayed step reads the current key
+  int64_t offset = 0;              // index of the first element in the global batch
 };
 
-// out[i] = kept(offset + i) ? in[i] / (1 - probability) : 0. The gradient is the same function of
-// grad_out. out may alias in.
+// out[i] = kept(offset + i) ? in[i] / (1 - probability) : 0. The same function of grad_out gives
+// the gradient. out may alias in.
 template <typename T>
 void dropout(OnCpu, T* out, const T* in, int64_t size, const DropoutMask& mask);
 template <typename T>

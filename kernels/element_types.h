@@ -1,8 +1,7 @@
-// The element types that kernels compute with, as plain storage: no CUDA header is needed to name
-// them.
+// Element types of kernels as plain storage types: naming them requires no CUDA header.
 //
-// bfloat16 and float16 only store; arithmetic is done in float. Both conversions round to nearest
-// even and keep NaN and infinity.
+// bfloat16 and float16 are only stored; arithmetic is done in float. Conversions from float round
+// to nearest even; NaN and infinity are preserved in both directions.
 #pragma once
 
 #include <bit>
@@ -33,7 +32,7 @@ struct float16 {
     const uint32_t sign = (uint32_t{bits} & 0x8000u) << 16;
     const uint32_t rest = uint32_t{bits} & 0x7fffu;
     if (rest >= 0x7c00u) return std::bit_cast<float>(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
-    // Multiplying by 2^112 moves the exponent bias, and makes subnormals right as well.
+    // Multiplying by 2^112 corrects the exponent bias, and is right for subnormals too.
     const float magnitude = std::bit_cast<float>(rest << 13) * 0x1p112f;
     return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
   }
@@ -44,7 +43,7 @@ struct float16 {
     const uint32_t rest = x & 0x7fffffffu;
     if (rest > 0x7f800000u) return sign | uint16_t{0x7e00};   // NaN
     if (rest >= 0x477ff000u) return sign | uint16_t{0x7c00};  // rounds to infinity
-    if (rest < 0x38800000u) {  // subnormal: adding 0.5 leaves the rounded bits at the bottom
+    if (rest < 0x38800000u) {  // subnormal: adding 0.5 leaves the rounded bits in the lowest bits
       const float shifted = std::bit_cast<float>(rest) + 0.5f;
       return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
     }
@@ -53,7 +52,7 @@ struct float16 {
   }
 };
 
-// What a kernel adds up in.
+// Type in which kernels accumulate elements of T: double for double, float for all others.
 template <typename T>
 struct Accumulator {
   using type = float;

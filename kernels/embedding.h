@@ -1,6 +1,6 @@
-// Embedding: rows of a table by id, and the gradient of the table.
+// Embedding: gathers rows of a table by id, and computes the gradient of the table.
 //
-// An id out of range counts as a row of zeros that has no gradient (known_ids.h finds it).
+// An id out of range reads as a row of zeros and has no gradient (known_ids.h detects such ids).
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 namespace ripieno::kernels {
 
 struct EmbeddingShape {
-  int64_t count = 0, vocab = 0, channels = 0;
+  int64_t count = 0, vocab = 0, channels = 0;  // number of ids; rows and columns of the table
 };
 
-// out[i, :] = table[ids[i], :] (+ positions[i % time, :] unless that is null).   ids: (count);
+// out[i, :] = table[ids[i], :] (+ positions[i % time, :] unless positions is null).   ids: (count);
 // table: (vocab, channels); positions: (time, channels); out: (count, channels).
 template <typename T>
 void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, const T* positions,
@@ -23,15 +23,15 @@ template <typename T>
 void embedding_forward(OnCuda, T* out, const T* table, const int32_t* ids, const T* positions,
                        int64_t time, const EmbeddingShape& shape);
 
-// Bytes of workspace that embedding_backward needs, aligned to 16.
+// Size in bytes of the workspace of embedding_backward(), which must be aligned to 16.
 template <typename T>
 std::size_t embedding_workspace_bytes(OnCpu, const EmbeddingShape& shape);
 template <typename T>
 std::size_t embedding_workspace_bytes(OnCuda, const EmbeddingShape& shape);
 
-// grad_table[v, :] = sum of grad_out[i, :] over ids[i] == v (+ grad_table[v, :] where
-// `accumulate`). The order of the sum depends on the ids alone, so it repeats to the bit: there are
-// no atomics.
+// grad_table[v, :] = sum of grad_out[i, :] over ids[i] == v (+ grad_table[v, :] if `accumulate`).
+// grad_table: (vocab, channels); grad_out: (count, channels). The order of summation depends only
+// on the ids and there are no atomics, so results are bitwise reproducible.
 template <typename T>
 void embedding_backward(OnCpu, T* grad_table, void* workspace, const T* grad_out,
                         const int32_t* ids, const EmbeddingShape& shape, bool accumulate);

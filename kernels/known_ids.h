@@ -1,4 +1,4 @@
-// Whether ids are ones that a table has: found out where they lie, told to the host later.
+// Validation of embedding ids on the device that holds them; the host reads the result later.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,17 @@
 
 namespace ripieno::kernels {
 
-// An id out of range, in four words that a kernel writes once.
+// An id out of range. Kernels record at most one, and never overwrite it.
 struct UnknownId {
-  int32_t input = 0;  // what it was given to, by a number of the caller's; 0: none was found
+  int32_t input = 0;  // the caller's number for the input that contained it; 0: none was found
   int32_t id = 0;
-  int32_t bound = 0;  // it should have been in [0, bound)
-  int32_t position = 0;
+  int32_t bound = 0;     // valid ids are in [0, bound)
+  int32_t position = 0;  // index in ids
 };
 
-// Writes *found where one of ids (count) is neither in [0, bound) nor `exempt`, unless one stands
-// there already: the first on the CPU, any of them on a GPU.   input: not 0.
+// Records in *found an element of ids (count) that is neither in [0, bound) nor `exempt`, unless
+// *found already holds one. If several are invalid: the first on the CPU, any of them on a GPU.
+// input: nonzero.
 void find_unknown_id(OnCpu, UnknownId* found, const int32_t* ids, int64_t count, int64_t bound,
                      int32_t exempt, int32_t input);
 void find_unknown_id(OnCuda, UnknownId* found, const int32_t* ids, int64_t count, int64_t bound,

@@ -1,4 +1,4 @@
-// What a linear layer's backward does: products with what goes along with them in one.
+// Backward of a linear layer: matrix products fused with the gradients of activation and bias.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,15 @@
 
 namespace ripieno::kernels {
 
-// y = x weight^T + bias.   x: (rows, inputs); weight: (outputs, inputs); y: (rows, outputs); dense.
+// y = x weight^T + bias.   x: (rows, inputs); weight: (outputs, inputs); y: (rows, outputs); all
+// contiguous.
 struct LinearShape {
   int64_t rows = 0, inputs = 0, outputs = 0;
 };
 
-// grad_x = (grad_y weight) * activation'(before): of the layer below too, whose activation gave x
-// from `before`.   before: like x.
+// grad_x = (grad_y weight) * activation'(before), element-wise: the gradient through the activation
+// that produced x, where x = activation(before).   grad_x, before: (rows, inputs); grad_y: (rows,
+// outputs).
 template <typename T>
 void linear_input_gradient(OnCpu, T* grad_x, const T* grad_y, const T* weight, const T* before,
                            const LinearShape& shape, Activation activation);
@@ -22,8 +24,8 @@ template <typename T>
 void linear_input_gradient(OnCuda, T* grad_x, const T* grad_y, const T* weight, const T* before,
                            const LinearShape& shape, Activation activation);
 
-// grad_weight = grad_y^T x, and grad_bias[o] = sum over r of grad_y[r, o]; each added to what is
-// there where `add_to_…`.   x: (rows, inputs); grad_y: (rows, outputs)
+// The outputs of linear_parameter_gradients(). add_to_weight and add_to_bias add to the existing
+// values instead of overwriting them.
 template <typename T>
 struct LinearGradients {
   T* weight = nullptr;  // (outputs, inputs)
@@ -31,7 +33,9 @@ struct LinearGradients {
   bool add_to_weight = false, add_to_bias = false;
 };
 
-// workspace: reduce_workspace({1, rows, outputs}) of reduce.h
+// gradients.weight = grad_y^T x, and gradients.bias[o] = sum over r of grad_y[r, o].
+// workspace: reduce_workspace({1, rows, outputs}), see reduce.h.   x: (rows, inputs); grad_y:
+// (rows, outputs)
 template <typename T>
 void linear_parameter_gradients(OnCpu, const LinearGradients<T>& gradients, void* workspace,
                                 const T* grad_y, const T* x, const LinearShape& shape);

@@ -1,4 +1,4 @@
-// Matrix products: batched, transposed, accumulating, with bias and activation.
+// Matrix products: batched, transposed, accumulating, with fused bias and activation.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace ripieno::kernels {
 
-// Row-major. A is (m, k), or (k, m) read transposed; B is (k, n), or (n, k) read transposed; C is
-// (m, n).
+// Shapes and strides of C = A B, all row-major. A is (m, k), or (k, m) if transpose_a; B is (k, n),
+// or (n, k) if transpose_b; C is (m, n).
 struct MatmulShape {
   int64_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;
@@ -19,15 +19,15 @@ struct MatmulShape {
   int64_t stride_a = 0, stride_b = 0, stride_c = 0;  // elements from one matrix to the next
 };
 
-// c = a b, or c += a b where `accumulate`. Sums in float (double for double).
-// k = 0 gives zeros (or leaves c as it is). T: float, double, bfloat16, float16.
+// c = a b, or c += a b if `accumulate`. Sums are in float (double for double). With k = 0, c is set
+// to zero (unchanged if `accumulate`).   T: float, double, bfloat16, float16.
 template <typename T>
 void matmul(OnCpu, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate);
 template <typename T>
 void matmul(OnCuda, T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate);
 
-// The same with c in float (double for double), whatever a and b keep: a sum of many products
-// loses nothing between them.
+// The same with c in float (double for double) whatever T is, so that a sum of several products is
+// not rounded in between.
 template <typename T>
 void matmul_to_float(OnCpu, accumulator_t<T>* c, const T* a, const T* b, const MatmulShape& shape,
                      bool accumulate);
@@ -35,8 +35,8 @@ template <typename T>
 void matmul_to_float(OnCuda, accumulator_t<T>* c, const T* a, const T* b, const MatmulShape& shape,
                      bool accumulate);
 
-// c = activation(a b + bias).   bias: (n) or null; before_activation: like c, or null where it is
-// not wanted.
+// c = activation(a b + bias).   bias: (n), or null; before_activation: like c, receives a b + bias,
+// or null.
 template <typename T>
 void matmul_bias_activation(OnCpu, T* c, T* before_activation, const T* a, const T* b,
                             const T* bias, const MatmulShape& shape, Activation activation);

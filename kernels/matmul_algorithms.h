@@ -1,12 +1,11 @@
-// Which algorithms a GPU computes matrix products with: what was chosen, and choices that are
-// given.
+// Choices of algorithms for matrix products on a GPU: querying, sharing and overriding them.
 //
-// The first product of a shape measures what its library offers and keeps the fastest, where that
-// is allowed (numerics.h): for the process, and in a file for the next one (below
-// $RIPIENO_CACHE_DIR, else $XDG_CACHE_HOME/ripieno, else ~/.cache/ripieno), by device and by
-// versions of driver and library. Of these two algorithms may round differently, so ranks that are
-// to compute the same bits share the choices of one. All of this is there, and without effect,
-// where there is no GPU. Any thread may call.
+// If numerics.h allows it, the first product of a shape measures the library's algorithms and keeps
+// the fastest, in memory and in a file for later processes (in $RIPIENO_CACHE_DIR, else
+// $XDG_CACHE_HOME/ripieno, else ~/.cache/ripieno), separately for each device model and for each
+// version of driver and library. Two algorithms may round differently, so ranks that must compute
+// bitwise identical results use the choices of one rank. Without a GPU these functions have no
+// effect. Thread-safe.
 #pragma once
 
 #include <functional>
@@ -15,15 +14,15 @@
 
 namespace ripieno::kernels {
 
-// The choices that this process has used or was given, as text; empty where there are none.
+// The choices that this process has made or was given, as text; empty if there are none.
 std::string matmul_algorithms();
-// From now on the choices in `text`, which matmul_algorithms() gave, go before any other. Returns
-// how many were understood; damaged lines are not. Those of another device or version have no
-// effect.
+// Makes the choices in `text`, a result of matmul_algorithms(), take precedence over all others.
+// Returns the number of choices that were parsed; damaged lines are skipped. Choices for another
+// device or version have no effect.
 int use_matmul_algorithms(std::string_view text);
 
-// Called with a line for people where choices were lost, damaged, or are another device's. None at
-// first. It must not call these functions.
+// Sets a callback that receives a human-readable line when choices are lost, damaged or for another
+// device. None by default. It must not call the functions of this header.
 void on_matmul_remark(std::function<void(std::string_view)> remark);
 
 }  // namespace ripieno::kernels

@@ -1,41 +1,40 @@
-// Numerics: which of the ways to compute a result are allowed, where they differ in their last
-// bits.
+// Numerics: which algorithms are allowed where they differ in the last bits of a result.
 //
-// One value for the process, set before the first step; any thread may read it. It has no effect
-// where there is no GPU.
+// One value per process, set before the first step; reading it is thread-safe. It affects GPUs
+// only.
 #pragma once
 
 #include <cstdint>
 
 namespace ripieno::kernels {
 
-// How the algorithm of a GPU's matrix product is chosen (matmul_algorithms.h). Choices that were
-// given go first in each case.
+// How the algorithm of a matrix product on a GPU is chosen (matmul_algorithms.h). In each mode,
+// choices set with use_matmul_algorithms() take precedence.
 enum class ProductAlgorithms : uint8_t {
-  measured,  // the first product of a shape measures what the library offers; takes memory, and
-             // waits for the GPU, so a step that is being captured must not do it
-  known,     // a choice that was measured before, else the library's guess
-  guessed,   // the library's guess, the same on all devices of a kind with the same versions; no
-             // file is read
+  measured,  // the first product of a shape measures the library's algorithms; this takes memory
+             // and waits for the GPU, so it must not happen while a step is captured
+  known,     // an earlier measurement if there is one, else the library's heuristic
+  guessed,   // the library's heuristic, which gives the same choice on all devices of one model
+             // with the same versions; no file is read
 };
 
 struct alignas(8) Numerics {
-  // float products may be computed in TensorFloat-32, whose factors keep ten bits of their
-  // fraction.
+  // float products may use TensorFloat-32, which rounds the factors to 10 bits of mantissa.
   bool tf32 = false;
   ProductAlgorithms algorithms = ProductAlgorithms::measured;
-  // Bias, activation and their gradients may be left to the library that computes the product.
+  // Bias, activation and their gradients may be fused by the library that computes the product.
   bool fused_epilogues = true;
-  // The backward of attention gives the same bits each time. The library then needs more memory (a
-  // matrix of time by time for some samples at once) and is slower; kernels of our own repeat
-  // themselves anyway.
+  // The backward of attention is bitwise reproducible. This makes the library slower and requires
+  // more memory (a time by time matrix for several samples at once); the built-in
+  // kernels are always reproducible.
   bool repeatable_attention = false;
 
   bool operator==(const Numerics&) const = default;
 };
 
-// At first the defaults, but without fused epilogues where RIPIENO_MATMUL_EPILOGUES=0 is in the
-// environment: to find out which of the two computes wrong.
+// The defaults, until set_numerics() is called; but fused_epilogues is false if the environment has
+// RIPIENO_MATMUL_EPILOGUES=0, which helps find out whether the library's fusion gives wrong
+// results.
 Numerics numerics();
 void set_numerics(const Numerics& numerics);
 

@@ -12,17 +12,16 @@ struct RandomBlock {
   uint32_t word[4];
 };
 
-// What a stream of random numbers is keyed by; element i of it is a function of (key, i) alone.
+// Key of a stream of random numbers; element i of the stream is a function of (key, i) only.
 struct RandomKey {
   uint64_t seed = 0;    // of the run
   uint64_t stream = 0;  // of the module: a hash of its path
-  uint64_t step = 0;    // of training
+  uint64_t step = 0;    // training step
 };
 
-// The four words of block `counter`: elements 4 * counter .. 4 * counter + 3 of the stream.
+// Words 0 to 3 of block `counter`, which are elements 4 * counter to 4 * counter + 3 of the stream.
 constexpr RandomBlock philox(const RandomKey& key, uint64_t counter) {
-  // The step and the block count in the 128-bit counter; seed and stream are mixed into the 64-bit
-  // key.
+  // Counter (128 bits): block number and step. Key (64 bits): a mix of seed and stream.
   const uint64_t mixed = key.seed * 0x9e3779b97f4a7c15u ^ key.stream;
   uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
   uint32_t c2 = static_cast<uint32_t>(key.step), c3 = static_cast<uint32_t>(key.step >> 32);
@@ -42,7 +41,7 @@ constexpr RandomBlock philox(const RandomKey& key, uint64_t counter) {
   return {{c0, c1, c2, c3}};
 }
 
-// Uniform in (0, 1]: never 0, so that a logarithm of it is finite.
+// Uniform in (0, 1]; never 0, so that its logarithm is finite.
 constexpr float to_uniform(uint32_t word) { return static_cast<float>((word >> 8) + 1) * 0x1p-24f; }
 
 }  // namespace ripieno::kernels

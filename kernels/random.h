@@ -1,4 +1,4 @@
-// Filling memory with random numbers that depend on (key, index) alone.
+// Fills memory with random numbers that depend only on (key, index).
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace ripieno::kernels {
 
-// out[i] = low + (high - low) * uniform(offset + i), uniform in (0, 1].
+// out[i] = low + (high - low) * uniform(offset + i); uniform is in (0, 1].
 template <typename T>
 void fill_uniform(OnCpu, T* out, int64_t size, double low, double high, const RandomKey& key,
                   int64_t offset);
@@ -16,8 +16,8 @@ template <typename T>
 void fill_uniform(OnCuda, T* out, int64_t size, double low, double high, const RandomKey& key,
                   int64_t offset);
 
-// out[i] = mean + deviation * normal(offset + i), by Box and Muller (1958), computed in double on
-// every place, so that places differ by no more than rounding to T.
+// out[i] = mean + deviation * normal(offset + i), by the Box-Muller transform (1958). It is
+// computed in double on all backends, so that their results differ at most by rounding to T.
 template <typename T>
 void fill_normal(OnCpu, T* out, int64_t size, double mean, double deviation, const RandomKey& key,
                  int64_t offset);

@@ -1,4 +1,4 @@
-// Numbers times a factor that lies in the device's memory.
+// Multiplication by a factor in the kernel's memory.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace ripieno::kernels {
 
-// out[i] = scale * *factor * in[i] (+ out[i] where `accumulate`).   in, out: (size); out may alias
-// in.   From: T or accumulator_t<T>.
+// out[i] = scale * *factor * in[i] (+ out[i] if `accumulate`).   in, out: (size); out may alias in.
+// From: T or accumulator_t<T>.
 template <typename T, typename From>
 void scale_by(OnCpu, T* out, const From* in, const accumulator_t<T>* factor, int64_t size,
               double scale, bool accumulate);

@@ -1,12 +1,12 @@
-// A small value that the host knows, written where kernels run.
+// Writes a small value from the host to the kernel's memory, in stream order.
 #pragma once
 
 #include "ripieno/kernels/execution.h"
 
 namespace ripieno::kernels {
 
-// *out = value, once the stream comes to it. The value travels as an argument of the kernel, so no
-// memory of the host has to last until then, and nobody waits. V: StepScalars or RandomKey.
+// *out = value. The value is passed as a kernel argument, so no host memory has to outlive the call
+// and nothing waits. V: StepScalars or RandomKey.
 template <typename V>
 void store(OnCpu, V* out, const V& value);
 template <typename V>

@@ -15,9 +15,9 @@ namespace ripieno::kernels {
 
 namespace {
 
-constexpr int64_t kQueries = 64, kKeys = 64;  // of one block of scores
+constexpr int64_t kQueries = 64, kKeys = 64;  // size of one block of scores
 
-// Rows (time) of one head, `stride` elements apart.
+// Rows (time steps) of one head, `stride` elements apart.
 template <typename A>
 struct Rows {
   A* data = nullptr;
@@ -31,7 +31,7 @@ struct Head {
   double scale;
 };
 
-// scores = q kᵀ for the block at (query, key), with keys that come after a query included.
+// scores = q kᵀ for the block at (query, key), before masking of keys that come after a query.
 template <typename A>
 void score_block(A* scores, Rows<const A> q, Rows<const A> k, const Head& head, int64_t query,
                  int64_t queries, int64_t key, int64_t keys) {
@@ -45,8 +45,8 @@ void score_block(A* scores, Rows<const A> q, Rows<const A> k, const Head& head, 
                  .ldc = kKeys});
 }
 
-// Scales a row and sets it to -infinity, which makes probabilities 0, from `seen` on. Returns how
-// much of it is to be computed: a number of columns that fills vectors.
+// Scales a row, and sets it to -infinity (probability 0) from column `seen` on. Returns the number
+// of columns that must be computed: `seen` rounded up to whole vectors.
 template <typename A>
 int64_t scale_and_mask(A* row, int64_t seen, A scale) {
   const int64_t width = std::min((seen + 31) / 32 * 32, kKeys);
@@ -56,7 +56,7 @@ int64_t scale_and_mask(A* row, int64_t seen, A scale) {
   return width;
 }
 
-// row[j] = exp(row[j] - shift); 0 from `width` on. Returns their sum.
+// row[j] = exp(row[j] - shift) for j < width, 0 for the others. Returns the sum of the row.
 template <typename A>
 A exponentials(A* row, int64_t width, A shift) {
   std::fill(row + width, row + kKeys, A(0));
@@ -66,29 +66,30 @@ A exponentials(A* row, int64_t width, A shift) {
   });
 }
 
-// log(sum(exp(scores))) of each query, rounded, and the rest that rounding left out (attention.h).
+// log(sum(exp(scores))) of each query, and the rounding error of that number (attention.h).
 template <typename A>
 struct LogSumExp {
   A *rounded, *rest;
 
-  // Of the queries from `at` on, of all that `shape` has.
-  static LogSumExp parts(A* kept, const AttentionShape& shape, int64_t at) {
-    return {kept + at, kept + shape.batch * shape.heads * shape.time + at};
+  // The view that begins at query `offset` of all (batch, heads, time) queries.
+  static LogSumExp at(A* data, const AttentionShape& shape, int64_t offset) {
+    return {data + offset, data + shape.batch * shape.heads * shape.time + offset};
   }
   LogSumExp from(int64_t query) const { return {rounded + query, rest + query}; }
-  void keep(int64_t query, A maximum, A log_sum) const {
+  void store(int64_t query, A maximum, A log_sum) const {
     rounded[query] = maximum + log_sum;
     rest[query] = log_sum - (rounded[query] - maximum);
   }
 };
 
-// What the softmax of a block of queries knows so far: sums are of exp(score - maximum).
+// Running softmax statistics of a block of queries; sums are of exp(score - maximum).
 template <typename A>
 struct Softmax {
   A sums[kQueries], maxima[kQueries];
 };
 
-// Takes a block of scores into it: scores become exponentials, and out is scaled to the new maxima.
+// Updates them with a block of scores: replaces scores by exponentials, and rescales out to the new
+// maxima.
 template <typename A>
 void online_softmax(A* scores, Softmax<A>& softmax, A* out, const Head& head, int64_t query,
                     int64_t queries, int64_t key, int64_t keys) {
@@ -106,9 +107,9 @@ void online_softmax(A* scores, Softmax<A>& softmax, A* out, const Head& head, in
     const A shrink = cpu::exp(softmax.maxima[i] - shift);
     softmax.sums[i] = softmax.sums[i] * shrink + exponentials(row, width, shift);
     softmax.maxima[i] = shift;
-    A* sofar = out + i * head.size;
+    A* unscaled = out + i * head.size;
 #pragma omp simd
-    for (int64_t d = 0; d < head.size; ++d) sofar[d] *= shrink;
+    for (int64_t d = 0; d < head.size; ++d) unscaled[d] *= shrink;
   }
 }
 
@@ -117,13 +118,13 @@ void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, Rows<const A> q, Row
                      Rows<const A> v, const Head& head, int64_t query) {
   const int64_t queries = std::min(kQueries, head.time - query);
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, kQueries * (kKeys + head.size));
-  A* sofar = scores + kQueries * kKeys;  // (queries, head size): the output before division
+  A* unscaled = scores + kQueries * kKeys;  // (queries, head size): the output before division
   Softmax<A> softmax;
   for (int64_t key = 0; key < query + queries; key += kKeys) {
     const int64_t keys = std::min(kKeys, query + queries - key);
     score_block(scores, q, k, head, query, queries, key, keys);
-    online_softmax(scores, softmax, sofar, head, query, queries, key, keys);
-    cpu::multiply(sofar, scores, v.row(key),
+    online_softmax(scores, softmax, unscaled, head, query, queries, key, keys);
+    cpu::multiply(unscaled, scores, v.row(key),
                   {.m = queries,
                    .n = head.size,
                    .k = keys,
@@ -133,16 +134,16 @@ void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, Rows<const A> q, Row
                    .accumulate = key > 0});
   }
   for (int64_t i = 0; i < queries; ++i) {
-    log_sum_exp.keep(query + i, softmax.maxima[i], std::log(softmax.sums[i]));
+    log_sum_exp.store(query + i, softmax.maxima[i], std::log(softmax.sums[i]));
     const A factor = A(1) / softmax.sums[i];
     A* to = out.row(query + i);
 #pragma omp simd
-    for (int64_t d = 0; d < head.size; ++d) to[d] = sofar[i * head.size + d] * factor;
+    for (int64_t d = 0; d < head.size; ++d) to[d] = unscaled[i * head.size + d] * factor;
   }
 }
 
-// scores -> probabilities, and gradients of probabilities -> gradients of scores, for the first
-// `seen` keys of a query; 0 for the others.
+// Replaces scores by probabilities, and gradients of probabilities by gradients of scores, for the
+// first `seen` keys of a query; sets the others to 0.
 template <typename A>
 void differentiate_row(A* scores, A* grads, int64_t seen, LogSumExp<const A> log_sum_exp, A delta,
                        A scale) {
@@ -217,7 +218,8 @@ void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const 
   }
 }
 
-// A head's rows as numbers to compute with: in place, or a dense copy at `copy`, which moves on.
+// Rows of a head in the accumulator type: `data` itself, or a contiguous copy at `copy`, which is
+// advanced past it.
 template <typename T>
 Rows<const accumulator_t<T>> widened(const T* data, int64_t stride, const Head& head,
                                      accumulator_t<T>*& copy) {
@@ -235,7 +237,8 @@ Rows<const accumulator_t<T>> widened(const T* data, int64_t stride, const Head& 
   }
 }
 
-// Where to compute a result that belongs at data: there, or at `copy`, which moves on.
+// Where to compute a result for `data`: `data` itself if it has the accumulator type, else `copy`,
+// which is advanced past it.
 template <typename T>
 Rows<accumulator_t<T>> result(T* data, int64_t stride, const Head& head, accumulator_t<T>*& copy) {
   if constexpr (std::is_same_v<T, accumulator_t<T>>) {
@@ -247,7 +250,7 @@ Rows<accumulator_t<T>> result(T* data, int64_t stride, const Head& head, accumul
   }
 }
 
-// Takes a result to where it belongs.
+// Converts a result that was computed in a copy, and writes it to `data`.
 template <typename T>
 void narrow(T* data, int64_t stride, const Head& head, Rows<accumulator_t<T>> from) {
   if constexpr (!std::is_same_v<T, accumulator_t<T>>) {
@@ -257,24 +260,25 @@ void narrow(T* data, int64_t stride, const Head& head, Rows<accumulator_t<T>> fr
   }
 }
 
+// Scratch for `count` copies of a head, or null if T is the accumulator type.
 template <typename T>
 accumulator_t<T>* copies(const Head& head, int64_t count) {
   if constexpr (std::is_same_v<T, accumulator_t<T>>) return nullptr;
   return cpu::scratch<accumulator_t<T>>(cpu::Scratch::kAttention, count * head.time * head.size);
 }
 
-// Where one head begins: in the packed tensors, in dense ones, and in (batch, heads, time).
-struct Place {
-  int64_t packed, dense, rows;
+// Offsets of one head: in the packed tensors, in contiguous ones, and in (batch, heads, time).
+struct HeadOffsets {
+  int64_t packed, contiguous, rows;
 };
 
-// Calls body(place) for each head of each sample.
+// Calls body(offsets) for each head of each sample.
 template <typename Body>
 void for_each_head(const AttentionShape& s, const Body& body) {
   cpu::parallel_for(s.batch * s.heads, s.time * s.time * s.head_size / 8, [&](int64_t item) {
     const int64_t b = item / s.heads, h = item % s.heads;
-    body(Place{b * s.qkv_batch_stride + h * s.head_size, (b * s.time * s.heads + h) * s.head_size,
-               item * s.time});
+    body(HeadOffsets{b * s.qkv_batch_stride + h * s.head_size,
+                     (b * s.time * s.heads + h) * s.head_size, item * s.time});
   });
 }
 
@@ -295,46 +299,47 @@ void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, void*, cons
                        const T* v, const AttentionShape& shape) {
   const Head head{shape.time, shape.head_size, shape.scale};
   const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
-  for_each_head(shape, [&](const Place& at) {
+  for_each_head(shape, [&](const HeadOffsets& offset) {
     accumulator_t<T>* copy = copies<T>(head, 4);
-    const auto queries = widened(q + at.packed, stride, head, copy);
-    const auto keys = widened(k + at.packed, stride, head, copy);
-    const auto values = widened(v + at.packed, stride, head, copy);
-    const auto results = result(out + at.dense, out_stride, head, copy);
-    const auto sums = LogSumExp<accumulator_t<T>>::parts(log_sum_exp, shape, at.rows);
+    const auto queries = widened(q + offset.packed, stride, head, copy);
+    const auto keys = widened(k + offset.packed, stride, head, copy);
+    const auto values = widened(v + offset.packed, stride, head, copy);
+    const auto results = result(out + offset.contiguous, out_stride, head, copy);
+    const auto sums = LogSumExp<accumulator_t<T>>::at(log_sum_exp, shape, offset.rows);
     for (int64_t query = 0; query < head.time; query += kQueries) {
       forward_queries(results, sums, queries, keys, values, head, query);
     }
-    narrow(out + at.dense, out_stride, head, results);
+    narrow(out + offset.contiguous, out_stride, head, results);
   });
 }
 
 template <typename T>
-void attention_backward(OnCpu, const AttentionBackwardArguments<T>& of,
+void attention_backward(OnCpu, const AttentionBackwardArguments<T>& args,
                         const AttentionShape& shape) {
   using A = accumulator_t<T>;
   const Head head{shape.time, shape.head_size, shape.scale};
   const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
-  for_each_head(shape, [&](const Place& at) {
-    A* delta = static_cast<A*>(of.workspace) + at.rows;  // (time): sum over d of out * grad_out
+  for_each_head(shape, [&](const HeadOffsets& offset) {
+    // delta (time): sum over d of out * grad_out.
+    A* delta = static_cast<A*>(args.workspace) + offset.rows;
     for (int64_t t = 0; t < head.time; ++t) {
-      const T* o = of.out + at.dense + t * out_stride;
-      const T* g = of.grad_out + at.dense + t * out_stride;
+      const T* o = args.out + offset.contiguous + t * out_stride;
+      const T* g = args.grad_out + offset.contiguous + t * out_stride;
       delta[t] = cpu::row_sum<A>(head.size, [o, g](int64_t d) { return A(o[d]) * A(g[d]); });
     }
     A* copy = copies<T>(head, 7);
-    const auto grads = widened(of.grad_out + at.dense, out_stride, head, copy);
-    const auto queries = widened(of.q + at.packed, stride, head, copy);
-    const auto keys = widened(of.k + at.packed, stride, head, copy);
-    const auto values = widened(of.v + at.packed, stride, head, copy);
-    const Gradients<A> results{result(of.grad_q + at.packed, stride, head, copy),
-                               result(of.grad_k + at.packed, stride, head, copy),
-                               result(of.grad_v + at.packed, stride, head, copy)};
-    const auto sums = LogSumExp<const A>::parts(of.log_sum_exp, shape, at.rows);
+    const auto grads = widened(args.grad_out + offset.contiguous, out_stride, head, copy);
+    const auto queries = widened(args.q + offset.packed, stride, head, copy);
+    const auto keys = widened(args.k + offset.packed, stride, head, copy);
+    const auto values = widened(args.v + offset.packed, stride, head, copy);
+    const Gradients<A> results{result(args.grad_q + offset.packed, stride, head, copy),
+                               result(args.grad_k + offset.packed, stride, head, copy),
+                               result(args.grad_v + offset.packed, stride, head, copy)};
+    const auto sums = LogSumExp<const A>::at(args.log_sum_exp, shape, offset.rows);
     backward_head(results, grads, queries, keys, values, sums, delta, head);
-    narrow(of.grad_q + at.packed, stride, head, results.q);
-    narrow(of.grad_k + at.packed, stride, head, results.k);
-    narrow(of.grad_v + at.packed, stride, head, results.v);
+    narrow(args.grad_q + offset.packed, stride, head, results.q);
+    narrow(args.grad_k + offset.packed, stride, head, results.k);
+    narrow(args.grad_v + offset.packed, stride, head, results.v);
   });
 }
 

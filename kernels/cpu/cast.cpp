@@ -11,7 +11,7 @@ void cast(OnCpu, To* out, const From* in, int64_t size) {
   });
 }
 
-// Sixty-four pairs, eight to a line of use.
+// 64 pairs of types.
 #define RIPIENO_CAST_TO(To)                                 \
   template void cast(OnCpu, To*, const float*, int64_t);    \
   template void cast(OnCpu, To*, const double*, int64_t);   \

@@ -12,13 +12,13 @@ namespace {
 
 bool is_class(int32_t target, int64_t classes) { return target >= 0 && target < classes; }
 
-// log(sum(exp(logits))) = largest + log_sum, kept apart: see cross_entropy.h.
+// log(sum(exp(logits))) = largest + log_sum, as two numbers: see cross_entropy.h.
 template <typename A>
 struct LogSumExp {
   A largest, log_sum;
 
-  static LogSumExp kept(const A* from) { return {from[0], from[1]}; }
-  void keep(A* to) const {
+  static LogSumExp load(const A* from) { return {from[0], from[1]}; }
+  void store(A* to) const {
     to[0] = largest;
     to[1] = log_sum;
   }
@@ -30,7 +30,7 @@ LogSumExp<accumulator_t<T>> log_sum_of_exp(const T* logits, int64_t classes) {
   return {largest, std::log(cpu::row_sum_of_exp(logits, classes, largest))};
 }
 
-// What a row adds to the loss.
+// Loss of one row.
 template <typename T>
 accumulator_t<T> row_loss(const T* logits, int32_t target, int64_t classes, int32_t ignored,
                           const LogSumExp<accumulator_t<T>>& total) {
@@ -40,7 +40,7 @@ accumulator_t<T> row_loss(const T* logits, int32_t target, int64_t classes, int3
   return (total.largest - A(logits[target])) + total.log_sum;
 }
 
-// grad[c] = scale * (exp(logits[c]) / total - [c == target]).   grad may alias logits.
+// grad[c] = scale * (softmax(logits)[c] - [c == target]).   grad may alias logits.
 template <typename T>
 void row_gradient(T* grad, const T* logits, int32_t target, int64_t classes, int32_t ignored,
                   const LogSumExp<accumulator_t<T>>& total, accumulator_t<T> scale) {
@@ -67,7 +67,7 @@ void cross_entropy_forward(OnCpu, accumulator_t<T>* row_losses, accumulator_t<T>
   cpu::for_each_row(shape.rows, 8 * shape.classes, [&](int64_t r) {
     const T* row = logits + r * shape.stride;
     const auto total = log_sum_of_exp(row, shape.classes);
-    if (log_sum_exp) total.keep(log_sum_exp + 2 * r);
+    if (log_sum_exp) total.store(log_sum_exp + 2 * r);
     row_losses[r] = row_loss(row, targets[r], shape.classes, ignored, total);
   });
 }
@@ -104,7 +104,7 @@ void cross_entropy_backward(OnCpu, T* grad_logits, const accumulator_t<T>* grad_
                             int32_t ignored) {
   cpu::for_each_row(shape.rows, 8 * shape.classes, [&](int64_t r) {
     row_gradient(grad_logits + r * shape.stride, logits + r * shape.stride, targets[r],
-                 shape.classes, ignored, LogSumExp<accumulator_t<T>>::kept(log_sum_exp + 2 * r),
+                 shape.classes, ignored, LogSumExp<accumulator_t<T>>::load(log_sum_exp + 2 * r),
                  *grad_loss);
   });
 }

@@ -9,19 +9,19 @@ namespace ripieno::kernels {
 
 namespace {
 
-// Sorts positions by id, stably: those of id v are order[begin[v]] .. order[begin[v + 1] - 1].
-// begin: (vocab + 1); order: (count). Ids out of range are left out.
+// Stable counting sort of positions by id: those of id v are order[i] for i in [begin[v],
+// begin[v + 1]). begin: (vocab + 1); order: (count). Ids out of range are skipped.
 void sort_by_id(int32_t* begin, int32_t* order, const int32_t* ids, int64_t count, int64_t vocab) {
   std::fill_n(begin, vocab + 1, 0);
-  const auto known = [&](int64_t i) { return ids[i] >= 0 && ids[i] < vocab; };
+  const auto is_valid = [&](int64_t i) { return ids[i] >= 0 && ids[i] < vocab; };
   for (int64_t i = 0; i < count; ++i) {
-    if (known(i)) ++begin[ids[i] + 1];
+    if (is_valid(i)) ++begin[ids[i] + 1];
   }
   for (int64_t v = 0; v < vocab; ++v) begin[v + 1] += begin[v];
   for (int64_t i = 0; i < count; ++i) {
-    if (known(i)) order[begin[ids[i]]++] = static_cast<int32_t>(i);
+    if (is_valid(i)) order[begin[ids[i]]++] = static_cast<int32_t>(i);
   }
-  // Each begin has moved to the end of its id, which is the begin of the next.
+  // Each begin has advanced to the end of its id, which is the begin of the next id.
   for (int64_t v = vocab; v > 0; --v) begin[v] = begin[v - 1];
   begin[0] = 0;
 }

@@ -27,13 +27,14 @@ Moments<T> moments(const T* x, int64_t cols, double epsilon) {
   return {mean, A(1) / std::sqrt(squares / static_cast<A>(cols) + static_cast<A>(epsilon))};
 }
 
-// weight and bias may both be null.
+// y = normalized x, times weight, plus bias. weight and bias may both be null.
 template <typename T>
-void normalize_row(T* y, const T* x, const T* weight, const T* bias, Moments<T> of, int64_t cols) {
+void normalize_row(T* y, const T* x, const T* weight, const T* bias, Moments<T> stats,
+                   int64_t cols) {
   using A = accumulator_t<T>;
 #pragma omp simd
   for (int64_t c = 0; c < cols; ++c) {
-    const A normalized = (A(x[c]) - of.mean) * of.inverse_deviation;
+    const A normalized = (A(x[c]) - stats.mean) * stats.inverse_deviation;
     y[c] = T(weight ? normalized * A(weight[c]) + A(bias[c]) : normalized);
   }
 }
@@ -41,45 +42,46 @@ void normalize_row(T* y, const T* x, const T* weight, const T* bias, Moments<T> 
 template <typename T>
 void forward_row(const LayerNormForwardArguments<T>& norm, int64_t r) {
   const T* x = norm.in + r * norm.cols;
-  const Moments<T> of = moments(x, norm.cols, norm.epsilon);
-  norm.mean[r] = of.mean;
-  norm.inverse_deviation[r] = of.inverse_deviation;
-  normalize_row(norm.out + r * norm.cols, x, norm.weight, norm.bias, of, norm.cols);
+  const Moments<T> stats = moments(x, norm.cols, norm.epsilon);
+  norm.mean[r] = stats.mean;
+  norm.inverse_deviation[r] = stats.inverse_deviation;
+  normalize_row(norm.out + r * norm.cols, x, norm.weight, norm.bias, stats, norm.cols);
 }
 
-// Adds one row's share to the gradients of weight and bias.
+// Adds one row's contribution to the gradients of weight and bias.
 template <typename T>
 void add_row(accumulator_t<T>* weight_sum, accumulator_t<T>* bias_sum, const T* g, const T* x,
-             Moments<T> of, int64_t cols) {
+             Moments<T> stats, int64_t cols) {
   using A = accumulator_t<T>;
 #pragma omp simd
   for (int64_t c = 0; c < cols; ++c) {
-    weight_sum[c] += A(g[c]) * ((A(x[c]) - of.mean) * of.inverse_deviation);
+    weight_sum[c] += A(g[c]) * ((A(x[c]) - stats.mean) * stats.inverse_deviation);
     bias_sum[c] += A(g[c]);
   }
 }
 
-// grad_in of one row, added to where `accumulate`; weight may be null.
+// grad_in of one row, added to d if `accumulate`; weight may be null.
 template <typename T>
-void backward_row(T* d, const T* g, const T* x, const T* weight, Moments<T> of, int64_t cols,
+void backward_row(T* d, const T* g, const T* x, const T* weight, Moments<T> stats, int64_t cols,
                   bool accumulate) {
   using A = accumulator_t<T>;
   const auto scaled_at = [g, weight](int64_t c) {
     return weight ? A(g[c]) * A(weight[c]) : A(g[c]);
   };
   const A sum = cpu::row_sum<A>(cols, scaled_at);
-  const A dot = cpu::row_sum<A>(
-      cols, [=](int64_t c) { return scaled_at(c) * ((A(x[c]) - of.mean) * of.inverse_deviation); });
+  const A dot = cpu::row_sum<A>(cols, [=](int64_t c) {
+    return scaled_at(c) * ((A(x[c]) - stats.mean) * stats.inverse_deviation);
+  });
   const A mean_sum = sum / static_cast<A>(cols), mean_dot = dot / static_cast<A>(cols);
 #pragma omp simd
   for (int64_t c = 0; c < cols; ++c) {
-    const A normalized = (A(x[c]) - of.mean) * of.inverse_deviation;
-    const A own = of.inverse_deviation * (scaled_at(c) - mean_sum - normalized * mean_dot);
-    d[c] = T(accumulate ? A(d[c]) + own : own);
+    const A normalized = (A(x[c]) - stats.mean) * stats.inverse_deviation;
+    const A value = stats.inverse_deviation * (scaled_at(c) - mean_sum - normalized * mean_dot);
+    d[c] = T(accumulate ? A(d[c]) + value : value);
   }
 }
 
-// sum[i] = x[i] + dropout(branch)[i] for i of [begin, end).
+// sum[i] = x[i] + dropout(branch)[i] for i in [begin, end).
 template <typename T>
 void add_branch(T* sum, const T* x, const T* branch, const DropoutMask& mask, int64_t begin,
                 int64_t end) {
@@ -93,7 +95,7 @@ void add_branch(T* sum, const T* x, const T* branch, const DropoutMask& mask, in
   for (int64_t i = begin; i < end; ++i) sum[i] = T(A(x[i]) + A(branch[i]));
 }
 
-// grad[c] = sum over the chunks of partials[chunk, c] (+ grad[c]).
+// grad[c] = sum over chunks of partials[chunk, c] (+ grad[c] if `accumulate`).
 template <typename T>
 void sum_chunks(T* grad, const accumulator_t<T>* partials, int64_t chunks, int64_t cols,
                 bool accumulate) {
@@ -156,10 +158,10 @@ void residual_norm_backward(OnCpu, const ResidualNormBackwardArguments<T>& resid
     for (int64_t r = chunk * kLayerNormRowChunk; r < end; ++r) {
       const T* g = norm.grad_out + r * cols;
       const T* x = norm.in + r * cols;
-      const Moments<T> of{norm.mean[r], norm.inverse_deviation[r]};
-      // First, since the row of grad_in may be that of grad_out.
-      if (norm.grad_weight) add_row(weight_sum, bias_sum, g, x, of, cols);
-      backward_row(norm.grad_in + r * cols, g, x, norm.weight, of, cols, norm.accumulate.in);
+      const Moments<T> stats{norm.mean[r], norm.inverse_deviation[r]};
+      // Before backward_row(), because the row of grad_in may alias that of grad_out.
+      if (norm.grad_weight) add_row(weight_sum, bias_sum, g, x, stats, cols);
+      backward_row(norm.grad_in + r * cols, g, x, norm.weight, stats, cols, norm.accumulate.in);
       if (!residual.grad_branch) continue;
       cpu::for_each_dropped(residual.mask, static_cast<const T*>(norm.grad_in), r * cols,
                             (r + 1) * cols,

@@ -13,7 +13,7 @@ namespace ripieno::kernels {
 
 namespace {
 
-// Calls finish(tile) for each part of c when it is done.
+// c = a b, or c += a b if `accumulate`. Calls finish(tile) for each tile of c when it is complete.
 template <typename A, typename Finish>
 void multiply_one(A* c, const A* a, const A* b, const MatmulShape& shape, bool accumulate,
                   const Finish& finish) {
@@ -38,7 +38,7 @@ void multiply_one(A* c, const A* a, const A* b, const MatmulShape& shape, bool a
                         finish);
 }
 
-// A dense float copy of the stored (rows, cols) of a matrix.
+// A contiguous float copy of a matrix that is stored as (rows, cols).
 template <typename T>
 const float* widened(cpu::Scratch use, const T* matrix, int64_t rows, int64_t cols,
                      int64_t stride) {
@@ -52,8 +52,8 @@ const float* widened(cpu::Scratch use, const T* matrix, int64_t rows, int64_t co
   return out;
 }
 
-// The stored (rows, cols) of a matrix in the type of sums: itself, or a dense copy, whose stride is
-// left in `stride`.
+// A matrix stored as (rows, cols) in the accumulator type: itself, or a contiguous copy, whose
+// stride is written to `stride`.
 template <typename T>
 const accumulator_t<T>* in_float(cpu::Scratch use, const T* matrix, int64_t rows, int64_t cols,
                                  int64_t& stride) {
@@ -66,9 +66,9 @@ const accumulator_t<T>* in_float(cpu::Scratch use, const T* matrix, int64_t rows
   }
 }
 
-// One matrix of the batch, in a's and b's own type where that is what sums are kept in, else in
-// float copies. Calls finish(tile, product, product_stride), product being the tile's first
-// element.
+// Multiplies one matrix of the batch, directly if T is the accumulator type and in float copies
+// otherwise. Calls finish(tile, product, product_stride) for each complete tile; `product` points
+// to the first element of the tile.
 template <typename T, typename Finish>
 void multiply_then(T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate,
                    const Finish& finish) {
@@ -92,8 +92,8 @@ void multiply_then(T* c, const T* a, const T* b, const MatmulShape& shape, bool 
   }
 }
 
-// Calls body(matrix) for each of a batch: small ones side by side, large ones one after the other,
-// each by the team.
+// Calls body(matrix) for each matrix of a batch. Small ones run in parallel, one thread each; large
+// ones run one after the other, each on the whole team.
 template <typename Body>
 void for_each_matrix(const MatmulShape& shape, const Body& body) {
   constexpr int64_t kLarge = int64_t{1} << 21;
@@ -105,7 +105,7 @@ void for_each_matrix(const MatmulShape& shape, const Body& body) {
   }
 }
 
-// c = product, or c += product, where c keeps less than what sums are kept in.
+// c = product, or c += product, where c is narrower than the accumulator type.
 template <typename T>
 void narrow_row(T* c, const float* product, int64_t cols, bool accumulate) {
 #pragma omp simd
@@ -114,7 +114,7 @@ void narrow_row(T* c, const float* product, int64_t cols, bool accumulate) {
   }
 }
 
-// c = formula(product + bias).   product may be c; bias and before may be null.
+// c = formula(product + bias).   product may alias c; bias and before may be null.
 template <typename T, typename Formula>
 void finish_row(T* c, T* before, const accumulator_t<T>* product, const T* bias, int64_t cols,
                 Formula formula) {

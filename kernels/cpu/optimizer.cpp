@@ -10,8 +10,8 @@ namespace ripieno::kernels {
 
 namespace {
 
-// Calls body(begin, end, segment) for blocks that cover the segments, however many and short
-// they are.
+// Calls body(begin, end, segment) for ranges that cover the segments. Work is split evenly, however
+// many segments there are and however short they are.
 template <typename Body>
 void for_each_segment_block(const ParameterSegment* segments, int64_t count,
                             int64_t work_per_element, const Body& body) {
@@ -47,23 +47,23 @@ void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squar
 void finish_scaled_step_scalars(OnCpu on, StepScalars* scalars, LossScale* loss_scale,
                                 const double* sum_of_squares, const double* count, double max_norm,
                                 double beta1, double beta2) {
-  LossScale& kept = *loss_scale;
-  const double divisor = *count * static_cast<double>(kept.scale);
+  LossScale& state = *loss_scale;
+  const double divisor = *count * static_cast<double>(state.scale);
   finish_step_scalars(on, scalars, sum_of_squares, &divisor, max_norm);
-  scalars->loss_scale = kept.scale;
+  scalars->loss_scale = state.scale;
   scalars->skips = !std::isfinite(*sum_of_squares);
   if (scalars->skips) {
-    kept.scale = std::max(kept.scale / 2, kSmallestLossScale);
-    kept.good_steps = 0;
-    ++kept.skipped_steps;
-  } else if (++kept.steps; ++kept.good_steps == kGoodStepsToDouble) {
-    kept.scale = std::min(kept.scale * 2, kLargestLossScale);
-    kept.good_steps = 0;
+    state.scale = std::max(state.scale / 2, kSmallestLossScale);
+    state.good_steps = 0;
+    ++state.skipped_steps;
+  } else if (++state.steps; ++state.good_steps == kGoodStepsToDouble) {
+    state.scale = std::min(state.scale * 2, kLargestLossScale);
+    state.good_steps = 0;
   }
-  const auto steps = static_cast<double>(kept.steps);
+  const auto steps = static_cast<double>(state.steps);
   scalars->first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1, steps)));
   scalars->second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2, steps)));
-  scalars->skipped_steps = kept.skipped_steps;
+  scalars->skipped_steps = state.skipped_steps;
 }
 
 template <typename T>

@@ -10,8 +10,8 @@ namespace ripieno::kernels {
 
 namespace {
 
-// Element `index` of a block: elements 0 and 1 come from its first two words, 2 and 3 from the
-// others.
+// Element `index` of a block of four: 0 and 1 are computed from its words 0 and 1, 2 and 3 from its
+// words 2 and 3.
 double normal(const RandomBlock& block, int64_t index) {
   const double u = static_cast<double>(to_uniform(block.word[index & 2]));
   const double v = static_cast<double>(to_uniform(block.word[(index & 2) + 1]));

@@ -11,9 +11,9 @@ namespace ripieno::kernels {
 
 namespace {
 
-// Elements that one partial result along a contiguous axis covers.
+// Number of elements in one partial result along a contiguous axis.
 constexpr int64_t kAxisChunk = 4096;
-// Rows that one partial sum along a strided axis covers, and columns that one item reduces.
+// Along a strided axis: number of rows in one partial sum, and of columns in one work item.
 constexpr int64_t kRowChunk = 64;
 constexpr int64_t kColumns = 128;
 
@@ -31,13 +31,13 @@ struct Max {
   static constexpr A kEmpty = -std::numeric_limits<A>::infinity();
   template <typename A>
   static A combine(A a, A b) {
-    return b > a || b != b ? b : a;  // NaN wins, and stays since no comparison with it is true
+    return b > a || b != b ? b : a;  // NaN replaces a, and stays: no comparison with NaN is true
   }
 };
 
-// The reduction of one piece of a contiguous axis.
+// Reduction of one chunk of a contiguous axis.
 template <typename T, typename Reducer>
-accumulator_t<T> reduce_piece(const T* in, int64_t size, Reducer reducer) {
+accumulator_t<T> reduce_chunk(const T* in, int64_t size, Reducer reducer) {
   using A = accumulator_t<T>;
   return cpu::reduce_row(
       size, reducer.template kEmpty<A>, [](A a, A b) { return Reducer::combine(a, b); },
@@ -50,12 +50,12 @@ accumulator_t<T> reduce_contiguous(const T* in, int64_t size, Reducer reducer) {
   A total = reducer.template kEmpty<A>;
   for (int64_t begin = 0; begin < size; begin += kAxisChunk) {
     total = reducer.combine(total,
-                            reduce_piece(in + begin, std::min(kAxisChunk, size - begin), reducer));
+                            reduce_chunk(in + begin, std::min(kAxisChunk, size - begin), reducer));
   }
   return total;
 }
 
-// The same by several threads: a batch of chunks at a time, combined in order.
+// The same on several threads: computes up to 256 chunks at a time and combines them in order.
 template <typename T, typename Reducer>
 accumulator_t<T> reduce_long(const T* in, int64_t size, Reducer reducer) {
   using A = accumulator_t<T>;
@@ -66,7 +66,7 @@ accumulator_t<T> reduce_long(const T* in, int64_t size, Reducer reducer) {
     const int64_t span = std::min(kChunksAtOnce * kAxisChunk, size - begin);
     const int64_t chunks = (span + kAxisChunk - 1) / kAxisChunk;
     cpu::parallel_for(chunks, kAxisChunk, [&](int64_t chunk) {
-      partials[chunk] = reduce_piece(in + begin + chunk * kAxisChunk,
+      partials[chunk] = reduce_chunk(in + begin + chunk * kAxisChunk,
                                      std::min(kAxisChunk, span - chunk * kAxisChunk), reducer);
     });
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -76,7 +76,7 @@ accumulator_t<T> reduce_long(const T* in, int64_t size, Reducer reducer) {
   return total;
 }
 
-// results[c] = reduction over a of in[a * inner + c], for `columns` <= kColumns columns.
+// results[c] = reduction over a of in[a * inner + c].   columns <= kColumns.
 template <typename T, typename Reducer>
 void reduce_columns(accumulator_t<T>* results, const T* in, int64_t axis, int64_t inner,
                     int64_t columns, Reducer reducer) {

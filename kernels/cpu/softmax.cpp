@@ -15,7 +15,7 @@ void forward_row(T* y, const T* x, int64_t cols, bool logarithm) {
   const A largest = cpu::row_max(x, cols);
   const A sum = cpu::row_sum_of_exp(x, cols, largest);
   if (logarithm) {
-    const A log_sum = std::log(sum);  // apart from the largest, which may be large
+    const A log_sum = std::log(sum);  // not added to `largest`: that would lose precision
 #pragma omp simd
     for (int64_t c = 0; c < cols; ++c) y[c] = T((A(x[c]) - largest) - log_sum);
   } else {

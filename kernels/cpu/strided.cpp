@@ -9,8 +9,8 @@ namespace ripieno::kernels {
 
 namespace {
 
-// The shape with axes of size 1 left out and neighbouring axes merged where both operands allow it.
-// Its rank is at least 1.
+// The shape without axes of size 1, and with adjacent axes merged where the strides of both
+// operands allow it. Its rank is at least 1.
 StridedShape merged(const StridedShape& shape) {
   StridedShape out;
   for (int axis = 0; axis < shape.rank; ++axis) {
@@ -30,7 +30,7 @@ StridedShape merged(const StridedShape& shape) {
   return out;
 }
 
-// A row is the last axis. Calls body(out_offset, a_offset, b_offset) for each.
+// Calls body(out_offset, a_offset, b_offset) for each row, a row being the last axis.
 template <typename Body>
 void for_each_row(const StridedShape& shape, const Body& body) {
   const int outer_rank = shape.rank - 1;
@@ -66,8 +66,7 @@ void for_each_row(const StridedShape& shape, const Body& body) {
                     });
 }
 
-// out[i] = formula(a[i * stride_a], b[i * stride_b]), with loops of their own for the common
-// strides.
+// out[i] = formula(a[i * stride_a], b[i * stride_b]), with specialized loops for common strides.
 template <typename T, typename Formula>
 void binary_row(T* out, const T* a, const T* b, int64_t cols, int64_t stride_a, int64_t stride_b,
                 Formula formula) {

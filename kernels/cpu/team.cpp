@@ -20,12 +20,13 @@ namespace ripieno::kernels::cpu {
 
 namespace {
 
-// A share of a loop is taken by its own thread in so many pieces, and by others that are done.
-constexpr int64_t kPiecesOfShare = 4;
+// Number of chunks that a thread's share of a loop is split into. Its own thread takes them first,
+// then threads that have finished theirs.
+constexpr int64_t kChunksPerShare = 4;
 
 thread_local bool in_team = false;
 
-// Marks the calling thread as one that runs a loop's body.
+// Marks the calling thread as running a loop body.
 class InTeam {
  public:
   InTeam() { in_team = true; }
@@ -34,7 +35,7 @@ class InTeam {
   InTeam& operator=(const InTeam&) = delete;
 };
 
-// How often this process was forked: a child has none of its parent's threads.
+// Number of times this process was forked: a child has none of its parent's threads.
 std::atomic<int> forks = 0;
 int forks_now() {
   [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, [] { ++forks; });
@@ -48,8 +49,8 @@ void wake(std::atomic<uint32_t>& state) {
   syscall(SYS_futex, &state, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }
 
-// Whether `is_over` became true while spinning costs less than sleeping. After a moment others may
-// run in between: they may be what is waited for.
+// Spins until `is_over` returns true, or until spinning costs more than sleeping (returns false).
+// After kAlone it yields between checks, so that the thread that is waited for can run.
 template <typename Condition>
 bool spin_until(Condition is_over) {
   using std::chrono::microseconds, std::chrono::steady_clock;
@@ -66,35 +67,35 @@ bool spin_until(Condition is_over) {
   }
 }
 
-// The indices [next, end) of a loop, which threads take piece by piece.
+// A range [next, end) of a loop's indices, taken chunk by chunk.
 struct alignas(64) Share {
   std::atomic<int64_t> next = 0;
-  int64_t end = 0, piece = 1;
+  int64_t end = 0, chunk = 1;
 
   void set(int64_t first, int64_t last) {
     next.store(first, std::memory_order_relaxed);
     end = last;
-    piece = std::max<int64_t>(1, (last - first + kPiecesOfShare - 1) / kPiecesOfShare);
+    chunk = std::max<int64_t>(1, (last - first + kChunksPerShare - 1) / kChunksPerShare);
   }
 };
 
-// One loop, with a share for each thread of the team that takes part.
+// One loop, with one share per participating thread.
 class Loop {
  public:
   Loop(const LoopBody& body, Share* shares, int64_t count)
       : body_(body), shares_(shares), count_(count) {}
 
-  // All pieces that nobody else takes, those of share `own` first. Does not throw.
-  void work(int64_t own) noexcept {
+  // Runs chunks until none are left, beginning with those of share `first`. Does not throw.
+  void work(int64_t first) noexcept {
     const InTeam mark;
     try {
-      for (int64_t i = 0; i < count_; ++i) take(shares_[(own + i) % count_]);
+      for (int64_t i = 0; i < count_; ++i) take(shares_[(first + i) % count_]);
     } catch (...) {
       if (!has_failed_.exchange(true)) failure_ = std::current_exception();
     }
   }
 
-  // Once nobody works on it.
+  // Rethrows the first exception of a body. To be called when no thread works on the loop.
   void rethrow() const {
     if (failure_) std::rethrow_exception(failure_);
   }
@@ -102,67 +103,68 @@ class Loop {
  private:
   void take(Share& share) {
     while (!has_failed_.load(std::memory_order_relaxed)) {
-      const int64_t begin = share.next.fetch_add(share.piece, std::memory_order_relaxed);
+      const int64_t begin = share.next.fetch_add(share.chunk, std::memory_order_relaxed);
       if (begin >= share.end) return;
-      body_(begin, std::min(share.end, begin + share.piece));
+      body_(begin, std::min(share.end, begin + share.chunk));
     }
   }
 
   LoopBody body_;
   Share* shares_;
-  int64_t count_;  // of shares
+  int64_t count_;  // number of shares
   std::atomic<bool> has_failed_ = false;
   std::exception_ptr failure_;  // the first
 };
 
-// A thread of a team and what it is to do.
+// A thread of a team, and the loop that it was given.
 class Worker {
  public:
   explicit Worker(int64_t share) : share_(share), thread_([this] { run(); }) {}
   ~Worker() {
     if (!thread_.joinable()) return;
-    if (state_.exchange(kEnd) == kAsleep) wake(state_);
+    if (state_.exchange(kStop) == kAsleep) wake(state_);
     thread_.join();
   }
-  // In a forked child: the thread is not there.
-  void forget() { thread_.detach(); }
+  // For a forked child, where the thread does not exist.
+  void detach() { thread_.detach(); }
 
-  void offer(Loop& loop) {
+  void submit(Loop& loop) {
     loop_ = &loop;
-    if (state_.exchange(kOffered, std::memory_order_acq_rel) == kAsleep) wake(state_);
+    if (state_.exchange(kSubmitted, std::memory_order_acq_rel) == kAsleep) wake(state_);
   }
 
-  // Returns once the worker has nothing to do with the loop that it was offered.
-  void take_back() {
-    uint32_t state = kOffered;
+  // Withdraws the submitted loop if the worker has not started on it, else waits until it is done.
+  void withdraw_or_wait() {
+    uint32_t state = kSubmitted;
     if (state_.compare_exchange_strong(state, kIdle, std::memory_order_acq_rel)) return;
     const auto is_done = [this] {
       const uint32_t now = state_.load(std::memory_order_acquire);
       return now == kIdle || now == kAsleep;
     };
     if (spin_until(is_done)) return;
-    state = kTaken;
+    state = kRunning;
     state_.compare_exchange_strong(state, kAwaited, std::memory_order_acq_rel);
     while (!is_done()) sleep_while(state_, kAwaited);
   }
 
  private:
-  // kIdle and kAsleep until it is offered a loop, which it takes unless that is taken back; awaited
-  // where the caller sleeps until it is done.
-  enum State : uint32_t { kIdle, kAsleep, kOffered, kTaken, kAwaited, kEnd };
+  // kIdle or kAsleep until a loop is submitted; kSubmitted until the worker takes it or the caller
+  // withdraws it; kRunning while the worker runs it; kAwaited if the caller sleeps until it is
+  // done.
+  enum State : uint32_t { kIdle, kAsleep, kSubmitted, kRunning, kAwaited, kStop };
 
   void run() {
     for (;;) {
       spin_until([this] {
         const uint32_t now = state_.load(std::memory_order_relaxed);
-        return now == kOffered || now == kEnd;
+        return now == kSubmitted || now == kStop;
       });
       uint32_t state = kIdle;
       state_.compare_exchange_strong(state, kAsleep, std::memory_order_acq_rel);
       while (state_.load(std::memory_order_acquire) == kAsleep) sleep_while(state_, kAsleep);
-      if (state_.load(std::memory_order_acquire) == kEnd) return;
-      state = kOffered;
-      if (!state_.compare_exchange_strong(state, kTaken, std::memory_order_acq_rel)) continue;
+      if (state_.load(std::memory_order_acquire) == kStop) return;
+      state = kSubmitted;
+      if (!state_.compare_exchange_strong(state, kRunning, std::memory_order_acq_rel)) continue;
       loop_->work(share_);
       if (state_.exchange(kIdle, std::memory_order_acq_rel) == kAwaited) wake(state_);
     }
@@ -171,16 +173,17 @@ class Worker {
   alignas(64) std::atomic<uint32_t> state_ = kIdle;
   Loop* loop_ = nullptr;
   int64_t share_;
-  std::thread thread_;  // last: it uses the others
+  std::thread thread_;  // last, because it uses the other members
 };
 
-// Signals are for the threads that the program started, but for those that a thread causes itself.
+// Blocks signals in new threads, so that only threads of the program handle them; except for
+// signals that a thread raises by its own fault.
 class WithoutSignals {
  public:
   WithoutSignals() {
     sigset_t blocked;
     sigfillset(&blocked);
-    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&blocked, own);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&blocked, fault);
     pthread_sigmask(SIG_BLOCK, &blocked, &before_);
   }
   ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -193,7 +196,7 @@ class WithoutSignals {
 
 class Team {
  public:
-  ~Team() { forget_after_fork(); }
+  ~Team() { detach_after_fork(); }
 
   void run(int64_t count, int64_t threads, const LoopBody& body) {
     grow(threads);
@@ -202,18 +205,18 @@ class Team {
       shares_[i].set(count * i / threads, count * (i + 1) / threads);
     }
     Loop loop(body, shares_.get(), threads);
-    for (int64_t i = 1; i < threads; ++i) workers_[i - 1]->offer(loop);
+    for (int64_t i = 1; i < threads; ++i) workers_[i - 1]->submit(loop);
     loop.work(0);
-    for (int64_t i = 1; i < threads; ++i) workers_[i - 1]->take_back();
+    for (int64_t i = 1; i < threads; ++i) workers_[i - 1]->withdraw_or_wait();
     loop.rethrow();
   }
 
  private:
   void grow(int64_t threads) {
-    forget_after_fork();
+    detach_after_fork();
     if (threads <= size_) return;
     shares_ = std::make_unique<Share[]>(threads);
-    size_ = threads;  // asked for once: where there are no more threads, there are none
+    size_ = threads;  // set even if starting threads fails below, so that it is not tried again
     const WithoutSignals none;
     try {
       while (static_cast<int64_t>(workers_.size()) + 1 < threads) {
@@ -223,17 +226,17 @@ class Team {
     }
   }
 
-  void forget_after_fork() {
+  void detach_after_fork() {
     if (forks_ == forks_now()) return;
-    for (const auto& worker : workers_) worker->forget();
+    for (const auto& worker : workers_) worker->detach();
     workers_.clear();
     size_ = 1;
     forks_ = forks_now();
   }
 
-  int64_t size_ = 1;  // of shares_, once it was needed
+  int64_t size_ = 1;  // number of shares_, once allocated
   std::unique_ptr<Share[]> shares_;
-  std::vector<std::unique_ptr<Worker>> workers_;  // for the shares from 1 on
+  std::vector<std::unique_ptr<Worker>> workers_;  // for shares 1, 2, ...
   int forks_ = forks_now();
 };
 

@@ -14,7 +14,7 @@
 namespace ripieno::kernels {
 namespace {
 
-// The library's, where the type is one of its own.
+// The library's plan, or null if T is not a 16-bit type or there is no plan.
 template <typename T>
 cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& shape) {
   if constexpr (sizeof(T) == 2) {
@@ -30,7 +30,7 @@ cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& sh
 void run(cuda::AttentionPlan& plan, OnCuda on, const char* name, const AttentionShape& shape,
          std::span<void* const> memory, void* workspace) {
   plan.run(on, memory, workspace);
-  cuda::enqueued(on.stream, name, {shape.batch, shape.time, shape.heads, shape.head_size});
+  cuda::record_operation(on.stream, name, {shape.batch, shape.time, shape.heads, shape.head_size});
 }
 
 template <typename... Pointers>
@@ -38,7 +38,7 @@ bool are_aligned(Pointers... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
 }
 
-// A library reads and writes through pointers to void.
+// The library takes all tensors as void*, inputs too.
 template <typename T>
 void* untyped(const T* pointer) {
   return const_cast<T*>(pointer);
@@ -77,17 +77,18 @@ void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, void* w
 }
 
 template <typename T>
-void attention_backward(OnCuda on, const AttentionBackwardArguments<T>& of,
+void attention_backward(OnCuda on, const AttentionBackwardArguments<T>& args,
                         const AttentionShape& shape) {
   auto* const plan = plan_for<T>(cuda::AttentionPass::kBackward, shape);
-  if (plan && are_aligned(of.q, of.k, of.v, of.out, of.grad_out, of.grad_q, of.grad_k, of.grad_v)) {
+  if (plan && are_aligned(args.q, args.k, args.v, args.out, args.grad_out, args.grad_q, args.grad_k,
+                          args.grad_v)) {
     run(*plan, on, "attention backward (batch, time, heads, head size)", shape,
-        std::array{untyped(of.q), untyped(of.k), untyped(of.v), untyped(of.out),
-                   untyped(of.grad_out), untyped(of.log_sum_exp), untyped(of.grad_q),
-                   untyped(of.grad_k), untyped(of.grad_v)},
-        of.workspace);
+        std::array{untyped(args.q), untyped(args.k), untyped(args.v), untyped(args.out),
+                   untyped(args.grad_out), untyped(args.log_sum_exp), untyped(args.grad_q),
+                   untyped(args.grad_k), untyped(args.grad_v)},
+        args.workspace);
   } else {
-    cuda::flash_attention_backward(on, of, shape);
+    cuda::flash_attention_backward(on, args, shape);
   }
 }
 

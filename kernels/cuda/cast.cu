@@ -9,7 +9,7 @@ namespace {
 template <typename T>
 constexpr bool kIsHalf = std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>;
 
-// A 16-bit type is reached, and left, through float.
+// Conversions from and to 16-bit types go through float.
 template <typename To, typename From>
 __device__ To convert(From value) {
   if constexpr (std::is_same_v<To, From>) {

@@ -4,11 +4,11 @@
 namespace ripieno::kernels {
 namespace {
 
-constexpr int kThreads = 512;  // of a block
+constexpr int kThreads = 512;  // per block
 
-// Vectors that a thread has asked memory for before it computes.
+// Number of vectors that a thread loads before it computes.
 template <typename T>
-constexpr int kUnderWay = sizeof(T) < 8 ? 4 : 1;
+constexpr int kInFlight = sizeof(T) < 8 ? 4 : 1;
 
 template <typename A>
 __device__ A exponential(A x) {
@@ -19,9 +19,9 @@ __device__ A exponential(A x) {
   }
 }
 
-// What a thread has seen of a row: the largest logit, and sum(exp(logit - largest)).
+// Online softmax statistics of one thread: the largest logit so far, and sum(exp(logit - largest)).
 template <typename A>
-struct Seen {
+struct RunningSum {
   A largest = std::numeric_limits<A>::lowest(), sum = 0;
 
   template <typename T, int width>
@@ -35,22 +35,22 @@ struct Seen {
   }
 };
 
-// log(sum(exp(logits))) = largest + log_sum, kept apart: see cross_entropy.h.
+// log(sum(exp(logits))) = largest + log_sum, as two numbers: see cross_entropy.h.
 template <typename A>
 struct LogSumExp {
   A largest, log_sum;
 
-  __device__ static LogSumExp kept(const A* from) { return {from[0], from[1]}; }
-  __device__ void keep(A* to) const {
+  __device__ static LogSumExp load(const A* from) { return {from[0], from[1]}; }
+  __device__ void store(A* to) const {
     to[0] = largest;
     to[1] = log_sum;
   }
 };
 
-// One row of logits, which a block goes over twice. What a thread reads of it the second time it
-// read itself the first time.   width: the elements of a vector; a multiple of it is followed by a
-// tail.   held: whether the block keeps the vectors in shared memory, so that the second time
-// needs no other.
+// One row of logits, which a block reads in two passes. In the second pass each thread reads the
+// elements that it read in the first.   width: elements per vector; elements after the last whole
+// vector are the tail.   held: whether the vectors are kept in shared memory, so that the second
+// pass does not read global memory.
 template <typename T, int width, bool held>
 struct Row {
   using A = accumulator_t<T>;
@@ -62,29 +62,29 @@ struct Row {
   __device__ int64_t vectors() const { return classes / width; }
   __device__ int64_t tail() const { return vectors() * width + threadIdx.x; }
 
-  // Every thread of the block gets log(sum(exp(logits))).
+  // Returns log(sum(exp(logits))) to every thread of the block.
   __device__ LogSumExp<A> log_sum_of_exp() const {
-    Seen<A> seen;
-    for (int64_t first = threadIdx.x; first < vectors(); first += kUnderWay<T> * blockDim.x) {
-      Vector loaded[kUnderWay<T>];
-      cuda::unrolled<kUnderWay<T>>([&](int i) {
+    RunningSum<A> running;
+    for (int64_t first = threadIdx.x; first < vectors(); first += kInFlight<T> * blockDim.x) {
+      Vector loaded[kInFlight<T>];
+      cuda::unrolled<kInFlight<T>>([&](int i) {
         const int64_t v = first + i * blockDim.x;
         if (v < vectors()) loaded[i] = cuda::load<width>(logits + v * width);
       });
-      cuda::unrolled<kUnderWay<T>>([&](int i) {
+      cuda::unrolled<kInFlight<T>>([&](int i) {
         const int64_t v = first + i * blockDim.x;
         if (v >= vectors()) return;
         if constexpr (held) cuda::store(cuda::dynamic_shared<T>() + v * width, loaded[i]);
-        seen.add(loaded[i]);
+        running.add(loaded[i]);
       });
     }
-    if (tail() < classes) seen.add(cuda::load<1>(logits + tail()));
-    const A largest = cuda::block_reduce(seen.largest, cuda::Max{});
-    const A sum = seen.sum * exponential(seen.largest - largest);
+    if (tail() < classes) running.add(cuda::load<1>(logits + tail()));
+    const A largest = cuda::block_reduce(running.largest, cuda::Max{});
+    const A sum = running.sum * exponential(running.largest - largest);
     return {largest, std::log(cuda::block_reduce(sum, cuda::Sum{}))};
   }
 
-  // Writes function(logit) to `to`, which may be logits.
+  // Writes function(logit) of each logit to `to`, which may alias logits.
   template <typename Function>
   __device__ void map(T* to, Function function) const {
     for (int64_t v = threadIdx.x; v < vectors(); v += blockDim.x) {
@@ -96,8 +96,8 @@ struct Row {
     if (tail() < classes) to[tail()] = function(logits[tail()]);
   }
 
-  // Whether map() writes element c by this thread.
-  __device__ bool is_mine(int64_t c) const {
+  // Whether it is this thread that writes element c in map().
+  __device__ bool is_written_here(int64_t c) const {
     const bool in_vector = c < vectors() * width;
     return in_vector ? c / width % blockDim.x == threadIdx.x : c == tail();
   }
@@ -108,7 +108,7 @@ struct Row {
   }
 };
 
-// The target of a row.
+// The target of a row, and whether the row counts.
 struct Target {
   int32_t target;
   bool known, ignored;
@@ -117,7 +117,7 @@ struct Target {
       : target(target_), known(target_ >= 0 && target_ < classes), ignored(target_ == ignored_) {}
   __device__ bool counts() const { return known && !ignored; }
 
-  // What the row adds to the loss, `logit` being the target's where it counts.
+  // The row's loss. `logit` is the target's logit, and is used only if counts().
   template <typename A>
   __device__ A loss(const LogSumExp<A>& total, A logit) const {
     if (counts()) return (total.largest - logit) + total.log_sum;
@@ -125,8 +125,8 @@ struct Target {
   }
 };
 
-// By a block. The row's grad = scale (exp(logits) / total - [the target]); at_target: the
-// target's logit, which the thread that writes there has read before.
+// The whole block calls it. grad = scale (softmax(logits) - [c == target]). at_target is the
+// target's logit, which the thread that overwrites it must have read before.
 template <typename T, int width, bool held>
 __device__ void write_gradient(T* grad, const Row<T, width, held>& row, const Target& target,
                                accumulator_t<T> at_target, const LogSumExp<accumulator_t<T>>& total,
@@ -140,7 +140,7 @@ __device__ void write_gradient(T* grad, const Row<T, width, held>& row, const Ta
     return cuda::narrow<T>(scale *
                            exponential((cuda::widen(logit) - total.largest) - total.log_sum));
   });
-  if (!row.is_mine(target.target)) return;
+  if (!row.is_written_here(target.target)) return;
   const A share = exponential((at_target - total.largest) - total.log_sum);
   grad[target.target] = cuda::narrow<T>(scale * (share - A(1)));
 }
@@ -150,7 +150,7 @@ __device__ accumulator_t<T> logit_of(const T* logits, const Target& target) {
   return target.counts() ? cuda::widen(logits[target.target]) : accumulator_t<T>(0);
 }
 
-// One block a row.
+// One block per row.
 template <typename T, int width>
 __global__ void __launch_bounds__(kThreads, 1)
     forward_kernel(accumulator_t<T>* row_losses, accumulator_t<T>* log_sum_exp, const T* logits,
@@ -159,11 +159,11 @@ __global__ void __launch_bounds__(kThreads, 1)
   const Target target(targets[blockIdx.x], shape.classes, ignored);
   const LogSumExp<accumulator_t<T>> total = row.log_sum_of_exp();
   if (threadIdx.x != 0) return;
-  if (log_sum_exp) total.keep(log_sum_exp + 2 * blockIdx.x);
+  if (log_sum_exp) total.store(log_sum_exp + 2 * blockIdx.x);
   row_losses[blockIdx.x] = target.loss(total, logit_of(row.logits, target));
 }
 
-// One block a row.
+// One block per row.
 template <typename T, int width, bool held>
 __global__ void __launch_bounds__(kThreads, 1)
     in_place_kernel(accumulator_t<T>* row_losses, T* logits, const int32_t* targets,
@@ -172,12 +172,12 @@ __global__ void __launch_bounds__(kThreads, 1)
   const Row<T, width, held> row{grad, shape.classes};
   const Target target(targets[blockIdx.x], shape.classes, ignored);
   const accumulator_t<T> at_target = logit_of(row.logits, target);
-  const auto total = row.log_sum_of_exp();  // no thread writes before all have read
+  const auto total = row.log_sum_of_exp();  // its barriers: all threads read before any writes
   if (threadIdx.x == 0) row_losses[blockIdx.x] = target.loss(total, at_target);
   write_gradient(grad, row, target, at_target, total, scale);
 }
 
-// One block a row.
+// One block per row.
 template <typename T, int width>
 __global__ void __launch_bounds__(kThreads, 1)
     backward_kernel(T* grad_logits, const accumulator_t<T>* grad_loss, const T* logits,
@@ -186,14 +186,14 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int64_t begin = blockIdx.x * shape.stride;
   const Row<T, width, false> row{logits + begin, shape.classes};
   const Target target(targets[blockIdx.x], shape.classes, ignored);
-  // Another thread may be about to write there.
-  const bool writes_target = target.counts() && row.is_mine(target.target);
+  // Only the thread that writes this element may read it: grad_logits may alias logits.
+  const bool writes_target = target.counts() && row.is_written_here(target.target);
   const auto at_target = writes_target ? logit_of(row.logits, target) : accumulator_t<T>(0);
-  const auto total = LogSumExp<accumulator_t<T>>::kept(log_sum_exp + 2 * blockIdx.x);
+  const auto total = LogSumExp<accumulator_t<T>>::load(log_sum_exp + 2 * blockIdx.x);
   write_gradient(grad_logits + begin, row, target, at_target, total, *grad_loss);
 }
 
-// One block for all.
+// A single block.
 template <typename A>
 __global__ void add_rows_kernel(A* loss_sum, A* count, const A* row_losses, const int32_t* targets,
                                 int64_t rows, int32_t ignored) {
@@ -210,10 +210,11 @@ __global__ void add_rows_kernel(A* loss_sum, A* count, const A* row_losses, cons
   }
 }
 
-// Two blocks of a multiprocessor share its memory: one computes while the other waits for its row.
+// Whether two blocks fit on a multiprocessor, so that one can compute while the other loads its
+// row.
 template <typename T>
 bool can_hold_row(const LogitsShape& shape) {
-  constexpr std::size_t kOther = 2048;  // of a block: its reductions', and what CUDA keeps
+  constexpr std::size_t kOther = 2048;  // per block: for its reductions, and reserved by CUDA
   const auto row = static_cast<std::size_t>(shape.classes) * sizeof(T);
   return 2 * (row + kOther) <= cuda::shared_bytes_of_multiprocessor();
 }

@@ -3,7 +3,7 @@
 namespace ripieno::kernels {
 namespace {
 
-// One thread a vector.
+// One thread per vector.
 template <int width, typename T>
 __global__ void dropout_kernel(T* out, const T* in, int64_t size, cuda::Dropping<T> dropping) {
   const int64_t first = cuda::global_thread() * width;

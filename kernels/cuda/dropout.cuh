@@ -1,4 +1,4 @@
-// What dropout makes of a vector, for the kernels that drop on their way. Private to kernels/cuda.
+// Dropout of a vector, for kernels that fuse it. Private to kernels/cuda.
 #pragma once
 
 #include "ripieno/kernels/cuda/device/device.cuh"
@@ -6,7 +6,7 @@
 
 namespace ripieno::kernels::cuda {
 
-// A DropoutMask as kernels take it.
+// A DropoutMask in the form that kernels take as an argument.
 template <typename T>
 struct Dropping {
   float probability;
@@ -20,19 +20,19 @@ struct Dropping {
         key(mask.key),
         offset(mask.offset) {}
 
-  // Vectors of `width` begin where one block of random words does, or its second half.
+  // Whether vectors of `width` elements begin at a block of random words, or at its second half.
   bool fits(int width) const { return offset % std::min(width, 4) == 0; }
 };
 
-// An index that the compiler does not know, without memory to index.
+// block.word[index] for an index that is not a compile-time constant, without going through memory.
 __device__ inline uint32_t word_of(const RandomBlock& block, unsigned index) {
   const uint32_t even = index < 2 ? block.word[0] : block.word[2];
   const uint32_t odd = index < 2 ? block.word[1] : block.word[3];
   return index % 2 == 0 ? even : odd;
 }
 
-// What becomes of elements first, first + 1, ... of the tensor; `first` is a multiple of width, and
-// dropping.fits(width).
+// Dropout of elements first, first + 1, ... of the tensor. `first` must be a multiple of width, and
+// dropping.fits(width) true.
 template <int width, typename T>
 __device__ Vector<T, width> dropped(const Dropping<T>& dropping, int64_t first,
                                     const Vector<T, width>& in) {
@@ -42,8 +42,8 @@ __device__ Vector<T, width> dropped(const Dropping<T>& dropping, int64_t first,
   unrolled<kBlocks>([&](int b) {
     const RandomBlock block = philox(*dropping.key, element / 4 + static_cast<uint64_t>(b));
     unrolled<kOfBlock>([&](int k) {
-      const unsigned place = kOfBlock == 4 ? k : static_cast<unsigned>(element % 4) + k;
-      const bool kept = to_uniform(word_of(block, place)) > dropping.probability;
+      const unsigned index = kOfBlock == 4 ? k : static_cast<unsigned>(element % 4) + k;
+      const bool kept = to_uniform(word_of(block, index)) > dropping.probability;
       const int i = b * kOfBlock + k;
       result[i] = kept ? narrow<T>(widen(in[i]) * dropping.scale) : T{};
     });

@@ -9,7 +9,7 @@
 namespace ripieno::kernels {
 namespace {
 
-constexpr int kUnderWay = 4;  // rows or vectors that a lane has asked memory for before it adds
+constexpr int kInFlight = 4;  // number of rows or vectors that a lane loads before it adds them
 
 template <typename T, int width>
 __device__ cuda::Vector<T, width> zeros() {
@@ -18,7 +18,7 @@ __device__ cuda::Vector<T, width> zeros() {
   return vector;
 }
 
-// One warp a row of out, each lane every 32nd vector.   out: (count, channels)
+// One warp per row of out; a lane processes every 32nd vector.   out: (count, channels).
 template <typename T, int width>
 __global__ void forward_kernel(T* out, const T* table, const int32_t* ids, const T* positions,
                                int64_t time, EmbeddingShape shape) {
@@ -29,14 +29,14 @@ __global__ void forward_kernel(T* out, const T* table, const int32_t* ids, const
   const T* const row = id >= 0 && id < shape.vocab ? table + id * channels : nullptr;
   const T* const position = positions ? positions + i % time * channels : nullptr;
   constexpr int64_t kStep = cuda::kWarpSize * width;
-  for (int64_t first = cuda::lane() * width; first < channels; first += kUnderWay * kStep) {
-    Vector rows[kUnderWay], added[kUnderWay];
-    cuda::unrolled<kUnderWay>([&](int u) {
+  for (int64_t first = cuda::lane() * width; first < channels; first += kInFlight * kStep) {
+    Vector rows[kInFlight], added[kInFlight];
+    cuda::unrolled<kInFlight>([&](int u) {
       const int64_t c = first + u * kStep;
       rows[u] = row && c < channels ? cuda::load<width>(row + c) : zeros<T, width>();
       if (position && c < channels) added[u] = cuda::load<width>(position + c);
     });
-    cuda::unrolled<kUnderWay>([&](int u) {
+    cuda::unrolled<kInFlight>([&](int u) {
       const int64_t c = first + u * kStep;
       if (c >= channels) return;
       if (position) {
@@ -49,24 +49,26 @@ __global__ void forward_kernel(T* out, const T* table, const int32_t* ids, const
   }
 }
 
-// The backward sorts positions by their ids, and cuts what is sorted into tiles of 32. A warp adds
-// up the rows of a tile, id by id. An id whose positions lie in one tile is then done. Of one that
-// goes on into the next tiles, each tile leaves a partial sum, and those are added up in turn.
+// The backward sorts positions by id, and splits the sorted positions into tiles of 32. A warp adds
+// up the rows of a tile, id by id. The sum of an id whose positions are all in one tile is
+// complete. For an id that extends over several tiles, each tile stores a partial sum, and a second
+// kernel adds these up.
 
-// Of a tile: what continues the tile before, and what begins here and goes on in the next.
+// Partial sums of a tile: of the id continued from the previous tile, and of the id that begins
+// here and is continued in the next one.
 enum Partial { kContinued, kBegun, kPartials };
 
 struct Sorted {
-  const int32_t* ids;        // (count), ascending; unknown ones are `vocab`
+  const int32_t* ids;        // (count), ascending; invalid ids are replaced by `vocab`
   const int32_t* positions;  // (count)
   int64_t count;
 
-  __device__ bool goes_on_after(int64_t last) const {
+  __device__ bool continues_after(int64_t last) const {
     return last + 1 < count && ids[last + 1] == ids[last];
   }
 };
 
-// One thread a position.
+// One thread per position.
 __global__ void number_positions_kernel(int32_t* keys, int32_t* positions, const int32_t* ids,
                                         int64_t count, int32_t vocab) {
   const int64_t i = cuda::global_thread();
@@ -75,33 +77,33 @@ __global__ void number_positions_kernel(int32_t* keys, int32_t* positions, const
   positions[i] = static_cast<int32_t>(i);
 }
 
-// What one lane adds up: a vector of channels, from `channel` on.
+// The sum of one lane: a vector of channels.
 template <typename T, int width>
 struct Sum {
   using A = accumulator_t<T>;
-  cuda::Vector<A, width> of;
+  cuda::Vector<A, width> value;
 
   template <typename From>
   __device__ void add(const cuda::Vector<From, width>& vector) {
-    cuda::unrolled<width>([&](int k) { of[k] += cuda::widen(vector[k]); });
+    cuda::unrolled<width>([&](int k) { value[k] += cuda::widen(vector[k]); });
   }
   __device__ void add_to(T* grad) const {
     auto result = cuda::load<width>(grad);
     cuda::unrolled<width>(
-        [&](int k) { result[k] = cuda::narrow<T>(cuda::widen(result[k]) + of[k]); });
+        [&](int k) { result[k] = cuda::narrow<T>(cuda::widen(result[k]) + value[k]); });
     cuda::store_global_word(grad, result);
   }
   __device__ void store_to(A* partial) const {
     constexpr int kPart = std::min(width, cuda::kVectorSize<A>);
     cuda::unrolled<width / kPart>([&](int p) {
       cuda::Vector<A, kPart> part;
-      cuda::unrolled<kPart>([&](int k) { part[k] = of[p * kPart + k]; });
+      cuda::unrolled<kPart>([&](int k) { part[k] = value[p * kPart + k]; });
       cuda::store_global_word(partial + p * kPart, part);
     });
   }
 };
 
-// The tile and the channels of a warp: 32 vectors beside each other.
+// The tile of a warp and its strip of channels, which is 32 vectors wide.
 template <int width>
 struct Strip {
   int64_t tile, channel;
@@ -113,7 +115,7 @@ struct Strip {
   }
 };
 
-// One warp a tile and a strip of channels.   partials: (tiles, kPartials, channels)
+// One warp per tile and strip of channels.   partials: (tiles, kPartials, channels).
 template <typename T, int width>
 __global__ void add_tiles_kernel(T* grad_table, accumulator_t<T>* partials, const T* grad_out,
                                  Sorted sorted, EmbeddingShape shape) {
@@ -121,31 +123,31 @@ __global__ void add_tiles_kernel(T* grad_table, accumulator_t<T>* partials, cons
   const Strip<width> strip(shape.channels);
   const int64_t begin = strip.tile * cuda::kWarpSize;
   if (begin >= sorted.count) return;
-  const int64_t mine = begin + cuda::lane();
-  const auto unknown = static_cast<int32_t>(shape.vocab);
-  const int32_t id_of_lane = mine < sorted.count ? sorted.ids[mine] : unknown;
-  const int32_t position_of_lane = mine < sorted.count ? sorted.positions[mine] : 0;
-  const int is_last_of_lane = sorted.goes_on_after(mine) ? 0 : 1;
-  bool continued = begin > 0 && sorted.goes_on_after(begin - 1);
+  const int64_t index = begin + cuda::lane();
+  const auto invalid = static_cast<int32_t>(shape.vocab);
+  const int32_t id_of_lane = index < sorted.count ? sorted.ids[index] : invalid;
+  const int32_t position_of_lane = index < sorted.count ? sorted.positions[index] : 0;
+  const int is_last_of_lane = sorted.continues_after(index) ? 0 : 1;
+  bool continued = begin > 0 && sorted.continues_after(begin - 1);
 
   Sum<T, width> sum{zeros<A, width>()};
-  for (int first = 0; first < cuda::kWarpSize; first += kUnderWay) {
-    cuda::Vector<T, width> rows[kUnderWay];
-    int32_t ids[kUnderWay];
-    bool is_last[kUnderWay];
-    cuda::unrolled<kUnderWay>([&](int u) {
+  for (int first = 0; first < cuda::kWarpSize; first += kInFlight) {
+    cuda::Vector<T, width> rows[kInFlight];
+    int32_t ids[kInFlight];
+    bool is_last[kInFlight];
+    cuda::unrolled<kInFlight>([&](int u) {
       ids[u] = __shfl_sync(cuda::kWholeWarp, id_of_lane, first + u);
       is_last[u] = __shfl_sync(cuda::kWholeWarp, is_last_of_lane, first + u) != 0;
       const int32_t row = __shfl_sync(cuda::kWholeWarp, position_of_lane, first + u);
-      if (ids[u] == unknown || strip.channel >= shape.channels) return;
+      if (ids[u] == invalid || strip.channel >= shape.channels) return;
       rows[u] = cuda::load<width>(grad_out + row * shape.channels + strip.channel);
     });
-    cuda::unrolled<kUnderWay>([&](int u) {
-      if (ids[u] == unknown || strip.channel >= shape.channels) return;
+    cuda::unrolled<kInFlight>([&](int u) {
+      if (ids[u] == invalid || strip.channel >= shape.channels) return;
       sum.add(rows[u]);
-      const bool goes_on = !is_last[u];
-      if (goes_on && first + u < cuda::kWarpSize - 1) return;
-      if (continued || goes_on) {
+      const bool continues = !is_last[u];
+      if (continues && first + u < cuda::kWarpSize - 1) return;
+      if (continued || continues) {
         const Partial partial = continued ? kContinued : kBegun;
         const int64_t row = strip.tile * kPartials + partial;
         sum.store_to(partials + row * shape.channels + strip.channel);
@@ -153,12 +155,12 @@ __global__ void add_tiles_kernel(T* grad_table, accumulator_t<T>* partials, cons
         sum.add_to(grad_table + ids[u] * shape.channels + strip.channel);
       }
       continued = false;
-      sum.of = zeros<A, width>();
+      sum.value = zeros<A, width>();
     });
   }
 }
 
-// The first place at or after `from` whose id is another than the one at `from`.
+// The first index after `from` whose id differs from the one at `from`.
 __device__ int64_t end_of_id(const Sorted& sorted, int64_t from) {
   int64_t same = from, other = sorted.count;
   while (other - same > 1) {
@@ -168,7 +170,8 @@ __device__ int64_t end_of_id(const Sorted& sorted, int64_t from) {
   return other;
 }
 
-// One warp a tile and a strip of channels: adds up what begins in this tile and goes on.
+// One warp per tile and strip of channels. Adds the partial sums of the id that begins in this tile
+// and is continued in the next.
 template <typename T, int width>
 __global__ void add_partials_kernel(T* grad_table, const accumulator_t<T>* partials, Sorted sorted,
                                     EmbeddingShape shape) {
@@ -177,8 +180,8 @@ __global__ void add_partials_kernel(T* grad_table, const accumulator_t<T>* parti
   const int64_t begin = strip.tile * cuda::kWarpSize, last = begin + cuda::kWarpSize - 1;
   if (strip.channel >= shape.channels || last >= sorted.count) return;
   const int32_t id = sorted.ids[last];
-  if (id == shape.vocab || !sorted.goes_on_after(last)) return;
-  if (begin > 0 && sorted.ids[begin - 1] == id) return;  // it began before
+  if (id == shape.vocab || !sorted.continues_after(last)) return;
+  if (begin > 0 && sorted.ids[begin - 1] == id) return;  // it began in an earlier tile
 
   const auto partial = [&](int64_t tile, Partial which) {
     const int64_t row = tile * kPartials + which;
@@ -186,19 +189,19 @@ __global__ void add_partials_kernel(T* grad_table, const accumulator_t<T>* parti
   };
   Sum<T, width> sum{partial(strip.tile, kBegun)};
   const int64_t tiles = cuda::ceil_divide(end_of_id(sorted, last), cuda::kWarpSize);
-  for (int64_t first = strip.tile + 1; first < tiles; first += kUnderWay) {
-    cuda::Vector<A, width> loaded[kUnderWay];
-    cuda::unrolled<kUnderWay>([&](int u) {
+  for (int64_t first = strip.tile + 1; first < tiles; first += kInFlight) {
+    cuda::Vector<A, width> loaded[kInFlight];
+    cuda::unrolled<kInFlight>([&](int u) {
       if (first + u < tiles) loaded[u] = partial(first + u, kContinued);
     });
-    cuda::unrolled<kUnderWay>([&](int u) {
+    cuda::unrolled<kInFlight>([&](int u) {
       if (first + u < tiles) sum.add(loaded[u]);
     });
   }
   sum.add_to(grad_table + id * shape.channels + strip.channel);
 }
 
-// The parts of embedding_backward's workspace, one after the other from `memory` on.
+// The buffers in the workspace of embedding_backward(), consecutive from `memory`.
 template <typename T>
 struct Workspace {
   int32_t *keys, *positions, *sorted_keys, *sorted_positions;  // (count)

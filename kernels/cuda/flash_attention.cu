@@ -5,22 +5,23 @@
 #include "ripieno/kernels/cuda/flash_attention.cuh"
 #include "ripieno/kernels/cuda/flash_attention.h"
 
-// FlashAttention-2 (Dao, arXiv 2307.08691) without tensor cores. A block works on one tile of
-// queries (or, for the gradients of keys and values, of keys) of one head, and streams the tiles of
-// the other side through shared memory. What it adds up is a slice of the head's channels, one or
-// two tiles wide; a wider head is done by more blocks, each of which computes the scores.
+// FlashAttention-2 (Dao, arXiv 2307.08691) without tensor cores. A block processes one tile of
+// queries of one head (for the gradients of keys and values: of keys), and streams the tiles of the
+// other side through shared memory. It computes a slice of the head's channels, one or two tiles
+// wide; wider heads need several blocks, each of which recomputes the scores.
 namespace ripieno::kernels::cuda {
 namespace {
 
-// What a block works on.
+// The tile and the slice that a block computes.
 struct Work {
-  int64_t strided, dense;  // where the head begins, in q, k, v and in out
-  int64_t statistic;       // and in what is kept for each query
-  int first;               // row of the tile: a time
-  int channel;             // the slice's first
+  int64_t strided, dense;  // offsets of the head: in q, k and v; in out
+  int64_t statistic;       // offset of the head in (batch, heads, time)
+  int first;               // first row (time) of the tile
+  int channel;             // first channel of the slice
 };
 
-// The last tiles of queries, or the first of keys, have the most to do: they come first.
+// The last tiles of queries and the first tiles of keys have the most work, so they are started
+// first.
 template <typename A>
 __device__ Work work_of_block(const AttentionShape& shape, int slice, bool last_first) {
   const int64_t slices = ceil_divide(shape.head_size, slice * kTile<A>);
@@ -36,22 +37,22 @@ __device__ Work work_of_block(const AttentionShape& shape, int slice, bool last_
           tile * kTile<A>, channel};
 }
 
-// log(sum(exp(scores))) of each query, rounded, and the rest that rounding left out (attention.h).
+// log(sum(exp(scores))) of each query, and the rounding error of that number (attention.h).
 template <typename A>
 struct LogSumExp {
   A *rounded, *rest;
 
-  static LogSumExp parts(A* kept, const AttentionShape& shape) {
-    return {kept, kept + shape.batch * shape.heads * shape.time};
+  static LogSumExp view(A* data, const AttentionShape& shape) {
+    return {data, data + shape.batch * shape.heads * shape.time};
   }
-  __device__ void keep(int64_t at, A largest, A log_sum) const {
+  __device__ void store(int64_t at, A largest, A log_sum) const {
     const A sum = largest + log_sum;
     rounded[at] = sum;
     rest[at] = log_sum - (sum - largest);
   }
 };
 
-// What is read, and whether it can be read 16 bytes at once.
+// The inputs of all kernels below. wide: they can be read in vectors of 16 bytes.
 template <typename T>
 struct Inputs {
   const T *q, *k, *v, *grad_out;
@@ -74,19 +75,19 @@ struct Inputs {
   __device__ int head_size() const { return static_cast<int>(shape.head_size); }
 };
 
-// The same number in the backward as in the forward.
+// Rounded separately, so that the backward recomputes exactly the scores of the forward.
 template <typename T, typename A>
 __device__ A scaled(A score, const Inputs<T>& in) {
   return rounded_product(score, A(in.shape.scale));
 }
 
-// The product of the rows of a and b, over all channels.
+// a bᵀ, summed over all channels.
 template <typename T, typename A>
-__device__ Part<A> product_of_rows(Tile<A>& left, Tile<A>& right, const Matrix<const T>& a,
-                                   const Matrix<const T>& b) {
-  Part<A> sum;
+__device__ Fragment<A> product_of_rows(Tile<A>& left, Tile<A>& right, const Matrix<const T>& a,
+                                       const Matrix<const T>& b) {
+  Fragment<A> sum;
   for (int channel = 0; channel < a.columns; channel += kTile<A>) {
-    __syncthreads();  // the tiles may still be read
+    __syncthreads();  // other threads may still read the tiles
     load_tile(left, a.from(0, channel));
     load_tile(right, b.from(0, channel));
     __syncthreads();
@@ -95,13 +96,13 @@ __device__ Part<A> product_of_rows(Tile<A>& left, Tile<A>& right, const Matrix<c
   return sum;
 }
 
-// sums += the product that `part` is of, times the rows of b.
+// sums += p b, where `fragment` is this thread's fragment of the matrix p.
 template <typename T, typename A, int kSlice>
-__device__ void add_products(Part<A> (&sums)[kSlice], Tile<A>& left, Tile<A>& right,
-                             const Part<A>& part, const Matrix<const T>& b) {
+__device__ void add_products(Fragment<A> (&sums)[kSlice], Tile<A>& left, Tile<A>& right,
+                             const Fragment<A>& fragment, const Matrix<const T>& b) {
   unrolled<kSlice>([&](int i) {
-    __syncthreads();  // the tiles may still be read
-    if (i == 0) store_product_of_rows(left, part);
+    __syncthreads();  // other threads may still read the tiles
+    if (i == 0) store_product_of_rows(left, fragment);
     load_tile(right, b.from(0, i * kTile<A>));
     __syncthreads();
     add_product(sums[i], left, right);
@@ -109,16 +110,17 @@ __device__ void add_products(Part<A> (&sums)[kSlice], Tile<A>& left, Tile<A>& ri
 }
 
 template <typename T, typename A, int kSlice>
-__device__ void store_slice(const Matrix<T>& to, const Part<A> (&sums)[kSlice],
+__device__ void store_slice(const Matrix<T>& to, const Fragment<A> (&sums)[kSlice],
                             const A (&factors)[kVectorSize<A>]) {
   unrolled<kSlice>([&](int i) { store_product(to.from(0, i * kTile<A>), sums[i], factors); });
 }
 
-// Of element (i, j) of a part of a product of rows.
+// Row and column of element (i, j) of a fragment of product_of_rows(), in a tile that begins at
+// `first`.
 __device__ int row_of(int first, int i) { return first + thread_y() + kSide * i; }
 __device__ int column_of(int first, int j) { return first + thread_x() + kSide * j; }
 
-// What the softmax of the rows of a part knows so far: totals are of exp(score - largest).
+// Online softmax statistics of a fragment's rows; totals are of exp(score - largest).
 template <typename A>
 struct Softmax {
   A largest[kVectorSize<A>], total[kVectorSize<A>];
@@ -127,8 +129,8 @@ struct Softmax {
     for (int i = 0; i < kVectorSize<A>; ++i) largest[i] = kLowest<A>, total[i] = 0;
   }
 
-  // Scores become exponentials; returns in `corrections` what earlier sums are to be multiplied by.
-  __device__ void add(Part<A>& scores, A (&corrections)[kVectorSize<A>]) {
+  // Replaces scores by exponentials. Earlier sums must be multiplied by `corrections`.
+  __device__ void add(Fragment<A>& scores, A (&corrections)[kVectorSize<A>]) {
     for (int i = 0; i < kVectorSize<A>; ++i) {
       A larger = largest[i];
       for (const A score : scores.values[i]) larger = Max{}(larger, score);
@@ -145,7 +147,7 @@ struct Softmax {
   }
 };
 
-// One block a tile of queries.
+// One block per tile of queries and slice.
 template <typename T, int kSlice>
 __global__ void __launch_bounds__(kBlockSize, 2)
     forward_kernel(T* out, LogSumExp<accumulator_t<T>> log_sum_exp, Inputs<T> in) {
@@ -157,10 +159,10 @@ __global__ void __launch_bounds__(kBlockSize, 2)
   const auto keys = in.strided(in.k, work), values = in.strided(in.v, work);
 
   Softmax<A> softmax;
-  Part<A> sums[kSlice];
+  Fragment<A> sums[kSlice];
   A factors[kVectorSize<A>];
   for (int first = 0; first <= work.first; first += kTile<A>) {
-    Part<A> scores = product_of_rows(left, right, queries, keys.from(first, 0));
+    Fragment<A> scores = product_of_rows(left, right, queries, keys.from(first, 0));
     for (int i = 0; i < kVectorSize<A>; ++i) {
       for (int j = 0; j < kVectorSize<A>; ++j) {
         const bool seen = column_of(first, j) <= row_of(work.first, i);
@@ -168,7 +170,7 @@ __global__ void __launch_bounds__(kBlockSize, 2)
       }
     }
     softmax.add(scores, factors);
-    for (Part<A>& sum : sums) {
+    for (Fragment<A>& sum : sums) {
       for (int i = 0; i < kVectorSize<A>; ++i) {
         for (A& value : sum.values[i]) value *= factors[i];
       }
@@ -182,15 +184,15 @@ __global__ void __launch_bounds__(kBlockSize, 2)
   for (int i = 0; i < kVectorSize<A>; ++i) {
     const int time = row_of(work.first, i);
     if (time >= in.time()) continue;
-    log_sum_exp.keep(work.statistic + time, softmax.largest[i], std::log(softmax.total[i]));
+    log_sum_exp.store(work.statistic + time, softmax.largest[i], std::log(softmax.total[i]));
   }
 }
 
-// One warp a query.   products = grad_out . out: (batch, heads, time)
+// One warp per query.   products = grad_out . out: (batch, heads, time).
 template <typename T>
 __global__ void multiply_out_kernel(accumulator_t<T>* products, const T* grad_out, const T* out,
                                     AttentionShape shape) {
-  const int64_t row = global_warp();  // of (batch, time, heads)
+  const int64_t row = global_warp();  // index in (batch, time, heads)
   if (row >= shape.batch * shape.time * shape.heads) return;
   accumulator_t<T> sum = 0;
   for (int64_t d = lane(); d < shape.head_size; d += kWarpSize) {
@@ -204,7 +206,7 @@ __global__ void multiply_out_kernel(accumulator_t<T>* products, const T* grad_ou
   products[(batch * shape.heads + head) * shape.time + time] = sum;
 }
 
-// A score becomes its probability, and the probability's gradient the score's.
+// Replaces a score by its probability, and the gradient of the probability by that of the score.
 template <typename T, typename A>
 __device__ void differentiate(A& score, A& gradient, const Inputs<T>& in, const Work& work,
                               int query, int key) {
@@ -222,7 +224,7 @@ __device__ void set_to_one(A (&factors)[kVectorSize<A>]) {
   for (A& factor : factors) factor = 1;
 }
 
-// One block a tile of queries.
+// One block per tile of queries and slice.
 template <typename T, int kSlice>
 __global__ void __launch_bounds__(kBlockSize, kSlice == 1 ? 2 : 1)
     query_gradient_kernel(T* grad_q, Inputs<T> in) {
@@ -234,10 +236,10 @@ __global__ void __launch_bounds__(kBlockSize, kSlice == 1 ? 2 : 1)
   const auto grad_out = in.dense(in.grad_out, work).from(work.first, 0);
   const auto keys = in.strided(in.k, work), values = in.strided(in.v, work);
 
-  Part<A> sums[kSlice];
+  Fragment<A> sums[kSlice];
   for (int first = 0; first <= work.first; first += kTile<A>) {
-    Part<A> scores = product_of_rows(left, right, queries, keys.from(first, 0));
-    Part<A> gradients = product_of_rows(left, right, grad_out, values.from(first, 0));
+    Fragment<A> scores = product_of_rows(left, right, queries, keys.from(first, 0));
+    Fragment<A> gradients = product_of_rows(left, right, grad_out, values.from(first, 0));
     for (int i = 0; i < kVectorSize<A>; ++i) {
       for (int j = 0; j < kVectorSize<A>; ++j) {
         differentiate(scores.values[i][j], gradients.values[i][j], in, work, row_of(work.first, i),
@@ -251,11 +253,11 @@ __global__ void __launch_bounds__(kBlockSize, kSlice == 1 ? 2 : 1)
   store_slice(in.strided(grad_q, work).from(work.first, work.channel), sums, ones);
 }
 
-// A processor has registers for two blocks of this kernel if they are like these.
+// Minimum number of resident blocks per multiprocessor, limited by registers.
 template <typename T, int kSlice>
 constexpr int kKeyValueBlocks = kSlice == 1 && std::is_same_v<T, float> ? 2 : 1;
 
-// One block a tile of keys.
+// One block per tile of keys and slice.
 template <typename T, int kSlice>
 __global__ void __launch_bounds__(kBlockSize, kKeyValueBlocks<T, kSlice>)
     key_value_gradient_kernel(T* grad_k, T* grad_v, Inputs<T> in) {
@@ -267,10 +269,10 @@ __global__ void __launch_bounds__(kBlockSize, kKeyValueBlocks<T, kSlice>)
   const auto values = in.strided(in.v, work).from(work.first, 0);
   const auto queries = in.strided(in.q, work), grad_out = in.dense(in.grad_out, work);
 
-  Part<A> key_sums[kSlice], value_sums[kSlice];
+  Fragment<A> key_sums[kSlice], value_sums[kSlice];
   for (int first = work.first; first < in.time(); first += kTile<A>) {
-    Part<A> scores = product_of_rows(left, right, keys, queries.from(first, 0));
-    Part<A> gradients = product_of_rows(left, right, values, grad_out.from(first, 0));
+    Fragment<A> scores = product_of_rows(left, right, keys, queries.from(first, 0));
+    Fragment<A> gradients = product_of_rows(left, right, values, grad_out.from(first, 0));
     for (int i = 0; i < kVectorSize<A>; ++i) {
       for (int j = 0; j < kVectorSize<A>; ++j) {
         differentiate(scores.values[i][j], gradients.values[i][j], in, work, column_of(first, j),
@@ -292,7 +294,7 @@ bool rows_are_aligned(const AttentionShape& shape) {
          shape.qkv_batch_stride % kVectorSize<T> == 0;
 }
 
-// Calls body(number of tiles in a slice, launch shape).
+// Calls body(slice width in tiles, launch shape).
 template <typename T, typename Body>
 void for_slices(OnCuda on, const AttentionShape& shape, Body body) {
   using A = accumulator_t<T>;
@@ -315,25 +317,25 @@ void flash_attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, c
                              const T* k, const T* v, const AttentionShape& shape) {
   const bool wide = rows_are_aligned<T>(shape) && is_aligned(out, q, k, v);
   const Inputs<T> in{q, k, v, nullptr, {}, nullptr, shape, wide};
-  const auto sums = LogSumExp<accumulator_t<T>>::parts(log_sum_exp, shape);
+  const auto sums = LogSumExp<accumulator_t<T>>::view(log_sum_exp, shape);
   for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
     launch(forward_kernel<T, slice()>, blocks, out, sums, in);
   });
 }
 
 template <typename T>
-void flash_attention_backward(OnCuda on, const AttentionBackwardArguments<T>& of,
+void flash_attention_backward(OnCuda on, const AttentionBackwardArguments<T>& args,
                               const AttentionShape& shape) {
-  auto* const products = static_cast<accumulator_t<T>*>(of.workspace);  // (batch, heads, time)
+  auto* const products = static_cast<accumulator_t<T>*>(args.workspace);  // (batch, heads, time)
   const int64_t rows = shape.batch * shape.time * shape.heads;
-  launch(multiply_out_kernel<T>, warp_each(on, rows), products, of.grad_out, of.out, shape);
-  const bool wide = rows_are_aligned<T>(shape) &&
-                    is_aligned(of.q, of.k, of.v, of.grad_out, of.grad_q, of.grad_k, of.grad_v);
-  const auto sums = LogSumExp<const accumulator_t<T>>::parts(of.log_sum_exp, shape);
-  const Inputs<T> in{of.q, of.k, of.v, of.grad_out, sums, products, shape, wide};
+  launch(multiply_out_kernel<T>, warp_each(on, rows), products, args.grad_out, args.out, shape);
+  const bool wide = rows_are_aligned<T>(shape) && is_aligned(args.q, args.k, args.v, args.grad_out,
+                                                             args.grad_q, args.grad_k, args.grad_v);
+  const auto sums = LogSumExp<const accumulator_t<T>>::view(args.log_sum_exp, shape);
+  const Inputs<T> in{args.q, args.k, args.v, args.grad_out, sums, products, shape, wide};
   for_slices<T>(on, shape, [&](auto slice, const LaunchShape& blocks) {
-    launch(query_gradient_kernel<T, slice()>, blocks, of.grad_q, in);
-    launch(key_value_gradient_kernel<T, slice()>, blocks, of.grad_k, of.grad_v, in);
+    launch(query_gradient_kernel<T, slice()>, blocks, args.grad_q, in);
+    launch(key_value_gradient_kernel<T, slice()>, blocks, args.grad_k, args.grad_v, in);
   });
 }
 

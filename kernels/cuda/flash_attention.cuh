@@ -1,7 +1,8 @@
-// What our attention is made of: square tiles in shared memory, and the two products of them.
+// Building blocks of the built-in attention kernels: square tiles in shared memory, and products
+// of two tiles.
 //
-// A block is 16 by 16 threads. Of a product, thread (x, y) holds every 16th row, from y on. Private
-// to kernels/cuda.
+// A block has 16 by 16 threads. Thread (x, y) holds rows y, y + 16, ... of a product. Private to
+// kernels/cuda.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ constexpr int kTile = kSide* kVectorSize<A>;  // rows and columns of a tile
 __device__ inline int thread_x() { return static_cast<int>(threadIdx.x) % kSide; }
 __device__ inline int thread_y() { return static_cast<int>(threadIdx.x) / kSide; }
 
-// A row is followed by 16 bytes of nothing, so that the rows below each other begin in other banks.
+// Each row is padded by 16 bytes, so that consecutive rows begin in different banks.
 template <typename A>
 struct alignas(16) Tile {
   A values[kTile<A>][kTile<A> + kVectorSize<A>];
@@ -29,14 +30,14 @@ struct alignas(16) Tile {
   }
 };
 
-// A thread's part of a product of two tiles.
+// The elements of a product of two tiles that one thread holds.
 template <typename A>
-struct Part {
+struct Fragment {
   A values[kVectorSize<A>][kVectorSize<A>] = {};
 };
 
-// A matrix in global memory, its rows `stride` elements apart. wide: 16 bytes can be read at once,
-// from any multiple of 16 bytes in a row.
+// A matrix in global memory with rows `stride` elements apart. wide: 16 bytes can be loaded at once
+// at any multiple of 16 bytes in a row.
 template <typename T>
 struct Matrix {
   T* data = nullptr;
@@ -64,7 +65,8 @@ __device__ Vector<T> load_vector(const Matrix<const T>& from, int row, int colum
   return vector;
 }
 
-// The tile at the matrix's first row and column; 0 where there is no matrix. By the whole block.
+// Loads the tile at the first row and column of the matrix, padded with 0. The whole block calls
+// it.
 template <typename T, typename A>
 __device__ void load_tile(Tile<A>& tile, const Matrix<const T>& from) {
   for (int at = static_cast<int>(threadIdx.x) * kVectorSize<T>; at < kTile<A> * kTile<A>;
@@ -77,9 +79,9 @@ __device__ void load_tile(Tile<A>& tile, const Matrix<const T>& from) {
   }
 }
 
-// sum += a bᵀ.   Element (i, j) of a part: row y + 16 i of a, row x + 16 j of b.
+// sum += a bᵀ.   Element (i, j) of the fragment: row y + 16 i of a, row x + 16 j of b.
 template <typename A>
-__device__ void add_product_of_rows(Part<A>& sum, const Tile<A>& a, const Tile<A>& b) {
+__device__ void add_product_of_rows(Fragment<A>& sum, const Tile<A>& a, const Tile<A>& b) {
   for (int k = 0; k < kTile<A>; k += kVectorSize<A>) {
     Vector<A> of_b[kVectorSize<A>];
     for (int j = 0; j < kVectorSize<A>; ++j) of_b[j] = b.vector(thread_x() + kSide * j, k);
@@ -94,10 +96,9 @@ __device__ void add_product_of_rows(Part<A>& sum, const Tile<A>& a, const Tile<A
   }
 }
 
-// sum += a b.   Element (i, j) of a part: row y + 16 i of a, the jth of x's columns of b, which are
-// neighbours.
+// sum += a b.   Element (i, j) of the fragment: row y + 16 i of a, column kVectorSize * x + j of b.
 template <typename A>
-__device__ void add_product(Part<A>& sum, const Tile<A>& a, const Tile<A>& b) {
+__device__ void add_product(Fragment<A>& sum, const Tile<A>& a, const Tile<A>& b) {
   for (int k = 0; k < kTile<A>; k += kVectorSize<A>) {
     Vector<A> of_b[kVectorSize<A>];
     for (int l = 0; l < kVectorSize<A>; ++l) of_b[l] = b.vector(k + l, thread_x() * kVectorSize<A>);
@@ -112,19 +113,19 @@ __device__ void add_product(Part<A>& sum, const Tile<A>& a, const Tile<A>& b) {
   }
 }
 
-// The tile that the block's parts of a product of rows are.
+// Stores a fragment of add_product_of_rows() to its elements of `tile`.
 template <typename A>
-__device__ void store_product_of_rows(Tile<A>& tile, const Part<A>& part) {
+__device__ void store_product_of_rows(Tile<A>& tile, const Fragment<A>& fragment) {
   for (int i = 0; i < kVectorSize<A>; ++i) {
     for (int j = 0; j < kVectorSize<A>; ++j) {
-      tile.values[thread_y() + kSide * i][thread_x() + kSide * j] = part.values[i][j];
+      tile.values[thread_y() + kSide * i][thread_x() + kSide * j] = fragment.values[i][j];
     }
   }
 }
 
-// A part of add_product()'s to where its tile belongs, row y + 16 i times factors[i].
+// Stores a fragment of add_product() to its elements of `to`, with row y + 16 i times factors[i].
 template <typename T, typename A>
-__device__ void store_product(const Matrix<T>& to, const Part<A>& part,
+__device__ void store_product(const Matrix<T>& to, const Fragment<A>& fragment,
                               const A (&factors)[kVectorSize<A>]) {
   const int column = thread_x() * kVectorSize<A>;
   for (int i = 0; i < kVectorSize<A>; ++i) {
@@ -132,7 +133,7 @@ __device__ void store_product(const Matrix<T>& to, const Part<A>& part,
     if (row >= to.rows) continue;
     Vector<T, kVectorSize<A>> vector;
     for (int j = 0; j < kVectorSize<A>; ++j) {
-      vector[j] = narrow<T>(part.values[i][j] * factors[i]);
+      vector[j] = narrow<T>(fragment.values[i][j] * factors[i]);
     }
     T* const at = to.at(row, column);
     if (to.wide) {
@@ -145,7 +146,8 @@ __device__ void store_product(const Matrix<T>& to, const Part<A>& part,
   }
 }
 
-// The 16 threads of one y, which are neighbours in a warp, get the result.
+// Reduces over the 16 threads with the same y, which are adjacent lanes; all of them get the
+// result.
 template <typename A, typename Combine>
 __device__ A reduce_over_x(A value, Combine combine) {
   for (int offset = kSide / 2; offset > 0; offset /= 2) {

@@ -8,7 +8,7 @@ namespace {
 template <typename T>
 void backward(OnCuda on, const LayerNormBackwardArguments<T>& to,
               const cuda::LayerNormBackward<T>& norm) {
-  const bool is_wide = norm.cols > cuda::kMostColumns<T>;
+  const bool is_wide = norm.cols > cuda::kMaxColumns<T>;
   const int64_t chunks =
       is_wide ? cuda::launch_wide_backward(on, norm) : cuda::launch_layer_norm_backward(on, norm);
   if (norm.partials) {
@@ -26,14 +26,14 @@ void layer_norm_forward(OnCuda on, const LayerNormForwardArguments<T>& norm) {
       norm.in,   nullptr,   norm.weight,  norm.bias,
       norm.rows, norm.cols, norm.epsilon, cuda::Dropping<T>(DropoutMask{}),
       false};
-  if (norm.cols > cuda::kMostColumns<T>) return cuda::launch_wide_forward(on, kernel);
+  if (norm.cols > cuda::kMaxColumns<T>) return cuda::launch_wide_forward(on, kernel);
   cuda::launch_layer_norm_forward(on, kernel);
 }
 
 template <typename T>
 void residual_norm_forward(OnCuda on, const ResidualNormForwardArguments<T>& norm) {
   const bool drops = norm.mask.probability > 0;
-  if (norm.cols > cuda::kMostColumns<T>) {
+  if (norm.cols > cuda::kMaxColumns<T>) {
     const int64_t size = norm.rows * norm.cols;
     if (drops) dropout(on, norm.out, norm.branch, size, norm.mask);
     binary(on, norm.sum, norm.x, drops ? norm.out : norm.branch, size, Binary::kAdd);
@@ -62,7 +62,7 @@ void residual_norm_backward(OnCuda on, const ResidualNormBackwardArguments<T>& r
                                       norm.in, norm.weight, norm.mean, norm.inverse_deviation,
                                       norm.accumulate.in, norm.rows, norm.cols, 0,
                                       cuda::Dropping<T>(residual.mask)});
-  if (residual.grad_branch && norm.cols > cuda::kMostColumns<T>) {
+  if (residual.grad_branch && norm.cols > cuda::kMaxColumns<T>) {
     dropout(on, residual.grad_branch, static_cast<const T*>(norm.grad_in), norm.rows * norm.cols,
             residual.mask);
   }

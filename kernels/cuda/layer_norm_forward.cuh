@@ -1,28 +1,29 @@
-// The norm of each row, alone or of a sum: each row is read once, and held in registers.
+// Norm of each row, of one tensor or of a residual sum. Each row is read once and held in
+// registers.
 //
-// Moves 2 (alone) or 4 (a residual) elements for each element of the matrix.
+// Moves 2 elements per element of the matrix, or 4 for a residual sum.
 #pragma once
 
-#include "ripieno/kernels/cuda/device/row_piece.cuh"
+#include "ripieno/kernels/cuda/device/row_fragment.cuh"
 #include "ripieno/kernels/cuda/dropout.cuh"
 
 namespace ripieno::kernels::cuda {
 
 template <typename T>
 struct LayerNormForward {
-  T *out, *sum;                         // (rows, cols); sum: null where there is no branch
-  accumulator_t<T>*mean, *inverse;      // (rows)
-  const T *x, *branch, *weight, *bias;  // (rows, cols) and (cols); null where there is none
+  T *out, *sum;                         // (rows, cols); sum: null if there is no branch
+  accumulator_t<T>*mean, *inverse;      // (rows); inverse: of the standard deviation
+  const T *x, *branch, *weight, *bias;  // (rows, cols) and (cols); all but x may be null
   int64_t rows, cols;
   double epsilon;
   Dropping<T> dropping;
   bool drops;
 };
 
-// What the thread has of row `row` of the sum; written where there is a branch.
+// Adds the branch to this thread's elements of x, and stores the sum in row `row` of norm.sum.
 template <int width, typename T>
-__device__ void add_branch(const LayerNormForward<T>& norm, RowPiece<T, width>& x,
-                           const RowPiece<T, width>& branch, int64_t row, int64_t cols) {
+__device__ void add_branch(const LayerNormForward<T>& norm, RowFragment<T, width>& x,
+                           const RowFragment<T, width>& branch, int64_t row, int64_t cols) {
   for_each_vector<width>(cols, [&](int v) {
     Vector<T, width> sum = x.vector(v), added = branch.vector(v);
     if (norm.drops) {
@@ -36,11 +37,12 @@ __device__ void add_branch(const LayerNormForward<T>& norm, RowPiece<T, width>& 
 
 // out = (x - mean) * inverse * weight + bias
 template <int width, typename T>
-__device__ RowPiece<T, width> normalized(const RowPiece<T, width>& x, accumulator_t<T> mean,
-                                         accumulator_t<T> inverse, const RowPiece<T, width>& weight,
-                                         const RowPiece<T, width>& bias, bool is_affine) {
-  RowPiece<T, width> out;
-  unrolled<kColumnsEach>([&](int i) {
+__device__ RowFragment<T, width> normalized(const RowFragment<T, width>& x, accumulator_t<T> mean,
+                                            accumulator_t<T> inverse,
+                                            const RowFragment<T, width>& weight,
+                                            const RowFragment<T, width>& bias, bool is_affine) {
+  RowFragment<T, width> out;
+  unrolled<kColumnsPerThread>([&](int i) {
     const accumulator_t<T> normal = (widen(x.element[i]) - mean) * inverse;
     out.element[i] =
         narrow<T>(is_affine ? normal * widen(weight.element[i]) + widen(bias.element[i]) : normal);
@@ -48,17 +50,17 @@ __device__ RowPiece<T, width> normalized(const RowPiece<T, width>& x, accumulato
   return out;
 }
 
-// A block takes kRowsAtOnce rows; a thread has kColumnsEach columns of each.
+// A block processes kRowsAtOnce rows; a thread has kColumnsPerThread columns of each.
 template <int width, typename T>
 __global__ void __launch_bounds__(kLargestRowBlock<T>, 1)
     layer_norm_forward_kernel(LayerNormForward<T> norm) {
   using A = accumulator_t<T>;
-  using Piece = RowPiece<T, width>;
+  using Fragment = RowFragment<T, width>;
   constexpr int at_once = kRowsAtOnce<T, width>;
   const int64_t first = int64_t{blockIdx.x} * at_once;
   const auto cols_of = [&](int r) { return first + r < norm.rows ? norm.cols : 0; };
 
-  Piece x[at_once], branch[at_once], weight, bias;
+  Fragment x[at_once], branch[at_once], weight, bias;
   unrolled<at_once>([&](int r) {
     x[r].load(norm.x + (first + r) * norm.cols, cols_of(r));
     if (norm.branch) branch[r].load(norm.branch + (first + r) * norm.cols, cols_of(r));
@@ -73,12 +75,12 @@ __global__ void __launch_bounds__(kLargestRowBlock<T>, 1)
 
   A mean[at_once] = {}, inverse[at_once] = {};
   unrolled<at_once>([&](int r) {
-    Piece::for_each(norm.cols, [&](int i) { mean[r] += widen(x[r].element[i]); });
+    Fragment::for_each(norm.cols, [&](int i) { mean[r] += widen(x[r].element[i]); });
   });
   block_sum(mean, 0);
   unrolled<at_once>([&](int r) {
     mean[r] /= static_cast<A>(norm.cols);
-    Piece::for_each(norm.cols, [&](int i) {
+    Fragment::for_each(norm.cols, [&](int i) {
       const A difference = widen(x[r].element[i]) - mean[r];
       inverse[r] += difference * difference;
     });

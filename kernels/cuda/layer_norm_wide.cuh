@@ -1,4 +1,4 @@
-// Norms of rows that are too long for registers: they are read again for each sum. Private to
+// Norms of rows that are too long for registers; each pass reads them again. Private to
 // kernels/cuda.
 #pragma once
 
@@ -7,7 +7,7 @@
 
 namespace ripieno::kernels::cuda {
 
-// One block a row.
+// One block per row.
 template <typename T>
 __global__ void wide_forward_kernel(LayerNormForward<T> norm) {
   using A = accumulator_t<T>;
@@ -31,7 +31,7 @@ __global__ void wide_forward_kernel(LayerNormForward<T> norm) {
   }
 }
 
-// One block a row.
+// One block per row.
 template <typename T>
 __global__ void wide_backward_kernel(LayerNormBackward<T> norm) {
   using A = accumulator_t<T>;
@@ -48,22 +48,22 @@ __global__ void wide_backward_kernel(LayerNormBackward<T> norm) {
   row.mean_gradient = block_reduce(sum, Sum{}) / static_cast<A>(norm.cols);
   row.mean_product = block_reduce(product, Sum{}) / static_cast<A>(norm.cols);
   for (int64_t c = threadIdx.x; c < norm.cols; c += blockDim.x) {
-    const A own = row.gradient(scaled(c), widen(norm.in[at + c]));
+    const A value = row.gradient(scaled(c), widen(norm.in[at + c]));
     T* const out = norm.grad_in + at + c;
-    *out = narrow<T>(norm.adds ? widen(*out) + own : own);
+    *out = narrow<T>(norm.adds ? widen(*out) + value : value);
   }
 }
 
-// One thread a column of one chunk of rows.
+// One thread per column of one chunk of rows.
 template <typename T>
 __global__ void wide_chunks_kernel(LayerNormBackward<T> norm, int64_t chunks) {
   using A = accumulator_t<T>;
   const int64_t i = global_thread();
   if (i >= chunks * norm.cols) return;
   const int64_t chunk = i / norm.cols, c = i % norm.cols;
-  const int64_t end = (chunk + 1) * norm.rows_of_chunk;
+  const int64_t end = (chunk + 1) * norm.rows_per_chunk;
   A of_weight = 0, of_bias = 0;
-  for (int64_t r = chunk * norm.rows_of_chunk; r < norm.rows && r < end; ++r) {
+  for (int64_t r = chunk * norm.rows_per_chunk; r < norm.rows && r < end; ++r) {
     const LayerNormRow<A> row{norm.mean[r], norm.inverse[r]};
     const A gradient = widen(norm.grad_out[r * norm.cols + c]);
     of_weight += gradient * row.normal(widen(norm.in[r * norm.cols + c]));
@@ -73,18 +73,18 @@ __global__ void wide_chunks_kernel(LayerNormBackward<T> norm, int64_t chunks) {
   norm.partials[chunks * norm.cols + i] = of_bias;
 }
 
-// norm.x is the sum already.
+// norm.x must already be the sum.
 template <typename T>
 void launch_wide_forward(OnCuda on, const LayerNormForward<T>& norm) {
   launch(wide_forward_kernel<T>, block_each(on, norm.rows), norm);
 }
 
-// grad_branch is left alone. Returns how many chunks there are.
+// Does not write grad_branch. Returns the number of chunks.
 template <typename T>
 int64_t launch_wide_backward(OnCuda on, LayerNormBackward<T> norm) {
-  norm.rows_of_chunk = kLayerNormRowChunk;
-  const int64_t chunks = ceil_divide(norm.rows, norm.rows_of_chunk);
-  if (norm.partials) {  // first: grad_in may overwrite grad_out
+  norm.rows_per_chunk = kLayerNormRowChunk;
+  const int64_t chunks = ceil_divide(norm.rows, norm.rows_per_chunk);
+  if (norm.partials) {  // before the other kernel, because grad_in may alias grad_out
     launch(wide_chunks_kernel<T>, thread_each(on, chunks * norm.cols), norm, chunks);
   }
   launch(wide_backward_kernel<T>, block_each(on, norm.rows), norm);

@@ -30,10 +30,10 @@ void linear_input_gradient(OnCuda on, T* grad_x, const T* grad_y, const T* weigh
     matmul(on, grad_x, grad_y, weight, product, false);
     return;
   }
-  const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
-    products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
+  const auto in_steps = [&](cuda::Products& products, OnCuda run_on, const cuda::Operands& o) {
+    products.multiply(run_on, cuda::without_epilogue(problem), cuda::without_epilogue(o));
     auto* const grad = static_cast<T*>(o.result);
-    activation_backward(there, grad, grad, static_cast<const T*>(o.before_activation), size,
+    activation_backward(run_on, grad, grad, static_cast<const T*>(o.before_activation), size,
                         activation);
   };
   if (activation == Activation::kGeluTanh) {
@@ -65,12 +65,12 @@ void linear_parameter_gradients(OnCuda on, const LinearGradients<T>& gradients, 
     matmul(on, gradients.weight, grad_y, x, product, gradients.add_to_weight);
     return;
   }
-  const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
-    reduce(there, static_cast<T*>(o.bias), static_cast<const T*>(o.right), workspace,
+  const auto in_steps = [&](cuda::Products& products, OnCuda run_on, const cuda::Operands& o) {
+    reduce(run_on, static_cast<T*>(o.bias), static_cast<const T*>(o.right), workspace,
            {1, shape.rows, shape.outputs}, Reduction::kSum, 1.0, gradients.add_to_bias);
-    products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
+    products.multiply(run_on, cuda::without_epilogue(problem), cuda::without_epilogue(o));
   };
-  // The library writes a bias gradient, and cannot add to one.
+  // The library can only overwrite the bias gradient, not add to it.
   if (gradients.add_to_bias) {
     in_steps(cuda::products(), on, operands);
   } else {

@@ -24,8 +24,8 @@ void multiply(OnCuda on, C* c, const T* a, const T* b, const MatmulShape& shape,
                             {.result = c, .left = b, .right = a});
 }
 
-// What the library can do on the way out. Its ReLU makes 0 of NaN, and its GELU is by tanh: the
-// other activations are a kernel of our own.
+// The epilogue that fuses these operations, if the library has one. Its ReLU turns NaN into 0 and
+// its GELU is the tanh approximation; the other activations run in a built-in kernel.
 std::optional<cuda::Epilogue> epilogue_for(bool bias, bool kept, Activation activation) {
   using cuda::Epilogue;
   if (activation == Activation::kNone && !kept) return bias ? Epilogue::kBias : Epilogue::kNone;
@@ -36,7 +36,7 @@ std::optional<cuda::Epilogue> epilogue_for(bool bias, bool kept, Activation acti
 
 bool is_one_block(const MatmulShape& shape) { return shape.batch == 1 && shape.ldc == shape.n; }
 
-// Bias and activation, to a product in the operands' result.
+// Adds the bias to the product in o.result, and applies the activation.
 template <typename T>
 void finish(OnCuda on, const cuda::Operands& o, const MatmulShape& shape, Activation activation) {
   if (!o.bias && !o.before_activation && activation == Activation::kNone) return;
@@ -44,7 +44,7 @@ void finish(OnCuda on, const cuda::Operands& o, const MatmulShape& shape, Activa
                               static_cast<const T*>(o.bias), shape, activation);
 }
 
-// What is kept is written by the product itself, and read once.
+// The product writes before_activation, and the activation reads it once.
 template <typename T>
 void multiply_then_activate(cuda::Products& products, OnCuda on,
                             const cuda::ProductProblem& problem, const cuda::Operands& o,
@@ -53,9 +53,9 @@ void multiply_then_activate(cuda::Products& products, OnCuda on,
   const cuda::Operands first{.result = kept, .left = o.left, .right = o.right, .bias = o.bias};
   cuda::ProductProblem with_bias = cuda::without_epilogue(problem);
   if (o.bias) with_bias.epilogue = cuda::Epilogue::kBias;
-  const auto in_steps = [&](cuda::Products& there, OnCuda then, const cuda::Operands& two) {
-    there.multiply(then, cuda::without_epilogue(problem), cuda::without_epilogue(two));
-    finish<T>(then, two, shape, Activation::kNone);
+  const auto in_steps = [&](cuda::Products& self, OnCuda run_on, const cuda::Operands& two) {
+    self.multiply(run_on, cuda::without_epilogue(problem), cuda::without_epilogue(two));
+    finish<T>(run_on, two, shape, Activation::kNone);
   };
   products.multiply(on, with_bias, first, o.bias ? cuda::InSteps(std::cref(in_steps)) : nullptr);
   activation_forward(on, static_cast<T*>(o.result), kept, shape.m * shape.n, activation);
@@ -88,12 +88,12 @@ void matmul_bias_activation(OnCuda on, T* c, T* before_activation, const T* a, c
     return;
   }
   cuda::ProductProblem problem{.matrices = cuda::column_major(shape), .types = cuda::types_of<T>()};
-  const auto in_steps = [&](cuda::Products& products, OnCuda there, const cuda::Operands& o) {
+  const auto in_steps = [&](cuda::Products& products, OnCuda run_on, const cuda::Operands& o) {
     if (before_activation && is_one_block(shape)) {
-      multiply_then_activate<T>(products, there, problem, o, shape, activation);
+      multiply_then_activate<T>(products, run_on, problem, o, shape, activation);
     } else {
-      products.multiply(there, cuda::without_epilogue(problem), cuda::without_epilogue(o));
-      finish<T>(there, o, shape, activation);
+      products.multiply(run_on, cuda::without_epilogue(problem), cuda::without_epilogue(o));
+      finish<T>(run_on, o, shape, activation);
     }
   };
   const auto epilogue = epilogue_for(bias != nullptr, before_activation != nullptr, activation);

@@ -6,30 +6,30 @@ namespace {
 
 int64_t size_of(const MatmulShape& shape) { return shape.batch * shape.m * shape.n; }
 
-// Where an element of the product lies, of all batches.
-__device__ int64_t place_of(int64_t element, const MatmulShape& shape) {
+// Offset of an element of the product, counted over all batches, in c.
+__device__ int64_t offset_of(int64_t element, const MatmulShape& shape) {
   const int64_t row = element / shape.n;
   return row / shape.m * shape.stride_c + row % shape.m * shape.ldc + element % shape.n;
 }
 
-// One thread an element.
+// One thread per element.
 template <typename T>
 __global__ void zero_kernel(T* c, MatmulShape shape, int64_t size) {
   const int64_t i = global_thread();
-  if (i < size) c[place_of(i, shape)] = static_cast<T>(0.0f);
+  if (i < size) c[offset_of(i, shape)] = static_cast<T>(0.0f);
 }
 
-// One thread an element.
+// One thread per element.
 template <typename T>
 __global__ void bias_activation_kernel(T* c, T* before_activation, const T* bias, MatmulShape shape,
                                        int64_t size, Activation activation) {
   const int64_t i = global_thread();
   if (i >= size) return;
-  const int64_t place = place_of(i, shape);
-  auto value = widen(c[place]);
+  const int64_t offset = offset_of(i, shape);
+  auto value = widen(c[offset]);
   if (bias) value += widen(bias[i % shape.n]);
-  if (before_activation) before_activation[place] = static_cast<T>(value);
-  c[place] = static_cast<T>(formulas::value_of<Math>(activation, value));
+  if (before_activation) before_activation[offset] = static_cast<T>(value);
+  c[offset] = static_cast<T>(formulas::value_of<Math>(activation, value));
 }
 
 }  // namespace

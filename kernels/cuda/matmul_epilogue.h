@@ -1,11 +1,11 @@
-// What is done to a product after cuBLASLt has written it. Private to kernels/cuda.
+// Element-wise steps after a product that cuBLASLt does not fuse. Private to kernels/cuda.
 #pragma once
 
 #include "ripieno/kernels/matmul.h"
 
 namespace ripieno::kernels::cuda {
 
-// c = 0, and what lies between its rows is left alone.
+// c = 0. The padding between its rows is not touched.
 template <typename T>
 void zero_product(OnCuda on, T* c, const MatmulShape& shape);
 

@@ -12,7 +12,7 @@ __device__ void finish(StepScalars* scalars, double sum_of_squares, double count
   scalars->gradient_scale = count > 0 ? static_cast<float>(clip / count) : 0.0f;
 }
 
-// One thread, here and below.
+// A single thread; so is the kernel below.
 __global__ void finish_step_scalars_kernel(StepScalars* scalars, const double* sum_of_squares,
                                            const double* count, double max_norm) {
   finish(scalars, *sum_of_squares, *count, max_norm);
@@ -21,23 +21,23 @@ __global__ void finish_step_scalars_kernel(StepScalars* scalars, const double* s
 __global__ void finish_scaled_step_scalars_kernel(StepScalars* scalars, LossScale* loss_scale,
                                                   const double* sum_of_squares, const double* count,
                                                   double max_norm, double beta1, double beta2) {
-  LossScale kept = *loss_scale;
-  finish(scalars, *sum_of_squares, *count * static_cast<double>(kept.scale), max_norm);
-  scalars->loss_scale = kept.scale;
+  LossScale state = *loss_scale;
+  finish(scalars, *sum_of_squares, *count * static_cast<double>(state.scale), max_norm);
+  scalars->loss_scale = state.scale;
   scalars->skips = !std::isfinite(*sum_of_squares);
   if (scalars->skips) {
-    kept.scale = fmaxf(kept.scale / 2, kSmallestLossScale);
-    kept.good_steps = 0;
-    ++kept.skipped_steps;
-  } else if (++kept.steps; ++kept.good_steps == kGoodStepsToDouble) {
-    kept.scale = fminf(kept.scale * 2, kLargestLossScale);
-    kept.good_steps = 0;
+    state.scale = fmaxf(state.scale / 2, kSmallestLossScale);
+    state.good_steps = 0;
+    ++state.skipped_steps;
+  } else if (++state.steps; ++state.good_steps == kGoodStepsToDouble) {
+    state.scale = fminf(state.scale * 2, kLargestLossScale);
+    state.good_steps = 0;
   }
-  const auto steps = static_cast<double>(kept.steps);
+  const auto steps = static_cast<double>(state.steps);
   scalars->first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1, steps)));
   scalars->second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2, steps)));
-  scalars->skipped_steps = kept.skipped_steps;
-  *loss_scale = kept;
+  scalars->skipped_steps = state.skipped_steps;
+  *loss_scale = state;
 }
 
 template <typename T>
@@ -48,9 +48,9 @@ struct UpdateMaster {
   }
 };
 
-// What both optimizers keep of a parameter.
+// One thread's values of `width` parameters, common to both optimizers.
 template <typename T, int width>
-struct ParameterPiece {
+struct ParameterFragment {
   cuda::Vector<T, width> parameter, gradient;
   cuda::Vector<float, width> master;
 };
@@ -59,112 +59,112 @@ template <typename T>
 struct Parameters {
   using A = accumulator_t<T>;
   T* parameter;
-  float* master;  // the truth where it is there
+  float* master;  // the values that are updated, or null if T is not narrower than float
   const T* gradient;
 
   template <int width>
-  __device__ void load(int64_t first, ParameterPiece<T, width>& piece) const {
-    piece.gradient = cuda::load<width>(gradient + first);
+  __device__ void load(int64_t first, ParameterFragment<T, width>& fragment) const {
+    fragment.gradient = cuda::load<width>(gradient + first);
     if (master) {
-      piece.master = cuda::load<width>(master + first);
+      fragment.master = cuda::load<width>(master + first);
     } else {
-      piece.parameter = cuda::load<width>(parameter + first);
+      fragment.parameter = cuda::load<width>(parameter + first);
     }
   }
   template <int width>
-  __device__ A read(const ParameterPiece<T, width>& piece, int k) const {
-    return master ? A(piece.master[k]) : cuda::widen(piece.parameter[k]);
+  __device__ A read(const ParameterFragment<T, width>& fragment, int k) const {
+    return master ? A(fragment.master[k]) : cuda::widen(fragment.parameter[k]);
   }
   template <int width>
-  __device__ void write(ParameterPiece<T, width>& piece, int k, A value) const {
-    piece.master[k] = static_cast<float>(value);
-    piece.parameter[k] = cuda::narrow<T>(master ? A(piece.master[k]) : value);
+  __device__ void write(ParameterFragment<T, width>& fragment, int k, A value) const {
+    fragment.master[k] = static_cast<float>(value);
+    fragment.parameter[k] = cuda::narrow<T>(master ? A(fragment.master[k]) : value);
   }
   template <int width>
-  __device__ void store(int64_t first, const ParameterPiece<T, width>& piece) const {
-    if (master) cuda::store(master + first, piece.master);
-    cuda::store(parameter + first, piece.parameter);
+  __device__ void store(int64_t first, const ParameterFragment<T, width>& fragment) const {
+    if (master) cuda::store(master + first, fragment.master);
+    cuda::store(parameter + first, fragment.parameter);
   }
 };
 
 template <typename T>
 struct AdamW {
   using A = accumulator_t<T>;
-  Parameters<T> of;
+  Parameters<T> parameters;
   float *first_moment, *second_moment;
-  A first_share, second_share;  // of the gradient in a moment
+  A first_share, second_share;  // 1 - beta1 and 1 - beta2
   A epsilon;
 
   template <int width>
-  struct Piece : ParameterPiece<T, width> {
+  struct Fragment : ParameterFragment<T, width> {
     cuda::Vector<float, width> first, second;
   };
   template <int width>
-  __device__ void load(int64_t first, Piece<width>& piece) const {
-    of.load(first, piece);
-    piece.first = cuda::load<width>(first_moment + first);
-    piece.second = cuda::load<width>(second_moment + first);
+  __device__ void load(int64_t first, Fragment<width>& fragment) const {
+    parameters.load(first, fragment);
+    fragment.first = cuda::load<width>(first_moment + first);
+    fragment.second = cuda::load<width>(second_moment + first);
   }
   template <int width>
-  __device__ void step(Piece<width>& piece, const ParameterSegment& segment,
+  __device__ void step(Fragment<width>& fragment, const ParameterSegment& segment,
                        const StepScalars& now) const {
     const A rate = A(now.learning_rate) * A(segment.learning_rate_factor);
     const A kept = A(1) - rate * A(segment.weight_decay);
     cuda::unrolled<width>([&](int k) {
-      const A g = cuda::widen(piece.gradient[k]) * A(now.gradient_scale);
-      const A m = A(piece.first[k]) + first_share * (g - A(piece.first[k]));
-      const A v = A(piece.second[k]) + second_share * (g * g - A(piece.second[k]));
-      piece.first[k] = static_cast<float>(m);
-      piece.second[k] = static_cast<float>(v);
+      const A g = cuda::widen(fragment.gradient[k]) * A(now.gradient_scale);
+      const A m = A(fragment.first[k]) + first_share * (g - A(fragment.first[k]));
+      const A v = A(fragment.second[k]) + second_share * (g * g - A(fragment.second[k]));
+      fragment.first[k] = static_cast<float>(m);
+      fragment.second[k] = static_cast<float>(v);
       const A deviation = std::sqrt(v * A(now.second_correction)) + epsilon;
       const A change = rate * (m * A(now.first_correction)) / deviation;
-      of.write(piece, k, kept * of.read(piece, k) - change);
+      parameters.write(fragment, k, kept * parameters.read(fragment, k) - change);
     });
   }
   template <int width>
-  __device__ void store(int64_t first, const Piece<width>& piece) const {
-    of.store(first, piece);
-    cuda::store(first_moment + first, piece.first);
-    cuda::store(second_moment + first, piece.second);
+  __device__ void store(int64_t first, const Fragment<width>& fragment) const {
+    parameters.store(first, fragment);
+    cuda::store(first_moment + first, fragment.first);
+    cuda::store(second_moment + first, fragment.second);
   }
 };
 
 template <typename T>
 struct Sgd {
   using A = accumulator_t<T>;
-  Parameters<T> of;
-  float* velocity;  // null where there is no momentum
+  Parameters<T> parameters;
+  float* velocity;  // null if momentum is 0
   SgdConstants constants;
 
   template <int width>
-  struct Piece : ParameterPiece<T, width> {
+  struct Fragment : ParameterFragment<T, width> {
     cuda::Vector<float, width> velocity;
   };
   template <int width>
-  __device__ void load(int64_t first, Piece<width>& piece) const {
-    of.load(first, piece);
-    if (velocity) piece.velocity = cuda::load<width>(velocity + first);
+  __device__ void load(int64_t first, Fragment<width>& fragment) const {
+    parameters.load(first, fragment);
+    if (velocity) fragment.velocity = cuda::load<width>(velocity + first);
   }
   template <int width>
-  __device__ void step(Piece<width>& piece, const ParameterSegment& segment,
+  __device__ void step(Fragment<width>& fragment, const ParameterSegment& segment,
                        const StepScalars& now) const {
     const A rate = A(now.learning_rate) * A(segment.learning_rate_factor);
     const A decay = segment.weight_decay;
     cuda::unrolled<width>([&](int k) {
-      const A p = of.read(piece, k);
-      A direction = cuda::widen(piece.gradient[k]) * A(now.gradient_scale) + decay * p;
+      const A p = parameters.read(fragment, k);
+      A direction = cuda::widen(fragment.gradient[k]) * A(now.gradient_scale) + decay * p;
       if (velocity) {
-        const A v = A(constants.momentum) * A(piece.velocity[k]) + direction;
-        piece.velocity[k] = static_cast<float>(v);
+        const A v = A(constants.momentum) * A(fragment.velocity[k]) + direction;
+        fragment.velocity[k] = static_cast<float>(v);
         direction = constants.nesterov ? direction + A(constants.momentum) * v : v;
       }
-      of.write(piece, k, p - rate * direction);
+      parameters.write(fragment, k, p - rate * direction);
     });
   }
   template <int width>
-  __device__ void store(int64_t first, const Piece<width>& piece) const {
-    of.store(first, piece);
-    if (velocity) cuda::store(velocity + first, piece.velocity);
+  __device__ void store(int64_t first, const Fragment<width>& fragment) const {
+    parameters.store(first, fragment);
+    if (velocity) cuda::store(velocity + first, fragment.velocity);
   }
 };
 

@@ -8,7 +8,7 @@ __device__ double uniform_at(const RandomBlock& block, uint64_t index) {
   return static_cast<double>(to_uniform(block.word[index]));
 }
 
-// Elements 0 and 1 of a block come from its first two words, 2 and 3 from the others.
+// Elements 0 and 1 of a block are computed from its words 0 and 1, 2 and 3 from words 2 and 3.
 __device__ double normal_at(const RandomBlock& block, uint64_t index) {
   const uint64_t pair = index / 2 * 2;
   const double radius = std::sqrt(-2.0 * std::log(uniform_at(block, pair)));
@@ -16,7 +16,7 @@ __device__ double normal_at(const RandomBlock& block, uint64_t index) {
   return radius * (index % 2 == 0 ? std::cos(angle) : std::sin(angle));
 }
 
-// One thread an element.   out[i] = base + factor * number(offset + i)
+// One thread per element.   out[i] = base + factor * number(offset + i).
 template <typename T, double number(const RandomBlock&, uint64_t)>
 __global__ void fill_kernel(T* out, int64_t size, double base, double factor, RandomKey key,
                             int64_t offset) {

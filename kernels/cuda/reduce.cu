@@ -4,7 +4,7 @@
 namespace ripieno::kernels {
 namespace {
 
-// One block an output.   in: (outer, axis)
+// One block per output.   in: (outer, axis).
 template <Reduction reduction, int width, typename T>
 __global__ void __launch_bounds__(1024)
     reduce_rows_kernel(T* out, const T* in, int64_t axis, double scale, bool accumulate) {
@@ -13,7 +13,7 @@ __global__ void __launch_bounds__(1024)
   const T* const x = in + blockIdx.x * axis;
   const cuda::Reducing<reduction> combine;
   const int64_t stride = int64_t{blockDim.x} * width;
-  A value = cuda::Reducing<reduction>::template kNothing<A>;
+  A value = cuda::Reducing<reduction>::template kIdentity<A>;
   for (int64_t first = int64_t{threadIdx.x} * width; first < axis; first += kAtOnce * stride) {
     cuda::Vector<T, width> part[kAtOnce];
     cuda::unrolled<kAtOnce>([&](int p) {
@@ -28,7 +28,8 @@ __global__ void __launch_bounds__(1024)
   if (threadIdx.x == 0) cuda::write_reduced(out + blockIdx.x, value, scale, accumulate);
 }
 
-// One block 32 outputs, a warp every eighth place of the axis.   in: (outer, axis, inner)
+// One block per 32 outputs; a warp reduces every eighth index of the axis.   in: (outer, axis,
+// inner).
 template <Reduction reduction, typename T>
 __global__ void reduce_middle_kernel(T* out, const T* in, int64_t outer, int64_t axis,
                                      int64_t inner, double scale, bool accumulate) {
@@ -38,7 +39,7 @@ __global__ void reduce_middle_kernel(T* out, const T* in, int64_t outer, int64_t
   const unsigned warp = threadIdx.x / cuda::kWarpSize;
 
   const cuda::Reducing<reduction> combine;
-  A value = cuda::Reducing<reduction>::template kNothing<A>;
+  A value = cuda::Reducing<reduction>::template kIdentity<A>;
   if (output < outer * inner) {
     const T* const x = in + output / inner * axis * inner + output % inner;
     for (int64_t a = warp; a < axis; a += cuda::kWarpsPerBlock) {
@@ -54,7 +55,7 @@ __global__ void reduce_middle_kernel(T* out, const T* in, int64_t outer, int64_t
   cuda::write_reduced(out + output, value, scale, accumulate);
 }
 
-// One thread an output.   in, grad_in: (outer, axis, inner)
+// One thread per output.   in, grad_in: (outer, axis, inner).
 template <typename T>
 __global__ void reduce_max_backward_kernel(T* grad_in, const T* grad_out, const T* in, const T* out,
                                            int64_t outer, int64_t axis, int64_t inner) {
@@ -66,13 +67,13 @@ __global__ void reduce_max_backward_kernel(T* grad_in, const T* grad_out, const 
   for (int64_t a = 0; a < axis; ++a) {
     const int64_t i = first + a * inner;
     const auto x = cuda::widen(in[i]);
-    const bool here = !found && (x == largest || (x != x && largest != largest));
-    grad_in[i] = here ? grad_out[output] : T{};
-    found = found || here;
+    const bool is_first = !found && (x == largest || (x != x && largest != largest));
+    grad_in[i] = is_first ? grad_out[output] : T{};
+    found = found || is_first;
   }
 }
 
-// One block a chunk.
+// One block per chunk.
 template <int width, typename T>
 __global__ void __launch_bounds__(cuda::kBlockSize)
     sum_chunks_of_squares_kernel(double* partials, const T* in, int64_t size) {
@@ -111,8 +112,8 @@ void reduce_rows(OnCuda on, T* out, const T* in, int64_t outer, int64_t axis, do
   cuda::launch(kernel, shape, out, in, axis, scale, accumulate);
 }
 
-// How many chunks of rows are reduced by themselves: enough blocks for a large GPU, and the same on
-// every device, since the order of sums hangs on it.
+// Number of chunks of rows that are reduced separately, 0 for none. Enough blocks for a large GPU,
+// but independent of the device, because the order of summation depends on it.
 int64_t reduce_chunks(const ReduceShape& shape) {
   constexpr int64_t kLeastRows = 128, kBlocks = 1024;
   if (shape.outer != 1 || shape.inner == 1 || shape.axis < 2 * kLeastRows) return 0;

@@ -1,24 +1,24 @@
-#include "ripieno/kernels/cuda/device/row_piece.cuh"
+#include "ripieno/kernels/cuda/device/row_fragment.cuh"
 #include "ripieno/kernels/softmax.h"
 
 namespace ripieno::kernels {
 namespace {
 
-// One block a row, which it holds.   in, out: (rows, cols)
+// One block per row, which it holds in registers.   in, out: (rows, cols).
 template <int width, typename T>
 __global__ void __launch_bounds__(cuda::kLargestRowBlock<T>, 1)
     softmax_forward_kernel(T* out, const T* in, int64_t cols, bool logarithm) {
   using A = accumulator_t<T>;
-  using Piece = cuda::RowPiece<T, width>;
-  Piece row;
+  using Fragment = cuda::RowFragment<T, width>;
+  Fragment row;
   row.load(in + blockIdx.x * cols, cols);
-  A largest = cuda::kLowest<A>, sum = 0, value[cuda::kColumnsEach] = {};
-  Piece::for_each(cols, [&](int i) {
+  A largest = cuda::kLowest<A>, sum = 0, value[cuda::kColumnsPerThread] = {};
+  Fragment::for_each(cols, [&](int i) {
     value[i] = cuda::widen(row.element[i]);
     largest = cuda::Max{}(largest, value[i]);
   });
   largest = cuda::block_reduce(largest, cuda::Max{});
-  Piece::for_each(cols, [&](int i) {
+  Fragment::for_each(cols, [&](int i) {
     value[i] -= largest;
     const A exponential = std::exp(value[i]);
     sum += exponential;
@@ -26,30 +26,30 @@ __global__ void __launch_bounds__(cuda::kLargestRowBlock<T>, 1)
   });
   sum = cuda::block_reduce(sum, cuda::Sum{});
   const A log_sum = std::log(sum);
-  cuda::unrolled<cuda::kColumnsEach>([&](int i) {
+  cuda::unrolled<cuda::kColumnsPerThread>([&](int i) {
     row.element[i] = cuda::narrow<T>(logarithm ? value[i] - log_sum : value[i] / sum);
   });
   row.store(out + blockIdx.x * cols, cols);
 }
 
-// One block a row, which it holds.   all: (rows, cols)
+// One block per row, which it holds in registers.   All: (rows, cols).
 template <int width, typename T>
 __global__ void __launch_bounds__(cuda::kLargestRowBlock<T>, 1)
     softmax_backward_kernel(T* grad_in, const T* grad_out, const T* out, int64_t cols,
                             bool logarithm) {
   using A = accumulator_t<T>;
-  using Piece = cuda::RowPiece<T, width>;
+  using Fragment = cuda::RowFragment<T, width>;
   const int64_t row = blockIdx.x * cols;
-  Piece gradient, y;
+  Fragment gradient, y;
   gradient.load(grad_out + row, cols);
   y.load(out + row, cols);
   A sum[1] = {};
-  cuda::unrolled<cuda::kColumnsEach>([&](int i) {  // what is not there is 0
+  cuda::unrolled<cuda::kColumnsPerThread>([&](int i) {  // elements outside the matrix are 0
     const A g = cuda::widen(gradient.element[i]);
     sum[0] += logarithm ? g : g * cuda::widen(y.element[i]);
   });
   cuda::block_sum(sum, 0);
-  cuda::unrolled<cuda::kColumnsEach>([&](int i) {
+  cuda::unrolled<cuda::kColumnsPerThread>([&](int i) {
     const A g = cuda::widen(gradient.element[i]), result = cuda::widen(y.element[i]);
     gradient.element[i] =
         cuda::narrow<T>(logarithm ? g - std::exp(result) * sum[0] : result * (g - sum[0]));
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(cuda::kLargestRowBlock<T>, 1)
   gradient.store(grad_in + row, cols);
 }
 
-// One block a row that is too long for that.
+// One block per row, for rows that are too long for registers. The same in the kernel below.
 template <typename T>
 __global__ void wide_forward_kernel(T* out, const T* in, int64_t cols, bool logarithm) {
   using A = accumulator_t<T>;
@@ -107,7 +107,7 @@ __global__ void wide_backward_kernel(T* grad_in, const T* grad_out, const T* out
 template <typename T>
 void softmax_forward(OnCuda on, T* out, const T* in, int64_t rows, int64_t cols, bool logarithm) {
   cuda::LaunchShape shape = cuda::block_each(on, rows);
-  if (cols > cuda::kMostColumns<T>) {
+  if (cols > cuda::kMaxColumns<T>) {
     return cuda::launch(wide_forward_kernel<T>, shape, out, in, cols, logarithm);
   }
   shape.block = dim3(cuda::threads_for_row(cols));
@@ -120,7 +120,7 @@ template <typename T>
 void softmax_backward(OnCuda on, T* grad_in, const T* grad_out, const T* out, int64_t rows,
                       int64_t cols, bool logarithm) {
   cuda::LaunchShape shape = cuda::block_each(on, rows);
-  if (cols > cuda::kMostColumns<T>) {
+  if (cols > cuda::kMaxColumns<T>) {
     return cuda::launch(wide_backward_kernel<T>, shape, grad_in, grad_out, out, cols, logarithm);
   }
   shape.block = dim3(cuda::threads_for_row(cols));

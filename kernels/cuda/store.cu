@@ -6,7 +6,7 @@
 namespace ripieno::kernels {
 namespace {
 
-// One thread.
+// A single thread.
 template <typename V>
 __global__ void store_kernel(V* out, V value) {
   *out = value;

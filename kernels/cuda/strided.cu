@@ -4,20 +4,20 @@
 namespace ripieno::kernels {
 namespace {
 
-// Where the operands of an output's element lie.
-struct Places {
+// Offsets of an output element's operands.
+struct Offsets {
   int64_t a = 0, b = 0;
 };
 
-__device__ Places places_of(int64_t element, const StridedShape& shape) {
-  Places places;
+__device__ Offsets offsets_of(int64_t element, const StridedShape& shape) {
+  Offsets offsets;
   for (int axis = shape.rank - 1; axis >= 0; --axis) {
     const int64_t index = element % shape.sizes[axis];
     element /= shape.sizes[axis];
-    places.a += index * shape.strides_a[axis];
-    places.b += index * shape.strides_b[axis];
+    offsets.a += index * shape.strides_a[axis];
+    offsets.b += index * shape.strides_b[axis];
   }
-  return places;
+  return offsets;
 }
 
 int64_t size_of(const StridedShape& shape) {
@@ -26,9 +26,9 @@ int64_t size_of(const StridedShape& shape) {
   return size;
 }
 
-// Whether an operand's neighbours along the last axis can be read in vectors.
+// Whether the operand can be read in vectors along the last axis.
 template <int width, typename T>
-bool lies_in_vectors(const T* operand, const int64_t* strides, const StridedShape& shape) {
+bool is_vectorizable(const T* operand, const int64_t* strides, const StridedShape& shape) {
   const int last = shape.rank - 1;
   if (last < 0 || shape.sizes[last] % width != 0 || strides[last] != 1) return false;
   for (int axis = 0; axis < last; ++axis) {
@@ -37,13 +37,13 @@ bool lies_in_vectors(const T* operand, const int64_t* strides, const StridedShap
   return cuda::is_aligned(operand);
 }
 
-// Or is one number for all of them.
+// The same, or whether the operand is broadcast along the last axis.
 template <int width, typename T>
-bool lies_in_vectors_or_repeats(const T* operand, const int64_t* strides,
-                                const StridedShape& shape) {
+bool is_vectorizable_or_broadcast(const T* operand, const int64_t* strides,
+                                  const StridedShape& shape) {
   const int last = shape.rank - 1;
   if (last >= 0 && shape.sizes[last] % width == 0 && strides[last] == 0) return true;
-  return lies_in_vectors<width>(operand, strides, shape);
+  return is_vectorizable<width>(operand, strides, shape);
 }
 
 template <int width, typename T>
@@ -54,13 +54,13 @@ __device__ cuda::Vector<T, width> load_or_repeat(const T* operand, bool repeats)
   return vector;
 }
 
-// One thread a vector of the output, here and below.
+// One thread per vector of the output, here and below.
 template <int width, typename T>
 __global__ void binary_strided_kernel(T* out, const T* a, const T* b, StridedShape shape,
                                       int64_t size, Binary op) {
   const int64_t i = cuda::global_thread() * width;
   if (i >= size) return;
-  const Places at = places_of(i, shape);
+  const Offsets at = offsets_of(i, shape);
   const int last = shape.rank - 1;
   const auto left = load_or_repeat<width>(a + at.a, width > 1 && shape.strides_a[last] == 0);
   const auto right = load_or_repeat<width>(b + at.b, width > 1 && shape.strides_b[last] == 0);
@@ -75,14 +75,14 @@ __global__ void binary_strided_kernel(T* out, const T* a, const T* b, StridedSha
 template <int width, typename Word>
 __global__ void copy_strided_kernel(Word* out, const Word* a, StridedShape shape, int64_t size) {
   const int64_t i = cuda::global_thread() * width;
-  if (i < size) cuda::store(out + i, cuda::load<width>(a + places_of(i, shape).a));
+  if (i < size) cuda::store(out + i, cuda::load<width>(a + offsets_of(i, shape).a));
 }
 
 template <int width, typename Word>
 __global__ void copy_to_strided_kernel(Word* out, const Word* in, StridedShape shape,
                                        int64_t size) {
   const int64_t i = cuda::global_thread() * width;
-  if (i < size) cuda::store(out + places_of(i, shape).a, cuda::load<width>(in + i));
+  if (i < size) cuda::store(out + offsets_of(i, shape).a, cuda::load<width>(in + i));
 }
 
 }  // namespace
@@ -92,8 +92,8 @@ void binary_strided(OnCuda on, T* out, const T* a, const T* b, const StridedShap
                     Binary op) {
   constexpr int kWidth = cuda::kVectorSize<T>;
   const int64_t size = size_of(shape);
-  if (cuda::is_aligned(out) && lies_in_vectors_or_repeats<kWidth>(a, shape.strides_a, shape) &&
-      lies_in_vectors_or_repeats<kWidth>(b, shape.strides_b, shape)) {
+  if (cuda::is_aligned(out) && is_vectorizable_or_broadcast<kWidth>(a, shape.strides_a, shape) &&
+      is_vectorizable_or_broadcast<kWidth>(b, shape.strides_b, shape)) {
     cuda::launch(binary_strided_kernel<kWidth, T>, cuda::thread_each(on, size / kWidth), out, a, b,
                  shape, size, op);
   } else {
@@ -106,7 +106,7 @@ template <typename Word>
 void copy_strided(OnCuda on, Word* out, const Word* a, const StridedShape& shape) {
   constexpr int kWidth = cuda::kVectorSize<Word>;
   const int64_t size = size_of(shape);
-  if (cuda::is_aligned(out) && lies_in_vectors<kWidth>(a, shape.strides_a, shape)) {
+  if (cuda::is_aligned(out) && is_vectorizable<kWidth>(a, shape.strides_a, shape)) {
     cuda::launch(copy_strided_kernel<kWidth, Word>, cuda::thread_each(on, size / kWidth), out, a,
                  shape, size);
   } else {
@@ -118,7 +118,7 @@ template <typename Word>
 void copy_to_strided(OnCuda on, Word* out, const Word* in, const StridedShape& shape) {
   constexpr int kWidth = cuda::kVectorSize<Word>;
   const int64_t size = size_of(shape);
-  if (cuda::is_aligned(in) && lies_in_vectors<kWidth>(out, shape.strides_a, shape)) {
+  if (cuda::is_aligned(in) && is_vectorizable<kWidth>(out, shape.strides_a, shape)) {
     cuda::launch(copy_to_strided_kernel<kWidth, Word>, cuda::thread_each(on, size / kWidth), out,
                  in, shape, size);
   } else {

@@ -1,7 +1,7 @@
-// CUDA's built-ins for an ordinary C++ compiler: what a kernel calls without including anything.
+// CUDA's built-in functions for emulated kernels: those that a kernel calls without an include.
 //
-// Only what our kernels use; add the next one when a kernel needs it. __shared__ is not among them:
-// the kernels ask launch.h for shared memory.
+// Only those that the kernels use; add others when needed. Shared memory is in launch.h, not
+// declared with __shared__.
 #pragma once
 
 #include <atomic>
@@ -25,13 +25,13 @@ T value_of(const Gathered& gathered, int lane) {
   return value;
 }
 
-// What `source` brought, or one's own where `inside` is false.
+// The value of lane `source`, or the lane's own value if `inside` is false.
 template <typename T>
 T shuffle(unsigned mask, T value, int source, bool inside, Location where) {
   static_assert(sizeof(T) <= 16);
   const Gathered gathered = gather(mask, Collective::kShuffle, &value, sizeof(T), where);
   if (inside && !(gathered.mask >> source & 1)) {
-    fail("a shuffle reads lane " + std::to_string(source) + ", which does not take part, at " +
+    fail("a shuffle reads lane " + std::to_string(source) + ", which does not participate, at " +
          where.file_name() + ":" + std::to_string(where.line()));
   }
   const T result = inside ? value_of<T>(gathered, source) : value;
@@ -40,8 +40,8 @@ T shuffle(unsigned mask, T value, int source, bool inside, Location where) {
 }
 
 template <typename T, typename Change>
-T change_atomically(T* place, Change change) {
-  std::atomic_ref<T> atomic(*place);
+T change_atomically(T* address, Change change) {
+  std::atomic_ref<T> atomic(*address);
   T old = atomic.load(std::memory_order_relaxed);
   while (!atomic.compare_exchange_weak(old, change(old), std::memory_order_acq_rel)) {
   }
@@ -100,19 +100,20 @@ inline unsigned __ballot_sync(unsigned mask, int predicate,
 }
 
 template <typename T>
-T atomicAdd(T* place, std::type_identity_t<T> value) {
-  return ripieno::simt::change_atomically(place, [=](T old) { return T(old + value); });
+T atomicAdd(T* address, std::type_identity_t<T> value) {
+  return ripieno::simt::change_atomically(address, [=](T old) { return T(old + value); });
 }
 template <typename T>
-T atomicSub(T* place, std::type_identity_t<T> value) {
-  return ripieno::simt::change_atomically(place, [=](T old) { return T(old - value); });
+T atomicSub(T* address, std::type_identity_t<T> value) {
+  return ripieno::simt::change_atomically(address, [=](T old) { return T(old - value); });
 }
 template <typename T>
-T atomicCAS(T* place, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
-  return ripieno::simt::change_atomically(place,
+T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
+  return ripieno::simt::change_atomically(address,
                                           [=](T old) { return old == expected ? value : old; });
 }
 template <typename T>
-T atomicMax(T* place, std::type_identity_t<T> value) {
-  return ripieno::simt::change_atomically(place, [=](T old) { return old < value ? value : old; });
+T atomicMax(T* address, std::type_identity_t<T> value) {
+  return ripieno::simt::change_atomically(address,
+                                          [=](T old) { return old < value ? value : old; });
 }

@@ -1,4 +1,4 @@
-// CUDA's runtime API over the emulated GPU.
+// CUDA's runtime API, implemented for the emulated GPU.
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -31,19 +31,19 @@ Gpu gpu_of_environment() {
 }
 
 struct Failure {
-  int64_t in = 0;  // calls from now
+  int64_t in = 0;  // number of calls until it happens
   cudaError_t error = cudaSuccess;
 };
 
-// What the process knows of the GPU. Under gpu_lock().
+// State of the emulated GPU. Guarded by gpu_lock().
 struct Runtime {
   Gpu gpu = gpu_of_environment();
   std::map<std::string, int64_t, std::less<>> calls;
-  bool notes_addresses = false;  // from the first clear_calls() on
+  bool notes_addresses = false;  // true after the first clear_calls()
   std::vector<const void*> addresses;
   std::map<std::string, Failure, std::less<>> failures;
   Failure failure_of_work;
-  cudaError_t broken = cudaSuccess;  // work failed: nothing works any more
+  cudaError_t broken = cudaSuccess;  // error of failed work; all later calls return it
   std::map<void*, std::pair<int, std::size_t>> device_memory;  // device and bytes
   std::map<char*, std::size_t> pinned;
   std::vector<std::unique_ptr<CUevent_st>> events;
@@ -75,11 +75,11 @@ struct Runtime {
   }
 
   bool is_pinned(const void* memory) const {
-    auto* place = static_cast<char*>(const_cast<void*>(memory));
-    auto after = pinned.upper_bound(place);
+    auto* address = static_cast<char*>(const_cast<void*>(memory));
+    auto after = pinned.upper_bound(address);
     if (after == pinned.begin()) return false;
     --after;
-    return place < after->first + after->second;
+    return address < after->first + after->second;
   }
 
   std::size_t bytes_in_use(int device) const {
@@ -113,7 +113,7 @@ cudaError_t call(const char* name, Body body) {
   return status;
 }
 
-// The piece of work as it runs, which may be the one that fails.
+// Wraps an operation so that fail_work() can make it fail.
 std::function<void()> failing(std::function<void()> work) {
   return [work = std::move(work)] {
     Runtime& runtime = Runtime::instance();
@@ -124,7 +124,9 @@ std::function<void()> failing(std::function<void()> work) {
   };
 }
 
-bool is_here(cudaStream_t stream) { return stream == nullptr || stream->device == current_device; }
+bool is_on_current_device(cudaStream_t stream) {
+  return stream == nullptr || stream->device == current_device;
+}
 
 }  // namespace
 
@@ -181,7 +183,7 @@ void reset() {
 
 cudaError_t enqueue(const char* name, cudaStream_t stream, std::function<void()> work) {
   return call(name, [&](Runtime&) {
-    if (!is_here(stream)) return cudaErrorInvalidResourceHandle;
+    if (!is_on_current_device(stream)) return cudaErrorInvalidResourceHandle;
     Streams::instance().enqueue(stream, failing(std::move(work)));
     return cudaSuccess;
   });
@@ -304,7 +306,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 cudaError_t cudaFree(void* memory) {
   return call("cudaFree", [&](Runtime& runtime) {
     if (memory == nullptr) return cudaSuccess;
-    Streams::instance().run_all();  // as CUDA does
+    Streams::instance().run_all();  // cudaFree waits for all work
     if (runtime.device_memory.erase(memory) == 0) return cudaErrorInvalidValue;
     free_device_memory(memory);
     return cudaSuccess;
@@ -348,7 +350,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     if (is_pageable(from) || is_pageable(to)) runtime.count("pageable copy");
     auto copy = [to, from, bytes] { std::memcpy(to, from, bytes); };
     std::function<void()> work = copy;
-    if (is_pageable(from)) {  // taken before the call returns
+    if (is_pageable(from)) {  // CUDA has read it when the call returns
       const auto* begin = static_cast<const char*>(from);
       work = [to, staged = std::vector<char>(begin, begin + bytes)] {
         std::memcpy(to, staged.data(), staged.size());
@@ -407,7 +409,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   });
 }
 
-// Work may still name it, so that its memory stays.
+// Enqueued work may still refer to the event, so its memory is kept.
 cudaError_t cudaEventDestroy(cudaEvent_t) {
   return call("cudaEventDestroy", [](Runtime&) { return cudaSuccess; });
 }
@@ -420,7 +422,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   });
 }
 
-// Late streams come to it between one question and the next.
+// Lazy streams reach the event between one query and the next.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   return call("cudaEventQuery", [&](Runtime&) {
     if (Streams::instance().is_reached(*event)) return cudaSuccess;
@@ -457,7 +459,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
         *value = runtime.gpu.compute_capability % 10;
         break;
       case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
-        *value = 228 << 10;  // an H200's
+        *value = 228 << 10;  // as on an H200
     }
     return cudaSuccess;
   });

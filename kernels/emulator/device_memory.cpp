@@ -10,7 +10,7 @@
 namespace ripieno::simt {
 namespace {
 
-constexpr std::size_t kAlignment = 256;  // as cudaMalloc's
+constexpr std::size_t kAlignment = 256;  // like cudaMalloc
 constexpr int kNanByte = 0xff;
 
 int open_accesses = 0;
@@ -20,13 +20,13 @@ std::map<char*, std::size_t>& allocations() {
   return sizes;
 }
 
-// The size of the allocation that `memory` lies in, or 0.
+// Size of the allocation that contains `memory`, or 0.
 std::size_t size_around(const void* memory) {
-  auto* place = static_cast<char*>(const_cast<void*>(memory));
-  auto after = allocations().upper_bound(place);
+  auto* address = static_cast<char*>(const_cast<void*>(memory));
+  auto after = allocations().upper_bound(address);
   if (after == allocations().begin()) return 0;
   const auto& [begin, bytes] = *--after;
-  return place < begin + bytes ? bytes : 0;
+  return address < begin + bytes ? bytes : 0;
 }
 
 }  // namespace

@@ -1,20 +1,21 @@
-// Memory that only emulated kernels may touch: AddressSanitizer reports host code that does.
+// Device memory of the emulator. Only emulated kernels may access it: under AddressSanitizer,
+// access by host code is reported.
 #pragma once
 
 #include <cstddef>
 
 namespace ripieno::simt {
 
-// Filled with NaN. At least one byte.
+// At least one byte, filled with NaN.
 void* allocate_device_memory(std::size_t bytes);
 void free_device_memory(void* memory);
-// Either side may be host or device memory.
+// to and from may be host or device memory.
 void copy_device_memory(void* to, const void* from, std::size_t bytes);
-// Whether it lies in device memory that is allocated, and how long that is.
+// Whether `memory` is inside an allocation of device memory, and the size of that allocation.
 bool is_device_memory(const void* memory);
 std::size_t device_memory_size(const void* memory);
 
-// Opens all device memory for as long as any lives.
+// While any object exists, host code may access device memory.
 class DeviceAccess {
  public:
   DeviceAccess();

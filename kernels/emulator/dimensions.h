@@ -1,4 +1,4 @@
-// CUDA's sizes and indices, and where the running thread stands, for emulated kernels.
+// CUDA's dim3 and index variables (threadIdx, ...), for emulated kernels.
 #pragma once
 
 struct uint3 {

@@ -1,4 +1,4 @@
-// The library of matrix products of the emulated GPU: the CPU's kernels.
+// The ProductLibrary of the emulated GPU, which calls the CPU kernels.
 #include "ripieno/kernels/activation.h"
 #include "ripieno/kernels/cuda/products/product_library.h"
 #include "ripieno/kernels/cuda/runtime/check.h"
@@ -10,7 +10,7 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// The row-major product that a column-major library was asked for: right comes first.
+// The row-major product that is equal to a column-major one: a is right, b is left.
 MatmulShape row_major(const ColumnMajorProduct& product) {
   const auto& [left, right, result, batch] = product;
   return {.m = result.cols,

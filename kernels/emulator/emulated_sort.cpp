@@ -1,4 +1,4 @@
-// cuda::sort_by_key for the emulator: a kernel of one thread that calls the standard library.
+// cuda::sort_by_key() for the emulator: a kernel with one thread that calls the standard library.
 #include <algorithm>
 #include <cstddef>
 #include <tuple>

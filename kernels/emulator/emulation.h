@@ -1,5 +1,5 @@
-// What an emulated launch is configured with, and what its threads exchange: the types that the
-// emulator's interface and its scheduler share.
+// Types that the emulator's interface and its scheduler share: configuration, errors, and warp
+// collectives.
 #pragma once
 
 #include <cstddef>
@@ -10,24 +10,25 @@
 
 namespace ripieno::simt {
 
-// Which thread of a block runs next, and which block: the first, the last, or any that can.
+// Order in which runnable threads of a block, and the blocks of a grid, are run. Blocks are only
+// reversed, never random.
 enum class Order { kForward, kReverse, kRandom };
 
 struct Schedule {
   Order order = Order::kForward;
-  uint64_t seed = 1;  // of kRandom
+  uint64_t seed = 1;  // for kRandom
 };
 
 struct Configuration {
   Schedule schedule;
-  std::size_t stack_bytes = 64 * 1024;  // of each CUDA thread
-  // "device.cuh:80": this barrier is passed as if it were not there, to see whether a test notices.
+  std::size_t stack_bytes = 64 * 1024;  // per CUDA thread
+  // "device.cuh:80": the barrier at that position has no effect, to check that a test notices.
   std::string skipped_barrier;
 };
 Configuration& configuration();
 
-// A kernel did what it must not: a barrier that not all threads reach, a shuffle from a lane that
-// does not take part. The message says where, and how many threads were where.
+// A kernel broke CUDA's rules: for example, not all threads reach a barrier, or a shuffle reads a
+// lane that does not participate. The message has the source position and the state of the threads.
 struct EmulationError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -36,11 +37,11 @@ using Location = std::source_location;
 
 enum class Collective { kSynchronize, kShuffle, kVote };
 
-// What the lanes of a warp brought to a collective.
+// The values that the lanes of a warp passed to a collective.
 struct Gathered {
-  const unsigned char (*values)[16];  // of each lane
+  const unsigned char (*values)[16];  // one per lane
   unsigned mask;
-  void* place;
+  void* gathering;
 };
 
 }  // namespace ripieno::simt

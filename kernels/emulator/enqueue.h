@@ -1,4 +1,5 @@
-// enqueue(): how launches, and what stands in for libraries, give work to the emulated GPU.
+// enqueue(): adds work to a stream of the emulated GPU, for launches and for replacements of
+// libraries.
 #pragma once
 
 #include <functional>
@@ -8,11 +9,11 @@
 
 namespace ripieno::simt {
 
-// Runs `work`, which may touch device memory, when the stream comes to it. `name` is what calls()
-// counts it as.
+// Runs `work`, which may access device memory, when the stream reaches it. calls() counts it as
+// `name`.
 cudaError_t enqueue(const char* name, cudaStream_t stream, std::function<void()> work);
 
-// Notes an argument of a launch that is an address, for addresses().
+// Records an argument of a launch for addresses() if it is a pointer.
 void note_address(const void* address);
 template <typename Argument>
 void note_argument(const Argument& argument) {

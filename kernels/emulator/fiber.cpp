@@ -7,7 +7,7 @@
 
 #include "ripieno/kernels/emulator/sanitizers.h"
 
-// Saves what a call must preserve, changes stacks, and takes up what was saved on the other.
+// Saves the callee-saved registers, switches stacks, and restores those of the other stack.
 extern "C" void simt_switch_stacks(void** from, void* to);
 asm(R"(
 .text
@@ -45,8 +45,8 @@ Fiber::Fiber() {
 #endif
 }
 
-Fiber::Fiber(std::size_t stack_bytes, std::size_t colour, void (*entry)())
-    : bytes_((stack_bytes + kPage - 1) / kPage * kPage), colour_(colour % kPage), entry_(entry) {
+Fiber::Fiber(std::size_t stack_bytes, std::size_t color, void (*entry)())
+    : bytes_((stack_bytes + kPage - 1) / kPage * kPage), color_(color % kPage), entry_(entry) {
   void* const memory = mmap(nullptr, bytes_ + kPage, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -64,8 +64,8 @@ Fiber::~Fiber() {
 
 void Fiber::restart() {
   unpoison(stack_, bytes_);
-  auto** top = reinterpret_cast<void**>(stack_ + bytes_ - colour_ / 16 * 16);
-  *--top = nullptr;  // as if called from nowhere: the stack is aligned as a function expects
+  auto** top = reinterpret_cast<void**>(stack_ + bytes_ - color_ / 16 * 16);
+  *--top = nullptr;  // a return address, which also aligns the stack as functions expect
   *--top = reinterpret_cast<void*>(entry_);
   for (int i = 0; i < kSavedRegisters; ++i) *--top = nullptr;
   stack_pointer_ = top;

@@ -1,7 +1,6 @@
-// Fiber: a stack that a thread of the program can leave in the middle of a function, and come back
-// to.
+// Fiber: a stack with a suspended computation that can be switched to and from.
 //
-// x86-64 only. A guard page lies below each stack.
+// x86-64 only. Each stack has a guard page below it.
 #pragma once
 
 #include <cstddef>
@@ -10,27 +9,27 @@ namespace ripieno::simt {
 
 class Fiber {
  public:
-  Fiber();  // the stack that the program is running on
-  // `entry` must never return. `colour` shifts the stack, so that many do not share cache sets.
-  Fiber(std::size_t stack_bytes, std::size_t colour, void (*entry)());
+  Fiber();  // the stack that is running
+  // `entry` must never return. `color` offsets the stack, so that fibers do not share cache sets.
+  Fiber(std::size_t stack_bytes, std::size_t color, void (*entry)());
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // Leaves this, which is running, for `to`; returns when something switches back.
+  // Suspends this fiber, which must be running, and runs `to`. Returns when this is switched to.
   void switch_to(Fiber& to);
-  // Forgets what was suspended here: the next switch enters `entry` again.
+  // Discards the suspended computation: the next switch calls `entry` again.
   void restart();
-  // What `entry` calls first.
+  // Must be called first by `entry`.
   static void entered();
 
  private:
   void* stack_pointer_ = nullptr;
   char* stack_ = nullptr;
-  std::size_t bytes_ = 0, colour_ = 0;
+  std::size_t bytes_ = 0, color_ = 0;
   void (*entry_)() = nullptr;
-  void* fake_stack_ = nullptr;        // AddressSanitizer's
-  void* thread_sanitizer_ = nullptr;  // ThreadSanitizer's name for it
+  void* fake_stack_ = nullptr;        // of AddressSanitizer
+  void* thread_sanitizer_ = nullptr;  // ThreadSanitizer's handle
 };
 
 }  // namespace ripieno::simt

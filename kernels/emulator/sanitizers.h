@@ -1,8 +1,9 @@
-// What the emulator tells AddressSanitizer and ThreadSanitizer; nothing where neither is on.
+// The emulator's annotations for AddressSanitizer and ThreadSanitizer; they do nothing in builds
+// without them.
 //
-// SIMT_THREAD_SANITIZER is defined by the build where kernels are instrumented for it. The
-// emulator's own files are not: its switching between fibers would order what CUDA leaves
-// unordered.
+// The build defines SIMT_THREAD_SANITIZER if kernels are instrumented by ThreadSanitizer. The
+// emulator's own files are not instrumented: its switches between fibers would order accesses that
+// CUDA does not order.
 #pragma once
 
 #include <cstddef>
@@ -55,7 +56,7 @@ inline void poison(void*, std::size_t) {}
 inline void unpoison(void*, std::size_t) {}
 #endif
 
-// The emulator's own reads and writes are no race of the kernel's.
+// While it exists, accesses are ignored, so that the emulator's own are not reported as races.
 struct Unwatched {
   Unwatched() { ignore_memory(); }
   ~Unwatched() { watch_memory(); }

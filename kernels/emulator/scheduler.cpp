@@ -15,16 +15,18 @@ Configuration& configuration() {
 }
 namespace {
 
-constexpr std::size_t kMostDynamicBytes = 227 * 1024;  // of an H100
+constexpr std::size_t kMaxDynamicBytes = 227 * 1024;  // as on an H100
 
 void check_launch(dim3 grid, dim3 block, std::size_t shared_bytes) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  if (threads == 0 || threads > kMostThreads || block.z > 64 || grid.x == 0 ||
+  if (threads == 0 || threads > kMaxThreads || block.z > 64 || grid.x == 0 ||
       grid.x > 0x7fffffffu || grid.y == 0 || grid.y > 65535 || grid.z == 0 || grid.z > 65535) {
-    throw EmulationError("a launch with an invalid grid or block");
+    throw EmulationError("launch: invalid grid or block size");
   }
-  if (shared_bytes > kMostDynamicBytes) {
-    throw EmulationError("a launch with too much shared memory");
+  if (shared_bytes > kMaxDynamicBytes) {
+    throw EmulationError("launch: " + std::to_string(shared_bytes) +
+                         " bytes of shared memory, at most " + std::to_string(kMaxDynamicBytes) +
+                         " are available");
   }
 }
 
@@ -34,7 +36,7 @@ uint3 block_at(uint64_t i, dim3 grid) {
           static_cast<unsigned>(i / plane)};
 }
 
-// The n-th set bit counted from `start` on, round and round, for n = 0.
+// Index of the first set bit at or after `start`, cyclically.
 unsigned set_bit_from(unsigned bits, unsigned start) {
   return (static_cast<unsigned>(std::countr_zero(std::rotr(bits, static_cast<int>(start)))) +
           start) %
@@ -58,7 +60,7 @@ Scheduler& Scheduler::instance() {
 
 void Scheduler::run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, void (*body)(void*),
                          void* argument) {
-  if (running_ != program_) throw EmulationError("a launch by device code");
+  if (running_ != program_) throw EmulationError("launch: not available in device code");
   check_launch(grid, block, shared_bytes);
   thread_local Fiber program;
   running_ = program_ = &program;
@@ -87,7 +89,7 @@ void Scheduler::prepare(dim3 grid, dim3 block, std::size_t shared_bytes) {
   }
   shared_memory_.set_dynamic_bytes(shared_bytes);
   if (!kThreadSanitizer) return;
-  // Here, since a fiber's maker is ordered before what runs on it.
+  // Created here, because creating a fiber orders it after its creator.
   for (parity_ = 0; parity_ < 2; ++parity_) {
     for (unsigned t = 0; t < thread_count_; ++t) fiber_for(t);
   }
@@ -135,7 +137,8 @@ void Scheduler::abandon_block() {
 
 // ---- Threads
 
-// What each fiber does: run fresh threads, one after another, until somebody else is to go on.
+// The entry of all fibers: runs new threads, one after another, until a suspended one must
+// continue.
 void Scheduler::run_threads() {
   Scheduler& self = instance();
   ignore_memory();
@@ -157,7 +160,7 @@ void Scheduler::run_threads() {
   }
 }
 
-// Returns the thread to go on with, or -1 where the block is done or has failed.
+// Returns the thread to run next, or -1 if the block is done or has failed.
 int Scheduler::run_body() {
   try {
     acquire(&launch_order_);
@@ -181,10 +184,11 @@ int Scheduler::run_body() {
   }
 }
 
-// Under ThreadSanitizer each thread has its own, else locals of two threads look like one object.
+// Under ThreadSanitizer each thread has its own fiber; with shared stacks, locals of two threads
+// would look like one object.
 Fiber* Scheduler::fiber_for(unsigned thread) {
-  Fiber*& own = threads_[thread].own[parity_];
-  if (kThreadSanitizer && own) return own;
+  Fiber*& assigned = threads_[thread].assigned[parity_];
+  if (kThreadSanitizer && assigned) return assigned;
   if (idle_.empty()) {
     fibers_.push_back(std::make_unique<Fiber>(configuration().stack_bytes, fibers_.size() * 640,
                                               &Scheduler::run_threads));
@@ -192,7 +196,7 @@ Fiber* Scheduler::fiber_for(unsigned thread) {
   }
   Fiber* const fiber = idle_.back();
   idle_.pop_back();
-  own = fiber;
+  assigned = fiber;
   return fiber;
 }
 

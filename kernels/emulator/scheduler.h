@@ -1,8 +1,9 @@
-// Scheduler: which CUDA thread of a block runs next, and what the others wait for. Private to simt.
+// Scheduler: decides which CUDA thread of a block runs next, and implements waiting. Private to
+// simt.
 //
-// The threads run on one thread of the program. One leaves it only where it waits: at a barrier, in
-// a collective of its warp, at its end. So a value that a missing barrier would change depends on
-// the order, and tests run in several.
+// CUDA threads run on one host thread, which switches only where a CUDA thread waits: at a barrier,
+// in a warp collective, or at its end. So a missing barrier gives results that depend on the order
+// of threads, and tests use several orders.
 #pragma once
 
 #include <array>
@@ -20,9 +21,9 @@
 namespace ripieno::simt {
 
 inline constexpr unsigned kLanes = 32;
-inline constexpr unsigned kMostThreads = 1024;
+inline constexpr unsigned kMaxThreads = 1024;
 
-// A collective of a warp, from the first lane that arrives to the last that has read the others'.
+// A collective of a warp, from the first lane that arrives until the last one has read the values.
 struct Gathering {
   unsigned mask = 0, arrived = 0, unread = 0;
   Collective kind{};
@@ -37,7 +38,7 @@ class Scheduler {
   void run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, void (*body)(void*),
                 void* argument);
 
-  // By the running thread.
+  // Called by the running CUDA thread.
   void barrier(Location where);
   Gathered gather(unsigned mask, Collective kind, const void* value, unsigned bytes,
                   Location where);
@@ -57,7 +58,7 @@ class Scheduler {
     const char* waits_in = "";
     Location where;
     Fiber* on = nullptr;
-    Fiber* own[2] = {};  // under ThreadSanitizer
+    Fiber* assigned[2] = {};  // used under ThreadSanitizer
   };
   struct Warp {
     unsigned runnable = 0, present = 0;  // lanes
@@ -95,7 +96,7 @@ class Scheduler {
   uint64_t random_state_ = 1, blocks_begun_ = 0;
 
   std::vector<Thread> threads_;
-  std::array<Warp, kMostThreads / kLanes> warps_;
+  std::array<Warp, kMaxThreads / kLanes> warps_;
   unsigned thread_count_ = 0, warp_count_ = 0, runnable_warps_ = 0;
   unsigned current_ = 0, next_fresh_ = 0, living_ = 0, returned_ = 0;
 
@@ -104,16 +105,16 @@ class Scheduler {
   std::vector<Location> barrier_sites_;
 
   SharedMemory shared_memory_;
-  Fiber* program_ = nullptr;  // the thread that launched
+  Fiber* program_ = nullptr;  // the host thread that launched
   Fiber* running_ = nullptr;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
 
-  // What ThreadSanitizer orders by: blocks two apart, whose memory is reused, and the sides of a
-  // barrier.
+  // Synchronization objects for ThreadSanitizer: they order blocks that reuse the same shared
+  // memory (every second one), and the accesses before and after a barrier.
   unsigned parity_ = 0;
   char launch_order_ = 0, block_order_[4] = {}, barrier_order_[2] = {};
-  std::array<char, kMostThreads / kLanes> warp_order_{};
+  std::array<char, kMaxThreads / kLanes> warp_order_{};
 };
 
 }  // namespace ripieno::simt

@@ -1,6 +1,6 @@
-// The shared memory of one block at a time. Private to simt.
+// The shared memory of the block that is running. Private to simt.
 //
-// Two blocks in a row get different memory, so that ThreadSanitizer sees a race between them.
+// Consecutive blocks get different memory, so that ThreadSanitizer detects races between them.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +12,12 @@ namespace ripieno::simt {
 
 class SharedMemory {
  public:
-  // Before the blocks of a launch.
+  // Called before the blocks of a launch.
   void set_dynamic_bytes(std::size_t bytes);
-  // Forgets the block's memory before the last; fills what is dynamic with NaN.
+  // Reuses the memory of the block before the last; fills dynamic shared memory with NaN.
   void begin_block(unsigned parity);
 
-  // The block's memory of that name, filled with NaN when it is first asked for.
+  // The block's memory with that name, filled with NaN at the block's first call.
   void* get(const void* name, std::size_t bytes, std::size_t alignment);
   void* dynamic() { return dynamic_[parity_].get(); }
 

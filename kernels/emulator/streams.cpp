@@ -10,8 +10,8 @@
 namespace ripieno::simt {
 namespace {
 
-// A GPU's queue is as long; who enqueues more waits.
-constexpr std::size_t kLongestQueue = 1024;
+// Like a GPU's queue, the queue has a limit; enqueueing more runs the oldest work.
+constexpr std::size_t kMaxQueueLength = 1024;
 
 double now_ms() {
   return std::chrono::duration<double, std::milli>(
@@ -32,7 +32,7 @@ Streams::Streams() {
 }
 
 Streams& Streams::instance() {
-  static Streams& streams = *new Streams;  // work may be left at exit
+  static Streams& streams = *new Streams;  // never destroyed: work may be left at exit
   return streams;
 }
 
@@ -48,9 +48,9 @@ void Streams::enqueue(CUstream_st* stream, std::function<void()> work) {
     return work();
   }
   stream->queue.push_back(std::move(work));
-  ++stream->given;
+  ++stream->enqueued;
   if (is_eager) return run_all(stream);
-  if (stream->queue.size() > kLongestQueue) run_until(stream, stream->done + 1);
+  if (stream->queue.size() > kMaxQueueLength) run_until(stream, stream->done + 1);
 }
 
 void Streams::record(CUevent_st& event, CUstream_st* stream) {
@@ -60,7 +60,7 @@ void Streams::record(CUevent_st& event, CUstream_st* stream) {
     return;
   }
   event.stream = stream;
-  event.place = stream->given + 1;
+  event.position = stream->enqueued + 1;
   enqueue(stream, [&event] {
     if (event.is_timed) event.reached_ms = now_ms();
   });
@@ -68,29 +68,30 @@ void Streams::record(CUevent_st& event, CUstream_st* stream) {
 
 void Streams::wait(CUstream_st* stream, const CUevent_st& event) {
   if (event.stream == nullptr || event.stream == stream) return;
-  enqueue(stream, [this, other = event.stream, place = event.place] { run_until(other, place); });
+  enqueue(stream,
+          [this, other = event.stream, position = event.position] { run_until(other, position); });
 }
 
 bool Streams::is_reached(const CUevent_st& event) const {
-  return event.stream == nullptr || event.stream->done >= event.place;
+  return event.stream == nullptr || event.stream->done >= event.position;
 }
 
 void Streams::run_until(const CUevent_st& event) {
-  if (event.stream) run_until(event.stream, event.place);
+  if (event.stream) run_until(event.stream, event.position);
 }
 
 void Streams::run_all(CUstream_st* stream) {
-  if (stream) run_until(stream, stream->given);
+  if (stream) run_until(stream, stream->enqueued);
 }
 
 void Streams::run_all() {
   for (const auto& stream : streams_) run_all(stream.get());
 }
 
-void Streams::run_until(CUstream_st* stream, uint64_t place) {
-  if (stream->done >= place) return;
+void Streams::run_until(CUstream_st* stream, uint64_t position) {
+  if (stream->done >= position) return;
   const DeviceAccess access;
-  while (stream->done < place) {
+  while (stream->done < position) {
     const auto work = std::move(stream->queue.front());
     stream->queue.pop_front();
     ++stream->done;

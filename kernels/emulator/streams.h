@@ -1,7 +1,8 @@
-// The streams of the emulated GPU: queues of work, which runs as late as CUDA allows, or at once.
+// The streams of the emulated GPU: queues of work, which runs as late as CUDA allows (lazy), or at
+// once (eager).
 //
-// Late is what finds a missing wait: the numbers are then those from before the work. Whoever calls
-// holds gpu_lock().
+// Lazy streams reveal missing waits, because results are then those from before the work. All
+// functions must be called with gpu_lock() held.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +12,23 @@
 #include <mutex>
 #include <vector>
 
-// What cudaStream_t and cudaEvent_t point at.
+// What cudaStream_t and cudaEvent_t point to.
 struct CUstream_st {
   int device = 0;
   std::deque<std::function<void()>> queue;
-  uint64_t given = 0, done = 0;  // pieces of work
+  uint64_t enqueued = 0, done = 0;  // numbers of operations
 };
 struct CUevent_st {
   int device = 0;
   bool is_timed = false;
-  CUstream_st* stream = nullptr;  // that it was last recorded on
-  uint64_t place = 0;             // in that stream
-  double reached_ms = 0;          // when the stream came there
+  CUstream_st* stream = nullptr;  // on which it was last recorded
+  uint64_t position = 0;          // in that stream
+  double reached_ms = 0;          // time at which the stream reached it
 };
 
 namespace ripieno::simt {
 
-// One GPU, one piece of work at a time, whichever threads of the program gave it.
+// Serializes all work on the GPU, from whichever host thread it is enqueued.
 std::unique_lock<std::mutex> gpu_lock();
 
 class Streams {
@@ -35,10 +36,10 @@ class Streams {
   static Streams& instance();
 
   CUstream_st* create(int device);
-  // The null stream runs its work at once, and waits for no other.
+  // On the null stream, the work runs at once and waits for no other stream.
   void enqueue(CUstream_st* stream, std::function<void()> work);
   void record(CUevent_st& event, CUstream_st* stream);
-  // The stream goes on once the event, as it was last recorded, has been reached.
+  // Later work on the stream runs after the event, as last recorded, is reached.
   void wait(CUstream_st* stream, const CUevent_st& event);
 
   bool is_reached(const CUevent_st& event) const;
@@ -51,7 +52,7 @@ class Streams {
 
  private:
   Streams();
-  void run_until(CUstream_st* stream, uint64_t place);
+  void run_until(CUstream_st* stream, uint64_t position);
 
   std::vector<std::unique_ptr<CUstream_st>> streams_;
 };

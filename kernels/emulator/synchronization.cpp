@@ -1,4 +1,4 @@
-// The scheduler's barriers and warp collectives, and what it reports when they go wrong.
+// The scheduler's barriers and warp collectives, and its error reports.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -116,14 +116,14 @@ Gathered Scheduler::gather(unsigned mask, Collective kind, const void* value, un
   return {gathering->values, gathering->mask, gathering};
 }
 
-// The one that this lane is expected in, or a new one.
+// The open collective that expects this lane, or a new one.
 Gathering& Scheduler::gathering_for(Warp& warp, unsigned mask, Collective kind, Location where) {
   Gathering* free = nullptr;
   for (auto& gathering : warp.gatherings) {
     const bool open = gathering->arrived != gathering->mask;
     if (open && gathering->mask >> lane() & 1) {
       if (gathering->mask == mask && gathering->kind == kind) return *gathering;
-      fail("a lane comes to a collective at " + to_string(where) + " while its warp waits at " +
+      fail("a lane calls a collective at " + to_string(where) + " while its warp waits at " +
            to_string(gathering->where));
     }
     if (!open && gathering->unread == 0) free = gathering.get();
@@ -140,7 +140,7 @@ Gathering& Scheduler::gathering_for(Warp& warp, unsigned mask, Collective kind, 
 }
 
 void Scheduler::done_reading(const Gathered& gathered) {
-  static_cast<Gathering*>(gathered.place)->unread &= ~(1u << lane());
+  static_cast<Gathering*>(gathered.gathering)->unread &= ~(1u << lane());
 }
 
 // ---- Reports

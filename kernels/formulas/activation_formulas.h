@@ -1,10 +1,10 @@
-// Each activation once, for both places.
+// All activation functions and their derivatives, shared by the backends.
 #pragma once
 
 #include "ripieno/kernels/formulas/formula.h"
 
-// Gelu is exact, x Phi(x), Phi being the normal distribution; GeluTanh is its tanh approximation
-// (Hendrycks and Gimpel, 2016), GPT-2's. Relu keeps NaN.
+// Gelu is the exact x Phi(x), where Phi is the normal distribution function; GeluTanh is its tanh
+// approximation (Hendrycks and Gimpel, 2016), as in GPT-2. Relu propagates NaN.
 // clang-format off
 #define RIPIENO_ACTIVATION_FORMULAS(F)                                         \
   F(None, x, A(1))                                                             \
@@ -33,7 +33,7 @@ RIPIENO_FORMULA A gelu_derivative(A x) {
 template <typename A>
 constexpr A kGeluTanhScale = A(1.5957691216057308);  // 2 sqrt(2 / pi)
 
-// 0.5 (1 + tanh(u)), as the logistic function of 2 u: it loses nothing where tanh(u) is near -1.
+// 0.5 (1 + tanh(u)), computed as logistic(2 u), which is accurate where tanh(u) is near -1.
 template <typename Math, typename A>
 RIPIENO_FORMULA A gelu_tanh_share(A x) {
   const A twice_u = kGeluTanhScale<A> * (x + A(0.044715) * x * x * x);
@@ -48,15 +48,15 @@ RIPIENO_FORMULA A gelu_tanh_derivative(A x) {
 
 RIPIENO_ACTIVATION_FORMULAS(RIPIENO_UNARY_FORMULA)
 
-// On the host: calls body with the formula of `activation`, so that loops and kernels are compiled
-// for each.
+// Host only. Calls body with the formula of `activation`, so that loops and kernels are compiled
+// separately for each formula.
 template <typename Math, typename Body>
 void with_activation(Activation activation, Body&& body) {
   using enum Activation;
   switch (activation) { RIPIENO_ACTIVATION_FORMULAS(RIPIENO_FORMULA_CASE) }
 }
 
-// On the place: for kernels that are not compiled for each formula.
+// Host or device: evaluates at run time, for kernels that are not compiled for each formula.
 template <typename Math, typename... A>
 RIPIENO_FORMULA auto value_of(Activation activation, A... numbers) {
   using enum Activation;

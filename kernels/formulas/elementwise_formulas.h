@@ -1,4 +1,4 @@
-// Each unary and binary operation once, for both places.
+// All unary and binary element-wise operations and their derivatives, shared by the backends.
 #pragma once
 
 #include "ripieno/kernels/formulas/formula.h"
@@ -32,8 +32,8 @@ namespace formulas {
 RIPIENO_UNARY_FORMULAS(RIPIENO_UNARY_FORMULA)
 RIPIENO_BINARY_FORMULAS(RIPIENO_BINARY_FORMULA)
 
-// On the host: calls body with the formula of `op`, so that loops and kernels are compiled for
-// each.
+// Host only. Calls body with the formula of `op`, so that loops and kernels are compiled separately
+// for each formula.
 template <typename Math, typename Body>
 void with_unary(Unary op, Body&& body) {
   using enum Unary;
@@ -45,7 +45,7 @@ void with_binary(Binary op, Body&& body) {
   switch (op) { RIPIENO_BINARY_FORMULAS(RIPIENO_FORMULA_CASE) }
 }
 
-// On the place: for kernels that are not compiled for each formula.
+// Host or device: evaluates at run time, for kernels that are not compiled for each formula.
 template <typename Math, typename... A>
 RIPIENO_FORMULA auto value_of(Binary op, A... numbers) {
   using enum Binary;

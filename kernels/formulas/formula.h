@@ -1,13 +1,13 @@
-// What a list of element-wise formulas becomes: an enum, a type per formula, and dispatch on the
-// enum.
+// Macros that expand a list of element-wise formulas to an enum, a type per formula, and dispatch
+// on the enum.
 //
 // A list is a macro that applies its argument to each (Name, value, derivative). The expressions
-// use x, its type A (float or double), y (the value at x, in derivatives), and Math, the elementary
-// functions of the place: cpu::Math or cuda::Math. Since everything follows from the list, no
-// switch can forget a formula.
+// use x, its type A (float or double), y (in derivatives: the value at x), and Math, the elementary
+// functions of the backend: cpu::Math or cuda::Math. Everything is generated from the list, so no
+// switch can miss a formula.
 #pragma once
 
-// Formulas are device functions in CUDA sources, and host functions elsewhere.
+// Formulas are device functions in CUDA sources and host functions elsewhere.
 #ifdef __CUDACC__
 #define RIPIENO_FORMULA __device__
 #else
@@ -24,7 +24,7 @@
   case k##name:                               \
     return name<Math>::value(numbers...);
 
-// A formula of one number, and its derivative.
+// A formula of one variable and its derivative.
 #define RIPIENO_UNARY_FORMULA(name, value_at_x, derivative_at_x) \
   template <typename Math>                                       \
   struct name {                                                  \
@@ -39,7 +39,7 @@
     }                                                            \
   };
 
-// A formula of two numbers; its derivatives are operations of core.
+// A formula of two variables; its derivatives are operations in core.
 #define RIPIENO_BINARY_FORMULA(name, value_at_a_and_b) \
   template <typename Math>                             \
   struct name {                                        \

@@ -208,10 +208,10 @@ TEST_F(EmulatedGpu, AnErrorOfAKernelIsToldByALaterCallWithWhatTheStreamWasGivenL
   const Tensor c = matmul(a, b);
   EXPECT_THAT([&] { c.to_vector<float>(); },
               ThrowsMessage<cuda::CudaError>(
-                  AllOf(HasSubstr("an illegal memory access was encountered; given last: "),
-                        HasSubstr("to the compute stream of cuda:0"),
+                  AllOf(HasSubstr("an illegal memory access was encountered; last enqueued: "),
+                        HasSubstr("on the compute stream of cuda:0: "),
                         HasSubstr("matmul (m, n, k, batch) (8, 24, 16, 1)"),
-                        HasSubstr("RIPIENO_SYNC=1 stops at the one that failed"))));
+                        HasSubstr("set RIPIENO_SYNC=1 to stop at the operation that failed"))));
 }
 
 TEST_F(EmulatedGpu, WithSyncAnErrorIsRaisedWhereItHappened) {
@@ -254,23 +254,24 @@ TEST_F(EmulatedGpu, WithoutADriverThereAreNoGpusAndNothingIsAmiss) {
 TEST_F(EmulatedGpu, AnOlderDriverIsNamedWithTheVersionThatIsNeeded) {
   simt::gpu().driver_version = 12020;
   EXPECT_EQ(cuda::device_count(), 0);
-  EXPECT_EQ(cuda::describe(),
-            "the driver is for CUDA 12.2 and older, this build needs 13.0: install a newer driver");
+  EXPECT_EQ(
+      cuda::describe(),
+      "the driver supports CUDA up to 12.2, this build requires 13.0; install a newer driver");
   EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
 }
 
 TEST_F(EmulatedGpu, AGpuThatIsTooOldIsNamedWithWhatTheBuildHas) {
   simt::gpu().compute_capability = 75;
   EXPECT_EQ(cuda::device_count(), 0);
-  EXPECT_THAT(cuda::describe(), HasSubstr("compute capability 7.5, which this build has no code "
-                                          "for (it has 80-virtual; the lowest is 8.0)"));
+  EXPECT_THAT(cuda::describe(), HasSubstr("compute capability 7.5, which this build does not "
+                                          "support (built for 80-virtual; requires at least 8.0)"));
   EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
 }
 
 TEST_F(EmulatedGpu, ADescriptionTellsHowMuchMemoryIsTaken) {
   simt::gpu().bytes_of_others = std::size_t{3} << 30;
   EXPECT_THAT(cuda::describe(), HasSubstr("emulated on the CPU, compute capability 9.0, 64 GiB, 3 "
-                                          "of them taken"));
+                                          "GiB in use"));
   EXPECT_EQ(cuda::what_is_unusable(), "");
 }
 

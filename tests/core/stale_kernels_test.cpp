@@ -21,8 +21,8 @@ TEST(KernelsOfAnotherBuild, AreRefusedAtTheirFirstUse) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_THAT([] { Tensor::zeros({3}, DType::float32); },
                 ThrowsMessage<ConfigurationError>(AllOf(
-                    HasSubstr("are of another build: found 0.0.0-stale, required " + required),
-                    HasSubstr("build and install Ripieno anew"))));
+                    HasSubstr("are from another build: found 0.0.0-stale, required " + required),
+                    HasSubstr("rebuild and reinstall Ripieno"))));
   }
 }
 

@@ -24,7 +24,7 @@ double reference(Activation activation, double x) {
   return 0;
 }
 
-// By central differences, which are exact to about 1e-10 here.
+// Derivative by central differences, which are accurate to about 1e-10 here.
 double reference_derivative(Activation activation, double x) {
   constexpr double kStep = 1e-5;
   return (reference(activation, x + kStep) - reference(activation, x - kStep)) / (2 * kStep);
@@ -62,7 +62,7 @@ TYPED_TEST(ActivationKernel, BackwardIsTheDerivative) {
   }
 }
 
-TEST(ActivationKernel, KeepsNanAndLargeNumbers) {
+TEST(ActivationKernel, PropagatesNanAndKeepsLargeNumbers) {
   for (const Activation activation : kActivations) {
     const float in[] = {std::numeric_limits<float>::quiet_NaN(), 1e4f, -1e4f};
     float out[3];

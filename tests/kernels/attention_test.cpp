@@ -6,7 +6,7 @@
 namespace ripieno::kernels {
 namespace {
 
-// q, k and v packed as (batch, time, 3, heads, head_size), and everything that comes of them.
+// q, k and v packed as (batch, time, 3, heads, head_size), and all outputs and gradients.
 template <typename T>
 struct Problem {
   using A = accumulator_t<T>;
@@ -49,8 +49,9 @@ struct Problem {
                        shape);
   }
 
-  // Scores become 102400 and a little, which no type rounds on the way: the first channel makes
-  // them large, products of the others are multiples of 1/32. For heads of 16 channels.
+  // Makes all scores slightly more than 102400, exactly representable in all types: the first
+  // channel makes them large, products of the others are multiples of 1/32. For heads of 16
+  // channels.
   void make_scores_large() {
     for_each_query_and_key([&](int which, int64_t first) {
       packed[first] = T(640.0f);
@@ -61,15 +62,15 @@ struct Problem {
       }
     });
   }
-  // of their first channel, each of which is a sum of large numbers that is almost 0.
-  void forget_gradients(std::vector<double>& expected) {
+  // Clears the gradients of the first channels, which are sums of large numbers that nearly cancel.
+  void clear_first_channel_gradients(std::vector<double>& expected) {
     for_each_query_and_key([&](int, int64_t first) {
       grad_packed[first] = T(0.0f);
       expected[first] = 0;
     });
   }
 
-  // Which: 0 q, 1 k, 2 v.
+  // which: 0 for q, 1 for k, 2 for v.
   int64_t at(int which, int64_t b, int64_t t, int64_t h) const {
     return ((b * shape.time + t) * 3 + which) * channels + h * shape.head_size;
   }
@@ -88,7 +89,7 @@ struct Problem {
   }
 };
 
-// Attention as it is written in textbooks, with its whole matrix of probabilities.
+// Textbook attention with the full matrix of probabilities.
 template <typename T>
 struct Reference {
   std::vector<double> out, grad, log_sum_exp;
@@ -117,7 +118,7 @@ struct Reference {
 
   void query(const Problem<T>& p, int64_t b, int64_t h, int64_t t) {
     const int64_t size = p.shape.head_size, q = p.at(0, b, t, h), o = p.out_at(b, t, h);
-    std::vector<double> probability;  // first the scores
+    std::vector<double> probability;  // scores at first
     for (int64_t s = 0; s <= t; ++s) {
       probability.push_back(p.shape.scale * dot(x_, q, x_, p.at(1, b, s, h), size));
     }
@@ -125,7 +126,7 @@ struct Reference {
     double sum = 0;
     for (double& x : probability) sum += x = std::exp(x - largest);
     log_sum_exp.push_back(largest + std::log(sum));
-    double mean_slope = 0;  // of the probabilities' gradients
+    double mean_slope = 0;  // mean of the gradients of the probabilities
     for (int64_t s = 0; s <= t; ++s) {
       probability[s] /= sum;
       const int64_t v = p.at(2, b, s, h);
@@ -148,30 +149,31 @@ template <typename T>
 class Attention : public testing::Test {};
 TYPED_TEST_SUITE(Attention, Floats);
 
-// One key, less than a block, a block, one more, several; head sizes off every vector.
+// Less than one key block, exactly one, one more, several; head sizes that are no multiple of a
+// vector.
 constexpr int64_t kTimes[] = {1, 31, 64, 65, 130, 200};
 
-TYPED_TEST(Attention, ForwardIsTheTextbooks) {
+TYPED_TEST(Attention, ForwardIsTheTextbookFormula) {
   for (const int64_t time : kTimes) {
     for (const int64_t head_size : {1, 32, 33}) {
       Problem<TypeParam> p(2, time, 3, head_size);
       const Reference<TypeParam> expected(p);
       p.forward();
       expect_close(p.out, expected.out, 64.0);
-      p.log_sum_exp.resize(expected.log_sum_exp.size());  // without what rounding left out
+      p.log_sum_exp.resize(expected.log_sum_exp.size());  // without the rounding errors
       expect_close(p.log_sum_exp, expected.log_sum_exp, 64.0);
     }
   }
 }
 
-TYPED_TEST(Attention, BackwardIsTheTextbooks) {
+TYPED_TEST(Attention, BackwardIsTheTextbookFormula) {
   for (const int64_t time : kTimes) {
     for (const int64_t head_size : {1, 32, 33}) {
       Problem<TypeParam> p(2, time, 3, head_size);
       const Reference<TypeParam> expected(p);
       p.forward();
       p.backward();
-      // The backward starts from out as it was stored.
+      // The backward uses `out` as it was rounded by the forward.
       constexpr double kOfOut = kEpsilon<TypeParam> / kEpsilon<accumulator_t<TypeParam>>;
       expect_close(p.grad_packed, expected.grad, 256.0 + 8.0 * kOfOut);
     }
@@ -186,7 +188,7 @@ TYPED_TEST(Attention, LosesNoPrecisionWhereAllScoresAreLarge) {
     p.forward();
     expect_close(p.out, expected.out, 64.0);
     p.backward();
-    p.forget_gradients(expected.grad);
+    p.clear_first_channel_gradients(expected.grad);
     constexpr double kOfOut = kEpsilon<TypeParam> / kEpsilon<accumulator_t<TypeParam>>;
     expect_close(p.grad_packed, expected.grad, 256.0 + 8.0 * kOfOut);
   }
@@ -204,7 +206,7 @@ TYPED_TEST(Attention, DoesNotDependOnTheNumberOfThreads) {
   expect_identical(together.grad_packed, alone.grad_packed);
 }
 
-TYPED_TEST(Attention, OfAQueryDoesNotDependOnWhatComesAfterIt) {
+TYPED_TEST(Attention, OfAQueryDoesNotDependOnLaterKeys) {
   Problem<TypeParam> p(1, 200, 2, 33), changed(1, 200, 2, 33);
   std::fill(changed.packed.begin() + changed.at(0, 0, 150, 0), changed.packed.end(),
             TypeParam(9.0f));

@@ -12,24 +12,24 @@
 namespace ripieno::kernels {
 namespace {
 
-// The file that the CPU kernels of this process come from.
+// File of the CPU kernel library in this process.
 std::string kernel_library() {
   Dl_info info{};
   dladdr(reinterpret_cast<void*>(&cpu_threads), &info);
   return info.dli_fname;
 }
 
-// RIPIENO_EXPECTED_LEVEL is set where the loader has been told which level to take.
-TEST(CpuLevel, IsTheOneThatTheLoaderWasToldToTake) {
+// RIPIENO_EXPECTED_LEVEL is set if the loader is restricted to a level.
+TEST(CpuLevel, IsTheOneThatTheLoaderWasConfiguredToUse) {
   const char* expected = std::getenv("RIPIENO_EXPECTED_LEVEL");
-  if (!expected) GTEST_SKIP() << "the loader was left to choose";
+  if (!expected) GTEST_SKIP() << "RIPIENO_EXPECTED_LEVEL is not set";
   const bool lowest = std::string(expected) == "lowest";
   const std::string folder = "glibc-hwcaps/";
   EXPECT_EQ(kernel_library().find(lowest ? folder : folder + expected) == std::string::npos, lowest)
       << kernel_library();
 }
 
-TEST(CpuLibrary, IsOfTheBuildOfItsProgram) {
+TEST(CpuLibrary, IsFromTheBuildOfTheProgram) {
   EXPECT_EQ(cpu_library_mismatch(), "");
   EXPECT_STREQ(cpu_library_identity(), expected_cpu_library_identity());
 }
@@ -39,7 +39,7 @@ TEST(CpuThreads, MustBeAtLeastOne) {
   EXPECT_EQ(cpu_threads(), 1);
 }
 
-TEST(CpuThreads, AreEachThreadsOwn) {
+TEST(CpuThreads, AreThreadLocal) {
   set_cpu_threads(3);
   int of_another = 0;
   std::thread([&] { of_another = cpu_threads(); }).join();

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kRows = 5;
 
-// The logarithms of the probabilities of each row.
+// Log-probabilities of each row.
 std::vector<double> log_probabilities(const std::vector<double>& logits, int64_t classes) {
   std::vector<double> out;
   for (auto row = logits.begin(); row != logits.end(); row += classes) {
@@ -58,7 +58,7 @@ TYPED_TEST(CrossEntropy, IsTheLossOfEachRowThatIsNotIgnored) {
   }
 }
 
-TYPED_TEST(CrossEntropy, BackwardIsProbabilitiesLessTheTarget) {
+TYPED_TEST(CrossEntropy, BackwardIsProbabilitiesMinusTheTarget) {
   for (const int64_t classes : {31, 32, 33, 1001}) {
     auto logits = random_values<TypeParam>(kRows * classes, 1, -4, 4);
     const auto expected = this->expected_gradient(logits, classes, 0.5);
@@ -70,7 +70,7 @@ TYPED_TEST(CrossEntropy, BackwardIsProbabilitiesLessTheTarget) {
   }
 }
 
-TYPED_TEST(CrossEntropy, InPlaceIsBothAtOnce) {
+TYPED_TEST(CrossEntropy, InPlaceComputesLossAndGradient) {
   for (const int64_t classes : {31, 32, 33, 1001}) {
     auto logits = random_values<TypeParam>(kRows * classes, 1, -4, 4);
     const auto losses = this->expected_losses(logits, classes);
@@ -82,7 +82,7 @@ TYPED_TEST(CrossEntropy, InPlaceIsBothAtOnce) {
   }
 }
 
-TYPED_TEST(CrossEntropy, InPlaceLeavesWhatLiesBetweenTheRows) {
+TYPED_TEST(CrossEntropy, InPlaceDoesNotTouchThePaddingBetweenRows) {
   const int64_t classes = 31, stride = 40;
   auto logits = random_values<TypeParam>(kRows * stride, 1, -4, 4);
   const auto before = logits;
@@ -109,7 +109,7 @@ TYPED_TEST(CrossEntropy, OfATargetOutOfRangeIsNanAndHasNoGradient) {
   }
 }
 
-// Each logit is c but the first, c - 1: whatever c is, the row's numbers are those of c = 0.
+// Logits are all c, except the first, which is c - 1: losses and gradients must be as for c = 0.
 TYPED_TEST(CrossEntropy, DoesNotLosePrecisionUnderAShift) {
   using Sum = accumulator_t<TypeParam>;
   const double largest = std::is_same_v<TypeParam, float16> ? 1024 : 256;

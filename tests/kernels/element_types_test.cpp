@@ -15,7 +15,7 @@ T from_bits(uint32_t bits) {
   return value;
 }
 
-// Every 16-bit pattern that is a number comes back from float unchanged.
+// Every 16-bit pattern except NaN is unchanged after conversion to float and back.
 template <typename T>
 void expect_round_trips() {
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
@@ -28,7 +28,7 @@ void expect_round_trips() {
   }
 }
 
-// Between each two neighbours, the middle goes to the even one and what is beside it to the nearer.
+// The midpoint of two adjacent numbers rounds to the even one; values beside it to the nearer one.
 template <typename T>
 void expect_rounds_to_nearest_even(uint32_t infinity) {
   for (uint32_t bits = 0; bits + 1 < infinity; ++bits) {
@@ -41,8 +41,8 @@ void expect_rounds_to_nearest_even(uint32_t infinity) {
   }
 }
 
-TEST(Bfloat16, ComesBackFromFloatUnchanged) { expect_round_trips<bfloat16>(); }
-TEST(Float16, ComesBackFromFloatUnchanged) { expect_round_trips<float16>(); }
+TEST(Bfloat16, SurvivesTheRoundTripThroughFloat) { expect_round_trips<bfloat16>(); }
+TEST(Float16, SurvivesTheRoundTripThroughFloat) { expect_round_trips<float16>(); }
 
 TEST(Bfloat16, RoundsToNearestEven) { expect_rounds_to_nearest_even<bfloat16>(0x7f80); }
 TEST(Float16, RoundsToNearestEven) { expect_rounds_to_nearest_even<float16>(0x7c00); }
@@ -53,7 +53,7 @@ TEST(Float16, OverflowsToInfinityHalfwayPastTheLargest) {
   EXPECT_EQ(static_cast<float>(float16(-1e30f)), -INFINITY);
 }
 
-TEST(Bfloat16, KeepsInfinityAndOverflowsToIt) {
+TEST(Bfloat16, PreservesInfinityAndOverflowsToIt) {
   EXPECT_EQ(static_cast<float>(bfloat16(-INFINITY)), -INFINITY);
   EXPECT_EQ(static_cast<float>(bfloat16(std::numeric_limits<float>::max())), INFINITY);
 }

@@ -45,7 +45,7 @@ const BinaryCase kBinaryCases[] = {
     {Binary::kDivide, [](double a, double b) { return a / b; }},
 };
 
-TEST(Formulas, AreAllAmongTheCases) {
+TEST(Formulas, AreAllCovered) {
 #define COUNT(...) +1
   EXPECT_EQ(std::size(kUnaryCases), std::size_t{RIPIENO_UNARY_FORMULAS(COUNT)});
   EXPECT_EQ(std::size(kBinaryCases), std::size_t{RIPIENO_BINARY_FORMULAS(COUNT)});
@@ -97,21 +97,21 @@ TYPED_TEST(Elementwise, BinaryIsTheFunction) {
   }
 }
 
-// The places of a strided operand, one for each element of the dense output.
-std::vector<int64_t> places(const StridedShape& shape, const int64_t* strides) {
+// Offsets of a strided operand's elements, one for each element of the contiguous output.
+std::vector<int64_t> offsets(const StridedShape& shape, const int64_t* strides) {
   std::vector<int64_t> out{0};
   for (int axis = 0; axis < shape.rank; ++axis) {
     std::vector<int64_t> next;
-    for (const int64_t place : out) {
-      for (int64_t i = 0; i < shape.sizes[axis]; ++i) next.push_back(place + i * strides[axis]);
+    for (const int64_t offset : out) {
+      for (int64_t i = 0; i < shape.sizes[axis]; ++i) next.push_back(offset + i * strides[axis]);
     }
     out = next;
   }
   return out;
 }
 
-// Broadcast rows and columns, a transposition, a step of two, one element, no axis at all, an empty
-// one.
+// Broadcast rows and columns, a transposition, a stride of two, one element, no axis, an empty
+// axis.
 const StridedShape kStridedShapes[] = {
     {.rank = 2, .sizes = {33, 31}, .strides_a = {31, 1}, .strides_b = {0, 1}},
     {.rank = 2, .sizes = {33, 31}, .strides_a = {31, 1}, .strides_b = {1, 0}},
@@ -125,11 +125,11 @@ const StridedShape kStridedShapes[] = {
     {.rank = 2, .sizes = {4, 0}, .strides_a = {0, 1}, .strides_b = {0, 1}},
 };
 
-TYPED_TEST(Elementwise, BinaryStridedReadsByStrides) {
+TYPED_TEST(Elementwise, BinaryStridedReadsWithStrides) {
   const auto a = random_values<TypeParam>(30000, 1);
   const auto b = random_values<TypeParam>(30000, 2, 0.5, 2.0);
   for (const StridedShape& shape : kStridedShapes) {
-    const auto from_a = places(shape, shape.strides_a), from_b = places(shape, shape.strides_b);
+    const auto from_a = offsets(shape, shape.strides_a), from_b = offsets(shape, shape.strides_b);
     for (const BinaryCase& c : kBinaryCases) {
       std::vector<double> expected;
       for (size_t i = 0; i < from_a.size(); ++i) {
@@ -152,7 +152,7 @@ TYPED_TEST(Elementwise, AffineScalesAndShifts) {
   }
 }
 
-TYPED_TEST(Elementwise, FillSetsEveryElementAndNoOther) {
+TYPED_TEST(Elementwise, FillSetsExactlyTheElements) {
   std::vector<TypeParam> values(10001, TypeParam(2.0f));
   fill(OnCpu{}, values.data(), 10000, TypeParam(7.0f));
   EXPECT_TRUE(std::all_of(values.begin(), values.end() - 1,
@@ -165,21 +165,21 @@ class StridedCopy : public testing::Test {};
 using Words = testing::Types<uint8_t, uint16_t, uint32_t, uint64_t>;
 TYPED_TEST_SUITE(StridedCopy, Words);
 
-TYPED_TEST(StridedCopy, ReadsByStrides) {
+TYPED_TEST(StridedCopy, ReadsWithStrides) {
   std::vector<TypeParam> in(30000);
   std::iota(in.begin(), in.end(), TypeParam{1});
   for (const StridedShape& shape : kStridedShapes) {
     std::vector<TypeParam> expected;
-    for (const int64_t place : places(shape, shape.strides_a)) expected.push_back(in[place]);
+    for (const int64_t offset : offsets(shape, shape.strides_a)) expected.push_back(in[offset]);
     std::vector<TypeParam> out(expected.size());
     copy_strided(OnCpu{}, out.data(), in.data(), shape);
     EXPECT_EQ(out, expected);
   }
 }
 
-TYPED_TEST(StridedCopy, WritesByStridesAndNothingElse) {
+TYPED_TEST(StridedCopy, WritesOnlyTheStridedElements) {
   for (const StridedShape& shape : {kStridedShapes[3], kStridedShapes[4], kStridedShapes[5]}) {
-    const auto to = places(shape, shape.strides_a);
+    const auto to = offsets(shape, shape.strides_a);
     std::vector<TypeParam> in(to.size()), out(3000, TypeParam{99}), expected = out;
     std::iota(in.begin(), in.end(), TypeParam{1});
     for (size_t i = 0; i < to.size(); ++i) expected[to[i]] = in[i];
@@ -188,7 +188,7 @@ TYPED_TEST(StridedCopy, WritesByStridesAndNothingElse) {
   }
 }
 
-// From each type to each: small integers are the same number in all of them.
+// Casts between all types: small integers have the same value in all of them.
 template <typename To, typename From>
 void expect_cast_keeps_small_integers() {
   std::vector<double> numbers{0, 1};
@@ -243,14 +243,14 @@ TEST(Cast, RoundsToTheNarrowerType) {
   }
 }
 
-TEST(Cast, ToBoolIsWhetherItIsNotZero) {
+TEST(Cast, ToBoolIsTrueIfNonzero) {
   const float in[] = {0.0f, -0.0f, 0.25f, -3.0f};
   bool out[4];
   cast(OnCpu{}, out, in, 4);
   EXPECT_EQ(std::vector<bool>(out, out + 4), (std::vector<bool>{false, false, true, true}));
 }
 
-// The worst error of a unary operation in float over [low, high], in units in the last place.
+// Largest error of a unary operation in float over [low, high], in units in the last place.
 double worst_error(Unary op, double (*reference)(double), float low, float high) {
   constexpr int64_t kSteps = 100000;
   std::vector<float> in(kSteps), out(kSteps);
@@ -280,7 +280,7 @@ TEST(FloatMath, TanhIsWithinFourUnitsInTheLastPlace) {
   EXPECT_LE(worst_error(Unary::kTanh, std::tanh, -0.01f, 0.01f), 4.0);
 }
 
-TEST(FloatMath, IsRightAtTheEndsOfTheRange) {
+TEST(FloatMath, IsCorrectAtTheEndsOfTheRange) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const float in[] = {kInfinity, -kInfinity, 1000.0f, -1000.0f, std::nanf("")};
   float out[5];

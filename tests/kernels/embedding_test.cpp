@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kVocab = 50, kCount = 333;
 
-// Some ids come up often, some never, and two are out of range.
+// Some ids are frequent, some are absent, and two are out of range.
 std::vector<int32_t> some_ids() {
   std::vector<int32_t> ids;
   for (int32_t i = 0; i < kCount; ++i) ids.push_back(i * i % 47);
@@ -22,7 +22,7 @@ template <typename T>
 class Embedding : public testing::Test {};
 TYPED_TEST_SUITE(Embedding, Floats);
 
-TYPED_TEST(Embedding, ForwardCopiesRowsAndAddsPositionsWhereAnUnknownIdIsARowOfZeros) {
+TYPED_TEST(Embedding, ForwardCopiesRowsAddsPositionsAndReadsZerosForInvalidIds) {
   constexpr int64_t kTime = 9;
   const auto ids = some_ids();
   const auto table = random_values<TypeParam>(kVocab * 33, 1);
@@ -81,7 +81,7 @@ TYPED_TEST(Embedding, BackwardDoesNotDependOnTheNumberOfThreads) {
   expect_identical(together, alone);
 }
 
-TEST(KnownIds, TheFirstThatIsUnknownIsKept) {
+TEST(KnownIds, TheFirstInvalidIdIsRecorded) {
   const int32_t ids[] = {4, -1, 5, -7};
   UnknownId found;
   find_unknown_id(OnCpu{}, &found, ids, 4, 5, -1, 9);
@@ -93,7 +93,7 @@ TEST(KnownIds, TheFirstThatIsUnknownIsKept) {
   EXPECT_EQ(found.input, 9);
 }
 
-TEST(KnownIds, NothingIsFoundWhereAllAreKnownOrExempt) {
+TEST(KnownIds, NothingIsRecordedIfAllAreValidOrExempt) {
   const int32_t ids[] = {4, -1, 0};
   UnknownId found;
   find_unknown_id(OnCpu{}, &found, ids, 3, 5, -1, 9);

@@ -1,4 +1,4 @@
-// Products that a library takes over, where there is one.
+// Products that are computed by oneDNN if the build has it.
 #include <gtest/gtest.h>
 
 #include <stdexcept>
@@ -9,8 +9,8 @@
 namespace ripieno::kernels {
 namespace {
 
-TEST(LargeMatmul, ThatTheLibraryRefusesIsAnError) {
-  constexpr int64_t kSize = 512;  // large enough for it
+TEST(LargeMatmul, ThatTheLibraryRejectsIsAnError) {
+  constexpr int64_t kSize = 512;  // large enough for the library
   const std::vector<float> a(kSize * kSize, 1.0f);
   std::vector<float> c(kSize * kSize);
   const MatmulShape shape = {

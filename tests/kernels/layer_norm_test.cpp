@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kEpsilonOfVariance = 1e-5;
 
-// One forward and what it was made from, widened.
+// Inputs, outputs and expected values of one forward.
 struct Row {
   double mean = 0, inverse_deviation = 0;
   Row(const double* x, int64_t cols) {
@@ -79,7 +79,7 @@ struct Problem {
   }
 };
 
-// By the chain rule through mean and variance, each written out.
+// Gradient by the chain rule through mean and variance, written out.
 std::vector<double> reference_grad_in(const std::vector<double>& x, const std::vector<double>& g,
                                       const std::vector<double>& weight, int64_t cols) {
   std::vector<double> out;
@@ -176,7 +176,7 @@ TYPED_TEST(LayerNorm, DoesNotDependOnTheNumberOfThreads) {
   expect_identical(together.grad_bias, alone.grad_bias);
 }
 
-TYPED_TEST(LayerNorm, BackwardMayWriteOverTheGradientItReads) {
+TYPED_TEST(LayerNorm, BackwardMayOverwriteTheGradientItReads) {
   Problem<TypeParam> apart(33, 65), in_place(33, 65);
   apart.forward(true);
   in_place.forward(true);
@@ -188,8 +188,8 @@ TYPED_TEST(LayerNorm, BackwardMayWriteOverTheGradientItReads) {
   expect_identical(in_place.grad_weight, apart.grad_weight);
 }
 
-// To the bit, since what is kept and what is computed again must not differ.
-TYPED_TEST(LayerNorm, OfAResidualIsDropoutAdditionAndNormOneByOne) {
+// Bitwise, because saved and recomputed tensors must not differ.
+TYPED_TEST(LayerNorm, OfAResidualEqualsDropoutAdditionAndNormInSteps) {
   constexpr RandomKey kKey{.seed = 42, .stream = 7, .step = 3};
   for (const double probability : {0.0, 0.25}) {
     Problem<TypeParam> apart(5, 129), together(5, 129);
@@ -217,7 +217,7 @@ TYPED_TEST(LayerNorm, OfAResidualIsDropoutAdditionAndNormOneByOne) {
   }
 }
 
-TYPED_TEST(LayerNorm, BackwardOfAResidualAddsToItsGradientAndDropsTheBranchs) {
+TYPED_TEST(LayerNorm, BackwardOfAResidualAccumulatesAndDropsTheBranchGradient) {
   constexpr RandomKey kKey{.seed = 42, .stream = 7, .step = 3};
   const DropoutMask mask{0.25, &kKey, 3};
   Problem<TypeParam> p(5, 33);

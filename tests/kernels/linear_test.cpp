@@ -14,7 +14,7 @@ double gelu_slope(double x) {
   return 0.5 * std::erfc(-x / std::sqrt(2.0)) + x * density;
 }
 
-TYPED_TEST(Linear, InputGradientGoesThroughTheActivationBelow) {
+TYPED_TEST(Linear, InputGradientIncludesTheActivationBelow) {
   const LinearShape shape{.rows = 33, .inputs = 31, .outputs = 9};
   const auto grad_y = random_values<TypeParam>(shape.rows * shape.outputs, 1);
   const auto weight = random_values<TypeParam>(shape.outputs * shape.inputs, 2);
@@ -52,7 +52,8 @@ TYPED_TEST(Linear, ParameterGradientsAreSumsOverRows) {
         weight_expected.push_back(sum);
       }
       for (int64_t o = 0; o < shape.outputs; ++o) {
-        double sum = add ? 0.0 : to_double(grad_bias[o]);  // the one is added to, the other written
+        double sum =
+            add ? 0.0 : to_double(grad_bias[o]);  // one is accumulated, the other overwritten
         for (int64_t r = 0; r < rows; ++r) sum += to_double(grad_y[r * shape.outputs + o]);
         bias_expected.push_back(sum);
       }

@@ -6,7 +6,7 @@
 namespace ripieno::kernels {
 namespace {
 
-// Storage that fits a shape, with `padding` elements between stored rows.
+// Operands of a shape, with `padding` elements between stored rows.
 MatmulShape packed_shape(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose_b,
                          int64_t batch = 1, int64_t padding = 0) {
   MatmulShape s{.m = m, .n = n, .k = k, .transpose_a = transpose_a, .transpose_b = transpose_b};
@@ -39,7 +39,7 @@ struct Operands {
     return sum;
   }
 
-  // What c should be; what lies between rows stays.
+  // Expected c, including the unchanged padding between rows.
   std::vector<double> expected(const MatmulShape& s, bool accumulate) const {
     std::vector<double> out = to_doubles(c);
     for (int64_t matrix = 0; matrix < s.batch; ++matrix) {
@@ -54,7 +54,7 @@ struct Operands {
   }
 };
 
-// Sums of k products of numbers up to 2 have errors that grow like the square root of k.
+// The error of a sum of k products of numbers up to 2 grows like the square root of k.
 double roundings_for(int64_t k) { return 16.0 * (1.0 + std::sqrt(static_cast<double>(k))); }
 
 template <typename T>
@@ -87,17 +87,17 @@ TYPED_TEST(Matmul, IsTheProductForEveryTransposition) {
   }
 }
 
-TYPED_TEST(Matmul, LeavesWhatLiesBetweenRowsAlone) {
+TYPED_TEST(Matmul, DoesNotTouchThePaddingBetweenRows) {
   expect_matmul_is_right<TypeParam>(packed_shape(33, 31, 40, false, true, 1, 5));
   expect_matmul_is_right<TypeParam>(packed_shape(33, 31, 40, true, false, 1, 5));
 }
 
-TYPED_TEST(Matmul, MultipliesEachOfABatch) {
+TYPED_TEST(Matmul, MultipliesEachMatrixOfABatch) {
   expect_matmul_is_right<TypeParam>(packed_shape(5, 9, 33, false, false, 7));
   expect_matmul_is_right<TypeParam>(packed_shape(130, 140, 130, false, true, 2));
 }
 
-TYPED_TEST(Matmul, KeepsItsSumsInFloatWhereItIsAskedTo) {
+TYPED_TEST(Matmul, ToFloatKeepsSumsInFloat) {
   using Sum = accumulator_t<TypeParam>;
   for (const auto& shape :
        {packed_shape(33, 31, 300, true, false, 1, 5), packed_shape(5, 9, 33, false, true, 3)}) {
@@ -111,11 +111,11 @@ TYPED_TEST(Matmul, KeepsItsSumsInFloatWhereItIsAskedTo) {
   }
 }
 
-TYPED_TEST(Matmul, OfNoTermsIsZeroOrLeavesC) {
+TYPED_TEST(Matmul, WithoutTermsIsZeroOrLeavesCUnchanged) {
   expect_matmul_is_right<TypeParam>(packed_shape(3, 5, 0, false, false));
 }
 
-TYPED_TEST(Matmul, WiderThanOneBlockOfColumnsIsRight) {
+TYPED_TEST(Matmul, IsCorrectForSeveralBlocksOfColumns) {
   expect_matmul_is_right<TypeParam>(packed_shape(3, 2100, 17, false, false));
 }
 
@@ -139,7 +139,7 @@ TYPED_TEST(Matmul, AddsBiasAndAppliesTheActivation) {
   }
 }
 
-TYPED_TEST(Matmul, WritesTheSameWhereNothingIsKeptBeforeTheActivation) {
+TYPED_TEST(Matmul, WritesTheSameResultWithoutStoringTheActivationInput) {
   const MatmulShape shape = packed_shape(9, 33, 31, false, false);
   const Operands<TypeParam> o(shape);
   std::vector<TypeParam> kept(9 * 33), not_kept(9 * 33), before(9 * 33);
@@ -151,7 +151,7 @@ TYPED_TEST(Matmul, WritesTheSameWhereNothingIsKeptBeforeTheActivation) {
   expect_identical(kept, not_kept);
 }
 
-// The product by so many threads.
+// The product, computed by `threads` threads.
 template <typename T>
 std::vector<T> product_by(int threads, const MatmulShape& shape) {
   Operands<T> o(shape);
@@ -172,7 +172,7 @@ TYPED_TEST(Matmul, DoesNotDependOnTheNumberOfThreads) {
   }
 }
 
-// Large enough for a library, with strips of 64 that leave a remainder.
+// Large enough for oneDNN, with a remainder after the strips of 64.
 TEST(LargeMatmul, DoesNotDependOnTheNumberOfThreads) {
   for (const MatmulShape& shape :
        {packed_shape(577, 512, 512, false, true), packed_shape(65, 64, 32768, true, false),
@@ -184,7 +184,7 @@ TEST(LargeMatmul, DoesNotDependOnTheNumberOfThreads) {
   }
 }
 
-TYPED_TEST(Matmul, OfARowDoesNotDependOnTheRowsBesideIt) {
+TYPED_TEST(Matmul, OfARowDoesNotDependOnOtherRows) {
   for (const bool transpose_b : {false, true}) {
     const MatmulShape all = packed_shape(100, 65, 300, false, transpose_b);
     Operands<TypeParam> o(all);

@@ -7,7 +7,7 @@ namespace ripieno::kernels {
 namespace {
 
 constexpr int64_t kSize = 10000;
-// The first elements, and those between the segments, belong to no one.
+// The first elements and those between the segments belong to no segment.
 constexpr ParameterSegment kSegments[] = {
     {3, 500, 0.1f}, {500, 4100, 0.0f}, {4200, 9999, 0.5f, 0.25f}};
 constexpr StepScalars kScalars{.learning_rate = 0.01f,
@@ -50,7 +50,7 @@ struct State {
   }
 };
 
-// Moments and velocity are float, whatever the parameter is.
+// Moments and velocity are float for all parameter types.
 template <typename T>
 constexpr double kOfFloatState = 16.0 * kEpsilon<float> / kEpsilon<accumulator_t<T>>;
 
@@ -96,7 +96,7 @@ TYPED_TEST(Optimizer, SgdFollowsPyTorchsDefinition) {
   }
 }
 
-TYPED_TEST(Optimizer, LeavesWhatIsInNoSegmentAlone) {
+TYPED_TEST(Optimizer, DoesNotTouchElementsOutsideSegments) {
   State<TypeParam> state(true);
   const State<TypeParam> before(true);
   state.adamw_step();
@@ -106,7 +106,7 @@ TYPED_TEST(Optimizer, LeavesWhatIsInNoSegmentAlone) {
   }
 }
 
-TYPED_TEST(Optimizer, ParameterIsTheMasterRounded) {
+TYPED_TEST(Optimizer, ParameterIsTheRoundedMaster) {
   State<TypeParam> state(true);
   state.adamw_step();
   for_each_element([&](int64_t i, double, double) {
@@ -124,8 +124,8 @@ TYPED_TEST(Optimizer, DoesNotDependOnTheNumberOfThreads) {
   expect_identical(together.second, alone.second);
 }
 
-// The first step is the learning rate, whatever beta2 is: 1 - beta2 is a small difference.
-TEST(AdamW, TakesOneMinusBetaBeforeRounding) {
+// The first step equals the learning rate for any beta2, if 1 - beta2 is computed accurately.
+TEST(AdamW, ComputesOneMinusBetaBeforeRounding) {
   for (const double beta2 : {0.999, 0.99999, 0.99999999}) {
     float parameter = 0.0f, first = 0.0f, second = 0.0f;
     const float gradient = 0.5f;
@@ -139,7 +139,7 @@ TEST(AdamW, TakesOneMinusBetaBeforeRounding) {
   }
 }
 
-TEST(UpdateMaster, TakesOverOnlyWhatDiffersFromTheRoundedMaster) {
+TEST(UpdateMaster, ReplacesOnlyValuesThatDifferFromTheRoundedMaster) {
   std::vector<float> master = {1.0f, 1.001f, 2.0f, -0.0f, 1e-30f};
   std::vector<bfloat16> parameter;
   for (const float x : master) parameter.push_back(bfloat16(x));
@@ -156,7 +156,7 @@ TEST(StepScalars, ClipsTheNormOfTheMean) {
   EXPECT_FLOAT_EQ(scalars.gradient_norm, 2.0f);
 }
 
-TEST(StepScalars, DoNotClipBelowTheLimitOrWithoutOne) {
+TEST(StepScalars, DoNotClipBelowOrWithoutALimit) {
   const double sum_of_squares = 400.0, count = 10.0;
   for (const double limit : {2.5, 0.0, -1.0}) {
     StepScalars scalars;
@@ -165,7 +165,7 @@ TEST(StepScalars, DoNotClipBelowTheLimitOrWithoutOne) {
   }
 }
 
-TEST(StepScalars, OfNoTokensScaleByZero) {
+TEST(StepScalars, ForZeroTokensScaleByZero) {
   StepScalars scalars;
   const double nothing = 0.0;
   finish_step_scalars(OnCpu{}, &scalars, &nothing, &nothing, 1.0);

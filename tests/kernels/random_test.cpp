@@ -9,8 +9,9 @@ namespace {
 
 constexpr RandomKey kKey{.seed = 42, .stream = 7, .step = 3};
 
-// Known answers of the Philox paper's own implementation: counters and keys of zeros and of ones.
-TEST(Philox, GivesTheKnownAnswers) {
+// Known answers from the reference implementation of the Philox paper: counters and keys of all
+// zeros and all ones.
+TEST(Philox, MatchesTheKnownAnswers) {
   const RandomBlock zero = philox({0, 0, 0}, 0);
   EXPECT_EQ(zero.word[0], 0x6627e8d5u);
   EXPECT_EQ(zero.word[1], 0xe169c58du);
@@ -29,18 +30,18 @@ class Random : public testing::Test {};
 TYPED_TEST_SUITE(Random, Floats);
 
 TYPED_TEST(Random, ElementsDependOnTheirIndexAlone) {
-  std::vector<TypeParam> whole(10000), part(1000), normals(10000), some_normals(1000);
+  std::vector<TypeParam> whole(10000), range(1000), normals(10000), some_normals(1000);
   fill_uniform(OnCpu{}, whole.data(), 10000, -1.0, 3.0, kKey, 5);
   fill_normal(OnCpu{}, normals.data(), 10000, 0.0, 1.0, kKey, 5);
   for (const int64_t from : {0, 1, 2, 3, 4999, 9000}) {
-    fill_uniform(OnCpu{}, part.data(), 1000, -1.0, 3.0, kKey, 5 + from);
+    fill_uniform(OnCpu{}, range.data(), 1000, -1.0, 3.0, kKey, 5 + from);
     fill_normal(OnCpu{}, some_normals.data(), 1000, 0.0, 1.0, kKey, 5 + from);
-    expect_identical(part, {whole.begin() + from, whole.begin() + from + 1000});
+    expect_identical(range, {whole.begin() + from, whole.begin() + from + 1000});
     expect_identical(some_normals, {normals.begin() + from, normals.begin() + from + 1000});
   }
 }
 
-TYPED_TEST(Random, UniformIsTheWordsScaled) {
+TYPED_TEST(Random, UniformIsTheScaledWord) {
   std::vector<TypeParam> out(1001);
   fill_uniform(OnCpu{}, out.data(), 1001, -1.0, 3.0, kKey, 0);
   for (int64_t i = 0; i < 1001; ++i) {
@@ -69,7 +70,7 @@ TEST(Random, NormalsHaveTheMomentsAndTailsOfTheirDistribution) {
   EXPECT_NEAR(beyond, 0.0455, 0.002);
 }
 
-TEST(Random, NeighbouringNormalsAreNotCorrelated) {
+TEST(Random, AdjacentNormalsAreNotCorrelated) {
   constexpr int64_t kSize = 1 << 20;
   std::vector<double> values(kSize);
   fill_normal(OnCpu{}, values.data(), kSize, 0.0, 1.0, kKey, 0);
@@ -80,7 +81,7 @@ TEST(Random, NeighbouringNormalsAreNotCorrelated) {
   }
 }
 
-TYPED_TEST(Random, DropoutKeepsByTheWordOfTheGlobalIndex) {
+TYPED_TEST(Random, DropoutDependsOnTheWordOfTheGlobalIndex) {
   const auto in = random_values<TypeParam>(1001, 1);
   for (const int64_t offset : {0, 3, 4, 1000003}) {
     std::vector<double> expected;
@@ -95,7 +96,7 @@ TYPED_TEST(Random, DropoutKeepsByTheWordOfTheGlobalIndex) {
   }
 }
 
-TYPED_TEST(Random, DropoutOfZeroKeepsAllAndOfOneKeepsNone) {
+TYPED_TEST(Random, DropoutWithProbability0KeepsAllAndWith1KeepsNone) {
   const auto in = random_values<TypeParam>(1001, 1);
   std::vector<TypeParam> out(1001);
   dropout(OnCpu{}, out.data(), in.data(), 1001, {0.0, &kKey, 0});

@@ -12,8 +12,8 @@ struct Sizes {
   int64_t outer, axis, inner;
 };
 
-// Along rows, along columns, in the middle, over everything, over more than a batch of chunks, over
-// nothing.
+// Along rows, along columns, along a middle axis, over everything, over more than one batch of
+// chunks, over an empty axis.
 constexpr Sizes kSizes[] = {{33, 1001, 1}, {1, 1001, 33}, {3, 31, 129},  {1, 5000, 1},
                             {1, 1, 1},     {5, 1, 7},     {2, 200, 300}, {1, 1100000, 1}};
 
@@ -48,7 +48,7 @@ TYPED_TEST(Reduce, SumsOrFindsTheLargest) {
   }
 }
 
-TYPED_TEST(Reduce, AddsToWhatIsThereWhereItAccumulates) {
+TYPED_TEST(Reduce, AddsToTheOutputIfAccumulating) {
   const auto in = random_values<TypeParam>(3 * 31 * 5, 1);
   auto out = random_values<TypeParam>(15, 2);
   std::vector<double> expected = to_doubles(out);
@@ -73,7 +73,7 @@ TYPED_TEST(Reduce, DoesNotDependOnTheNumberOfThreads) {
   }
 }
 
-TYPED_TEST(Reduce, MaximumOfNothingIsMinusInfinityAndNanWins) {
+TYPED_TEST(Reduce, MaximumOfNothingIsMinusInfinityAndNanPropagates) {
   std::vector<TypeParam> in = random_values<TypeParam>(200, 1), out(1);
   reduce(OnCpu{}, out.data(), in.data(), nullptr, {1, 0, 1}, Reduction::kMax, 1.0, false);
   EXPECT_EQ(to_double(out[0]), -INFINITY);

@@ -48,7 +48,7 @@ TYPED_TEST(Softmax, BackwardIsTheJacobianTimesTheGradient) {
       std::vector<double> expected;
       for (int64_t r = 0; r < 3; ++r) {
         for (int64_t i = 0; i < cols; ++i) {
-          double sum = 0;  // over j of grad[j] * d out[j] / d in[i]
+          double sum = 0;  // over j of grad[j] * (d out[j] / d in[i])
           const double yi = to_double(out[r * cols + i]);
           for (int64_t j = 0; j < cols; ++j) {
             const double yj = to_double(out[r * cols + j]), same = i == j ? 1.0 : 0.0;

@@ -25,7 +25,7 @@ void loop(int64_t count, int threads, const Body& body) {
   set_cpu_threads(1);
 }
 
-// How often each index was run.
+// Number of times that each index was run.
 std::vector<int> visits(int64_t count, int threads) {
   std::vector<std::atomic<int>> counters(static_cast<std::size_t>(count));
   loop(count, threads, [&](int64_t i) { ++counters[static_cast<std::size_t>(i)]; });
@@ -76,7 +76,7 @@ TEST(Team, RunsALoopInsideALoopOnTheSameThread) {
   EXPECT_EQ(strangers, 0);
 }
 
-TEST(Team, IsEachCallingThreadsOwn) {
+TEST(Team, IsPerCallingThread) {
   std::atomic<int> wrong = 0;
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 4; ++caller) {
@@ -88,25 +88,25 @@ TEST(Team, IsEachCallingThreadsOwn) {
   EXPECT_EQ(wrong, 0);
 }
 
-// The states of this process's threads as ps(1) shows them: R runs, S sleeps.
+// States of this process's threads as in ps(1): R is running, S is sleeping.
 std::string states_of_threads() {
   std::string states;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     std::ifstream stat(task.path() / "stat");
     std::string line;
-    if (!std::getline(stat, line)) continue;  // it has just ended
+    if (!std::getline(stat, line)) continue;  // the thread has just ended
     states += line.at(line.rfind(')') + 2);
   }
   return states;
 }
 
-TEST(Team, SleepsWhenItHasNothingToDo) {
+TEST(Team, SleepsWhenIdle) {
   visits(33, 4);
   const auto running = [] {
     const std::string states = states_of_threads();
     return std::count(states.begin(), states.end(), 'R');
   };
-  while (running() > 1) std::this_thread::yield();  // the test runs out of time where it spins
+  while (running() > 1) std::this_thread::yield();  // if the team never sleeps, the test times out
 }
 
 TEST(Team, EndsWithItsCallingThread) {
@@ -117,10 +117,10 @@ TEST(Team, EndsWithItsCallingThread) {
     during = states_of_threads().size();
   }).join();
   EXPECT_EQ(during, before + 4);
-  while (states_of_threads().size() > before) std::this_thread::yield();  // /proc shows them late
+  while (states_of_threads().size() > before) std::this_thread::yield();  // /proc lags behind
 }
 
-TEST(Team, IsMadeAnewInAForkedChild) {
+TEST(Team, IsRecreatedInAForkedChild) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "ThreadSanitizer does not start threads in a forked child";
 #endif

@@ -1,5 +1,5 @@
-// Values for kernel tests: made from a seed, widened to double, compared within a number of
-// roundings.
+// Test values for kernels: seeded random values, conversion to double, and comparison with a
+// tolerance in roundings.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace ripieno::kernels {
 
 using Floats = testing::Types<float, double, bfloat16, float16>;
 
-// Sizes about vectors, blocks and nothing in particular.
+// Sizes around vectors and blocks, and an arbitrary one.
 inline constexpr int64_t kOddSizes[] = {1, 31, 32, 33, 1001};
 
 template <typename T>
@@ -44,7 +44,7 @@ std::vector<T> random_values(int64_t size, uint32_t seed, double low = -2.0, dou
   return out;
 }
 
-// The distance from 1 to the next number.
+// Distance from 1 to the next larger number.
 template <typename T>
 constexpr double kEpsilon = 0x1p-23;
 template <>
@@ -54,8 +54,8 @@ inline constexpr double kEpsilon<bfloat16> = 0x1p-7;
 template <>
 inline constexpr double kEpsilon<float16> = 0x1p-10;
 
-// Each as near to what is expected as its type allows, and so many roundings of what it is summed
-// in on top, relative to the expected value or to 1, whichever is more.
+// Requires |actual - expected| to be within two roundings of T plus sum_roundings roundings of the
+// accumulator type, relative to max(1, |expected|).
 template <typename T>
 void expect_close(const std::vector<T>& actual, const std::vector<double>& expected,
                   double sum_roundings = 16.0) {
@@ -67,7 +67,7 @@ void expect_close(const std::vector<T>& actual, const std::vector<double>& expec
   }
 }
 
-// The same bits.
+// Requires equal values.
 template <typename T>
 void expect_identical(const std::vector<T>& a, const std::vector<T>& b) {
   ASSERT_EQ(a.size(), b.size());

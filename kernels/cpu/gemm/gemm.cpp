@@ -13,8 +13,8 @@ using Vector [[gnu::vector_size(kVectorBytes), gnu::aligned(alignof(A)), gnu::ma
 template <typename A>
 constexpr int kLanes = kVectorBytes / sizeof(A);
 
-// Rows of sums that the inner kernel keeps in registers, two vectors each: 28 of AVX-512's 32, 12
-// of 16.
+// Rows of sums that the inner kernel holds in registers, two vectors each: 28 of the 32 registers
+// of AVX-512, otherwise 12 of 16.
 constexpr int kKernelRows = kVectorBytes == 64 ? 14 : 6;
 
 template <typename A>
@@ -26,7 +26,8 @@ void store(A* to, Vector<A> value) {
   *reinterpret_cast<Vector<A>*>(to) = value;
 }
 
-// c (rows, cols) = or += a (rows, depth) times one packed panel (depth, kPanelCols).
+// c = a * panel, or c += a * panel if `accumulate`.   c: (rows, cols); a: (rows, depth); panel:
+// (depth, kPanelCols), packed.
 template <typename A, int rows, bool transpose_a>
 void multiply_panel(A* c, int64_t ldc, const A* a, int64_t lda, const A* panel, int64_t depth,
                     int64_t cols, bool accumulate) {
@@ -68,7 +69,7 @@ void multiply_panel(A* c, int64_t ldc, const A* a, int64_t lda, const A* panel, 
 template <typename A>
 using PanelKernel = void (*)(A*, int64_t, const A*, int64_t, const A*, int64_t, int64_t, bool);
 
-// The inner kernels for 1 .. kKernelRows rows.
+// Inner kernels for 1 to kKernelRows rows.
 template <typename A, bool transpose_a, int... rows>
 constexpr std::array<PanelKernel<A>, sizeof...(rows)> panel_kernels(
     std::integer_sequence<int, rows...>) {
@@ -82,12 +83,12 @@ template <typename A>
 using LaneIndex [[gnu::vector_size(kVectorBytes)]] =
     std::conditional_t<sizeof(A) == 4, int32_t, int64_t>;
 
-// Transposes a square of vectors: at each step pairs of them exchange blocks of half the size.
+// Transposes a square of vectors: each step exchanges blocks of half the size between pairs.
 template <typename A>
 void transpose(Vector<A> (&square)[kLanes<A>]) {
 #pragma GCC unroll 4
   for (int half = kLanes<A> / 2; half > 0; half /= 2) {
-    LaneIndex<A> first{}, second{};  // gcc at -O1 does not see the loop fill them
+    LaneIndex<A> first{}, second{};  // initialized: GCC at -O1 does not see the loop fill them
     for (int lane = 0; lane < kLanes<A>; ++lane) {
       first[lane] = lane & half ? kLanes<A> + lane - half : lane;
       second[lane] = lane & half ? kLanes<A> + lane : lane + half;
@@ -102,7 +103,7 @@ void transpose(Vector<A> (&square)[kLanes<A>]) {
   }
 }
 
-// A panel from b stored (n, k): `cols` of its rows become columns.
+// Packs a panel of b stored as (n, k): `cols` rows of b become columns.
 template <typename A>
 void pack_transposed(A* packed, const A* b, int64_t ldb, int64_t depth, int64_t cols) {
   for (int64_t j = 0; j < kPanelCols<A>; j += kLanes<A>) {
@@ -169,20 +170,21 @@ void multiply_packed(A* c, const A* a, const A* packed, const Gemm& gemm, const 
 }
 
 template <typename A>
-Cut cut(int64_t rows, int64_t cols, int64_t threads) {
-  const auto pieces = [](int64_t size, int64_t each) { return (size + each - 1) / each; };
-  const int64_t groups = pieces(rows, kKernelRows), panels = pieces(cols, kPanelCols<A>);
-  Cut best{};
+Partition partition(int64_t rows, int64_t cols, int64_t threads) {
+  const auto ceil_divide = [](int64_t size, int64_t each) { return (size + each - 1) / each; };
+  const int64_t groups = ceil_divide(rows, kKernelRows), panels = ceil_divide(cols, kPanelCols<A>);
+  Partition best{};
   int64_t least = std::numeric_limits<int64_t>::max();
   for (int64_t down = 1; down <= threads; ++down) {
-    const int64_t groups_each = pieces(groups, down), panels_each = pieces(panels, threads / down);
+    const int64_t groups_each = ceil_divide(groups, down),
+                  panels_each = ceil_divide(panels, threads / down);
     if (groups_each * panels_each >= least) continue;
     least = groups_each * panels_each;
     best.rows_each = groups_each * kKernelRows;
     best.cols_each = panels_each * kPanelCols<A>;
   }
-  best.down = pieces(rows, best.rows_each);
-  best.across = pieces(cols, best.cols_each);
+  best.down = ceil_divide(rows, best.rows_each);
+  best.across = ceil_divide(cols, best.cols_each);
   return best;
 }
 
@@ -194,7 +196,7 @@ template void multiply_packed(float*, const float*, const float*, const Gemm&, c
 template void multiply_packed(double*, const double*, const double*, const Gemm&, const Block&,
                               const Tile&);
 
-template Cut cut<float>(int64_t, int64_t, int64_t);
-template Cut cut<double>(int64_t, int64_t, int64_t);
+template Partition partition<float>(int64_t, int64_t, int64_t);
+template Partition partition<double>(int64_t, int64_t, int64_t);
 
 }  // namespace ripieno::kernels::cpu::detail

@@ -1,9 +1,9 @@
-// Matrix products in float and double: what matmul and attention are made of.
+// Matrix products in float and double, used by matmul and attention.
 //
-// Each element of the result is one sum in the order of k, cut into pieces that depend on k alone.
-// So it depends neither on the number of threads nor on how many rows and columns are computed
-// beside it. Large products in float go to oneDNN where it was found, whose results are measured,
-// and tested, not to depend on the number of threads.
+// Each element of the result is summed in the order of k, in blocks that depend on k alone. So it
+// depends neither on the number of threads nor on the numbers of rows and columns. Large products
+// in float run on oneDNN if the build has it; tests verify that its results do not depend on the
+// number of threads either.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace ripieno::kernels::cpu {
 
-// Row-major, as in MatmulShape.
+// Shapes and strides as in MatmulShape, all row-major.
 struct Gemm {
   int64_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;
@@ -23,14 +23,14 @@ struct Gemm {
   bool accumulate = false;
 };
 
-// Part of the result.
+// A rectangle of the result.
 struct Tile {
   int64_t row, rows, col, cols;
 };
 
 namespace detail {
 
-// Vectors of the level that this is compiled for; packed b has panels of two vectors' columns.
+// Vector size of the CPU level that this is compiled for; a panel of packed b is two vectors wide.
 #if defined(__AVX512F__)
 inline constexpr int kVectorBytes = 64;
 #elif defined(__AVX__)
@@ -42,22 +42,22 @@ template <typename A>
 inline constexpr int64_t kPanelCols = 2 * kVectorBytes / sizeof(A);
 
 inline constexpr int64_t kBlockDepth =
-    256;  // of k: a panel of float takes 32 KiB, and stays in the first cache
-inline constexpr int64_t kBlockCols = 2048;  // of n: packed b takes at most 2 MiB
+    256;  // along k: a panel of float takes 32 KiB, and stays in the L1 cache
+inline constexpr int64_t kBlockCols = 2048;  // along n: packed b takes at most 2 MiB
 inline constexpr int64_t kBlockRows =
-    56;  // of m: finished together, while they are in the second cache
+    56;  // along m: rows that are finished together, while they are in the L2 cache
 
-// What a product does at a time: all rows, some columns, some of k.
+// One step of a product: all rows, some columns, a range of k.
 struct Block {
   int64_t col, cols, depth_begin, depth;
-  bool last;  // of k
+  bool last;  // whether depth_begin + depth is k
 };
 
-// Calls body(block) for each block in order. The pieces of k are as equal as can be.
+// Calls body(block) for each block in order. k is split as evenly as possible.
 template <typename Body>
 void for_each_block_of(const Gemm& gemm, const Body& body) {
-  const int64_t pieces = (gemm.k + kBlockDepth - 1) / kBlockDepth;
-  const int64_t depth = (gemm.k + pieces - 1) / pieces;
+  const int64_t blocks = (gemm.k + kBlockDepth - 1) / kBlockDepth;
+  const int64_t depth = (gemm.k + blocks - 1) / blocks;
   for (int64_t col = 0; col < gemm.n; col += kBlockCols) {
     const int64_t cols = std::min(kBlockCols, gemm.n - col);
     for (int64_t at = 0; at < gemm.k; at += depth) {
@@ -72,34 +72,34 @@ int64_t packed_size(const Gemm& gemm) {
   return cols / kPanelCols<A> * kPanelCols<A> * std::min(kBlockDepth, gemm.k);
 }
 
-// Copies panel `panel` of b's block, (depth, kPanelCols), zeros beyond its columns.
+// Copies panel number `panel` of b's block, (depth, kPanelCols), padded with zero columns.
 template <typename A>
 void pack_panel(A* packed, const A* b, const Gemm& gemm, const Block& block, int64_t panel);
 
-// The tile's part of the product of a and the packed block of b. tile.col is a multiple of
-// kPanelCols in the block.
+// Computes `tile` of the product of a and the packed block of b. tile.col is a multiple of
+// kPanelCols relative to the block.
 template <typename A>
 void multiply_packed(A* c, const A* a, const A* packed, const Gemm& gemm, const Block& block,
                      const Tile& tile);
 
-// Whether a library was found and is faster; if so, a tile of the product by it, on the calling
-// thread.
+// Whether the build has a library that is faster for this product.
 bool library_is_faster(const Gemm& gemm);
+// Computes a tile of the product with the library, on the calling thread.
 void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
                          const Tile& tile);
 
-// How many ways to cut the rows and the columns.
-struct Cut {
+// A split of the result into down x across tiles of at most rows_each x cols_each.
+struct Partition {
   int64_t rows_each, down, cols_each, across;
 };
 
-// A cut for `threads` that leaves the least to the busiest.
+// The split for `threads` threads that gives the busiest thread the least work.
 template <typename A>
-Cut cut(int64_t rows, int64_t cols, int64_t threads);
+Partition partition(int64_t rows, int64_t cols, int64_t threads);
 
 }  // namespace detail
 
-// c = a b, or c += a b where gemm.accumulate, on the calling thread. m, n and k are at least 1.
+// c = a b, or c += a b if gemm.accumulate, on the calling thread. m, n and k are at least 1.
 template <typename A>
 void multiply(A* c, const A* a, const A* b, const Gemm& gemm) {
   A* packed = scratch<A>(Scratch::kPacked, detail::packed_size<A>(gemm));
@@ -111,9 +111,9 @@ void multiply(A* c, const A* a, const A* b, const Gemm& gemm) {
   });
 }
 
-// The same by the team, in strips of rows or columns that a library multiplies. A strip has a
-// multiple of kStrip rows, and the last one the remainder too: oneDNN sums a few rows alone in
-// another order.
+// The same on the team, in strips of rows or columns that a library multiplies. A strip has a
+// multiple of kStrip rows or columns, and the last one also the remainder: oneDNN sums in another
+// order if there are only a few rows.
 template <typename Finish>
 void multiply_by_library(float* c, const float* a, const float* b, const Gemm& gemm,
                          const Finish& finish) {
@@ -133,8 +133,8 @@ void multiply_by_library(float* c, const float* a, const float* b, const Gemm& g
   });
 }
 
-// The same by the team. finish(tile) is called once for each part of c when it is done, while it is
-// in cache.
+// The same on the team. finish(tile) is called once for each tile of c when it is complete, while
+// it is in cache.
 template <typename A, typename Finish>
 void multiply_by_team(A* c, const A* a, const A* b, const Gemm& gemm, const Finish& finish) {
   if constexpr (std::is_same_v<A, float>) {
@@ -146,13 +146,13 @@ void multiply_by_team(A* c, const A* a, const A* b, const Gemm& gemm, const Fini
     const int64_t panel_work = detail::kPanelCols<A> * block.depth;
     parallel_for(panels, panel_work,
                  [&](int64_t panel) { detail::pack_panel(packed, b, gemm, block, panel); });
-    const auto cut = detail::cut<A>(gemm.m, block.cols, cpu_threads());
-    const int64_t work = cut.rows_each * cut.cols_each * block.depth / 32;
-    parallel_for(cut.down * cut.across, work, [&](int64_t item) {
-      const int64_t begin = item / cut.across * cut.rows_each;
-      const int64_t end = std::min(gemm.m, begin + cut.rows_each);
-      const int64_t col = item % cut.across * cut.cols_each;
-      const int64_t cols = std::min(cut.cols_each, block.cols - col);
+    const auto partition = detail::partition<A>(gemm.m, block.cols, cpu_threads());
+    const int64_t work = partition.rows_each * partition.cols_each * block.depth / 32;
+    parallel_for(partition.down * partition.across, work, [&](int64_t item) {
+      const int64_t begin = item / partition.across * partition.rows_each;
+      const int64_t end = std::min(gemm.m, begin + partition.rows_each);
+      const int64_t col = item % partition.across * partition.cols_each;
+      const int64_t cols = std::min(partition.cols_each, block.cols - col);
       for (int64_t row = begin; row < end; row += detail::kBlockRows) {
         const Tile tile{row, std::min(detail::kBlockRows, end - row), block.col + col, cols};
         detail::multiply_packed(c, a, packed, gemm, block, tile);

@@ -14,7 +14,7 @@ namespace ripieno::kernels::cpu::detail {
 
 namespace {
 
-// Keeps oneDNN on the calling thread: the caller has split the work.
+// Limits oneDNN to the calling thread, because the caller has split the work.
 class OnOneThread {
 #ifdef _OPENMP
  public:
@@ -36,7 +36,7 @@ void require_success(dnnl_status_t status) {
 
 }  // namespace
 
-// Below, ours is as fast; where a side is short, oneDNN's results depend on where it is cut.
+// Smaller products are as fast here; with a short side, oneDNN's results depend on the split.
 bool library_is_faster(const Gemm& gemm) {
   constexpr int64_t kShort = 64, kLarge = int64_t{1} << 27;
   return std::min(gemm.m, gemm.n) >= kShort && gemm.m * gemm.n * gemm.k >= kLarge;

@@ -1,4 +1,4 @@
-// What dropout makes of a run of elements, for the kernels that drop on their way.
+// Dropout of a range of elements, for kernels that fuse it.
 #pragma once
 
 #include "ripieno/kernels/cpu/support/random_blocks.h"
@@ -7,7 +7,7 @@
 
 namespace ripieno::kernels::cpu {
 
-// Calls body(i, what becomes of in[i]) for i of [begin, end).
+// Calls body(i, dropout(in[i])) for i in [begin, end).
 template <typename T, typename Body>
 void for_each_dropped(const DropoutMask& mask, const T* in, int64_t begin, int64_t end,
                       const Body& body) {

@@ -1,8 +1,7 @@
-// Elementary functions that vectorise in plain loops: polynomials in float, the standard library in
-// double.
+// Elementary functions that compilers vectorize in plain loops: polynomials in float, the standard
+// library in double.
 //
-// The coefficients are weighted minimax fits; errors are of the order of one unit in the last
-// place.
+// The coefficients are weighted minimax fits; errors are about one unit in the last place.
 #pragma once
 
 #include <bit>
@@ -13,7 +12,7 @@ namespace ripieno::kernels::cpu {
 
 namespace detail {
 
-// exp(x) = 2^power * (1 + fraction), x within [-150, 100] or NaN.
+// exp(x) = 2^power * (1 + fraction); x must be in [-150, 100] or NaN.
 struct ExpParts {
   int32_t power;
   float fraction;  // exp(r) - 1, |r| <= log(2) / 2
@@ -23,7 +22,7 @@ inline ExpParts exp_parts(float x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float shifted = x * 1.4426950408889634f + kRound;
   const float n = shifted - kRound;
-  // log(2) in two parts, the first short enough that n times it is exact.
+  // log(2) in two parts; the first has so few bits that n times it is exact.
   const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
   float p = 0.0013882508501410484f;
   p = p * r + 0.008366580121219158f;
@@ -35,7 +34,7 @@ inline ExpParts exp_parts(float x) {
 
 inline float power_of_two(int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
 
-// exp(x) - 1 for x in [-86, 86]: accurate near 0 as well.
+// exp(x) - 1 for x in [-86, 86], accurate near 0 too.
 inline float expm1_in_range(float x) {
   const ExpParts parts = exp_parts(x);
   const float scale = power_of_two(parts.power);
@@ -44,13 +43,13 @@ inline float expm1_in_range(float x) {
 
 }  // namespace detail
 
-// Below 2^-125 it is 0: results that are not normal numbers would cost a hundred times the others.
+// Results below 2^-125 are 0: arithmetic with subnormal numbers is about a hundred times slower.
 inline float exp(float x) {
   constexpr float kLowest = -86.9f;
   float clamped = x < kLowest ? kLowest : x;  // comparisons this way around keep NaN
   clamped = clamped > 88.9f ? 88.9f : clamped;
   const detail::ExpParts parts = detail::exp_parts(clamped);
-  // Half of the result first: 2^power alone is infinite just below the largest result.
+  // Computes half of the result first: 2^power overflows just below the largest result.
   const float half = (1.0f + parts.fraction) * detail::power_of_two(parts.power - 1);
   return x < kLowest ? 0.0f : half * 2.0f;
 }
@@ -63,7 +62,7 @@ inline float tanh(float x) {
 }
 inline double tanh(double x) { return std::tanh(x); }
 
-// erf(x) = 1 - exp(-p(|x|)), p a polynomial without a constant term.
+// erf(x) = 1 - exp(-p(|x|)), where p is a polynomial without a constant term.
 inline float erf(float x) {
   const float magnitude = std::fabs(x) > 4.0f ? 4.0f : std::fabs(x);
   float p = 4.070793875143863e-05f;
@@ -78,7 +77,7 @@ inline float erf(float x) {
 }
 inline double erf(double x) { return std::erf(x); }
 
-// By which formulas (kernels/formulas) compute on the CPU.
+// The functions that formulas (kernels/formulas) use on the CPU.
 struct Math {
   template <typename A>
   static A exp(A x) {

@@ -1,7 +1,7 @@
-// parallel_for: the one place where a CPU kernel becomes several threads.
+// parallel_for: the only way for a CPU kernel to use several threads.
 //
-// Callers cut their work into items of a fixed size, so that no result depends on how many threads
-// share them.
+// Callers split work into items of a fixed size, so that results do not depend on the number of
+// threads.
 #pragma once
 
 #include <algorithm>
@@ -12,20 +12,20 @@
 
 namespace ripieno::kernels::cpu {
 
-// Elements of simple arithmetic below which waking a team costs more than it gains.
+// Elements of simple arithmetic below which waking the team costs more than it gains.
 inline constexpr int64_t kParallelGrain = 1 << 14;
 
 // Elements of simple arithmetic in one item of for_each_block.
 inline constexpr int64_t kBlock = 4096;
 
-// Body's loop, compiled once: whether one thread runs all of it or several share it.
+// The loop over body, compiled once for both cases: all on one thread, or split between several.
 template <typename Body>
 [[gnu::noinline]] void run_indices(const void* object, int64_t begin, int64_t end) {
   const Body& body = *static_cast<const Body*>(object);
   for (int64_t i = begin; i < end; ++i) body(i);
 }
 
-// Calls body(i) for each i of [0, count). work_per_item is in elements of simple arithmetic.
+// Calls body(i) for each i in [0, count). work_per_item is in elements of simple arithmetic.
 template <typename Body>
 void parallel_for(int64_t count, int64_t work_per_item, const Body& body) {
   const int threads = count > 1 && count * work_per_item >= kParallelGrain ? cpu_threads() : 1;
@@ -39,7 +39,7 @@ void for_each_block(int64_t size, const Body& body) {
                [&](int64_t block) { body(block * kBlock, std::min(size, (block + 1) * kBlock)); });
 }
 
-// Calls body(row) for each row of a (rows, cols) matrix.
+// Calls body(row) for each row of a (rows, cols) matrix; cols is the work per row.
 template <typename Body>
 void for_each_row(int64_t rows, int64_t cols, const Body& body) {
   parallel_for(rows, cols, body);

@@ -1,4 +1,4 @@
-// Walking a stream of random words by blocks of four, from any element on.
+// Iterates over a stream of random words in blocks of four, from any element.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace ripieno::kernels::cpu {
 
-// Calls body(i, word) for i of [begin, end), the word being element offset + i of the stream.
+// Calls body(i, word) for i in [begin, end), where word is element offset + i of the stream.
 template <typename Body>
 void for_each_word(const RandomKey& key, int64_t offset, int64_t begin, int64_t end,
                    const Body& body) {

@@ -1,5 +1,5 @@
-// Reductions over one row. Their order is fixed by the row's length alone, on every level of
-// processor.
+// Reductions over one row. The order of operations depends only on the length of the row, on all
+// CPU levels.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace ripieno::kernels::cpu {
 
-// combine over c of term(c), c in [0, cols); `empty` of none. In lanes that fill vectors, then by
-// halves.
+// Combines term(c) for c in [0, cols); `empty` if there are none. Uses 32 lanes, so that it
+// vectorizes, and then combines the lanes pairwise.
 template <typename A, typename Combine, typename Term>
 inline A reduce_row(int64_t cols, A empty, Combine combine, Term term) {
   constexpr int64_t kLanes = 32;
@@ -40,7 +40,8 @@ inline A row_sum(int64_t cols, Term term) {
       cols, A(0), [](A a, A b) { return a + b; }, term);
 }
 
-// The largest element; -infinity of none. NaN may be passed over: the sum of exponentials finds it.
+// The largest element; -infinity if there are none. May miss a NaN; the sum of exponentials then is
+// NaN.
 template <typename T>
 accumulator_t<T> row_max(const T* row, int64_t cols) {
   using A = accumulator_t<T>;
@@ -49,7 +50,7 @@ accumulator_t<T> row_max(const T* row, int64_t cols) {
       [row](int64_t c) { return A(row[c]); });
 }
 
-// sum of exp(row[c] - shift).
+// Sum of exp(row[c] - shift).
 template <typename T>
 accumulator_t<T> row_sum_of_exp(const T* row, int64_t cols, accumulator_t<T> shift) {
   using A = accumulator_t<T>;

@@ -1,5 +1,5 @@
-// Memory that a kernel needs for itself: one buffer a thread for each use, grown when first needed
-// and kept.
+// Scratch memory of kernels: one buffer per thread and use, grown on demand and never freed before
+// the thread ends.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace ripieno::kernels::cpu {
 
-// What scratch is used for: two uses that overlap in time need two names.
+// What the scratch is for. Uses that overlap in time need different names.
 enum class Scratch { kPacked, kLeft, kRight, kOut, kAttention, kAttentionBlock, kCount };
 
-// At least `size` elements, aligned to a cache line, with unknown contents; valid until the
-// thread's next call with the same use.
+// At least `size` elements, aligned to a cache line, uninitialized. Valid until the thread's next
+// call with the same use.
 template <typename A>
 A* scratch(Scratch use, int64_t size) {
   constexpr size_t kAlignment = 64;

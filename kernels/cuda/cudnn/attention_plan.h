@@ -1,5 +1,5 @@
-// AttentionPlan: one pass of attention of one shape by a library, which is cuDNN where a build has
-// it. Private to kernels/cuda.
+// AttentionPlan: a library's implementation of one pass of attention for one shape. The library is
+// cuDNN in builds that have it. Private to kernels/cuda.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +18,15 @@ class AttentionPlan {
  public:
   virtual ~AttentionPlan() = default;
   virtual int64_t workspace_bytes() const = 0;
-  // Enqueues. memory, each aligned to 16 bytes:
+  // Enqueues the pass. memory, all aligned to 16 bytes:
   //   kForward: q, k, v, out, log_sum_exp
   //   kBackward: q, k, v, out, grad_out, log_sum_exp, grad_q, grad_k, grad_v
   // Throws CudaError.
   virtual void run(OnCuda on, std::span<void* const> memory, void* workspace) = 0;
 };
 
-// Of the current device. Made at its first use, and kept for as long as the process lives; null
-// where there is no library, or it has no plan.
+// The plan for the current device, created at the first call and kept until the process ends. Null
+// if there is no library, or it has no plan for the shape.
 AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, ElementType type);
 // See attention_library.h.
 bool has_attention_plans();

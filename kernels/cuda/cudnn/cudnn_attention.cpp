@@ -6,11 +6,11 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// Where everything lies, as (batch, head, time, channel) or, transposed, (batch, head, channel,
-// time).
+// Dimensions and strides of all tensors, as (batch, head, time, channel) or, transposed, (batch,
+// head, channel, time).
 struct Layout {
-  Dimensions heads, strided, dense;                     // of q, k, v; of out
-  Dimensions transposed_heads, transposed_strided;      // of k, v
+  Dimensions heads, strided, dense;                     // sizes; strides of q, k, v; strides of out
+  Dimensions transposed_heads, transposed_strided;      // sizes and strides of k, v
   Dimensions rows, row_strides, scores, score_strides;  // (…, time, 1), (…, time, time)
 
   explicit Layout(const AttentionShape& s)
@@ -27,34 +27,35 @@ struct Layout {
 
 CudnnTensor scaled_scores(CudnnGraph& graph, const Layout& at, const CudnnTensor& q,
                           const CudnnTensor& k_transposed, const CudnnTensor& scale) {
-  const CudnnTensor scores = graph.between(at.scores, at.score_strides);
+  const CudnnTensor scores = graph.virtual_tensor(at.scores, at.score_strides);
   graph.matmul(scores, q, k_transposed);
   return graph.pointwise(CUDNN_POINTWISE_MUL, scores, scale);
 }
 
-// -infinity for keys after their query.
+// Scores, with -infinity for keys that come after their query.
 CudnnTensor masked(CudnnGraph& graph, const CudnnTensor& scores) {
   const CudnnTensor query = graph.index(scores, 2), key = graph.index(scores, 3);
-  const CudnnTensor seen = graph.between(scores.dimensions, scores.strides, CUDNN_DATA_BOOLEAN);
+  const CudnnTensor seen =
+      graph.virtual_tensor(scores.dimensions, scores.strides, CUDNN_DATA_BOOLEAN);
   graph.pointwise_into(seen, CUDNN_POINTWISE_CMP_GE, query, &key);
   const CudnnTensor lowest = graph.scalar(-std::numeric_limits<float>::infinity());
-  const CudnnTensor result = graph.between(scores.dimensions, scores.strides);
+  const CudnnTensor result = graph.virtual_tensor(scores.dimensions, scores.strides);
   graph.pointwise_into(result, CUDNN_POINTWISE_BINARY_SELECT, scores, &lowest, &seen);
   return result;
 }
 
-// probabilities as `type`; statistics = log(sum(exp(scores))).
+// Returns probabilities in `type`; writes statistics = log(sum(exp(scores))).
 CudnnTensor softmax(CudnnGraph& graph, const Layout& at, const CudnnTensor& scores,
                     const CudnnTensor& statistics, cudnnDataType_t type) {
-  const CudnnTensor largest = graph.between(at.rows, at.row_strides);
+  const CudnnTensor largest = graph.virtual_tensor(at.rows, at.row_strides);
   graph.reduce(CUDNN_REDUCE_TENSOR_MAX, largest, scores);
   const CudnnTensor shifted = graph.pointwise(CUDNN_POINTWISE_SUB, scores, largest);
   const CudnnTensor exponentials = graph.pointwise(CUDNN_POINTWISE_EXP, shifted);
-  const CudnnTensor sums = graph.between(at.rows, at.row_strides);
+  const CudnnTensor sums = graph.virtual_tensor(at.rows, at.row_strides);
   graph.reduce(CUDNN_REDUCE_TENSOR_ADD, sums, exponentials);
   const CudnnTensor logarithms = graph.pointwise(CUDNN_POINTWISE_LOG, sums);
   graph.pointwise_into(statistics, CUDNN_POINTWISE_ADD, largest, &logarithms);
-  const CudnnTensor probabilities = graph.between(at.scores, at.score_strides, type);
+  const CudnnTensor probabilities = graph.virtual_tensor(at.scores, at.score_strides, type);
   graph.pointwise_into(probabilities, CUDNN_POINTWISE_DIV, exponentials, &sums);
   return probabilities;
 }
@@ -98,10 +99,10 @@ CudnnGraph attention_backward_graph(const CudnnFunctions& cudnn, const Attention
   const CudnnTensor scale = graph.scalar(static_cast<float>(shape.scale));
   const CudnnTensor one = graph.scalar(1.0f);
 
-  // products = grad_out . out. The factor of one is where dropout's would be: engines expect it.
-  const CudnnTensor of_channels = graph.between(at.heads, at.dense);
+  // products = grad_out . out. Engines require a multiplication here, for dropout; its factor is 1.
+  const CudnnTensor of_channels = graph.virtual_tensor(at.heads, at.dense);
   graph.pointwise_into(of_channels, CUDNN_POINTWISE_MUL, grad_out, &out);
-  const CudnnTensor summed = graph.between(at.rows, at.row_strides);
+  const CudnnTensor summed = graph.virtual_tensor(at.rows, at.row_strides);
   graph.reduce(CUDNN_REDUCE_TENSOR_ADD, summed, of_channels);
   graph.pointwise_into(products, CUDNN_POINTWISE_MUL, summed, &one);
 
@@ -110,7 +111,7 @@ CudnnGraph attention_backward_graph(const CudnnFunctions& cudnn, const Attention
   const CudnnTensor probabilities = graph.pointwise(CUDNN_POINTWISE_EXP, masked(graph, shifted));
   graph.matmul(grad_v, graph.transpose(probabilities, type), grad_out);
 
-  const CudnnTensor changes = graph.between(at.scores, at.score_strides);
+  const CudnnTensor changes = graph.virtual_tensor(at.scores, at.score_strides);
   graph.matmul(changes, grad_out, v);
   const CudnnTensor centred = graph.pointwise(CUDNN_POINTWISE_SUB, changes, products);
   const CudnnTensor weighted = graph.pointwise(CUDNN_POINTWISE_MUL, centred, probabilities);

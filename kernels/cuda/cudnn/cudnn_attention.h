@@ -1,8 +1,9 @@
-// Causal attention as graphs of cuDNN's: one a pass. Private to kernels/cuda.
+// Causal attention as cuDNN graphs, one for each pass. Private to kernels/cuda.
 //
-// The graphs are those that cuDNN's frontend composes and cuDNN's attention engines recognize:
-// every step of the textbook, of which only q, k, v, out, their gradients and statistics exist in
-// memory. The single-operation descriptors of cuDNN 9.13 and later know no causal mask before 9.21.
+// They are the graphs that cuDNN's frontend builds and that cuDNN's attention engines recognize:
+// all steps of the textbook algorithm, in which only q, k, v, out, their gradients and the
+// statistics are stored in memory. cuDNN 9.13 and later also have single-operation descriptors, but
+// without a causal mask before 9.21.
 #pragma once
 
 #include "ripieno/kernels/attention.h"
@@ -14,15 +15,15 @@ namespace ripieno::kernels::cuda {
 CudnnGraph attention_forward_graph(const CudnnFunctions& cudnn, const AttentionShape& shape,
                                    cudnnDataType_t type);
 
-// Memory of a backward beside its tensors: float sums that cuDNN wants outside its workspace.
+// Sizes of float buffers that the backward requires in addition to cuDNN's workspace.
 struct AttentionSums {
-  int64_t products = 0;  // numbers: grad_out . out of each query
-  int64_t grad_q = 0;    // numbers: gradients of q before they are rounded; 0 where repeatable
+  int64_t products = 0;  // elements: grad_out . out of each query
+  int64_t grad_q = 0;    // elements: gradients of q before rounding; 0 if shape.repeatable
 };
 AttentionSums attention_sums(const AttentionShape& shape);
 
-// Reads q, k, v, out, grad_out, statistics; writes grad_q, grad_k, grad_v; products and, where not
-// repeatable, grad_q's sums are scratch.
+// Reads q, k, v, out, grad_out, statistics; writes grad_q, grad_k, grad_v. Uses the buffers of
+// AttentionSums as scratch.
 CudnnGraph attention_backward_graph(const CudnnFunctions& cudnn, const AttentionShape& shape,
                                     cudnnDataType_t type);
 

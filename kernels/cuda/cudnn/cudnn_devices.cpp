@@ -1,4 +1,4 @@
-// The attention plans of all devices, for the process.
+// The attention plans of all devices of the process.
 #include <cuda_runtime_api.h>
 
 #include <map>
@@ -11,7 +11,7 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// Of all devices; never destroyed.
+// Never destroyed.
 struct Devices {
   std::mutex mutex;
   std::map<int, CudnnPlans> plans;
@@ -27,7 +27,7 @@ int current_device() {
   return device;
 }
 
-// What plans hold for: device, driver and library.
+// What plans depend on: device, driver and library.
 std::string identity_of(int device) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
@@ -57,14 +57,14 @@ AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, E
 bool has_attention_plans() { return cudnn().found; }
 
 std::string describe_attention_plans() {
-  if (!cudnn().found) return "kernels of our own: " + cudnn().description;
+  if (!cudnn().found) return "built-in kernels: " + cudnn().description;
   std::string text = cudnn().description;
   const std::lock_guard lock(devices().mutex);
   for (const auto& [device, plans] : devices().plans) {
     const std::vector<std::string> refusals = plans.refusals();
     if (refusals.empty()) continue;
-    text += "; kernels of our own on device " + std::to_string(device) + " for " +
-            std::to_string(refusals.size()) + " shapes, such as the " + refusals.front();
+    text += "; built-in kernels on cuda:" + std::to_string(device) + " for " +
+            std::to_string(refusals.size()) + " shapes, such as " + refusals.front();
   }
   return text;
 }

@@ -68,8 +68,8 @@ CudnnTensor CudnnGraph::add_tensor(const Dimensions& dimensions, const Dimension
   return {number, dimensions, strides, type};
 }
 
-void CudnnGraph::note(const std::string& operation,
-                      std::initializer_list<const CudnnTensor*> tensors) {
+void CudnnGraph::describe_operation(const std::string& operation,
+                                    std::initializer_list<const CudnnTensor*> tensors) {
   description_ += operation;
   for (const CudnnTensor* tensor : tensors) {
     if (tensor) description_ += ' ' + std::to_string(tensor->number);
@@ -93,14 +93,14 @@ CudnnTensor CudnnGraph::scalar(float value) {
   return tensor;
 }
 
-CudnnTensor CudnnGraph::between(const Dimensions& dimensions, const Dimensions& strides,
-                                cudnnDataType_t type) {
+CudnnTensor CudnnGraph::virtual_tensor(const Dimensions& dimensions, const Dimensions& strides,
+                                       cudnnDataType_t type) {
   return add_tensor(dimensions, strides, type, CUDNN_ATTR_TENSOR_IS_VIRTUAL);
 }
 
 void CudnnGraph::pointwise_into(const CudnnTensor& y, cudnnPointwiseMode_t mode,
                                 const CudnnTensor& x, const CudnnTensor* b, const CudnnTensor* t) {
-  note("pointwise " + std::to_string(mode), {&y, &x, b, t});
+  describe_operation("pointwise " + std::to_string(mode), {&y, &x, b, t});
   const bool compares = y.type == CUDNN_DATA_BOOLEAN;
   auto& how = modes_.emplace_back(cudnn_, CUDNN_BACKEND_POINTWISE_DESCRIPTOR, "a pointwise mode");
   how.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, mode)
@@ -118,14 +118,14 @@ void CudnnGraph::pointwise_into(const CudnnTensor& y, cudnnPointwiseMode_t mode,
 }
 
 CudnnTensor CudnnGraph::pointwise(cudnnPointwiseMode_t mode, const CudnnTensor& x) {
-  const CudnnTensor y = between(x.dimensions, x.strides);
+  const CudnnTensor y = virtual_tensor(x.dimensions, x.strides);
   pointwise_into(y, mode, x);
   return y;
 }
 
 CudnnTensor CudnnGraph::pointwise(cudnnPointwiseMode_t mode, const CudnnTensor& x,
                                   const CudnnTensor& b) {
-  const CudnnTensor y = between(x.dimensions, x.strides);
+  const CudnnTensor y = virtual_tensor(x.dimensions, x.strides);
   pointwise_into(y, mode, x, &b);
   return y;
 }
@@ -136,8 +136,8 @@ CudnnTensor CudnnGraph::index(const CudnnTensor& like, int64_t axis) {
       .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
       .set(CUDNN_ATTR_POINTWISE_AXIS, CUDNN_TYPE_INT64, axis)
       .finalize();
-  const CudnnTensor y = between(like.dimensions, like.strides, CUDNN_DATA_INT32);
-  note("index " + std::to_string(axis), {&y, &like});
+  const CudnnTensor y = virtual_tensor(like.dimensions, like.strides, CUDNN_DATA_INT32);
+  describe_operation("index " + std::to_string(axis), {&y, &like});
   operations_
       .emplace_back(cudnn_, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, "an index operation")
       .set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how)
@@ -149,7 +149,7 @@ CudnnTensor CudnnGraph::index(const CudnnTensor& like, int64_t axis) {
 
 void CudnnGraph::reduce(cudnnReduceTensorOp_t operation, const CudnnTensor& y,
                         const CudnnTensor& x) {
-  note("reduction " + std::to_string(operation), {&y, &x});
+  describe_operation("reduction " + std::to_string(operation), {&y, &x});
   auto& how = modes_.emplace_back(cudnn_, CUDNN_BACKEND_REDUCTION_DESCRIPTOR, "a reduction's mode");
   how.set(CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, operation)
       .set(CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
@@ -162,7 +162,7 @@ void CudnnGraph::reduce(cudnnReduceTensorOp_t operation, const CudnnTensor& y,
 }
 
 void CudnnGraph::matmul(const CudnnTensor& c, const CudnnTensor& a, const CudnnTensor& b) {
-  note("product", {&c, &a, &b});
+  describe_operation("product", {&c, &a, &b});
   auto& how = modes_.emplace_back(cudnn_, CUDNN_BACKEND_MATMUL_DESCRIPTOR, "a product's mode");
   how.set(CUDNN_ATTR_MATMUL_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT).finalize();
   operations_.emplace_back(cudnn_, CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR, "a product")
@@ -177,8 +177,8 @@ CudnnTensor CudnnGraph::transpose(const CudnnTensor& x, cudnnDataType_t type) {
   Dimensions dimensions = x.dimensions, strides = x.strides;
   std::swap(dimensions[2], dimensions[3]);
   std::swap(strides[2], strides[3]);
-  const CudnnTensor y = between(dimensions, strides, type);
-  note("transposition", {&y, &x});
+  const CudnnTensor y = virtual_tensor(dimensions, strides, type);
+  describe_operation("transposition", {&y, &x});
   operations_.emplace_back(cudnn_, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR, "a transposition")
       .set(CUDNN_ATTR_OPERATION_RESHAPE_XDESC, of(x))
       .set(CUDNN_ATTR_OPERATION_RESHAPE_YDESC, of(y))
@@ -201,7 +201,7 @@ CudnnDescriptor CudnnGraph::operation_graph(const CudnnTarget& target) const {
 
 namespace {
 
-// cuDNN's proposals, the one that it thinks best first.
+// cuDNN's engine configurations, the best by its heuristic first.
 std::vector<CudnnDescriptor> proposals(const CudnnFunctions& cudnn, const CudnnDescriptor& graph,
                                        const CudnnTarget& target, cudnnBackendHeurMode_t mode) {
   CudnnDescriptor heuristics(cudnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, "the choice of engines");
@@ -235,7 +235,7 @@ CudnnDescriptor empty_plan(const CudnnFunctions& cudnn, const CudnnTarget& targe
 
 }  // namespace
 
-CudnnPlan CudnnGraph::finished(CudnnDescriptor descriptor) const {
+CudnnPlan CudnnGraph::make_plan(CudnnDescriptor descriptor) const {
   CudnnPlan plan(cudnn_, std::move(descriptor));
   plan.numbers_ = in_memory_;
   plan.numbers_.insert(plan.numbers_.end(), scalar_numbers_.begin(), scalar_numbers_.end());
@@ -248,7 +248,7 @@ CudnnPlan CudnnGraph::plan_from(const std::string& text, const CudnnTarget& targ
   plan.set_all(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
                std::span<const char>(text))
       .finalize();
-  return finished(std::move(plan));
+  return make_plan(std::move(plan));
 }
 
 CudnnPlan CudnnGraph::plan(const CudnnTarget& target) const {
@@ -259,7 +259,7 @@ CudnnPlan CudnnGraph::plan(const CudnnTarget& target) const {
       try {
         CudnnDescriptor plan = empty_plan(cudnn_, target);
         plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration).finalize();
-        return finished(std::move(plan));
+        return make_plan(std::move(plan));
       } catch (const CudaError& error) {
         why = error.what();
       }

@@ -1,7 +1,8 @@
-// Graphs of operations for cuDNN, written down, planned, and run. Private to kernels/cuda.
+// CudnnGraph: builds a graph of cuDNN operations, and makes plans that run it. Private to
+// kernels/cuda.
 //
-// Only through cuDNN's C interface ("backend" in its documentation): a descriptor for each tensor,
-// operation, graph, engine and plan.
+// It uses cuDNN's C interface only ("backend API"), which has descriptors for tensors, operations,
+// graphs, engines and plans.
 #pragma once
 
 #include <cudnn.h>
@@ -23,7 +24,7 @@ namespace ripieno::kernels::cuda {
 // Throws CudaError("<what>: <cuDNN's reason>") unless `status` is success.
 void check_cudnn(const CudnnFunctions& cudnn, cudnnStatus_t status, const std::string& what);
 
-// One of cuDNN's descriptors. Throws CudaError, from each of its functions.
+// A cuDNN descriptor. All functions throw CudaError.
 class CudnnDescriptor {
  public:
   CudnnDescriptor(const CudnnFunctions& cudnn, cudnnBackendDescriptorType_t type, const char* name);
@@ -41,7 +42,7 @@ class CudnnDescriptor {
   CudnnDescriptor& set(cudnnBackendAttributeName_t attribute, const CudnnDescriptor& value);
   CudnnDescriptor& finalize();
 
-  // How many there are, of which at most `size` are written to `values`.
+  // Writes at most `size` values to `values`, and returns how many the attribute has.
   int64_t get(cudnnBackendAttributeName_t attribute, cudnnBackendAttributeType_t type, int64_t size,
               void* values) const;
 
@@ -61,28 +62,29 @@ class CudnnDescriptor {
   std::unique_ptr<void, Destroy> descriptor_;
 };
 
-// What plans are made for: the device of a handle, or one that is only described.
+// What plans are made for: the device of a handle, or a device that is only described.
 struct CudnnTarget {
   cudnnHandle_t handle = nullptr;
-  const CudnnDescriptor* properties = nullptr;  // where there is no handle
+  const CudnnDescriptor* properties = nullptr;  // the described device, if handle is null
 };
 
 using Dimensions = std::array<int64_t, 4>;
 
-// A tensor of a graph; its number tells it from the graph's others.
+// A tensor of a graph, identified by its number.
 struct CudnnTensor {
   int64_t number = 0;
   Dimensions dimensions{}, strides{};
   cudnnDataType_t type = CUDNN_DATA_FLOAT;
 };
 
-// A plan that can be run, as often as wanted.
+// An executable plan, which can be run any number of times.
 class CudnnPlan {
  public:
   int64_t workspace_bytes() const { return workspace_bytes_; }
-  // With its compiled kernel, for plan_from() of the same version of cuDNN and the same device.
+  // The plan with its compiled kernel as text, for plan_from() on the same device with the same
+  // version of cuDNN.
   std::string text() const;
-  // memory: of the graph's inputs and outputs, in the order in which they were named. Enqueues.
+  // Enqueues the plan. memory: the graph's inputs and outputs, in the order of the tensor() calls.
   void run(cudnnHandle_t handle, std::span<void* const> memory, void* workspace) const;
 
  private:
@@ -91,55 +93,55 @@ class CudnnPlan {
 
   const CudnnFunctions* cudnn_;
   CudnnDescriptor plan_;
-  std::vector<int64_t> numbers_;  // of memory, then of scalars
+  std::vector<int64_t> numbers_;  // tensor numbers of `memory`, then of scalars_
   std::vector<float> scalars_;
   int64_t workspace_bytes_ = 0;
 };
 
-// Written down operation by operation; sums and everything between operations are float.
+// Operations are added one by one. Computation and intermediate results are in float.
 class CudnnGraph {
  public:
   explicit CudnnGraph(const CudnnFunctions& cudnn) : cudnn_(cudnn) {}
 
-  // In memory: an input or an output.
+  // An input or output in memory.
   CudnnTensor tensor(const Dimensions& dimensions, const Dimensions& strides, cudnnDataType_t type);
   CudnnTensor scalar(float value);
-  // Results of operations that exist between them only; of the type of `like` unless said.
-  CudnnTensor between(const Dimensions& dimensions, const Dimensions& strides,
-                      cudnnDataType_t type = CUDNN_DATA_FLOAT);
+  // A virtual tensor: an intermediate result that is not stored in memory.
+  CudnnTensor virtual_tensor(const Dimensions& dimensions, const Dimensions& strides,
+                             cudnnDataType_t type = CUDNN_DATA_FLOAT);
 
-  // y = mode(x, b), mode(x, b, t)
+  // y = mode(x, b), or mode(x, b, t).
   void pointwise_into(const CudnnTensor& y, cudnnPointwiseMode_t mode, const CudnnTensor& x,
                       const CudnnTensor* b = nullptr, const CudnnTensor* t = nullptr);
-  // The same, with a result between operations.
+  // The same, with a new virtual tensor as the result.
   CudnnTensor pointwise(cudnnPointwiseMode_t mode, const CudnnTensor& x);
   CudnnTensor pointwise(cudnnPointwiseMode_t mode, const CudnnTensor& x, const CudnnTensor& b);
-  // Each element's index along an axis.
+  // The index of each element along an axis.
   CudnnTensor index(const CudnnTensor& like, int64_t axis);
-  // y = x reduced over the dimensions in which y is 1.
+  // y = x reduced over the dimensions whose size is 1 in y.
   void reduce(cudnnReduceTensorOp_t operation, const CudnnTensor& y, const CudnnTensor& x);
   void matmul(const CudnnTensor& c, const CudnnTensor& a, const CudnnTensor& b);
-  // x with its last two dimensions exchanged, as `type`.
+  // x with its last two dimensions swapped, converted to `type`.
   CudnnTensor transpose(const CudnnTensor& x, cudnnDataType_t type);
 
-  // The best plan by cuDNN's own judgement, whose kernel it compiles. Throws CudaError where there
-  // is none.
+  // The best plan by cuDNN's heuristic; compiles its kernel. Throws CudaError if there is none.
   CudnnPlan plan(const CudnnTarget& target) const;
-  // The plan that CudnnPlan::text() was of, for a graph of the same description(). Throws
+  // The plan that CudnnPlan::text() returned for a graph with the same description(). Throws
   // CudaError.
   CudnnPlan plan_from(const std::string& text, const CudnnTarget& target) const;
 
-  // All that was written down, a line each.
+  // All tensors and operations of the graph as text, one per line.
   const std::string& description() const { return description_; }
 
  private:
   CudnnTensor add_tensor(const Dimensions& dimensions, const Dimensions& strides,
                          cudnnDataType_t type, cudnnBackendAttributeName_t kind);
   const CudnnDescriptor& of(const CudnnTensor& tensor) const { return tensors_[tensor.number - 1]; }
-  // An operation's name, its result and what it is applied to.
-  void note(const std::string& operation, std::initializer_list<const CudnnTensor*> tensors);
+  // Adds an operation, its result and its arguments to the description.
+  void describe_operation(const std::string& operation,
+                          std::initializer_list<const CudnnTensor*> tensors);
   CudnnDescriptor operation_graph(const CudnnTarget& target) const;
-  CudnnPlan finished(CudnnDescriptor plan) const;
+  CudnnPlan make_plan(CudnnDescriptor plan) const;
 
   const CudnnFunctions& cudnn_;
   std::string description_;

@@ -7,7 +7,7 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// Up to 9.15 the backward wants help where the time is no multiple of 128; another major version
+// Before 9.16 the backward requires padding if time is not a multiple of 128. Another major version
 // may have other functions.
 constexpr std::size_t kOldest = 91600, kBelow = 100000;
 
@@ -17,14 +17,14 @@ std::string to_text(std::size_t version) {
 }
 
 void* open_any(const LibraryLoader& loader) {
-  // The toolkit's first: what it was built with is what it was tested with.
+  // The toolkit's library first: the build was tested with it.
   for (const char* name : {RIPIENO_CUDNN_FILE, "libcudnn.so.9"}) {
     if (void* library = loader.open(name)) return library;
   }
   return nullptr;
 }
 
-// False where a function is missing.
+// Returns false if a function is missing.
 bool take_functions(CudnnFunctions& functions, const LibraryLoader& loader, void* library) {
   bool all = true;
   const auto take = [&](auto& function, const char* name) {
@@ -49,17 +49,17 @@ bool take_functions(CudnnFunctions& functions, const LibraryLoader& loader, void
 }  // namespace
 
 CudnnLibrary open_cudnn(const LibraryLoader& loader) {
-  const std::string wanted = "9.16 or a later 9 is needed";
+  const std::string required = "requires 9.16 or a later 9.x";
   CudnnLibrary cudnn;
   void* const library = open_any(loader);
   if (!library) {
-    cudnn.description = "no libcudnn.so.9 (cuDNN " + wanted + ")";
+    cudnn.description = "cuDNN: no libcudnn.so.9, " + required;
     return cudnn;
   }
   const bool all = take_functions(cudnn.functions, loader, library);
   const std::size_t version = cudnn.functions.version ? cudnn.functions.version() : 0;
   if (version < kOldest || version >= kBelow) {
-    cudnn.description = "cuDNN " + to_text(version) + ", but " + wanted;
+    cudnn.description = "cuDNN " + to_text(version) + " found, " + required;
   } else if (!all) {
     cudnn.description = "cuDNN " + to_text(version) + " lacks functions of its graph interface";
   } else {
@@ -70,7 +70,7 @@ CudnnLibrary open_cudnn(const LibraryLoader& loader) {
 }
 
 const CudnnLibrary& cudnn() {
-  // Never closed: at exit it may be gone before us.
+  // Never closed, because it may be unloaded first at exit.
   static const auto& library = *new CudnnLibrary(
       open_cudnn({[](const char* name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); },
                   [](void* opened, const char* name) { return dlsym(opened, name); }}));

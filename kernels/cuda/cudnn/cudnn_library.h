@@ -1,8 +1,7 @@
-// cuDNN as it is found when the program runs: its functions, opened by name, or why there are none.
-// Private to kernels/cuda.
+// The functions of cuDNN, which is loaded at run time. Private to kernels/cuda.
 //
-// It is not linked, so that a program starts, and trains with kernels of our own, where cuDNN is
-// missing or of another version.
+// It is not linked, so that a program also starts if cuDNN is missing or has another version; it
+// then uses the built-in kernels.
 #pragma once
 
 #include <cudnn.h>
@@ -11,7 +10,7 @@
 
 namespace ripieno::kernels::cuda {
 
-// The functions of cuDNN that we call. Tests put others in their place.
+// The cuDNN functions that are used. Tests replace them.
 struct CudnnFunctions {
   decltype(&cudnnGetVersion) version = nullptr;
   decltype(&cudnnGetErrorString) error_string = nullptr;
@@ -29,18 +28,18 @@ struct CudnnFunctions {
 struct CudnnLibrary {
   bool found = false;
   CudnnFunctions functions;
-  std::string description;  // "cuDNN 9.19.0", or what was found, what is needed
+  std::string description;  // "cuDNN 9.19.0"; or what was found and what is required
 };
 
-// How a library is opened and asked for a function; null where there is none.
+// Functions that open a library and look up a symbol; they return null on failure.
 struct LibraryLoader {
   void* (*open)(const char* name);
   void* (*symbol)(void* library, const char* name);
 };
 
-// Looks beside the toolkit that this was built with, and where the system's loader looks.
+// Loads cuDNN from the toolkit of the build, or from the loader's search path.
 CudnnLibrary open_cudnn(const LibraryLoader& loader);
-// Opened at the first call, by the system's loader.
+// The library of the process, loaded at the first call.
 const CudnnLibrary& cudnn();
 
 }  // namespace ripieno::kernels::cuda

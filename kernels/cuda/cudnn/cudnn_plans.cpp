@@ -16,7 +16,7 @@ cudnnDataType_t data_type(ElementType type) {
   return type == ElementType::kBFloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_HALF;
 }
 
-// Bytes from one sample to the next of each tensor in the order of AttentionPlan::run().
+// Bytes per sample of each tensor, in the order of AttentionPlan::run().
 std::vector<int64_t> bytes_per_sample(AttentionPass pass, const AttentionShape& shape) {
   constexpr int64_t kElement = 2, kStatistic = 4;
   const int64_t qkv = shape.qkv_batch_stride * kElement;
@@ -28,13 +28,13 @@ std::vector<int64_t> bytes_per_sample(AttentionPass pass, const AttentionShape& 
 
 std::string describe(AttentionPass pass, const AttentionShape& shape) {
   std::ostringstream text;
-  text << (pass == AttentionPass::kForward ? "forward" : "backward") << " of (batch " << shape.batch
+  text << (pass == AttentionPass::kForward ? "forward" : "backward") << " (batch " << shape.batch
        << ", time " << shape.time << ", heads " << shape.heads << ", head size " << shape.head_size
        << ')';
   return text.str();
 }
 
-// One plan, run for some samples after the others.
+// One plan, run several times to cover all samples.
 class CudnnAttention : public AttentionPlan {
  public:
   CudnnAttention(std::string name, const CudnnFunctions& cudnn, std::mutex& mutex,
@@ -58,7 +58,7 @@ class CudnnAttention : public AttentionPlan {
     std::vector<void*> pointers(memory.begin(), memory.end());
     if (sums_.products > 0) pointers.push_back(scratch + products_at());
     if (sums_.grad_q > 0) pointers.push_back(scratch + products_at() + bytes_of(sums_.products));
-    const std::lock_guard lock(mutex_);  // another stream's would change the handle's
+    const std::lock_guard lock(mutex_);  // the handle's stream must not change meanwhile
     try {
       run_rounds(on, pointers, workspace);
     } catch (const CudaError& error) {
@@ -85,13 +85,13 @@ class CudnnAttention : public AttentionPlan {
   std::mutex& mutex_;
   cudnnHandle_t handle_;
   CudnnPlan plan_;
-  std::vector<int64_t> steps_;  // bytes from one round's memory to the next's
+  std::vector<int64_t> steps_;  // bytes by which each pointer advances per round
   int64_t rounds_;
   AttentionSums sums_;
 };
 
-// What cuDNN's documentation rules out; asking would take time.
-bool is_out_of_the_question(const AttentionShape& shape, ElementType type) {
+// Whether cuDNN's documentation excludes the shape, so that a costly attempt can be saved.
+bool is_unsupported(const AttentionShape& shape, ElementType type) {
   const bool of_16_bits = type == ElementType::kBFloat16 || type == ElementType::kFloat16;
   return !of_16_bits || shape.head_size % 8 != 0 || shape.head_size > 256 || shape.time < 2 ||
          shape.batch < 1 || shape.heads < 1 || shape.qkv_time_stride % 8 != 0 ||
@@ -110,11 +110,11 @@ int64_t repeatable_samples(const AttentionShape& shape) {
   return samples;
 }
 
-CudnnPlan CudnnPlans::kept_or_made(const CudnnGraph& graph, const CudnnTarget& target) const {
+CudnnPlan CudnnPlans::load_or_make(const CudnnGraph& graph, const CudnnTarget& target) const {
   if (const auto text = files_.read(graph.description())) {
     try {
       return graph.plan_from(*text, target);
-    } catch (const CudaError&) {  // cuDNN knows better: it may be another build of this version
+    } catch (const CudaError&) {  // cuDNN rejected it: perhaps another build of the same version
     }
   }
   CudnnPlan plan = graph.plan(target);
@@ -126,26 +126,27 @@ std::unique_ptr<AttentionPlan> CudnnPlans::make(const Key& key) {
   if (!handle_) check_cudnn(cudnn_, cudnn_.create(&handle_), "cudnnCreate");
   const CudnnTarget target{handle_, nullptr};
   const bool forward = key.pass == AttentionPass::kForward;
-  AttentionShape part = key.shape;
-  if (!forward && key.shape.repeatable) part.batch = repeatable_samples(key.shape);
-  const CudnnGraph graph = forward ? attention_forward_graph(cudnn_, part, data_type(key.type))
-                                   : attention_backward_graph(cudnn_, part, data_type(key.type));
-  CudnnPlan plan = kept_or_made(graph, target);
-  std::vector<int64_t> steps = bytes_per_sample(key.pass, part);
-  for (int64_t& step : steps) step *= part.batch;
+  AttentionShape round_shape = key.shape;
+  if (!forward && key.shape.repeatable) round_shape.batch = repeatable_samples(key.shape);
+  const CudnnGraph graph = forward
+                               ? attention_forward_graph(cudnn_, round_shape, data_type(key.type))
+                               : attention_backward_graph(cudnn_, round_shape, data_type(key.type));
+  CudnnPlan plan = load_or_make(graph, target);
+  std::vector<int64_t> steps = bytes_per_sample(key.pass, round_shape);
+  for (int64_t& step : steps) step *= round_shape.batch;
   return std::make_unique<CudnnAttention>(
       describe(key.pass, key.shape), cudnn_, mutex_, handle_, std::move(plan), std::move(steps),
-      key.shape.batch / part.batch, forward ? AttentionSums{} : attention_sums(part));
+      key.shape.batch / round_shape.batch, forward ? AttentionSums{} : attention_sums(round_shape));
 }
 
 AttentionPlan* CudnnPlans::plan(AttentionPass pass, const AttentionShape& shape, ElementType type) {
-  if (is_out_of_the_question(shape, type)) return nullptr;
+  if (is_unsupported(shape, type)) return nullptr;
   const std::lock_guard lock(mutex_);
   Key key{pass, shape, type};
-  if (pass == AttentionPass::kForward) key.shape.repeatable = false;  // it always is
+  if (pass == AttentionPass::kForward) key.shape.repeatable = false;  // the same plan for both
   const auto found = plans_.find(key);
   if (found != plans_.end()) return found->second.get();
-  auto& plan = plans_[key];  // null if cuDNN refuses
+  auto& plan = plans_[key];  // stays null if cuDNN has no plan
   try {
     plan = make(key);
   } catch (const CudaError& error) {

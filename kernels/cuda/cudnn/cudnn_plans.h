@@ -1,4 +1,5 @@
-// The attention plans that cuDNN made on one device, and what it refused. Private to kernels/cuda.
+// The cuDNN attention plans of one device, and the shapes that cuDNN has no plan for. Private to
+// kernels/cuda.
 #pragma once
 
 #include <compare>
@@ -15,16 +16,16 @@
 
 namespace ripieno::kernels::cuda {
 
-// Any thread may call, and run the plans.
+// Thread-safe; so are the plans.
 class CudnnPlans {
  public:
   // Uses the device that is current when the first plan is made.
   CudnnPlans(const CudnnFunctions& cudnn, PlanFiles files)
       : cudnn_(cudnn), files_(std::move(files)) {}
 
-  // Null where cuDNN cannot. It is asked once.
+  // The plan, created at the first call. Null if cuDNN has none, which is tried only once.
   AttentionPlan* plan(AttentionPass pass, const AttentionShape& shape, ElementType type);
-  // cuDNN's reasons, a line each.
+  // One line for each shape without a plan, with cuDNN's reason.
   std::vector<std::string> refusals() const;
 
  private:
@@ -37,18 +38,18 @@ class CudnnPlans {
   };
 
   std::unique_ptr<AttentionPlan> make(const Key& key);
-  CudnnPlan kept_or_made(const CudnnGraph& graph, const CudnnTarget& target) const;
+  CudnnPlan load_or_make(const CudnnGraph& graph, const CudnnTarget& target) const;
 
   const CudnnFunctions& cudnn_;
   const PlanFiles files_;
-  mutable std::mutex mutex_;        // of the handle as well
-  cudnnHandle_t handle_ = nullptr;  // never destroyed: at exit the driver may be gone before us
+  mutable std::mutex mutex_;        // also guards the handle
+  cudnnHandle_t handle_ = nullptr;  // never destroyed: the driver may be unloaded first at exit
   std::map<Key, std::unique_ptr<AttentionPlan>> plans_;
   std::vector<std::string> refusals_;
 };
 
-// How many samples a repeatable backward does at once: a divisor of the batch for which cuDNN's
-// scratch, bfloat16 scores of time by time, stays within 256 MiB, or 1.
+// Number of samples that a reproducible backward processes at once: a divisor of the batch for
+// which cuDNN's scratch, 16-bit (time, time) scores, is at most 256 MiB, or 1.
 int64_t repeatable_samples(const AttentionShape& shape);
 
 }  // namespace ripieno::kernels::cuda

@@ -1,4 +1,4 @@
-// What stands in for cuDNN in a build without it.
+// The functions of attention_plan.h in a build without cuDNN.
 #include "ripieno/kernels/cuda/cudnn/attention_plan.h"
 
 namespace ripieno::kernels::cuda {
@@ -6,6 +6,6 @@ namespace ripieno::kernels::cuda {
 AttentionPlan* attention_plan(AttentionPass, const AttentionShape&, ElementType) { return nullptr; }
 
 bool has_attention_plans() { return false; }
-std::string describe_attention_plans() { return "kernels of our own: built without cuDNN"; }
+std::string describe_attention_plans() { return "built-in kernels: built without cuDNN"; }
 
 }  // namespace ripieno::kernels::cuda

@@ -14,7 +14,7 @@ std::filesystem::path PlanFiles::file_of(const std::string& name) const {
   return folder_ / ("plan-" + hexadecimal(checksum_of({identity_, "\n", name})) + ".txt");
 }
 
-// A checksum of the rest, the identity and the name, an empty line, the plan.
+// Format: a line with the checksum of the rest; the identity and the name; an empty line; the plan.
 std::optional<std::string> PlanFiles::read(const std::string& name) const {
   if (folder_.empty()) return std::nullopt;
   const auto content = content_of(file_of(name));

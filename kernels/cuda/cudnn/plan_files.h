@@ -1,8 +1,8 @@
-// PlanFiles: plans of a library as text, in a folder of files, for the next process. Private to
+// PlanFiles: cache of a library's plans as text files, for later processes. Private to
 // kernels/cuda.
 //
-// A plan holds a compiled kernel: cuDNN takes about a second to make one, and some milliseconds to
-// read it.
+// A plan contains a compiled kernel: cuDNN takes about a second to make one, and milliseconds to
+// load it.
 #pragma once
 
 #include <filesystem>
@@ -13,13 +13,12 @@ namespace ripieno::kernels::cuda {
 
 class PlanFiles {
  public:
-  // identity: what all of the plans hold for. An empty folder keeps nothing.
+  // identity: what all plans depend on. With an empty folder nothing is cached.
   PlanFiles(std::filesystem::path folder, std::string identity);
 
-  // The plan of that name, which may be long; nothing where there is none, or its file is damaged.
+  // The plan with that name, which may be long. nullopt if there is none or its file is damaged.
   std::optional<std::string> read(const std::string& name) const;
-  // Whole or absent. A folder that cannot be written keeps nothing: the next process makes the plan
-  // again.
+  // Writes the file atomically. Failures are ignored: the next process makes the plan again.
   void write(const std::string& name, const std::string& plan) const;
 
  private:

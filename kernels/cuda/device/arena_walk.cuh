@@ -1,5 +1,6 @@
-// How an optimizer goes over an arena: each element that a segment covers is read and written once,
-// in vectors, of which a thread has two of each array under way. Private to kernels/cuda.
+// walk_arena: applies an optimizer rule to an arena. Each element that a segment covers is read and
+// written once, in vectors; each thread loads two vectors of each array before it computes. Private
+// to kernels/cuda.
 #pragma once
 
 #include "ripieno/kernels/cuda/device/device.cuh"
@@ -7,7 +8,7 @@
 
 namespace ripieno::kernels::cuda {
 
-// Of the first segment that ends behind `element`; an empty one at the arena's end if there is
+// The first segment that ends after `element`; an empty one at the end of the arena if there is
 // none.
 __device__ inline ParameterSegment segment_at(int64_t element, const ParameterSegment* segments,
                                               int64_t count, int64_t size) {
@@ -23,7 +24,7 @@ __device__ inline ParameterSegment segment_at(int64_t element, const ParameterSe
   return low < count ? segments[low] : ParameterSegment{size, size};
 }
 
-// Elements begin ... end - 1, each in a segment of its own or in none.
+// Updates elements begin to end - 1 one by one; each may be in another segment or in none.
 template <typename Rule>
 __device__ void walk_elements(const Rule& rule, int64_t begin, int64_t end, int64_t size,
                               const ParameterSegment* segments, int64_t count,
@@ -31,15 +32,16 @@ __device__ void walk_elements(const Rule& rule, int64_t begin, int64_t end, int6
   for (int64_t i = begin; i < end; ++i) {
     const ParameterSegment segment = segment_at(i, segments, count, size);
     if (i < segment.begin) continue;
-    typename Rule::template Piece<1> piece;
-    rule.load(i, piece);
-    rule.step(piece, segment, step);
-    rule.store(i, piece);
+    typename Rule::template Fragment<1> fragment;
+    rule.load(i, fragment);
+    rule.step(fragment, segment, step);
+    rule.store(i, fragment);
   }
 }
 
-// Rule: what an optimizer keeps of `width` elements as a type Piece<width>; load(first, piece),
-// step(piece, segment, scalars) and store(first, piece).
+// A Rule has a type Fragment<width>, the values of `width` elements that an optimizer reads and
+// writes, and the functions load(first, fragment), step(fragment, segment, scalars) and
+// store(first, fragment).
 template <int width, typename Rule>
 __global__ void walk_arena_kernel(Rule rule, int64_t size, const ParameterSegment* segments,
                                   int64_t count, const StepScalars* scalars) {
@@ -49,17 +51,17 @@ __global__ void walk_arena_kernel(Rule rule, int64_t size, const ParameterSegmen
   const auto first = [](int v) {
     return ((int64_t{blockIdx.x} * kVectors + v) * blockDim.x + threadIdx.x) * width;
   };
-  typename Rule::template Piece<width> piece[kVectors];
+  typename Rule::template Fragment<width> fragment[kVectors];
   unrolled<kVectors>([&](int v) {
-    if (first(v) + width <= size) rule.load(first(v), piece[v]);
+    if (first(v) + width <= size) rule.load(first(v), fragment[v]);
   });
   ParameterSegment segment{};
   unrolled<kVectors>([&](int v) {
     const int64_t begin = first(v), end = begin + width;
     if (begin >= segment.end) segment = segment_at(begin, segments, count, size);
     if (segment.begin <= begin && end <= segment.end) {
-      rule.step(piece[v], segment, step);
-      rule.store(begin, piece[v]);
+      rule.step(fragment[v], segment, step);
+      rule.store(begin, fragment[v]);
     } else {
       walk_elements(rule, begin, end < size ? end : size, size, segments, count, step);
     }

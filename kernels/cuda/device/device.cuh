@@ -1,7 +1,5 @@
-// What every kernel starts from: who am I, how many of us, vectors of 16 bytes, and sums over a
-// warp or a block.
-//
-// Device code, and the launch shapes that go with it. Private to kernels/cuda.
+// Basics of all kernels: thread indices, launch shapes, 16-byte vectors, and reductions over a warp
+// or a block. Private to kernels/cuda.
 #pragma once
 
 #include <algorithm>
@@ -19,14 +17,14 @@
 namespace ripieno::kernels::cuda {
 
 constexpr int kWarpSize = 32;
-constexpr int kBlockSize = 256;  // threads of every block here, unless its kernel says otherwise
+constexpr int kBlockSize = 256;  // threads per block, unless a kernel states otherwise
 constexpr int kWarpsPerBlock = kBlockSize / kWarpSize;
 constexpr int kMaxWarpsPerBlock = 32;
 constexpr unsigned kWholeWarp = 0xffffffffu;
 
 constexpr int64_t ceil_divide(int64_t size, int64_t by) { return (size + by - 1) / by; }
 
-// One thread an element, one warp a row, one block a row.
+// Launch shapes with one thread per element, one warp per row, and one block per row.
 inline LaunchShape thread_each(OnCuda on, int64_t size) {
   return {dim3(static_cast<unsigned>(ceil_divide(size, kBlockSize))), dim3(kBlockSize), 0,
           on.stream};
@@ -63,17 +61,18 @@ __device__ T narrow(accumulator_t<T> value) {
   }
 }
 
-// Calls body(0) ... body(count - 1), written out: what they index stays in registers.
+// Calls body(0) to body(count - 1), unrolled, so that arrays that they index stay in registers.
 template <int count, typename Body>
 __device__ void unrolled(Body body) {
   [&]<int... i>(std::integer_sequence<int, i...>) { (body(i), ...); }
   (std::make_integer_sequence<int, count>{});
 }
 
-// `size` neighbours, loaded and stored by as few instructions of up to 16 bytes as can be.
+// `size` adjacent elements, loaded and stored with as few instructions of up to 16 bytes as
+// possible.
 //
-// Memory is fastest where a warp's lanes lie side by side, so a kernel with several element types
-// takes as many elements as fill 16 bytes of the widest: kVectorSize<float, bfloat16> is 4.
+// Memory is fastest when the lanes of a warp access adjacent addresses. So a kernel with several
+// element types uses vectors that fill 16 bytes of the widest: kVectorSize<float, bfloat16> is 4.
 template <typename... T>
 constexpr int kVectorSize = 16 / static_cast<int>(std::max({sizeof(T)...}));
 
@@ -85,28 +84,28 @@ struct Vector {
   __device__ const T& operator[](int i) const { return element[i]; }
 };
 
-// from, to: aligned to 16 bytes, or to the vector where that is less.
+// from, to: aligned to 16 bytes, or to the size of the vector if that is smaller.
 template <int size, typename T>
 __device__ Vector<T, size> load(const T* from) {
-  constexpr int kPart = size < kVectorSize<T> ? size : kVectorSize<T>;
+  constexpr int kPerWord = size < kVectorSize<T> ? size : kVectorSize<T>;
   Vector<T, size> vector;
-  unrolled<size / kPart>([&](int p) {
-    const auto part = load_word<Vector<T, kPart>>(from + p * kPart);
-    unrolled<kPart>([&](int k) { vector[p * kPart + k] = part[k]; });
+  unrolled<size / kPerWord>([&](int p) {
+    const auto part = load_word<Vector<T, kPerWord>>(from + p * kPerWord);
+    unrolled<kPerWord>([&](int k) { vector[p * kPerWord + k] = part[k]; });
   });
   return vector;
 }
 template <int size, typename T>
 __device__ void store(T* to, const Vector<T, size>& vector) {
-  constexpr int kPart = size < kVectorSize<T> ? size : kVectorSize<T>;
-  unrolled<size / kPart>([&](int p) {
-    Vector<T, kPart> part;
-    unrolled<kPart>([&](int k) { part[k] = vector[p * kPart + k]; });
-    store_word(to + p * kPart, part);
+  constexpr int kPerWord = size < kVectorSize<T> ? size : kVectorSize<T>;
+  unrolled<size / kPerWord>([&](int p) {
+    Vector<T, kPerWord> part;
+    unrolled<kPerWord>([&](int k) { part[k] = vector[p * kPerWord + k]; });
+    store_word(to + p * kPerWord, part);
   });
 }
 
-// Whether vectors can be read from each of these; null can.
+// Whether 16-byte vectors can be loaded from all of these; null counts as aligned.
 template <typename... T>
 bool is_aligned(const T*... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
@@ -122,14 +121,14 @@ struct Sum {
   }
 };
 
-struct Max {  // NaN wins
+struct Max {  // NaN propagates
   template <typename A>
   __device__ A operator()(A a, A b) const {
     return a != a || a > b ? a : b;
   }
 };
 
-// Every lane of a whole warp gets the result; the order is fixed.
+// All lanes of a full warp must call it, and get the result. The order is fixed.
 template <typename A, typename Combine>
 __device__ A warp_reduce(A value, Combine combine) {
   for (int offset = kWarpSize / 2; offset > 0; offset /= 2) {
@@ -138,13 +137,13 @@ __device__ A warp_reduce(A value, Combine combine) {
   return value;
 }
 
-// Every thread of a block of whole warps gets the result; the order is fixed.
+// All threads of a block of full warps must call it, and get the result. The order is fixed.
 template <typename A, typename Combine>
 __device__ A block_reduce(A value, Combine combine) {
   A* const of_warps = block_shared<A[kMaxWarpsPerBlock]>();
   const int warps = static_cast<int>(blockDim.x / kWarpSize);
   value = warp_reduce(value, combine);
-  __syncthreads();  // the call before this one may still be reading
+  __syncthreads();  // threads may still read the result of the previous call
   if (lane() == 0) of_warps[threadIdx.x / kWarpSize] = value;
   __syncthreads();
   value = of_warps[0];

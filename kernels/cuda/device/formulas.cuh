@@ -1,5 +1,5 @@
-// The formulas of kernels/formulas on a GPU: their elementary functions, and functors for map().
-// Private to kernels/cuda.
+// Formulas (kernels/formulas) on a GPU: their elementary functions, and functors for map(). Private
+// to kernels/cuda.
 #pragma once
 
 #include <cmath>
@@ -8,7 +8,7 @@
 
 namespace ripieno::kernels::cuda {
 
-// By which formulas compute on a GPU.
+// The functions that formulas use on a GPU.
 struct Math {
   template <typename A>
   __device__ static A exp(A x) {
@@ -40,6 +40,7 @@ struct Math {
   }
 };
 
+// formula(in...), rounded to T.
 template <typename T, typename Formula>
 struct Value {
   template <typename... In>
@@ -48,6 +49,7 @@ struct Value {
   }
 };
 
+// gradient * formula'(x), rounded to T.
 template <typename T, typename Formula>
 struct TimesDerivative {
   __device__ T operator()(T gradient, T x) const {

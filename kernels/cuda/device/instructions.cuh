@@ -1,7 +1,7 @@
-// The few instructions that C++ has no words for: accesses of 16 bytes, and the hardware's
-// conversions. Private to kernels/cuda.
+// Instructions that C++ cannot express: 16-byte accesses and hardware conversions. Private to
+// kernels/cuda.
 //
-// Like launch.h this has a twin that the emulated build puts in its place.
+// Like launch.h, it is replaced by a header of the same name in emulated builds.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -13,8 +13,8 @@
 
 namespace ripieno::kernels::cuda {
 
-// `bytes` (1, 2, 4, 8 or 16) that are read or written by one instruction, at an address that is
-// aligned to them.
+// A type of `bytes` bytes (1, 2, 4, 8 or 16) that one instruction loads or stores; addresses must
+// be aligned to its size.
 template <int bytes>
 struct Word;
 template <>
@@ -49,8 +49,8 @@ __device__ void store_word(void* to, const From& value) {
   *static_cast<W*>(to) = std::bit_cast<W>(value);
 }
 
-// The same to global memory, and one instruction whatever stands around it: among branches the
-// compiler takes a store of 16 bytes apart.
+// store_word() to global memory, guaranteed to be one instruction: among branches the compiler may
+// split a store of 16 bytes.
 template <typename From>
 __device__ void store_global_word(void* to, const From& value) {
   if constexpr (sizeof(From) == 16) {
@@ -63,7 +63,7 @@ __device__ void store_global_word(void* to, const From& value) {
   }
 }
 
-// Round to nearest even, in one instruction each.
+// Conversions in one instruction each; to 16 bits they round to nearest even.
 __device__ inline bfloat16 to_bfloat16(float value) {
   bfloat16 result;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(result.bits) : "f"(value));
@@ -80,7 +80,7 @@ __device__ inline float from_float16(float16 value) {
   return result;
 }
 
-// 2^x within two units in the last place; results that are not normal numbers are 0.
+// 2^x with an error of at most two units in the last place; subnormal results are flushed to 0.
 __device__ inline float power_of_two(float x) {
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));

@@ -1,15 +1,15 @@
-// map: the one kernel behind what is computed element by element.
+// map: the kernel of all element-wise operations.
 //
-// Bound by memory: a thread has two vectors of each input under way before it computes. Private to
-// kernels/cuda.
+// It is limited by memory bandwidth, so each thread loads two vectors of each input before it
+// computes. Private to kernels/cuda.
 #pragma once
 
 #include "ripieno/kernels/cuda/device/device.cuh"
 
 namespace ripieno::kernels::cuda {
 
-// The vectors of `width` elements that a thread has of an array: at first(v), a block's width
-// apart.
+// The vectors of `width` elements that one thread loads of an array; vector v begins at first(v),
+// and the vectors of a thread are a block's width apart.
 template <typename T, int width>
 struct MapTile {
   static constexpr int kVectors = 2;
@@ -39,11 +39,11 @@ __device__ void map_tile(Out* out, int64_t size, const Function& function,
   });
 }
 
-// out[i] = function(in[i]...).   out may be one of in.
+// out[i] = function(in[i]...).   out may alias any of in.
 template <int width, typename Function, typename Out, typename... In>
 __global__ void map_kernel(Function function, int64_t size, Out* out, const In*... in) {
   map_tile<Out, width>(out, size, function, MapTile<In, width>::load(in, size)...);
-  const int64_t tail = size / width * width + global_thread();  // fewer than a vector
+  const int64_t tail = size / width * width + global_thread();  // elements after the last vector
   if (tail < size) out[tail] = function(in[tail]...);
 }
 
@@ -55,7 +55,8 @@ void launch_map(OnCuda on, Function function, int64_t size, Out* out, const In*.
   launch(kernel, thread_each(on, threads), function, size, out, in...);
 }
 
-// function: a type with a __device__ Out operator()(In...) const.
+// out[i] = function(in[i]...).   out may alias any of in. Function must have
+// __device__ Out operator()(In...) const.
 template <typename Function, typename Out, typename... In>
 void map(OnCuda on, Function function, int64_t size, Out* out, const In*... in) {
   if (is_aligned(out, in...)) {

@@ -1,7 +1,8 @@
-// Reduction over the rows of one matrix, in two steps: of chunks of rows, and of their results.
+// Reduction over the rows of a matrix in two steps: of each chunk of rows, then of their results.
 // Private to kernels/cuda.
 //
-// Reads each element once; 32 rows of a strip of columns are under way in a block, four times over.
+// Each element is read once. A block reduces a strip of columns; each of its threads loads four
+// rows before it combines them.
 #pragma once
 
 #include "ripieno/kernels/cuda/device/device.cuh"
@@ -12,7 +13,7 @@ namespace ripieno::kernels::cuda {
 template <Reduction reduction>
 struct Reducing {
   template <typename A>
-  static constexpr A kNothing = reduction == Reduction::kSum ? A(0) : kLowest<A>;
+  static constexpr A kIdentity = reduction == Reduction::kSum ? A(0) : kLowest<A>;
 
   template <typename A>
   __device__ A operator()(A a, A b) const {
@@ -20,7 +21,7 @@ struct Reducing {
   }
 };
 
-// On the host: calls body.operator()<reduction>().
+// Host only. Calls body.operator()<reduction>().
 template <typename Body>
 void for_reduction(Reduction reduction, Body body) {
   if (reduction == Reduction::kSum) {
@@ -30,14 +31,14 @@ void for_reduction(Reduction reduction, Body body) {
   }
 }
 
-// *out = scale * value (+ *out).
+// *out = scale * value (+ *out if `accumulate`).
 template <typename T>
 __device__ void write_reduced(T* out, accumulator_t<T> value, double scale, bool accumulate) {
   value *= static_cast<accumulator_t<T>>(scale);
   *out = narrow<T>(accumulate ? widen(*out) + value : value);
 }
 
-// A block's threads: `lanes` side by side over a strip of columns, kRows of them below each other.
+// Arrangement of a block's threads: kLanes across a strip of columns, kRows down.
 template <int width>
 struct ColumnBlock {
   static constexpr int kLanes = width == 1 ? kWarpSize : 8;  // about 128 bytes
@@ -45,11 +46,11 @@ struct ColumnBlock {
   static constexpr int kColumns = kLanes * width;
 };
 
-// One block a strip of columns of a chunk of rows.   in: (rows, cols); out: (chunks, cols)
+// One block per strip of columns and chunk of rows.   in: (rows, cols); out: (chunks, cols).
 template <Reduction reduction, int width, typename Out, typename In>
 __global__ void __launch_bounds__(kBlockSize)
-    reduce_columns_kernel(Out* out, const In* in, int64_t rows, int64_t cols, int64_t rows_of_chunk,
-                          double scale, bool accumulate) {
+    reduce_columns_kernel(Out* out, const In* in, int64_t rows, int64_t cols,
+                          int64_t rows_per_chunk, double scale, bool accumulate) {
   using A = accumulator_t<In>;
   using Block = ColumnBlock<width>;
   constexpr int kAtOnce = 4;
@@ -57,14 +58,14 @@ __global__ void __launch_bounds__(kBlockSize)
   const Reducing<reduction> combine;
   const int64_t strips = ceil_divide(cols, Block::kColumns);
   const int64_t strip = blockIdx.x % strips, chunk = blockIdx.x / strips;
-  const int below = static_cast<int>(threadIdx.x) / Block::kLanes;
-  const int beside = static_cast<int>(threadIdx.x) % Block::kLanes * width;
-  const int64_t column = strip * Block::kColumns + beside;
-  const int64_t begin = chunk * rows_of_chunk + below;
-  const int64_t end = (chunk + 1) * rows_of_chunk < rows ? (chunk + 1) * rows_of_chunk : rows;
+  const int row_in_block = static_cast<int>(threadIdx.x) / Block::kLanes;
+  const int column_in_block = static_cast<int>(threadIdx.x) % Block::kLanes * width;
+  const int64_t column = strip * Block::kColumns + column_in_block;
+  const int64_t begin = chunk * rows_per_chunk + row_in_block;
+  const int64_t end = (chunk + 1) * rows_per_chunk < rows ? (chunk + 1) * rows_per_chunk : rows;
 
   A value[width];
-  unrolled<width>([&](int k) { value[k] = Reducing<reduction>::template kNothing<A>; });
+  unrolled<width>([&](int k) { value[k] = Reducing<reduction>::template kIdentity<A>; });
   for (int64_t first = begin; column < cols && first < end; first += kAtOnce * Block::kRows) {
     Vector<In, width> row[kAtOnce];
     unrolled<kAtOnce>([&](int r) {
@@ -76,13 +77,13 @@ __global__ void __launch_bounds__(kBlockSize)
       unrolled<width>([&](int k) { value[k] = combine(value[k], widen(row[r][k])); });
     });
   }
-  unrolled<width>([&](int k) { of_rows[below][beside + k] = value[k]; });
+  unrolled<width>([&](int k) { of_rows[row_in_block][column_in_block + k] = value[k]; });
   __syncthreads();
-  const int64_t mine = strip * Block::kColumns + threadIdx.x;
-  if (threadIdx.x >= Block::kColumns || mine >= cols) return;
+  const int64_t out_column = strip * Block::kColumns + threadIdx.x;
+  if (threadIdx.x >= Block::kColumns || out_column >= cols) return;
   A total = of_rows[0][threadIdx.x];
   for (int r = 1; r < Block::kRows; ++r) total = combine(total, of_rows[r][threadIdx.x]);
-  write_reduced(out + chunk * cols + mine, static_cast<accumulator_t<Out>>(total), scale,
+  write_reduced(out + chunk * cols + out_column, static_cast<accumulator_t<Out>>(total), scale,
                 accumulate);
 }
 
@@ -101,7 +102,8 @@ void launch_reduce_columns(OnCuda on, Out* out, const In* in, int64_t rows, int6
   }
 }
 
-// partials: (chunks, cols)
+// out[c] = scale * reduction over r of in[r, c] (+ out[c] if `accumulate`).   in: (rows, cols);
+// out: (cols); partials: (chunks, cols).
 template <typename T>
 void reduce_in_chunks(OnCuda on, T* out, accumulator_t<T>* partials, const T* in, int64_t rows,
                       int64_t cols, int64_t chunks, Reduction reduction, double scale,

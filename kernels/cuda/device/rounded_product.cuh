@@ -1,7 +1,7 @@
-// Products that are rounded before they are used: never part of a fused multiply-add, which the
-// compiler makes in one kernel and not in another. Private to kernels/cuda.
+// Products that are rounded before they are used. The compiler must not fuse them into
+// multiply-adds, which it would do in some kernels and not in others. Private to kernels/cuda.
 //
-// Like launch.h this has a twin that the emulated build puts in its place.
+// Like launch.h, it is replaced by a header of the same name in emulated builds.
 #pragma once
 
 #include <cuda_runtime.h>

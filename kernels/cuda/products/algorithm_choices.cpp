@@ -33,7 +33,7 @@ std::optional<AlgorithmChoice> AlgorithmChoices::find(const ChoiceName& name) {
   const std::lock_guard lock(mutex_);
   if (!only_guesses() && !std::exchange(loaded_[name.identity], true)) {
     load(name.identity);
-    say_where_given_choices_are_from(name.identity);
+    report_given_choices_of_other_devices(name.identity);
   }
   for (const auto* choices : {&given_, &choices_}) {
     if (choices == &choices_ && only_guesses()) break;
@@ -47,7 +47,7 @@ std::optional<AlgorithmChoice> AlgorithmChoices::find(const ChoiceName& name) {
 
 void AlgorithmChoices::add(const ChoiceName& name, const AlgorithmChoice& choice) {
   const std::lock_guard lock(mutex_);
-  given_.erase(name);  // it did not fit
+  given_.erase(name);  // it did not fit this product
   choices_.insert_or_assign(name, choice);
   used_.insert_or_assign(name, choice);
   save(name.identity);
@@ -64,12 +64,13 @@ int AlgorithmChoices::take(std::string_view text) {
   const std::lock_guard lock(mutex_);
   ReadChoices read = choices_in(text);
   if (read.damaged_lines > 0) {
-    say("of the given algorithms of matrix products " + std::to_string(read.damaged_lines) +
-        " lines are damaged; they are measured again");
+    report(
+        std::to_string(read.damaged_lines) +
+        " lines of the given matrix product algorithms are damaged; those products are measured");
   }
   const int taken = static_cast<int>(read.choices.size());
   for (auto& [name, choice] : read.choices) given_.insert_or_assign(name, choice);
-  loaded_.clear();  // each device says once more what it makes of them
+  loaded_.clear();  // so that find() checks for each device again whether they are for it
   ++generation_;
   return taken;
 }
@@ -89,18 +90,18 @@ void AlgorithmChoices::load(const std::string& identity) {
     }
   }
   if (read.damaged_lines + foreign > 0) {
-    say(file.string() + ": " + std::to_string(read.damaged_lines + foreign) +
-        " lines are damaged or another device's; those products are measured again");
+    report(file.string() + ": " + std::to_string(read.damaged_lines + foreign) +
+           " lines are damaged or for another device; those products are measured again");
   }
 }
 
-void AlgorithmChoices::say_where_given_choices_are_from(const std::string& identity) {
+void AlgorithmChoices::report_given_choices_of_other_devices(const std::string& identity) {
   if (given_.empty()) return;
   for (const auto& [name, choice] : given_) {
     if (name.identity == identity) return;
   }
-  say("the given algorithms of matrix products are those of " + given_.begin()->first.identity +
-      "; this is " + identity + ", whose products are measured");
+  report("the given matrix product algorithms are for " + given_.begin()->first.identity +
+         ", this device is " + identity + "; its products are measured");
 }
 
 void AlgorithmChoices::save(const std::string& identity) {
@@ -110,7 +111,7 @@ void AlgorithmChoices::save(const std::string& identity) {
   for (const auto& [name, choice] : choices_) {
     if (name.identity == identity) all.emplace(name, choice);
   }
-  // Other processes may have added theirs.
+  // Other processes may have added choices since the file was read.
   if (const auto text = content_of(file)) {
     for (const auto& [name, choice] : choices_in(*text).choices) {
       if (name.identity == identity) all.emplace(name, choice);
@@ -118,9 +119,9 @@ void AlgorithmChoices::save(const std::string& identity) {
   }
   can_save_ = write_whole(file, to_text(all));
   if (!can_save_) {
-    say(file.string() +
-        ": cannot be written; algorithms of matrix products are measured again in "
-        "the next run (RIPIENO_CACHE_DIR names another folder)");
+    report("cannot write " + file.string() +
+           "; the next process measures matrix product algorithms again; set RIPIENO_CACHE_DIR to "
+           "use another folder");
   }
 }
 
@@ -131,10 +132,10 @@ void AlgorithmChoices::on_remark(std::function<void(std::string_view)> remark) {
 
 void AlgorithmChoices::remark(const std::string& line) const {
   const std::lock_guard lock(mutex_);
-  say(line);
+  report(line);
 }
 
-void AlgorithmChoices::say(const std::string& line) const {
+void AlgorithmChoices::report(const std::string& line) const {
   if (remark_) remark_(line);
 }
 

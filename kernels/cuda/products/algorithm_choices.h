@@ -1,5 +1,5 @@
-// AlgorithmChoices: which algorithm was chosen for which product, kept in memory and in a file.
-// Private to kernels/cuda, where the products are.
+// AlgorithmChoices: the algorithm chosen for each matrix product, in memory and in a file per
+// device. Private to kernels/cuda.
 #pragma once
 
 #include <atomic>
@@ -16,42 +16,44 @@
 namespace ripieno::kernels::cuda {
 
 struct AlgorithmChoice {
-  bool fused = true;  // else the plain product, and then kernels of our own
+  bool fused = true;  // false: a plain product, followed by built-in kernels for the epilogue
   Algorithm algorithm{};
   double seconds = 0.0;
 
   auto operator<=>(const AlgorithmChoice&) const = default;
 };
 
-// A device with its versions (ProductLibrary::identity), and a problem (key_of).
+// Identifies a choice: the device with its versions (ProductLibrary::identity()), and the problem
+// (key_of()).
 struct ChoiceName {
   std::string identity, key;
 
   auto operator<=>(const ChoiceName&) const = default;
 };
 
-// As text, whole lines: each carries a checksum, since a damaged algorithm must not reach the
-// library.
+// Conversion to and from text lines. Each line has a checksum, since a damaged algorithm must not
+// be passed to the library.
 std::string to_text(const std::map<ChoiceName, AlgorithmChoice>& choices);
 struct ReadChoices {
   std::map<ChoiceName, AlgorithmChoice> choices;
   int damaged_lines = 0;
 };
 ReadChoices choices_in(std::string_view text);
-// A line of a device behind its checksum.
+// `line`, preceded by its checksum, which covers the device's identity too.
 std::string sealed(std::string_view identity, std::string_view line);
 
-// Any thread may call.
+// Thread-safe.
 class AlgorithmChoices {
  public:
-  // Reads the file of `name`'s device when it is first asked for, unless only guesses are allowed.
+  // Loads the file of the name's device at the first call for it, unless numerics() allows only
+  // heuristics.
   std::optional<AlgorithmChoice> find(const ChoiceName& name);
-  // Keeps a choice, in the file too where there can be one.
+  // Adds a choice, and saves it to the file if there is a cache folder.
   void add(const ChoiceName& name, const AlgorithmChoice& choice);
 
-  std::string text() const;         // of those found, added or given
-  int take(std::string_view text);  // these go first from now on
-  // Another one where choices found before may have changed.
+  std::string text() const;         // all choices that were found, added or given
+  int take(std::string_view text);  // from now on these take precedence; returns their number
+  // Changes whenever choices that were found before may have become outdated.
   uint64_t generation() const { return generation_; }
   void next_generation() { ++generation_; }
 
@@ -60,9 +62,9 @@ class AlgorithmChoices {
 
  private:
   void load(const std::string& identity);
-  void say_where_given_choices_are_from(const std::string& identity);
+  void report_given_choices_of_other_devices(const std::string& identity);
   void save(const std::string& identity);
-  void say(const std::string& line) const;
+  void report(const std::string& line) const;
 
   mutable std::mutex mutex_;
   std::map<ChoiceName, AlgorithmChoice> choices_, used_, given_;
@@ -72,7 +74,7 @@ class AlgorithmChoices {
   std::function<void(std::string_view)> remark_;
 };
 
-// The file of a device in cache_folder(); empty where there is no folder.
+// The file of a device in cache_folder(); empty if there is no folder.
 std::filesystem::path file_of(const std::string& identity);
 
 AlgorithmChoices& algorithm_choices();

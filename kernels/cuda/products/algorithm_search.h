@@ -1,4 +1,5 @@
-// find_fastest(): tries ways to do the same on a GPU, and times them. Private to kernels/cuda.
+// find_fastest(): measures several implementations of the same product on a GPU. Private to
+// kernels/cuda.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +19,10 @@ struct Fastest {
   double seconds = 0.0;
 };
 
-// Each way is tried once without counting, and then several times in turn, so that a clock that
-// changes is fair to all; those far behind after the first turn are tried no more. Of equals the
-// earlier. A way that throws CudaError is out, and its message in `why`; none is left where all do.
+// Runs each of `ways` once to warm up, and then several times in rotation, so that changes of the
+// clock frequency affect all equally; ways that are far slower than the best are dropped after each
+// turn. Of equally fast ones, the first wins. A way that throws CudaError is dropped, and `why` is
+// the last such message. Returns nullopt if all were dropped.
 std::optional<Fastest> find_fastest(Trial& trial, const std::vector<Work>& ways, std::string& why);
 
 }  // namespace ripieno::kernels::cuda

@@ -1,4 +1,4 @@
-// Choices as lines of text:
+// The text format of algorithm choices (docs/algorithm_cache.md):
 //
 //   device NVIDIA H200, compute capability 9.0, …
 //   <checksum> fused|apart <the algorithm's 64 bytes> <nanoseconds> <the product>

@@ -1,5 +1,4 @@
-// A row-major product in the terms of a column-major library, for cuBLASLt's callers. Private to
-// kernels/cuda.
+// Converts row-major products to the column-major convention of cuBLASLt. Private to kernels/cuda.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +8,7 @@
 
 namespace ripieno::kernels::cuda {
 
-// A matrix as a column-major library sees it: rows run along memory.
+// A matrix in the column-major convention: elements of one column are adjacent.
 struct ColumnMajorMatrix {
   int64_t rows = 0, cols = 0;
   int64_t leading = 0;  // elements from one column to the next
@@ -27,13 +26,13 @@ struct ColumnMajorProduct {
   auto operator<=>(const ColumnMajorProduct&) const = default;
 };
 
-// `rows` stored rows of `cols`, row-major: column-major, they are the columns of the transpose.
+// A row-major matrix stored as (rows, cols); in the column-major convention it is its transpose.
 inline ColumnMajorMatrix transpose_of(int64_t rows, int64_t cols, int64_t leading, int64_t stride,
                                       bool transposed) {
   return {cols, rows, rows > 1 ? leading : std::max(leading, cols), stride, transposed};
 }
 
-// c = a b is c^T = b^T a^T, and a transpose is what the library sees anyway: b comes first.
+// c = a b is c^T = b^T a^T, and the column-major convention transposes all three: so b comes first.
 inline ColumnMajorProduct column_major(const MatmulShape& s) {
   const auto a = s.transpose_a ? transpose_of(s.k, s.m, s.lda, s.stride_a, true)
                                : transpose_of(s.m, s.k, s.lda, s.stride_a, false);

@@ -1,4 +1,4 @@
-// Matrix products by cuBLASLt.
+// The ProductLibrary that calls cuBLASLt.
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
@@ -98,7 +98,8 @@ void set_attribute(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_
                "cublasLtMatmulDescSetAttribute");
 }
 
-// The heuristics and the check read no memory, but expect the alignment of these addresses.
+// cuBLASLt's heuristics and checks do not access the memory, but they check the alignment of these
+// addresses.
 void set_pointers(cublasLtMatmulDesc_t operation, const ProductProblem& problem, const void* bias,
                   const void* before_activation) {
   if (problem.alignments.bias > 0) {
@@ -143,8 +144,8 @@ Owned<cublasLtMatmulPreference_t> preference_for(const Alignments& alignments) {
     check_cublas(cublasLtMatmulPreferenceSetAttribute(raw, attribute, &value, sizeof(value)),
                  "cublasLtMatmulPreferenceSetAttribute");
   };
-  // Partial sums are added outside the result, in the type of the sums: exact enough, and
-  // repeatable.
+  // Partial sums are reduced in the compute type in the workspace, not in the result: more
+  // accurate, and reproducible.
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
       static_cast<uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
   set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kWorkspaceBytes});
@@ -157,8 +158,9 @@ Owned<cublasLtMatmulPreference_t> preference_for(const Alignments& alignments) {
 
 static_assert(sizeof(Algorithm) == sizeof(cublasLtMatmulAlgo_t));
 
-// What the products of one device share. One workspace a stream: products on one stream follow each
-// other, those of two do not. It is the driver's memory, taken at the first product of a stream.
+// Shared by all products of a device. Each stream has its own workspace, because only products on
+// one stream are sure not to overlap. It is allocated with cudaMalloc at the stream's first
+// product.
 struct Shared {
   ~Shared() {
     for (const auto& [stream, memory] : workspaces) deallocate(memory);
@@ -174,7 +176,7 @@ struct Shared {
   std::map<CUstream_st*, void*> workspaces;
 };
 
-// 1 or 0 in the type that the library scales by.
+// The factor 1 or 0 in the type that the library requires.
 struct Scale {
   explicit Scale(double value) : wide(value), narrow(static_cast<float>(value)) {}
   const void* in(const ProductTypes& types) const {
@@ -203,7 +205,7 @@ class CublasLtProduct final : public LibraryProduct {
         shared_.handle, operation_.get(), left_.get(), right_.get(), result_.get(), result_.get(),
         preference.get(), most, found.data(), &count);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
-    // What an epilogue says that does not exist for these types or layouts.
+    // The status of an epilogue that is not available for these types or layouts.
     if (status == CUBLAS_STATUS_INVALID_VALUE && problem_.epilogue != Epilogue::kNone) return {};
     check_cublas(status, describe(problem_) + ": cublasLtMatmulAlgoGetHeuristic");
     std::vector<Algorithm> algorithms;

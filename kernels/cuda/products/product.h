@@ -1,5 +1,5 @@
-// A matrix product as the library is asked for it: layouts, types, and what is done on the way out.
-// Private to kernels/cuda.
+// Description of a matrix product for the library: layouts, types and epilogue. Private to
+// kernels/cuda.
 #pragma once
 
 #include <compare>
@@ -13,44 +13,45 @@ namespace ripieno::kernels::cuda {
 
 struct ProductTypes {
   ElementType elements = ElementType::kFloat32;  // of left and right
-  ElementType result = ElementType::kFloat32;    // of the result, and of all that goes with it
-  bool tf32 = false;  // float products in TensorFloat-32: ten bits of each factor's fraction count
+  ElementType result = ElementType::kFloat32;    // of the result, bias and before_activation
+  bool tf32 = false;  // float products may use TensorFloat-32, which keeps 10 bits of mantissa
 
   auto operator<=>(const ProductTypes&) const = default;
 };
 
-// What the library does to a product before it writes it. GELU is its tanh approximation.
+// Operation that the library fuses with a product. gelu is the tanh approximation.
 enum class Epilogue {
   kNone,
   kBias,          // result = product + bias of each row
   kGelu,          // result = gelu(product)
   kGeluBias,      // result = gelu(product + bias)
-  kGeluKept,      // the same two, and before_activation = what gelu was applied to
-  kGeluBiasKept,  //
+  kGeluKept,      // kGelu, and before_activation = product
+  kGeluBiasKept,  // kGeluBias, and before_activation = product + bias
   kGeluGradient,  // result = product * gelu'(before_activation)
-  kBiasGradient,  // and bias = the sums of right's columns: of each column, over what is multiplied
+  kBiasGradient,  // result = product, and bias = sums of right over the inner dimension
 };
 
-// How far the memory is aligned, in bytes, up to 256. 0: there is none.
+// Alignment of each operand in bytes, at most 256; 0 if the operand is not used.
 struct Alignments {
   uint32_t left = 0, right = 0, result = 0, bias = 0, before_activation = 0;
 
   auto operator<=>(const Alignments&) const = default;
 };
 
-// What tells one choice of algorithm from another.
+// Everything that the choice of an algorithm depends on.
 struct ProductProblem {
   ColumnMajorProduct matrices{};
   ProductTypes types{};
   Epilogue epilogue = Epilogue::kNone;
-  bool accumulate = false;  // adds to the result; without an epilogue or with kBiasGradient
+  bool accumulate = false;  // adds to the result; only with kNone or kBiasGradient
   Alignments alignments{};
 
   auto operator<=>(const ProductProblem&) const = default;
 };
 
-// bias: (rows of the result), or (columns) and written for kBiasGradient.
-// before_activation: laid out like the result; written where kept, read for kGeluGradient.
+// bias: (rows of the result); or (columns of the result), and written, for kBiasGradient.
+// before_activation: laid out like the result; written by the kept epilogues, read by
+// kGeluGradient.
 struct Operands {
   void* result = nullptr;
   const void* left = nullptr;
@@ -59,26 +60,28 @@ struct Operands {
   void* before_activation = nullptr;
 };
 
-// The problem with these operands' alignments filled in.
+// The problem with the alignments of these operands.
 ProductProblem aligned_as(ProductProblem problem, const Operands& operands);
 
-// The product alone.
+// The same product without its epilogue.
 ProductProblem without_epilogue(ProductProblem problem);
 Operands without_epilogue(Operands operands);
 
-// Elements from the first of a matrix to behind its last, in all of the batch.
+// Number of elements from the first to the last of all matrices in the batch.
 int64_t extent_of(const ColumnMajorMatrix& matrix, int64_t batch);
 int64_t inner_size_of(const ColumnMajorProduct& product);
 int64_t size_of(ElementType type);  // bytes
 
-// Whether the library may be asked to do what `problem` wants on the way out: to one matrix, not of
-// double. GELU is left to it where fewer than float's digits are kept anyway, since how well it
-// approximates tanh is nowhere promised; its input has to lie in columns a multiple of eight apart.
+// Whether the library's epilogue may be used. It requires a batch of 1, and types other than
+// double. The GELU epilogues are not used for full float precision, because the library does not
+// document how accurate its tanh is; those with before_activation require it to be aligned to 16
+// bytes, with a leading dimension that is a multiple of 8.
 bool may_be_fused(const ProductProblem& problem);
 
-// Everything that tells two problems apart, on one line: the name of a choice in a file.
+// A one-line text that is unique to the problem; it names a choice in the file.
 std::string key_of(const ProductProblem& problem);
-// For people, row-major: "matmul (65536, 768) x (768, 3072), bfloat16, bias + GELU".
+// A human-readable, row-major description: "matmul (65536, 768) x (768, 3072), bfloat16, bias +
+// GELU".
 std::string describe(const ProductProblem& problem);
 
 }  // namespace ripieno::kernels::cuda

@@ -18,7 +18,8 @@ struct Free {
 using Memory = std::unique_ptr<void, Free>;
 using Event = std::unique_ptr<CUevent_st, Free>;
 
-// A product of zeros takes less power, and so less time, than any that is met in training.
+// Random numbers, because products of zeros take less power and so less time than those in
+// training.
 void fill(OnCuda on, void* memory, int64_t size, ElementType type, uint64_t stream) {
   const RandomKey key{.seed = 1, .stream = stream, .step = 0};
   const auto as = [&](auto* elements) { fill_normal(on, elements, size, 0.0, 1.0, key, 0); };
@@ -52,7 +53,7 @@ class GpuTrial final : public Trial {
   }
 
   double seconds(const std::function<void(OnCuda, const Operands&)>& work) override {
-    // While the cache is driven out, the host enqueues the rest: its own time is not measured.
+    // The host enqueues `work` while this flushes the cache, so that its own time is not measured.
     zero(flush_.get(), flush_bytes_, on_.stream);
     record(start_.get(), on_.stream);
     work(on_, operands_);
@@ -70,7 +71,7 @@ class GpuTrial final : public Trial {
 
   OnCuda on_;
   std::size_t flush_bytes_;
-  std::vector<Memory> memory_;  // its end waits for what was tried last
+  std::vector<Memory> memory_;  // freeing it waits for the last work
   Memory flush_{allocate(flush_bytes_)};
   Operands operands_;
   Event start_{create_event(/*timed=*/true)}, end_{create_event(/*timed=*/true)};

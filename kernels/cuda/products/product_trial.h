@@ -1,5 +1,4 @@
-// make_trial(): a product's operands as random numbers on the GPU, and a clock. Private to
-// kernels/cuda.
+// make_trial(): random operands of a product on the GPU, and a timer. Private to kernels/cuda.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +8,12 @@
 
 namespace ripieno::kernels::cuda {
 
-// Twice the largest second-level cache of a GPU so far.
+// Twice the largest L2 cache of GPUs so far.
 inline constexpr std::size_t kBytesToFlush = std::size_t{256} << 20;
 
-// Takes memory from the driver, and gives it back when it goes. Before each try, so many bytes are
-// written to drive the operands out of the caches. Throws CudaError.
+// Allocates memory with cudaMalloc, and frees it when the trial is destroyed. Before each
+// measurement, bytes_to_flush bytes are written to flush the operands from the caches. Throws
+// CudaError.
 std::unique_ptr<Trial> make_trial(OnCuda on, const ProductProblem& problem,
                                   std::size_t bytes_to_flush = kBytesToFlush);
 

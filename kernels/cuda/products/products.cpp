@@ -10,15 +10,15 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// As many of the heuristics' guesses as are worth their time: among the first dozen the best is
-// nearly always found.
+// Number of candidates from the library's heuristic: more are not worth the time, since the fastest
+// is nearly always among the first dozen.
 constexpr int kCandidates = 16;
 
 bool may_measure() { return numerics().algorithms == ProductAlgorithms::measured; }
 
-[[noreturn]] void refuse(const ProductProblem& problem, const std::string& why) {
-  throw CudaError(describe(problem) + ": the library has no algorithm for it" +
-                  (why.empty() ? "" : "; the last that it offered: " + why));
+[[noreturn]] void throw_no_algorithm(const ProductProblem& problem, const std::string& why) {
+  throw CudaError(describe(problem) + ": the library has no algorithm for this product" +
+                  (why.empty() ? "" : "; the last candidate failed: " + why));
 }
 
 }  // namespace
@@ -30,8 +30,8 @@ void Products::multiply(OnCuda on, const ProductProblem& problem, const Operands
   if (plan.choice.fused) {
     plan.product->run(on, plan.choice.algorithm, operands);
     const auto& [left, right, result, batch] = problem.matrices;
-    enqueued(on.stream, "matmul (m, n, k, batch)",
-             {result.cols, result.rows, inner_size_of(problem.matrices), batch});
+    record_operation(on.stream, "matmul (m, n, k, batch)",
+                     {result.cols, result.rows, inner_size_of(problem.matrices), batch});
   } else {
     in_steps(*this, on, operands);
   }
@@ -54,52 +54,52 @@ Products::Plan& Products::plan_of(OnCuda on, const ProductProblem& problem,
 void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan,
                       const InSteps& in_steps) {
   const ChoiceName name{identity_, key_of(problem)};
-  const bool may_be_apart = in_steps != nullptr;
-  if (may_be_apart && (!plan.product || !numerics().fused_epilogues)) {
+  const bool may_run_in_steps = in_steps != nullptr;
+  if (may_run_in_steps && (!plan.product || !numerics().fused_epilogues)) {
     plan.choice = {.fused = false};
     plan.measured = true;
     return;
   }
   if (const auto kept = choices_.find(name)) {
-    const bool fits = kept->fused ? plan.product->accepts(kept->algorithm) : may_be_apart;
+    const bool fits = kept->fused ? plan.product->accepts(kept->algorithm) : may_run_in_steps;
     plan.measured = true;
     plan.choice = *kept;
     if (fits) return;
-    choices_.remark(describe(problem) + ": the algorithm that was kept for it does not fit");
+    choices_.remark(describe(problem) + ": the saved algorithm does not fit; choosing another");
   }
   const bool measuring = may_measure();
   const auto candidates = plan.product->candidates(measuring ? kCandidates : 1);
-  if (candidates.empty() && !may_be_apart) refuse(problem, "");
+  if (candidates.empty() && !may_run_in_steps) throw_no_algorithm(problem, "");
   plan.choice = {.fused = !candidates.empty()};
   if (plan.choice.fused) plan.choice.algorithm = candidates.front();
-  plan.measured = measuring && candidates.size() + (may_be_apart ? 1 : 0) < 2;
+  plan.measured = measuring && candidates.size() + (may_run_in_steps ? 1 : 0) < 2;
   if (plan.measured || !measuring) return;
   measure(on, problem, plan, candidates, in_steps);
 }
 
 void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
                        const std::vector<Algorithm>& candidates, const InSteps& in_steps) {
-  plan.measured = true;  // whatever comes of it, it is not tried again
+  plan.measured = true;  // even if measuring fails: it is not tried again
   std::vector<Work> ways;
   for (const Algorithm& algorithm : candidates) {
-    ways.push_back([&](OnCuda there, const Operands& operands) {
-      plan.product->run(there, algorithm, operands);
+    ways.push_back([&](OnCuda run_on, const Operands& operands) {
+      plan.product->run(run_on, algorithm, operands);
     });
   }
   if (in_steps) {
     ways.push_back(
-        [&](OnCuda there, const Operands& operands) { in_steps(*this, there, operands); });
+        [&](OnCuda run_on, const Operands& operands) { in_steps(*this, run_on, operands); });
   }
   std::unique_ptr<Trial> trial;
   try {
     trial = library_->trial(on, problem);
   } catch (const CudaError& error) {
-    choices_.remark(describe(problem) + ": its algorithms are not measured, " + error.what());
+    choices_.remark(describe(problem) + ": cannot measure its algorithms, " + error.what());
   }
   if (!trial) return;
   std::string why;
   const auto fastest = find_fastest(*trial, ways, why);
-  if (!fastest) refuse(problem, why);
+  if (!fastest) throw_no_algorithm(problem, why);
   const bool fused = fastest->index < candidates.size();
   plan.choice = {.fused = fused, .seconds = fastest->seconds};
   if (fused) plan.choice.algorithm = candidates[fastest->index];
@@ -108,7 +108,7 @@ void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
 
 Products& products() {
   static std::mutex mutex;
-  // Never destroyed: at exit the driver may be gone before us.
+  // Never destroyed, because the driver may be unloaded first at exit.
   static auto& devices = *new std::map<int, std::unique_ptr<Products>>;
   const std::lock_guard lock(mutex);
   auto& found = devices[current_product_device()];

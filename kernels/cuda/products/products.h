@@ -1,5 +1,5 @@
-// Products: the matrix products of a device, by its library, each with an algorithm that was chosen
-// once. Private to kernels/cuda.
+// Products: computes matrix products on a device with its library, each with an algorithm that is
+// chosen once. Private to kernels/cuda.
 #pragma once
 
 #include <functional>
@@ -19,28 +19,27 @@
 namespace ripieno::kernels::cuda {
 
 class Products;
-// Does what a problem asks for in more than one step: products with less of an epilogue, and
-// kernels of our own.
+// Computes a problem without the fused epilogue: with a plain product and built-in kernels.
 using InSteps = std::function<void(Products&, OnCuda, const Operands&)>;
 
-// Any thread may call.
+// Thread-safe.
 class Products {
  public:
   Products(std::unique_ptr<ProductLibrary> library, AlgorithmChoices& choices)
       : library_(std::move(library)), choices_(choices), identity_(library_->identity()) {}
 
-  // Computes `problem`, whose alignments are filled in here: in one call of the library, or where
-  // that has no algorithm for the epilogue, or only slower ones, `in_steps`. The first time, it
-  // measures which. No size is 0. Throws CudaError.
+  // Computes `problem`; its alignments are ignored and taken from the operands. Uses one call of
+  // the library; or in_steps, if the library has no algorithm for the epilogue or only slower ones,
+  // which is measured at the first call. All sizes must be positive. Throws CudaError.
   void multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
                 const InSteps& in_steps = {});
 
  private:
   struct Plan {
-    std::unique_ptr<LibraryProduct> product;  // null where the epilogue can't be fused
+    std::unique_ptr<LibraryProduct> product;  // null if the epilogue cannot be fused
     AlgorithmChoice choice;
     bool decided = false;
-    bool measured = false;  // or there was nothing to choose
+    bool measured = false;  // true also if there was only one way
     uint64_t generation = 0;
   };
 
@@ -49,7 +48,7 @@ class Products {
   void measure(OnCuda on, const ProductProblem& problem, Plan& plan,
                const std::vector<Algorithm>& candidates, const InSteps& in_steps);
 
-  std::recursive_mutex mutex_;  // steps are products too
+  std::recursive_mutex mutex_;  // recursive: in_steps calls multiply()
   std::unique_ptr<ProductLibrary> library_;
   AlgorithmChoices& choices_;
   std::string identity_;
@@ -65,13 +64,13 @@ inline constexpr ElementType kElementType<bfloat16> = ElementType::kBFloat16;
 template <>
 inline constexpr ElementType kElementType<float16> = ElementType::kFloat16;
 
-// Of a product of T's into C's, with what is allowed now.
+// Types for a product of T operands with a C result, with the current numerics().
 template <typename T, typename C = T>
 ProductTypes types_of() {
   return {kElementType<T>, kElementType<C>, std::is_same_v<T, float> && numerics().tf32};
 }
 
-// Of the current device; they live as long as the process.
+// The instance of the current device. Never destroyed.
 Products& products();
 
 }  // namespace ripieno::kernels::cuda

@@ -1,4 +1,4 @@
-// Which GPUs a build has code for. Private to kernels/cuda.
+// Which GPUs this build has code for. Private to kernels/cuda.
 #pragma once
 
 #include <string>
@@ -6,16 +6,16 @@
 
 namespace ripieno::kernels::cuda {
 
-// `built` is what CMake was given: "80-real 90-real 100-virtual". Machine code ("real") runs on
-// GPUs of its own major version from its own minor version on, and code that the driver still
-// compiles
-// ("virtual", or neither word) on every newer one. `capability` is ten times the version: 90.
+// Whether code for the architectures `built` runs on a GPU of compute capability `capability` (90
+// for 9.0). `built` is CMake's list: "80-real 90-real 100-virtual". Machine code ("-real") runs on
+// GPUs of the same major version with the same or a newer minor version; PTX ("-virtual", or no
+// suffix) runs on all newer ones, since the driver compiles it.
 bool runs_on(std::string_view built, int capability);
 
-// The lowest of `built`, as a version: "8.0".
+// The lowest architecture in `built`, as a compute capability: "8.0".
 std::string lowest_capability(std::string_view built);
 
-// Of this build.
+// The list of this build.
 std::string_view built_architectures();
 
 }  // namespace ripieno::kernels::cuda

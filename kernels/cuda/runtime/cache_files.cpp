@@ -39,19 +39,19 @@ std::optional<std::string> content_of(const std::filesystem::path& file) {
   return text.str();
 }
 
-// Aside, under a name that no other thread or process has, and then renamed.
+// Writes to a temporary file with a unique name, and then renames it.
 bool write_whole(const std::filesystem::path& file, const std::string& content) {
   static std::atomic<int> written = 0;
   std::error_code error;
   std::filesystem::create_directories(file.parent_path(), error);
-  const std::filesystem::path aside =
+  const std::filesystem::path temporary =
       file.string() + "." + std::to_string(getpid()) + "." + std::to_string(written++);
-  std::ofstream out(aside, std::ios::binary);
+  std::ofstream out(temporary, std::ios::binary);
   out << content;
   out.close();
-  if (out) std::filesystem::rename(aside, file, error);
+  if (out) std::filesystem::rename(temporary, file, error);
   if (out && !error) return true;
-  std::filesystem::remove(aside, error);
+  std::filesystem::remove(temporary, error);
   return false;
 }
 

@@ -1,6 +1,6 @@
-// Files that keep for the next process what took time to find out. Any number of processes share
-// them, so each is written whole or not at all, and nothing is believed without its checksum.
-// Private to kernels/cuda.
+// Cache files for results that took time to compute, such as measured algorithms. Several processes
+// may share them: files are replaced atomically, and contents are trusted only if their checksum
+// matches. Private to kernels/cuda.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,16 @@
 
 namespace ripieno::kernels::cuda {
 
-// The folder for them, by the environment; empty where that names none.
+// Folder of the cache files, from environment variables; empty if none of them is set.
 std::filesystem::path cache_folder();
 
-// Nothing where the file cannot be read.
+// Content of a file; nullopt if it cannot be read.
 std::optional<std::string> content_of(const std::filesystem::path& file);
-// Makes its folder too. False where it cannot be written; then an older file still stands.
+// Replaces a file atomically, and creates its folder. On failure returns false, and an existing
+// file is unchanged.
 bool write_whole(const std::filesystem::path& file, const std::string& content);
 
-// FNV-1a (Fowler, Noll, Vo) of the parts, one after the other.
+// FNV-1a (Fowler, Noll, Vo) of the concatenated parts.
 uint64_t checksum_of(std::initializer_list<std::string_view> parts);
 std::string hexadecimal(uint64_t word);  // 16 digits
 

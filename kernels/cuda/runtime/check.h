@@ -1,4 +1,4 @@
-// Turns CUDA's status codes into exceptions that name the call. Private to kernels/cuda.
+// Converts CUDA status codes to exceptions that name the call. Private to kernels/cuda.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -7,8 +7,8 @@
 
 namespace ripieno::kernels::cuda {
 
-// Throws CudaError("<call>: <reason>") unless `status` is success, and clears the runtime's memory
-// of it.
+// Throws CudaError("<call>: <reason>"), or OutOfMemory, unless `status` is success. Also clears the
+// error state of the runtime.
 void check(cudaError_t status, std::string_view call);
 
 }  // namespace ripieno::kernels::cuda

@@ -1,4 +1,4 @@
-// The element types that NVIDIA's libraries are asked to compute in. Private to kernels/cuda.
+// Element types of calls to NVIDIA's libraries. Private to kernels/cuda.
 #pragma once
 
 namespace ripieno::kernels::cuda {

@@ -37,8 +37,8 @@ void allow_shared_bytes(const void* kernel, const LaunchShape& shape) {
   if (status != cudaSuccess) throw_launch_failure(status, kernel, shape);
 }
 
-void launched(const void* kernel, const LaunchShape& shape) {
-  enqueued_kernel(
+void record_launch(const void* kernel, const LaunchShape& shape) {
+  record_kernel(
       shape.stream, kernel,
       {shape.grid.x, shape.grid.y, shape.grid.z, shape.block.x, shape.block.y, shape.block.z});
 }

@@ -1,7 +1,7 @@
-// launch(): the one way in which kernels of ours are started. Private to kernels/cuda.
+// launch(): starts a kernel. All built-in kernels are started with it. Private to kernels/cuda.
 //
-// Kernels see nothing of CUDA but what this header gives them: their tests put another header of
-// this name in its place, which runs them on the CPU.
+// Kernels use CUDA only through this header. Emulated builds replace it by a header of the same
+// name that runs kernels on the CPU.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -18,26 +18,27 @@ struct LaunchShape {
   CUstream_st* stream = nullptr;
 };
 
-// Throws CudaError with the kernel's name, its shape and the reason.
+// Throws CudaError with the kernel's name, its launch shape and the reason.
 [[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
                                        const LaunchShape& shape);
-// Notes it for later messages; waits for it under RIPIENO_SYNC=1 (recent_work.h).
-void launched(const void* kernel, const LaunchShape& shape);
+// Records the launch for later error messages; with RIPIENO_SYNC=1, waits for it (recent_work.h).
+void record_launch(const void* kernel, const LaunchShape& shape);
 
-// What all blocks of a multiprocessor of the current device share, and so the most that one block
-// may ask for, but for a kilobyte.
+// Shared memory of a multiprocessor of the current device, in bytes. One block can have all of it
+// except 1 KiB.
 std::size_t shared_bytes_of_multiprocessor();
 
-// More than this a kernel must be allowed to ask for.
+// Kernels that use more shared memory than this need permission, which allow_shared_bytes() gives.
 inline constexpr std::size_t kSharedBytesForAll = 48 << 10;
 void allow_shared_bytes(const void* kernel, const LaunchShape& shape);
 
-// Enqueues kernel(arguments...). A grid without blocks is nothing to do.
+// Enqueues kernel(arguments...). Does nothing if the grid has no blocks.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
-  static_assert(sizeof...(Parameters) == sizeof...(Arguments), "as many arguments as parameters");
+  static_assert(sizeof...(Parameters) == sizeof...(Arguments),
+                "the number of arguments must match the kernel's parameters");
   if (shape.grid.x == 0) return;
-  // The runtime copies each argument by its parameter's size: convert first.
+  // The runtime copies sizeof(parameter) bytes of each argument, so convert arguments first.
   std::tuple<Parameters...> converted(
       static_cast<Parameters>(std::forward<Arguments>(arguments))...);
   cudaLaunchConfig_t configuration{};
@@ -54,11 +55,11 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
       },
       converted);
   if (status != cudaSuccess) throw_launch_failure(status, function, shape);
-  launched(function, shape);
+  record_launch(function, shape);
 }
 
-// One T that the threads of a block share. Within one kernel, each `place` is another one.
-template <typename T, int place = 0>
+// A T in shared memory, one per block. Within a kernel, each `id` is a separate object.
+template <typename T, int id = 0>
 __device__ T& block_shared() {
   __shared__ T memory;
   return memory;

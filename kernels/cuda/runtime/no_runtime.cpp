@@ -1,10 +1,10 @@
-// What stands in for the CUDA runtime in a build without CUDA.
+// The functions of runtime.h in a build without CUDA.
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::kernels::cuda {
 namespace {
 
-[[noreturn]] void refuse(const char* call) {
+[[noreturn]] void throw_no_cuda(const char* call) {
   throw CudaError(std::string(call) + ": this build has no CUDA; configure with -DRIPIENO_CUDA=ON");
 }
 
@@ -13,23 +13,23 @@ namespace {
 int device_count() { return 0; }
 std::string describe() { return "built without CUDA"; }
 std::string what_is_unusable() { return ""; }
-MemoryInfo memory_info() { refuse("memory_info"); }
-void set_device(int) { refuse("set_device"); }
-void* allocate(std::size_t) { refuse("allocate"); }
+MemoryInfo memory_info() { throw_no_cuda("memory_info"); }
+void set_device(int) { throw_no_cuda("set_device"); }
+void* allocate(std::size_t) { throw_no_cuda("allocate"); }
 void deallocate(void*) noexcept {}
-void copy(void*, const void*, std::size_t, CUstream_st*) { refuse("copy"); }
-void zero(void*, std::size_t, CUstream_st*) { refuse("zero"); }
-void synchronize(CUstream_st*) { refuse("synchronize"); }
-void* allocate_pinned(std::size_t) { refuse("allocate_pinned"); }
+void copy(void*, const void*, std::size_t, CUstream_st*) { throw_no_cuda("copy"); }
+void zero(void*, std::size_t, CUstream_st*) { throw_no_cuda("zero"); }
+void synchronize(CUstream_st*) { throw_no_cuda("synchronize"); }
+void* allocate_pinned(std::size_t) { throw_no_cuda("allocate_pinned"); }
 void deallocate_pinned(void*) noexcept {}
-CUstream_st* create_stream(const std::string&) { refuse("create_stream"); }
+CUstream_st* create_stream(const std::string&) { throw_no_cuda("create_stream"); }
 void destroy_stream(CUstream_st*) noexcept {}
-CUevent_st* create_event(bool) { refuse("create_event"); }
+CUevent_st* create_event(bool) { throw_no_cuda("create_event"); }
 void destroy_event(CUevent_st*) noexcept {}
-void record(CUevent_st*, CUstream_st*) { refuse("record"); }
-void wait(CUstream_st*, CUevent_st*) { refuse("wait"); }
-bool is_done(CUevent_st*) { refuse("is_done"); }
-void synchronize(CUevent_st*) { refuse("synchronize"); }
-double milliseconds_between(CUevent_st*, CUevent_st*) { refuse("milliseconds_between"); }
+void record(CUevent_st*, CUstream_st*) { throw_no_cuda("record"); }
+void wait(CUstream_st*, CUevent_st*) { throw_no_cuda("wait"); }
+bool is_done(CUevent_st*) { throw_no_cuda("is_done"); }
+void synchronize(CUevent_st*) { throw_no_cuda("synchronize"); }
+double milliseconds_between(CUevent_st*, CUevent_st*) { throw_no_cuda("milliseconds_between"); }
 
 }  // namespace ripieno::kernels::cuda

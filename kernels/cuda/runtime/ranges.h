@@ -1,11 +1,11 @@
-// Named ranges of the host's time, which a profiler of NVIDIA's shows beside what the GPU does.
+// Named host ranges (NVTX), which NVIDIA's profilers show beside the GPU's timeline.
 //
-// Without a profiler, and in a build without CUDA, they cost next to nothing and do nothing.
+// They do nothing in a build without CUDA or NVTX, and cost next to nothing without a profiler.
 #pragma once
 
 namespace ripieno::kernels::cuda {
 
-// Of the calling thread; they nest.
+// Begins and ends a range of the calling thread. Ranges nest.
 void begin_range(const char* name);
 void end_range();
 

@@ -14,7 +14,7 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-constexpr std::size_t kKept = 6;  // of each stream
+constexpr std::size_t kKept = 6;  // per stream
 
 struct Work {
   const char* what = nullptr;
@@ -30,7 +30,7 @@ struct Recent {
   uint64_t count = 0;
 };
 
-// A process has few streams, and most often one that work is given to.
+// A linear search is enough: a process has few streams, and usually works on one.
 class RecentOfStreams {
  public:
   void note(CUstream_st* stream, const Work& work) {
@@ -56,7 +56,8 @@ class RecentOfStreams {
     for (Recent& recent : streams_) {
       if (recent.stream == stream) return recent;
     }
-    streams_.push_back({.stream = stream, .name = stream ? "a stream" : "the null stream"});
+    streams_.push_back(
+        {.stream = stream, .name = stream ? "an unnamed stream" : "the null stream"});
     return streams_.back();
   }
 
@@ -84,9 +85,11 @@ std::string to_string(const Work& work) {
 }
 
 std::string to_string(const Recent& recent) {
-  std::string text = "to " + recent.name;
+  std::string text = "on " + recent.name;
   const uint64_t first = recent.count - std::min<uint64_t>(recent.count, kKept);
-  for (uint64_t i = first; i < recent.count; ++i) text += ", " + to_string(recent.work[i % kKept]);
+  for (uint64_t i = first; i < recent.count; ++i) {
+    text += (i == first ? ": " : ", ") + to_string(recent.work[i % kKept]);
+  }
   return text;
 }
 
@@ -103,19 +106,18 @@ void note(CUstream_st* stream, Work work, std::initializer_list<int64_t> sizes) 
 
 }  // namespace
 
-void enqueued(CUstream_st* stream, const char* what, std::initializer_list<int64_t> sizes) {
+void record_operation(CUstream_st* stream, const char* what, std::initializer_list<int64_t> sizes) {
   note(stream, {.what = what}, sizes);
 }
 
-void enqueued_kernel(CUstream_st* stream, const void* kernel,
-                     std::initializer_list<int64_t> sizes) {
+void record_kernel(CUstream_st* stream, const void* kernel, std::initializer_list<int64_t> sizes) {
   note(stream, {.kernel = kernel}, sizes);
 }
 
 std::string recent_work() {
   std::string text;
   for (const Recent& recent : recent_of_streams().all()) {
-    if (recent.count > 0) text += (text.empty() ? "; given last: " : "; ") + to_string(recent);
+    if (recent.count > 0) text += (text.empty() ? "; last enqueued: " : "; ") + to_string(recent);
   }
   return text;
 }

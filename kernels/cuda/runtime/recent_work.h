@@ -1,5 +1,5 @@
-// What each stream was given last, for messages: what goes wrong in a kernel is told by a later
-// call, which knows nothing of it. Private to kernels/cuda.
+// Keeps the last operations that were enqueued on each stream, for error messages: an error in a
+// kernel is reported by a later call that has nothing to do with it. Private to kernels/cuda.
 #pragma once
 
 #include <array>
@@ -11,21 +11,21 @@
 
 namespace ripieno::kernels::cuda {
 
-// Call after each piece of work was enqueued: notes it, and with RIPIENO_SYNC=1 in the environment
-// waits for it, so that what goes wrong in it is thrown by the call that enqueued it. `what` lives
-// as long as the process.
-void enqueued(CUstream_st* stream, const char* what, std::initializer_list<int64_t> sizes);
-// A kernel of ours; its sizes are its grid and its block.
-void enqueued_kernel(CUstream_st* stream, const void* kernel, std::initializer_list<int64_t> sizes);
+// To be called after each operation is enqueued. Records it. With RIPIENO_SYNC=1 in the environment
+// it also waits for the operation, so that an error in it is thrown by the call that enqueued it.
+// `what` must be valid as long as the process runs.
+void record_operation(CUstream_st* stream, const char* what, std::initializer_list<int64_t> sizes);
+// The same for a kernel of the project; `sizes` are its grid and block.
+void record_kernel(CUstream_st* stream, const void* kernel, std::initializer_list<int64_t> sizes);
 
-// "; given last: to the compute stream of cuda:0, softmax_kernel (4, 1, 1, 256, 1, 1), copy
-// (4096)", the newest last, of all streams. Empty where nothing was given.
+// The last operations of all streams, the newest last: "; last enqueued: on the compute stream of
+// cuda:0: softmax_kernel (4, 1, 1, 256, 1, 1), copy (4096)". Empty if there are none.
 std::string recent_work();
 
 void name_stream(CUstream_st* stream, const std::string& name);
 std::string name_of_stream(CUstream_st* stream);
 
-// Whether enqueued() waits. Starts as RIPIENO_SYNC says.
+// Whether record_operation() waits. Initialized from RIPIENO_SYNC; may be changed.
 bool& waits_for_each();
 
 }  // namespace ripieno::kernels::cuda

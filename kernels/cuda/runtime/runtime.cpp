@@ -11,12 +11,12 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// "13.0", as CUDA writes it: 13000
+// "13.0" for CUDA's number 13000.
 std::string version_of(int number) {
   return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
 }
 
-// Ten times the version.
+// Compute capability times ten.
 int capability_of(int device) {
   int major = 0, minor = 0;
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
@@ -33,7 +33,7 @@ int driver_version() {
   return cudaDriverGetVersion(&version) == cudaSuccess ? version : 0;
 }
 
-// All, whether this build can use them or not; `status` is why there are none.
+// Number of devices, whether this build supports them or not. If it is 0, `status` is the reason.
 int all_devices(cudaError_t& status) {
   int count = 0;  // without a driver the call leaves it untouched
   status = cudaGetDeviceCount(&count);
@@ -44,8 +44,8 @@ int all_devices(cudaError_t& status) {
 std::string too_old_driver() {
   int needed = 0;
   cudaRuntimeGetVersion(&needed);
-  return "the driver is for CUDA " + version_of(driver_version()) +
-         " and older, this build needs " + version_of(needed) + ": install a newer driver";
+  return "the driver supports CUDA up to " + version_of(driver_version()) +
+         ", this build requires " + version_of(needed) + "; install a newer driver";
 }
 
 std::string why_none(cudaError_t status) {
@@ -55,21 +55,21 @@ std::string why_none(cudaError_t status) {
   return std::string("no usable GPU: ") + cudaGetErrorString(status);
 }
 
-// "0: NVIDIA H200, compute capability 9.0, 139 GiB, 3 of them taken"
+// "0: NVIDIA H200, compute capability 9.0, 139 GiB, 3 GiB in use"
 std::string describe_device(int device) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
   std::string text = std::to_string(device) + ": " + properties.name + ", compute capability " +
                      std::to_string(properties.major) + "." + std::to_string(properties.minor);
   if (!is_usable(device)) {
-    return text + ", which this build has no code for (it has " +
-           std::string(built_architectures()) + "; the lowest is " +
+    return text + ", which this build does not support (built for " +
+           std::string(built_architectures()) + "; requires at least " +
            lowest_capability(built_architectures()) + ")";
   }
   set_device(device);
   const MemoryInfo memory = memory_info();
   return text + ", " + std::to_string(memory.total_bytes >> 30) + " GiB, " +
-         std::to_string((memory.total_bytes - memory.free_bytes) >> 30) + " of them taken";
+         std::to_string((memory.total_bytes - memory.free_bytes) >> 30) + " GiB in use";
 }
 
 [[noreturn]] void fail_on(CUstream_st* stream, cudaError_t status, const char* call,
@@ -79,7 +79,7 @@ std::string describe_device(int device) {
   std::abort();  // not reached: status is a failure
 }
 
-// An error of work that was enqueued before: the call that tells it has nothing to do with it.
+// Whether it is an error in work that was enqueued earlier, not in the call that reports it.
 bool is_of_earlier_work(cudaError_t status) {
   return status >= cudaErrorIllegalAddress && status <= cudaErrorLaunchFailure;
 }
@@ -88,11 +88,11 @@ bool is_of_earlier_work(cudaError_t status) {
 
 void check(cudaError_t status, std::string_view call) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // else the next call would report this failure again
+  cudaGetLastError();  // clears the error, which the next call would report again
   std::string message = std::string(call) + ": " + cudaGetErrorString(status);
   if (is_of_earlier_work(status)) {
     message += recent_work();
-    if (!waits_for_each()) message += "; RIPIENO_SYNC=1 stops at the one that failed";
+    if (!waits_for_each()) message += "; set RIPIENO_SYNC=1 to stop at the operation that failed";
   }
   if (status == cudaErrorMemoryAllocation) throw OutOfMemory(message);
   throw CudaError(message);
@@ -131,7 +131,7 @@ std::string what_is_unusable() {
 }
 
 void set_device(int device) {
-  thread_local int chosen = -1;  // by this thread: every operation chooses
+  thread_local int chosen = -1;  // cached, because every operation sets the device
   if (device == chosen) return;
   const cudaError_t status = cudaSetDevice(device);
   chosen = status == cudaSuccess ? device : -1;
@@ -173,13 +173,13 @@ MemoryInfo memory_info() {
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
   const cudaError_t status = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream);
   if (status != cudaSuccess) fail_on(stream, status, "cudaMemcpyAsync", bytes);
-  enqueued(stream, "copy", {static_cast<int64_t>(bytes)});
+  record_operation(stream, "copy", {static_cast<int64_t>(bytes)});
 }
 
 void zero(void* memory, std::size_t bytes, CUstream_st* stream) {
   const cudaError_t status = cudaMemsetAsync(memory, 0, bytes, stream);
   if (status != cudaSuccess) fail_on(stream, status, "cudaMemsetAsync", bytes);
-  enqueued(stream, "zero", {static_cast<int64_t>(bytes)});
+  record_operation(stream, "zero", {static_cast<int64_t>(bytes)});
 }
 
 void synchronize(CUstream_st* stream) {

@@ -7,7 +7,7 @@
 namespace ripieno::kernels::cuda {
 namespace {
 
-// With a null workspace it only says how much of it there must be.
+// With a null workspace, only returns its required size.
 std::size_t sort(void* workspace, std::size_t workspace_bytes, OnCuda on, int32_t* sorted_keys,
                  int32_t* sorted_values, const int32_t* keys, const int32_t* values, int64_t count,
                  int key_bits) {

@@ -1,5 +1,5 @@
-// Stable sorting of pairs by key: CUB's on a GPU, the standard library's in the emulator. Private
-// to kernels/cuda.
+// Stable sorting of (key, value) pairs: by CUB on a GPU, by the standard library in the emulator.
+// Private to kernels/cuda.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace ripieno::kernels::cuda {
 
-// Bytes of workspace that sort_by_key needs.
+// Size in bytes of the workspace of sort_by_key().
 std::size_t sort_workspace_bytes(int64_t count, int key_bits);
 
-// The pairs in ascending order of their keys, those of one key in the order in which they came.
-// keys: not negative, of at most key_bits bits. all: (count), none over another.
+// Sorts pairs by ascending key, stably. Keys must not be negative and have at most key_bits bits.
+// All arrays: (count), none aliasing another.
 void sort_by_key(OnCuda on, int32_t* sorted_keys, int32_t* sorted_values, const int32_t* keys,
                  const int32_t* values, int64_t count, int key_bits, void* workspace,
                  std::size_t workspace_bytes);

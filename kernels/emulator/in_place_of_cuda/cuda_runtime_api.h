@@ -1,8 +1,8 @@
-// The part of CUDA's runtime API that kernels/cuda calls, as the emulated build sees it: it finds
-// this header where nvcc finds CUDA's. Implemented by cuda_runtime.cpp over the emulated GPU.
+// The part of CUDA's runtime API that kernels/cuda calls, for emulated builds, whose include path
+// finds this header first. cuda_runtime.cpp implements it.
 //
-// Names, values and meanings are CUDA's; the functions are C++'s, so that no CUDA library can be
-// taken for them.
+// Names, values and semantics are CUDA's. The functions have C++ linkage, so that they cannot be
+// confused with those of a CUDA library.
 #pragma once
 
 #include <cstddef>

@@ -9,7 +9,7 @@ namespace {
 
 class Attention : public KernelTest {};
 
-// As much as either place asks for.
+// The larger workspace of the two backends.
 Both<unsigned char> workspace_of(int64_t on_cpu, int64_t on_cuda) {
   return Both<unsigned char>(std::max(on_cpu, on_cuda));
 }
@@ -30,10 +30,10 @@ struct Case {
   int64_t batch, time, heads, head_size;
 };
 
-// For every type, and for float, as the others are the same but for their tiles: times about a
-// tile's edge, and head sizes about a tile, a slice and 16 bytes.
+// kFewCases are for all types; kMoreCases for float only, since other types differ only in tile
+// size: times around the size of a tile, and head sizes around a tile, a slice and 16 bytes.
 constexpr Case kFewCases[] = {{1, 1, 1, 1}, {2, 31, 2, 8}, {1, 40, 1, 33}};
-constexpr Case kWholeTile[] = {{1, 66, 1, 64}};  // of 16-bit types: a library's on a GPU
+constexpr Case kWholeTile[] = {{1, 66, 1, 64}};  // 16-bit types: uses the library on a GPU
 constexpr Case kMoreCases[] = {{1, 64, 1, 24}, {1, 65, 1, 64}, {1, 129, 1, 8},
                                {1, 33, 1, 80}, {1, 9, 1, 128}, {1, 5, 1, 300}};
 
@@ -112,7 +112,7 @@ TEST_P(Attention, BackwardAgreesWithTheCpu) {
   });
 }
 
-// Of one head of 16 channels, whose first makes all scores 102400; and what comes of it.
+// One head of 16 channels, the first of which makes all scores 102400; and all results.
 template <typename T>
 struct LargeScores {
   static constexpr int64_t kTime = 70, kChannels = 16;
@@ -123,7 +123,7 @@ struct LargeScores {
   Both<accumulator_t<T>> log_sum_exp = Both<accumulator_t<T>>(2 * kTime);
   Both<unsigned char> workspace = backward_workspace<T>(shape);
 
-  // unit: of the other channels of queries and keys, small enough that no score is rounded.
+  // unit: step of the other channels of q and k, so small that no score is rounded.
   explicit LargeScores(double unit) {
     for (int64_t i = 0; i < qkv.size(); ++i) {
       const int64_t channel = i % (3 * kChannels);
@@ -163,7 +163,7 @@ TEST_P(Attention, AgreesWithTheCpuWhereAllScoresAreLarge) {
     expect_agreement(p.out, 2 * kTolerance<T>);
     const auto gradient = p.gradient.from_device();
     for (int64_t i = 0; i < p.gradient.size(); ++i) {
-      // The gradient of a first channel is a sum of large numbers that is almost 0.
+      // The gradient of the first channel is a sum of large numbers that nearly cancel.
       if (const int64_t channel = i % 48; channel == 0 || channel == 16) continue;
       const double expected = to_double(p.gradient.host()[i]);
       ASSERT_TRUE(agree(to_double(gradient[i]), expected, 8 * kTolerance<T>))
@@ -172,13 +172,13 @@ TEST_P(Attention, AgreesWithTheCpuWhereAllScoresAreLarge) {
   });
 }
 
-TEST_P(Attention, OfEqualLargeScoresIsAMean) {
+TEST_P(Attention, OfEqualLargeScoresIsTheMean) {
   for_each_float_type([]<typename T>(Type<T>) {
     LargeScores<T> p(0.0);
     p.run();
     const auto gradient = p.gradient.from_device();
     for (int64_t channel = 0; channel < 16; ++channel) {
-      double expected = 0;  // of the value at `time`: of all means that it is part of
+      double expected = 0;  // sum over all means that the value at `time` is part of
       for (int64_t time = 69; time >= 0; --time) {
         const double slope = to_double(p.grad_out.host()[time * 16 + channel]);
         expected += slope / static_cast<double>(time + 1);
@@ -189,7 +189,7 @@ TEST_P(Attention, OfEqualLargeScoresIsAMean) {
   });
 }
 
-TEST_P(Attention, ARepeatableBackwardGivesTheSameBits) {
+TEST_P(Attention, ARepeatableBackwardIsBitwiseReproducible) {
   auto shape = packed({2, 66, 1, 64});
   shape.repeatable = true;
   const int64_t size = 2 * 66 * 64;

@@ -16,7 +16,7 @@ void for_each_type(Body body) {
   body(Type<bool>{});
 }
 
-TEST_P(Casts, OfEachPairOfTypesAreTheCpusToTheBit) {
+TEST_P(Casts, AreBitwiseIdenticalToTheCpuForAllPairsOfTypes) {
   for_each_type([]<typename From>(Type<From>) {
     Both<From> in(200);
     for (int i = 0; i < 200; ++i) {
@@ -35,8 +35,8 @@ TEST_P(Casts, OfEachPairOfTypesAreTheCpusToTheBit) {
   });
 }
 
-// Every 16-bit pattern, and roundings about it. Which NaN becomes of a NaN is the device's affair.
-TEST_P(Casts, To16BitsRoundAsOnTheCpu) {
+// Every 16-bit pattern, and values around it that round. The bits of a NaN may differ.
+TEST_P(Casts, To16BitsRoundLikeTheCpu) {
   constexpr int64_t kSize = 3 * 65536;
   Both<float> in(kSize);
   for (uint32_t i = 0; i < kSize; ++i) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compares what each test of a kernel computed in two runs, the emulated and the real one (outputs.h), and prints
-the largest difference of each test, relative to the numbers' own size. Fails where one is larger than what another
-rounding of transcendental functions and fused multiply-adds explain.
+"""Compares the results of kernel tests on the emulated and on a real GPU (outputs.h), and prints the largest relative
+difference of each test. Fails if one is too large to be explained by different rounding of transcendental functions and
+by fused multiply-adds.
 
     compare_outputs.py EMULATED REAL
 """
@@ -9,7 +9,7 @@ import array
 import struct
 import sys
 
-# How far two runs may be apart: a few units in the last place, as the tests themselves allow.
+# Largest allowed differences: a few units in the last place, as in the tests themselves.
 LIMITS = {"float32": 5e-5, "float64": 1e-11, "bfloat16": 2.0 ** -6, "float16": 2.0 ** -9}
 
 
@@ -22,7 +22,7 @@ def numbers(kind, data):
         return [struct.unpack("<f", b"\0\0" + data[i:i + 2])[0] for i in range(0, len(data), 2)]
     if kind == "float16":
         return struct.unpack(f"<{len(data) // 2}e", data)
-    return data  # bytes of whole numbers, which must be the same
+    return data  # bytes of integers, which must be equal
 
 
 def outputs(path):
@@ -47,17 +47,17 @@ def difference(kind, a, b):
 
 def main():
     emulated, real = (list(outputs(path)) for path in sys.argv[1:3])
-    shared = {o[0] for o in emulated} & {o[0] for o in real}  # some tests are of one of the two alone
+    shared = {o[0] for o in emulated} & {o[0] for o in real}  # some tests run on only one of the two
     emulated, real = ([o for o in side if o[0] in shared] for side in (emulated, real))
     if [o[:2] for o in emulated] != [o[:2] for o in real]:
-        sys.exit("compare_outputs.py: the two runs did not make the same outputs in the same tests")
+        sys.exit("compare_outputs.py: the two runs have different tests or outputs")
     furthest = {}
     for (name, kind, a), (_, _, b) in zip(emulated, real):
         furthest[name, kind] = max(furthest.get((name, kind), 0.0), difference(kind, a, b))
     wrong = [key for key, value in furthest.items() if not value <= LIMITS.get(key[1], 0.0)]
     for (name, kind), value in sorted(furthest.items(), key=lambda item: -item[1]):
-        print(f"{value:9.2e}  {kind:9}  {name}{'  TOO FAR' if (name, kind) in wrong else ''}")
-    print(f"{len(emulated)} outputs of {len(furthest)} tests and types, {len(wrong)} too far apart")
+        print(f"{value:9.2e}  {kind:9}  {name}{'  TOO LARGE' if (name, kind) in wrong else ''}")
+    print(f"{len(emulated)} outputs of {len(furthest)} tests and types, {len(wrong)} differences too large")
     sys.exit(bool(wrong or not emulated))
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Holds the kernels to what the compiler says of them: registers, spills, the width of accesses.
+"""Checks the compiler's report of each kernel: registers, spills, and the width of memory accesses.
 
     compiler_report_test.py PTXAS CXXFILT OBJECT...
 
-The objects hold PTX that nvcc did not compress. ptxas reports of it for sm_90. Those of runtime/ are of other projects'
-kernels, and left out.
+The objects must contain uncompressed PTX, which ptxas compiles for sm_90. Objects of runtime/ are skipped, since they
+have kernels of other projects.
 """
 import concurrent.futures
 import pathlib
@@ -16,13 +16,13 @@ import tempfile
 REGISTERS = 65536  # of a multiprocessor, from sm_80 to sm_100
 WARPS = 64
 
-# Kernels that may use memory for what does not fit in registers, and why.
+# Kernels that may use local memory for what does not fit in registers, and why.
 MAY_SPILL = {
     r"formulas::(Sin|Cos)<": "a large argument is reduced by digits of 2 / pi, which are found by index",
 }
 
-# (kernel, threads of its usual block, blocks that have to fit on a multiprocessor): as many as keep
-# 32 KiB on their way, which is what an H200's bandwidth takes at its latency.
+# (kernel, threads per block, blocks that must fit on a multiprocessor): enough to have 32 KiB of loads
+# in flight, which an H200's bandwidth requires at its latency.
 OCCUPANCY = [
     (r"cuda::map_kernel<.*(Cast|Value<|Affine|Constant).*>", 256, 4),
     (r"cuda::layer_norm_forward_kernel<8, .*>", 96, 6),
@@ -40,7 +40,7 @@ OCCUPANCY += [  # attention in float, which is bound by arithmetic
     (r"cuda::key_value_gradient_kernel<float, 1>", 256, 2),
 ]
 
-# (kernel, which accesses it makes by 16 bytes at a time, how many instantiations there are at least).
+# (kernel, which of its accesses must be 16 bytes wide, minimum number of instantiations).
 VECTORS = [
     (r"cuda::map_kernel<[248], .*(Value<|TimesDerivative<|Affine)", "both", 60),
     (r"cuda::map_kernel<[248], Cast<", "either", 48),  # of the wider type
@@ -76,7 +76,7 @@ class Kernel:
 
 
 def ptx_in(objects):
-    """One text for each source."""
+    """The PTX of each source file."""
     texts = [text for path in objects for text in re.findall(rb"\.version \d[^\0]*", path.read_bytes())]
     return [text.decode() for text in texts if b".entry" in text]
 
@@ -90,7 +90,7 @@ def report_of(ptxas, ptx):
 
 
 def kernels_of(ptxas, objects):
-    """By mangled name."""
+    """Kernels by mangled name."""
     kernels = {}
     texts = ptx_in(objects)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -104,7 +104,7 @@ def kernels_of(ptxas, objects):
                 kernel.stack, kernel.spilled = int(match[1]), int(match[2])
             elif match := re.search(r"Used (\d+) registers", line):
                 kernel.registers = int(match[1])
-        # To the next function: a brace alone on its line may end a block within this one.
+        # Up to the next function, because a brace alone on a line may also end a block.
         for match in re.finditer(r"\.entry (\w+)\((.*?)(?=\.entry |\.func |\Z)", ptx, re.DOTALL):
             kernels[match[1]].code = match[2]
     return kernels
@@ -122,38 +122,38 @@ def blocks_that_fit(registers, threads):
     return min(REGISTERS // (of_warp * warps), WARPS // warps)
 
 
-def complaints(kernels):
+def problems(kernels):
     for name, kernel in kernels.items():
         if None in (kernel.registers, kernel.stack, kernel.spilled) or not kernel.code:
-            yield f"{name}: the report says too little of it"
+            yield f"{name}: the compiler report is incomplete"
         elif (kernel.stack or kernel.spilled) and not any(re.search(known, name) for known in MAY_SPILL):
-            yield f"{name}: {kernel.stack} bytes of stack, {kernel.spilled} bytes of spills"
+            yield f"{name}: uses {kernel.stack} bytes of stack and spills {kernel.spilled} bytes"
     for pattern, threads, wanted in OCCUPANCY:
         found = {name: kernel for name, kernel in kernels.items() if re.search(pattern, name)}
         if not found:
-            yield f"no kernel is called {pattern}"
+            yield f"no kernel matches {pattern}"
         for name, kernel in found.items():
             fit = blocks_that_fit(kernel.registers, threads)
             if fit < wanted:
-                yield f"{name}: with {kernel.registers} registers {fit} blocks of {threads} fit, not {wanted}"
+                yield f"{name}: uses {kernel.registers} registers, so {fit} blocks of {threads} threads fit; {wanted} required"
     for pattern, which, least in VECTORS:
         found = {name: kernel for name, kernel in kernels.items() if re.search(pattern, name)}
         if len(found) < least:
-            yield f"{len(found)} kernels are called {pattern}, not {least}"
+            yield f"{len(found)} kernels match {pattern}, at least {least} required"
         for name, kernel in found.items():
             made = {access for access, instruction in SIXTEEN_BYTES.items() if instruction.search(kernel.code)}
             if not (made if which == "either" else {"load", "store"} <= made if which == "both" else which in made):
-                yield f"{name}: accesses of 16 bytes are {sorted(made)}, not {which}"
+                yield f"{name}: 16-byte accesses are {sorted(made)}, required: {which}"
 
 
 def main():
     ptxas, cxxfilt, objects = sys.argv[1], sys.argv[2], map(pathlib.Path, sys.argv[3:])
     kernels = kernels_of(ptxas, [path for path in objects if path.parent.name != "runtime"])
     names = readable(cxxfilt, list(kernels))
-    found = list(complaints({names[mangled]: kernel for mangled, kernel in kernels.items()}))
-    for complaint in found:
-        print(complaint)
-    print(f"{len(kernels)} kernels, {len(found)} complaints")
+    found = list(problems({names[mangled]: kernel for mangled, kernel in kernels.items()}))
+    for problem in found:
+        print(problem)
+    print(f"{len(kernels)} kernels, {len(found)} problems")
     return 1 if found or not kernels else 0
 
 

@@ -38,7 +38,7 @@ struct Batch {
   }
 };
 
-constexpr int64_t kRows = 3;  // the second of them ignored
+constexpr int64_t kRows = 3;  // the second is ignored
 constexpr int64_t kClasses[] = {1, 31, 32, 33, 1001, 4096};
 
 TEST_P(CrossEntropy, ForwardAgreesWithTheCpu) {
@@ -52,7 +52,7 @@ TEST_P(CrossEntropy, ForwardAgreesWithTheCpu) {
   });
 }
 
-TEST_P(CrossEntropy, ForwardWritesNoSumsThatNobodyWants) {
+TEST_P(CrossEntropy, ForwardSkipsLogSumExpIfItIsNull) {
   Batch<float> batch(kRows, 33);
   on_both([&](auto place, auto at) {
     kernels::cross_entropy_forward(place, at(batch.row_losses), static_cast<float*>(nullptr),
@@ -61,7 +61,7 @@ TEST_P(CrossEntropy, ForwardWritesNoSumsThatNobodyWants) {
   expect_agreement(batch.row_losses);
 }
 
-TEST_P(CrossEntropy, AddsUpMoreRowsThanABlockHasThreads) {
+TEST_P(CrossEntropy, SumsMoreRowsThanABlockHasThreads) {
   for (const int64_t rows : {0, 1, 1001}) {
     Both<float> row_losses = some_numbers<float>(rows, 1), sum{0.0f}, count{0.0f};
     Both<int32_t> targets = some_ids(rows, 2, 0, 3);
@@ -112,9 +112,9 @@ TEST_P(CrossEntropy, InPlaceAgreesWithTheCpu) {
   });
 }
 
-TEST_P(CrossEntropy, InPlaceLeavesWhatLiesBetweenTheRows) {
+TEST_P(CrossEntropy, InPlaceDoesNotTouchThePaddingBetweenRows) {
   for_each_float_type([]<typename T>(Type<T>) {
-    for (const int64_t gap : {3, 31}) {  // to rows that are aligned, and that are not
+    for (const int64_t gap : {3, 31}) {  // 16-bit rows are misaligned; aligned
       Batch<T> batch(kRows, 33, gap);
       batch.in_place();
       expect_agreement(batch.row_losses);
@@ -123,7 +123,7 @@ TEST_P(CrossEntropy, InPlaceLeavesWhatLiesBetweenTheRows) {
   });
 }
 
-TEST_P(CrossEntropy, InPlaceTakesRowsThatNoBlockCanHold) {
+TEST_P(CrossEntropy, InPlaceAcceptsRowsThatNoBlockCanHold) {
   for (const int64_t classes : {30000, 30001}) {
     Batch<float> batch(2, classes);
     batch.in_place();
@@ -153,7 +153,7 @@ TEST_P(CrossEntropy, DoesNotLosePrecisionUnderAShift) {
   }
 }
 
-TEST_P(CrossEntropy, OfLogitsThatAreNotFiniteIsAsOnTheCpu) {
+TEST_P(CrossEntropy, OfNonFiniteLogitsAgreesWithTheCpu) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float odd : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
     Batch<float> batch(4, 33);

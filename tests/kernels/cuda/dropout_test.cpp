@@ -8,7 +8,7 @@ namespace {
 class Dropout : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, Dropout, device_runs(), run_name);
 
-TEST_P(Dropout, DropsWhatTheCpuDropsFromAnyOffset) {
+TEST_P(Dropout, DropsTheSameElementsAsTheCpuFromAnyOffset) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t offset : {int64_t{0}, int64_t{7}, int64_t{1} << 33}) {
       const int64_t size = 1001;

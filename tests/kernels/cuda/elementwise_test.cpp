@@ -64,8 +64,8 @@ TEST_P(Elementwise, AffineAgreesWithTheCpu) {
   });
 }
 
-// More than a block's vectors, and what is left over; from 1 on nothing is aligned to a vector.
-TEST_P(Elementwise, VectorsAndWhatIsLeftOfThemAgreeWhereverTheyBegin) {
+// More vectors than a block has threads, and a tail; from offset 1 nothing is aligned to a vector.
+TEST_P(Elementwise, VectorsAndTailsAgreeAtAnyAlignment) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t begin : {0, 1}) {
       const int64_t size = 5003 - begin;

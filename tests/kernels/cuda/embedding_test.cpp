@@ -10,10 +10,10 @@ using kernels::EmbeddingShape;
 class Embedding : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, Embedding, device_runs(), run_name);
 
-// About a vector's width, a warp of vectors, and what a lane has under way.
+// Around a vector, a warp of vectors, and the vectors that a lane loads at once.
 constexpr int64_t kChannels[] = {1, 8, 31, 33, 256, 300, 1032};
 
-TEST_P(Embedding, ForwardTakesRowsAndAddsPositions) {
+TEST_P(Embedding, ForwardCopiesRowsAndAddsPositions) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t channels : kChannels) {
       const int64_t vocab = 7, count = 40, time = 8;
@@ -65,8 +65,8 @@ TEST_P(Embedding, BackwardSumsTheRowsOfEachId) {
   });
 }
 
-// Sums of integers are exact, so no order excuses a difference.
-TEST_P(Embedding, BackwardCountsEachPositionOnceHoweverAnIdLiesOverTheTiles) {
+// Sums of integers are exact in any order.
+TEST_P(Embedding, BackwardCountsEachPositionOnceForAnySpreadOverTiles) {
   for (int64_t first = 0; first <= 70; ++first) {
     Backward<float> backward({140, 4, 1});
     for (int64_t i = 0; i < 140; ++i) {
@@ -80,7 +80,7 @@ TEST_P(Embedding, BackwardCountsEachPositionOnceHoweverAnIdLiesOverTheTiles) {
   }
 }
 
-TEST_P(Embedding, OfNoIdsHasNoGradient) {
+TEST_P(Embedding, WithoutIdsHasNoGradient) {
   Backward<float> backward({0, 5, 3});
   backward.run(false);
   expect_same_bits(backward.grad_table);

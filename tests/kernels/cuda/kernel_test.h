@@ -1,7 +1,6 @@
-// What the tests of kernels share: arrays that stand on the CPU and on the device, and the
-// comparison of what became of the two.
+// Utilities for kernel tests: arrays on both the CPU and the device, and comparison of the results.
 //
-// The same tests are compiled twice, with emulated/ or real/ as the device under test.
+// The same tests are compiled twice, with the device under test from emulated/ or real/.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,14 +28,14 @@ using kernels::float16;
 using kernels::OnCpu;
 using kernels::OnCuda;
 
-// About a warp's width, and about a block's, neither a multiple.
+// Sizes around a warp, and one near a block; not multiples of either except 32.
 inline constexpr int64_t kSizes[] = {1, 31, 32, 33, 1001};
 
 template <typename T>
 constexpr bool kIsFloat =
     std::is_floating_point_v<T> || std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>;
 
-// The same numbers on the CPU and on the device. Starts as bytes of ones: NaN.
+// An array with one copy on the CPU and one on the device. Initially all bits are 1: NaN.
 template <typename T>
 class Both {
  public:
@@ -70,14 +69,14 @@ class Both {
   std::unique_ptr<void, void (*)(void*)> device_;
 };
 
-// Calls body(place, at) for each place; at(array) is the array's memory there.
+// Calls body(place, at) for each backend; at(array) is the address of the array's copy there.
 template <typename Body>
 void on_both(Body body) {
   body(OnCpu{}, [](auto& array) { return array.host(); });
   body(OnCuda{}, [](auto& array) { return array.device(); });
 }
 
-// Numbers about 0, none of them small enough to make a division wild.
+// Uniform random numbers in [low, high). The same for equal seeds.
 template <typename T>
 Both<T> some_numbers(int64_t size, unsigned seed, double low = -2.0, double high = 2.0) {
   Both<T> numbers(size);
@@ -100,7 +99,7 @@ inline Both<int32_t> some_ids(int64_t size, unsigned seed, int32_t first, int32_
   return ids;
 }
 
-// Two units in the last place of a 16-bit type; else what sums in another order leave.
+// Two units in the last place of a 16-bit type; for others, the error of summing in another order.
 template <typename T>
 constexpr double kTolerance = 2e-5;
 template <>
@@ -119,7 +118,7 @@ double to_double(T value) {
   }
 }
 
-// NaN agrees with NaN, infinity with itself.
+// NaN agrees with NaN, and infinity with infinity of the same sign.
 inline bool agree(double a, double b, double tolerance) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   return a == b || std::abs(a - b) <= tolerance * (1.0 + std::abs(b));
@@ -136,7 +135,7 @@ inline constexpr const char* kTypeName<bfloat16> = "bfloat16";
 template <>
 inline constexpr const char* kTypeName<float16> = "float16";
 
-// What the device computed; kept as well where outputs are compared.
+// The device's result. It is also appended to the output file for compare_outputs.py.
 template <typename T>
 std::unique_ptr<T[]> output_of(Both<T>& array) {
   auto output = array.from_device();

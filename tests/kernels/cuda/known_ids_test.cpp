@@ -20,7 +20,7 @@ Both<UnknownId> find(Both<int32_t>& ids, UnknownId before = {}) {
   return found;
 }
 
-TEST_P(KnownIds, OneThatIsNotIsFoundWhereverItStands) {
+TEST_P(KnownIds, AnInvalidIdIsFoundAtAnyPosition) {
   for (const int64_t size : kSizes) {
     for (const int32_t wrong : {-1, 50, std::numeric_limits<int32_t>::min()}) {
       for (const int64_t where : {int64_t{0}, size / 2, size - 1}) {
@@ -36,7 +36,7 @@ TEST_P(KnownIds, OneThatIsNotIsFoundWhereverItStands) {
   }
 }
 
-TEST_P(KnownIds, OfSeveralOneIsFoundWhole) {
+TEST_P(KnownIds, OfSeveralInvalidIdsOneIsRecordedConsistently) {
   Both<int32_t> ids = some_ids(1001, 1, 1000, 2000);
   Both<UnknownId> found = find(ids);
   const UnknownId on_device = found.from_device()[0];
@@ -46,14 +46,14 @@ TEST_P(KnownIds, OfSeveralOneIsFoundWhole) {
   EXPECT_EQ(on_device.id, ids.host()[on_device.position]);
 }
 
-TEST_P(KnownIds, NothingIsFoundWhereAllAreKnownOrExempt) {
+TEST_P(KnownIds, NothingIsRecordedIfAllAreValidOrExempt) {
   Both<int32_t> ids = some_ids(1001, 1, 0, 49);
   ids.host()[33] = kExempt;
   ids.update_device();
   EXPECT_EQ(find(ids).from_device()[0].input, 0);
 }
 
-TEST_P(KnownIds, WhatWasFoundBeforeStays) {
+TEST_P(KnownIds, AnEarlierRecordIsKept) {
   Both<int32_t> ids = some_ids(33, 1, 1000, 2000);
   Both<UnknownId> found = find(ids, {.input = 3, .id = 4, .bound = 5, .position = 6});
   expect_same_bits(found);

@@ -8,7 +8,7 @@ namespace {
 class LayerNorm : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, LayerNorm, device_runs(), run_name);
 
-// kSizes, rows in vectors of which a thread has none, one and several, and one too long to be held.
+// kSizes; rows of which a thread has no, one and several vectors; and one too long for registers.
 constexpr int64_t kRowSizes[] = {1, 31, 32, 33, 320, 768, 1001, 5000};
 
 Both<kernels::RandomKey> some_key() {
@@ -133,7 +133,7 @@ TEST_P(LayerNorm, BackwardAgreesWithTheCpuWhereItOverwritesItsInput) {
   });
 }
 
-TEST_P(LayerNorm, BackwardAddsToTheGradientThatIsThereAndDropsTheBranchs) {
+TEST_P(LayerNorm, BackwardAccumulatesAndDropsTheBranchGradient) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t cols : kRowSizes) {
       const int64_t rows = cols > 320 ? 3 : 35;
@@ -143,7 +143,7 @@ TEST_P(LayerNorm, BackwardAddsToTheGradientThatIsThereAndDropsTheBranchs) {
   });
 }
 
-TEST_P(LayerNorm, BackwardOfManyRowsSumsThemInFewerChunks) {
+TEST_P(LayerNorm, BackwardOfManyRowsUsesFewerChunks) {
   expect_backward_agreement<bfloat16>(50000, 16, {});
 }
 

@@ -11,12 +11,12 @@ using kernels::MatmulShape;
 class MatmulEpilogue : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, MatmulEpilogue, device_runs(), run_name);
 
-// Rows of 33 in 40, matrices of 5 in 7 rows.
+// Rows of 33 elements at a distance of 40; matrices of 5 rows at a distance of 7.
 constexpr MatmulShape kShape{
     .m = 5, .n = 33, .k = 0, .lda = 1, .ldb = 33, .ldc = 40, .batch = 2, .stride_c = 280};
 constexpr int64_t kSize = 560;
 
-TEST_P(MatmulEpilogue, ZeroLeavesWhatLiesBetweenRowsAlone) {
+TEST_P(MatmulEpilogue, ZeroDoesNotTouchThePaddingBetweenRows) {
   for_each_float_type([]<typename T>(Type<T>) {
     Both<T> c = some_numbers<T>(kSize, 1);
     kernels::matmul(OnCpu{}, c.host(), c.host(), c.host(), kShape, false);
@@ -25,7 +25,7 @@ TEST_P(MatmulEpilogue, ZeroLeavesWhatLiesBetweenRowsAlone) {
   });
 }
 
-// With k = 0 the CPU's product is the bias and the activation alone.
+// With k = 0, the CPU computes only bias and activation.
 TEST_P(MatmulEpilogue, BiasAndActivationAgreeWithTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const auto activation : {Activation::kNone, Activation::kGelu, Activation::kRelu}) {
@@ -44,7 +44,7 @@ TEST_P(MatmulEpilogue, BiasAndActivationAgreeWithTheCpu) {
   });
 }
 
-TEST_P(MatmulEpilogue, WithoutABiasItIsTheActivation) {
+TEST_P(MatmulEpilogue, WithoutBiasOnlyTheActivationIsApplied) {
   Both<float> c{-1.0f, 2.0f};
   const MatmulShape shape{.m = 1, .n = 2, .ldc = 2};
   kernels::cuda::add_bias_and_activate<float>(OnCuda{}, c.device(), nullptr, nullptr, shape,

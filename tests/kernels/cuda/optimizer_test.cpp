@@ -14,7 +14,7 @@ INSTANTIATE_TEST_SUITE_P(Cuda, Optimizer, device_runs(), run_name);
 using kernels::ParameterSegment;
 using kernels::StepScalars;
 
-// Two decays, two learning rates, and a hole that no segment covers.
+// Two weight decays, two learning rates, and a gap that no segment covers.
 Both<ParameterSegment> segments() {
   return {ParameterSegment{0, 31, 0.1f}, ParameterSegment{31, 64, 0.0f},
           ParameterSegment{70, 1001, 0.2f, 0.25f}};
@@ -49,7 +49,7 @@ TEST_P(Optimizer, AdamWAgreesWithTheCpuWithAndWithoutAMaster) {
   });
 }
 
-TEST_P(Optimizer, FirstStepOfAdamWIsTheCpusForBetasNearOne) {
+TEST_P(Optimizer, FirstStepOfAdamWAgreesWithTheCpuForBetasNearOne) {
   Both<float> parameter = some_numbers<float>(33, 1), gradient = some_numbers<float>(33, 2);
   Both<float> first(33), second(33);
   for (Both<float>* moment : {&first, &second}) {
@@ -67,7 +67,7 @@ TEST_P(Optimizer, FirstStepOfAdamWIsTheCpusForBetasNearOne) {
   expect_agreement(second);
 }
 
-TEST_P(Optimizer, UpdatesMastersAsTheCpuDoes) {
+TEST_P(Optimizer, UpdatesMastersLikeTheCpu) {
   const auto check = [this]<typename T>(Type<T>) {
     for (const int64_t begin : {0, 1}) {
       Both<T> parameter = some_numbers<T>(1001, 1);
@@ -102,8 +102,8 @@ TEST_P(Optimizer, SgdAgreesWithTheCpuWithAndWithoutMomentum) {
   });
 }
 
-// Where an arena is cut between ranks, or a segment ends inside a vector.
-TEST_P(Optimizer, StepsAgreeWhereverTheArenaAndItsSegmentsBegin) {
+// As where an arena is sharded between ranks, or where a segment ends inside a vector.
+TEST_P(Optimizer, StepsAgreeAtAnyAlignmentOfArenaAndSegments) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t begin : {0, 1}) {
       Both<T> parameter = some_numbers<T>(6000, 1), gradient = some_numbers<T>(6000, 2);
@@ -132,7 +132,7 @@ TEST_P(Optimizer, StepsAgreeWhereverTheArenaAndItsSegmentsBegin) {
   });
 }
 
-TEST_P(Optimizer, StepScalarsAreTheCpusToTheBit) {
+TEST_P(Optimizer, StepScalarsAreBitwiseIdenticalToTheCpu) {
   for (const double count : {0.0, 7.0}) {
     for (const double max_norm : {0.0, 0.5, 100.0}) {
       auto scalars = third_step();
@@ -145,7 +145,7 @@ TEST_P(Optimizer, StepScalarsAreTheCpusToTheBit) {
   }
 }
 
-TEST_P(Optimizer, ScaledStepScalarsAndTheScaleAreTheCpusToTheBit) {
+TEST_P(Optimizer, ScaledStepScalarsAndScaleAreBitwiseIdenticalToTheCpu) {
   const double infinity = std::numeric_limits<double>::infinity();
   for (const double squares_of_step : {0.0, 90.0, infinity, std::nan("")}) {
     for (const kernels::LossScale& before :
@@ -172,7 +172,7 @@ TEST_P(Optimizer, ScaledStepScalarsAndTheScaleAreTheCpusToTheBit) {
   }
 }
 
-TEST_P(Optimizer, LeavesEverythingWhereTheStepIsSkipped) {
+TEST_P(Optimizer, ChangesNothingInASkippedStep) {
   Both<float> parameter = some_numbers<float>(1001, 1), gradient = some_numbers<float>(1001, 2);
   Both<float> first = some_numbers<float>(1001, 3), second = some_numbers<float>(1001, 4, 0.1);
   const auto before = parameter.from_device(), first_before = first.from_device();

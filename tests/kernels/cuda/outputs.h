@@ -1,4 +1,4 @@
-// What kernels computed, kept for a comparison of the emulator with a GPU (compare_outputs.py).
+// Writes kernel results to a file, to compare the emulator with a GPU (compare_outputs.py).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 
 namespace ripieno::testing {
 
-// Appends `size` elements of a type ("float32") to the file RIPIENO_KERNEL_OUTPUTS: a line that
-// names the test and says how many bytes follow it. Nothing where the variable is not set.
+// Appends `size` elements of a type ("float32") to the file $RIPIENO_KERNEL_OUTPUTS, after a line
+// with the name of the test and the number of bytes. Does nothing if the variable is not set.
 inline void keep_output(const std::string& type, const void* data, std::size_t bytes) {
   const char* path = std::getenv("RIPIENO_KERNEL_OUTPUTS");
   if (!path) return;

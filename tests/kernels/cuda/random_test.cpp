@@ -10,7 +10,7 @@ INSTANTIATE_TEST_SUITE_P(Cuda, Random, device_runs(), run_name);
 
 constexpr kernels::RandomKey kKey{.seed = 1, .stream = 2, .step = 3};
 
-TEST_P(Random, UniformNumbersAreTheCpusFromAnyOffset) {
+TEST_P(Random, UniformNumbersAgreeWithTheCpuFromAnyOffset) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t offset : {int64_t{0}, int64_t{7}, int64_t{1} << 33}) {
       Both<T> out(1001);
@@ -22,7 +22,7 @@ TEST_P(Random, UniformNumbersAreTheCpusFromAnyOffset) {
   });
 }
 
-TEST_P(Random, NormalNumbersAreTheCpusFromAnyOffset) {
+TEST_P(Random, NormalNumbersAgreeWithTheCpuFromAnyOffset) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const int64_t offset : {int64_t{0}, int64_t{7}, int64_t{1} << 33}) {
       Both<T> out(1001);

@@ -40,7 +40,7 @@ TEST_P(Reduce, SumsAgreeWithTheCpu) {
   });
 }
 
-TEST_P(Reduce, MaximaAndTheirGradientsAreTheCpus) {
+TEST_P(Reduce, MaximaAndTheirGradientsAgreeWithTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const Case& c : kCases) {
       Both<T> out(c.outer * c.inner), in = some_numbers<T>(c.outer * c.axis * c.inner, 2);
@@ -77,7 +77,7 @@ TEST_P(Reduce, NanIsTheMaximum) {
   }
 }
 
-TEST_P(Reduce, TheGradientOfAMaximumThatIsNanGoesToTheFirstNan) {
+TEST_P(Reduce, TheGradientOfANanMaximumGoesToTheFirstNan) {
   Both<float> in{1.0f, std::nanf(""), 2.0f, std::nanf("")}, out(1), grad_out{3.0f}, grad_in(4);
   on_both([&](auto place, auto at) {
     kernels::reduce(place, at(out), at(in), nullptr, {1, 4, 1}, Reduction::kMax, 1.0, false);

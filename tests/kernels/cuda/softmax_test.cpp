@@ -8,7 +8,7 @@ namespace {
 class Softmax : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, Softmax, device_runs(), run_name);
 
-// kSizes, rows in vectors, and rows too long to be held.
+// kSizes, rows in vectors, and rows too long for registers.
 constexpr int64_t kRowSizes[] = {1, 31, 32, 33, 320, 1001, 5000};
 
 TEST_P(Softmax, ForwardAgreesWithTheCpu) {
@@ -58,7 +58,7 @@ TEST_P(Softmax, BackwardAgreesWithTheCpuWhereItOverwritesItsInput) {
   });
 }
 
-TEST_P(Softmax, OfNoRowsDoesNothing) {
+TEST_P(Softmax, WithoutRowsDoesNothing) {
   Both<float> out{1.0f};
   on_both(
       [&](auto place, auto at) { kernels::softmax_forward(place, at(out), at(out), 0, 1, false); });

@@ -10,7 +10,7 @@ namespace {
 class Store : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, Store, device_runs(), run_name);
 
-TEST_P(Store, LeavesTheBitsOfTheValue) {
+TEST_P(Store, WritesTheBitsOfTheValue) {
   Both<kernels::StepScalars> scalars(1);
   Both<kernels::RandomKey> key(1);
   on_both([&](auto place, auto at) {

@@ -9,14 +9,14 @@ INSTANTIATE_TEST_SUITE_P(Cuda, Strided, device_runs(), run_name);
 
 using kernels::StridedShape;
 
-// An output of (2, 7, 5): a is transposed, b is a row broadcast.
+// The output is (2, 7, 5): a is transposed, b is a broadcast row.
 constexpr StridedShape kBroadcast{
     .rank = 3, .sizes = {2, 7, 5}, .strides_a = {35, 1, 7}, .strides_b = {0, 0, 1}};
 constexpr StridedShape kScalar{.rank = 0};
 constexpr StridedShape kRowsOf48{.rank = 2, .sizes = {5, 48}, .strides_a = {64, 1}};
 constexpr int64_t kSize = 70;
 
-TEST_P(Strided, BinaryBroadcastsAsOnTheCpu) {
+TEST_P(Strided, BinaryBroadcastsLikeTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {
     Both<T> out(kSize), a = some_numbers<T>(kSize, 1), b = some_numbers<T>(5, 2);
     on_both([&](auto place, auto at) {
@@ -26,9 +26,9 @@ TEST_P(Strided, BinaryBroadcastsAsOnTheCpu) {
   });
 }
 
-// Rows of vectors, of which a repeats one for all rows or one number for a row, or begins between
-// vectors.
-TEST_P(Strided, RowsOfVectorsAreReadAsOnTheCpu) {
+// Rows of whole vectors, where one operand repeats a row for all rows, or one element for each row,
+// or is not aligned to a vector.
+TEST_P(Strided, RowsOfVectorsAreReadLikeOnTheCpu) {
   constexpr int64_t kRows = 3, kCols = 32;
   for_each_float_type([]<typename T>(Type<T>) {
     for (const StridedShape& shape : {StridedShape{2, {kRows, kCols}, {48, 1}, {0, 1}},
@@ -56,7 +56,7 @@ TEST_P(Strided, AScalarIsOneElement) {
   EXPECT_EQ(out.from_device()[0], 6.0f);
 }
 
-TEST_P(Strided, CopiesMoveEachWordAsOnTheCpu) {
+TEST_P(Strided, CopiesMoveEachWordLikeTheCpu) {
   const auto check = []<typename Word>(Word) {
     Both<Word> in(kSize), gathered(kSize), scattered(2 * kSize);
     for (int64_t i = 0; i < kSize; ++i) in.host()[i] = static_cast<Word>(i * 0x0123456789abcdefu);
@@ -66,7 +66,7 @@ TEST_P(Strided, CopiesMoveEachWordAsOnTheCpu) {
       kernels::copy_to_strided(place, at(scattered) + 3, at(in), kBroadcast);
     });
     expect_same_bits(gathered);
-    expect_same_bits(scattered);  // what lies outside keeps its bits
+    expect_same_bits(scattered);  // elements outside the destination are unchanged
   };
   check(uint8_t{});
   check(uint16_t{});
@@ -74,7 +74,7 @@ TEST_P(Strided, CopiesMoveEachWordAsOnTheCpu) {
   check(uint64_t{});
 }
 
-TEST_P(Strided, CopiesMoveVectorsWhereTheyLieInRows) {
+TEST_P(Strided, CopiesMoveVectorsOfContiguousRows) {
   const auto check = []<typename Word>(Word) {
     for (const int64_t begin : {0, 1}) {
       Both<Word> in(321), gathered(240), scattered(321);

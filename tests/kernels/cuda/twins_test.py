@@ -1,4 +1,4 @@
-"""Every kernel of the CPU has its twin on the GPU, for each type.
+"""Checks that every CPU kernel has a CUDA counterpart for each type, and vice versa.
 
 Usage: twins_test.py NM CPU_LIBRARY KERNELS_LIBRARY
 """
@@ -10,9 +10,9 @@ KERNEL = re.compile(r"\b(ripieno::kernels::\w+(?:<[^(]*>)?\(ripieno::kernels::)(
 
 
 def kernels(command, place):
-    """The signatures of the functions defined for a place, without the place."""
+    """Signatures of the functions that are defined for a backend, without the backend."""
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    # A lambda's own functions are named after the kernel that it stands in.
+    # Lambdas inside a kernel are named after it.
     found = (KERNEL.search(line) for line in listing.splitlines() if "{lambda" not in line)
     return {match[1] + match[3] for match in found if match and match[2] == place}
 

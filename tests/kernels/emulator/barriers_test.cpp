@@ -1,4 +1,4 @@
-// Takes each barrier out of the kernels, and expects that some order of threads shows it.
+// Disables each barrier of the kernels in turn, and requires that some order of threads reveals it.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,7 +47,7 @@ bool column_sums_agree() {
   return true;
 }
 
-// Two tiles of time and of channels.
+// Two tiles in time and in channels.
 bool attention_agrees() {
   const int64_t time = 70, size = 80;
   const kernels::AttentionShape shape{.batch = 1,
@@ -133,7 +133,7 @@ bool all_agree_in_each_order() {
   return true;
 }
 
-// A child's, since a kernel without its barrier may write anywhere; a crash is noticed as well.
+// Status of a child process: without its barrier a kernel may write anywhere, so crashes count too.
 bool was_noticed(int status) { return !WIFEXITED(status) || WEXITSTATUS(status) != 0; }
 
 [[noreturn]] void run_and_exit() {
@@ -141,7 +141,7 @@ bool was_noticed(int status) { return !WIFEXITED(status) || WEXITSTATUS(status) 
   std::_Exit(all_agree_in_each_order() ? 0 : 1);
 }
 
-TEST(BarriersDeathTest, OfTheKernelsAreEachNeeded) {
+TEST(BarriersDeathTest, OfTheKernelsAreAllNecessary) {
   simt::configuration().skipped_barrier.clear();
   ASSERT_TRUE(all_agree_in_each_order());
   int tried = 0;

@@ -17,7 +17,7 @@ namespace {
 namespace cuda = kernels::cuda;
 using ::testing::HasSubstr;
 
-// The thread's and its neighbour's index, so that each order of threads would show.
+// The indices of the thread and of the next one, so that each order of threads would show.
 __global__ void exchange(int* out) {
   auto& indices = cuda::block_shared<int[64]>();
   indices[threadIdx.x] = static_cast<int>(threadIdx.x);
@@ -78,7 +78,7 @@ std::string refusal(void (*kernel)(Parameters...), unsigned threads, Arguments..
   return "";
 }
 
-TEST_P(Emulator, ABarrierLetsEachThreadSeeTheOthers) {
+TEST_P(Emulator, ABarrierMakesWritesVisibleToAllThreads) {
   Both<int> out(64);
   cuda::launch(exchange, {dim3(1), dim3(64)}, out.device());
   for (int i = 0; i < 64; ++i) EXPECT_EQ(out.from_device()[i], i ^ 63);
@@ -90,14 +90,14 @@ TEST_P(Emulator, ABarrierThatNotAllReachIsReported) {
   EXPECT_THAT(refusal(two_barriers, 64), HasSubstr("different __syncthreads"));
 }
 
-TEST_P(Emulator, AShuffleThatNotAllTakePartInIsReported) {
+TEST_P(Emulator, AShuffleThatNotAllReachIsReported) {
   Both<int> out(32);
   EXPECT_THAT(refusal(shuffle_in_half_a_warp, 32, out.device()), HasSubstr("deadlock"));
   EXPECT_THAT(refusal(shuffle_outside_mask, 32, out.device()), HasSubstr("not in the mask"));
   EXPECT_THAT(refusal(shuffle_from_absent_lane, 32, out.device()), HasSubstr("lane 20"));
 }
 
-TEST_P(Emulator, RunsOnAfterAFailure) {
+TEST_P(Emulator, RemainsUsableAfterAFailure) {
   Both<int> out(64);
   EXPECT_NE(refusal(synchronize_half, 64), "");
   cuda::launch(exchange, {dim3(1), dim3(64)}, out.device());
@@ -111,7 +111,7 @@ TEST_P(Emulator, SharedMemoryStartsAsNanInEachBlock) {
   EXPECT_TRUE(std::isnan(out.from_device()[1]));
 }
 
-TEST_P(Emulator, CollectivesAndAtomicsDoAsCudaSays) {
+TEST_P(Emulator, CollectivesAndAtomicsMatchCuda) {
   Both<int> out(36);
   for (int i = 33; i < 36; ++i) out.host()[i] = 0;
   out.update_device();
@@ -132,18 +132,18 @@ TEST_P(Emulator, RunsEachThreadOfEachBlockOnce) {
   for (int i = 0; i < 1001; ++i) ASSERT_EQ(out.from_device()[i], i / cuda::kBlockSize);
 }
 
-TEST_P(Emulator, RefusesWhatAGpuWouldRefuse) {
+TEST_P(Emulator, RejectsLaunchesThatAGpuRejects) {
   const auto launch_of = [](dim3 block, std::size_t shared_bytes) {
     cuda::launch(synchronize_half, {dim3(1), block, shared_bytes});
   };
   EXPECT_THROW(launch_of(dim3(1025), 0), simt::EmulationError);
-  EXPECT_THROW(launch_of(dim3(32), 300000), std::runtime_error);  // the device's, or its runtime's
+  EXPECT_THROW(launch_of(dim3(32), 300000), std::runtime_error);  // by emulator or runtime
 }
 
 class EmulatorDeathTest : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, EmulatorDeathTest, device_runs(), run_name);
 
-TEST_P(EmulatorDeathTest, AddressSanitizerSeesWhatDeviceMemoryIsNotThere) {
+TEST_P(EmulatorDeathTest, AddressSanitizerDetectsAccessOutsideDeviceMemory) {
   if (!simt::kAddressSanitizer) GTEST_SKIP() << "built without AddressSanitizer";
   Both<int> out(64);
   EXPECT_DEATH(cuda::launch(write_past_the_end, {dim3(1), dim3(65)}, out.device()), "AddressSan");

@@ -30,7 +30,7 @@ TEST_F(SessionDevice, LeftOpenIsTheCpuUnderAnOldDriverAndSaysSo) {
   session_.use_device("auto");
   EXPECT_FALSE(session_.device().is_cuda());
   EXPECT_THAT(session_.device_remark(),
-              AllOf(HasSubstr("CUDA 12.2 and older, this build needs 13.0"),
+              AllOf(HasSubstr("CUDA up to 12.2, this build requires 13.0"),
                     HasSubstr("; the CPU is used")));
 }
 

@@ -1,4 +1,4 @@
-// When attention is a library's and when it is our own kernels', with a library that only records.
+// Tests when attention uses a library and when built-in kernels, with a library that records calls.
 #include <gmock/gmock.h>
 
 #include <array>
@@ -43,7 +43,7 @@ AttentionPlan* attention_plan(AttentionPass, const AttentionShape&, ElementType 
 namespace ripieno::testing {
 namespace {
 
-// One head of 8 channels, packed, with room to misalign it.
+// One head of 8 channels, packed, with spare memory to misalign it.
 constexpr int64_t kTime = 4, kSize = 8;
 const kernels::AttentionShape kShape{.batch = 1,
                                      .time = kTime,
@@ -70,16 +70,16 @@ class AttentionChoice : public ::testing::Test {
   T* qkv() {
     return reinterpret_cast<T*>(qkv_.device());
   }
-  // NaN until a kernel of ours has run.
+  // NaN unless a built-in kernel has run.
   bool ours_ran() { return lse_.from_device()[0] == lse_.from_device()[0]; }
 
-  // As floats, whatever they are used as: there is room.
+  // In floats, which is enough for all types.
   Both<float> qkv_ = some_numbers<float>(kTime * 3 * kSize + 8, 1);
   Both<float> out_ = Both<float>(kTime * kSize), lse_ = Both<float>(2 * kTime);
   Both<float> workspace_ = Both<float>(64);
 };
 
-TEST_F(AttentionChoice, SixteenBitTypesAreTheLibrarys) {
+TEST_F(AttentionChoice, SixteenBitTypesUseTheLibrary) {
   forward<bfloat16>();
   forward<float16>();
   EXPECT_EQ(asked_for, (std::vector{kernels::cuda::ElementType::kBFloat16,
@@ -93,33 +93,33 @@ TEST_F(AttentionChoice, SixteenBitTypesAreTheLibrarys) {
   EXPECT_FALSE(ours_ran());
 }
 
-TEST_F(AttentionChoice, OfTheSumsOfALibraryRoundingLeftNothingOut) {
+TEST_F(AttentionChoice, TheRoundingErrorIsZeroWithALibrary) {
   forward<bfloat16>();
   const auto sums = lse_.from_device();
   EXPECT_EQ(std::vector(sums.get() + kTime, sums.get() + 2 * kTime), std::vector(kTime, 0.0f));
 }
 
-TEST_F(AttentionChoice, WhatTheLibraryWasGivenIsToldWhenSomethingFails) {
+TEST_F(AttentionChoice, LibraryCallsAreListedInLaterErrors) {
   forward<bfloat16>();
   EXPECT_THAT(
       kernels::cuda::recent_work(),
       ::testing::HasSubstr("attention forward (batch, time, heads, head size) (1, 4, 1, 8)"));
 }
 
-TEST_F(AttentionChoice, FloatIsOurs) {
+TEST_F(AttentionChoice, FloatUsesBuiltInKernels) {
   forward<float>();
   EXPECT_TRUE(asked_for.empty());
   EXPECT_TRUE(ours_ran());
 }
 
-TEST_F(AttentionChoice, WithoutAPlanItIsOurs) {
+TEST_F(AttentionChoice, WithoutAPlanBuiltInKernelsAreUsed) {
   has_plan = false;
   forward<bfloat16>();
   EXPECT_TRUE(ours_ran());
   EXPECT_EQ(kernels::attention_forward_workspace_bytes<bfloat16>(OnCuda{}, kShape), 0);
 }
 
-TEST_F(AttentionChoice, WhatIsNotWorthCompilingIsOurs) {
+TEST_F(AttentionChoice, ShapesNotWorthCompilingUseBuiltInKernels) {
   kernels::AttentionShape shape = kShape;
   shape.worth_compiling = false;
   forward<bfloat16>(0, shape);
@@ -127,13 +127,13 @@ TEST_F(AttentionChoice, WhatIsNotWorthCompilingIsOurs) {
   EXPECT_TRUE(ours_ran());
 }
 
-TEST_F(AttentionChoice, MisalignedMemoryIsOurs) {
+TEST_F(AttentionChoice, MisalignedMemoryUsesBuiltInKernels) {
   forward<bfloat16>(1);
   EXPECT_TRUE(plan.runs.empty());
   EXPECT_TRUE(ours_ran());
 }
 
-TEST_F(AttentionChoice, TheWorkspaceOfABackwardIsEnoughForBoth) {
+TEST_F(AttentionChoice, TheBackwardWorkspaceIsLargeEnoughForBoth) {
   const auto bytes = [] {
     return kernels::attention_backward_workspace_bytes<bfloat16>(OnCuda{}, kShape);
   };
@@ -142,7 +142,7 @@ TEST_F(AttentionChoice, TheWorkspaceOfABackwardIsEnoughForBoth) {
   EXPECT_EQ(bytes(), 1000);
 }
 
-TEST_F(AttentionChoice, ABackwardIsGivenAllOfItsTensors) {
+TEST_F(AttentionChoice, ABackwardReceivesAllItsTensors) {
   std::array<bfloat16*, 9> at;
   for (int i = 0; i < 9; ++i) at[i] = reinterpret_cast<bfloat16*>(int64_t{16} * (i + 1));
   kernels::attention_backward(

@@ -1,14 +1,14 @@
-// A driver without a device, as far as cuDNN needs one to make plans: modules can be loaded, and
-// nothing can be run.
+// A fake CUDA driver without a device. It has what cuDNN requires to make plans: modules can be
+// loaded, but nothing can be run.
 //
-// cuDNN compiles its kernels for a device that is only described to it, but loads what it compiled
-// by the driver's library. A test that is linked with this one, of the same name, has the driver.
+// cuDNN compiles kernels for a device that is only described to it, but loads them with the driver
+// library. Tests that link this library, which has the driver's file name, use it instead.
 #include <cstddef>
 
 namespace {
 
 constexpr int kSuccess = 0, kNoDevice = 100;
-char anything[256];  // what handles point to; nobody looks
+char anything[256];  // handles point to it; its contents are not used
 
 }  // namespace
 

@@ -28,13 +28,13 @@ cudnnStatus_t set_stream(cudnnHandle_t, cudaStream_t to) {
 cudnnStatus_t create_descriptor(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t* to) {
   *to = new Descriptor{type, {}, false};
   ++fake->created[type];
-  ++fake->living;
+  ++fake->live_descriptors;
   return CUDNN_STATUS_SUCCESS;
 }
 
 cudnnStatus_t destroy_descriptor(cudnnBackendDescriptor_t descriptor) {
   delete static_cast<Descriptor*>(descriptor);
-  --fake->living;
+  --fake->live_descriptors;
   return CUDNN_STATUS_SUCCESS;
 }
 

@@ -1,4 +1,4 @@
-// FakeCudnn: cuDNN's functions as far as plans of attention need them, recorded. One at a time.
+// FakeCudnn: records calls of the cuDNN functions that attention plans use. One instance at a time.
 #pragma once
 
 #include <map>
@@ -14,7 +14,7 @@ class FakeCudnn {
   FakeCudnn();
   ~FakeCudnn();
 
-  // What a plan was run with: the pointers of the variant pack, in the graph's order.
+  // Arguments of one execution of a plan; pointers are in the graph's order.
   struct Run {
     cudnnHandle_t handle = nullptr;
     cudaStream_t stream = nullptr;
@@ -25,21 +25,21 @@ class FakeCudnn {
 
   kernels::cuda::CudnnFunctions functions() const;
 
-  // What it answers.
-  int proposals = 1;      // by each heuristic mode
-  int refused_plans = 0;  // before one is finalized
+  // Behavior.
+  int proposals = 1;      // of each heuristic mode
+  int refused_plans = 0;  // number of plans that fail before one is finalized
   bool makes_handles = true;
   bool runs_plans = true;
-  bool takes_texts = true;      // of plans
+  bool takes_texts = true;      // whether plans can be made from text
   int64_t workspace_bytes = 0;  // of each plan
   std::string text = "a plan";  // of each plan
 
-  // What it was asked.
+  // Recorded calls.
   std::vector<Run> runs;
-  std::vector<std::string> texts;  // that plans were to be made from
+  std::vector<std::string> texts;  // that plans were made from
   std::map<cudnnBackendDescriptorType_t, int> created;
   std::vector<int64_t> first_dimensions;  // of all tensors in memory: (batch, …)
-  int living = 0;                         // descriptors
+  int live_descriptors = 0;               // number of descriptors that are not destroyed
 };
 
 }  // namespace ripieno::testing

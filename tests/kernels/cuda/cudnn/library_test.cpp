@@ -1,4 +1,4 @@
-// What is said and done where cuDNN is missing, or of another version.
+// Tests the cases that cuDNN is missing or has another version.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -42,7 +42,7 @@ class CudnnLibrary : public ::testing::Test {
   }
 };
 
-TEST_F(CudnnLibrary, IsLookedForBesideTheToolkitFirst) {
+TEST_F(CudnnLibrary, IsSearchedInTheToolkitFirst) {
   const auto cudnn = open_cudnn({open, symbol});
   EXPECT_TRUE(cudnn.found);
   EXPECT_EQ(cudnn.description, "cuDNN 9.19.0");
@@ -50,22 +50,22 @@ TEST_F(CudnnLibrary, IsLookedForBesideTheToolkitFirst) {
   EXPECT_EQ(opened.back(), "libcudnn.so.9");
 }
 
-TEST_F(CudnnLibrary, ThatIsMissingIsNamed) {
+TEST_F(CudnnLibrary, ThatIsMissingIsReported) {
   installed.clear();
   const auto cudnn = open_cudnn({open, symbol});
   EXPECT_FALSE(cudnn.found);
-  EXPECT_EQ(cudnn.description, "no libcudnn.so.9 (cuDNN 9.16 or a later 9 is needed)");
+  EXPECT_EQ(cudnn.description, "cuDNN: no libcudnn.so.9, requires 9.16 or a later 9.x");
 }
 
 TEST_F(CudnnLibrary, OfAnotherVersionIsNotUsed) {
   version = 91501;
   EXPECT_EQ(open_cudnn({open, symbol}).description,
-            "cuDNN 9.15.1, but 9.16 or a later 9 is needed");
+            "cuDNN 9.15.1 found, requires 9.16 or a later 9.x");
   version = 100000;
   EXPECT_FALSE(open_cudnn({open, symbol}).found);
 }
 
-TEST_F(CudnnLibrary, WithoutOneOfItsFunctionsIsNotUsed) {
+TEST_F(CudnnLibrary, WithAMissingFunctionIsNotUsed) {
   missing = "cudnnBackendExecute";
   const auto cudnn = open_cudnn({open, symbol});
   EXPECT_FALSE(cudnn.found);

@@ -1,5 +1,5 @@
-// Whether cuDNN takes our graphs of attention, asked for GPUs that are not here: it makes plans,
-// and compiles its kernels, for a device that is described to it (since cuDNN 9.8).
+// Tests that cuDNN accepts the attention graphs for GPUs that are not present: since 9.8 it makes
+// plans, and compiles kernels, for a device that is described to it.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -13,7 +13,7 @@ struct Gpu {
   std::string name;
   int version;  // compute capability times 100
   int processors;
-  int64_t shared_bytes;  // of a block at most
+  int64_t shared_bytes;  // maximum per block
 };
 const Gpu kA100{"A100", 800, 108, 166912}, kH200{"H200", 900, 132, 232448},
     kB200{"B200", 1000, 148, 232448};
@@ -72,7 +72,7 @@ class CudnnPlansFor : public ::testing::Test {
   }
 };
 
-TEST_F(CudnnPlansFor, APlanCanBeKeptAsText) {
+TEST_F(CudnnPlansFor, APlanCanBeSavedAsText) {
   const CudnnDescriptor properties = described(kH200);
   const CudnnTarget target{nullptr, &properties};
   const CudnnGraph graph =
@@ -85,31 +85,31 @@ TEST_F(CudnnPlansFor, APlanCanBeKeptAsText) {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 
-TEST_F(CudnnPlansFor, Gpt2sAttentionOnAnH200NeedNoMatrixOfTimeByTime) {
+TEST_F(CudnnPlansFor, Gpt2AttentionOnAnH200StoresNoScoreMatrix) {
   const AttentionShape shape = packed(64, 1024, 64);
   EXPECT_LT(forward(kH200, shape).workspace_bytes(), kMiB);
   EXPECT_LT(backward(kH200, shape).workspace_bytes(), kMiB);
 }
 
-TEST_F(CudnnPlansFor, HeadsOf128ChannelsAreMade) {
+TEST_F(CudnnPlansFor, HeadsOf128ChannelsAreSupported) {
   const AttentionShape shape = packed(8, 1024, 128);
   EXPECT_LT(forward(kH200, shape).workspace_bytes(), kMiB);
   EXPECT_LT(backward(kH200, shape).workspace_bytes(), kMiB);
 }
 
-TEST_F(CudnnPlansFor, OddTimesAreMade) {
+TEST_F(CudnnPlansFor, OddTimesAreSupported) {
   const AttentionShape shape = packed(4, 1023, 64);
   EXPECT_NO_THROW(forward(kH200, shape));
   EXPECT_NO_THROW(backward(kH200, shape));
 }
 
-TEST_F(CudnnPlansFor, Float16IsMade) {
+TEST_F(CudnnPlansFor, Float16IsSupported) {
   const AttentionShape shape = packed(4, 256, 64);
   EXPECT_NO_THROW(forward(kH200, shape, CUDNN_DATA_HALF));
   EXPECT_NO_THROW(backward(kH200, shape, CUDNN_DATA_HALF));
 }
 
-TEST_F(CudnnPlansFor, ARepeatableBackwardKeepsScoresOfTimeByTime) {
+TEST_F(CudnnPlansFor, ARepeatableBackwardStoresTheScoreMatrix) {
   AttentionShape shape = packed(2, 1024, 64);
   shape.repeatable = true;
   const int64_t scores = 2 * 12 * int64_t{1024} * 1024 * 2;
@@ -118,14 +118,14 @@ TEST_F(CudnnPlansFor, ARepeatableBackwardKeepsScoresOfTimeByTime) {
   EXPECT_LT(workspace, scores + kMiB);
 }
 
-TEST_F(CudnnPlansFor, OlderAndNewerGpusAreMade) {
+TEST_F(CudnnPlansFor, OlderAndNewerGpusAreSupported) {
   for (const Gpu& gpu : {kA100, kB200}) {
     EXPECT_NO_THROW(forward(gpu, packed(4, 1024, 64))) << gpu.name;
     EXPECT_NO_THROW(backward(gpu, packed(4, 1024, 64))) << gpu.name;
   }
 }
 
-TEST_F(CudnnPlansFor, HeadsOf12ChannelsAreRefusedWithAReason) {
+TEST_F(CudnnPlansFor, HeadsOf12ChannelsAreRejectedWithAReason) {
   try {
     forward(kH200, packed(4, 64, 12));
     FAIL() << "a plan was made";

@@ -1,4 +1,4 @@
-// What is done with cuDNN's plans, with a cuDNN that only records.
+// Tests the handling of cuDNN's plans, with a fake cuDNN that records calls.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -38,7 +38,7 @@ class CudnnPlansTest : public ::testing::Test {
     return plans_.plan(AttentionPass::kBackward, shape, ElementType::kBFloat16);
   }
 
-  // An address for each of a pass's tensors; nothing is there.
+  // Distinct addresses for the tensors of a pass; they are never accessed.
   template <std::size_t size>
   static std::array<void*, size> addresses() {
     std::array<void*, size> all;
@@ -52,7 +52,7 @@ class CudnnPlansTest : public ::testing::Test {
   CudnnPlans plans_{functions_, {{}, {}}};
 };
 
-TEST_F(CudnnPlansTest, AreMadeOnce) {
+TEST_F(CudnnPlansTest, AreCreatedOnce) {
   AttentionPlan* const first = forward(packed(2, 32, 3, 64));
   ASSERT_NE(first, nullptr);
   const auto created = fake_.created;
@@ -62,7 +62,7 @@ TEST_F(CudnnPlansTest, AreMadeOnce) {
   EXPECT_NE(forward(packed(2, 32, 3, 64), ElementType::kFloat16), first);
 }
 
-TEST_F(CudnnPlansTest, ARefusalIsKeptWithItsReasonOnOneLine) {
+TEST_F(CudnnPlansTest, AnUnsupportedShapeIsRecordedWithItsReasonOnOneLine) {
   fake_.refused_plans = 1000;
   EXPECT_EQ(forward(packed(2, 32, 3, 64)), nullptr);
   const auto created = fake_.created;
@@ -70,18 +70,18 @@ TEST_F(CudnnPlansTest, ARefusalIsKeptWithItsReasonOnOneLine) {
   EXPECT_EQ(fake_.created, created);
   ASSERT_EQ(plans_.refusals().size(), 1u);
   EXPECT_EQ(plans_.refusals()[0],
-            "forward of (batch 2, time 32, heads 3, head size 64): cuDNN: finalizing a plan: "
+            "forward (batch 2, time 32, heads 3, head size 64): cuDNN: finalizing a plan: "
             "CUDNN_STATUS_NOT_SUPPORTED_SHAPE, too odd");
 }
 
-TEST_F(CudnnPlansTest, AProposalThatIsRefusedLeavesTheNext) {
+TEST_F(CudnnPlansTest, AfterARejectedProposalTheNextIsTried) {
   fake_.proposals = 3;
   fake_.refused_plans = 2;
   EXPECT_NE(forward(packed(2, 32, 3, 64)), nullptr);
   EXPECT_TRUE(plans_.refusals().empty());
 }
 
-TEST_F(CudnnPlansTest, NoProposalsAndNoHandleAreRefusals) {
+TEST_F(CudnnPlansTest, MissingProposalsAndMissingHandlesAreReported) {
   fake_.proposals = 0;
   EXPECT_EQ(forward(packed(2, 32, 3, 64)), nullptr);
   fake_.makes_handles = false;
@@ -91,7 +91,7 @@ TEST_F(CudnnPlansTest, NoProposalsAndNoHandleAreRefusals) {
   EXPECT_NE(others.refusals().at(0).find("cudnnCreate"), std::string::npos);
 }
 
-TEST_F(CudnnPlansTest, WhatCudnnNeverDoesIsNotAsked) {
+TEST_F(CudnnPlansTest, ShapesThatCudnnExcludesAreNotTried) {
   EXPECT_EQ(forward(packed(2, 32, 3, 64), ElementType::kFloat32), nullptr);
   EXPECT_EQ(forward(packed(2, 32, 3, 12)), nullptr);
   EXPECT_EQ(forward(packed(2, 32, 3, 264)), nullptr);
@@ -101,7 +101,7 @@ TEST_F(CudnnPlansTest, WhatCudnnNeverDoesIsNotAsked) {
   EXPECT_TRUE(plans_.refusals().empty());
 }
 
-TEST_F(CudnnPlansTest, AForwardRunsOnItsStreamWithItsMemoryAndScalars) {
+TEST_F(CudnnPlansTest, AForwardRunsOnTheGivenStreamWithMemoryAndScalars) {
   fake_.workspace_bytes = 100;
   AttentionPlan* const plan = forward(packed(2, 32, 3, 64));
   EXPECT_EQ(plan->workspace_bytes(), 256);
@@ -114,12 +114,12 @@ TEST_F(CudnnPlansTest, AForwardRunsOnItsStreamWithItsMemoryAndScalars) {
   EXPECT_NE(run.handle, nullptr);
   EXPECT_EQ(run.workspace, address(9));
   ASSERT_EQ(run.pointers.size(), run.numbers.size());
-  ASSERT_EQ(run.pointers.size(), 7u);  // with the scale, and what masks
+  ASSERT_EQ(run.pointers.size(), 7u);  // with the scale and the mask value
   EXPECT_TRUE(std::equal(memory.begin(), memory.end(), run.pointers.begin()));
   EXPECT_EQ(*static_cast<float*>(run.pointers[5]), 1.0f);
 }
 
-TEST_F(CudnnPlansTest, ABackwardHasItsSumsBehindTheWorkspaceOfThePlan) {
+TEST_F(CudnnPlansTest, ABackwardPutsItsSumsAfterTheWorkspaceOfThePlan) {
   fake_.workspace_bytes = 1000;
   const AttentionShape shape = packed(2, 32, 3, 64);
   AttentionPlan* const plan = backward(shape);
@@ -130,7 +130,7 @@ TEST_F(CudnnPlansTest, ABackwardHasItsSumsBehindTheWorkspaceOfThePlan) {
   EXPECT_EQ(fake_.runs.at(0).pointers.at(10), address((1 << 20) + 1024 + products));
 }
 
-TEST_F(CudnnPlansTest, ARepeatableBackwardGoesThroughTheBatchByParts) {
+TEST_F(CudnnPlansTest, ARepeatableBackwardProcessesTheBatchInRounds) {
   AttentionShape shape = packed(12, 4096, 2, 64);
   shape.repeatable = true;
   AttentionPlan* const plan = backward(shape);
@@ -157,34 +157,34 @@ TEST_F(CudnnPlansTest, AFailureWhileRunningNamesPassAndShape) {
     FAIL() << "the failure is lost";
   } catch (const kernels::cuda::CudaError& error) {
     EXPECT_STREQ(error.what(),
-                 "attention forward of (batch 2, time 32, heads 3, head size 64): cuDNN: running a "
+                 "attention forward (batch 2, time 32, heads 3, head size 64): cuDNN: running a "
                  "plan: CUDNN_STATUS_EXECUTION_FAILED, too odd");
   }
 }
 
-TEST_F(CudnnPlansTest, PartsOfABatchDivideItAndKeepScratchSmall) {
+TEST_F(CudnnPlansTest, RoundsDivideTheBatchAndLimitScratch) {
   EXPECT_EQ(kernels::cuda::repeatable_samples(packed(64, 1024, 12, 64)), 8);
   EXPECT_EQ(kernels::cuda::repeatable_samples(packed(4, 128, 1, 64)), 4);
   EXPECT_EQ(kernels::cuda::repeatable_samples(packed(61, 1024, 12, 64)), 1);
   EXPECT_EQ(kernels::cuda::repeatable_samples(packed(2, 65536, 16, 64)), 1);
 }
 
-TEST_F(CudnnPlansTest, LeaveNoDescriptorBehind) {
+TEST_F(CudnnPlansTest, DestroyAllDescriptors) {
   AttentionPlan* const plan = forward(packed(2, 32, 3, 64));
-  const int kept = fake_.living;
+  const int kept = fake_.live_descriptors;
   EXPECT_EQ(kept, 1);  // the plan itself
   plan->run({}, addresses<5>(), nullptr);
-  EXPECT_EQ(fake_.living, kept);
+  EXPECT_EQ(fake_.live_descriptors, kept);
 }
 
-// A folder of its own, gone after the test.
+// A temporary folder.
 class Folder {
  public:
   Folder() : path_(std::filesystem::path(::testing::TempDir()) / name()) {}
   ~Folder() { std::filesystem::remove_all(path_); }
   const std::filesystem::path& path() const { return path_; }
 
-  // Changes the last byte of its only file.
+  // Changes the last byte of the only file in it.
   void damage() const {
     const auto file = std::filesystem::directory_iterator(path_)->path();
     std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
@@ -201,24 +201,24 @@ class Folder {
   std::filesystem::path path_;
 };
 
-TEST_F(CudnnPlansTest, AreReadByTheNextProcess) {
+TEST_F(CudnnPlansTest, AreLoadedByTheNextProcess) {
   const Folder folder;
   const PlanFiles files(folder.path(), "a device");
   CudnnPlans first(functions_, files), second(functions_, files);
   ASSERT_NE(first.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16),
             nullptr);
-  const int asked = fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR];
+  const int tried = fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR];
   EXPECT_TRUE(fake_.texts.empty());
   AttentionPlan* const read =
       second.plan(AttentionPass::kForward, packed(2, 32, 3, 64), ElementType::kFloat16);
   ASSERT_NE(read, nullptr);
   EXPECT_EQ(fake_.texts, std::vector<std::string>{"a plan"});
-  EXPECT_EQ(fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR], asked);
+  EXPECT_EQ(fake_.created[CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR], tried);
   read->run({}, addresses<5>(), nullptr);
   EXPECT_EQ(fake_.runs.at(0).pointers.size(), 7u);
 }
 
-TEST_F(CudnnPlansTest, ThatCudnnDoesNotReadAreMadeAgain) {
+TEST_F(CudnnPlansTest, ThatCudnnRejectsAreRecreated) {
   const Folder folder;
   const PlanFiles files(folder.path(), "a device");
   CudnnPlans first(functions_, files), second(functions_, files);
@@ -230,7 +230,7 @@ TEST_F(CudnnPlansTest, ThatCudnnDoesNotReadAreMadeAgain) {
   EXPECT_TRUE(second.refusals().empty());
 }
 
-TEST(PlanFiles, GiveBackWhatWasWrittenForThisDeviceAndName) {
+TEST(PlanFiles, ReturnWhatWasWrittenForThisDeviceAndName) {
   const Folder folder;
   const PlanFiles files(folder.path(), "a device");
   files.write("a graph\nof two lines", "plan\n\nwith lines");
@@ -247,7 +247,7 @@ TEST(PlanFiles, ThatAreDamagedAreNotRead) {
   EXPECT_EQ(files.read("a graph"), std::nullopt);
 }
 
-TEST(PlanFiles, UnderAnothersNameAreNotRead) {
+TEST(PlanFiles, RenamedToAnotherPlanAreNotRead) {
   const Folder folder;
   const PlanFiles files(folder.path(), "a device");
   files.write("a graph", "plan");
@@ -263,7 +263,7 @@ TEST(PlanFiles, UnderAnothersNameAreNotRead) {
   EXPECT_EQ(files.read("another graph"), std::nullopt);
 }
 
-TEST(PlanFiles, KeepNothingWhereTheyCannot) {
+TEST(PlanFiles, IgnoreFoldersThatCannotBeWritten) {
   const PlanFiles nowhere("/proc/none", "a device"), off({}, "a device");
   for (const PlanFiles& files : {nowhere, off}) {
     files.write("a graph", "plan");

@@ -1,4 +1,4 @@
-// The device under test: emulated, each test in several schedules.
+// The device under test: the emulated GPU. Each test runs with several schedules.
 #pragma once
 
 #include <gtest/gtest.h>

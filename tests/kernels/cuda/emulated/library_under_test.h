@@ -1,4 +1,4 @@
-// The library of matrix products under test: an interpreter of what cuBLASLt documents.
+// The matrix product library under test: an implementation of cuBLASLt's documented behavior.
 #pragma once
 
 #include <gtest/gtest.h>

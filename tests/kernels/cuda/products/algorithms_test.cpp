@@ -1,5 +1,5 @@
-// Every algorithm that the library offers, for every epilogue, against the CPU's kernels: whichever
-// is chosen on some machine, it has been tried.
+// Tests every algorithm that the library offers, with every epilogue, against the CPU kernels, so
+// that whichever is chosen on some host has been tested.
 #include <algorithm>
 #include <array>
 
@@ -29,7 +29,7 @@ bool keeps(Epilogue epilogue) {
   return epilogue == Epilogue::kGeluKept || epilogue == Epilogue::kGeluBiasKept;
 }
 
-// A product with all that goes along with it, row-major: c = a b.
+// A product with its epilogue, row-major: c = a b.
 template <typename T>
 struct Case {
   Case(Epilogue epilogue_, const MatmulShape& shape_)
@@ -108,7 +108,7 @@ MatmulShape of_weight(int64_t m, int64_t n, int64_t k) {
   return {.m = m, .n = n, .k = k, .transpose_a = true, .lda = m, .ldb = n, .ldc = n};
 }
 
-TEST_P(Algorithms, AllDoWhatTheCpuDoes) {
+TEST_P(Algorithms, AllAgreeWithTheCpu) {
   const auto library = make_product_library();
   const auto expect_right = [&]<typename T>(Type<T>) {
     for (const Epilogue epilogue :

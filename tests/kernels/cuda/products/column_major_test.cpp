@@ -14,13 +14,13 @@ using kernels::MatmulShape;
 using kernels::cuda::ColumnMajorMatrix;
 using kernels::cuda::ColumnMajorProduct;
 
-// An element of the operand as a column-major library finds it.
-int64_t place(const ColumnMajorMatrix& matrix, int64_t batch, int64_t row, int64_t col) {
+// An element of the operand in the column-major convention.
+int64_t offset_of(const ColumnMajorMatrix& matrix, int64_t batch, int64_t row, int64_t col) {
   if (matrix.transposed) std::swap(row, col);
   return batch * matrix.stride + col * matrix.leading + row;
 }
 
-// What cuBLASLt does, as its documentation says it.
+// cuBLASLt's product, as documented.
 void multiply(std::vector<int64_t>& result, const std::vector<int64_t>& left,
               const std::vector<int64_t>& right, const ColumnMajorProduct& p) {
   const int64_t inner = p.left.transposed ? p.left.rows : p.left.cols;
@@ -29,9 +29,9 @@ void multiply(std::vector<int64_t>& result, const std::vector<int64_t>& left,
       for (int64_t col = 0; col < p.result.cols; ++col) {
         int64_t sum = 0;
         for (int64_t i = 0; i < inner; ++i) {
-          sum += left[place(p.left, batch, row, i)] * right[place(p.right, batch, i, col)];
+          sum += left[offset_of(p.left, batch, row, i)] * right[offset_of(p.right, batch, i, col)];
         }
-        result[place(p.result, batch, row, col)] = sum;
+        result[offset_of(p.result, batch, row, col)] = sum;
       }
     }
   }
@@ -62,7 +62,7 @@ std::vector<int64_t> some_integers(int64_t size, int64_t seed) {
   return values;
 }
 
-TEST(ColumnMajor, TheLibrarysProductIsTheRowMajorOne) {
+TEST(ColumnMajor, TheLibraryProductIsTheRowMajorProduct) {
   const auto a = some_integers(400, 1), b = some_integers(400, 2);
   for (const bool transpose_a : {false, true}) {
     for (const bool transpose_b : {false, true}) {
@@ -85,8 +85,8 @@ TEST(ColumnMajor, TheLibrarysProductIsTheRowMajorOne) {
   }
 }
 
-// cuBLASLt refuses a leading dimension below the rows, even where there is one column.
-TEST(ColumnMajor, ASingleRowNeedsNoDistanceToTheNext) {
+// cuBLASLt rejects a leading dimension smaller than the number of rows, even for a single column.
+TEST(ColumnMajor, ASingleRowRequiresNoStride) {
   const auto product = kernels::cuda::column_major({.m = 1, .n = 8, .k = 4, .lda = 0, .ldb = 8});
   EXPECT_EQ(product.right.leading, 4);
   EXPECT_EQ(product.result.leading, 8);

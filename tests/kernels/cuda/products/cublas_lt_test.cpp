@@ -1,5 +1,5 @@
-// What cuBLASLt is told: its own descriptors are filled and read back, on any machine; the calls
-// that need a GPU are replaced by those below.
+// Tests what is passed to cuBLASLt. Its descriptors are filled and read back, which works without a
+// GPU; the calls that require one are replaced below.
 #include <cublasLt.h>
 #include <gtest/gtest.h>
 
@@ -20,9 +20,9 @@ using namespace kernels::cuda;
 
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
-// What the replaced calls answer, and what they were told.
+// Results and recorded arguments of the replaced calls.
 struct Library {
-  std::vector<cublasStatus_t> states = {CUBLAS_STATUS_SUCCESS};  // of the guesses
+  std::vector<cublasStatus_t> states = {CUBLAS_STATUS_SUCCESS};  // of the candidates
   cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
   std::size_t workspace_needed = 0;
 
@@ -30,7 +30,7 @@ struct Library {
   Alignments preferred;
   uint32_t reductions = 0;
   uint64_t workspace_allowed = 0;
-  ProductProblem problem;  // as the descriptors say
+  ProductProblem problem;  // read back from the descriptors
   Operands operands;
   uint64_t algorithm = 0;
 };
@@ -94,7 +94,7 @@ uint32_t alignment_of(const void* memory) {
                       : static_cast<uint32_t>(std::min<std::uintptr_t>(address & -address, 256));
 }
 
-// All that the descriptors say, as a problem of ours.
+// Converts the descriptors back to a problem.
 void read_back(cublasLtMatmulDesc_t product, cublasLtMatrixLayout_t left,
                cublasLtMatrixLayout_t right, cublasLtMatrixLayout_t result) {
   ProductProblem& problem = library.problem;
@@ -237,7 +237,7 @@ class CublasLt : public ::testing::Test {
   std::unique_ptr<ProductLibrary> products = make_product_library();
 };
 
-// Memory at an address; nobody looks into it.
+// Pointers with a given address; they are never dereferenced.
 template <typename Pointer = void>
 Pointer* at(std::uintptr_t address) {
   return reinterpret_cast<Pointer*>(address);
@@ -274,7 +274,7 @@ constexpr Epilogue kEpilogues[] = {
     Epilogue::kNone,     Epilogue::kBias,         Epilogue::kGelu,         Epilogue::kGeluBias,
     Epilogue::kGeluKept, Epilogue::kGeluBiasKept, Epilogue::kGeluGradient, Epilogue::kBiasGradient};
 
-TEST_F(CublasLt, IsToldEveryProblemAsItIs) {
+TEST_F(CublasLt, ReceivesEveryProblemCorrectly) {
   const ElementType f32 = ElementType::kFloat32, f64 = ElementType::kFloat64;
   const ElementType bf16 = ElementType::kBFloat16, f16 = ElementType::kFloat16;
   for (const ProductTypes& types : {ProductTypes{f32, f32, false},
@@ -305,7 +305,7 @@ TEST_F(CublasLt, IsToldEveryProblemAsItIs) {
   }
 }
 
-TEST_F(CublasLt, GuessesByAlignmentAndOnlyWhatRepeatsItsBits) {
+TEST_F(CublasLt, CandidatesRespectAlignmentAndAreReproducible) {
   const Operands operands = operands_of(Epilogue::kGeluBiasKept);
   const ProductProblem problem = aligned_as(some_problem(Epilogue::kGeluBiasKept), operands);
   EXPECT_EQ(products->product(problem)->candidates(16).size(), 1u);
@@ -319,7 +319,7 @@ TEST_F(CublasLt, GuessesByAlignmentAndOnlyWhatRepeatsItsBits) {
   EXPECT_EQ(library.workspace_allowed, kWorkspaceBytes);
 }
 
-TEST_F(CublasLt, GuessesThatDoNotHoldAreLeftOut) {
+TEST_F(CublasLt, InvalidCandidatesAreSkipped) {
   library.states = {CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_NOT_SUPPORTED, CUBLAS_STATUS_SUCCESS};
   const auto candidates =
       products->product(aligned_as(some_problem(Epilogue::kNone), operands_of(Epilogue::kNone)))
@@ -327,7 +327,7 @@ TEST_F(CublasLt, GuessesThatDoNotHoldAreLeftOut) {
   EXPECT_EQ(candidates, (std::vector<Algorithm>{{{1}}, {{3}}}));
 }
 
-TEST_F(CublasLt, HasNoGuessForWhatItDoesNotSupport) {
+TEST_F(CublasLt, HasNoCandidateForUnsupportedEpilogues) {
   const auto product =
       products->product(aligned_as(some_problem(Epilogue::kBias), operands_of(Epilogue::kBias)));
   library.status = CUBLAS_STATUS_NOT_SUPPORTED;
@@ -338,14 +338,14 @@ TEST_F(CublasLt, HasNoGuessForWhatItDoesNotSupport) {
   EXPECT_THROW(product->candidates(16), CudaError);
 }
 
-TEST_F(CublasLt, SaysWhatIsWrongWithAPlainProduct) {
+TEST_F(CublasLt, ReportsErrorsOfPlainProducts) {
   const auto product =
       products->product(aligned_as(some_problem(Epilogue::kNone), operands_of(Epilogue::kNone)));
   library.status = CUBLAS_STATUS_INVALID_VALUE;
   EXPECT_THROW(product->candidates(16), CudaError);
 }
 
-TEST_F(CublasLt, AcceptsAnAlgorithmThatFitsAndItsWorkspace) {
+TEST_F(CublasLt, AcceptsAnAlgorithmThatFitsIncludingItsWorkspace) {
   const auto product =
       products->product(aligned_as(some_problem(Epilogue::kBias), operands_of(Epilogue::kBias)));
   EXPECT_TRUE(product->accepts({{5}}));

@@ -1,5 +1,5 @@
-// Products with epilogues against the CPU's kernels: on any machine through a library that does
-// what cuBLASLt's documentation says, so that only cuBLASLt itself is left, and on a GPU by that.
+// Tests products with epilogues against the CPU kernels: everywhere with a library that follows
+// cuBLASLt's documentation, and on a GPU with cuBLASLt itself.
 #include "kernel_test.h"
 #include "library_under_test.h"
 #include "ripieno/kernels/cuda/products/products.h"
@@ -17,11 +17,11 @@ using kernels::MatmulShape;
 class FusedProducts : public KernelTest {};
 INSTANTIATE_TEST_SUITE_P(Cuda, FusedProducts, device_runs(), run_name);
 
-// Rounding to T, once more where the epilogue is a kernel of its own.
+// Roundings to T: one more if the epilogue is a separate kernel.
 template <typename T>
 constexpr double kRounding = 16 * kTolerance<T>;
 
-// y = x weight^T of (rows, inputs) and (outputs, inputs), with `gap` elements between y's rows.
+// y = x weight^T.   x: (rows, inputs); weight: (outputs, inputs); `gap` elements between y's rows.
 MatmulShape forward(int64_t rows, int64_t outputs, int64_t inputs, int64_t gap = 0) {
   return {.m = rows,
           .n = outputs,
@@ -61,7 +61,7 @@ TEST_P(FusedProducts, BiasAndGeluAgreeWithTheCpu) {
   });
 }
 
-TEST_P(FusedProducts, WhatTheLibraryDoesOtherwiseIsDoneByKernelsOfOurOwn) {
+TEST_P(FusedProducts, OtherActivationsUseBuiltInKernels) {
   expect_no_gelu_of_the_library([] {
     for (const auto activation : {Activation::kRelu, Activation::kGelu}) {
       expect_same_forward<float>(forward(9, 32, 21), activation, true, true);
@@ -131,13 +131,13 @@ TEST_P(FusedProducts, GradientsOfWeightAndBiasAgreeWithTheCpu) {
   });
 }
 
-TEST_P(FusedProducts, OfNoRowsAreZeroOrLeftAlone) {
+TEST_P(FusedProducts, WithoutRowsAreZeroOrUnchanged) {
   for (const bool add : {false, true}) {
     expect_same_parameter_gradients<float>({.rows = 0, .inputs = 5, .outputs = 7}, add, add);
   }
 }
 
-TEST(Tf32, IsForFloatAloneAndByConsent) {
+TEST(Tf32, IsUsedOnlyForFloatAndOnlyIfAllowed) {
   EXPECT_FALSE(kernels::cuda::types_of<float>().tf32);
   kernels::set_numerics({.tf32 = true});
   EXPECT_TRUE(kernels::cuda::types_of<float>().tf32);

@@ -51,7 +51,7 @@ double gelu_slope(double x) {
   return (gelu(x + h) - gelu(x - h)) / (2 * h);
 }
 
-// D = epilogue(op(A) op(B) + beta C), the matrices as cuBLASLt's layouts say.
+// D = epilogue(op(A) op(B) + beta C), with matrices as in cuBLASLt's layouts.
 class Interpreter {
  public:
   Interpreter(const ProductProblem& problem, const Operands& operands)
@@ -73,7 +73,7 @@ class Interpreter {
   }
 
  private:
-  // An element of op(matrix).
+  // One element of op(matrix).
   double of(const ColumnMajorMatrix& matrix, const void* memory, int64_t batch, int64_t row,
             int64_t col) const {
     if (matrix.transposed) std::swap(row, col);

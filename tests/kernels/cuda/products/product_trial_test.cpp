@@ -25,8 +25,8 @@ ProductProblem problem_with(Epilogue epilogue, ElementType type, bool bias, bool
           .alignments = {256, 256, 256, bias ? 16u : 0u, before ? 16u : 0u}};
 }
 
-// A run past the end of an operand is an access that the emulated device reports.
-TEST_P(ProductTrial, HasRoomForAllThatAProductTouches) {
+// The emulated device reports accesses past the end of an operand.
+TEST_P(ProductTrial, AllocatesAllMemoryThatAProductAccesses) {
   const auto library = make_product_library();
   for (const auto type : {ElementType::kFloat32, ElementType::kBFloat16, ElementType::kFloat16}) {
     for (const auto& problem : {problem_with(Epilogue::kNone, type, false, false),
@@ -46,7 +46,7 @@ TEST_P(ProductTrial, HasRoomForAllThatAProductTouches) {
   }
 }
 
-TEST_P(ProductTrial, IsOnRandomNumbers) {
+TEST_P(ProductTrial, UsesRandomNumbers) {
   const ProductProblem problem = problem_with(Epilogue::kNone, ElementType::kFloat32, false, false);
   std::vector<float> left(static_cast<std::size_t>(extent_of(problem.matrices.left, 1)));
   const auto trial = make_trial(OnCuda{}, problem, kFlush);
@@ -58,7 +58,7 @@ TEST_P(ProductTrial, IsOnRandomNumbers) {
   EXPECT_NEAR(squares / static_cast<double>(left.size()), 1.0, 0.5);
 }
 
-TEST_P(ProductTrial, OfMoreThanThereIsThrows) {
+TEST_P(ProductTrial, OfTooMuchMemoryThrows) {
   ProductProblem problem = problem_with(Epilogue::kNone, ElementType::kFloat32, false, false);
   problem.matrices.left.leading = int64_t{1} << 50;
   EXPECT_THROW(make_trial(OnCuda{}, problem, kFlush), CudaError);

@@ -1,4 +1,4 @@
-// How algorithms are chosen and kept, with a library and a clock that follow a script.
+// Tests how algorithms are chosen and cached, with a scripted library and clock.
 #include "ripieno/kernels/cuda/products/products.h"
 
 #include <gtest/gtest.h>
@@ -24,16 +24,16 @@ ProductProblem problem_of(int64_t rows, Epilogue epilogue = Epilogue::kNone) {
   return {.matrices = column_major(shape), .epilogue = epilogue};
 }
 
-// A process that computes products on a device: what it keeps is in `folder`.
+// One process that computes products on one device. Its cache is in the test's folder.
 struct Process {
   explicit Process(Script& given) : script(given) {
     choices.on_remark([this](std::string_view line) { remarks.emplace_back(line); });
   }
 
-  // The algorithm that computes it.
+  // Returns the algorithm that computed the product.
   uint64_t run(const ProductProblem& problem) {
-    const auto in_steps = [&](Products& of_it, kernels::OnCuda on, const Operands& operands) {
-      of_it.multiply(on, without_epilogue(problem), operands);
+    const auto in_steps = [&](Products& self, kernels::OnCuda on, const Operands& operands) {
+      self.multiply(on, without_epilogue(problem), operands);
       script.clock += seconds_to_finish;
     };
     const bool plain = problem.epilogue == Epilogue::kNone;
@@ -62,7 +62,7 @@ class AlgorithmChoice : public ::testing::Test {
     text << std::ifstream(file()).rdbuf();
     return text.str();
   }
-  // A run of another process, of which the file remains.
+  // Runs another process first, which leaves its cache file.
   void measure_before(const ProductProblem& problem) { Process(script).run(problem); }
 
   io::TemporaryDirectory temporary;
@@ -89,33 +89,34 @@ TEST_F(AlgorithmChoice, IsTheFastestAndIsMeasuredOnce) {
   EXPECT_EQ(script.trials, 1);
 }
 
-TEST_F(AlgorithmChoice, OfEqualsIsTheLibrarysFirstGuess) {
+TEST_F(AlgorithmChoice, AmongEqualsIsTheFirstCandidate) {
   script.seconds = {{1, 2.0}, {2, 2.0}, {3, 2.0}};
   EXPECT_EQ(Process(script).run(problem_of(16)), 1u);
 }
 
-TEST_F(AlgorithmChoice, PassesOverOneThatFails) {
+TEST_F(AlgorithmChoice, SkipsOneThatFails) {
   script.seconds = {{1, 3.0}, {2, 2.0}, {3, 4.0}};
   script.failing = {2};
   EXPECT_EQ(Process(script).run(problem_of(16)), 1u);
 }
 
-TEST_F(AlgorithmChoice, NamesTheProductWhereEveryOneFails) {
+TEST_F(AlgorithmChoice, NamesTheProductIfAllFail) {
   script.failing = {1, 2, 3};
   Process process(script);
-  EXPECT_EQ(error_of(process, problem_of(16)),
-            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for it; the last that "
-            "it offered: algorithm 3 failed");
+  EXPECT_EQ(
+      error_of(process, problem_of(16)),
+      "matmul (16, 4) x (4, 8), float32: the library has no algorithm for this product; the last "
+      "candidate failed: algorithm 3 failed");
 }
 
-TEST_F(AlgorithmChoice, NamesTheProductWhereThereIsNone) {
+TEST_F(AlgorithmChoice, NamesTheProductIfThereIsNone) {
   script.offered = {};
   Process process(script);
   EXPECT_EQ(error_of(process, problem_of(16)),
-            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for it");
+            "matmul (16, 4) x (4, 8), float32: the library has no algorithm for this product");
 }
 
-TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsFaster) {
+TEST_F(AlgorithmChoice, RunsInStepsIfThatIsFaster) {
   script.seconds = {{11, 5.0}, {12, 4.0}, {2, 0.5}};
   Process process(script);
   process.seconds_to_finish = 3.0;
@@ -124,7 +125,7 @@ TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsFaster) {
   EXPECT_EQ(process.run(problem_of(32, Epilogue::kBias)), 12u);
 }
 
-TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereTheLibraryCannot) {
+TEST_F(AlgorithmChoice, RunsInStepsIfTheLibraryHasNoEpilogue) {
   script.offered_fused = {};
   Process process(script);
   EXPECT_EQ(process.run(problem_of(16, Epilogue::kBias)), 1u);
@@ -132,7 +133,7 @@ TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereTheLibraryCannot) {
   EXPECT_EQ(script.clock, static_cast<double>(script.runs.size()));
 }
 
-TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsAskedFor) {
+TEST_F(AlgorithmChoice, RunsInStepsIfFusedEpiloguesAreDisabled) {
   measure_before(problem_of(16, Epilogue::kBias));
   kernels::set_numerics({.fused_epilogues = false});
   EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 1u);
@@ -140,7 +141,7 @@ TEST_F(AlgorithmChoice, DoesTheEpilogueApartWhereThatIsAskedFor) {
   EXPECT_EQ(Process(script).run(problem_of(16, Epilogue::kBias)), 11u);
 }
 
-TEST_F(AlgorithmChoice, IsTheFirstGuessWhereMeasuringIsNotAllowedAndMeasuredWhenItIs) {
+TEST_F(AlgorithmChoice, IsTheFirstCandidateUntilMeasuringIsAllowed) {
   script.seconds = {{1, 3.0}, {2, 2.0}};
   Process process(script);
   kernels::set_numerics({.algorithms = kernels::ProductAlgorithms::known});
@@ -151,17 +152,17 @@ TEST_F(AlgorithmChoice, IsTheFirstGuessWhereMeasuringIsNotAllowedAndMeasuredWhen
   EXPECT_EQ(process.run(problem_of(16)), 3u);
 }
 
-TEST_F(AlgorithmChoice, IsTheFirstGuessWhereThereIsNoMemoryToMeasure) {
+TEST_F(AlgorithmChoice, IsTheFirstCandidateWithoutMemoryToMeasure) {
   script.has_memory_for_trials = false;
   Process process(script);
   EXPECT_EQ(process.run(problem_of(16)), 1u);
   process.run(problem_of(16));
   ASSERT_EQ(process.remarks.size(), 1u);
   EXPECT_EQ(process.remarks[0],
-            "matmul (16, 4) x (4, 8), float32: its algorithms are not measured, out of memory");
+            "matmul (16, 4) x (4, 8), float32: cannot measure its algorithms, out of memory");
 }
 
-TEST_F(AlgorithmChoice, IsReadByTheNextProcessWhichAsksTheLibraryForNothing) {
+TEST_F(AlgorithmChoice, IsLoadedByTheNextProcessWithoutMeasuring) {
   script.seconds = {{2, 0.5}, {12, 0.25}};
   measure_before(problem_of(16));
   measure_before(problem_of(16, Epilogue::kBias));
@@ -173,7 +174,7 @@ TEST_F(AlgorithmChoice, IsReadByTheNextProcessWhichAsksTheLibraryForNothing) {
   EXPECT_TRUE(process.remarks.empty());
 }
 
-TEST_F(AlgorithmChoice, ThatTheEpilogueIsDoneApartIsReadToo) {
+TEST_F(AlgorithmChoice, ToRunInStepsIsLoadedToo) {
   script.seconds = {{11, 9.0}, {12, 9.0}};
   measure_before(problem_of(16, Epilogue::kBias));
   script.heuristics = script.trials = 0;
@@ -181,7 +182,7 @@ TEST_F(AlgorithmChoice, ThatTheEpilogueIsDoneApartIsReadToo) {
   EXPECT_EQ(script.heuristics + script.trials, 0);
 }
 
-TEST_F(AlgorithmChoice, IsMeasuredAgainWhereTheLibraryDoesNotAcceptIt) {
+TEST_F(AlgorithmChoice, IsMeasuredAgainIfTheLibraryRejectsIt) {
   script.seconds = {{2, 0.5}, {3, 0.75}};
   measure_before(problem_of(16));
   script.unfit = {2};
@@ -196,7 +197,7 @@ TEST_F(AlgorithmChoice, OfADamagedLineIsMeasuredAgain) {
   measure_before(problem_of(16));
   measure_before(problem_of(32));
   std::string text = content();
-  text[text.find("fused") + 20] ^= 1;  // of the algorithm of the first line
+  text[text.find("fused") + 20] ^= 1;  // a digit of the first line's algorithm
   std::ofstream(file()) << text;
   script.trials = 0;
   Process process(script);
@@ -205,11 +206,11 @@ TEST_F(AlgorithmChoice, OfADamagedLineIsMeasuredAgain) {
   EXPECT_EQ(script.trials, 1);
   ASSERT_EQ(process.remarks.size(), 1u);
   EXPECT_EQ(process.remarks[0], file().string() +
-                                    ": 1 lines are damaged or another device's; those products "
+                                    ": 1 lines are damaged or for another device; those products "
                                     "are measured again");
 }
 
-TEST_F(AlgorithmChoice, OfAFileOfRubbishIsMeasuredAgain) {
+TEST_F(AlgorithmChoice, OfAGarbageFileIsMeasuredAgain) {
   std::ofstream(file()) << "device " << script.identity
                         << "\n\n\xff rubbish\n0123456789abcdef fused";
   Process process(script);
@@ -230,7 +231,7 @@ TEST_F(AlgorithmChoice, OfAnotherDeviceOrVersionIsNotUsed) {
   EXPECT_EQ(process.remarks.size(), 1u);
 }
 
-TEST_F(AlgorithmChoice, IsMadeWithoutAFileWhereNoneCanBeWritten) {
+TEST_F(AlgorithmChoice, WorksWithoutAWritableFile) {
   setenv("RIPIENO_CACHE_DIR", "/dev/null/folder", 1);
   Process process(script);
   EXPECT_EQ(process.run(problem_of(16)), 1u);
@@ -238,7 +239,7 @@ TEST_F(AlgorithmChoice, IsMadeWithoutAFileWhereNoneCanBeWritten) {
   EXPECT_EQ(process.remarks.size(), 1u);
 }
 
-TEST_F(AlgorithmChoice, OfTwoProcessesAtOnceIsKeptOfBoth) {
+TEST_F(AlgorithmChoice, OfConcurrentProcessesIsKeptForBoth) {
   Process first(script), second(script);
   first.run(problem_of(16));
   second.run(problem_of(32));
@@ -246,7 +247,7 @@ TEST_F(AlgorithmChoice, OfTwoProcessesAtOnceIsKeptOfBoth) {
   EXPECT_EQ(choices_in(content()).choices.size(), 3u);
 }
 
-TEST_F(AlgorithmChoice, ThatIsGivenGoesBeforeWhatWasMeasured) {
+TEST_F(AlgorithmChoice, ThatIsGivenTakesPrecedenceOverMeasurements) {
   Process first(script);
   script.seconds = {{3, 0.5}};
   first.run(problem_of(16));
@@ -259,8 +260,8 @@ TEST_F(AlgorithmChoice, ThatIsGivenGoesBeforeWhatWasMeasured) {
   EXPECT_EQ(second.choices.text(), first.choices.text());
 }
 
-// Timings are random, so that what is measured anew is another algorithm now and then.
-TEST_F(AlgorithmChoice, OfARunIsThatOfTheCheckpointWhichItResumesFrom) {
+// Times are random, so that measuring again often chooses another algorithm.
+TEST_F(AlgorithmChoice, OfARunIsTheOneOfItsCheckpointAfterResuming) {
   std::mt19937 random(1);
   const auto time_anew = [&] {
     for (const uint64_t algorithm : script.offered) script.seconds[algorithm] = 1.0 + random() % 7;
@@ -279,13 +280,13 @@ TEST_F(AlgorithmChoice, OfARunIsThatOfTheCheckpointWhichItResumesFrom) {
     Process whole(script), resumed(script), again(script), anew(script);
     const auto expected = run(whole);
     resumed.choices.take(whole.choices.text());
-    // Saved before it has computed anything, and resumed once more.
+    // Saved before it has computed anything, and then resumed again.
     again.choices.take(resumed.choices.text());
     EXPECT_EQ(run(resumed), expected);
     EXPECT_EQ(run(again), expected);
     different += run(anew) != expected;
   }
-  EXPECT_GT(different, 10) << "else the clock proves nothing";
+  EXPECT_GT(different, 10) << "otherwise the random clock tests nothing";
 }
 
 TEST_F(AlgorithmChoice, ThatIsGivenAndDoesNotFitIsNotKept) {
@@ -300,7 +301,7 @@ TEST_F(AlgorithmChoice, ThatIsGivenAndDoesNotFitIsNotKept) {
   EXPECT_EQ(choices_in(second.choices.text()).choices.begin()->second.algorithm.words[0], 2u);
 }
 
-TEST_F(AlgorithmChoice, ThatIsGivenByAnotherDeviceIsSaidAndNotUsed) {
+TEST_F(AlgorithmChoice, GivenForAnotherDeviceIsReportedAndNotUsed) {
   Process first(script);
   first.run(problem_of(16));
   script.identity = "device B";
@@ -311,11 +312,11 @@ TEST_F(AlgorithmChoice, ThatIsGivenByAnotherDeviceIsSaidAndNotUsed) {
   EXPECT_EQ(script.trials, 1);
   ASSERT_EQ(second.remarks.size(), 1u);
   EXPECT_EQ(second.remarks[0],
-            "the given algorithms of matrix products are those of device A; this is device B, "
-            "whose products are measured");
+            "the given matrix product algorithms are for device A, this device is device B; its "
+            "products are measured");
 }
 
-TEST_F(AlgorithmChoice, IsTheGuessWhereGuessesAreReliedOnUnlessOneIsGiven) {
+TEST_F(AlgorithmChoice, IsTheHeuristicInGuessedModeUnlessOneIsGiven) {
   script.seconds = {{2, 0.5}};
   Process first(script);
   EXPECT_EQ(first.run(problem_of(16)), 2u);
@@ -329,7 +330,7 @@ TEST_F(AlgorithmChoice, IsTheGuessWhereGuessesAreReliedOnUnlessOneIsGiven) {
   EXPECT_EQ(second.run(problem_of(16)), 2u);
 }
 
-TEST_F(AlgorithmChoice, IsMeasuredOnceByThreadsThatMeetAProductAtOnce) {
+TEST_F(AlgorithmChoice, IsMeasuredOnceByConcurrentThreads) {
   Process process(script);
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
@@ -341,7 +342,7 @@ TEST_F(AlgorithmChoice, IsMeasuredOnceByThreadsThatMeetAProductAtOnce) {
   EXPECT_EQ(script.trials, 2);
 }
 
-TEST_F(AlgorithmChoice, IsAnotherForEverythingThatTellsProblemsApart) {
+TEST_F(AlgorithmChoice, DiffersForEveryPropertyOfAProblem) {
   ProductProblem one = problem_of(16);
   std::vector<ProductProblem> others(7, one);
   others[0].accumulate = true;
@@ -356,7 +357,7 @@ TEST_F(AlgorithmChoice, IsAnotherForEverythingThatTellsProblemsApart) {
   EXPECT_EQ(keys.size(), 8u);
 }
 
-TEST(Fusing, OfGeluNeedsItsInputAlignedAndFewDigits) {
+TEST(Fusing, OfGeluRequiresAlignmentAndReducedPrecision) {
   ProductProblem problem = problem_of(16, Epilogue::kGeluBiasKept);
   problem.types = {ElementType::kBFloat16, ElementType::kBFloat16};
   problem.alignments.before_activation = 16;
@@ -375,7 +376,7 @@ TEST(Fusing, OfGeluNeedsItsInputAlignedAndFewDigits) {
   EXPECT_FALSE(may_be_fused(problem));
 }
 
-TEST_F(AlgorithmChoice, LiesWhereTheEnvironmentSays) {
+TEST_F(AlgorithmChoice, IsStoredWhereTheEnvironmentSpecifies) {
   EXPECT_EQ(cache_folder(), folder);
   unsetenv("RIPIENO_CACHE_DIR");
   setenv("XDG_CACHE_HOME", "/caches", 1);

@@ -1,4 +1,4 @@
-// A library of matrix products that does nothing, and a clock, which follow a script.
+// A matrix product library that computes nothing, and a clock; both follow a script.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@
 
 namespace ripieno::testing {
 
-// Algorithms are numbers: the first word of one.
+// Algorithms are identified by the first of their words.
 struct Script {
   std::string identity = "device A";
   std::vector<uint64_t> offered = {1, 2, 3};       // without an epilogue
-  std::vector<uint64_t> offered_fused = {11, 12};  // with one
-  std::map<uint64_t, double> seconds;              // of each; 1 where not said
+  std::vector<uint64_t> offered_fused = {11, 12};  // with an epilogue
+  std::map<uint64_t, double> seconds;              // per algorithm; 1 by default
   std::set<uint64_t> failing, unfit;
   bool has_memory_for_trials = true;
 
-  // What came of it.
+  // Recorded.
   double clock = 0;
   int heuristics = 0, trials = 0;
   std::vector<uint64_t> runs;

@@ -1,6 +1,5 @@
-// The device under test: this machine's GPU. Without one the tests are skipped, or fail where
-// RIPIENO_REQUIRE_GPU is set, so that a machine meant to test the GPU cannot pass by not finding
-// it.
+// The device under test: the GPU of this host. Without one the tests are skipped; or they fail if
+// RIPIENO_REQUIRE_GPU is set, so that a host meant for GPU tests cannot pass without its GPU.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The library of matrix products under test: cuBLASLt, fused or apart as is measured here.
+// The matrix product library under test: cuBLASLt, fused or in steps, whichever is faster.
 #pragma once
 
 #include <functional>

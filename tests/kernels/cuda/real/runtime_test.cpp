@@ -14,9 +14,9 @@ namespace {
 
 namespace cuda = kernels::cuda;
 
-// That this runs at all on a machine without a driver is half of what it tests.
-TEST(CudaRuntime, WithoutAGpuSaysWhyAndRefusesWork) {
-  if (cuda::device_count() > 0) GTEST_SKIP() << "this machine has a GPU";
+// That the test starts at all on a host without a driver is part of what it tests.
+TEST(CudaRuntime, WithoutAGpuReportsWhyAndRejectsWork) {
+  if (cuda::device_count() > 0) GTEST_SKIP() << "this host has a GPU";
   EXPECT_NE(cuda::describe(), "");
   EXPECT_THROW(cuda::allocate(16), cuda::CudaError);
   EXPECT_THROW(cuda::synchronize(static_cast<CUstream_st*>(nullptr)), cuda::CudaError);
@@ -24,11 +24,11 @@ TEST(CudaRuntime, WithoutAGpuSaysWhyAndRefusesWork) {
 }
 
 TEST(CudaRuntime, ALaunchThatFailsNamesTheKernelItsShapeAndTheReason) {
-  if (cuda::device_count() > 0) GTEST_SKIP() << "this machine has a GPU";
+  if (cuda::device_count() > 0) GTEST_SKIP() << "this host has a GPU";
   float value = 0;
   try {
     kernels::fill(kernels::OnCuda{}, &value, 1001, 1.0f);
-    FAIL() << "a launch without a GPU went through";
+    FAIL() << "a launch without a GPU succeeded";
   } catch (const cuda::CudaError& error) {
     EXPECT_THAT(error.what(),
                 ::testing::HasSubstr(", 1, 1), block (256, 1, 1), on the null stream: "));
@@ -50,10 +50,10 @@ TEST_P(CudaMemory, IsCopiedAndZeroed) {
   EXPECT_THAT(received, ::testing::ElementsAre(1, 0, 3));
 }
 
-TEST_P(CudaMemory, OfMoreThanThereIsNamesTheSize) {
+TEST_P(CudaMemory, OfTooMuchReportsTheSize) {
   try {
     cuda::allocate(std::size_t{1} << 60);
-    FAIL() << "an allocation of 2^60 bytes went through";
+    FAIL() << "an allocation of 2^60 bytes succeeded";
   } catch (const cuda::CudaError& error) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("1152921504606846976 bytes"));
   }

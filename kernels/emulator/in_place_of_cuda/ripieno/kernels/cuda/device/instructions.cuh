@@ -1,5 +1,5 @@
-// Accesses of 16 bytes and conversions as the emulated build of the kernels sees them: it finds
-// this header where nvcc finds that of kernels/cuda.
+// Emulated version of kernels/cuda/device/instructions.cuh. The include path of emulated builds
+// finds this header first.
 #pragma once
 
 #include <cmath>
@@ -12,10 +12,10 @@
 
 namespace ripieno::kernels::cuda {
 
-// A GPU ends the program at a vector that is not aligned to its size.
+// On a GPU, an access that is not aligned to its size is a fatal error.
 inline void check_alignment(const void* address, std::size_t bytes) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes == 0) return;
-  simt::fail("an access of " + std::to_string(bytes) + " bytes is not aligned");
+  simt::fail("an access of " + std::to_string(bytes) + " bytes is not aligned to its size");
 }
 
 template <typename To>

@@ -1,5 +1,5 @@
-// Products that are rounded, as the emulated build of the kernels sees them: it finds this header
-// where nvcc finds that of kernels/cuda.
+// Emulated version of kernels/cuda/device/rounded_product.cuh. The include path of emulated builds
+// finds this header first.
 #pragma once
 
 namespace ripieno::kernels::cuda {

@@ -1,5 +1,5 @@
-// launch() and shared memory as the emulated build of the kernels sees them: it finds this header
-// where nvcc finds that of kernels/cuda.
+// Emulated version of kernels/cuda/runtime/launch.h: launch() and shared memory on the CPU. The
+// include path of emulated builds finds this header first.
 #pragma once
 
 #include <cstddef>
@@ -19,18 +19,19 @@ struct LaunchShape {
 
 [[noreturn]] void throw_launch_failure(cudaError_t status, const void* kernel,
                                        const LaunchShape& shape);
-// Notes it for later messages; waits for it under RIPIENO_SYNC=1 (recent_work.h).
-void launched(const void* kernel, const LaunchShape& shape);
+// Records the launch for later error messages; with RIPIENO_SYNC=1, waits for it (recent_work.h).
+void record_launch(const void* kernel, const LaunchShape& shape);
 
 std::size_t shared_bytes_of_multiprocessor();
 
 inline constexpr std::size_t kSharedBytesForAll = 48 << 10;
 void allow_shared_bytes(const void* kernel, const LaunchShape& shape);
 
-// Enqueues kernel(arguments...); without a stream it runs before the call returns.
+// Enqueues kernel(arguments...). On the null stream it runs before the call returns.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
-  static_assert(sizeof...(Parameters) == sizeof...(Arguments), "as many arguments as parameters");
+  static_assert(sizeof...(Parameters) == sizeof...(Arguments),
+                "the number of arguments must match the kernel's parameters");
   if (shape.grid.x == 0) return;
   std::tuple<Parameters...> converted(
       static_cast<Parameters>(std::forward<Arguments>(arguments))...);
@@ -44,17 +45,17 @@ void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&
   if (shape.shared_bytes > kSharedBytesForAll) allow_shared_bytes(function, shape);
   const cudaError_t status = simt::enqueue("launch", shape.stream, run);
   if (status != cudaSuccess) throw_launch_failure(status, function, shape);
-  launched(function, shape);
+  record_launch(function, shape);
 }
 
-// One T that the threads of a block share. Within one kernel, each `place` is another one.
-template <typename T, int place = 0>
+// A T in shared memory, one per block. Within a kernel, each `id` is a separate object.
+template <typename T, int id = 0>
 T& block_shared() {
-  static constinit char name = 0;  // its address tells this memory from others
+  static constinit char name = 0;  // its address identifies this object
   return *static_cast<T*>(simt::shared_memory(&name, sizeof(T), alignof(T)));
 }
 
-// The shared_bytes of the launch.
+// The shared_bytes of the launch, aligned to 16 bytes.
 template <typename T>
 T* dynamic_shared() {
   return static_cast<T*>(simt::dynamic_shared_memory());

@@ -1,20 +1,20 @@
-// A matrix whose rows are each held in the registers of one block, eight columns a thread, so that
-// a kernel reads its rows once however often it goes over them. Private to kernels/cuda.
+// RowFragment: one thread's columns of a row that a block holds in registers, so that a kernel
+// loads each row once even if it needs several passes over it. Private to kernels/cuda.
 #pragma once
 
 #include "ripieno/kernels/cuda/device/device.cuh"
 
 namespace ripieno::kernels::cuda {
 
-constexpr int kColumnsEach = 8;
+constexpr int kColumnsPerThread = 8;
 
-// Beyond which a thread would not have the registers.
+// Largest block whose threads have enough registers, and the longest row that it can hold.
 template <typename T>
 constexpr int kLargestRowBlock = sizeof(T) == 8 ? 256 : 512;
 template <typename T>
-constexpr int64_t kMostColumns = int64_t{kLargestRowBlock<T>} * kColumnsEach;
+constexpr int64_t kMaxColumns = int64_t{kLargestRowBlock<T>} * kColumnsPerThread;
 
-// How many rows a block takes at once: more bytes under way, fewer barriers.
+// Number of rows that a block processes at once: two give more loads in flight and fewer barriers.
 template <typename T, int width>
 constexpr int kRowsAtOnce = width > 1 && sizeof(T) == 2 ? 2 : 1;
 
@@ -24,18 +24,18 @@ __device__ int64_t column_of(int v) {
   return (int64_t{threadIdx.x} + int64_t{v} * blockDim.x) * width;
 }
 
-// body(v) for each vector of a row of `cols` that this thread has.
+// Calls body(v) for each of this thread's vectors in a row of `cols` columns.
 template <int width, typename Body>
 __device__ void for_each_vector(int64_t cols, Body body) {
-  unrolled<kColumnsEach / width>([&](int v) {
+  unrolled<kColumnsPerThread / width>([&](int v) {
     if (column_of<width>(v) < cols) body(v);
   });
 }
 
-// The columns that a thread has of a row.
+// The elements of a row that one thread holds.
 template <typename T, int width>
-struct RowPiece {
-  T element[kColumnsEach] = {};
+struct RowFragment {
+  T element[kColumnsPerThread] = {};
 
   __device__ Vector<T, width> vector(int v) const {
     Vector<T, width> result;
@@ -52,7 +52,7 @@ struct RowPiece {
   __device__ void store(T* row, int64_t cols) const {
     for_each_vector<width>(cols, [&](int v) { cuda::store(row + column_of<width>(v), vector(v)); });
   }
-  // body(i) for each element i that is there.
+  // Calls body(i) for each i with element[i] inside the row.
   template <typename Body>
   __device__ static void for_each(int64_t cols, Body body) {
     for_each_vector<width>(cols,
@@ -60,8 +60,8 @@ struct RowPiece {
   }
 };
 
-// Sums each of values over the block: one barrier for all of them. `buffer` is 0 and 1 in turn, so
-// that nobody overwrites what another warp still reads.
+// Sums each of `values` over the block, with one barrier for all. Successive calls must alternate
+// `buffer` between 0 and 1, so that no warp overwrites what another still reads.
 template <int count, typename A>
 __device__ void block_sum(A (&values)[count], int buffer) {
   auto& of_warps = block_shared<A[2][kMaxWarpsPerBlock][count]>();
@@ -76,13 +76,13 @@ __device__ void block_sum(A (&values)[count], int buffer) {
   }
 }
 
-// The threads that hold a row.
+// Number of threads per block that hold a row.
 inline unsigned threads_for_row(int64_t cols) {
-  const int64_t threads = ceil_divide(cols, kColumnsEach);
+  const int64_t threads = ceil_divide(cols, kColumnsPerThread);
   return static_cast<unsigned>(std::max<int64_t>(ceil_divide(threads, kWarpSize), 1) * kWarpSize);
 }
 
-// On the host: calls body.operator()<width>().
+// Host only. Calls body.operator()<width>().
 template <typename T, typename Body>
 void for_row_width(int64_t cols, bool in_vectors, Body body) {
   if (in_vectors && cols % kVectorSize<T> == 0) {
