@@ -70,7 +70,7 @@ void set_output(const Tensor& output, std::shared_ptr<Node> node, int index) {
 
 // Nodes hold their inputs' nodes, through `inputs` and through tensors that were kept: freed as
 // they fall, a long chain of them would use up the stack.
-void let_go(std::shared_ptr<Node> node) noexcept {
+void drop_graph(std::shared_ptr<Node> node) noexcept {
   if (node == nullptr || node.use_count() > 1) return;
   if (to_free != nullptr) {
     node->next = std::move(*to_free);
@@ -87,7 +87,7 @@ void let_go(std::shared_ptr<Node> node) noexcept {
 }
 
 Node::~Node() {
-  for (Input& input : inputs) let_go(std::move(input.node));
+  for (Input& input : inputs) drop_graph(std::move(input.node));
 }
 
 bool recording() { return is_recording; }

@@ -61,8 +61,8 @@ void for_each_leaf(const Node& node, const Visit& visit) {
 // One backward, from its root to the leaves.
 class BackwardRun {
  public:
-  BackwardRun(Completes completes, uint64_t after)
-      : completes_(completes), after_(after), outer_(std::exchange(running, this)) {}
+  BackwardRun(LeafHooks leaf_hooks, uint64_t after)
+      : leaf_hooks_(leaf_hooks), after_(after), outer_(std::exchange(running, this)) {}
   ~BackwardRun() { running = outer_; }
   BackwardRun(const BackwardRun&) = delete;
   BackwardRun& operator=(const BackwardRun&) = delete;
@@ -82,7 +82,7 @@ class BackwardRun {
   std::shared_ptr<Node> take_latest();
   void clear_gradients();
 
-  const Completes completes_;
+  const Completes leaf_hooks_;
   const uint64_t after_;
   const BackwardRun* const outer_;
   const uint64_t walk_ = ++last_walk;
@@ -135,7 +135,7 @@ void BackwardRun::prepare(Node& root) {
       fail(fmt::format("backward: '{}' was already gone through; compute the loss again",
                        node.name));
     }
-    if (completes_ == Completes::none) return;
+    if (leaf_hooks_ == LeafHooks::defer) return;
     for_each_leaf(node, [&](const std::shared_ptr<Leaf>& leaf) {
       Leaf& reached = stand_in_for(leaf);
       reached_.push_back(leaf);
@@ -162,7 +162,7 @@ void BackwardRun::go(const std::shared_ptr<Node>& root, int output, Tensor seed)
     for (Tensor& gradient : node->pending) gradient = {};
     node->release();
     node->released = true;
-    if (completes_ == Completes::all) {
+    if (leaf_hooks_ == LeafHooks::run) {
       for_each_leaf(*node, [&](const auto& leaf) { complete(stand_in_for(leaf)); });
     }
     node->leaves.clear();
@@ -256,7 +256,7 @@ Node::Input& Gradients::wanted_at(int index) const {
       node_.name, index, index));
 }
 
-bool Gradients::is_given_twice(const Node::Input& input) const {
+bool Gradients::is_repeated(const Node::Input& input) const {
   return std::any_of(node_.inputs.begin(), node_.inputs.end(), [&](const Node::Input& other) {
     return &other != &input && other.node == input.node && other.leaf == input.leaf &&
            other.output == input.output;
@@ -265,9 +265,9 @@ bool Gradients::is_given_twice(const Node::Input& input) const {
 
 Gradients::Destination Gradients::destination(int index) {
   const Node::Input& input = wanted_at(index);
-  if (is_given_twice(input)) {
+  if (is_repeated(input)) {
     const Tensor share(input.shape, input.dtype, input.device);
-    set_aside_.emplace_back(index, share);
+    deferred_.emplace_back(index, share);
     return {share, false};
   }
   Leaf* const leaf = input.leaf ? &stand_in_for(input.leaf) : nullptr;
@@ -300,7 +300,7 @@ void Gradients::add(int index, const Tensor& gradient) {
 }
 
 void Gradients::finish() {
-  for (const auto& [index, share] : set_aside_) add(index, share);
+  for (const auto& [index, share] : deferred_) add(index, share);
 }
 
 Reached reached_from(const Tensor& root, uint64_t after) {
@@ -321,13 +321,13 @@ Reached reached_from(const Tensor& root, uint64_t after) {
   return reached;
 }
 
-void run_backward(const Tensor& root, Tensor seed, Completes completes, uint64_t after) {
+void run_backward(const Tensor& root, Tensor seed, LeafHooks leaf_hooks, uint64_t after) {
   const std::shared_ptr<Node> last = root.implementation().node;
   if (last == nullptr)
     fail("backward: this tensor was not computed from any that requires a gradient");
   const NoGrad no_grad;
   Tensor gradient = seed_for(root, std::move(seed));
-  BackwardRun(completes, after).go(last, root.implementation().output, std::move(gradient));
+  BackwardRun(leaf_hooks, after).go(last, root.implementation().output, std::move(gradient));
 }
 
 }  // namespace ripieno::autograd

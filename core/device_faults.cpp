@@ -31,7 +31,7 @@ Tensor device_fault(Device device) {
   return words;
 }
 
-void require_known_ids(IdsOf operation, const Tensor& ids, int64_t bound, int32_t exempt) {
+void require_known_ids(IdOperation operation, const Tensor& ids, int64_t bound, int32_t exempt) {
   kernels::UnknownId on_cpu;
   kernels::UnknownId* const found =
       ids.device().is_cuda() ? as_fault(device_fault(ids.device())) : &on_cpu;
@@ -44,7 +44,7 @@ void require_known_ids(IdsOf operation, const Tensor& ids, int64_t bound, int32_
 
 void require_no_fault(const kernels::UnknownId& fault) {
   if (fault.input == 0) return;
-  if (fault.input == static_cast<int32_t>(IdsOf::embedding)) {
+  if (fault.input == static_cast<int32_t>(IdOperation::embedding)) {
     throw DataError(
         fmt::format("embedding: id {} at position {} is outside the {} rows of the table", fault.id,
                     fault.position, fault.bound));

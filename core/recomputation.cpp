@@ -82,7 +82,7 @@ struct Recomputed final : Node {
     for (const Input& read : reached.earlier) require_input(read);
     // What was recorded before is an input of this node: it gets its gradient here, and is gone
     // through by the backward that this is part of.
-    autograd::run_backward(call.output, std::move(output_gradients[0]), autograd::Completes::none,
+    autograd::run_backward(call.output, std::move(output_gradients[0]), autograd::LeafHooks::defer,
                            call.before);
     if (call.entry && call.entry->arrived.defined()) gradients.add(0, call.entry->arrived);
   }

@@ -8,13 +8,13 @@
 namespace ripieno {
 
 void* ArenaParts::Memory::allocate(std::size_t bytes) {
-  now += static_cast<int64_t>(bytes);
-  most = std::max(most.load(), now.load());
+  current += static_cast<int64_t>(bytes);
+  peak = std::max(peak.load(), current.load());
   return source.allocate(bytes);
 }
 
 void ArenaParts::Memory::deallocate(void* memory, std::size_t bytes) noexcept {
-  now -= static_cast<int64_t>(bytes);
+  current -= static_cast<int64_t>(bytes);
   source.deallocate(memory, bytes);
 }
 

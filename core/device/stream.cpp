@@ -41,12 +41,12 @@ struct StreamState {
     if (!device.is_cuda()) return;
     set_device(device);
     handle = cuda::create_stream(name);
-    place = cuda::create_event(/*timed=*/false);
+    end = cuda::create_event(/*timed=*/false);
   }
 
   Device device;
   CUstream_st* handle = nullptr;
-  CUevent_st* place = nullptr;  // for those who wait for all of it
+  CUevent_st* end = nullptr;  // recorded for streams that wait for all work so far
   Pool pool;
 };
 
@@ -100,7 +100,7 @@ StreamRegistry& registry() {
   return streams;
 }
 
-std::size_t place_of(Device device) {
+std::size_t index_of(Device device) {
   if (!device.is_cuda()) return 0;
   if (device.index < 0 || device.index + 1 >= kMostDevices) {
     fail("device: " + to_string(device) + " is beyond the " + std::to_string(kMostDevices - 1) +
@@ -111,11 +111,11 @@ std::size_t place_of(Device device) {
 
 void wait_for(StreamState& stream, StreamState& other) {
   if (&stream == &other || !other.handle) return;
-  cuda::record(other.place, other.handle);
+  cuda::record(other.end, other.handle);
   if (stream.handle) {
-    cuda::wait(stream.handle, other.place);
+    cuda::wait(stream.handle, other.end);
   } else {
-    cuda::synchronize(other.place);
+    cuda::synchronize(other.end);
   }
 }
 
@@ -167,7 +167,7 @@ void Stream::synchronize() const {
 
 const Stream& compute_stream(Device device) {
   static std::array<std::atomic<const Stream*>, kMostDevices> streams{};
-  auto& stream = streams[place_of(device)];
+  auto& stream = streams[index_of(device)];
   if (const Stream* found = stream.load(std::memory_order_acquire)) return *found;
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
@@ -177,15 +177,15 @@ const Stream& compute_stream(Device device) {
 
 const Stream& current_stream(Device device) {
   if (device.is_cuda()) set_device(device);
-  const Stream* const chosen = streams_of_thread[place_of(device)];
+  const Stream* const chosen = streams_of_thread[index_of(device)];
   return chosen ? *chosen : compute_stream(device);
 }
 
-OnStream::OnStream(const Stream& stream) : place_(place_of(stream.device())) {
-  before_ = std::exchange(streams_of_thread[place_], &stream);
+OnStream::OnStream(const Stream& stream) : index_(index_of(stream.device())) {
+  before_ = std::exchange(streams_of_thread[index_], &stream);
 }
 
-OnStream::~OnStream() { streams_of_thread[place_] = before_; }
+OnStream::~OnStream() { streams_of_thread[index_] = before_; }
 
 // ---- Their pools
 

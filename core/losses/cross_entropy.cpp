@@ -17,7 +17,7 @@ void require_targets(const char* operation, const Tensor& targets, int64_t class
   if (targets.dtype() != DType::int32) {
     fail(fmt::format("{}: targets are int32, not {}", operation, name_of(targets.dtype())));
   }
-  require_known_ids(IdsOf::cross_entropy, targets, classes, ignored);
+  require_known_ids(IdOperation::cross_entropy, targets, classes, ignored);
 }
 
 Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignored) {

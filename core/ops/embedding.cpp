@@ -28,7 +28,7 @@ void check(const Tensor& table, const Tensor& ids, const Tensor& positions) {
     fail("embedding: positions " + to_string(positions.shape()) + " do not fit ids " +
          to_string(ids.shape()) + " and table " + to_string(table.shape()));
   }
-  require_known_ids(IdsOf::embedding, ids, table.size(0), /*exempt=*/0);
+  require_known_ids(IdOperation::embedding, ids, table.size(0), /*exempt=*/0);
 }
 
 void give_table_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& ids,
