@@ -82,7 +82,7 @@ class BackwardRun {
   std::shared_ptr<Node> take_latest();
   void clear_gradients();
 
-  const Completes leaf_hooks_;
+  const LeafHooks leaf_hooks_;
   const uint64_t after_;
   const BackwardRun* const outer_;
   const uint64_t walk_ = ++last_walk;
