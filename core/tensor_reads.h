@@ -17,32 +17,32 @@ class TensorReads {
  public:
   // Tracks what the operations of this thread read while it exists, except within a NoGrad.
   // Trackers nest: an inner one also reports to the outer ones.
-  class Noting {
+  class Tracking {
    public:
-    explicit Noting(TensorReads& reads);
-    ~Noting();
-    Noting(const Noting&) = delete;
-    Noting& operator=(const Noting&) = delete;
+    explicit Tracking(TensorReads& reads);
+    ~Tracking();
+    Tracking(const Tracking&) = delete;
+    Tracking& operator=(const Tracking&) = delete;
 
    private:
     friend class TensorReads;
     TensorReads& reads_;
-    Noting* const outer_;
+    Tracking* const outer_;
   };
 
   // Called by autograd for each tensor that an operation reads or saves. Undefined ones are
   // skipped.
-  static bool are_noted();
-  static void note(const Tensor& tensor);
+  static bool is_tracking();
+  static void track(const Tensor& tensor);
 
   // Excludes this memory from require_unchanged() for good. For a model's buffers: they share one
   // arena, and thus one version, and the forward of any module may update its own.
-  static void pass_over(const Tensor& tensor);
+  static void ignore_writes(const Tensor& tensor);
 
-  void forget(const Tensor& tensor);
+  void remove(const Tensor& tensor);
   // Removes memory that has been freed, which cannot be read again, and memory that was written
   // after it was first read. Call when the forward is done.
-  void forget_gone_and_written();
+  void remove_freed_and_written();
   // Throws Error if memory that still exists was written after it was first read.
   void require_unchanged() const;
 

@@ -13,7 +13,7 @@ namespace ripieno {
 
 enum class MemoryKind { parameters, gradients, optimizer_state, other };
 
-// "parameters", "gradients", "optimizer state" or "the rest".
+// "parameters", "gradients", "optimizer state" or "other tensors".
 std::string_view name_of(MemoryKind kind);
 
 // Adds `bytes` (negative when freed) to the count of a GPU. The CPU's memory is not counted.

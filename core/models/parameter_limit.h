@@ -4,6 +4,6 @@
 namespace ripieno::nn {
 
 // More than any memory holds, but small enough that sums of their bytes fit 64 bits.
-inline constexpr double kMostParameters = 0x1p59;
+inline constexpr double kMaxParameters = 0x1p59;
 
 }  // namespace ripieno::nn

@@ -115,7 +115,7 @@ class Module : LazyMemory {
     Tensor tensor;
     Initial initial;
   };
-  struct Part {
+  struct Child {
     std::string name;
     Module* module;
     Unit unit;
@@ -131,7 +131,7 @@ class Module : LazyMemory {
 
   void materialize() override;
   void build();
-  Module& outermost();
+  Module& root();
   std::string path() const;
   void collect(const std::string& prefix, const std::string& unit, Found& found);
   Tensor lazy_tensor(const Shape& shape);
@@ -139,11 +139,11 @@ class Module : LazyMemory {
   int set_trainable(std::string_view pattern, bool trainable, const std::string& prefix);
 
   std::string name_;
-  Module* whole_ = nullptr;
+  Module* parent_ = nullptr;
   bool training_ = true;
   std::optional<uint64_t> stream_;  // set when the model is built
-  std::vector<Parameter> own_, own_buffers_;
-  std::vector<Part> parts_;
+  std::vector<Parameter> direct_parameters_, direct_buffers_;
+  std::vector<Child> children_;
   std::vector<ForwardHook> hooks_;
   std::optional<Parameters> parameters_;
   std::unique_ptr<Arena> buffers_;

@@ -28,7 +28,7 @@ Tensor sum(const Residual& residual);
 // starts from. One pass over memory computes both, and one backward pass the gradients of both.
 // Throws Error as layer_norm() and dropout() do.
 struct ResidualNorm {
-  Tensor sum, normal;
+  Tensor sum, normalized;
 };
 ResidualNorm residual_norm(const Residual& residual, const Tensor& weight = {},
                            const Tensor& bias = {}, double epsilon = 1e-5);

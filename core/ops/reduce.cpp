@@ -13,7 +13,7 @@ using autograd::Gradients;
 using autograd::Saved;
 using kernels::Reduction;
 
-// x seen as (outer, axis, inner).
+// x viewed as (outer, axis, inner).
 struct Split {
   int64_t outer = 1, axis = 1, inner = 1;
 };
@@ -113,7 +113,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   Tensor result = x;
   if (const int added = x.rank() - shape.rank(); added > 0) {
-    // The outer axes that broadcasting added are summed as one.
+    // The outer axes that broadcasting added are summed as one axis.
     Shape folded = {split(x.shape(), added - 1).outer * x.shape()[added - 1]};
     for (int axis = added; axis < x.rank(); ++axis) folded.push_back(x.shape()[axis]);
     result = sum(x.reshape(folded), 0);

@@ -43,8 +43,9 @@ class Optimizer {
   // Updates the parameters once, with the gradients divided by `count` and then clipped, and clears
   // the gradients. `count`: a scalar on the parameters' device, such as a loss's count summed over
   // micro-batches and ranks; 1 by default. A count of 0 makes the gradient zero. Frozen parameters
-  // are not updated, and their state is reset to zero. Throws Error if the state is sharded and the
-  // DataParallel that sharded it is gone.
+  // are not updated; the state of one that was frozen since the last step is reset to zero, except
+  // for master weights. Throws Error if the state is sharded and the DataParallel that sharded it
+  // is gone.
   void step(const Tensor& count = {});
   // The two halves of step(). begin_step() does the host's work: it counts the step and writes the
   // learning rate to device memory. apply_step() enqueues the same work in every step, so a
@@ -64,8 +65,8 @@ class Optimizer {
     std::function<void(std::size_t i)> updated = {};
   };
   // Restricts updates and state to sharding.ranges; existing state of these ranges is kept. Throws
-  // Error if the state is already sharded with other ranges or callbacks, or if a range splits a
-  // tensor and needs_whole_tensors().
+  // Error if a range splits a tensor and needs_whole_tensors(), and if the state is already
+  // sharded, unless end_sharding() was called and the ranges are the same.
   void shard(Sharding sharding);
   // Detaches the sharding callbacks. State is kept; a step throws Error until shard() is called
   // again with the same ranges.
@@ -111,19 +112,19 @@ class Optimizer {
   const Parameters& parameters() const { return parameters_; }
 
   // The state tensors, which a checkpoint has to hold in addition to the parameters.
-  using Slot = OptimizerState::Slot;
-  std::vector<Slot> state();
+  using StateTensors = OptimizerState::StateTensors;
+  std::vector<StateTensors> state();
   // Adds float32 state tensors of that name, for code that keeps state next to this optimizer;
   // returns the existing arena if there is one.
   Arena& keep(const std::string& name) { return state_.add(name); }
   // What this rank has of a parameter's state tensor, and the shape of the whole state tensor.
   // `parameter`: its index.
   using Part = OptimizerState::Part;
-  Part part_of(const Slot& slot, std::size_t parameter) const {
-    return state_.part_of(slot.name, parameter);
+  Part part_of(const StateTensors& tensors, std::size_t parameter) const {
+    return state_.part_of(tensors.name, parameter);
   }
-  Shape shape_of(const Slot& slot, std::size_t parameter) const {
-    return state_.shape_of(slot.name, parameter);
+  Shape shape_of(const StateTensors& tensors, std::size_t parameter) const {
+    return state_.shape_of(tensors.name, parameter);
   }
 
  protected:
@@ -189,7 +190,7 @@ class Optimizer {
  private:
   void allocate();
   void write_segments();
-  void follow_freezing();
+  void update_frozen();
   void measure_gradients(const Tensor& count);
   void update_range(std::size_t index);
   Range range_at(std::size_t index) const;

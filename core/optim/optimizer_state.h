@@ -31,14 +31,14 @@ class OptimizerState {
   OptimizerState& operator=(const OptimizerState&) = delete;
 
   // The state tensors of one name.
-  struct Slot {
+  struct StateTensors {
     std::string name;  // "first_moment", …
     Arena* arena;
   };
   // Adds state tensors, which start as zero, or as the parameters for the name "master". Returns
   // the existing arena if the name exists.
   Arena& add(const std::string& name, const StateOptions& options = {});
-  std::vector<Slot> slots() const;
+  std::vector<StateTensors> tensors_by_name() const;
 
   // Whether there are float32 master weights: for bfloat16 and float16 parameters.
   bool keeps_master() const;
@@ -72,26 +72,26 @@ class OptimizerState {
   static std::shared_ptr<const ArenaLayout> shard_layout(const std::vector<ElementRange>& ranges);
 
  private:
-  struct Kept {
+  struct NamedState {
     std::string name;
     StateOptions options;
     std::unique_ptr<Arena> arena;
     std::vector<int> entry_of;  // (parameters), -1: not on this rank; for state with its own shapes
   };
 
-  const Kept& at(const std::string& name) const;
-  void make_arena(Kept& kept) const;
-  std::shared_ptr<const ArenaLayout> layout_of(Kept& kept) const;
+  const NamedState& at(const std::string& name) const;
+  void make_arena(NamedState& state) const;
+  std::shared_ptr<const ArenaLayout> layout_of(NamedState& state) const;
   bool has_whole(const ArenaLayout::Entry& entry) const;
   void fill_master(Arena& master) const;
-  void copy_part(const Kept& from, const Kept& to) const;
-  Part cut_part_of(const Kept& kept, std::size_t parameter) const;
+  void copy_ranges(const NamedState& from, const NamedState& to) const;
+  Part split_part_of(const NamedState& state, std::size_t parameter) const;
 
   Parameters parameters_;
   std::vector<ElementRange> ranges_;
   std::shared_ptr<const ArenaLayout> layout_;  // the parameters' layout, or one entry per range
   bool is_sharded_ = false;
-  std::vector<Kept> kept_;
+  std::vector<NamedState> states_;
 };
 
 }  // namespace ripieno::optim

@@ -88,7 +88,7 @@ std::vector<Operation> operations() {
           {"norm of a residual without dropout",
            {{5, 64}, {5, 64}},
            [](const Inputs& x) {
-             return residual_norm({x[0], x[1]}).normal;
+             return residual_norm({x[0], x[1]}).normalized;
            }},
           {"sum of many rows", {{300, 40}}, [](const Inputs& x) { return sum(x[0], 0); }},
           {"attention", {{2, 9, 48}}, [](const Inputs& x) { return causal_attention(x[0], 2); }},
