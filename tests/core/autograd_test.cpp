@@ -188,7 +188,7 @@ TEST(Autograd, OutputsThatNothingUsedHaveNoGradient) {
   EXPECT_THAT(inputs[2].gradient().to_vector<float>(), ElementsAre(1, 1));
   EXPECT_FALSE(inputs[3].gradient().defined());
   EXPECT_THAT([&] { outputs[2].backward(Tensor::zeros({2})); },
-              ThrowsMessage<Error>(HasSubstr("'three_sums' was already gone through")));
+              ThrowsMessage<Error>(HasSubstr("'three_sums' was used by an earlier")));
 }
 
 TEST(Autograd, ABackwardMayBeginAtAnyOutput) {
@@ -215,11 +215,10 @@ TEST(Autograd, RefusesToRecordAnOutputTwice) {
   const auto pass = [](const Tensor& gradient, Gradients& gradients) {
     gradients.add(0, gradient);
   };
-  EXPECT_THAT(
-      [&] { autograd::record("pass", x, {&x}, pass); },
-      ThrowsMessage<Error>(HasSubstr("pass: an output to be recorded, (2) float32 on cpu")));
+  EXPECT_THAT([&] { autograd::record("pass", x, {&x}, pass); },
+              ThrowsMessage<Error>(HasSubstr("pass: cannot record output (2) float32 on cpu")));
   EXPECT_THAT([&] { autograd::record("pass", Tensor(), {&x}, pass); },
-              ThrowsMessage<Error>(HasSubstr("pass: an output to be recorded is undefined")));
+              ThrowsMessage<Error>(HasSubstr("pass: cannot record an undefined output")));
 }
 
 // The message of the backward of an operation on x, which requires a gradient, and y, which does
@@ -238,28 +237,29 @@ std::string message_of(const std::function<void(const Tensor&, Gradients&)>& bac
 TEST(Autograd, NamesTheOperationWhoseBackwardGivesTheWrongThing) {
   EXPECT_EQ(
       message_of([](const Tensor&, Gradients& gradients) { gradients.add(0, Tensor::zeros({3})); }),
-      "mine: its backward gives input 0, which is (2) float32 on cpu, a gradient that is (3) "
-      "float32 on cpu");
+      "mine: the gradient of input 0 is (3) float32 on cpu, the input is (2) float32 on cpu; they "
+      "must match");
   EXPECT_THAT(message_of([](const Tensor& gradient, Gradients& gradients) {
                 gradients.add(0, gradient.to(DType::float64));
               }),
-              HasSubstr("a gradient that is (2) float64 on cpu"));
+              HasSubstr("the gradient of input 0 is (2) float64 on cpu"));
   EXPECT_THAT(message_of([](const Tensor&, Gradients& gradients) { gradients.add(0, {}); }),
-              HasSubstr("mine: its backward gives input 0"));
+              HasSubstr("mine: the gradient of input 0 is undefined"));
   EXPECT_THAT(
       message_of([](const Tensor& gradient, Gradients& gradients) { gradients.add(1, gradient); }),
-      HasSubstr("mine: its backward gives a gradient to input 1, which wants none"));
-  EXPECT_THAT(message_of([](const Tensor&, Gradients& gradients) { gradients.destination(1); }),
-              HasSubstr("mine: its backward gives a gradient to input 1, which wants none"));
+      HasSubstr("mine: the backward computes a gradient for input 1, which does not require"));
+  EXPECT_THAT(
+      message_of([](const Tensor&, Gradients& gradients) { gradients.destination(1); }),
+      HasSubstr("mine: the backward computes a gradient for input 1, which does not require"));
   EXPECT_EQ(message_of([](const Tensor&, Gradients& gradients) { (void)gradients.wanted(2); }),
-            "mine: its backward asks for input 2 of 2");
+            "mine: the backward uses input 2, but the operation has 2 inputs");
 }
 
 TEST(Autograd, NamesASeedThatDoesNotFit) {
   Tensor x = leaf({1, 2});
   EXPECT_THAT([&] { square(x).backward(Tensor::full({1}, 1.0)); },
-              ThrowsMessage<Error>(StrEq("backward: the seed is (1) float32 on cpu; the output of "
-                                         "'square' that it is for is (2) float32 on cpu")));
+              ThrowsMessage<Error>(StrEq("backward: the seed is (1) float32 on cpu, the output of "
+                                         "'square' is (2) float32 on cpu; they must match")));
   EXPECT_THROW(square(x).backward(Tensor::full({2}, 1.0, DType::float64)), Error);
   EXPECT_THROW(Tensor().backward(), Error);
   EXPECT_FALSE(x.gradient().defined());
@@ -284,7 +284,8 @@ TEST(Autograd, AFailedBackwardLeavesNothing) {
   EXPECT_THROW(loss.backward(), Error);
   EXPECT_FALSE(x.gradient().defined());
   EXPECT_FALSE(y.gradient().defined());  // though it had come before the failure
-  EXPECT_THAT([&] { loss.backward(); }, ThrowsMessage<Error>(HasSubstr("already gone through")));
+  EXPECT_THAT([&] { loss.backward(); },
+              ThrowsMessage<Error>(HasSubstr("used by an earlier backward")));
   EXPECT_THROW(sum(shared).backward(), Error);
   fails = false;
   sum(failing(x * 2.0, fails) * y).backward();
@@ -335,7 +336,7 @@ TEST(Autograd, AHookMayNotGoThroughWhatIsBeingGoneThrough) {
   const Tensor other = sum(shared * 3.0), loss = sum(shared * last);
   last.on_gradient([&] { other.backward(); });
   EXPECT_THAT([&] { loss.backward(); },
-              ThrowsMessage<Error>(HasSubstr("'multiply' is being gone through")));
+              ThrowsMessage<Error>(HasSubstr("'multiply' is already part of the outer backward")));
 }
 
 TEST(Autograd, ATensorThatIsSeveralInputsGetsAllOfItsGradient) {
@@ -359,8 +360,8 @@ TEST(Autograd, NamesTheOperationWhoseInputWasChangedBeforeTheBackward) {
     loss.backward();
   };
   const auto is_named = [](const std::string& operation) {
-    return ThrowsMessage<Error>(StartsWith(operation + ": its backward needs a tensor (2) float32 "
-                                                       "on cpu that was changed in place"));
+    return ThrowsMessage<Error>(StartsWith(operation + ": a tensor saved for the backward, (2) "
+                                                       "float32 on cpu, was changed in place"));
   };
   const auto fill = [&] { x.fill(7.0); };
   EXPECT_THAT([&] { change_then_go_back(sum(w * x), fill); }, is_named("multiply"));

@@ -179,9 +179,9 @@ TEST_F(EmulatedGpu, ATensorThatDoesNotFitNamesItselfWhoHoldsTheMemoryAndWhatHelp
         Tensor({int64_t{1} << 20, 1024}, DType::float32, kGpu);
       },
       ThrowsMessage<OutOfMemory>(AllOf(
-          HasSubstr("a tensor (1048576, 1024) of float32: cuda:0 has no 4.00 GiB left: of its 4.00 "
-                    "GiB"),
-          HasSubstr("1.00 GiB are held by CUDA and by other processes"),
+          HasSubstr("cannot allocate a tensor (1048576, 1024) float32: cuda:0 is out of memory, "
+                    "allocating 4.00 GiB: of 4.00 GiB in total"),
+          HasSubstr("CUDA and other processes use 1.00 GiB"),
           HasSubstr("train.micro_batch_size"))));
 }
 

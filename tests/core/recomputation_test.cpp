@@ -152,7 +152,7 @@ TEST(Recomputation, NamesATensorThatTheFunctionDidNotReadBefore) {
   const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * y; }, x));
   y = w * 4.0;
   EXPECT_THAT([&] { loss.backward(); },
-              ThrowsMessage<Error>(HasSubstr("did not read in the forward")));
+              ThrowsMessage<Error>(HasSubstr("the first forward did not read")));
 }
 
 TEST(Recomputation, NamesAnInputThatWasChanged) {
@@ -160,7 +160,7 @@ TEST(Recomputation, NamesAnInputThatWasChanged) {
   const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * w; }, x));
   x.fill(9.0);
   EXPECT_THAT([&] { loss.backward(); },
-              ThrowsMessage<Error>(HasSubstr("recomputed: its backward")));
+              ThrowsMessage<Error>(HasSubstr("recomputed: a tensor saved for the backward")));
 }
 
 // Whether a backward of what `function` made of x is refused after `changed` was filled.

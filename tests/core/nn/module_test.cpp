@@ -83,7 +83,7 @@ TEST(Module, WhoseParametersAStepChangedIsNotGoneBackThrough) {
   optimizer.step();
   EXPECT_THAT(
       [&] { before.backward(); },
-      ThrowsMessage<Error>(HasSubstr("linear: its backward needs a tensor (2, 3) float32")));
+      ThrowsMessage<Error>(HasSubstr("linear: a tensor saved for the backward, (2, 3) float32")));
 }
 
 TEST(Module, MayMoveBetweenForwardAndBackward) {
@@ -258,7 +258,7 @@ TEST(Buffers, OfAModelThatWasMovedAreThoseOfTheOther) {
   Centred second(std::move(first));
   EXPECT_EQ(&second.buffers(), &buffers);
   EXPECT_THAT([&] { first.buffers(); },
-              ThrowsMessage<Error>(HasSubstr("that was moved from has no buffers")));
+              ThrowsMessage<Error>(HasSubstr("was moved from and has no buffers")));
 }
 
 TEST(Buffers, AreNamedAndKeepFloat32) {
