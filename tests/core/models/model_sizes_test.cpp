@@ -1,4 +1,4 @@
-// The sizes that models take: each alone may be allowed, and together more than can be counted.
+// Model sizes that are valid one by one, but together give too many parameters.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-TEST(GptSizes, ThatAreTogetherTooLargeAreRefusedBeforeAnythingIsMade) {
+TEST(GptSizes, WithTooManyParametersAreRejectedBeforeAllocation) {
   constexpr int64_t kMax = 1 << 20;
   EXPECT_THAT(
       [] {
@@ -25,7 +25,7 @@ TEST(GptSizes, ThatAreTogetherTooLargeAreRefusedBeforeAnythingIsMade) {
                ConfigurationError);
 }
 
-TEST(MlpSizes, ThatAreTogetherTooLargeAreRefused) {
+TEST(MlpSizes, WithTooManyParametersAreRejected) {
   EXPECT_THAT(
       [] {
         Mlp({784, int64_t{1} << 32, int64_t{1} << 32, 10});
