@@ -238,8 +238,9 @@ enum class LeafHooks { run, defer };
 
 // Runs the backward of `root`, which starts with `seed`, through the operations recorded later than
 // the one of order `after`. Gradients of earlier operations are left for the outer backward. Frees
-// the saved tensors of each operation as it goes, so a graph can be used once. If it throws, the
-// graph is released all the same, and the leaves that it reaches have no gradients.
+// the saved tensors of each operation as it goes, so a graph can be used once. If the backward of
+// an operation or a hook throws, the rest of the graph is released too, and the leaves that it
+// reaches have no gradients.
 //
 // Throws Error if `root` was not recorded, if the graph was used before, or if `seed` does not
 // match `root`; an undefined seed means 1 and requires a `root` of one element.

@@ -38,10 +38,10 @@ class Tensor {
   // An undefined tensor.
   Tensor() = default;
   // A dense tensor with uninitialized elements. Throws OutOfMemory if the device has too little
-  // memory, and ConfigurationError if `device` is a GPU that cannot be used; zeros() and full() do
-  // so too.
+  // memory, and ConfigurationError if `device` is a GPU that cannot be used.
   explicit Tensor(const Shape& shape, DType dtype = DType::float32, Device device = Device::cpu());
 
+  // The same with all elements 0, or `value` converted to the element type.
   static Tensor zeros(const Shape& shape, DType dtype = DType::float32,
                       Device device = Device::cpu());
   static Tensor full(const Shape& shape, double value, DType dtype = DType::float32,
@@ -127,6 +127,7 @@ class Tensor {
   // The gradient of a leaf, with its shape, element type and device; undefined if there is none.
   // Backwards add to it until it is cleared.
   Tensor gradient() const;
+  // Discards the gradient: the next backward overwrites it.
   void clear_gradient();
   // Computes the gradients of all leaves that this tensor was computed from, and adds them to the
   // leaves' gradients. `seed`: the gradient of this tensor, of its shape, type and device; 1 by

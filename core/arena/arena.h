@@ -89,8 +89,8 @@ class Arena final : LazyMemory {
 
   // Uses these existing handles, in the order of the layout, instead of its own.
   void adopt(std::vector<Tensor> tensors);
-  // Sets the initialization. It is called once, when the memory is allocated, before other threads
-  // can use it.
+  // Sets the initialization, which runs when the memory is allocated at first use (and again after
+  // release()), before other threads can use it. If it throws, the memory is released.
   void on_first_use(std::function<void()> fill) { fill_ = std::move(fill); }
 
   // Moves the contents to memory from `resource` (null: the device's pool); the tensors' handles

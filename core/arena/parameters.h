@@ -20,9 +20,11 @@ class Parameters {
 
   const ArenaLayout& layout() const { return *state_->layout; }
   std::shared_ptr<const ArenaLayout> shared_layout() const { return state_->layout; }
+  // The arenas of values and gradients.
   Arena& values() const { return state_->values; }
   Arena& gradients() const { return state_->gradients; }
 
+  // The number of tensors, and their handles in the order of the layout.
   std::size_t size() const { return tensors().size(); }
   const std::vector<Tensor>& tensors() const { return state_->values.tensors(); }
   // Iteration with names: for (auto& [name, parameter] : model.parameters()).

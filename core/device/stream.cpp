@@ -188,7 +188,7 @@ OnStream::OnStream(const Stream& stream) : index_(index_of(stream.device())) {
 
 OnStream::~OnStream() { streams_of_thread[index_] = before_; }
 
-// ---- Their pools
+// ---- Pools of streams
 
 PoolStatistics pool_statistics(Device device) {
   if (!device.is_cuda()) return pool(device).statistics();

@@ -16,6 +16,7 @@ namespace ripieno::nn {
 // What the backward recomputes instead of saving it (recomputation.h).
 enum class Recompute { none, blocks };
 
+// The defaults are those of GPT-2 small, with its vocabulary of 50257 padded to a multiple of 128.
 struct GptOptions {
   int64_t vocab = 50304;
   int64_t layers = 12;

@@ -8,6 +8,7 @@ namespace ripieno::nn {
 
 class Embedding final : public Module {
  public:
+  // The table is (vocab, channels), with standard normal initial values by default, as in PyTorch.
   Embedding(int64_t vocab, int64_t channels, const Initial& initial = Initial::normal(1.0))
       : weight_(add_parameter("weight", {vocab, channels}, initial)) {}
 

@@ -8,6 +8,7 @@ namespace ripieno::nn {
 
 class LayerNorm final : public Module {
  public:
+  // channels: the size of the last axis. The scale starts as 1, and the shift as 0.
   explicit LayerNorm(int64_t channels, double epsilon = 1e-5)
       : epsilon_(epsilon),
         weight_(add_parameter("weight", {channels}, Initial::constant(1.0))),

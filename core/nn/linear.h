@@ -18,6 +18,7 @@ struct LinearOptions {
 
 class Linear final : public Module {
  public:
+  // inputs, outputs: the sizes of the last axis of x and y.
   Linear(int64_t inputs, int64_t outputs, const LinearOptions& options = {})
       : activation_(options.activation) {
     const Initial standard = Initial::uniform(1.0 / std::sqrt(static_cast<double>(inputs)));

@@ -82,6 +82,7 @@ class Module : LazyMemory {
   // Selects training or evaluation mode, for this module and its submodules: dropout and buffer
   // updates happen in training mode only. Training mode is the default.
   void train(bool training = true);
+  // Same as train(false).
   void evaluate() { train(false); }
   bool is_training() const { return training_; }
 

@@ -21,7 +21,7 @@ class LossScaling {
   // steps taken.
   void to(Device device, int64_t steps);
   // The scale as a float32 scalar, to seed backward(); undefined, which means 1, if disabled. A
-  // view of the state: it follows the scale.
+  // view of the state, which each step updates in place.
   Tensor scale() const;
   // The state in device memory, for kernels; null if disabled.
   LossScale* on_device() const;
