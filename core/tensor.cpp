@@ -356,7 +356,9 @@ void Tensor::backward(const Tensor& seed) const { autograd::run_backward(*this, 
 
 void Tensor::on_gradient(std::function<void()> hook) {
   if (implementation().leaf == nullptr)
-    fail("on_gradient: requires a leaf with a gradient; call set_requires_gradient() first");
+    fail(
+        "on_gradient: the tensor is not a leaf that requires a gradient; see "
+        "set_requires_gradient()");
   implementation().leaf->hooks.push_back(std::move(hook));
 }
 

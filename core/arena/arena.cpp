@@ -22,8 +22,7 @@ void ArenaLayout::add(const std::string& name, const Shape& shape, const std::st
   const Entry entry{name, shape, elements_, shape.elements()};
   if (entry.elements > kMaxElements - elements_)
     throw ConfigurationError(fmt::format(
-        "arena: with '{}' {} the model exceeds the maximum of {} elements; use a smaller "
-        "model",
+        "arena: with '{}' {} the model exceeds the maximum of {} elements; use a smaller model",
         name, to_string(shape), kMaxElements));
   elements_ = (elements_ + entry.elements + kAlignment - 1) / kAlignment * kAlignment;
   entries_.push_back(entry);

@@ -52,9 +52,8 @@ std::string describe_memory(Device device, const PoolStatistics& pools) {
   const auto used = [&](MemoryKind kind) { return gib(counted_memory(device, kind)); };
   return fmt::format(
       "of {} in total, this process uses {} (parameters {}, gradients {}, optimizer state {}, "
-      "other "
-      "tensors {}) and keeps {} for reuse; CUDA and other processes use {}; to use less memory, "
-      "reduce train.micro_batch_size, or set train.recompute=blocks or parallel.shard",
+      "other tensors {}) and keeps {} for reuse; CUDA and other processes use {}; to use less "
+      "memory, reduce train.micro_batch_size, or set train.recompute=blocks or parallel.shard",
       gib(total), gib(pools.bytes_in_use), used(MemoryKind::parameters),
       used(MemoryKind::gradients), used(MemoryKind::optimizer_state), used(MemoryKind::other),
       gib(held - pools.bytes_in_use), gib(std::max<int64_t>(taken - held, 0)));

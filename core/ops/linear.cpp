@@ -29,7 +29,8 @@ void check(const char* operation, const Shape& inputs, const Tensor& x, const Te
               "; they must be (…, inputs) and (outputs, inputs)");
   }
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
-    fail_with("bias is " + to_string(bias.shape()) + ", weight is " + to_string(weight.shape()));
+    fail_with("bias is " + to_string(bias.shape()) + ", weight is " + to_string(weight.shape()) +
+              "; bias must be (outputs)");
   }
   require_one_type(operation, {{"x", x}, {"weight", weight}, {"bias", bias}});
 }

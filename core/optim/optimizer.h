@@ -132,11 +132,10 @@ class Optimizer {
 
   // A range of elements that one launch updates.
   struct Range {
-    std::size_t index;         // index in the ranges of the state
-    ElementRange elements;     // of the parameters' layout
-    Tensor values, gradients;  // (elements); gradients not yet divided or clipped
-    const kernels::ParameterSegment*
-        segments;  // in device memory; offsets count from the range's begin
+    std::size_t index;                          // index in the ranges of the state
+    ElementRange elements;                      // of the parameters' layout
+    Tensor values, gradients;                   // (elements); gradients not yet divided or clipped
+    const kernels::ParameterSegment* segments;  // in device memory; relative to the range
     int64_t segment_count;
     const kernels::StepScalars* scalars;  // in device memory
   };

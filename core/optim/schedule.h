@@ -10,7 +10,7 @@ struct Schedule {
   enum class Kind {
     constant,  // stays at `peak`
     linear,    // decays linearly to `final` at step `steps`
-    cosine,  // decays along a half cosine to `final` at step `steps` (Loshchilov and Hutter, 2017)
+    cosine,    // decays along a half cosine to `final` at `steps` (Loshchilov and Hutter, 2017)
     warmup_stable_decay,  // stays at `peak`, then decays linearly to `final` over the last
                           // `decay_steps` steps
   };
