@@ -149,8 +149,8 @@ class Gradients {
 //
 //   [saved = Saved(x)](const Tensor& gradient, Gradients& gradients) { … gradient * *saved … }
 //
-// A parameter is saved as its handle, which follows its arena when that moves; any other tensor is
-// saved detached.
+// A leaf, such as a parameter, is saved as its handle, which follows its arena when that moves; any
+// other tensor is saved detached.
 class Saved {
  public:
   Saved() = default;

@@ -131,8 +131,8 @@ class Tensor {
   void clear_gradient();
   // Computes the gradients of all leaves that this tensor was computed from, and adds them to the
   // leaves' gradients. `seed`: the gradient of this tensor, of its shape, type and device; 1 by
-  // default, which requires a tensor of one element. Frees the graph: a second backward through it
-  // throws Error, as does a tensor that was not recorded or a saved tensor that was changed in
+  // default, which requires a tensor of one element. Frees the graph. Throws Error if the tensor
+  // was not recorded, if an earlier backward used the graph, or if a saved tensor was changed in
   // place.
   void backward(const Tensor& seed = {}) const;
   // Calls `hook` in each backward when the gradient of this leaf is complete, in the thread that

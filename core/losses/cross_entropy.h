@@ -18,11 +18,12 @@ struct Loss {
 
 inline constexpr int32_t kIgnoredTarget = -1;
 
-// Sums log(sum(exp(logits))) - logits[target] over all targets, in float32 (float64 for float64
-// logits). logits: (…, classes), of a floating-point type; targets: (…), int32. Targets equal to
-// `ignored` are left out. Any other target outside [0, classes) throws DataError on the CPU; on a
-// GPU it makes the loss NaN, has no gradient, and is reported later (device_faults.h). Throws Error
-// for other shapes, types and devices.
+// The sum of log(sum(exp(logits))) - logits[target] over all targets, computed in float32 (float64
+// for float64 logits).
+//   logits: (…, classes), of a floating-point type; targets: (…), int32
+// Targets equal to `ignored` are left out. Any other target outside [0, classes) throws DataError
+// on the CPU; on a GPU it makes the loss NaN, has no gradient, and is reported later
+// (device_faults.h). Throws Error for other shapes, types and devices.
 Loss cross_entropy(const Tensor& logits, const Tensor& targets, int32_t ignored = kIgnoredTarget);
 
 // Checks of targets, for operations that compute a cross entropy: throws Error unless they are

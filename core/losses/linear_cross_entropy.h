@@ -18,8 +18,8 @@ struct LinearCrossEntropyOptions {
   int64_t chunk_bytes = 0;
 };
 
-// cross_entropy(linear(x, weight), targets). x: (…, inputs); weight: (classes, inputs); targets:
-// (…), int32. Throws as cross_entropy() and linear() do.
+// cross_entropy(linear(x, weight), targets). Throws as these two do.
+//   x: (…, inputs); weight: (classes, inputs); targets: (…), int32
 Loss linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options = {});
 

@@ -6,10 +6,12 @@
 
 namespace ripieno {
 
-// softmax(q k^T / sqrt(channels / heads), causally masked) v for each head. qkv: (batch, time, 3 *
-// channels), of a floating-point type: queries, keys and values one after the other in the last
-// axis, each (heads, channels / heads); -> (batch, time, channels). Throws Error for another shape,
-// or if the channels are not a multiple of `heads`.
+// softmax(q k^T / sqrt(head_size)) v with a causal mask, for each head.
+//   qkv: (batch, time, 3 * channels): queries, keys and values side by side in the last axis,
+//     each (heads, head_size), with head_size = channels / heads
+//   -> (batch, time, channels)
+// qkv has a floating-point type. Throws Error for another shape, or if channels is not a multiple
+// of `heads`.
 Tensor causal_attention(const Tensor& qkv, int64_t heads);
 
 }  // namespace ripieno

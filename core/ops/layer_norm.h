@@ -7,8 +7,9 @@
 namespace ripieno {
 
 // (x - mean) / sqrt(variance + epsilon) * weight + bias, with mean and variance over the last axis.
-// x: (…, channels), of a floating-point type; weight, bias: (channels), or both undefined. Throws
-// Error for a scalar, and for shapes, types or devices that do not match.
+//   x: (…, channels), of a floating-point type; weight, bias: (channels), or both undefined
+//   -> (…, channels)
+// Throws Error for a scalar, and for shapes, types or devices that do not match.
 Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
                   double epsilon = 1e-5);
 

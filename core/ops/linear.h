@@ -8,9 +8,10 @@ namespace ripieno {
 
 using kernels::Activation;
 
-// activation(x weight^T + bias). x: (…, inputs); weight: (outputs, inputs); bias: (outputs), or
-// undefined; -> (…, outputs). All have the same floating-point element type and device. Throws
-// Error otherwise.
+// activation(x weight^T + bias).
+//   x: (…, inputs); weight: (outputs, inputs); bias: (outputs), or undefined
+//   -> (…, outputs)
+// All must have the same floating-point type and device; throws Error otherwise.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               Activation activation = Activation::kNone);
 
@@ -19,8 +20,9 @@ struct LinearParameters {
 };
 
 // linear(linear(x, up, activation), down) as one operation: its backward computes the gradient of
-// the activation in the same pass as that of `down`. x: (…, inputs); up: (hidden, inputs); down:
-// (outputs, hidden); -> (…, outputs). Throws Error as linear() does.
+// the activation in the same pass as that of `down`. Throws Error as linear() does.
+//   x: (…, inputs); up: (hidden, inputs) and (hidden); down: (outputs, hidden) and (outputs)
+//   -> (…, outputs)
 Tensor feed_forward(const Tensor& x, const LinearParameters& up, const LinearParameters& down,
                     Activation activation);
 

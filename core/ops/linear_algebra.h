@@ -14,37 +14,42 @@
 
 namespace ripieno {
 
-// QR factorization: a = q r with k = min(m, n); a: (…, m, n), q: (…, m, k) with orthonormal
-// columns, r: (…, k, n), upper triangular with a non-negative diagonal. Gradient: if m >= n and a
-// has full rank.
+// QR factorization: a = q r with k = min(m, n).
+//   a: (…, m, n); q: (…, m, k), with orthonormal columns
+//   r: (…, k, n), upper triangular with a non-negative diagonal
+// Gradient: if m >= n and a has full rank.
 struct Qr {
   Tensor q, r;
 };
 Qr qr(const Tensor& a);
 
-// Cholesky factorization: the lower triangular l with l l^T = a; a and l: (…, n, n). Only the
-// symmetric part of a is used. Throws Error if a is not positive definite. Has a gradient.
+// Cholesky factorization: the lower triangular l with l l^T = a.
+//   a, l: (…, n, n)
+// Only the symmetric part of a is used. Throws Error if it is not positive definite. Has a
+// gradient.
 Tensor cholesky(const Tensor& a);
 
-// Singular value decomposition: a = u diag(values) v^T with k = min(m, n); a: (…, m, n), u: (…, m,
-// k), values: (…, k) in descending order, v: (…, n, k). In each column of u the element of largest
-// magnitude is positive. Gradient: if all values differ and none is zero.
+// Singular value decomposition: a = u diag(values) v^T with k = min(m, n).
+//   a: (…, m, n); u: (…, m, k); values: (…, k), in descending order; v: (…, n, k)
+// In each column of u the element of largest magnitude is positive. Gradient: if all values differ
+// and none is zero.
 struct Svd {
   Tensor u, values, v;
 };
 Svd svd(const Tensor& a);
 
-// Eigenvalue decomposition of the symmetric part of a: a = vectors diag(values) vectors^T; a: (…,
-// n, n), values: (…, n) in ascending order, vectors: (…, n, n) as columns, each with a positive
-// element of largest magnitude. Gradient: of the values always, of the vectors if all values
-// differ. Throws Error if the iteration does not converge.
+// Eigenvalue decomposition of the symmetric part of a: vectors diag(values) vectors^T.
+//   a: (…, n, n); values: (…, n), in ascending order; vectors: (…, n, n), in columns
+// In each vector the element of largest magnitude is positive. Gradient: of the values always, of
+// the vectors if all values differ. Throws Error if the iteration does not converge.
 struct SymmetricEigenvalues {
   Tensor values, vectors;
 };
 SymmetricEigenvalues symmetric_eigenvalues(const Tensor& a);
 
-// The solution x of a x = b; a: (…, n, n), b and x: (…, n, k). Throws Error if a is singular. Has a
-// gradient for both.
+// The solution x of a x = b.
+//   a: (…, n, n); b, x: (…, n, k)
+// Throws Error if a is singular. Has a gradient for both.
 Tensor solve(const Tensor& a, const Tensor& b);
 
 // Orthonormalizes the columns of a matrix in place, in plain memory. Keeps its workspace between

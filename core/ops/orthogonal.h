@@ -8,13 +8,14 @@
 namespace ripieno {
 
 // Fills x in place with `gain` times a random orthogonal matrix; not recorded. x, dense, is treated
-// as a matrix of its first axis by all others, and gets orthonormal rows if it has fewer rows than
-// columns, and orthonormal columns otherwise. The matrix is q of the QR factorization of normal
-// random numbers, which is uniformly distributed because r has a positive diagonal (Saxe et al.,
-// 2013, arXiv 1312.6120; Mezzadri, 2007, arXiv math-ph/0609050).
+// as a matrix of its first axis by all others: it gets orthonormal rows if it has fewer rows than
+// columns, and orthonormal columns otherwise.
 //
-// The result depends only on the key and the shape; it is computed on the host in float64 by one
-// thread. Throws Error for fewer than two axes, and for element types that are not floating point.
+// The matrix is q of the QR factorization of normal random numbers. It is uniformly distributed
+// because r has a positive diagonal (Saxe et al., 2013, arXiv 1312.6120; Mezzadri, 2007, arXiv
+// math-ph/0609050). The result depends only on the key and the shape; it is computed on the host in
+// float64 by one thread. Throws Error for fewer than two axes, and for element types that are not
+// floating point.
 void fill_orthogonal(const Tensor& x, double gain, const kernels::RandomKey& key);
 
 }  // namespace ripieno
