@@ -1,4 +1,4 @@
-// All of Ripieno, for programs that train: #include <ripieno/ripieno.h>
+// The whole public API in one header, for training programs: #include <ripieno/ripieno.h>
 #pragma once
 
 #include "ripieno/core/autograd.h"

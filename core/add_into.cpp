@@ -10,8 +10,8 @@ void add_into(const Tensor& target, const Tensor& x) {
   require_defined("add_into", {{"target", target}, {"x", x}});
   require_one_type("add_into", {{"target", target}, {"x", x}});
   if (!(target.shape() == x.shape()) || !target.is_dense() || !x.is_dense()) {
-    fail("add_into: takes dense tensors of one shape, not " + to_string(target.shape()) + " and " +
-         to_string(x.shape()));
+    fail("add_into: target is " + to_string(target.shape()) + ", x is " + to_string(x.shape()) +
+         "; both must be dense and have the same shape");
   }
   target.mark_changed();
   run(target, [&]<typename T>(auto on) {

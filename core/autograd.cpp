@@ -27,13 +27,13 @@ namespace {
 
 std::atomic<uint64_t> recorded = 0;
 
-// The nodes that this thread still has to free, while it frees one.
+// The list of nodes that this thread has yet to free; null while it is not freeing any.
 thread_local std::shared_ptr<Node>* to_free = nullptr;
 
-bool wants_gradient(const Tensor& input) { return input.defined() && input.requires_gradient(); }
+bool requires_gradient(const Tensor& input) { return input.defined() && input.requires_gradient(); }
 
 void set_input(Node::Input& input, const Tensor& tensor) {
-  if (!wants_gradient(tensor)) return;
+  if (!requires_gradient(tensor)) return;
   const TensorImplementation& from = tensor.implementation();
   input.node = from.node;
   input.output = from.output;
@@ -44,12 +44,12 @@ void set_input(Node::Input& input, const Tensor& tensor) {
 }
 
 void require_new(std::string_view name, const Tensor& output) {
-  if (!output.defined()) fail(fmt::format("{}: an output to be recorded is undefined", name));
+  if (!output.defined()) fail(fmt::format("{}: cannot record an undefined output", name));
   if (!output.requires_gradient()) return;
-  fail(
-      fmt::format("{}: an output to be recorded, {}, is a leaf or the output of another operation; "
-                  "return a new tensor, or its detach()",
-                  name, describe(output)));
+  fail(fmt::format(
+      "{}: cannot record output {}, which is a leaf or the output of another operation; "
+      "return a new tensor, or its detach()",
+      name, describe(output)));
 }
 
 void begin(Node& node, std::string_view name, std::size_t inputs, std::size_t outputs) {
@@ -68,9 +68,9 @@ void set_output(const Tensor& output, std::shared_ptr<Node> node, int index) {
 
 }  // namespace
 
-// Nodes hold their inputs' nodes, through `inputs` and through tensors that were kept: freed as
-// they fall, a long chain of them would use up the stack.
-void let_go(std::shared_ptr<Node> node) noexcept {
+// A node owns its inputs' nodes, through `inputs` and through saved tensors. Destroyed recursively,
+// a long chain of them would overflow the stack.
+void drop_graph(std::shared_ptr<Node> node) noexcept {
   if (node == nullptr || node.use_count() > 1) return;
   if (to_free != nullptr) {
     node->next = std::move(*to_free);
@@ -87,7 +87,7 @@ void let_go(std::shared_ptr<Node> node) noexcept {
 }
 
 Node::~Node() {
-  for (Input& input : inputs) let_go(std::move(input.node));
+  for (Input& input : inputs) drop_graph(std::move(input.node));
 }
 
 bool recording() { return is_recording; }
@@ -95,18 +95,18 @@ bool recording() { return is_recording; }
 uint64_t last_order() { return recorded; }
 
 bool needed(std::initializer_list<const Tensor*> inputs) {
-  if (is_recording && TensorReads::are_noted()) {
-    for (const Tensor* input : inputs) TensorReads::note(*input);
+  if (is_recording && TensorReads::is_tracking()) {
+    for (const Tensor* input : inputs) TensorReads::track(*input);
   }
   return is_recording && std::any_of(inputs.begin(), inputs.end(),
-                                     [](const Tensor* input) { return wants_gradient(*input); });
+                                     [](const Tensor* input) { return requires_gradient(*input); });
 }
 
 bool needed(std::span<const Tensor> inputs) {
-  if (is_recording && TensorReads::are_noted()) {
-    for (const Tensor& input : inputs) TensorReads::note(input);
+  if (is_recording && TensorReads::is_tracking()) {
+    for (const Tensor& input : inputs) TensorReads::track(input);
   }
-  return is_recording && std::any_of(inputs.begin(), inputs.end(), wants_gradient);
+  return is_recording && std::any_of(inputs.begin(), inputs.end(), requires_gradient);
 }
 
 void attach(const Tensor& output, std::shared_ptr<Node> node, std::string_view name,
@@ -132,16 +132,16 @@ void attach(std::span<const Tensor> outputs, std::shared_ptr<Node> node, std::st
 
 Saved::Saved(const Tensor& tensor) {
   if (!tensor.defined()) return;
-  // An output that held itself would never be freed.
+  // An output that held itself would never be freed: a leaf is kept as it is, others detached.
   tensor_ = tensor.implementation().leaf ? tensor : tensor.detach();
   version_ = tensor.version();
-  if (is_recording && TensorReads::are_noted()) TensorReads::note(tensor);
+  if (is_recording && TensorReads::is_tracking()) TensorReads::track(tensor);
 }
 
 const Tensor& Saved::operator*() const {
   if (!tensor_.defined() || tensor_.version() == version_) return tensor_;
   fail(fmt::format(
-      "{}: its backward needs a tensor {} that was changed in place after the forward; change a "
+      "{}: a tensor saved for the backward, {}, was changed in place after the forward; change a "
       "clone() instead, or change it after the backward",
       running_operation(), describe(tensor_)));
 }

@@ -21,17 +21,18 @@ kernels::UnknownId* as_fault(const Tensor& words) {
 
 Tensor device_fault(Device device) {
   static std::mutex mutex;
-  static auto& faults = *new std::map<int, Tensor>;  // kernels may write there until the end
+  static auto& faults = *new std::map<int, Tensor>;  // never destroyed: kernels may write to it
+                                                     // until the process ends
   const std::lock_guard lock(mutex);
   Tensor& words = faults[device.index];
   if (!words.defined()) {
     words = Tensor::zeros({kWords}, DType::int32, device);
-    synchronize(device);  // before kernels of other streams write there
+    synchronize(device);  // before kernels of other streams write to it
   }
   return words;
 }
 
-void require_known_ids(IdsOf operation, const Tensor& ids, int64_t bound, int32_t exempt) {
+void require_known_ids(IdOperation operation, const Tensor& ids, int64_t bound, int32_t exempt) {
   kernels::UnknownId on_cpu;
   kernels::UnknownId* const found =
       ids.device().is_cuda() ? as_fault(device_fault(ids.device())) : &on_cpu;
@@ -44,13 +45,14 @@ void require_known_ids(IdsOf operation, const Tensor& ids, int64_t bound, int32_
 
 void require_no_fault(const kernels::UnknownId& fault) {
   if (fault.input == 0) return;
-  if (fault.input == static_cast<int32_t>(IdsOf::embedding)) {
+  if (fault.input == static_cast<int32_t>(IdOperation::embedding)) {
     throw DataError(
-        fmt::format("embedding: id {} at position {} is outside the {} rows of the table", fault.id,
-                    fault.position, fault.bound));
+        fmt::format("embedding: id {} at position {} is outside the table, which has {} rows",
+                    fault.id, fault.position, fault.bound));
   }
-  throw DataError(fmt::format("cross_entropy: target {} at position {} is outside the {} classes",
-                              fault.id, fault.position, fault.bound));
+  throw DataError(
+      fmt::format("cross_entropy: target {} at position {} is not one of the {} classes", fault.id,
+                  fault.position, fault.bound));
 }
 
 void require_no_fault(Device device) {

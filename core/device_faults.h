@@ -1,7 +1,8 @@
-// What kernels on a GPU find wrong in what they are given: kept on the device, so that nobody waits
-// for it, and read together with something that is waited for, the loss most often.
+// Device faults: invalid ids that kernels find in their input on a GPU.
 //
-// The CPU finds it before it computes, and throws at once.
+// They are stored in device memory, so that the host need not wait for them, and are read together
+// with a result that it waits for anyway, usually the loss. On the CPU, ids are checked before the
+// computation, which throws at once.
 #pragma once
 
 #include "ripieno/core/tensor.h"
@@ -9,21 +10,24 @@
 
 namespace ripieno {
 
-// What ids were given to.
-enum class IdsOf : int32_t { embedding = 1, cross_entropy = 2 };
+// The operation that received the ids.
+enum class IdOperation : int32_t { embedding = 1, cross_entropy = 2 };
 
-// Ids (…), int32, are in [0, bound) or `exempt`. On the CPU throws DataError that names the first
-// that is not; on a GPU enqueues a look at them, for device_fault to tell.
-void require_known_ids(IdsOf operation, const Tensor& ids, int64_t bound, int32_t exempt);
+// Checks that every element of `ids`, int32, dense, any shape, is in [0, bound) or equal to
+// `exempt`. On the CPU throws DataError naming the first that is not; on a GPU only enqueues the
+// check, whose result is in device_fault().
+void require_known_ids(IdOperation operation, const Tensor& ids, int64_t bound, int32_t exempt);
 
-// The fault found first on a GPU since the last one was thrown: (4) int32 there, a
-// kernels::UnknownId. It lives as long as the process. What it says of a batch is there when the
-// batch's kernels are done; the batch's row counted as zeros, or had no gradient.
+// The first fault found on a GPU since the last one was thrown: a tensor (4), int32, on the device,
+// which holds a kernels::UnknownId. It lives as long as the process. The result for a batch is
+// available once the kernels of that batch are done; an invalid id counts as a row of zeros
+// (embedding) or has no gradient (cross entropy).
 Tensor device_fault(Device device);
 
-// Throws DataError where `fault`, as read from there, says so.
+// Throws DataError if `fault`, copied from device_fault(), describes an invalid id.
 void require_no_fault(const kernels::UnknownId& fault);
-// Reads it and throws it, once. Waits for the device. Of the CPU there is nothing to tell.
+// Reads the fault of `device`, clears it, and throws DataError if there was one. Waits for the
+// device. Does nothing on the CPU.
 void require_no_fault(Device device);
 
 }  // namespace ripieno

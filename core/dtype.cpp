@@ -34,7 +34,7 @@ std::size_t bytes_of(int64_t elements, DType dtype) {
   int64_t bytes = 0;
   if (elements < 0 ||
       __builtin_mul_overflow(elements, static_cast<int64_t>(size_of(dtype)), &bytes)) {
-    fail(fmt::format("{} elements of {} are more bytes than can be addressed", elements,
+    fail(fmt::format("dtype: the size in bytes of {} {} elements does not fit 63 bits", elements,
                      name_of(dtype)));
   }
   return static_cast<std::size_t>(bytes);

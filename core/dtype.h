@@ -1,4 +1,4 @@
-// The element types of tensors.
+// DType: the element types of tensors.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,16 @@ using kernels::float16;
 
 enum class DType : uint8_t { float32, bfloat16, float16, float64, int64, int32, uint8, boolean };
 
-// Bytes of one element.
+// Size of one element in bytes.
 std::size_t size_of(DType dtype);
-// Of that many elements. Throws Error where they are more than can be addressed.
+// Size of `elements` elements in bytes. Throws Error if it does not fit 64 bits.
 std::size_t bytes_of(int64_t elements, DType dtype);
-// "float32", …, "bool": the names used in files and messages.
+// "float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8" or "bool": the names used
+// in files and messages.
 std::string_view name_of(DType dtype);
+// The type of that name; empty if there is none.
 std::optional<DType> dtype_named(std::string_view name);
+// True for float32, bfloat16, float16 and float64.
 bool is_floating_point(DType dtype);
 
 template <typename T>

@@ -1,7 +1,7 @@
-// How the library reports that it cannot go on: it throws an Error, whose kind says whose turn it
-// is.
+// Error and its subclasses: the exceptions that the library throws. The type says who has to act.
 //
-// A message is one line: what, where, why, what to do. The library never prints and never exits.
+// A message is one line that says what was wrong, what was found, what is required and what to do.
+// The library never prints and never exits.
 #pragma once
 
 #include <source_location>
@@ -10,40 +10,41 @@
 
 namespace ripieno {
 
-// A mistake in how the library was called, or a fault of its own.
+// The library was called incorrectly, or has a bug.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what,
                  std::source_location where = std::source_location::current())
       : std::runtime_error(what), where_(where) {}
-  // The line of code that found it.
+  // The source line that detected the error.
   const std::source_location& where() const { return where_; }
 
  private:
   std::source_location where_;
 };
 
-// A configuration or an environment that cannot work: the user changes it.
+// A configuration or environment that cannot work; the user has to change it.
 struct ConfigurationError : Error {
   using Error::Error;
 };
-// Data or a checkpoint that is not what it claims to be.
+// Data or a checkpoint is malformed, corrupt or out of range.
 struct DataError : Error {
   using Error::Error;
 };
-// Storage refused: full, unwritable, failing.
+// Storage failed: full, not writable, or an I/O error.
 struct StorageError : Error {
   using Error::Error;
 };
-// A peer was lost, or a collective did not finish.
+// Another rank was lost, or a collective failed or timed out.
 struct CommunicationFailure : Error {
   using Error::Error;
 };
-// Neither the system nor a device has as much memory as is needed.
+// A device or the host has too little free memory.
 struct OutOfMemory : Error {
   using Error::Error;
 };
 
+// Throws Error.
 [[noreturn]] void fail(const std::string& what,
                        std::source_location where = std::source_location::current());
 

@@ -1,4 +1,4 @@
-// The name of this machine, as messages and records show it.
+// host_name(): the name of this host, for messages and run records.
 #pragma once
 
 #include <string>

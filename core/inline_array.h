@@ -1,4 +1,5 @@
-// InlineArray: values whose number is set once; up to N lie inside, more in the CPU's pool.
+// InlineArray: an array whose size is set once; up to N elements are stored inline, more in the
+// CPU's pool.
 #pragma once
 
 #include <array>
@@ -12,7 +13,7 @@ namespace ripieno {
 template <typename T, std::size_t N>
 class InlineArray {
  public:
-  // Only once, while it is empty.
+  // Call at most once: the array must be empty.
   void resize(std::size_t size) {
     if (size > N) outside_.resize(size);
     size_ = size;

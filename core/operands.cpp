@@ -5,18 +5,19 @@
 namespace ripieno {
 namespace {
 
-template <typename Fit>
-void require(const char* operation, Operands operands, const Fit& fit) {
+template <typename Matches>
+void require(const char* operation, Operands operands, const Matches& matches) {
   const Operand* first = nullptr;
   for (const Operand& operand : operands) {
     if (!operand.tensor.defined()) continue;
     if (first == nullptr) first = &operand;
-    if (fit(first->tensor, operand.tensor)) continue;
-    const auto place = [](const Tensor& x) {
+    if (matches(first->tensor, operand.tensor)) continue;
+    const auto type_and_device = [](const Tensor& x) {
       return fmt::format("{} on {}", name_of(x.dtype()), to_string(x.device()));
     };
     fail(fmt::format("{}: {} is {}, {} is {}; they must match", operation, first->name,
-                     place(first->tensor), operand.name, place(operand.tensor)));
+                     type_and_device(first->tensor), operand.name,
+                     type_and_device(operand.tensor)));
   }
 }
 

@@ -1,5 +1,5 @@
-// What operations demand of the tensors that they are given. Each Error names the operation and
-// what it got.
+// Checks of an operation's arguments. Each throws an Error that names the operation, the argument
+// and what was found.
 #pragma once
 
 #include <initializer_list>
@@ -14,13 +14,14 @@ struct Operand {
 };
 using Operands = std::initializer_list<Operand>;
 
-// Throws Error where one of them is undefined.
+// Throws Error if an operand is undefined.
 void require_defined(const char* operation, Operands operands);
 
-// Throws Error where they do not lie on one device. Undefined ones are passed over.
+// Throws Error unless all operands are on one device. Undefined ones are skipped.
 void require_one_device(const char* operation, Operands operands);
 
-// Nor have one element type.
+// Throws Error unless all operands have the same device and element type. Undefined ones are
+// skipped.
 void require_one_type(const char* operation, Operands operands);
 
 }  // namespace ripieno

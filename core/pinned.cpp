@@ -18,7 +18,7 @@ class PinnedMemory final : public MemoryResource {
   }
 };
 
-// Never destroyed, as other pools.
+// Never destroyed, as the other pools.
 Pool& pinned_pool() {
   static auto& memory = *new PinnedMemory;
   static auto& pool = *new Pool(memory);
@@ -29,7 +29,7 @@ Pool& pinned_pool() {
 
 Tensor pinned_tensor(const Shape& shape, DType dtype, Device partner) {
   if (!partner.is_cuda()) return Tensor(shape, dtype);
-  current_stream(partner);  // makes the GPU this thread's
+  current_stream(partner);  // makes it the current CUDA device of this thread
   const auto bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
   return tensor_over(allocate_storage(bytes, Device::cpu(), pinned_pool()), 0, shape,
                      dense_strides(shape), dtype);
@@ -38,8 +38,8 @@ Tensor pinned_tensor(const Shape& shape, DType dtype, Device partner) {
 void enqueue_copy(const Tensor& to, const Tensor& from) {
   if (!(to.shape() == from.shape()) || to.dtype() != from.dtype() || !to.is_dense() ||
       !from.is_dense()) {
-    fail("enqueue_copy: takes dense tensors of one shape and type, not " + to_string(to.shape()) +
-         " from " + to_string(from.shape()));
+    fail("enqueue_copy: source is " + describe(from) + ", destination is " + describe(to) +
+         "; both must be dense and have the same shape and element type");
   }
   if (to.elements() == 0) return;
   const Device device = to.device().is_cuda() ? to.device() : from.device();

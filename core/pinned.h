@@ -1,18 +1,20 @@
-// Pinned memory: host memory that a GPU reads and writes beside the host's threads, for what goes
-// back and forth in every step.
+// Pinned host memory, which a GPU copies to and from asynchronously: for data that is transferred
+// in every step.
 #pragma once
 
 #include "ripieno/core/tensor.h"
 
 namespace ripieno {
 
-// Uninitialized and dense, on the CPU; pinned where `partner` is a GPU, from a pool. What was
-// enqueued to read or write it must be done before it is let go.
+// An uninitialized, dense tensor on the CPU. Its memory is pinned, and comes from a pool, if
+// `partner` is a GPU. All enqueued work that reads or writes it must be done before the tensor is
+// destroyed.
 Tensor pinned_tensor(const Shape& shape, DType dtype, Device partner);
 
-// Copies between a dense tensor of a GPU and a pinned one of the same shape and type: enqueued on
-// the GPU's current stream (stream.h); neither is changed until it has run. Where both are on the
-// CPU it is done at once.
+// Copies between a dense tensor on a GPU and a pinned one. The copy is enqueued on the GPU's
+// current stream (stream.h), and neither tensor may be changed until it is done; if both are on the
+// CPU, it is done at once. Throws Error unless both are dense and have the same shape and element
+// type.
 void enqueue_copy(const Tensor& to, const Tensor& from);
 
 }  // namespace ripieno

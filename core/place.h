@@ -1,4 +1,4 @@
-// run(): the one place that turns a tensor's device and element type into a kernel call.
+// run(): the dispatch from a tensor's device and element type to a kernel; no other code does this.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace ripieno {
 
-// Calls op(on), with `on` the place where `device`'s kernels run.
+// Calls op(on), where `on` is the backend of `device`: OnCpu, or OnCuda with the current stream.
 template <typename Op>
 void run_on(Device device, Op&& op) {
   if constexpr (kernels::kHasCuda) {
@@ -19,7 +19,8 @@ void run_on(Device device, Op&& op) {
   op(kernels::OnCpu{});
 }
 
-// Calls op.operator()<T>(on), with T the floating-point element type of `x`, where `x` lives.
+// Calls op.operator()<T>(on), where T is the element type of `x` and `on` the backend of its
+// device. Throws Error if the type is not floating point.
 template <typename Op>
 void run(const Tensor& x, Op&& op) {
   run_on(x.device(), [&](auto on) {
@@ -33,12 +34,13 @@ void run(const Tensor& x, Op&& op) {
       case DType::float64:
         return op.template operator()<double>(on);
       default:
-        fail("this operation takes floating-point numbers, not " + std::string(name_of(x.dtype())));
+        fail("this operation requires a floating-point element type, got " +
+             std::string(name_of(x.dtype())));
     }
   });
 }
 
-// The same over every element type.
+// The same for every element type.
 template <typename Op>
 void run_any(const Tensor& x, Op&& op) {
   run_on(x.device(), [&](auto on) {
@@ -63,7 +65,7 @@ void run_any(const Tensor& x, Op&& op) {
   });
 }
 
-// The same over unsigned words of the element's size: for moving bits.
+// The same with T an unsigned integer of the element's size: for code that only moves bits.
 template <typename Op>
 void run_words(const Tensor& x, Op&& op) {
   run_on(x.device(), [&](auto on) {

@@ -1,5 +1,5 @@
-// Random numbers as pure functions of (seed, stream, step, index): the same on every device and any
-// number of ranks.
+// Random numbers as pure functions of (seed, stream, step, index): the same on every device and for
+// any number of ranks (Philox4x32-10; Salmon et al., 2011).
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,17 @@
 
 namespace ripieno {
 
-// What the random numbers of this thread's current step are keyed by. Training sets it before each
-// step.
+// The key of this thread's random numbers. Training sets it before each step.
 struct RandomContext {
   uint64_t seed = 0;
   uint64_t step = 0;
-  int64_t first_row = 0;  // where this rank's part of the global batch begins
+  int64_t first_row = 0;  // index of the first row of this rank's part in the global batch
 };
+// This thread's context.
 RandomContext& random_context();
 
-// While one lives, this thread's context may be changed; afterwards it is as it was.
+// Restores this thread's context when it is destroyed; the second constructor also sets one for its
+// lifetime.
 class ScopedRandomContext {
  public:
   ScopedRandomContext() : before_(random_context()) {}
@@ -34,15 +35,17 @@ class ScopedRandomContext {
   RandomContext before_;
 };
 
-// The stream of a module: a hash (FNV-1a) of its path.
+// The random stream of a module: the FNV-1a hash of its path.
 uint64_t random_stream(std::string_view path);
 
-// The key of this thread's current step and of `stream`, in memory of `device`, where kernels read
-// it. On a GPU the host does not wait for it.
+// The key (seed, `stream`, step) of this thread's context in memory of `device`, where kernels read
+// it: a kernels::RandomKey as a uint8 tensor. On a GPU it is enqueued.
 Tensor random_key_on(Device device, uint64_t stream);
 
-// In place, dense, not recorded; element i depends on (key, i) alone.
+// Fills a dense floating-point tensor in place with numbers that are uniform between `low` and
+// `high`; not recorded. Element i depends on (key, i) only. Throws Error for other element types.
 void fill_uniform(const Tensor& x, double low, double high, const kernels::RandomKey& key);
+// The same with normally distributed numbers.
 void fill_normal(const Tensor& x, double mean, double deviation, const kernels::RandomKey& key);
 
 }  // namespace ripieno

@@ -15,7 +15,7 @@ namespace {
 using autograd::Gradients;
 using autograd::Node;
 
-// Where the record of the function begins: keeps the gradient that arrives there.
+// The node at the start of the recomputed graph: it receives the gradient of the function's input.
 struct Entry final : Node {
   void backward(std::span<Tensor> gradients, Gradients&) override {
     arrived = std::move(gradients[0]);
@@ -25,7 +25,7 @@ struct Entry final : Node {
   Tensor arrived;
 };
 
-// What a call of the function recorded.
+// The graph that one call of the function recorded.
 struct Call {
   Call(const std::function<Tensor(const Tensor&)>& function, const Tensor& input, bool wanted) {
     const autograd::Recording recording;
@@ -43,7 +43,7 @@ struct Call {
     }
   }
 
-  // What the function reads of what was recorded before it.
+  // What the function depends on that was recorded before it.
   autograd::Reached reached() const { return autograd::reached_from(output, before); }
 
   const uint64_t before = autograd::last_order();
@@ -77,12 +77,12 @@ struct Recomputed final : Node {
     const Tensor& same_input = *input;
     reads.require_unchanged();
     const Call call(function, same_input, gradients.wanted(0));
-    if (!call.output.requires_gradient()) return;  // all that it reads was frozen since
+    if (!call.output.requires_gradient()) return;  // everything that it reads has been frozen since
     const autograd::Reached reached = call.reached();
     for (const Input& read : reached.earlier) require_input(read);
-    // What was recorded before is an input of this node: it gets its gradient here, and is gone
-    // through by the backward that this is part of.
-    autograd::run_backward(call.output, std::move(output_gradients[0]), autograd::Completes::none,
+    // Tensors that were recorded earlier are inputs of this node: they get their gradient here, and
+    // the outer backward continues with them.
+    autograd::run_backward(call.output, std::move(output_gradients[0]), autograd::LeafHooks::defer,
                            call.before);
     if (call.entry && call.entry->arrived.defined()) gradients.add(0, call.entry->arrived);
   }
@@ -93,8 +93,9 @@ struct Recomputed final : Node {
       return other.node == read.node && other.output == read.output;
     });
     if (!is_known) {
-      fail("recomputed: the function reads an output of '" + std::string(read.node->name) +
-           "' that it did not read in the forward");
+      fail("recomputed: the recomputed forward reads an output of '" +
+           std::string(read.node->name) +
+           "' that the first forward did not read; the function must do the same in every call");
     }
   }
 
@@ -115,15 +116,15 @@ Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& i
   Tensor result;
   autograd::Reached reached;
   {
-    // Recorded only to find what it reads: the very computation that the backward will repeat.
-    const TensorReads::Noting noting(node->reads);
+    // Recorded only to find what it reads: the same computation that the backward will repeat.
+    const TensorReads::Tracking tracking(node->reads);
     const Call call(function, input, input.requires_gradient());
     if (!call.output.requires_gradient()) return call.output;
     result = call.output.detach();
     reached = call.reached();
   }
-  node->reads.forget(result);
-  node->reads.forget_gone_and_written();
+  node->reads.remove(result);
+  node->reads.remove_freed_and_written();
   node->leaves = std::move(reached.leaves);
   node->function = std::move(function);
   node->input = autograd::Saved(input);

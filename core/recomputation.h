@@ -1,5 +1,5 @@
-// Recomputation, or activation checkpointing (Chen et al., 2016, arXiv 1604.06174): trades a second
-// forward for the memory of what the first one kept.
+// Recomputation (activation checkpointing; Chen et al., 2016, arXiv 1604.06174): saves memory by
+// running a forward again in the backward instead of saving its tensors.
 #pragma once
 
 #include <functional>
@@ -8,19 +8,20 @@
 
 namespace ripieno {
 
-// function(input), of which only `input` is kept: its backward computes the rest again, with the
-// same random numbers. The function gives the same when it is called again, and what it refers to
-// lives until then; gradients of the parameters and other tensors that it reads are the same bits
-// as without this, and hooks run once, when all of it is done.
+// Computes function(input) and saves only `input`; the backward runs the function again, with the
+// same random numbers. The function must return the same result when it is called again, and
+// everything it refers to must live until then. Gradients of `input`, parameters and other tensors
+// that it reads are bitwise identical to those without recomputation. Hooks of parameters run once,
+// after the whole recomputed backward.
 //
-// The backward throws Error where a tensor that the function reads was written in place since. It
-// sees what operations read; not what is read within a NoGrad, or by data() and to_vector(). What
-// the function itself writes, as Module::update_buffer() does, is not checked: the backward reads
-// what it then holds.
+// The backward throws Error if a tensor that the function reads was changed in place since the
+// forward. It sees the reads of operations, but not those within a NoGrad or through data() and
+// to_vector(). Tensors that the function itself writes, as Module::update_buffer() does, are not
+// checked: the backward reads their current values.
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input);
 
-// Whether this thread is computing such a function again, within a backward: what a forward does
-// beside its result is not to be done twice.
+// Whether this thread is running such a function again in a backward. A forward must then skip its
+// side effects, which have happened already.
 bool is_recomputing();
 
 }  // namespace ripieno

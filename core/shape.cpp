@@ -13,16 +13,16 @@ Shape::Shape(std::initializer_list<int64_t> sizes) {
 }
 
 void Shape::push_back(int64_t size) {
-  if (rank_ == kMaxRank) fail(fmt::format("shape: more than {} axes", kMaxRank));
+  if (rank_ == kMaxRank) fail(fmt::format("shape: a tensor has at most {} axes", kMaxRank));
   sizes_[rank_++] = size;
 }
 
 int64_t Shape::elements() const {
   int64_t product = 1;
   for (const int64_t size : *this) {
-    if (size < 0) fail("shape: an axis has a negative size, in " + to_string(*this));
+    if (size < 0) fail("shape: " + to_string(*this) + " has a negative size");
     if (__builtin_mul_overflow(product, size, &product)) {
-      fail("shape: too many elements to count, in " + to_string(*this));
+      fail("shape: the number of elements of " + to_string(*this) + " does not fit 63 bits");
     }
   }
   return product;
@@ -45,7 +45,7 @@ Shape dense_strides(const Shape& shape) {
   int64_t stride = 1;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     strides[axis] = stride;
-    // Beyond 63 bits only where there are no elements, so that nothing is found by it.
+    // Exceeds 63 bits only if there are no elements, so the stride is never used.
     if (__builtin_mul_overflow(stride, shape[axis], &stride)) stride = 0;
   }
   return strides;

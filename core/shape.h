@@ -1,4 +1,5 @@
-// Shape: the sizes (or strides) of a tensor's axes, outermost first. A value that never allocates.
+// Shape: the sizes (or strides) of a tensor's axes, outermost first. A value type that never
+// allocates.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +16,13 @@ class Shape {
   static constexpr int kMaxRank = kernels::kMaxRank;
 
   Shape() = default;
-  // Throws Error beyond kMaxRank axes.
+  // Throws Error for more than kMaxRank axes.
   Shape(std::initializer_list<int64_t> sizes);
 
   int rank() const { return rank_; }
   bool empty() const { return rank_ == 0; }
-  // The number of elements; 1 for a scalar. Throws Error where it does not fit 63 bits.
+  // The number of elements; 1 for a scalar. Throws Error if a size is negative or the product
+  // exceeds 63 bits.
   int64_t elements() const;
 
   int64_t operator[](int axis) const { return sizes_[axis]; }
@@ -30,9 +32,11 @@ class Shape {
   const int64_t* begin() const { return sizes_; }
   const int64_t* end() const { return sizes_ + rank_; }
 
+  // Throws Error beyond kMaxRank axes.
   void push_back(int64_t size);
   void pop_back() { --rank_; }
-  // axis counted from the end where negative. Throws Error where there is no such axis.
+  // The axis as a non-negative index: a negative one counts from the end. Throws Error if there is
+  // no such axis.
   int axis(int axis) const;
 
   bool operator==(const Shape& other) const;

@@ -11,9 +11,9 @@ std::thread start_thread(const std::string& purpose, std::function<void()> body)
   try {
     return std::thread(std::move(body));
   } catch (const std::system_error& error) {
-    throw ConfigurationError("no thread " + purpose + " can be started (" + error.what() +
-                             "): raise the limit of processes, which is ulimit -u, or pids.max of "
-                             "a container");
+    throw ConfigurationError("cannot start a thread " + purpose + " (" + error.what() +
+                             "): raise the limit of processes (ulimit -u, or pids.max of the "
+                             "container)");
   }
 }
 

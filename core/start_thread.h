@@ -1,4 +1,4 @@
-// Starting a thread of the library's own.
+// start_thread(): starts a thread, with a readable error when the system refuses.
 #pragma once
 
 #include <functional>
@@ -7,8 +7,8 @@
 
 namespace ripieno {
 
-// Runs `body` in a thread, which is for `purpose`: "to read ahead". ConfigurationError where the
-// system has no more threads for this user or container.
+// Runs `body` in a new thread. `purpose` completes "thread" in the message: "to read ahead". Throws
+// ConfigurationError if the limit of processes of the user or container is reached.
 std::thread start_thread(const std::string& purpose, std::function<void()> body);
 
 }  // namespace ripieno

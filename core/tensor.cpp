@@ -14,7 +14,7 @@
 namespace ripieno {
 namespace {
 
-bool lies_densely(const Shape& shape, const Shape& strides) {
+bool is_dense_layout(const Shape& shape, const Shape& strides) {
   const Shape dense = dense_strides(shape);
   for (int axis = 0; axis < shape.rank(); ++axis) {
     if (shape[axis] != 1 && strides[axis] != dense[axis]) return false;
@@ -35,9 +35,9 @@ std::shared_ptr<Storage> storage_for(const Shape& shape, DType dtype, Device dev
   try {
     return allocate_storage(bytes, device, pool(device));
   } catch (const OutOfMemory& error) {
-    throw OutOfMemory(
-        fmt::format("a tensor {} of {}: {}", to_string(shape), name_of(dtype), error.what()),
-        error.where());
+    throw OutOfMemory(fmt::format("cannot allocate a tensor {} {}: {}", to_string(shape),
+                                  name_of(dtype), error.what()),
+                      error.where());
   }
 }
 
@@ -55,14 +55,14 @@ Tensor dense_copy(const Tensor& x) {
   return result;
 }
 
-void require_may_change(const char* operation, const Tensor& x) {
+void require_not_recorded(const char* operation, const Tensor& x) {
   if (!autograd::recording() || !x.requires_gradient()) return;
   fail(fmt::format(
-      "{}: changing a tensor that requires a gradient is not recorded; do it under NoGrad",
+      "{}: the tensor requires a gradient, and in-place changes are not recorded; use NoGrad",
       operation));
 }
 
-// The elements from the first to behind the last; there is one.
+// The number of elements from the first to the last in memory, of a tensor that has at least one.
 int64_t extent(const Tensor& x) {
   int64_t last = 0;
   for (int axis = 0; axis < x.rank(); ++axis) last += (x.shape()[axis] - 1) * x.strides()[axis];
@@ -80,8 +80,10 @@ bool share_memory(const Tensor& a, const Tensor& b) {
 void require_distinct_elements(const Tensor& x) {
   for (int axis = 0; axis < x.rank(); ++axis) {
     if (x.shape()[axis] > 1 && x.strides()[axis] == 0) {
-      fail(fmt::format("copy_from: {} repeats its elements along axis {}; it cannot be written",
-                       to_string(x.shape()), axis));
+      fail(
+          fmt::format("copy_from: destination {} is expanded along axis {}, so its elements share "
+                      "memory; copy to a clone() instead",
+                      to_string(x.shape()), axis));
     }
   }
 }
@@ -140,7 +142,7 @@ Tensor tensor_over(std::shared_ptr<Storage> storage, int64_t offset, const Shape
   result->shape = shape;
   result->strides = strides;
   result->elements = shape.elements();
-  result->dense = lies_densely(shape, strides);
+  result->dense = is_dense_layout(shape, strides);
   result->dtype = dtype;
   return Tensor::from(std::move(result));
 }
@@ -165,7 +167,8 @@ template <typename T>
 Tensor Tensor::of(const Shape& shape, const std::vector<T>& values) {
   Tensor result(shape, dtype_of<T>);
   if (static_cast<std::size_t>(result.elements()) != values.size()) {
-    fail(fmt::format("tensor: {} values for shape {}", values.size(), to_string(shape)));
+    fail(fmt::format("tensor: shape {} requires {} values, got {}", to_string(shape),
+                     result.elements(), values.size()));
   }
   std::copy(values.begin(), values.end(), result.data<T>());
   return result;
@@ -186,9 +189,7 @@ bool Tensor::is_exclusive() const {
   return implementation_.use_count() == 1 && implementation().storage.use_count() == 1;
 }
 
-void Tensor::fail_undefined() {
-  fail("tensor: this one is undefined; it has neither a shape nor numbers");
-}
+void Tensor::fail_undefined() { fail("tensor: the tensor is undefined"); }
 
 std::string describe(const Tensor& tensor) {
   if (!tensor.defined()) return "undefined";
@@ -208,7 +209,8 @@ void* Tensor::raw_data() const {
 
 void Tensor::require_dtype(DType wanted) const {
   if (wanted == dtype()) return;
-  fail(fmt::format("tensor: holds {}, read as {}", name_of(dtype()), name_of(wanted)));
+  fail(fmt::format("tensor: the element type is {}, but it is accessed as {}", name_of(dtype()),
+                   name_of(wanted)));
 }
 
 template <typename T>
@@ -218,7 +220,7 @@ std::vector<T> Tensor::to_vector() const {
   return {values.data<T>(), values.data<T>() + values.elements()};
 }
 
-// vector<bool> has no elements to point at, so bool goes without.
+// vector<bool> has no addressable elements, so there is no instantiation for bool.
 template Tensor Tensor::of(const Shape&, const std::vector<float>&);
 template Tensor Tensor::of(const Shape&, const std::vector<double>&);
 template Tensor Tensor::of(const Shape&, const std::vector<int64_t>&);
@@ -235,7 +237,8 @@ template std::vector<bfloat16> Tensor::to_vector() const;
 template std::vector<float16> Tensor::to_vector() const;
 
 double Tensor::item() const {
-  if (elements() != 1) fail("item: takes a tensor of one element, not " + to_string(shape()));
+  if (elements() != 1)
+    fail("item: requires a tensor of one element, got shape " + to_string(shape()));
   const Tensor value = to(Device::cpu()).to(DType::float64);
   return *value.data<double>();
 }
@@ -274,8 +277,9 @@ Tensor Tensor::to(Device wanted) const {
 }
 
 void Tensor::fill(double value) {
-  require_may_change("fill", *this);
-  if (!is_dense()) fail("fill: takes a dense tensor");
+  require_not_recorded("fill", *this);
+  if (!is_dense())
+    fail("fill: requires a dense tensor, got a strided view of shape " + to_string(shape()));
   mark_changed();
   run_any(*this, [&]<typename T>(auto on) {
     T converted{};
@@ -289,10 +293,11 @@ void Tensor::fill(double value) {
 }
 
 void Tensor::copy_from(const Tensor& other) {
-  if (!other.defined()) fail("copy_from: what it is to copy is undefined");
-  require_may_change("copy_from", *this);
+  if (!other.defined()) fail("copy_from: the source is undefined");
+  require_not_recorded("copy_from", *this);
   if (!(shape() == other.shape())) {
-    fail("copy_from: shapes differ, " + to_string(shape()) + " from " + to_string(other.shape()));
+    fail("copy_from: source is " + to_string(other.shape()) + ", destination is " +
+         to_string(shape()) + "; the shapes must match");
   }
   const NoGrad no_grad;
   if (elements() == 0) return;
@@ -323,9 +328,11 @@ void Tensor::mark_changed() const {
 bool Tensor::requires_gradient() const { return implementation().requires_gradient; }
 
 Tensor& Tensor::set_requires_gradient(bool requires_gradient) {
-  if (implementation().node) fail("set_requires_gradient: only a leaf can be set; see detach()");
+  if (implementation().node)
+    fail("set_requires_gradient: a recorded operation computed the tensor; use detach() first");
   if (requires_gradient && !is_floating_point(dtype())) {
-    fail(fmt::format("set_requires_gradient: {} has no gradient", name_of(dtype())));
+    fail(fmt::format("set_requires_gradient: requires a floating-point tensor, got {}",
+                     name_of(dtype())));
   }
   if (requires_gradient != implementation().requires_gradient) {
     implementation().requires_gradient = requires_gradient;
@@ -349,7 +356,9 @@ void Tensor::backward(const Tensor& seed) const { autograd::run_backward(*this, 
 
 void Tensor::on_gradient(std::function<void()> hook) {
   if (implementation().leaf == nullptr)
-    fail("on_gradient: only a leaf that requires a gradient has one");
+    fail(
+        "on_gradient: the tensor is not a leaf that requires a gradient; see "
+        "set_requires_gradient()");
   implementation().leaf->hooks.push_back(std::move(hook));
 }
 

@@ -1,4 +1,4 @@
-// What a Tensor handle points at. For core's own operations; users need tensor.h alone.
+// The object that a Tensor handle points to. For operations within core; users need only tensor.h.
 #pragma once
 
 #include <atomic>
@@ -13,26 +13,26 @@
 
 namespace ripieno {
 
-// Memory that tensors share. Freed with the last of them.
+// A block of memory that tensors share; freed with the last of them.
 struct Storage {
   Storage(std::size_t bytes, Device device, MemoryResource& resource);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  // Work on `stream` uses it too: the memory is not used again before that work is done.
+  // Declares that work on `stream` also uses the memory: it is not reused before that work is done.
   void record_use(const Stream& stream);
-  // For the sums of device_memory.h.
+  // Sets what the memory is counted as in the statistics of device_memory.h.
   void count_as(MemoryKind kind);
 
   void* data;
   std::size_t bytes;
   Device device;
   MemoryResource& resource;
-  std::atomic<uint64_t> version = 0;  // how often it was written in place, as far as is known
+  std::atomic<uint64_t> version = 0;  // number of in-place writes that were reported
 
  private:
-  StreamState* stream_ = nullptr;  // in whose order the memory is reused
+  StreamState* stream_ = nullptr;  // the memory is reused in its order
   std::vector<StreamState*, PoolAllocator<StreamState*>> used_on_;
   MemoryKind kind_ = MemoryKind::other;
 };
@@ -40,7 +40,7 @@ struct Storage {
 std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,
                                           MemoryResource& resource);
 
-// Gives a parameter its memory when it is first used (arena.h). Several threads may do so at once.
+// Allocates and initializes the memory of a parameter at its first use (arena.h). Thread-safe.
 class LazyMemory {
  public:
   virtual void materialize() = 0;
@@ -50,13 +50,14 @@ class LazyMemory {
 };
 
 namespace autograd {
-// Gives up a handle. What is freed with it is freed one after the other, in any depth.
-void let_go(std::shared_ptr<Node> node) noexcept;
+// Drops a handle to a graph. Nodes that are freed with it are freed iteratively, so the depth of
+// the graph does not matter.
+void drop_graph(std::shared_ptr<Node> node) noexcept;
 }  // namespace autograd
 
 struct TensorImplementation {
   ~TensorImplementation() {
-    if (node) autograd::let_go(std::move(node));
+    if (node) autograd::drop_graph(std::move(node));
   }
 
   std::shared_ptr<Storage> storage;  // null for a parameter that has no memory yet
@@ -67,12 +68,12 @@ struct TensorImplementation {
   DType dtype = DType::float32;
   Device device;
 
-  // Set while the memory is not there, or not yet filled in; outlives that time.
+  // Set while the memory is not allocated and initialized; must outlive that period.
   std::atomic<LazyMemory*> lazy = nullptr;
   bool requires_gradient = false;
-  std::shared_ptr<autograd::Node> node;  // the operation that made it, where recorded
-  int output = 0;                        // as which of its outputs
-  std::shared_ptr<autograd::Leaf> leaf;  // its gradient, where it is a leaf
+  std::shared_ptr<autograd::Node> node;  // the operation that computed it, if recorded
+  int output = 0;                        // the index among its outputs
+  std::shared_ptr<autograd::Leaf> leaf;  // its gradient, if it is a leaf
 
   void require_memory() {
     if (LazyMemory* const memory = lazy.load(std::memory_order_acquire)) [[unlikely]]
@@ -80,7 +81,7 @@ struct TensorImplementation {
   }
 };
 
-// A tensor over part of `storage`.
+// A tensor that views `storage`; offset and strides are in elements.
 Tensor tensor_over(std::shared_ptr<Storage> storage, int64_t offset, const Shape& shape,
                    const Shape& strides, DType dtype);
 

@@ -11,18 +11,18 @@
 namespace ripieno {
 namespace {
 
-thread_local TensorReads::Noting* innermost = nullptr;
+thread_local TensorReads::Tracking* innermost = nullptr;
 
 bool is_same(const std::weak_ptr<Storage>& a, const std::shared_ptr<Storage>& b) {
   return !a.owner_before(b) && !b.owner_before(a);
 }
 
-// What is passed over, in the whole process: of each model its buffers.
-class PassedOver {
+// The memory whose writes are ignored, process-wide: the buffers of each model.
+class IgnoredMemory {
  public:
-  static PassedOver& instance() {
-    static PassedOver& passed_over = *new PassedOver;
-    return passed_over;
+  static IgnoredMemory& instance() {
+    static IgnoredMemory& ignored = *new IgnoredMemory;
+    return ignored;
   }
   void add(const std::shared_ptr<Storage>& memory) {
     const std::lock_guard lock(mutex_);
@@ -46,20 +46,20 @@ class PassedOver {
 
 }  // namespace
 
-TensorReads::Noting::Noting(TensorReads& reads)
+TensorReads::Tracking::Tracking(TensorReads& reads)
     : reads_(reads), outer_(std::exchange(innermost, this)) {}
-TensorReads::Noting::~Noting() { innermost = outer_; }
+TensorReads::Tracking::~Tracking() { innermost = outer_; }
 
-bool TensorReads::are_noted() { return innermost != nullptr; }
+bool TensorReads::is_tracking() { return innermost != nullptr; }
 
-void TensorReads::note(const Tensor& tensor) {
+void TensorReads::track(const Tensor& tensor) {
   if (!tensor.defined()) return;
-  for (Noting* noting = innermost; noting != nullptr; noting = noting->outer_) {
-    noting->reads_.add(tensor);
+  for (Tracking* tracking = innermost; tracking != nullptr; tracking = tracking->outer_) {
+    tracking->reads_.add(tensor);
   }
 }
 
-// The latest first: most operations read what was just computed.
+// From the back: most operations read what was just computed.
 TensorReads::Read* TensorReads::find(const std::shared_ptr<Storage>& memory) {
   const auto found = std::find_if(reads_.rbegin(), reads_.rend(),
                                   [&](const Read& read) { return is_same(read.memory, memory); });
@@ -72,15 +72,15 @@ void TensorReads::add(const Tensor& tensor) {
   if (find(memory) == nullptr) reads_.push_back({memory, version, tensor.shape(), tensor.dtype()});
 }
 
-void TensorReads::pass_over(const Tensor& tensor) {
-  PassedOver::instance().add(tensor.implementation().storage);
+void TensorReads::ignore_writes(const Tensor& tensor) {
+  IgnoredMemory::instance().add(tensor.implementation().storage);
 }
 
-void TensorReads::forget(const Tensor& tensor) {
+void TensorReads::remove(const Tensor& tensor) {
   if (Read* const read = find(tensor.implementation().storage)) read->memory.reset();
 }
 
-void TensorReads::forget_gone_and_written() {
+void TensorReads::remove_freed_and_written() {
   std::erase_if(reads_, [](const Read& read) {
     const auto memory = read.memory.lock();
     return memory == nullptr || memory->version != read.version;
@@ -92,10 +92,10 @@ void TensorReads::require_unchanged() const {
   for (const Read& read : reads_) {
     const auto memory = read.memory.lock();
     if (memory == nullptr || memory->version == read.version) continue;
-    if (PassedOver::instance().contains(memory)) continue;
+    if (IgnoredMemory::instance().contains(memory)) continue;
     fail(fmt::format(
         "recomputed: the function reads a tensor {} {} on {} that was changed in place after the "
-        "forward; let it read a clone() made before the forward, or change the tensor after the "
+        "forward; read a clone() made before the forward instead, or change the tensor after the "
         "backward",
         to_string(read.shape), name_of(read.dtype), to_string(memory->device)));
   }

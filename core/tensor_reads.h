@@ -1,5 +1,5 @@
-// TensorReads: which memory operations read while they were recorded, and in which state, for what
-// computes the same again later (recomputation.h).
+// TensorReads: the memory that operations read while they were recorded, with its version, so that
+// recomputation can check that it is unchanged (recomputation.h).
 #pragma once
 
 #include <cstdint>
@@ -15,34 +15,35 @@ struct Storage;
 
 class TensorReads {
  public:
-  // While one lives, notes what operations of this thread read, unless within a NoGrad. One within
-  // another leaves its notes to both.
-  class Noting {
+  // Tracks what the operations of this thread read while it exists, except within a NoGrad.
+  // Trackers nest: an inner one also reports to the outer ones.
+  class Tracking {
    public:
-    explicit Noting(TensorReads& reads);
-    ~Noting();
-    Noting(const Noting&) = delete;
-    Noting& operator=(const Noting&) = delete;
+    explicit Tracking(TensorReads& reads);
+    ~Tracking();
+    Tracking(const Tracking&) = delete;
+    Tracking& operator=(const Tracking&) = delete;
 
    private:
     friend class TensorReads;
     TensorReads& reads_;
-    Noting* const outer_;
+    Tracking* const outer_;
   };
 
-  // By autograd, for each tensor that an operation takes or keeps. Undefined ones are passed over.
-  static bool are_noted();
-  static void note(const Tensor& tensor);
+  // Called by autograd for each tensor that an operation reads or saves. Undefined ones are
+  // skipped.
+  static bool is_tracking();
+  static void track(const Tensor& tensor);
 
-  // From now on, writes to this memory are no change to anybody who read it. For a model's buffers:
-  // all lie in one arena, with one version, and any module's forward may move its own.
-  static void pass_over(const Tensor& tensor);
+  // Excludes this memory from require_unchanged() for good. For a model's buffers: they share one
+  // arena, and thus one version, and the forward of any module may update its own.
+  static void ignore_writes(const Tensor& tensor);
 
-  void forget(const Tensor& tensor);
-  // Once all is read: memory that is gone, which nothing can read again, and memory that was
-  // written since it was read, by whoever reads.
-  void forget_gone_and_written();
-  // Throws Error where memory that is still there was written after it was first read.
+  void remove(const Tensor& tensor);
+  // Removes memory that has been freed, which cannot be read again, and memory that was written
+  // after it was first read. Call when the forward is done.
+  void remove_freed_and_written();
+  // Throws Error if memory that still exists was written after it was first read.
   void require_unchanged() const;
 
  private:

@@ -1,6 +1,6 @@
-// Trace: a sink that is told when phases and collectives begin and end, for diagnosis and profiles.
+// Trace: reports when phases and collectives begin and end to a sink, for diagnosis and profiles.
 //
-// One sink serves the process. Without one, an event costs a load of an atomic pointer.
+// The process has one sink. Without one, an event costs one atomic load.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@ struct Event {
 
   Kind kind = Kind::phase;
   std::string_view name;  // a literal: "backward", "all_reduce", …
-  int64_t bytes = 0;      // of this rank's tensor; 0 where there is none
-  int bucket = -1;        // of the gradients, counted in the order of reduction; -1: none
+  int64_t bytes = 0;      // of this rank's tensor; 0 if there is none
+  int bucket = -1;        // index of the gradient bucket, in order of reduction; -1: none
 };
 
 // Implementations must be thread-safe and must not throw.
@@ -23,7 +23,7 @@ class Sink {
  public:
   virtual ~Sink() = default;
   virtual void begin(const Event& event) noexcept = 0;
-  // In the thread that began it, also where it ended by an exception. Events nest.
+  // Called by the thread that called begin(), also when an exception ends the event. Events nest.
   virtual void end(const Event& event) noexcept = 0;
 };
 
@@ -31,12 +31,11 @@ namespace internal {
 inline std::atomic<Sink*> installed = nullptr;
 }
 
-// Installs `sink`, or none if null, and returns the previous one. An event that has begun still
-// ends at the sink where it began, so a sink must outlive all events that were running when it was
-// replaced.
+// Installs `sink`, or none if null, and returns the previous one. An event ends at the sink where
+// it began, so a sink must outlive all events that were running when it was replaced.
 inline Sink* install(Sink* sink) { return internal::installed.exchange(sink); }
 
-// Reports `event` for as long as it lives.
+// Reports that `event` begins when it is constructed, and ends when it is destroyed.
 class Scope {
  public:
   explicit Scope(const Event& event)

@@ -12,19 +12,18 @@ namespace ripieno {
 
 namespace {
 
-// Its bytes, of any element type, are counted in 64 bits.
-constexpr int64_t kMostElements = int64_t{1} << 59;
+// Small enough that the size in bytes, for any element type, fits 64 bits.
+constexpr int64_t kMaxElements = int64_t{1} << 59;
 
 }  // namespace
 
 void ArenaLayout::add(const std::string& name, const Shape& shape, const std::string& unit) {
-  if (find(name) >= 0) fail("arena: two tensors are named '" + name + "'");
+  if (find(name) >= 0) fail("arena: the tensor name '" + name + "' is used twice");
   const Entry entry{name, shape, elements_, shape.elements()};
-  if (entry.elements > kMostElements - elements_)
-    throw ConfigurationError(
-        fmt::format("arena: with '{}', of shape {}, the model has more than {} numbers; choose a "
-                    "smaller one",
-                    name, to_string(shape), kMostElements));
+  if (entry.elements > kMaxElements - elements_)
+    throw ConfigurationError(fmt::format(
+        "arena: with '{}' {} the model exceeds the maximum of {} elements; use a smaller model",
+        name, to_string(shape), kMaxElements));
   elements_ = (elements_ + entry.elements + kAlignment - 1) / kAlignment * kAlignment;
   entries_.push_back(entry);
   if (units_.empty() || units_.back().name != unit) units_.push_back({unit, entry.offset, 0});
@@ -66,7 +65,8 @@ void Arena::bind_memory() {
     TensorImplementation& tensor = tensors_[i].implementation();
     tensor.storage = storage_;
     tensor.offset = layout_->entries()[i].offset;
-    // Other threads may read these while one gives the memory, so they are left alone where right.
+    // Other threads may read these while one allocates the memory, so they are not written if they
+    // are correct already.
     if (tensor.dtype != dtype_) tensor.dtype = dtype_;
     if (tensor.device != device_) tensor.device = device_;
   }
@@ -88,7 +88,7 @@ void Arena::materialize() {
   fill();
 }
 
-// Other threads that use the tensors wait until it is done.
+// Other threads that use the tensors wait until this is done.
 void Arena::fill() {
   bind_memory();
   try {
@@ -132,7 +132,8 @@ void Arena::place_in(MemoryResource* resource) {
 Tensor Arena::range(int64_t begin, int64_t end) {
   materialize();
   if (begin < 0 || begin > end || end > layout_->elements()) {
-    fail("arena: a range lies outside the arena");
+    fail(fmt::format("arena: range [{}, {}) is outside the arena, which has {} elements", begin,
+                     end, layout_->elements()));
   }
   return tensor_over(storage_, begin, {end - begin}, {1}, dtype_);
 }
@@ -147,8 +148,8 @@ void Arena::to(Device device, DType dtype) {
   if (!before.defined()) return bind();
   const NoGrad no_grad;
   const uint64_t version = before.version();
-  storage_ = before.to(dtype).to(device).implementation().storage;  // the pool's
-  storage_->version = version;  // the numbers are those that were there
+  storage_ = before.to(dtype).to(device).implementation().storage;  // allocated from the pool
+  storage_->version = version;                                      // the contents are unchanged
   storage_->count_as(kind_);
   bind();
   if (MemoryResource* resource = std::exchange(resource_, nullptr)) place_in(resource);

@@ -1,9 +1,9 @@
-// Arena: the tensors of one kind of a model (parameters, gradients, optimizer state) in one run of
-// memory.
+// Arena: one allocation that holds all tensors of one kind (parameters, gradients or optimizer
+// state) of a model.
 //
-// All arenas of a model share a layout: the same tensor lies at the same element in each, so a
-// gradient bucket, an optimizer's shard and a piece of a checkpoint are ranges of elements. The
-// memory appears when it is first used.
+// All arenas of a model have the same layout: a tensor has the same element offset in each, so a
+// gradient bucket, an optimizer shard and a piece of a checkpoint are element ranges. Memory is
+// allocated at first use.
 #pragma once
 
 #include <atomic>
@@ -29,8 +29,8 @@ struct ElementRange {
   bool operator==(const ElementRange&) const = default;
 };
 
-// Where each tensor lies, in elements. Tensors begin at multiples of kAlignment; what lies between
-// is zero.
+// The offset of each tensor, in elements. Offsets are multiples of kAlignment; the padding between
+// tensors is zero.
 class ArenaLayout {
  public:
   static constexpr int64_t kAlignment = 64;
@@ -41,20 +41,22 @@ class ArenaLayout {
     int64_t offset = 0;
     int64_t elements = 0;
   };
-  // A block of the model: a contiguous range that is gathered, sharded and recomputed as one.
+  // A unit: a module that is gathered, sharded and recomputed as a whole; its tensors are
+  // contiguous.
   struct Unit {
     std::string name;
     int64_t begin = 0, end = 0;
   };
 
-  // Appends a tensor. Those of one unit follow each other.
+  // Appends a tensor. Tensors of one unit must be added consecutively. Throws Error if the name
+  // exists, and ConfigurationError if the model has too many elements.
   void add(const std::string& name, const Shape& shape, const std::string& unit);
 
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Unit>& units() const { return units_; }
-  // With padding.
+  // The size of the arena, including padding.
   int64_t elements() const { return elements_; }
-  // The entry of that name, or -1.
+  // The index of the entry of that name, or -1.
   int find(const std::string& name) const;
 
  private:
@@ -65,8 +67,8 @@ class ArenaLayout {
 
 class Arena final : LazyMemory {
  public:
-  // Zeros, unless `fill` does something else when the memory appears. `resource`: the device's pool
-  // where null.
+  // Elements start as zero, unless on_first_use() sets another initialization. `resource`: where
+  // memory is allocated; null means the device's pool.
   Arena(std::shared_ptr<const ArenaLayout> layout, DType dtype, Device device,
         MemoryResource* resource = nullptr);
   Arena(const Arena&) = delete;
@@ -77,30 +79,34 @@ class Arena final : LazyMemory {
   Device device() const { return device_; }
   bool has_memory() const { return storage_ != nullptr; }
 
-  // The tensors, in the layout's order. Handles: they follow the arena when it moves.
+  // The tensors, in the order of the layout. They are handles that follow the arena when it moves.
   const std::vector<Tensor>& tensors() const { return tensors_; }
-  // Elements [begin, end) as one row; flat() is all of them.
+  // Elements [begin, end) as a tensor (end - begin); flat() is the whole arena. Allocates the
+  // memory if needed. Throws Error for a range outside the arena. The view does not follow the
+  // arena when it moves.
   Tensor range(int64_t begin, int64_t end);
   Tensor flat() { return range(0, layout_->elements()); }
 
-  // Takes over handles that exist already, in the layout's order, instead of its own.
+  // Uses these existing handles, in the order of the layout, instead of its own.
   void adopt(std::vector<Tensor> tensors);
-  // Called once, when the memory appears, before anything else sees it.
+  // Sets the initialization, which runs when the memory is allocated at first use (and again after
+  // release()), before other threads can use it. If it throws, the memory is released.
   void on_first_use(std::function<void()> fill) { fill_ = std::move(fill); }
 
-  // Takes the memory from `resource` (the device's pool where null); what is there moves, and the
-  // tensors' handles follow. The resource outlives the memory, which goes back to it with the arena
-  // or when it is placed elsewhere, and with the last view that was made of it before.
+  // Moves the contents to memory from `resource` (null: the device's pool); the tensors' handles
+  // follow. The resource must outlive that memory, which is returned when the arena is destroyed or
+  // moved again and the last earlier view of it is gone.
   void place_in(MemoryResource* resource);
-  // Gives the memory now, if it is not there yet. Threads that do so at once wait for the first.
+  // Allocates and initializes the memory, unless that has been done. Thread-safe: concurrent
+  // callers wait until it is complete.
   void materialize() override;
-  // Forgets what is there: the memory appears anew, as at first, with the next use.
+  // Discards the contents: memory is allocated and initialized again at the next use.
   void release();
-  // Of its memory; 0 before it appears.
+  // Size of the memory in bytes; 0 before it is allocated.
   int64_t bytes() const { return storage_ ? static_cast<int64_t>(storage_->bytes) : 0; }
-  // What its memory is counted as (device_memory.h).
+  // Sets what its memory is counted as (device_memory.h).
   void count_as(MemoryKind kind);
-  // Moves and converts what is there; the tensors' handles follow.
+  // Moves the contents to `device` and converts them to `dtype`; the tensors' handles follow.
   void to(Device device, DType dtype);
 
  private:
@@ -118,8 +124,8 @@ class Arena final : LazyMemory {
   std::vector<Tensor> tensors_;
   std::function<void()> fill_;
   MemoryKind kind_ = MemoryKind::other;
-  std::recursive_mutex first_use_;   // whoever fills in the memory uses the tensors
-  std::atomic<bool> ready_ = false;  // the memory is there, and filled in
+  std::recursive_mutex first_use_;   // recursive: initialization uses the tensors
+  std::atomic<bool> ready_ = false;  // allocated and initialized
 };
 
 }  // namespace ripieno

@@ -8,13 +8,13 @@
 namespace ripieno {
 
 void* ArenaParts::Memory::allocate(std::size_t bytes) {
-  now += static_cast<int64_t>(bytes);
-  most = std::max(most.load(), now.load());
+  current += static_cast<int64_t>(bytes);
+  peak = std::max(peak.load(), current.load());
   return source.allocate(bytes);
 }
 
 void ArenaParts::Memory::deallocate(void* memory, std::size_t bytes) noexcept {
-  now -= static_cast<int64_t>(bytes);
+  current -= static_cast<int64_t>(bytes);
   source.deallocate(memory, bytes);
 }
 
@@ -23,9 +23,9 @@ ArenaParts::ArenaParts(Arena& arena, std::vector<ElementRange> parts)
   arena.release();
   const auto& entries = arena.layout().entries();
   const auto entry_at = [&](int64_t offset) {
-    const auto lies_before = [](const auto& entry, int64_t at) { return entry.offset < at; };
+    const auto is_before = [](const auto& entry, int64_t at) { return entry.offset < at; };
     return static_cast<std::size_t>(
-        std::lower_bound(entries.begin(), entries.end(), offset, lies_before) - entries.begin());
+        std::lower_bound(entries.begin(), entries.end(), offset, is_before) - entries.begin());
   };
   for (std::size_t i = 0; i < parts.size(); ++i) {
     Part& part = parts_[i];

@@ -1,7 +1,7 @@
-// ArenaParts: an arena whose parts have memory only while they are used.
+// ArenaParts: an arena of which each range has memory only while it is in use.
 //
-// For gradients that are handed on as soon as they are complete. Used by one thread; what take()
-// returns may be let go by any.
+// For gradients that are passed on as soon as they are complete. Not thread-safe, except that
+// tensors returned by take() may be released by any thread.
 #pragma once
 
 #include <atomic>
@@ -16,29 +16,30 @@ namespace ripieno {
 
 class ArenaParts {
  public:
-  // Each part is whole tensors with what lies between them; together they are the arena, in any
-  // order. While this lives, the arena's tensors belong to it: each part gets memory from the
-  // device's pool when one of its tensors is first used, with whatever numbers; what lies between
-  // is zero. The arena outlives this, and is not used itself.
+  // `parts`: ranges of whole tensors and the padding after them, which cover the arena, in any
+  // order. While this object exists it provides the memory of the arena's tensors, and the arena
+  // itself must not be used: each part gets uninitialized memory from the device's pool when one of
+  // its tensors is first used; its padding is zero. The arena must outlive this object.
   ArenaParts(Arena& arena, std::vector<ElementRange> parts);
   ~ArenaParts();
   ArenaParts(const ArenaParts&) = delete;
   ArenaParts& operator=(const ArenaParts&) = delete;
 
-  // The numbers of a part, (elements): its tensors have no memory any more. Goes before this does.
+  // Returns the memory of a part, as a tensor (elements); its tensors have none afterwards. The
+  // tensor must be destroyed before this object.
   Tensor take(std::size_t part);
-  // The most that all parts and what was taken of them had at once.
-  int64_t most_bytes() const { return memory_.most; }
+  // The peak size in bytes of all parts together, including those returned by take().
+  int64_t most_bytes() const { return memory_.peak; }
 
  private:
-  // The device's pool, and how much of it is here.
+  // The device's pool, with a count of the bytes that are allocated through this object.
   struct Memory final : MemoryResource {
     explicit Memory(Device device) : source(pool(device)) {}
     void* allocate(std::size_t bytes) override;
     void deallocate(void* memory, std::size_t bytes) noexcept override;
 
     MemoryResource& source;
-    std::atomic<int64_t> now = 0, most = 0;
+    std::atomic<int64_t> current = 0, peak = 0;
   };
   struct Part final : LazyMemory {
     void materialize() override;

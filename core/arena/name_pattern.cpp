@@ -4,7 +4,7 @@
 
 namespace ripieno {
 
-// Where the rest does not match, the last '*' takes one more character.
+// On a mismatch, the last '*' takes one more character.
 bool matches(std::string_view pattern, std::string_view name) {
   constexpr std::size_t kNone = std::string_view::npos;
   std::size_t p = 0, n = 0, star = kNone, taken = 0;

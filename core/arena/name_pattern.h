@@ -1,11 +1,11 @@
-// Patterns of parameter names: '*' stands for any characters, dots included, '?' for one.
+// Patterns of parameter names: '*' matches any characters, including dots; '?' matches one.
 #pragma once
 
 #include <string_view>
 
 namespace ripieno {
 
-// "blocks.*.bias" matches "blocks.0.up.bias".
+// "blocks.*.bias" matches "blocks.0.up.bias". The whole name must match.
 bool matches(std::string_view pattern, std::string_view name);
 
 }  // namespace ripieno

@@ -22,7 +22,7 @@ Parameters::Parameters(std::shared_ptr<const ArenaLayout> layout, std::vector<Te
 
 Tensor Parameters::operator[](const std::string& name) const {
   const int index = layout().find(name);
-  if (index < 0) fail("parameters: there is none named '" + name + "'");
+  if (index < 0) fail("parameters: there is no parameter named '" + name + "'");
   return tensors()[static_cast<std::size_t>(index)];
 }
 

@@ -1,6 +1,6 @@
-// Parameters: what a model learns, as one arena of values and one of gradients.
+// Parameters: the parameters of a model, as one arena of values and one of gradients.
 //
-// A handle: the model, its optimizer and its data-parallel layer share one.
+// A handle: the model, its optimizer and its DataParallel share one state.
 #pragma once
 
 #include <memory>
@@ -13,19 +13,21 @@ namespace ripieno {
 
 class Parameters {
  public:
-  // `tensors` are the model's handles, in the layout's order; `initialize` runs when their memory
-  // appears.
+  // `tensors`: the model's handles, in the order of the layout. `initialize` is called when the
+  // memory of the values is allocated.
   Parameters(std::shared_ptr<const ArenaLayout> layout, std::vector<Tensor> tensors,
              std::function<void()> initialize);
 
   const ArenaLayout& layout() const { return *state_->layout; }
   std::shared_ptr<const ArenaLayout> shared_layout() const { return state_->layout; }
+  // The arenas of values and gradients.
   Arena& values() const { return state_->values; }
   Arena& gradients() const { return state_->gradients; }
 
+  // The number of tensors, and their handles in the order of the layout.
   std::size_t size() const { return tensors().size(); }
   const std::vector<Tensor>& tensors() const { return state_->values.tensors(); }
-  // With their names: for (auto& [name, parameter] : model.parameters()).
+  // Iteration with names: for (auto& [name, parameter] : model.parameters()).
   struct Named {
     std::string name;
     Tensor tensor;
@@ -33,29 +35,31 @@ class Parameters {
   std::vector<Named>::iterator begin() const { return state_->named.begin(); }
   std::vector<Named>::iterator end() const { return state_->named.end(); }
 
-  // Throws Error where there is none of that name.
+  // The parameter of that name. Throws Error if there is none.
   Tensor operator[](const std::string& name) const;
-  // Of all tensors together, without padding.
+  // The total number of elements, without padding.
   int64_t elements() const;
 
-  // Where the model computes. The optimizer's state follows at its next step.
+  // Moves values and gradients to `device` and converts them to `dtype`. The optimizer's state
+  // follows at its next step.
   void to(Device device, DType dtype) const;
-  // Where values and gradients lie, and what else has a number for each of them, an optimizer's
-  // state; as Arena::place_in().
+  // Allocates values and gradients from `resource`, as Arena::place_in(). Optimizer state
+  // that is created later uses it too (resource()).
   void place_in(MemoryResource* resource) const;
   MemoryResource* resource() const { return state_->resource; }
 
-  // Changes whenever a parameter was frozen or thawed since the last call: what is laid out by
-  // trainable parameters (buckets, an optimizer's segments) is then laid out anew.
+  // A number that changes if a parameter was frozen or unfrozen since the last call: whatever
+  // depends on the set of trainable parameters (buckets, an optimizer's segments) must then be
+  // rebuilt.
   uint64_t trainable_version() const;
 
-  // Forgets the gradients: the next backward overwrites them.
+  // Discards the gradients: the next backward overwrites them.
   void clear_gradients() const;
-  // Makes the gradients of parameters that the last backward did not reach zero.
+  // Sets the gradients that no backward has written since they were cleared to zero.
   void complete_gradients() const;
-  // The same of one parameter (its index).
+  // The same for one parameter, given by its index.
   void complete_gradient(std::size_t parameter) const;
-  // Marks all gradients as present, after something other than backward has written them.
+  // Marks all gradients as present, for code that writes them other than by a backward.
   void keep_gradients() const;
 
  private:

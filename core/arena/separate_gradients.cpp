@@ -14,15 +14,15 @@ SeparateGradients::SeparateGradients(const Parameters& parameters, Arena& arena)
 
 SeparateGradients::Use::Use(SeparateGradients& gradients)
     : before_(autograd::substitute(&gradients.leaves_)) {
-  for (auto& [leaf, own] : gradients.leaves_) own.has_gradient = false;
+  for (auto& [leaf, separate] : gradients.leaves_) separate.has_gradient = false;
 }
 
 SeparateGradients::Use::~Use() { autograd::substitute(before_); }
 
 void SeparateGradients::complete() {
-  for (auto& [leaf, own] : leaves_) {
-    if (std::exchange(own.has_gradient, true)) continue;
-    zero_bytes(own.gradient.raw_data(), own.gradient.device(), own.gradient.bytes());
+  for (auto& [leaf, separate] : leaves_) {
+    if (std::exchange(separate.has_gradient, true)) continue;
+    zero_bytes(separate.gradient.raw_data(), separate.gradient.device(), separate.gradient.bytes());
   }
 }
 

@@ -1,5 +1,5 @@
-// SeparateGradients: another place for the gradients of a model, so that several threads can go
-// backwards through it at once, each into a place of its own.
+// SeparateGradients: a second set of gradients for a model, so that several threads can run
+// backwards through it at once, each into its own set.
 #pragma once
 
 #include "ripieno/core/arena/arena.h"
@@ -10,14 +10,16 @@ namespace ripieno {
 
 class SeparateGradients {
  public:
-  // In `arena`, of the parameters' layout and element type, which outlives this. While they are
-  // used, the parameters keep their places. Hooks of the parameters are not called.
+  // Gradients are written to `arena`, which must have the layout and element type of `parameters`
+  // and must outlive this object. The parameters' own gradients are not changed while a Use exists,
+  // and hooks of the parameters are not called.
   SeparateGradients(const Parameters& parameters, Arena& arena);
   SeparateGradients(const SeparateGradients&) = delete;
   SeparateGradients& operator=(const SeparateGradients&) = delete;
 
-  // While one lives, this thread's backwards leave their gradients there. They begin from nothing,
-  // and may reach only tensors that are parameters. One thread at a time.
+  // Redirects the gradients of this thread's backwards to the arena while it exists. They start
+  // empty. A backward throws Error if it reaches a leaf that is not one of the parameters. Only one
+  // thread may use an object at a time.
   class Use {
    public:
     explicit Use(SeparateGradients& gradients);
@@ -29,9 +31,9 @@ class SeparateGradients {
     autograd::Substitutes* before_;
   };
 
-  // Makes the gradients of parameters that no backward reached zero.
+  // Sets the gradients of parameters that no backward reached to zero.
   void complete();
-  // All of them, (elements of the layout).
+  // All gradients as a tensor (elements of the layout).
   Tensor flat() const { return arena_.flat(); }
   Tensor range(int64_t begin, int64_t end) const { return arena_.range(begin, end); }
 

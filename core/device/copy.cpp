@@ -12,7 +12,7 @@ void copy_between_gpus(void* to, const Stream& to_stream, const void* from,
                        const Stream& from_stream, std::size_t bytes) {
   to_stream.wait(from_stream);
   kernels::cuda::copy(to, from, bytes, to_stream.handle());
-  from_stream.wait(to_stream);  // before it changes what is copied
+  from_stream.wait(to_stream);  // before later work changes the source
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Moving bytes between host and devices.
+// Copies of plain memory between the host and devices.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,15 @@
 
 namespace ripieno {
 
-// On the current stream of the device (stream.h). Returns when it is done, but to a device when it
-// is enqueued: host memory may then change at once, unless it is pinned.
+// Copies on the current stream (stream.h) of the device that is a GPU. A copy to the host returns
+// when it is done, any other when it is enqueued. Host memory that was copied to a GPU may be
+// changed at once, unless it is pinned.
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device,
                 std::size_t bytes);
+// Sets memory to zero on the device's current stream; returns when that is enqueued.
 void zero_bytes(void* memory, Device device, std::size_t bytes);
 
-// Waits until all is done that the device's current stream was given. Nothing to wait for on the
-// CPU.
+// Waits until all work on the device's current stream is done. Returns at once for the CPU.
 void synchronize(Device device);
 
 }  // namespace ripieno

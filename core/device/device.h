@@ -1,4 +1,4 @@
-// The places a tensor can live: the CPU, or one of the GPUs.
+// Device: the CPU or one of the GPUs.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
-// "cpu" or "cuda:0"
+// "cpu" or "cuda:0".
 std::string to_string(Device device);
 
 }  // namespace ripieno

@@ -11,15 +11,15 @@
 namespace ripieno {
 namespace {
 
-constexpr std::size_t kMostDevices = 64, kKinds = 4;
+constexpr std::size_t kMaxDevices = 64, kKinds = 4;
 
 auto& counts() {
-  static std::array<std::array<std::atomic<int64_t>, kKinds>, kMostDevices> bytes{};
+  static std::array<std::array<std::atomic<int64_t>, kKinds>, kMaxDevices> bytes{};
   return bytes;
 }
 
 auto& count_of(Device device, MemoryKind kind) {
-  return counts()[static_cast<std::size_t>(device.index) % kMostDevices]
+  return counts()[static_cast<std::size_t>(device.index) % kMaxDevices]
                  [static_cast<std::size_t>(kind)];
 }
 
@@ -30,7 +30,8 @@ std::string gib(int64_t bytes) {
 }  // namespace
 
 std::string_view name_of(MemoryKind kind) {
-  constexpr std::string_view kNames[] = {"parameters", "gradients", "optimizer state", "the rest"};
+  constexpr std::string_view kNames[] = {"parameters", "gradients", "optimizer state",
+                                         "other tensors"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -48,13 +49,13 @@ std::string describe_memory(Device device, const PoolStatistics& pools) {
   const int64_t held = std::max(pools.bytes_held, pools.bytes_in_use);
   const auto total = static_cast<int64_t>(info.total_bytes);
   const int64_t taken = total - static_cast<int64_t>(info.free_bytes);
-  const auto kind = [&](MemoryKind of) { return gib(counted_memory(device, of)); };
+  const auto used = [&](MemoryKind kind) { return gib(counted_memory(device, kind)); };
   return fmt::format(
-      "of its {}, {} are in use here (parameters {}, gradients {}, optimizer state {}, the rest "
-      "{}), {} are kept for reuse, and {} are held by CUDA and by other processes; less is needed "
-      "with a smaller train.micro_batch_size, train.recompute = \"blocks\", or parallel.shard",
-      gib(total), gib(pools.bytes_in_use), kind(MemoryKind::parameters),
-      kind(MemoryKind::gradients), kind(MemoryKind::optimizer_state), kind(MemoryKind::other),
+      "of {} in total, this process uses {} (parameters {}, gradients {}, optimizer state {}, "
+      "other tensors {}) and keeps {} for reuse; CUDA and other processes use {}; to use less "
+      "memory, reduce train.micro_batch_size, or set train.recompute=blocks or parallel.shard",
+      gib(total), gib(pools.bytes_in_use), used(MemoryKind::parameters),
+      used(MemoryKind::gradients), used(MemoryKind::optimizer_state), used(MemoryKind::other),
       gib(held - pools.bytes_in_use), gib(std::max<int64_t>(taken - held, 0)));
 }
 

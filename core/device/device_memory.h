@@ -1,4 +1,5 @@
-// Who holds the memory of a GPU: for the message where there is no more, and for reports.
+// Statistics of a GPU's memory: what its bytes are used for, for out-of-memory messages and
+// reports. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +13,15 @@ namespace ripieno {
 
 enum class MemoryKind { parameters, gradients, optimizer_state, other };
 
-// "optimizer state"
+// "parameters", "gradients", "optimizer state" or "other tensors".
 std::string_view name_of(MemoryKind kind);
 
-// Counts bytes of a GPU's tensors (negative: freed); nothing is counted on the CPU.
+// Adds `bytes` (negative when freed) to the count of a GPU. The CPU's memory is not counted.
 void count_memory(Device device, MemoryKind kind, int64_t bytes) noexcept;
 int64_t counted_memory(Device device, MemoryKind kind);
 
-// One line: how much memory the GPU has, who holds it, and what would need less. `pools`: of all
-// pools of the device.
+// One line: how much memory the GPU has, what uses it, and which settings would use less. `pools`:
+// the sum over all pools of the device (pool_statistics()).
 std::string describe_memory(Device device, const PoolStatistics& pools);
 
 }  // namespace ripieno

@@ -27,7 +27,8 @@ class SystemCpuMemory final : public MemoryResource {
     const std::size_t alignment = huge ? kHugePage : kMemoryAlignment;
     void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     if (memory == nullptr) {
-      throw OutOfMemory(fmt::format("memory: the host has no {} bytes left", bytes));
+      throw OutOfMemory(
+          fmt::format("memory: the host is out of memory, allocating {} bytes", bytes));
     }
     if (huge) madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: fewer page faults and TLB misses
     return memory;
@@ -35,7 +36,7 @@ class SystemCpuMemory final : public MemoryResource {
   void deallocate(void* memory, std::size_t) noexcept override { std::free(memory); }
 };
 
-// Size classes: 64 bytes, then four steps to each power of two, so that at most a fifth is wasted.
+// Size classes: 64 bytes, then four per power of two, so that at most a fifth is wasted.
 constexpr std::size_t kSmallest = 64;
 constexpr int kClasses = 4 * 42;
 
@@ -71,8 +72,8 @@ MemoryResource& cpu_memory() {
   return memory;
 }
 
-// The blocks of one size class. What is free decides which comes next, not the order in which it
-// became so: then a step that repeats sees the same addresses.
+// The blocks of one size class. The lowest free address is reused first, whatever order blocks were
+// freed in, so a step that repeats sees the same addresses.
 struct Bin {
   void put(void* memory) {
     free.push_back(memory);
@@ -106,7 +107,8 @@ void* Pool::allocate(std::size_t bytes) {
   if (pools_are_off()) return pass_through(bytes);
   const int index = class_of(bytes);
   if (index >= kClasses) {
-    throw OutOfMemory(fmt::format("memory: {} bytes are more than any device has", bytes));
+    throw OutOfMemory(
+        fmt::format("memory: cannot allocate {} bytes, more than any device has", bytes));
   }
   const std::size_t size = size_of_class(index);
   Bin& bin = state_->bins[static_cast<std::size_t>(index)];
@@ -120,7 +122,7 @@ void* Pool::allocate(std::size_t bytes) {
   void* const memory = allocate_upstream(size);
   const std::lock_guard lock(state_->mutex);
   ++bin.created;
-  // Room for every block's return is made here, so that deallocate() never needs memory.
+  // Reserves space for the return of every block, so that deallocate() never allocates.
   if (bin.free.capacity() < bin.created) bin.free.reserve(2 * bin.created);
   state_->statistics.bytes_held += static_cast<int64_t>(size);
   state_->statistics.bytes_in_use += static_cast<int64_t>(size);
@@ -128,7 +130,7 @@ void* Pool::allocate(std::size_t bytes) {
   return memory;
 }
 
-// Without the lock: upstream may trim this pool, and so does the second attempt.
+// Called without the lock: the upstream resource may trim this pool, as the second attempt does.
 void* Pool::allocate_upstream(std::size_t size) {
   try {
     return state_->upstream.allocate(size);
@@ -175,7 +177,7 @@ void Pool::trim() {
 }
 
 Pool& cpu_pool() {
-  // Never destroyed: tensors in static storage may outlive any order of destruction.
+  // Never destroyed: tensors in static storage may be destroyed after it.
   static Pool& pool = *[] {
     if (const auto mismatch = kernels::cpu_library_mismatch(); !mismatch.empty())
       throw ConfigurationError(mismatch);

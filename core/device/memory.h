@@ -1,7 +1,7 @@
-// Where memory comes from: a MemoryResource, most often a pool of blocks.
+// MemoryResource: where memory is allocated, usually from a Pool of blocks.
 //
-// A pool keeps freed blocks, so that a training step that repeats allocates nothing from the system
-// and reuses the same addresses. The pool of a device: pool() in stream.h.
+// A pool keeps freed blocks, so a training step that repeats allocates nothing from the system and
+// reuses the same addresses. pool() in stream.h returns the pool of a device.
 #pragma once
 
 #include <cstddef>
@@ -10,40 +10,42 @@
 
 namespace ripieno {
 
-// Any number of threads may call it. Memory is aligned to kMemoryAlignment.
+// Thread-safe. Memory is aligned to kMemoryAlignment.
 class MemoryResource {
  public:
   virtual ~MemoryResource() = default;
-  // Throws OutOfMemory where there is not enough; allocate(0) may return null.
+  // Throws OutOfMemory if too little memory is free. allocate(0) may return null.
   virtual void* allocate(std::size_t bytes) = 0;
+  // `bytes` must be the size that was allocated.
   virtual void deallocate(void* memory, std::size_t bytes) noexcept = 0;
 };
 
 inline constexpr std::size_t kMemoryAlignment = 256;
 
-// Host memory straight from the system, without a pool.
+// Host memory from the system, without a pool.
 MemoryResource& cpu_memory();
 
 struct PoolStatistics {
   int64_t bytes_in_use = 0;
-  int64_t bytes_held = 0;            // in use, and kept for later
-  int64_t upstream_allocations = 0;  // since the program started
+  int64_t bytes_held = 0;            // in use, or kept for reuse
+  int64_t upstream_allocations = 0;  // since the pool was created
 };
 
-// Pool: blocks in size classes (four to each power of two) over an upstream resource.
+// Pool: blocks in size classes (four per power of two), allocated from an upstream resource.
 //
-// RIPIENO_POOL=off in the environment passes each call through, so that a memory checker sees it.
+// With RIPIENO_POOL=off in the environment every call is passed to the upstream resource, so that a
+// memory checker sees it.
 class Pool final : public MemoryResource {
  public:
   explicit Pool(MemoryResource& upstream);
   ~Pool() override;
 
-  // Where upstream is out of memory, gives its free blocks back and tries once more.
+  // If the upstream resource is out of memory, frees the unused blocks and tries once more.
   void* allocate(std::size_t bytes) override;
   void deallocate(void* memory, std::size_t bytes) noexcept override;
 
   PoolStatistics statistics() const;
-  // Gives the blocks that are not in use back upstream.
+  // Returns the unused blocks to the upstream resource.
   void trim();
 
  private:
@@ -54,10 +56,11 @@ class Pool final : public MemoryResource {
   std::unique_ptr<State> state_;
 };
 
-// The pool of host memory. It lives as long as the process.
+// The pool of host memory; it lives as long as the process. Throws ConfigurationError if the CPU
+// kernel library does not match the program.
 Pool& cpu_pool();
 
-// A standard allocator over the CPU's pool, for the small objects that every step makes anew.
+// A standard allocator that uses the CPU's pool, for small objects that are created in every step.
 template <typename T>
 struct PoolAllocator {
   using value_type = T;

@@ -1,4 +1,4 @@
-// Profiled: what a thread does while one lives has a name in a profile of the GPU (NVTX).
+// Profiled: a named range in a GPU profile (NVTX), for the thread and lifetime of the object.
 #pragma once
 
 #include "ripieno/kernels/cuda/runtime/ranges.h"

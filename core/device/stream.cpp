@@ -22,7 +22,7 @@ namespace ripieno {
 namespace cuda = kernels::cuda;
 namespace {
 
-// Of the calling thread. Throws ConfigurationError where there is no such GPU.
+// Sets the CUDA device of the calling thread. Throws ConfigurationError if there is no such GPU.
 void set_device(Device device) {
   try {
     cuda::set_device(device.index);
@@ -35,26 +35,27 @@ void set_device(Device device) {
 
 }  // namespace
 
-// Never destroyed: memory that was allocated in a stream's order may be freed at any time.
+// Never destroyed: memory that was allocated on a stream may be freed at any time.
 struct StreamState {
   StreamState(Device on, const std::string& name) : device(on), pool(system_memory(on)) {
     if (!device.is_cuda()) return;
     set_device(device);
     handle = cuda::create_stream(name);
-    place = cuda::create_event(/*timed=*/false);
+    end = cuda::create_event(/*timed=*/false);
   }
 
   Device device;
   CUstream_st* handle = nullptr;
-  CUevent_st* place = nullptr;  // for those who wait for all of it
+  CUevent_st* end = nullptr;  // recorded for streams that wait for all work so far
   Pool pool;
 };
 
 namespace {
 
-constexpr int kMostDevices = 64;
+constexpr int kMaxDevices = 64;
 
-// All streams of the process. Those whose owner has gone are parked for the next one.
+// All streams of the process. The state of a destroyed Stream is parked, and reused for the next
+// one.
 class StreamRegistry {
  public:
   StreamState* make(Device device, const std::string& name) {
@@ -100,26 +101,26 @@ StreamRegistry& registry() {
   return streams;
 }
 
-std::size_t place_of(Device device) {
+std::size_t index_of(Device device) {
   if (!device.is_cuda()) return 0;
-  if (device.index < 0 || device.index + 1 >= kMostDevices) {
-    fail("device: " + to_string(device) + " is beyond the " + std::to_string(kMostDevices - 1) +
-         " GPUs that a process may use");
+  if (device.index < 0 || device.index + 1 >= kMaxDevices) {
+    fail("device: " + to_string(device) + " is out of range; a process can use at most " +
+         std::to_string(kMaxDevices - 1) + " GPUs");
   }
   return static_cast<std::size_t>(device.index) + 1;
 }
 
 void wait_for(StreamState& stream, StreamState& other) {
   if (&stream == &other || !other.handle) return;
-  cuda::record(other.place, other.handle);
+  cuda::record(other.end, other.handle);
   if (stream.handle) {
-    cuda::wait(stream.handle, other.place);
+    cuda::wait(stream.handle, other.end);
   } else {
-    cuda::synchronize(other.place);
+    cuda::synchronize(other.end);
   }
 }
 
-thread_local std::array<const Stream*, kMostDevices> streams_of_thread{};
+thread_local std::array<const Stream*, kMaxDevices> streams_of_thread{};
 
 double now_ms() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -166,8 +167,8 @@ void Stream::synchronize() const {
 }
 
 const Stream& compute_stream(Device device) {
-  static std::array<std::atomic<const Stream*>, kMostDevices> streams{};
-  auto& stream = streams[place_of(device)];
+  static std::array<std::atomic<const Stream*>, kMaxDevices> streams{};
+  auto& stream = streams[index_of(device)];
   if (const Stream* found = stream.load(std::memory_order_acquire)) return *found;
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
@@ -177,17 +178,17 @@ const Stream& compute_stream(Device device) {
 
 const Stream& current_stream(Device device) {
   if (device.is_cuda()) set_device(device);
-  const Stream* const chosen = streams_of_thread[place_of(device)];
+  const Stream* const chosen = streams_of_thread[index_of(device)];
   return chosen ? *chosen : compute_stream(device);
 }
 
-OnStream::OnStream(const Stream& stream) : place_(place_of(stream.device())) {
-  before_ = std::exchange(streams_of_thread[place_], &stream);
+OnStream::OnStream(const Stream& stream) : index_(index_of(stream.device())) {
+  before_ = std::exchange(streams_of_thread[index_], &stream);
 }
 
-OnStream::~OnStream() { streams_of_thread[place_] = before_; }
+OnStream::~OnStream() { streams_of_thread[index_] = before_; }
 
-// ---- Their pools
+// ---- Pools of streams
 
 PoolStatistics pool_statistics(Device device) {
   if (!device.is_cuda()) return pool(device).statistics();
@@ -226,13 +227,14 @@ class SystemCudaMemory final : public MemoryResource {
       return cuda::allocate(bytes);
     } catch (const cuda::OutOfMemory&) {
       const Device device = Device::cuda(device_);
-      throw OutOfMemory(fmt::format("{} has no {:.2f} GiB left: {}", to_string(device),
+      throw OutOfMemory(fmt::format("{} is out of memory, allocating {:.2f} GiB: {}",
+                                    to_string(device),
                                     static_cast<double>(bytes) / (int64_t{1} << 30),
                                     describe_memory(device, pool_statistics(device))));
     }
   }
   void deallocate(void* memory, std::size_t) noexcept override {
-    cuda::set_device(device_);  // it was possible when the memory was allocated
+    cuda::set_device(device_);  // cannot fail: it succeeded when the memory was allocated
     cuda::deallocate(memory);
   }
 
@@ -264,7 +266,8 @@ Event::~Event() {
 
 void Event::record(const Stream& stream) {
   if (!(stream.device() == device_)) {
-    fail("event: of " + to_string(device_) + ", recorded on " + to_string(stream.device()));
+    fail("event: the event is on " + to_string(device_) + ", the stream on " +
+         to_string(stream.device()) + "; they must match");
   }
   if (handle_) {
     cuda::record(handle_, stream.handle());

@@ -1,9 +1,11 @@
-// Stream: an order in which a device does what it is given. Event: a place in such an order.
+// Stream: a queue of work that a device executes in order. Event: a point in a stream.
 //
-// Each device has a compute stream, which operations run on, and any number of others for copies
-// and communication beside it. Streams wait for each other only where they are told to. On the CPU,
-// where work is done before a call returns, both exist and there is nothing to wait for. Any thread
-// may use them.
+// Each device has a compute stream, which operations use by default, and any number of others, for
+// example for copies and communication. Streams wait for each other only where wait() is called. On
+// the CPU, work is done before a call returns: both types exist, and there is nothing to wait for.
+// Thread-safe.
+//
+// Functions that take a GPU throw ConfigurationError if it cannot be used.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +23,8 @@ struct StreamState;
 
 class Stream {
  public:
-  // One that nobody else uses. Its driver object is kept for the next Stream of the device.
+  // A new stream. When it is destroyed, its driver object is kept for the next Stream of the
+  // device.
   explicit Stream(Device device);
   ~Stream();
   Stream(Stream&& other) noexcept;
@@ -29,16 +32,17 @@ class Stream {
 
   Device device() const;
   CUstream_st* handle() const;  // null on the CPU
-  // Blocks that are reused in this stream's order (memory.h).
+  // The pool whose blocks are reused in the order of this stream (memory.h).
   Pool& memory() const;
-  // What outlives the handle, for memory that is freed at any time.
+  // The state behind the handle. It is never freed, because memory may be freed at any time.
   StreamState& state() const { return *state_; }
 
-  // What is enqueued from now on begins once `event`, as it was last recorded, was reached.
+  // Makes work that is enqueued on this stream from now on wait for `event`, as last recorded. Does
+  // not block the host.
   void wait(const Event& event) const;
-  // The same for all that `other` was given until now.
+  // The same for all work that is enqueued on `other` so far.
   void wait(const Stream& other) const;
-  // Returns once all that was enqueued is done; throws what went wrong in it.
+  // Blocks until all enqueued work is done. Throws the error of work that failed.
   void synchronize() const;
 
  private:
@@ -48,23 +52,24 @@ class Stream {
   StreamState* state_;
 };
 
-// stream.wait(other), where it may not throw: an error shows at the next call.
+// stream.wait(other) for code that must not throw: an error is reported by the next call instead.
 void wait(StreamState& stream, StreamState& other) noexcept;
 
 class Event {
  public:
-  // Only a timed event has a time.
+  // `timed`: records times, for milliseconds_since().
   explicit Event(Device device, bool timed = false);
   ~Event();
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
-  // Moves it to after all that `stream`, of the same device, was given until now.
+  // Records the event after all work that is enqueued on `stream` so far. Throws Error if the
+  // stream belongs to another device.
   void record(const Stream& stream);
-  // True also where it was never recorded.
+  // Whether that work is done; true if it was never recorded.
   bool is_done() const;
   void synchronize() const;
-  // Both timed, recorded and done.
+  // Both events must be timed, recorded and done.
   double milliseconds_since(const Event& earlier) const;
 
  private:
@@ -75,15 +80,16 @@ class Event {
   double recorded_ms_ = 0;  // on the CPU
 };
 
-// The stream that operations on a device run on, unless an OnStream says otherwise. It lives as
-// long as the process.
+// The stream that operations on `device` use unless an OnStream is active. It lives as long as the
+// process.
 const Stream& compute_stream(Device device);
 
-// The stream that this thread's operations on `device` go to; makes that device the thread's own.
+// The stream that this thread's operations on `device` use. Also makes a GPU the thread's current
+// CUDA device.
 const Stream& current_stream(Device device);
 
-// Sends what this thread does on stream.device() to `stream`, for as long as it lives. Guards end
-// in reverse order.
+// Makes `stream` the current stream of its device in this thread while it exists. Guards must be
+// destroyed in reverse order, by the same thread; `stream` must outlive the guard.
 class OnStream {
  public:
   explicit OnStream(const Stream& stream);
@@ -93,19 +99,20 @@ class OnStream {
 
  private:
   const Stream* before_;
-  std::size_t place_;
+  std::size_t index_;
 };
 
-// Memory straight from the system or the driver, without a pool.
+// Memory from the system or the driver, without a pool.
 MemoryResource& system_memory(Device device);
 
-// The CPU's pool, or that of the current stream of a GPU: a free block of it may still be in use by
-// work that was enqueued on that stream before, and by no other. It lives as long as the process.
+// The CPU's pool, or the pool of a GPU's current stream. Enqueued work of that stream, but of no
+// other, may still use a free block, so a block must be reused in that stream's order. It lives as
+// long as the process.
 Pool& pool(Device device);
 
-// Of all pools of a device: a GPU has one per stream.
+// Statistics summed over all pools of a device; a GPU has one per stream.
 PoolStatistics pool_statistics(Device device);
-// Gives unused blocks back to the driver, once the device has done its work.
+// Returns the unused blocks of all pools of a device to the driver, which waits for the device.
 void trim_pools(Device device);
 
 }  // namespace ripieno

@@ -15,9 +15,9 @@ using autograd::Saved;
 void require_targets(const char* operation, const Tensor& targets, int64_t classes,
                      int32_t ignored) {
   if (targets.dtype() != DType::int32) {
-    fail(fmt::format("{}: targets are int32, not {}", operation, name_of(targets.dtype())));
+    fail(fmt::format("{}: targets must be int32, got {}", operation, name_of(targets.dtype())));
   }
-  require_known_ids(IdsOf::cross_entropy, targets, classes, ignored);
+  require_known_ids(IdOperation::cross_entropy, targets, classes, ignored);
 }
 
 Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignored) {
@@ -43,8 +43,8 @@ Loss cross_entropy(const Tensor& logits_, const Tensor& targets_, int32_t ignore
   const Tensor logits = logits_.dense(), targets = targets_.dense();
   const int64_t classes = logits.rank() == 0 ? 0 : logits.size(-1), rows = targets.elements();
   if (classes == 0 || rows * classes != logits.elements()) {
-    fail("cross_entropy: logits " + to_string(logits.shape()) + " do not fit targets " +
-         to_string(targets.shape()));
+    fail("cross_entropy: logits is " + to_string(logits.shape()) + ", targets is " +
+         to_string(targets.shape()) + "; they must be (…, classes) and (…)");
   }
   require_targets("cross_entropy", targets, classes, ignored);
   const kernels::LogitsShape shape{rows, classes, classes};

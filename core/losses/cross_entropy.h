@@ -1,32 +1,37 @@
-// Cross entropy of logits against target classes: a sum and a count.
+// cross_entropy(): the cross entropy of logits against target classes.
 #pragma once
 
 #include "ripieno/core/tensor.h"
 
 namespace ripieno {
 
-// A loss summed over what it covers. Kept apart from its count so that means are right however a
-// batch is cut over micro-batches and ranks.
+// A loss as a sum and a count, kept apart so that means are correct however a batch is split into
+// micro-batches and ranks.
 struct Loss {
-  Tensor sum;    // scalar; has the gradient
-  Tensor count;  // scalar, of the sum's element type: the targets that are not ignored
+  Tensor sum;    // scalar, float32 or float64; call backward() on it
+  Tensor count;  // scalar of the same element type: the number of targets that are not ignored
 
-  // sum / count, as a number: waits for the device. Throws DataError for ids and targets out of
-  // range that it met (device_faults.h).
+  // sum / count as a number. Waits for the device. Throws DataError if the device has found ids or
+  // targets out of range (device_faults.h).
   double mean() const;
 };
 
 inline constexpr int32_t kIgnoredTarget = -1;
 
-// logits: (…, classes); targets: (…), int32. Targets equal to `ignored` are left out. Any other
-// target outside [0, classes) throws DataError on the CPU; on a GPU it makes the loss NaN, has no
-// gradient, and is told later (device_faults.h).
+// The sum of log(sum(exp(logits))) - logits[target] over all targets, computed in float32 (float64
+// for float64 logits).
+//   logits: (…, classes), of a floating-point type; targets: (…), int32
+// Targets equal to `ignored` are left out. Any other target outside [0, classes) throws DataError
+// on the CPU; on a GPU it makes the loss NaN, has no gradient, and is reported later
+// (device_faults.h). Throws Error for other shapes, types and devices.
 Loss cross_entropy(const Tensor& logits, const Tensor& targets, int32_t ignored = kIgnoredTarget);
 
-// For operations that end in a cross entropy: what it demands of its targets.
+// Checks of targets, for operations that compute a cross entropy: throws Error unless they are
+// int32, and checks their range as cross_entropy() does.
 void require_targets(const char* operation, const Tensor& targets, int64_t classes,
                      int32_t ignored);
-// The sum and the count of losses that a kernel wrote row by row, not recorded.
+// The sum and count of losses that a kernel wrote per row, float32 or float64, (rows); not
+// recorded.
 Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignored);
 
 }  // namespace ripieno

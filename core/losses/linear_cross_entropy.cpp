@@ -15,13 +15,15 @@ namespace {
 
 using kernels::MatmulShape;
 
-DType sums_of(DType dtype) { return dtype == DType::float64 ? DType::float64 : DType::float32; }
+DType accumulator_type(DType dtype) {
+  return dtype == DType::float64 ? DType::float64 : DType::float32;
+}
 
-// A probability of a large vocabulary is about 2e-5, which float16 can barely tell from 0.
-double inner_scale(DType dtype) { return dtype == DType::float16 ? 256.0 : 1.0; }
+// A probability in a large vocabulary is about 2e-5, which float16 can barely distinguish from 0.
+double gradient_scale(DType dtype) { return dtype == DType::float16 ? 256.0 : 1.0; }
 
-// Chunks of one size where that can be, of whole tiles of a matrix product. On a GPU each chunk
-// reads and writes the weight's gradient once more, so they are larger there.
+// Chunks have equal sizes if possible, in multiples of the tile of a matrix product. On a GPU each
+// chunk reads and writes the weight's gradient once more, so chunks are larger there.
 int64_t rows_of_chunk(int64_t rows, int64_t row_bytes, int64_t chunk_bytes, Device device) {
   constexpr int64_t kTile = 128;
   if (chunk_bytes <= 0) chunk_bytes = int64_t{device.is_cuda() ? 512 : 256} << 20;
@@ -33,7 +35,7 @@ int64_t rows_of_chunk(int64_t rows, int64_t row_bytes, int64_t chunk_bytes, Devi
   return std::min(rows, ((rows + chunks - 1) / chunks + kTile - 1) / kTile * kTile);
 }
 
-// The memory of a head that computes the losses of one chunk of rows after another.
+// The buffers of a head that computes losses one chunk of rows at a time.
 template <typename T>
 struct Head {
   using A = kernels::accumulator_t<T>;
@@ -43,7 +45,7 @@ struct Head {
   const int32_t* targets = nullptr;  // (rows)
   A* row_losses = nullptr;           // (rows)
   T* logits = nullptr;               // (rows of a chunk, stride)
-  T* grad_x = nullptr;               // like x, or null where it is not wanted
+  T* grad_x = nullptr;               // like x, or null if not needed
   A* grad_weight = nullptr;          // like weight, or null
   int64_t classes = 0, inputs = 0, stride = 0;
   int32_t ignored = kIgnoredTarget;
@@ -77,7 +79,7 @@ struct Head {
     kernels::matmul(on, logits, x + begin * inputs, weight, shape, false);
   }
 
-  // Of the logits' gradients, which have taken their place.
+  // From the gradients of the logits, which have overwritten them.
   template <typename On>
   void compute_grad_x(On on, int64_t begin, int64_t rows) const {
     const MatmulShape shape{
@@ -98,57 +100,58 @@ struct Head {
   }
 };
 
-// What the forward leaves to the backward: `scale` times the gradients of the sum of the losses.
+// What the forward saves for the backward: the gradients of the sum of the losses, times `scale`.
 struct HeadGradients {
-  Tensor x;       // like x, or undefined where it is not wanted
+  Tensor x;       // like x, or undefined if not needed
   Tensor weight;  // (classes, inputs) in accumulator precision, or undefined
   double scale = 1;
 };
 
-void give_gradients(const HeadGradients& own, const Tensor& gradient,
-                    autograd::Gradients& gradients) {
+void compute_gradients(const HeadGradients& saved, const Tensor& gradient,
+                       autograd::Gradients& gradients) {
   if (gradients.wanted(0)) {
-    run(own.x, [&]<typename T>(auto on) {
-      kernels::scale_by(on, own.x.data<T>(), own.x.data<T>(),
-                        gradient.data<kernels::accumulator_t<T>>(), own.x.elements(), 1 / own.scale,
+    run(saved.x, [&]<typename T>(auto on) {
+      kernels::scale_by(on, saved.x.data<T>(), saved.x.data<T>(),
+                        gradient.data<kernels::accumulator_t<T>>(), saved.x.elements(),
+                        1 / saved.scale,
                         /*accumulate=*/false);
     });
-    gradients.add(0, own.x);
+    gradients.add(0, saved.x);
   }
   if (gradients.wanted(1)) {
     const auto [target, accumulate] = gradients.destination(1);
     run(target, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
       using A = kernels::accumulator_t<T>;
-      kernels::scale_by(on, target.data<T>(), own.weight.data<A>(), gradient.data<A>(),
-                        own.weight.elements(), 1 / own.scale, accumulate);
+      kernels::scale_by(on, target.data<T>(), saved.weight.data<A>(), gradient.data<A>(),
+                        saved.weight.elements(), 1 / saved.scale, accumulate);
     });
   }
 }
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& targets, int32_t ignored) {
   if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
-    fail("linear_cross_entropy: x " + to_string(x.shape()) + " does not fit weight " +
-         to_string(weight.shape()));
+    fail("linear_cross_entropy: x is " + to_string(x.shape()) + ", weight is " +
+         to_string(weight.shape()) + "; they must be (…, inputs) and (classes, inputs)");
   }
   if (weight.elements() == 0) {
-    fail("linear_cross_entropy: weight " + to_string(weight.shape()) +
-         " must have at least one class and one channel");
+    fail("linear_cross_entropy: weight must have at least one class and one input, got " +
+         to_string(weight.shape()));
   }
   require_one_type("linear_cross_entropy", {{"x", x}, {"weight", weight}});
   require_one_device("linear_cross_entropy", {{"x", x}, {"targets", targets}});
   if (targets.elements() * x.size(-1) != x.elements()) {
-    fail("linear_cross_entropy: x " + to_string(x.shape()) + " does not fit targets " +
-         to_string(targets.shape()));
+    fail("linear_cross_entropy: x is " + to_string(x.shape()) + ", targets is " +
+         to_string(targets.shape()) + "; they must be (…, inputs) and (…)");
   }
   require_targets("linear_cross_entropy", targets, weight.size(0), ignored);
 }
 
-// Takes one chunk of rows after another; returns their losses, (rows).
+// Processes one chunk of rows after another. Returns the losses, (rows).
 template <typename T, typename On>
-Tensor go_over_rows(On on, const HeadGradients& own, const Tensor& x, const Tensor& weight,
+Tensor process_rows(On on, const HeadGradients& saved, const Tensor& x, const Tensor& weight,
                     const Tensor& targets, const LinearCrossEntropyOptions& options) {
   using A = kernels::accumulator_t<T>;
-  constexpr int64_t kAligned = 16 / sizeof(T);  // each row begins where 16 bytes do
+  constexpr int64_t kAligned = 16 / sizeof(T);  // rows start at multiples of 16 bytes
   const int64_t rows = targets.elements(), classes = weight.size(0), inputs = weight.size(1);
   const int64_t stride = (classes + kAligned - 1) / kAligned * kAligned;
   const int64_t chunk = rows_of_chunk(rows, stride * static_cast<int64_t>(sizeof(T)),
@@ -160,13 +163,13 @@ Tensor go_over_rows(On on, const HeadGradients& own, const Tensor& x, const Tens
                      .targets = targets.data<int32_t>(),
                      .row_losses = row_losses.data<A>(),
                      .logits = logits.data<T>(),
-                     .grad_x = own.x.defined() ? own.x.data<T>() : nullptr,
-                     .grad_weight = own.weight.defined() ? own.weight.data<A>() : nullptr,
+                     .grad_x = saved.x.defined() ? saved.x.data<T>() : nullptr,
+                     .grad_weight = saved.weight.defined() ? saved.weight.data<A>() : nullptr,
                      .classes = classes,
                      .inputs = inputs,
                      .stride = stride,
                      .ignored = options.ignored,
-                     .scale = own.scale};
+                     .scale = saved.scale};
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     head.losses_and_gradients(on, begin, std::min(chunk, rows - begin));
   }
@@ -180,21 +183,21 @@ Loss linear_cross_entropy(const Tensor& x_, const Tensor& weight_, const Tensor&
   require_defined("linear_cross_entropy", {{"x", x_}, {"weight", weight_}, {"targets", targets_}});
   const Tensor x = x_.dense(), weight = weight_.dense(), targets = targets_.dense();
   check(x, weight, targets, options.ignored);
-  HeadGradients own;
-  own.scale = inner_scale(x.dtype());
-  if (autograd::needed({&x})) own.x = Tensor(x.shape(), x.dtype(), x.device());
+  HeadGradients saved;
+  saved.scale = gradient_scale(x.dtype());
+  if (autograd::needed({&x})) saved.x = Tensor(x.shape(), x.dtype(), x.device());
   if (autograd::needed({&weight})) {
-    own.weight = Tensor(weight.shape(), sums_of(x.dtype()), x.device());
-    if (targets.elements() == 0) own.weight.fill(0);
+    saved.weight = Tensor(weight.shape(), accumulator_type(x.dtype()), x.device());
+    if (targets.elements() == 0) saved.weight.fill(0);
   }
   Tensor row_losses;
   run(x, [&]<typename T>(auto on) {
-    row_losses = go_over_rows<T>(on, own, x, weight, targets, options);
+    row_losses = process_rows<T>(on, saved, x, weight, targets, options);
   });
   Loss loss = sum_of_rows(row_losses, targets, options.ignored);
   loss.sum = autograd::record("linear_cross_entropy", loss.sum, {&x, &weight},
-                              [own](const Tensor& gradient, autograd::Gradients& gradients) {
-                                give_gradients(own, gradient, gradients);
+                              [saved](const Tensor& gradient, autograd::Gradients& gradients) {
+                                compute_gradients(saved, gradient, gradients);
                               });
   return loss;
 }

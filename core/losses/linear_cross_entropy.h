@@ -1,10 +1,10 @@
-// The cross entropy of a linear layer's outputs, without ever holding all of them: for heads with
-// many classes, a language model's above all.
+// linear_cross_entropy(): the cross entropy of a linear layer's outputs without holding all logits
+// in memory, for layers with many classes such as the head of a language model.
 //
-// Rows are taken a chunk at a time: their logits, their losses, and at once the gradients that
-// these logits give, which the backward only scales (as in Liger Kernel, arXiv 2410.10989). So no
-// product is computed twice, and memory is a chunk's logits and a gradient of the weight in
-// accumulator precision.
+// Rows are processed in chunks: the logits of a chunk, their losses, and at once the gradients,
+// which the backward only scales (as in Liger Kernel, arXiv 2410.10989). No product is computed
+// twice; memory holds the logits of one chunk and a gradient of the weight in accumulator
+// precision.
 #pragma once
 
 #include "ripieno/core/losses/cross_entropy.h"
@@ -13,12 +13,13 @@ namespace ripieno {
 
 struct LinearCrossEntropyOptions {
   int32_t ignored = kIgnoredTarget;
-  // How much a chunk's logits may take; 0 for what suits the device. A chunk is 128 rows at least.
+  // Maximum size of a chunk's logits; 0 selects 256 MiB on the CPU and 512 MiB on a GPU. A chunk
+  // has at least 128 rows.
   int64_t chunk_bytes = 0;
 };
 
-// cross_entropy(linear(x, weight), targets).   x: (…, inputs); weight: (classes, inputs); targets:
-// (…), int32. Throws as cross_entropy and linear do.
+// cross_entropy(linear(x, weight), targets). Throws as these two do.
+//   x: (…, inputs); weight: (classes, inputs); targets: (…), int32
 Loss linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                           const LinearCrossEntropyOptions& options = {});
 

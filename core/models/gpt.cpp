@@ -24,7 +24,7 @@ LinearOptions linear_options(const Initial& weight) {
   return {.weight = weight, .bias_initial = Initial::constant(0.0)};
 }
 
-// In floating point, since it may pass 64 bits.
+// In floating point, because it may exceed 64 bits.
 double parameter_count(const GptOptions& options) {
   const auto channels = static_cast<double>(options.channels);
   const auto rows = static_cast<double>(options.vocab) + static_cast<double>(options.context) + 2;
@@ -40,13 +40,14 @@ const GptOptions& checked(const GptOptions& options) {
   require(options.layers > 0, fmt::format("layers is {}; it must be positive", options.layers));
   require(options.context > 0, fmt::format("context is {}; it must be positive", options.context));
   require(options.heads > 0 && options.channels > 0 && options.channels % options.heads == 0,
-          fmt::format("channels ({}) must be a multiple of heads ({})", options.channels,
-                      options.heads));
-  require(parameter_count(options) <= kMostParameters,
-          fmt::format("layers {}, channels {}, vocab {} and context {} make {:.3g} parameters, of "
-                      "at most {:.3g}; choose fewer layers or channels",
-                      options.layers, options.channels, options.vocab, options.context,
-                      parameter_count(options), kMostParameters));
+          fmt::format("channels is {}, heads is {}; channels must be a positive multiple of heads",
+                      options.channels, options.heads));
+  require(
+      parameter_count(options) <= kMaxParameters,
+      fmt::format("layers={}, channels={}, vocab={} and context={} give {:.3g} parameters, more "
+                  "than the maximum of {:.3g}; reduce layers or channels",
+                  options.layers, options.channels, options.vocab, options.context,
+                  parameter_count(options), kMaxParameters));
   return options;
 }
 
@@ -97,8 +98,8 @@ Gpt::Gpt(const GptOptions& options)
 
 Tensor Gpt::before_head(const Tensor& ids) const {
   if (ids.rank() != 2 || ids.size(1) > options_.context) {
-    fail(fmt::format("gpt: ids {} are not (batch, time up to {})", to_string(ids.shape()),
-                     options_.context));
+    fail(fmt::format("gpt: ids must be (batch, time) with time at most {} (context), got {}",
+                     options_.context, to_string(ids.shape())));
   }
   const Tensor positions = positions_.weight().slice(0, 0, ids.size(1));
   Residual x{.x = dropout_(embedding(tokens_.weight(), ids, positions))};
@@ -110,7 +111,7 @@ Tensor Gpt::before_head(const Tensor& ids) const {
       x = block(x);
     }
   }
-  return norm_(x).normal;
+  return norm_(x).normalized;
 }
 
 Tensor Gpt::forward(const Tensor& ids) const { return linear(before_head(ids), tokens_.weight()); }

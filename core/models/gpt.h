@@ -1,5 +1,5 @@
-// Gpt: a GPT-2 (Radford et al., 2019): pre-norm blocks, learned positions, head tied to the token
-// embedding.
+// Gpt: GPT-2 (Radford et al., 2019), with pre-norm blocks, learned positions, and a head that is
+// tied to the token embedding.
 #pragma once
 
 #include <deque>
@@ -13,28 +13,30 @@
 
 namespace ripieno::nn {
 
-// What a backward computes again instead of keeping it (recomputation.h).
+// What the backward recomputes instead of saving it (recomputation.h).
 enum class Recompute { none, blocks };
 
+// The defaults are those of GPT-2 small, with its vocabulary of 50257 padded to a multiple of 128.
 struct GptOptions {
   int64_t vocab = 50304;
   int64_t layers = 12;
   int64_t heads = 12;
   int64_t channels = 768;
-  int64_t context = 1024;  // the longest sequence
+  int64_t context = 1024;  // maximum sequence length
   double dropout = 0.0;
   Recompute recompute = Recompute::none;
 };
 
-// Layer norm, causal attention, layer norm, a GELU MLP of four times the width; two residuals.
+// A transformer block: layer norm, causal attention, layer norm, and a GELU MLP with a hidden size
+// of 4 * channels; two residual connections.
 class GptBlock final : public Module {
  public:
   explicit GptBlock(const GptOptions& options);
 
-  // (batch, time, channels), all. The first norm adds up what the block before leaves, and the norm
-  // after the block what this one leaves.
+  // All (batch, time, channels). The block's first norm computes the sum that the previous block
+  // left, and the norm after the block the sum that this one returns.
   Residual operator()(const Residual& x) const;
-  // By itself, as it is computed again in a backward.
+  // The block alone, as recomputation runs it: returns the sum. (batch, time, channels).
   Tensor forward(const Tensor& x) const override { return sum((*this)(Residual{.x = x})); }
   using Module::operator();
 
@@ -47,13 +49,14 @@ class GptBlock final : public Module {
 
 class Gpt final : public Module {
  public:
-  // Throws ConfigurationError for sizes that do not fit each other.
+  // Throws ConfigurationError for sizes that are not positive, not compatible or too large.
   explicit Gpt(const GptOptions& options);
 
-  // (batch, time), int32 -> logits (batch, time, vocab)
+  // ids: (batch, time), int32, time <= context -> logits (batch, time, vocab). Throws Error for
+  // another shape; see embedding() for ids outside the vocabulary.
   Tensor forward(const Tensor& ids) const override;
-  // The loss of predicting `targets` (batch, time); kIgnoredTarget is left out. The logits never
-  // exist whole.
+  // The cross entropy of predicting `targets` from `ids`, both (batch, time), int32; kIgnoredTarget
+  // is left out. The logits are never held as a whole (linear_cross_entropy.h).
   Loss loss(const Tensor& ids, const Tensor& targets) const;
 
   const GptOptions& options() const { return options_; }

@@ -9,16 +9,19 @@ namespace ripieno::nn {
 
 Mlp::Mlp(const std::vector<int64_t>& sizes) {
   if (sizes.size() < 2)
-    throw ConfigurationError("mlp: takes the sizes of its input and its output, at least");
+    throw ConfigurationError(
+        fmt::format("mlp: requires at least two sizes, of input and output, got {}", sizes.size()));
   double parameters = 0;
   for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
-    if (sizes[i] < 1 || sizes[i + 1] < 1) throw ConfigurationError("mlp: a layer has no units");
-    parameters += (static_cast<double>(sizes[i]) + 1) * static_cast<double>(sizes[i + 1]);
-    if (parameters > kMostParameters)
+    if (sizes[i] < 1 || sizes[i + 1] < 1)
       throw ConfigurationError(
-          fmt::format("mlp: layers of {} units make {:.3g} parameters, of at most {:.3g}; choose "
+          fmt::format("mlp: sizes must be at least 1, got {}", fmt::join(sizes, ", ")));
+    parameters += (static_cast<double>(sizes[i]) + 1) * static_cast<double>(sizes[i + 1]);
+    if (parameters > kMaxParameters)
+      throw ConfigurationError(
+          fmt::format("mlp: sizes {} give {:.3g} parameters, more than the maximum of {:.3g}; use "
                       "smaller layers",
-                      fmt::join(sizes, ", "), parameters, kMostParameters));
+                      fmt::join(sizes, ", "), parameters, kMaxParameters));
     const bool last = i + 2 == sizes.size();
     auto& layer = layers_.emplace_back(
         sizes[i], sizes[i + 1],

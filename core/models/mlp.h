@@ -11,12 +11,13 @@ namespace ripieno::nn {
 
 class Mlp final : public Module {
  public:
-  // sizes: of the input, of each hidden layer, of the output; at least two.
+  // sizes: input, each hidden layer, output; at least two. Throws ConfigurationError for fewer, for
+  // sizes below 1, and for too many parameters.
   explicit Mlp(const std::vector<int64_t>& sizes);
 
   // (…, inputs) -> (…, outputs)
   Tensor forward(const Tensor& x) const override;
-  // targets: (…), int32 classes
+  // The cross entropy of (*this)(x). targets: (…), int32 classes.
   Loss loss(const Tensor& x, const Tensor& targets) const;
 
  private:

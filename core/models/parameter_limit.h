@@ -1,9 +1,9 @@
-// How many parameters a model may have at most. Not installed.
+// The maximum number of parameters of a model. Not installed.
 #pragma once
 
 namespace ripieno::nn {
 
-// More than any memory holds; their bytes, and sums of them, are still counted in 64 bits.
-inline constexpr double kMostParameters = 0x1p59;
+// More than any memory holds, but small enough that sums of their bytes fit 64 bits.
+inline constexpr double kMaxParameters = 0x1p59;
 
 }  // namespace ripieno::nn

@@ -15,7 +15,7 @@ void apply_update(const BufferUpdates::Update& update) {
   const NoGrad no_grad;
   Tensor buffer = update.buffer;
   const Tensor value = update.value.to(buffer.dtype());
-  TensorReads::pass_over(buffer);
+  TensorReads::ignore_writes(buffer);
   buffer.copy_from(buffer + (value - buffer) * update.share);
 }
 

@@ -1,8 +1,8 @@
-// BufferUpdates: what forwards change in a model's buffers (running statistics), collected by slot
-// and applied once, in slot order.
+// BufferUpdates: changes of a model's buffers (running statistics), collected per slot of strict
+// mode and applied in slot order.
 //
-// Strict mode computes its slots on several threads, in any order. A slot's updates are recorded by
-// the thread that computes it, without a lock.
+// Strict mode computes its slots on several threads in any order. The thread that computes a slot
+// records its updates, without a lock.
 #pragma once
 
 #include <vector>
@@ -13,17 +13,17 @@ namespace ripieno::nn {
 
 class BufferUpdates {
  public:
-  // buffer += share (value - buffer)
+  // buffer += share * (value - buffer)
   struct Update {
-    Tensor buffer;  // the model's
+    Tensor buffer;  // of the model
     Tensor value;   // of the buffer's shape
     double share;
   };
 
   explicit BufferUpdates(int slots) : of_slot_(static_cast<std::size_t>(slots)) {}
 
-  // While one lives, updates that this thread's forwards make belong to a slot, instead of being
-  // applied at once.
+  // Records the updates of this thread's forwards for a slot, instead of applying them at once,
+  // while it exists. Discards earlier updates of that slot.
   class Slot {
    public:
     Slot(BufferUpdates& updates, int slot);
@@ -35,12 +35,12 @@ class BufferUpdates {
     std::vector<Update>* before_;
   };
 
-  // In the order in which the slot's forward made them.
+  // The updates of a slot, in the order in which its forward made them.
   const std::vector<Update>& of(int slot) const { return of_slot_[static_cast<std::size_t>(slot)]; }
-  // Applies all, slot after slot, and forgets them.
+  // Applies the updates of all slots in slot order, and removes them.
   void apply();
 
-  // Of this thread's slot, or at once where it has none.
+  // Records an update for the slot of this thread, or applies it at once if there is none.
   static void add(Update update);
 
  private:

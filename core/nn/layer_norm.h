@@ -1,4 +1,4 @@
-// LayerNorm: normalization over the last axis, with a learned scale and shift.
+// LayerNorm: layer normalization over the last axis, with a trainable scale and shift.
 #pragma once
 
 #include "ripieno/core/nn/module.h"
@@ -8,14 +8,16 @@ namespace ripieno::nn {
 
 class LayerNorm final : public Module {
  public:
+  // channels: the size of the last axis. The scale starts as 1, and the shift as 0.
   explicit LayerNorm(int64_t channels, double epsilon = 1e-5)
       : epsilon_(epsilon),
         weight_(add_parameter("weight", {channels}, Initial::constant(1.0))),
         bias_(add_parameter("bias", {channels}, Initial::constant(0.0))) {}
 
+  // x: (…, channels) -> (…, channels).
   Tensor forward(const Tensor& x) const override { return layer_norm(x, weight_, bias_, epsilon_); }
   using Module::operator();
-  // Of a residual connection, which it adds up.
+  // The sum of a residual connection and its norm, in one pass (ops/layer_norm.h).
   ResidualNorm operator()(const Residual& residual) const {
     return residual_norm(residual, weight_, bias_, epsilon_);
   }

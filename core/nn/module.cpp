@@ -28,7 +28,7 @@ void initialize(const Tensor& x, const Initial& initial, const std::string& path
   }
 }
 
-// A layout of what was found, and the handles in its order.
+// The layout of the tensors that were found, and their handles in its order.
 template <typename Named>
 std::pair<std::shared_ptr<const ArenaLayout>, std::vector<Tensor>> laid_out(
     const std::vector<Named>& found) {
@@ -51,28 +51,29 @@ std::function<void()> initialization_of(std::vector<Named> found) {
 
 }  // namespace
 
-// Parts that are members are moved after this, one by one, and find themselves in the new whole.
+// Submodules that are members are moved after this, one by one, and find themselves in the new
+// parent's list.
 Module::Module(Module&& other) noexcept
     : name_(std::move(other.name_)),
-      whole_(std::exchange(other.whole_, nullptr)),
+      parent_(std::exchange(other.parent_, nullptr)),
       training_(other.training_),
       stream_(other.stream_),
-      own_(std::move(other.own_)),
-      own_buffers_(std::move(other.own_buffers_)),
-      parts_(std::move(other.parts_)),
+      direct_parameters_(std::move(other.direct_parameters_)),
+      direct_buffers_(std::move(other.direct_buffers_)),
+      children_(std::move(other.children_)),
       hooks_(std::move(other.hooks_)),
       parameters_(std::move(other.parameters_)),
       buffers_(std::move(other.buffers_)) {
-  for (const auto* tensors : {&own_, &own_buffers_}) {
+  for (const auto* tensors : {&direct_parameters_, &direct_buffers_}) {
     for (const Parameter& parameter : *tensors) {
       auto& lazy = parameter.tensor.implementation().lazy;
       if (lazy == static_cast<LazyMemory*>(&other)) lazy = this;
     }
   }
-  for (const Part& part : parts_) part.module->whole_ = this;
-  if (whole_ == nullptr) return;
-  for (Part& part : whole_->parts_) {
-    if (part.module == &other) part.module = this;
+  for (const Child& child : children_) child.module->parent_ = this;
+  if (parent_ == nullptr) return;
+  for (Child& child : parent_->children_) {
+    if (child.module == &other) child.module = this;
   }
 }
 
@@ -83,17 +84,17 @@ Tensor Module::operator()(const Tensor& x) const {
 }
 
 Tensor Module::forward(const Tensor&) const {
-  fail("module: '" + path() + "' has no forward of one tensor; override forward()");
+  fail("module: '" + path() + "' does not define forward() for a single tensor; override it");
 }
 
-void Module::add(const std::string& name, Module& part, Unit unit) {
-  if (outermost().parameters_)
-    fail("module: '" + name + "' was added after the model's parameters were asked for");
-  if (part.whole_ != nullptr || part.parameters_)
-    fail("module: '" + name + "' is part of another model already");
-  part.whole_ = this;
-  part.name_ = name;
-  parts_.push_back({name, &part, unit});
+void Module::add(const std::string& name, Module& child, Unit unit) {
+  if (root().parameters_)
+    fail("module: '" + name + "' cannot be added after parameters() of the model was called");
+  if (child.parent_ != nullptr || child.parameters_)
+    fail("module: '" + name + "' already belongs to another model");
+  child.parent_ = this;
+  child.name_ = name;
+  children_.push_back({name, &child, unit});
 }
 
 Tensor Module::lazy_tensor(const Shape& shape) {
@@ -106,14 +107,14 @@ Tensor Module::lazy_tensor(const Shape& shape) {
 }
 
 Tensor Module::add_parameter(const std::string& name, const Shape& shape, const Initial& initial) {
-  own_.push_back({name, lazy_tensor(shape), initial});
-  own_.back().tensor.set_requires_gradient();
-  return own_.back().tensor;
+  direct_parameters_.push_back({name, lazy_tensor(shape), initial});
+  direct_parameters_.back().tensor.set_requires_gradient();
+  return direct_parameters_.back().tensor;
 }
 
 Tensor Module::add_buffer(const std::string& name, const Shape& shape, const Initial& initial) {
-  own_buffers_.push_back({name, lazy_tensor(shape), initial});
-  return own_buffers_.back().tensor;
+  direct_buffers_.push_back({name, lazy_tensor(shape), initial});
+  return direct_buffers_.back().tensor;
 }
 
 void Module::update_buffer(const Tensor& buffer, const Tensor& value, double share) const {
@@ -121,15 +122,15 @@ void Module::update_buffer(const Tensor& buffer, const Tensor& value, double sha
   BufferUpdates::add({buffer, value.detach(), share});
 }
 
-Module& Module::outermost() {
+Module& Module::root() {
   Module* module = this;
-  while (module->whole_ != nullptr) module = module->whole_;
+  while (module->parent_ != nullptr) module = module->parent_;
   return *module;
 }
 
 std::string Module::path() const {
-  if (whole_ == nullptr) return name_;
-  const std::string above = whole_->path();
+  if (parent_ == nullptr) return name_;
+  const std::string above = parent_->path();
   return above.empty() ? name_ : above + "." + name_;
 }
 
@@ -139,22 +140,23 @@ uint64_t Module::random_stream() const {
 
 void Module::collect(const std::string& prefix, const std::string& unit, Found& found) {
   stream_ = ripieno::random_stream(path());
-  for (const auto& [name, tensor, initial] : own_)
+  for (const auto& [name, tensor, initial] : direct_parameters_)
     found.parameters.push_back({prefix + name, unit, tensor, initial});
-  for (const auto& [name, tensor, initial] : own_buffers_)
+  for (const auto& [name, tensor, initial] : direct_buffers_)
     found.buffers.push_back({prefix + name, unit, tensor, initial});
-  for (const Part& part : parts_) {
-    const std::string path = prefix + part.name;
-    // The parts of the whole are units, unless a part below says that it is one.
-    const bool starts_unit = part.unit == Unit::yes || prefix.empty();
-    part.module->collect(path + ".", starts_unit ? path : unit, found);
+  for (const Child& child : children_) {
+    const std::string path = prefix + child.name;
+    // The direct submodules of the model are units, unless a submodule below is declared as one.
+    const bool starts_unit = child.unit == Unit::yes || prefix.empty();
+    child.module->collect(path + ".", starts_unit ? path : unit, found);
   }
 }
 
 void Module::build() {
-  if (whole_ != nullptr)
-    fail("module: '" + path() + "' is part of a model; ask the model for its parameters");
-  static std::mutex mutex;  // threads may use a model first at once
+  if (parent_ != nullptr)
+    fail("module: '" + path() +
+         "' is part of a model; call parameters() or buffers() on the model");
+  static std::mutex mutex;  // several threads may use a new model at once
   const std::lock_guard lock(mutex);
   if (parameters_) return;
   Found found;
@@ -175,12 +177,13 @@ Parameters Module::parameters() {
 
 Arena& Module::buffers() {
   build();
-  if (!buffers_) fail("a module that was moved from has no buffers; keep the one it moved to");
+  if (!buffers_)
+    fail("module: this module was moved from and has no buffers; use the one it was moved to");
   return *buffers_;
 }
 
 void Module::materialize() {
-  Module& model = outermost();
+  Module& model = root();
   model.parameters().values().materialize();
   model.buffers().materialize();
 }
@@ -201,19 +204,19 @@ int Module::set_trainable(std::string_view pattern, bool trainable) {
 
 int Module::set_trainable(std::string_view pattern, bool trainable, const std::string& prefix) {
   int matching = 0;
-  for (Parameter& parameter : own_) {
+  for (Parameter& parameter : direct_parameters_) {
     if (!matches(pattern, prefix + parameter.name)) continue;
     parameter.tensor.set_requires_gradient(trainable);
     ++matching;
   }
-  for (const Part& part : parts_)
-    matching += part.module->set_trainable(pattern, trainable, prefix + part.name + ".");
+  for (const Child& child : children_)
+    matching += child.module->set_trainable(pattern, trainable, prefix + child.name + ".");
   return matching;
 }
 
 void Module::train(bool training) {
   training_ = training;
-  for (const Part& part : parts_) part.module->train(training);
+  for (const Child& child : children_) child.module->train(training);
 }
 
 }  // namespace ripieno::nn

@@ -1,4 +1,5 @@
-// Module: a part of a model, with parameters, buffers and parts of its own.
+// Module: the base class of models and their layers, which holds parameters, buffers and
+// submodules.
 //
 //   struct Perceptron : nn::Module {
 //     nn::Linear hidden{64, 256, {.activation = Activation::kRelu}}, out{256, 10};
@@ -6,8 +7,8 @@
 //     Tensor forward(const Tensor& x) const override { return out(hidden(x)); }
 //   };
 //
-// Parts are members, or live as long as the whole that they were added to. A module may be moved,
-// with its parts, until the model's parameters are asked for.
+// Submodules must live as long as the module that they were added to; usually they are its members.
+// A module may be moved, with its submodules, until parameters() of the model is called.
 #pragma once
 
 #include <functional>
@@ -23,17 +24,19 @@
 
 namespace ripieno::nn {
 
-// How a parameter begins. The numbers are a function of (the thread's random seed, the parameter's
-// path, index), of a matrix that is orthogonal also of its shape.
+// The initial values of a parameter: a function of (the thread's random seed, the parameter's path,
+// index), and for orthogonal matrices also of the shape.
 struct Initial {
   enum class Kind { constant, normal, uniform, orthogonal };
   Kind kind = Kind::constant;
   double a = 0.0, b = 0.0;
 
   static Initial constant(double value) { return {Kind::constant, value, 0.0}; }
+  // Mean 0.
   static Initial normal(double deviation) { return {Kind::normal, 0.0, deviation}; }
+  // Between -bound and bound.
   static Initial uniform(double bound) { return {Kind::uniform, -bound, bound}; }
-  // gain times a matrix with orthonormal rows or columns: see fill_orthogonal() (ops/orthogonal.h).
+  // `gain` times a matrix with orthonormal rows or columns (fill_orthogonal() in ops/orthogonal.h).
   static Initial orthogonal(double gain = 1.0) { return {Kind::orthogonal, gain, 0.0}; }
 };
 
@@ -45,55 +48,66 @@ class Module : LazyMemory {
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
-  // The forward of a module of one input, and its hooks. Modules of other inputs have operators of
-  // their own beside it ("using Module::operator();").
+  // Calls forward() and then the hooks. Modules with other inputs define operators of their own,
+  // next to "using Module::operator();".
   Tensor operator()(const Tensor& x) const;
-  // Called after each forward that came through the operator above, also by several threads at once
-  // (strict mode), and again by a backward that recomputes it (is_recomputing()).
+  // Adds a hook that is called after each forward that went through the operator above. In strict
+  // mode several threads call it at once, and a backward that recomputes the forward calls it again
+  // (is_recomputing()).
   using ForwardHook = std::function<void(const Tensor& input, const Tensor& output)>;
   void on_forward(ForwardHook hook) { hooks_.push_back(std::move(hook)); }
 
-  // Of the whole model, in the order in which they were added, named by path
-  // ("blocks.0.up.weight"). Only the outermost module has them. The first call ends the building of
-  // the model.
+  // The parameters of the whole model in the order in which they were added, named by path
+  // ("blocks.0.up.weight"). Call on the outermost module only: throws Error for a submodule. After
+  // the first call, no module can be added.
   Parameters parameters();
 
-  // What a model keeps besides parameters, of float32, named by path: saved with it, the same on
-  // all ranks at the start, and without gradients. Only the outermost module has them.
+  // The buffers of the whole model: float32 tensors without gradients, such as running statistics,
+  // named by path. They are saved in checkpoints, and are the same on all ranks at the start. Call
+  // on the outermost module only.
   Arena& buffers();
 
-  // Parameters whose path within this module matches (core/arena/name_pattern.h) are frozen: they
-  // get no gradient and do not change. At any step; returns how many match, and throws Error where
-  // none does.
+  // Freezes the parameters whose path within this module matches `pattern`
+  // (core/arena/name_pattern.h): they get no gradient and are not updated. May be called before any
+  // step. Returns the number of parameters that match; throws Error if there is none.
   int freeze(std::string_view pattern = "*") { return set_trainable(pattern, false); }
+  // Undoes freeze().
   int thaw(std::string_view pattern = "*") { return set_trainable(pattern, true); }
 
-  // Moves and converts the parameters, and moves the buffers. They appear here, or at their first
-  // use, on the CPU as float32.
+  // Moves the parameters and converts them to `dtype`; moves the buffers, which stay float32. If
+  // they are not allocated yet, they are allocated and initialized on `device`. Without this call
+  // they are float32 on the CPU, allocated at first use.
   void to(Device device, DType dtype = DType::float32);
 
-  // Whether dropout drops; true from the start.
+  // Selects training or evaluation mode, for this module and its submodules: dropout and buffer
+  // updates happen in training mode only. Training mode is the default.
   void train(bool training = true);
+  // Same as train(false).
   void evaluate() { train(false); }
   bool is_training() const { return training_; }
 
-  // The stream of random numbers of this module: a hash of its path.
+  // The random stream of this module: a hash of its path (random.h).
   uint64_t random_stream() const;
 
  protected:
-  // Throws Error unless overridden.
+  // The forward for one input. Throws Error unless overridden.
   virtual Tensor forward(const Tensor& x) const;
 
-  // A unit is gathered, sharded and recomputed as a whole (a block of a transformer).
+  // Whether a submodule is a unit, which is gathered, sharded and recomputed as a whole: a
+  // transformer block.
   enum class Unit { no, yes };
-  void add(const std::string& name, Module& part, Unit unit = Unit::no);
+  // Adds a submodule. Throws Error if it belongs to another model already, or if parameters() of
+  // this model was called.
+  void add(const std::string& name, Module& child, Unit unit = Unit::no);
+  // Adds a trainable tensor and returns its handle. It has no memory until it is used.
   Tensor add_parameter(const std::string& name, const Shape& shape, const Initial& initial);
+  // The same for a buffer, which has no gradient and is float32.
   Tensor add_buffer(const std::string& name, const Shape& shape,
                     const Initial& initial = Initial::constant(0.0));
-  // For a forward: buffer += share (value - buffer), while training, and once for each slot or
-  // micro-batch, whether it is recomputed or not (buffer_updates.h). A forward that also reads the
-  // buffer reads a clone of it; where it is recomputed, that clone is of the
-  // buffer as it is then.
+  // Updates a buffer from a forward: buffer += share * (value - buffer). Does nothing in evaluation
+  // mode and during recomputation, so it happens once per slot or micro-batch (buffer_updates.h). A
+  // forward that also reads the buffer must read a clone() of it; when the forward is recomputed,
+  // the clone has the buffer's value at that time.
   void update_buffer(const Tensor& buffer, const Tensor& value, double share) const;
 
  private:
@@ -102,7 +116,7 @@ class Module : LazyMemory {
     Tensor tensor;
     Initial initial;
   };
-  struct Part {
+  struct Child {
     std::string name;
     Module* module;
     Unit unit;
@@ -118,7 +132,7 @@ class Module : LazyMemory {
 
   void materialize() override;
   void build();
-  Module& outermost();
+  Module& root();
   std::string path() const;
   void collect(const std::string& prefix, const std::string& unit, Found& found);
   Tensor lazy_tensor(const Shape& shape);
@@ -126,11 +140,11 @@ class Module : LazyMemory {
   int set_trainable(std::string_view pattern, bool trainable, const std::string& prefix);
 
   std::string name_;
-  Module* whole_ = nullptr;
+  Module* parent_ = nullptr;
   bool training_ = true;
-  std::optional<uint64_t> stream_;  // known once the model is built
-  std::vector<Parameter> own_, own_buffers_;
-  std::vector<Part> parts_;
+  std::optional<uint64_t> stream_;  // set when the model is built
+  std::vector<Parameter> direct_parameters_, direct_buffers_;
+  std::vector<Child> children_;
   std::vector<ForwardHook> hooks_;
   std::optional<Parameters> parameters_;
   std::unique_ptr<Arena> buffers_;

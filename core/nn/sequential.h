@@ -1,4 +1,4 @@
-// Sequential: modules of one input, one after the other.
+// Sequential: a chain of modules with one input each.
 //
 //   nn::Sequential model{nn::Linear(784, 128, {.activation = Activation::kRelu}),
 //                        nn::Linear(128, 10)};
@@ -17,18 +17,19 @@ namespace ripieno::nn {
 
 class Sequential final : public Module {
  public:
-  // Takes over the modules, which are named "0", "1", …
-  template <typename... Parts>
-  requires((std::derived_from<std::remove_cvref_t<Parts>, Module> &&
-            ...)) explicit Sequential(Parts&&... parts) {
-    (append(std::forward<Parts>(parts)), ...);
+  // Moves the modules in; they are named "0", "1", ….
+  template <typename... Modules>
+  requires((std::derived_from<std::remove_cvref_t<Modules>, Module> &&
+            ...)) explicit Sequential(Modules&&... modules) {
+    (append(std::forward<Modules>(modules)), ...);
   }
 
-  template <std::derived_from<Module> Part>
-  Part& append(Part&& part) {
-    static_assert(!std::is_lvalue_reference_v<Part>, "append(std::move(part))");
-    auto moved = std::make_unique<Part>(std::move(part));
-    Part& result = *moved;
+  // Moves in one more module, and returns it.
+  template <std::derived_from<Module> Child>
+  Child& append(Child&& child) {
+    static_assert(!std::is_lvalue_reference_v<Child>, "use append(std::move(child))");
+    auto moved = std::make_unique<Child>(std::move(child));
+    Child& result = *moved;
     add(std::to_string(modules_.size()), result);
     modules_.push_back(std::move(moved));
     return result;

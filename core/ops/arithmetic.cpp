@@ -19,7 +19,7 @@ void check_operands(const char* name, const Tensor& a, const Tensor& b) {
   require_one_type(name, {{"a", a}, {"b", b}});
 }
 
-// How `x` is read while walking over `shape`: 0 along the axes that it repeats on.
+// The strides that read `x` as if expanded to `shape`: 0 along the axes that it repeats on.
 void broadcast_strides(int64_t* strides, const Tensor& x, const Shape& shape) {
   const int added = shape.rank() - x.rank();
   for (int axis = 0; axis < shape.rank(); ++axis) {
@@ -89,7 +89,7 @@ Shape broadcast(const Shape& a, const Shape& b) {
     int64_t& size = result[longer.rank() - axis];
     const int64_t other = shorter[shorter.rank() - axis];
     if (size != other && size != 1 && other != 1) {
-      fail("broadcast: shapes do not fit, " + to_string(a) + " and " + to_string(b));
+      fail("broadcast: shapes " + to_string(a) + " and " + to_string(b) + " are not compatible");
     }
     if (size == 1) size = other;
   }

@@ -1,6 +1,7 @@
-// Arithmetic element by element, with NumPy's broadcasting, and elementary functions.
+// Elementwise arithmetic with NumPy's broadcasting, and elementary functions.
 //
-// Operands share an element type and a device; a number takes on the tensor's.
+// Operands must have the same floating-point element type and device, and shapes that broadcast;
+// throws Error otherwise. A number is used in the tensor's element type. Results are dense.
 #pragma once
 
 #include "ripieno/core/add_into.h"
@@ -25,7 +26,7 @@ Tensor operator/(double a, const Tensor& b);
 
 Tensor operator-(const Tensor& x);
 
-// op(x), with its gradient.   name: the operation's, for messages.
+// op(x), elementwise, with its gradient. `name`: the operation's name in messages.
 Tensor unary(const char* name, const Tensor& x, kernels::Unary op);
 inline Tensor exp(const Tensor& x) { return unary("exp", x, kernels::Unary::kExp); }
 inline Tensor log(const Tensor& x) { return unary("log", x, kernels::Unary::kLog); }
@@ -38,7 +39,8 @@ inline Tensor reciprocal(const Tensor& x) {
   return unary("reciprocal", x, kernels::Unary::kReciprocal);
 }
 
-// The shape that `a` and `b` broadcast to. Throws Error where they do not.
+// The shape that `a` and `b` broadcast to: axes are aligned from the last, and must be equal or 1.
+// Throws Error otherwise.
 Shape broadcast(const Shape& a, const Shape& b);
 
 }  // namespace ripieno

@@ -15,8 +15,8 @@ namespace {
 
 using autograd::Saved;
 
-// Training meets its shape again and again. Where nothing is recorded each may come once, as every
-// length does when text is generated: a kernel is compiled only where ours would take milliseconds.
+// Training repeats its shape. Without recording, each shape may occur only once, as every length
+// does in text generation: then a kernel is compiled only if ours would take milliseconds.
 bool is_worth_compiling(const kernels::AttentionShape& s) {
   return autograd::recording() || s.batch * s.heads * s.time * s.time * s.head_size >= int64_t{1}
                                                                                            << 31;
@@ -25,8 +25,10 @@ bool is_worth_compiling(const kernels::AttentionShape& s) {
 kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   require_defined("causal_attention", {{"qkv", qkv}});
   if (qkv.rank() != 3 || heads < 1 || qkv.size(2) == 0 || qkv.size(2) % (3 * heads) != 0) {
-    fail(fmt::format("causal_attention: {} is not (batch, time, 3 * {} heads * head size)",
-                     to_string(qkv.shape()), heads));
+    fail(
+        fmt::format("causal_attention: qkv is {}, heads is {}; qkv must be (batch, time, 3 * heads "
+                    "* head_size)",
+                    to_string(qkv.shape()), heads));
   }
   kernels::AttentionShape shape;
   shape.batch = qkv.size(0);
@@ -41,7 +43,7 @@ kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   return shape;
 }
 
-// Memory for one call, of the size that the kernel asks for.
+// Workspace for one call.
 Tensor bytes_for(int64_t size, Device device) { return Tensor({size}, DType::uint8, device); }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Causal self-attention that never keeps a time-by-time matrix (FlashAttention-2; Dao, arXiv
+// Causal self-attention without a time-by-time matrix in memory (FlashAttention-2; Dao, 2023, arXiv
 // 2307.08691).
 #pragma once
 
@@ -6,9 +6,12 @@
 
 namespace ripieno {
 
-// qkv: (batch, time, 3 * channels), queries, keys and values side by side, each (heads, channels /
-// heads);
-// -> (batch, time, channels). Scores are scaled by 1 / sqrt(channels / heads).
+// softmax(q k^T / sqrt(head_size)) v with a causal mask, for each head.
+//   qkv: (batch, time, 3 * channels): queries, keys and values side by side in the last axis,
+//     each (heads, head_size), with head_size = channels / heads
+//   -> (batch, time, channels)
+// qkv has a floating-point type. Throws Error for another shape, or if channels is not a multiple
+// of `heads`.
 Tensor causal_attention(const Tensor& qkv, int64_t heads);
 
 }  // namespace ripieno

@@ -25,7 +25,7 @@ Tensor DrawnDropout::operator()(const Tensor& dense) const {
 DrawnDropout draw_dropout(const Tensor& x, double probability, uint64_t stream) {
   require_defined("dropout", {{"x", x}});
   if (!(probability >= 0.0 && probability < 1.0)) {
-    fail(fmt::format("dropout: a probability of {} is not in [0, 1)", probability));
+    fail(fmt::format("dropout: probability must be in [0, 1), got {}", probability));
   }
   if (probability == 0.0) return {};
   const int64_t row = x.rank() == 0 || x.size(0) == 0 ? 0 : x.elements() / x.size(0);

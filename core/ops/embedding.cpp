@@ -18,21 +18,23 @@ using autograd::Gradients;
 
 void check(const Tensor& table, const Tensor& ids, const Tensor& positions) {
   require_one_device("embedding", {{"table", table}, {"ids", ids}});
-  if (table.rank() != 2) fail("embedding: the table is a matrix, not " + to_string(table.shape()));
+  if (table.rank() != 2)
+    fail("embedding: table must be (vocab, channels), got " + to_string(table.shape()));
   if (ids.dtype() != DType::int32) {
-    fail(fmt::format("embedding: ids are int32, not {}", name_of(ids.dtype())));
+    fail(fmt::format("embedding: ids must be int32, got {}", name_of(ids.dtype())));
   }
   if (positions.defined() &&
       (ids.rank() == 0 || positions.shape() != Shape{ids.size(-1), table.size(1)} ||
        positions.dtype() != table.dtype() || positions.device() != table.device())) {
-    fail("embedding: positions " + to_string(positions.shape()) + " do not fit ids " +
-         to_string(ids.shape()) + " and table " + to_string(table.shape()));
+    fail("embedding: positions is " + describe(positions) + ", ids is " + to_string(ids.shape()) +
+         ", table is " + describe(table) +
+         "; positions must be (time, channels), with the type and device of table");
   }
-  require_known_ids(IdsOf::embedding, ids, table.size(0), /*exempt=*/0);
+  require_known_ids(IdOperation::embedding, ids, table.size(0), /*exempt=*/0);
 }
 
-void give_table_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& ids,
-                         const kernels::EmbeddingShape& shape) {
+void compute_table_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& ids,
+                            const kernels::EmbeddingShape& shape) {
   const auto [target, accumulate] = gradients.destination(0);
   run(gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
     const auto bytes = kernels::embedding_workspace_bytes<T>(on, shape);
@@ -42,7 +44,7 @@ void give_table_gradient(Gradients& gradients, const Tensor& gradient, const Ten
   });
 }
 
-void give_positions_gradient(Gradients& gradients, const Tensor& gradient, int64_t sequences) {
+void compute_positions_gradient(Gradients& gradients, const Tensor& gradient, int64_t sequences) {
   const auto [target, accumulate] = gradients.destination(1);
   sum_rows_into(target, gradient, sequences, accumulate);
 }
@@ -66,9 +68,9 @@ Tensor embedding(const Tensor& table_, const Tensor& ids_, const Tensor& positio
   return autograd::record(
       "embedding", result, {&table, &positions},
       [ids = autograd::Saved(ids), shape, time](const Tensor& gradient, Gradients& gradients) {
-        if (gradients.wanted(0)) give_table_gradient(gradients, gradient, *ids, shape);
+        if (gradients.wanted(0)) compute_table_gradient(gradients, gradient, *ids, shape);
         if (gradients.wanted(1))
-          give_positions_gradient(gradients, gradient, shape.count / std::max<int64_t>(time, 1));
+          compute_positions_gradient(gradients, gradient, shape.count / std::max<int64_t>(time, 1));
       });
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using Inputs = std::vector<Tensor>;
 
-// `index`: of the output.
+// `index`: the index of the output.
 Tensor weighted_sum(const Tensor& y, std::size_t index = 0) {
   Tensor weights(y.shape(), DType::float64);
   fill_uniform(weights, -1.0, 1.0, {.seed = 17 + index});
@@ -25,19 +25,19 @@ void check_inputs(const std::vector<Tensor>& inputs) {
   for (const Tensor& input : inputs) {
     if (!input.defined() || input.dtype() != DType::float64 || input.device().is_cuda() ||
         !input.is_dense()) {
-      fail("gradient_check: takes dense float64 tensors on the CPU");
+      fail("gradient_check: requires dense float64 tensors on the CPU, got " + describe(input));
     }
   }
 }
 
-// Of a function whose result has one element.
+// For a function whose result has one element.
 double check_scalar(const std::function<Tensor(const Inputs&)>& function, Inputs inputs,
                     double step) {
   for (Tensor& input : inputs) {
     input.set_requires_gradient();
     input.clear_gradient();
   }
-  // An output may have nothing to do with the inputs: then its gradients are zero.
+  // If the output does not depend on the inputs, their gradients are zero.
   if (const Tensor y = function(inputs); y.requires_gradient()) y.backward();
 
   const NoGrad no_grad;
@@ -55,7 +55,7 @@ double check_scalar(const std::function<Tensor(const Inputs&)>& function, Inputs
       const double numeric = (above - below) / (2.0 * step);
       const double exact = gradient.defined() ? gradient.data<double>()[i] : 0.0;
       const double scale = std::max({1.0, std::abs(numeric), std::abs(exact)});
-      // Written so that NaN counts as the worst there is.
+      // Written so that NaN counts as the worst error.
       const double difference = std::abs(numeric - exact) / scale;
       worst = difference <= worst ? worst : difference;
     }

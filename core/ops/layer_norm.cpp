@@ -14,16 +14,16 @@ using autograd::Gradients;
 using autograd::Saved;
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (x.rank() == 0) fail("layer_norm: a scalar has no axis to normalize");
+  if (x.rank() == 0) fail("layer_norm: x must have at least one axis, got a scalar");
   if (weight.defined() != bias.defined()) {
-    fail("layer_norm: weight and bias are given together, or not at all");
+    fail("layer_norm: weight and bias must be both defined or both undefined");
   }
   if (!weight.defined()) return;
   require_one_type("layer_norm", {{"x", x}, {"weight", weight}, {"bias", bias}});
   const Shape wanted = {x.size(-1)};
   if (weight.shape() != wanted || bias.shape() != wanted) {
-    fail("layer_norm: weight " + to_string(weight.shape()) + " and bias " +
-         to_string(bias.shape()) + " do not fit x " + to_string(x.shape()));
+    fail("layer_norm: x is " + to_string(x.shape()) + ", weight is " + to_string(weight.shape()) +
+         ", bias is " + to_string(bias.shape()) + "; weight and bias must be " + to_string(wanted));
   }
 }
 
@@ -31,8 +31,8 @@ void check(const Residual& residual) {
   const Tensor &x = residual.x, &branch = residual.branch;
   require_one_type("residual_norm", {{"x", x}, {"branch", branch}});
   if (x.shape() == branch.shape()) return;
-  fail("residual_norm: x " + to_string(x.shape()) + " and branch " + to_string(branch.shape()) +
-       " differ in shape");
+  fail("residual_norm: x is " + to_string(x.shape()) + ", branch is " + to_string(branch.shape()) +
+       "; the shapes must match");
 }
 
 template <typename T>
@@ -40,7 +40,7 @@ T* data_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<T>() : nullptr;
 }
 
-// What was normalized, and what its backward keeps of it.
+// The input of a norm, and what its backward needs.
 struct Normalized {
   Saved x, weight;                 // x: dense
   Tensor mean, inverse_deviation;  // (rows)
@@ -57,13 +57,13 @@ struct Normalized {
   }
 };
 
-// The gradients of a norm's inputs: what was normalized, weight, bias. That of the first is added
-// to what came along other ways; with it complete, `grad_branch`, where it is defined, gets what
-// `drawn` leaves of it.
+// The gradients of a norm's inputs: the normalized tensor, weight and bias. The first is added to
+// contributions of other operations. When it is complete, `grad_branch`, if defined, becomes its
+// elements that the dropout `drawn` keeps, scaled.
 void backward(const Normalized& of, const Tensor& gradient, Gradients& gradients,
               const Tensor& grad_branch = {}, const DrawnDropout& drawn = {}) {
   const Tensor &x = *of.x, &weight = *of.weight;
-  // The kernel computes both of the parameters' gradients, or none.
+  // The kernel computes the gradients of both parameters, or of neither.
   const bool of_parameters = gradients.wanted(1) || gradients.wanted(2);
   const int64_t chunks = (of.rows + kernels::kLayerNormRowChunk - 1) / kernels::kLayerNormRowChunk;
   const Tensor workspace({of_parameters ? 2 * chunks * of.cols : 0}, of.mean.dtype(), x.device());
@@ -98,21 +98,22 @@ void backward(const Normalized& of, const Tensor& gradient, Gradients& gradients
   });
 }
 
-// A branch's gradient that the backward of the norm leaves for that of the sum, since it meets the
-// whole of what it is made from.
-using Handed = std::shared_ptr<Tensor>;
+// The gradient of a branch. The norm's backward computes it for the sum's backward, because it has
+// the complete gradient of the sum at hand.
+using BranchGradient = std::shared_ptr<Tensor>;
 
 Tensor record_sum(const Tensor& sum, const Residual& residual, const DrawnDropout& drawn,
-                  const Handed& handed) {
-  return autograd::record(
-      "residual", sum, {&residual.x, &residual.branch},
-      [drawn, handed](const Tensor& gradient, Gradients& gradients) {
-        if (gradients.wanted(1)) {
-          const bool drops = drawn.probability > 0.0;
-          gradients.add(1, !drops ? gradient : handed->defined() ? *handed : drawn(gradient));
-        }
-        if (gradients.wanted(0)) gradients.add(0, gradient);
-      });
+                  const BranchGradient& branch_gradient) {
+  return autograd::record("residual", sum, {&residual.x, &residual.branch},
+                          [drawn, branch_gradient](const Tensor& gradient, Gradients& gradients) {
+                            if (gradients.wanted(1)) {
+                              const bool drops = drawn.probability > 0.0;
+                              gradients.add(1, !drops                       ? gradient
+                                               : branch_gradient->defined() ? *branch_gradient
+                                                                            : drawn(gradient));
+                            }
+                            if (gradients.wanted(0)) gradients.add(0, gradient);
+                          });
 }
 
 }  // namespace
@@ -158,12 +159,12 @@ ResidualNorm residual_norm(const Residual& residual_, const Tensor& weight, cons
   const Residual residual = {.x = residual_.x.dense(), .branch = residual_.branch.dense()};
   const Tensor& x = residual.x;
   const DrawnDropout drawn = draw_dropout(x, residual_.dropout, residual_.dropout_stream);
-  Tensor sum(x.shape(), x.dtype(), x.device()), normal(x.shape(), x.dtype(), x.device());
+  Tensor sum(x.shape(), x.dtype(), x.device()), normalized(x.shape(), x.dtype(), x.device());
   const Normalized of(sum, weight);
   run(x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::residual_norm_forward(on, kernels::ResidualNormForwardArguments<T>{
-                                           .out = normal.data<T>(),
+                                           .out = normalized.data<T>(),
                                            .sum = sum.data<T>(),
                                            .mean = of.mean.data<A>(),
                                            .inverse_deviation = of.inverse_deviation.data<A>(),
@@ -176,19 +177,20 @@ ResidualNorm residual_norm(const Residual& residual_, const Tensor& weight, cons
                                            .cols = of.cols,
                                            .epsilon = epsilon});
   });
-  const bool hands = drawn.probability > 0.0 && residual.branch.requires_gradient();
-  const Handed handed = hands ? std::allocate_shared<Tensor>(PoolAllocator<Tensor>()) : nullptr;
-  // Nobody has the sum before its norm is recorded, so the backward of the norm comes last of those
-  // that add to the sum's gradient, and finds the rest there.
-  sum = record_sum(sum, residual, drawn, handed);
-  normal = autograd::record("residual_norm", normal, {&sum, &weight, &bias},
-                            [of, drawn, handed](const Tensor& gradient, Gradients& gradients) {
-                              if (handed)
-                                *handed =
-                                    Tensor(gradient.shape(), gradient.dtype(), gradient.device());
-                              backward(of, gradient, gradients, handed ? *handed : Tensor(), drawn);
-                            });
-  return {sum, normal};
+  const bool shares = drawn.probability > 0.0 && residual.branch.requires_gradient();
+  const BranchGradient branch_gradient =
+      shares ? std::allocate_shared<Tensor>(PoolAllocator<Tensor>()) : nullptr;
+  // The sum is returned only after its norm is recorded, so the norm's backward runs last of those
+  // that contribute to the sum's gradient, when the other contributions are complete.
+  sum = record_sum(sum, residual, drawn, branch_gradient);
+  normalized = autograd::record(
+      "residual_norm", normalized, {&sum, &weight, &bias},
+      [of, drawn, branch_gradient](const Tensor& gradient, Gradients& gradients) {
+        if (branch_gradient)
+          *branch_gradient = Tensor(gradient.shape(), gradient.dtype(), gradient.device());
+        backward(of, gradient, gradients, branch_gradient ? *branch_gradient : Tensor(), drawn);
+      });
+  return {sum, normalized};
 }
 
 }  // namespace ripieno

@@ -17,16 +17,20 @@ using autograd::Gradients;
 using autograd::Saved;
 using kernels::LinearShape;
 
-// `inputs`: the shape that goes into the layer, whose element type and device are those of `x`.
+// `inputs`: the shape of the layer's input; its element type and device are those of `x`.
 void check(const char* operation, const Shape& inputs, const Tensor& x, const Tensor& weight,
            const Tensor& bias) {
-  const auto refuse = [&](const std::string& what) { fail(std::string(operation) + ": " + what); };
+  const auto fail_with = [&](const std::string& what) {
+    fail(std::string(operation) + ": " + what);
+  };
   require_defined(operation, {{"x", x}, {"weight", weight}});
   if (weight.rank() != 2 || inputs.empty() || inputs.back() != weight.size(1)) {
-    refuse("x " + to_string(inputs) + " does not fit weight " + to_string(weight.shape()));
+    fail_with("x is " + to_string(inputs) + ", weight is " + to_string(weight.shape()) +
+              "; they must be (…, inputs) and (outputs, inputs)");
   }
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
-    refuse("bias " + to_string(bias.shape()) + " does not fit weight " + to_string(weight.shape()));
+    fail_with("bias is " + to_string(bias.shape()) + ", weight is " + to_string(weight.shape()) +
+              "; bias must be (outputs)");
   }
   require_one_type(operation, {{"x", x}, {"weight", weight}, {"bias", bias}});
 }
@@ -41,14 +45,14 @@ Shape with_last(Shape shape, int64_t size) {
   return shape;
 }
 
-// Of the layer that `x` goes into.
+// The shape of the layer whose input is `x`.
 LinearShape shape_of(const Shape& x, const Tensor& weight) {
   int64_t rows = 1;
   for (int axis = 0; axis < x.rank() - 1; ++axis) rows *= x[axis];
   return {.rows = rows, .inputs = weight.size(1), .outputs = weight.size(0)};
 }
 
-// y = activation(x weight^T + bias); `before` is what the activation is applied to, where defined.
+// y = activation(x weight^T + bias). `before`: receives the input of the activation, if defined.
 void forward(const Tensor& y, const Tensor& before, const Tensor& x, const Tensor& weight,
              const Tensor& bias, Activation activation) {
   if (y.elements() == 0) return;
@@ -68,8 +72,8 @@ void forward(const Tensor& y, const Tensor& before, const Tensor& x, const Tenso
   });
 }
 
-void give_weight_gradient(Gradients& gradients, int input, const Tensor& gradient, const Tensor& x,
-                          const LinearShape& shape) {
+void compute_weight_gradient(Gradients& gradients, int input, const Tensor& gradient,
+                             const Tensor& x, const LinearShape& shape) {
   const auto [target, accumulate] = gradients.destination(input);
   run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
     kernels::matmul(on, target.data<T>(), gradient.data<T>(), x.data<T>(),
@@ -84,20 +88,20 @@ void give_weight_gradient(Gradients& gradients, int input, const Tensor& gradien
   });
 }
 
-void give_bias_gradient(Gradients& gradients, int input, const Tensor& gradient,
-                        const LinearShape& shape) {
+void compute_bias_gradient(Gradients& gradients, int input, const Tensor& gradient,
+                           const LinearShape& shape) {
   const auto [target, accumulate] = gradients.destination(input);
   sum_rows_into(target, gradient, shape.rows, accumulate);
 }
 
-// Of the layer that x went into and `gradient` came out of; its weight is input `weight`, and its
-// bias the next one.
-void give_parameter_gradients(Gradients& gradients, int weight, const Tensor& gradient,
-                              const Saved& x, const LinearShape& shape) {
+// The gradients of a layer's weight and bias, from its input x and the gradient of its output. The
+// weight is input `weight` of the operation, and the bias the next one.
+void compute_parameter_gradients(Gradients& gradients, int weight, const Tensor& gradient,
+                                 const Saved& x, const LinearShape& shape) {
   const int bias = weight + 1;
   if (!gradients.wanted(weight) || !gradients.wanted(bias)) {
-    if (gradients.wanted(bias)) give_bias_gradient(gradients, bias, gradient, shape);
-    if (gradients.wanted(weight)) give_weight_gradient(gradients, weight, gradient, *x, shape);
+    if (gradients.wanted(bias)) compute_bias_gradient(gradients, bias, gradient, shape);
+    if (gradients.wanted(weight)) compute_weight_gradient(gradients, weight, gradient, *x, shape);
     return;
   }
   const auto of_bias = gradients.destination(bias), of_weight = gradients.destination(weight);
@@ -113,9 +117,9 @@ void give_parameter_gradients(Gradients& gradients, int weight, const Tensor& gr
   });
 }
 
-// Of the input, which is the operation's first.
-void give_input_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& weight,
-                         const LinearShape& shape) {
+// The gradient of the input, which is input 0 of the operation.
+void compute_input_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& weight,
+                            const LinearShape& shape) {
   const auto [target, accumulate] = gradients.destination(0);
   if (target.elements() == 0) return;
   run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
@@ -138,7 +142,7 @@ Tensor linear(const Tensor& x_, const Tensor& weight_, const Tensor& bias_, Acti
   const Tensor x = x_.dense(), weight = weight_.dense(), bias = dense(bias_);
   const Shape shape = with_last(x.shape(), weight.size(0));
   const Tensor y(shape, x.dtype(), x.device());
-  Tensor before;  // the activation's input, kept for its gradient
+  Tensor before;  // the activation's input, saved for its gradient
   if (autograd::needed({&x, &weight, &bias}) && activation != Activation::kNone) {
     before = Tensor(shape, x.dtype(), x.device());
   }
@@ -149,8 +153,8 @@ Tensor linear(const Tensor& x_, const Tensor& weight_, const Tensor& bias_, Acti
        layer = shape_of(x.shape(), weight)](const Tensor& gradient, Gradients& gradients) {
         const Tensor back =
             before.defined() ? activation_gradient(gradient, before, activation) : gradient;
-        give_parameter_gradients(gradients, 1, back, x, layer);
-        if (gradients.wanted(0)) give_input_gradient(gradients, back, *weight, layer);
+        compute_parameter_gradients(gradients, 1, back, x, layer);
+        if (gradients.wanted(0)) compute_input_gradient(gradients, back, *weight, layer);
       });
 }
 
@@ -175,15 +179,15 @@ Tensor feed_forward(const Tensor& x_, const LinearParameters& up_, const LinearP
       [x = Saved(x), before, hidden = Saved(hidden), up = Saved(up.weight),
        down = Saved(down.weight), activation, first = shape_of(x.shape(), up.weight),
        second = shape_of(inner, down.weight)](const Tensor& gradient, Gradients& gradients) {
-        give_parameter_gradients(gradients, 3, gradient, hidden, second);
+        compute_parameter_gradients(gradients, 3, gradient, hidden, second);
         if (!gradients.wanted(0) && !gradients.wanted(1) && !gradients.wanted(2)) return;
         const Tensor back(before.shape(), before.dtype(), before.device());
         run(gradient, [&]<typename T>(auto on) {
           kernels::linear_input_gradient(on, back.data<T>(), gradient.data<T>(), down->data<T>(),
                                          before.data<T>(), second, activation);
         });
-        give_parameter_gradients(gradients, 1, back, x, first);
-        if (gradients.wanted(0)) give_input_gradient(gradients, back, *up, first);
+        compute_parameter_gradients(gradients, 1, back, x, first);
+        if (gradients.wanted(0)) compute_input_gradient(gradients, back, *up, first);
       });
 }
 

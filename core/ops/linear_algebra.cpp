@@ -1,6 +1,6 @@
 #include "ripieno/core/ops/linear_algebra.h"
 
-// No result may depend on the number of threads.
+// Results must not depend on the number of threads.
 #define EIGEN_DONT_PARALLELIZE
 #include <fmt/format.h>
 
@@ -28,7 +28,7 @@ using View = Eigen::Map<Matrix>;
 
 // ---- Tensors as batches of matrices
 
-// The numbers of `x` as float64 on the host, in memory that nobody else writes.
+// A copy of `x` as float64 on the host, in memory that is not shared.
 Tensor host_copy(const Tensor& x) {
   const Tensor copy = x.detach().to(Device::cpu()).to(DType::float64).dense();
   return copy.is_exclusive() ? copy : copy.clone();
@@ -49,7 +49,7 @@ View matrix(const Tensor& x, int64_t index) {
   return View(x.data<double>() + index * rows * cols, rows, cols);
 }
 
-// Of a tensor (…, k): the index-th row as a vector.
+// The index-th row of a tensor (…, k) as a vector.
 Eigen::Map<Vector> vector(const Tensor& x, int64_t index) {
   return Eigen::Map<Vector>(x.data<double>() + index * x.size(-1), x.size(-1));
 }
@@ -67,7 +67,7 @@ Tensor host_zeros(const Shape& shape) { return Tensor::zeros(shape, DType::float
 void require_matrices(const char* operation, const Tensor& x) {
   if (!x.defined()) fail(fmt::format("{}: the tensor is undefined", operation));
   if (!is_floating_point(x.dtype()) || x.rank() < 2) {
-    fail(fmt::format("{}: takes matrices of a floating-point type, (…, rows, columns), got {} {}",
+    fail(fmt::format("{}: requires matrices (…, rows, columns) of a floating-point type, got {} {}",
                      operation, name_of(x.dtype()), to_string(x.shape())));
   }
 }
@@ -75,7 +75,7 @@ void require_matrices(const char* operation, const Tensor& x) {
 void require_square(const char* operation, const Tensor& x) {
   require_matrices(operation, x);
   if (x.size(-1) != x.size(-2)) {
-    fail(fmt::format("{}: takes square matrices, got {}", operation, to_string(x.shape())));
+    fail(fmt::format("{}: requires square matrices, got {}", operation, to_string(x.shape())));
   }
 }
 
@@ -95,12 +95,12 @@ Tensor finite_copy(const char* operation, const Tensor& x) {
   return host;
 }
 
-// The gradient of an output, zeros where nothing used the output.
+// The gradient of an output; zeros if the output was not used.
 Tensor host_gradient(const Tensor& gradient, const Tensor& output) {
   return gradient.defined() ? host_copy(gradient) : host_zeros(output.shape());
 }
 
-// ---- Small pieces of the formulas
+// ---- Parts of the formulas
 
 // The sign of each column that makes its element of largest magnitude positive.
 Vector signs_of(const Matrix& columns) {
@@ -123,7 +123,7 @@ Matrix lower_mirrored(const Matrix& x) {
   return result;
 }
 
-// ---- Gradients, of one matrix each: of a decomposition's factors to its input
+// ---- Gradients of one matrix: from those of a decomposition's factors to that of its input
 
 // QR, m >= n (Walter and Lehmann, 2018, arXiv 1001.1654).
 Matrix qr_gradient(const Matrix& q, const Matrix& r, const Matrix& dq, const Matrix& dr) {
@@ -142,7 +142,8 @@ Matrix cholesky_gradient(const Matrix& l, const Matrix& dl) {
   return symmetric_part(s);
 }
 
-// Symmetric eigenvalues (Giles, 2008). Equal values add nothing to the vectors' part.
+// Symmetric eigenvalues (Giles, 2008). Pairs of equal eigenvalues contribute nothing for the
+// vectors.
 Matrix eigen_gradient(const Vector& values, const Matrix& vectors, const Vector& dvalues,
                       const Matrix& dvectors) {
   Matrix inner = vectors.transpose() * dvectors;
@@ -197,7 +198,7 @@ Qr qr(const Tensor& a) {
                    [q = Saved(q), r = Saved(r), a_like = a.detach()](
                        std::span<Tensor> gradients_of, autograd::Gradients& gradients) {
                      if (r->size(-2) != r->size(-1)) {
-                       fail("qr: its gradient is defined for at least as many rows as columns");
+                       fail("qr: the gradient requires at least as many rows as columns");
                      }
                      const Tensor dq = host_gradient(gradients_of[0], *q);
                      const Tensor dr = host_gradient(gradients_of[1], *r);
@@ -334,16 +335,18 @@ struct OrthonormalColumns::Workspace {
   Matrix factors;  // Householder vectors below the diagonal, r above
   Matrix q;
   Vector coefficients, row, norms;
-  std::vector<Eigen::Index> kept;  // the columns that do not depend on those before them
+  std::vector<Eigen::Index> kept;  // columns that are independent of those before them
 
-  // Of the kept columns of x: the first (its index in kept) that depends on those before it, or -1.
+  // Factors the kept columns of x. Returns the first (its index in `kept`) that depends linearly on
+  // those before it, or -1.
   Eigen::Index factor(const float* x, Eigen::Index rows, Eigen::Index columns);
   void expand(Eigen::Index rows);
 };
 
 namespace {
 
-// Relative to the column's norm: less is rounding, even where the column came from sums in float.
+// Relative to the column's norm: anything smaller is rounding, even if the column is a sum of
+// floats.
 constexpr double kDependent = 1e-9;
 
 }  // namespace
@@ -374,7 +377,7 @@ Eigen::Index OrthonormalColumns::Workspace::factor(const float* x, Eigen::Index 
   return -1;
 }
 
-// The columns of q, from the Householder vectors; their signs make r's diagonal positive.
+// The columns of q, from the Householder vectors, with signs that make the diagonal of r positive.
 void OrthonormalColumns::Workspace::expand(Eigen::Index rows) {
   const Eigen::Index count = factors.cols();
   q.setIdentity(rows, count);

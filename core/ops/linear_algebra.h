@@ -1,10 +1,10 @@
 // Dense linear algebra on the host: factorizations, eigenvalues and linear systems.
 //
 // Matrices are the last two axes; the axes before them are a batch. Everything is computed in
-// float64 on one thread, whatever the element type, and the results have the type and device of the
-// input: a tensor on a GPU is copied to the host and back. All throw Error for shapes that do not
-// fit and for values that are not finite. Gradients are those of matrices without special structure
-// in the input, and are defined only where each function says so.
+// float64 by one thread, whatever the element type, and results have the element type and device of
+// the input: a tensor on a GPU is copied to the host and back. All functions throw Error for shapes
+// that do not match and for values that are not finite. Gradients treat the input as a general
+// matrix, and exist only where a function says so.
 #pragma once
 
 #include <cstdint>
@@ -14,38 +14,46 @@
 
 namespace ripieno {
 
-// a = q r with k = min(m, n): a (…, m, n), q (…, m, k) with orthonormal columns, r (…, k, n) upper
-// triangular with a diagonal that is not negative. Gradient: where m >= n and a has full rank.
+// QR factorization: a = q r with k = min(m, n).
+//   a: (…, m, n); q: (…, m, k), with orthonormal columns
+//   r: (…, k, n), upper triangular with a non-negative diagonal
+// Gradient: if m >= n and a has full rank.
 struct Qr {
   Tensor q, r;
 };
 Qr qr(const Tensor& a);
 
-// The lower triangular l with l l^T = a, for a (…, n, n) symmetric and positive definite, of which
-// the symmetric part is taken. Throws Error where it is not positive definite.
+// Cholesky factorization: the lower triangular l with l l^T = a.
+//   a, l: (…, n, n)
+// Only the symmetric part of a is used. Throws Error if it is not positive definite. Has a
+// gradient.
 Tensor cholesky(const Tensor& a);
 
-// a = u diag(values) v^T with k = min(m, n): a (…, m, n), u (…, m, k), values (…, k) in descending
-// order, v (…, n, k). The element of each column of u that is largest in magnitude is positive.
-// Gradient: where all values differ and none is zero.
+// Singular value decomposition: a = u diag(values) v^T with k = min(m, n).
+//   a: (…, m, n); u: (…, m, k); values: (…, k), in descending order; v: (…, n, k)
+// In each column of u the element of largest magnitude is positive. Gradient: if all values differ
+// and none is zero.
 struct Svd {
   Tensor u, values, v;
 };
 Svd svd(const Tensor& a);
 
-// a = vectors diag(values) vectors^T for the symmetric part of a (…, n, n): values (…, n) in
-// ascending order, vectors (…, n, n) in columns, whose element of largest magnitude is positive.
-// Gradient: of the values always, of the vectors where all values differ.
+// Eigenvalue decomposition of the symmetric part of a: vectors diag(values) vectors^T.
+//   a: (…, n, n); values: (…, n), in ascending order; vectors: (…, n, n), in columns
+// In each vector the element of largest magnitude is positive. Gradient: of the values always, of
+// the vectors if all values differ. Throws Error if the iteration does not converge.
 struct SymmetricEigenvalues {
   Tensor values, vectors;
 };
 SymmetricEigenvalues symmetric_eigenvalues(const Tensor& a);
 
-// x with a x = b: a (…, n, n), b and x (…, n, k). Throws Error where a is singular.
+// The solution x of a x = b.
+//   a: (…, n, n); b, x: (…, n, k)
+// Throws Error if a is singular. Has a gradient for both.
 Tensor solve(const Tensor& a, const Tensor& b);
 
-// Makes columns orthonormal in place, on plain memory, and keeps its workspace from call to call.
-// For one thread at a time.
+// Orthonormalizes the columns of a matrix in place, in plain memory. Keeps its workspace between
+// calls. Not thread-safe.
 class OrthonormalColumns {
  public:
   OrthonormalColumns();
@@ -53,8 +61,8 @@ class OrthonormalColumns {
   OrthonormalColumns(OrthonormalColumns&&) noexcept;
   OrthonormalColumns& operator=(OrthonormalColumns&&) noexcept;
 
-  // x: (rows, columns), row-major, on the host. Columns become those of q in x = q r. A column that
-  // depends on those before it becomes zero; returns whether none did. A NaN spreads.
+  // x: (rows, columns), row-major, on the host; replaced by q of x = q r. A column that depends
+  // linearly on the columns before it becomes zero; returns whether there was none. NaN propagates.
   bool operator()(float* x, int64_t rows, int64_t columns);
 
  private:

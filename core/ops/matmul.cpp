@@ -12,19 +12,19 @@ using autograd::Gradients;
 using autograd::Saved;
 using kernels::MatmulShape;
 
-// A batch of matrices, read as it lies: row-major, or transposed.
+// A batch of matrices, read in place: row-major, or transposed.
 struct Matrices {
   Tensor tensor;
   bool transposed = false;
   int64_t leading = 0;  // elements from one stored row to the next
 };
 
-bool rows_lie_apart(int64_t step, int64_t inner_size, int64_t inner_step) {
+bool rows_are_separate(int64_t step, int64_t inner_size, int64_t inner_step) {
   return (inner_step == 1 || inner_size == 1) && step >= inner_size;
 }
 
-// The batch axes lie densely on top of matrices of rows * leading elements.
-bool batches_lie_densely(const Tensor& x, int64_t matrix) {
+// Whether the batch axes are contiguous, for matrices of `matrix` elements each.
+bool is_batch_dense(const Tensor& x, int64_t matrix) {
   for (int axis = x.rank() - 3; axis >= 0; --axis) {
     if (x.shape()[axis] != 1 && x.strides()[axis] != matrix) return false;
     matrix *= x.shape()[axis];
@@ -35,13 +35,13 @@ bool batches_lie_densely(const Tensor& x, int64_t matrix) {
 Matrices as_matrices(const Tensor& x) {
   const int64_t rows = x.size(-2), cols = x.size(-1);
   const int64_t row_step = x.strides()[x.rank() - 2], col_step = x.strides()[x.rank() - 1];
-  if (batches_lie_densely(x, rows * cols)) {
+  if (is_batch_dense(x, rows * cols)) {
     if (row_step == cols && (col_step == 1 || cols == 1)) return {x, false, cols};
     if (col_step == rows && (row_step == 1 || rows == 1)) return {x, true, rows};
   }
   if (x.rank() == 2) {
-    if (rows_lie_apart(row_step, cols, col_step)) return {x, false, row_step};
-    if (rows_lie_apart(col_step, rows, row_step)) return {x, true, col_step};
+    if (rows_are_separate(row_step, cols, col_step)) return {x, false, row_step};
+    if (rows_are_separate(col_step, rows, row_step)) return {x, true, col_step};
   }
   return {x.dense(), false, cols};
 }
@@ -55,7 +55,7 @@ int64_t batch_of(const Tensor& x) {
 void check(const Tensor& a, const Tensor& b) {
   require_defined("matmul", {{"a", a}, {"b", b}});
   const auto shapes = [&] { return to_string(a.shape()) + " x " + to_string(b.shape()); };
-  if (a.rank() < 2 || b.rank() < 2) fail("matmul: takes matrices, not " + shapes());
+  if (a.rank() < 2 || b.rank() < 2) fail("matmul: requires matrices, got " + shapes());
   require_one_type("matmul", {{"a", a}, {"b", b}});
   if (a.size(-1) != b.size(-2)) fail("matmul: inner sizes differ, " + shapes());
   bool same_batch = a.rank() == b.rank();
@@ -65,7 +65,7 @@ void check(const Tensor& a, const Tensor& b) {
   if (b.rank() != 2 && !same_batch) fail("matmul: batch axes differ, " + shapes());
 }
 
-// out (dense) = a b, or += where `accumulate`.
+// out = a b, or out += a b if `accumulate`. out: dense.
 void multiply(const Tensor& out, const Tensor& a_, const Tensor& b_, bool accumulate) {
   const Matrices a = as_matrices(a_), b = as_matrices(b_);
   MatmulShape shape{.m = a_.size(-2),
@@ -86,7 +86,7 @@ void multiply(const Tensor& out, const Tensor& a_, const Tensor& b_, bool accumu
   });
 }
 
-void give_product(Gradients& gradients, int input, const Tensor& a, const Tensor& b) {
+void compute_product(Gradients& gradients, int input, const Tensor& a, const Tensor& b) {
   const auto [target, accumulate] = gradients.destination(input);
   multiply(target, a, b, accumulate);
 }
@@ -108,10 +108,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
       "matmul", result, {&a, &b},
       [a = Saved(a), b = Saved(b)](const Tensor& gradient, Gradients& gradients) {
         if (gradients.wanted(0)) {
-          give_product(gradients, 0, gradient, b->transpose(-1, -2));
+          compute_product(gradients, 0, gradient, b->transpose(-1, -2));
         }
         if (gradients.wanted(1)) {
-          give_product(gradients, 1, a->transpose(-1, -2), gradient);
+          compute_product(gradients, 1, a->transpose(-1, -2), gradient);
         }
       });
 }

@@ -12,8 +12,9 @@ namespace ripieno {
 
 void fill_orthogonal(const Tensor& x, double gain, const kernels::RandomKey& key) {
   if (!x.defined() || !is_floating_point(x.dtype()) || x.rank() < 2) {
-    fail(fmt::format("fill_orthogonal: takes a floating-point tensor of two axes or more, got {}",
-                     describe(x)));
+    fail(fmt::format(
+        "fill_orthogonal: requires a floating-point tensor with at least two axes, got {}",
+        describe(x)));
   }
   if (x.elements() == 0) return;
   const NoGrad no_grad;

@@ -1,5 +1,5 @@
-// Orthogonal matrices, as a start for weights: they keep the length of what they are multiplied
-// with, so that signals and gradients neither vanish nor explode in deep and recurrent networks.
+// Orthogonal initialization of weights: an orthogonal matrix preserves the norm of its input, so
+// signals and gradients neither vanish nor explode in deep and recurrent networks.
 #pragma once
 
 #include "ripieno/core/random.h"
@@ -7,13 +7,15 @@
 
 namespace ripieno {
 
-// In place, dense, not recorded. As a matrix of its first axis by all others, x gets orthonormal
-// rows if it has fewer rows than columns, and orthonormal columns otherwise, times `gain`: q of the
-// QR factorization of normal numbers, uniformly distributed since r's diagonal is positive (Saxe et
-// al., 2013, arXiv 1312.6120; Mezzadri, 2007, arXiv math-ph/0609050).
+// Fills x in place with `gain` times a random orthogonal matrix; not recorded. x, dense, is treated
+// as a matrix of its first axis by all others: it gets orthonormal rows if it has fewer rows than
+// columns, and orthonormal columns otherwise.
 //
-// The numbers depend on the key and the shape alone; they are computed on the host, on one thread,
-// in float64. Throws Error for fewer than two axes, and for a type that is not floating point.
+// The matrix is q of the QR factorization of normal random numbers. It is uniformly distributed
+// because r has a positive diagonal (Saxe et al., 2013, arXiv 1312.6120; Mezzadri, 2007, arXiv
+// math-ph/0609050). The result depends only on the key and the shape; it is computed on the host in
+// float64 by one thread. Throws Error for fewer than two axes, and for element types that are not
+// floating point.
 void fill_orthogonal(const Tensor& x, double gain, const kernels::RandomKey& key);
 
 }  // namespace ripieno

@@ -11,9 +11,10 @@ namespace {
 
 using autograd::Gradients;
 using autograd::Saved;
-using kernels::ReduceShape;
 using kernels::Reduction;
+using kernels::ReduceShape;
 
+// x viewed as (outer, axis, inner).
 ReduceShape split(const Shape& shape, int axis) {
   ReduceShape result;
   for (int i = 0; i < shape.rank(); ++i) {
@@ -107,7 +108,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   Tensor result = x;
   if (const int added = x.rank() - shape.rank(); added > 0) {
-    // The outer axes that broadcasting added are summed as one.
+    // The outer axes that broadcasting added are summed as one axis.
     Shape folded = {split(x.shape(), added - 1).outer * x.shape()[added - 1]};
     for (int axis = added; axis < x.rank(); ++axis) folded.push_back(x.shape()[axis]);
     result = sum(x.reshape(folded), 0);

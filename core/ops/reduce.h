@@ -1,28 +1,29 @@
-// Sums, means and maxima, over one axis or over everything.
+// Sums, means and maxima, over one axis or over all elements. Tensors have a floating-point type.
 #pragma once
 
 #include "ripieno/core/tensor.h"
 
 namespace ripieno {
 
-// Over all elements: a scalar.
+// Over all elements; the result is a scalar.
 Tensor sum(const Tensor& x);
 Tensor mean(const Tensor& x);
 
-// Over one axis (from the end where negative), which goes, or stays with size 1 where `keep`.
+// Over one axis (negative: from the end), which is removed, or kept with size 1 if `keep`. Throws
+// Error if there is no such axis.
 Tensor sum(const Tensor& x, int axis, bool keep = false);
 Tensor mean(const Tensor& x, int axis, bool keep = false);
-// Its gradient goes to the first of equal maxima.
+// The gradient goes to the first of several equal maxima.
 Tensor max(const Tensor& x, int axis, bool keep = false);
 
-// Sums `x` over the axes along which `shape` was broadcast to x's shape: the reverse of expand.
+// Sums `x` over the axes along which `shape` was broadcast to x.shape(): the gradient of expand.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
-// What kernels::reduce works in, for x seen as (outer, axis, inner).
+// The workspace of kernels::reduce for x viewed as (outer, axis, inner), on its device.
 Tensor reduce_workspace(const Tensor& x, int64_t outer, int64_t axis, int64_t inner);
 
-// out = the sum over the `rows` of x, dense, or that added to it; not recorded.   out: (…) of as
-// many elements as a row has
+// out = the sum over the rows of x, or added to out if `accumulate`; not recorded. x: dense, viewed
+// as (rows, out.elements()); out: dense, of any shape.
 void sum_rows_into(const Tensor& out, const Tensor& x, int64_t rows, bool accumulate);
 
 }  // namespace ripieno

@@ -10,7 +10,7 @@ namespace {
 
 Tensor over_rows(const char* name, const Tensor& x_, bool logarithm) {
   require_defined(name, {{"x", x_}});
-  if (x_.rank() == 0) fail("softmax: a scalar has no axis to normalize");
+  if (x_.rank() == 0) fail(std::string(name) + ": x must have at least one axis, got a scalar");
   const Tensor x = x_.dense();
   const int64_t cols = x.size(-1);
   const int64_t rows = cols == 0 ? 0 : x.elements() / cols;

@@ -1,4 +1,4 @@
-// Views: other shapes over the same memory. The backward of a view is a view, or a sum.
+// Views: tensors with other shapes over the same memory. The gradient of a view is a view or a sum.
 #include <fmt/format.h>
 
 #include "ripieno/core/autograd.h"
@@ -16,23 +16,26 @@ Tensor view(const Tensor& x, int64_t offset, const Shape& shape, const Shape& st
   return tensor_over(from.storage, from.offset + offset, shape, strides, from.dtype);
 }
 
-// `wanted` with its one -1, if any, worked out.
-Shape complete(const Shape& wanted, const Tensor& x) {
+// `wanted` with its -1, if there is one, inferred.
+Shape inferred(const Shape& wanted, const Tensor& x) {
   Shape result = wanted;
   int open = -1;
   for (int axis = 0; axis < wanted.rank(); ++axis) {
     if (wanted[axis] >= 0) continue;
-    if (wanted[axis] != -1 || open != -1) fail("reshape: cannot work out " + to_string(wanted));
+    if (wanted[axis] != -1 || open != -1)
+      fail("reshape: " + to_string(wanted) + " may have a single -1, and no other negative size");
     open = axis;
     result[axis] = 1;
   }
   if (open >= 0) {
     const int64_t known = result.elements();
-    if (known == 0) fail("reshape: cannot work out " + to_string(wanted));
+    if (known == 0)
+      fail("reshape: cannot infer -1 in " + to_string(wanted) + ", which has no elements");
     result[open] = x.elements() / known;
   }
   if (result.elements() != x.elements()) {
-    fail("reshape: " + to_string(x.shape()) + " does not fit into " + to_string(wanted));
+    fail("reshape: " + to_string(x.shape()) + " and " + to_string(wanted) +
+         " have different numbers of elements");
   }
   return result;
 }
@@ -40,7 +43,7 @@ Shape complete(const Shape& wanted, const Tensor& x) {
 }  // namespace
 
 Tensor Tensor::reshape(const Shape& wanted) const {
-  const Shape shape = complete(wanted, *this);
+  const Shape shape = inferred(wanted, *this);
   if (!is_dense()) return dense().reshape(shape);
   return autograd::record("reshape", view(*this, 0, shape, dense_strides(shape)), {this},
                           [before = this->shape()](const Tensor& gradient, Gradients& gradients) {
@@ -83,11 +86,11 @@ Tensor Tensor::expand(const Shape& wanted) const {
     const int from = axis - added;
     const bool repeats = from < 0 || (shape()[from] == 1 && wanted[axis] != 1);
     if (added < 0 || (!repeats && shape()[from] != wanted[axis])) {
-      fail("expand: " + to_string(shape()) + " does not expand to " + to_string(wanted));
+      fail("expand: cannot expand " + to_string(shape()) + " to " + to_string(wanted));
     }
     steps[axis] = repeats ? 0 : strides()[from];
   }
-  if (added < 0) fail("expand: " + to_string(shape()) + " does not expand to " + to_string(wanted));
+  if (added < 0) fail("expand: cannot expand " + to_string(shape()) + " to " + to_string(wanted));
   return autograd::record("expand", view(*this, 0, wanted, steps), {this},
                           [before = shape()](const Tensor& gradient, Gradients& gradients) {
                             gradients.add(0, sum_to(gradient, before));

@@ -14,7 +14,7 @@ void check(const AdamWOptions& options) {
   const double epsilon = options.epsilon;
   const bool holds = epsilon >= static_cast<double>(std::numeric_limits<float>::min()) &&
                      epsilon <= static_cast<double>(std::numeric_limits<float>::max());
-  require_option(holds, "adamw", "epsilon", epsilon, "positive, and a normal float");
+  require_option(holds, "adamw", "epsilon", epsilon, "a positive normal float");
 }
 
 AdamW::AdamW(Parameters parameters, const AdamWOptions& options)

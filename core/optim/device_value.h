@@ -1,4 +1,5 @@
-// Plain structs in device memory, for the parts of an optimizer that kernels read. Not installed.
+// Copies of plain structs in device memory, for the scalars and tables that optimizer kernels read.
+// Not installed.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 
 namespace ripieno::optim {
 
-// The bytes of `values` on `device`.
+// The bytes of `values` as a uint8 tensor on `device`.
 template <typename T>
 Tensor on_device(Device device, const std::vector<T>& values) {
   const std::size_t bytes = values.size() * sizeof(T);
@@ -25,7 +26,7 @@ Tensor on_device(Device device, const T& value) {
   return result;
 }
 
-// The T that `bytes` holds: waits for the device.
+// The T whose bytes the tensor holds. Waits for the device.
 template <typename T>
 T on_host(const Tensor& bytes) {
   const Tensor host = bytes.to(Device::cpu());

@@ -1,5 +1,5 @@
-// LossScaling: the factor of a float16 loss, which grows and shrinks so that gradients fit the type
-// (Micikevicius et al., 2018, arXiv 1710.03740).
+// LossScaling: dynamic loss scaling for float16. The scale is halved when a gradient is not finite,
+// and doubled after a number of good steps (Micikevicius et al., 2018, arXiv 1710.03740).
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace ripieno::optim {
 
-// What dynamic loss scaling keeps from step to step.
+// The state of dynamic loss scaling that is kept between steps.
 using LossScale = kernels::LossScale;
 
 class LossScaling {
@@ -17,14 +17,17 @@ class LossScaling {
   explicit LossScaling(bool enabled) : enabled_(enabled) {}
   bool is_enabled() const { return enabled_; }
 
-  // Moves the state to `device`; where there is none yet, it starts after `steps` steps.
+  // Moves the state to `device`; if there is none yet, it starts with `steps` as the number of
+  // steps taken.
   void to(Device device, int64_t steps);
-  // A float32 scalar for backward to start from; undefined, which means 1, where disabled.
+  // The scale as a float32 scalar, to seed backward(); undefined, which means 1, if disabled. A
+  // view of the state, which each step updates in place.
   Tensor scale() const;
-  // For kernels; null where disabled.
+  // The state in device memory, for kernels; null if disabled.
   LossScale* on_device() const;
-  // Waits for the device.
+  // Copies the state to the host. Waits for the device.
   LossScale read() const;
+  // Replaces the state. Does nothing if disabled.
   void write(Device device, const LossScale& state);
 
  private:

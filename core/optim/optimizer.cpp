@@ -18,7 +18,7 @@ Common checked(Common common) {
   return common;
 }
 
-bool cuts(const ElementRange& range, const ArenaLayout::Entry& entry) {
+bool splits(const ElementRange& range, const ArenaLayout::Entry& entry) {
   const int64_t end = entry.offset + entry.elements;
   const auto is_inside = [&](int64_t bound) { return entry.offset < bound && bound < end; };
   return range.elements() > 0 && (is_inside(range.begin) || is_inside(range.end));
@@ -27,8 +27,9 @@ bool cuts(const ElementRange& range, const ArenaLayout::Entry& entry) {
 void require_whole_tensors(const std::vector<ElementRange>& ranges, const ArenaLayout& layout) {
   for (const ElementRange& range : ranges) {
     for (const auto& entry : layout.entries()) {
-      if (cuts(range, entry))
-        fail("optimizer: a shard cuts " + entry.name + ", which this optimizer needs whole");
+      if (splits(range, entry))
+        fail("optimizer: a shard boundary splits " + entry.name +
+             ", but this optimizer requires whole tensors");
     }
   }
 }
@@ -44,9 +45,10 @@ Optimizer::Optimizer(Parameters parameters, Common common)
       learning_rate_(common_.learning_rate) {}
 
 void Optimizer::shard(Sharding sharding) {
-  const bool is_shared_anew = is_sharded() && !sharding_.sum && sharding.ranges == state_.ranges();
-  if (is_sharded() && !is_shared_anew) fail("optimizer: it is sharded already, in another way");
-  if (!is_shared_anew) {
+  const bool is_reattached = is_sharded() && !sharding_.sum && sharding.ranges == state_.ranges();
+  if (is_sharded() && !is_reattached)
+    fail("optimizer: it is already sharded; shard() requires end_sharding() and the same ranges");
+  if (!is_reattached) {
     if (needs_whole_tensors()) require_whole_tensors(sharding.ranges, parameters_.layout());
     state_.shard(sharding.ranges);
     allocated_ = false;
@@ -63,7 +65,7 @@ void Optimizer::allocate() {
   dtype_ = values.dtype();
   state_.to(device_);
   if (common_.scales_loss && dtype_ == DType::float64)
-    fail("optimizer: float64 needs no loss scale");
+    fail("optimizer: loss scaling does not support float64 parameters; disable scales_loss");
   if (state_.keeps_master()) state_.add("master");
   prepare();
   write_segments();
@@ -79,8 +81,8 @@ void Optimizer::write_segments() {
   segments_.write(groups_.segments(parameters_), state_.ranges(), device_);
 }
 
-// A parameter that is thawed later starts anew, in a resumed run too.
-void Optimizer::follow_freezing() {
+// A parameter that is unfrozen later starts with zero state, in a resumed run too.
+void Optimizer::update_frozen() {
   bool has_changed = false;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     Tensor parameter = parameters_.tensors()[i];
@@ -94,9 +96,9 @@ void Optimizer::follow_freezing() {
   if (has_changed) write_segments();
 }
 
-std::vector<Optimizer::Slot> Optimizer::state() {
+std::vector<Optimizer::StateTensors> Optimizer::state() {
   allocate();
-  return state_.slots();
+  return state_.tensors_by_name();
 }
 
 void Optimizer::step(const Tensor& count) {
@@ -106,11 +108,13 @@ void Optimizer::step(const Tensor& count) {
 
 void Optimizer::begin_step() {
   if (is_sharded() && !sharding_.sum)
-    fail("optimizer: the DataParallel that shared its state among the ranks is gone");
+    fail(
+        "optimizer: its state is sharded, but the DataParallel that sharded it was destroyed; keep "
+        "it alive until the last step");
   const NoGrad no_grad;
   if (before_step_) before_step_();
   allocate();
-  follow_freezing();
+  update_frozen();
   ++steps_taken_;
   scalars_.write(learning_rate_, decays_of_moments(), steps_taken_);
 }
@@ -151,7 +155,7 @@ Optimizer::Range Optimizer::range_at(std::size_t index) const {
           .scalars = scalars_.data()};
 }
 
-// Values that were written to narrow parameters since the last step count, not their old masters.
+// Values that were written to narrow parameters since the last step replace their master weights.
 void Optimizer::update_range(std::size_t index) {
   const Range range = range_at(index);
   if (float* const master = master_numbers(range)) {
@@ -175,13 +179,13 @@ void Optimizer::update(const Range& range) {
 }
 
 void Optimizer::update_tensor(const ParameterView&) {
-  fail("optimizer: it has no rule; override update() or update_tensor()");
+  fail("optimizer: no update rule is defined; override update() or update_tensor()");
 }
 
 namespace {
 
-// The elements of `whole`, which starts at `first`, that belong to the parameter: in its shape
-// where those are all.
+// The elements of `whole`, whose first element is number `first` of the layout, that belong to the
+// parameter; in its shape if they are all of it.
 Tensor elements_of(const Tensor& whole, int64_t first, const ArenaLayout::Entry& entry) {
   const int64_t begin = std::max<int64_t>(entry.offset - first, 0);
   const int64_t end = std::min(entry.offset + entry.elements - first, whole.elements());

@@ -1,10 +1,11 @@
-// Optimizer: turns a model's gradients into a step of its parameters, over whole arenas at once.
+// Optimizer: the base class of optimizers, which updates a model's parameters from its gradients,
+// over whole arenas at once.
 //
-// It has state (optimizer_state.h), parameter groups (parameter_groups.h), a loss scale
-// (loss_scaling.h), the scalars of a step (step_scalars.h), and a rule, which a subclass adds
-// (docs/add_an_optimizer.md). Where several ranks share the state, each has that of some ranges of
-// elements, updates those, and gets the others from the ranks that own them (ZeRO: Rajbhandari et
-// al., 2020, arXiv 1910.02054).
+// It consists of state tensors (optimizer_state.h), parameter groups (parameter_groups.h), a loss
+// scale (loss_scaling.h), the scalars of a step (step_scalars.h), and an update rule that a
+// subclass provides (docs/add_an_optimizer.md). When ranks shard the state, each owns some ranges
+// of elements, has their state, updates them, and receives the other parameters from their owners
+// (ZeRO; Rajbhandari et al., 2020, arXiv 1910.02054). Not thread-safe.
 #pragma once
 
 #include <functional>
@@ -22,14 +23,14 @@
 
 namespace ripieno::optim {
 
-// What all optimizers take.
+// The options that all optimizers have.
 struct Common {
   double learning_rate = 1e-3;
   double weight_decay = 0.0;
-  // Which parameters decay; those with two axes or more (matrices) where not given.
+  // Which parameters decay; by default those with two or more axes (matrices).
   ParameterPredicate decays = {};
-  double max_gradient_norm = 0.0;  // the global norm is clipped to it; 0: no clipping
-  bool scales_loss = false;        // see Optimizer::loss_scale()
+  double max_gradient_norm = 0.0;  // clips the global norm; 0 disables clipping
+  bool scales_loss = false;        // dynamic loss scaling: see Optimizer::loss_scale()
   std::vector<ParameterGroup> groups = {};
 };
 
@@ -39,97 +40,107 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // One step along the gradients divided by `count` (a scalar on the parameters' device: a loss's
-  // count, summed over micro-batches and ranks; 1 where not given), then clipped. Clears the
-  // gradients. A count of 0 makes the gradient zero. Frozen parameters have no part in it; the
-  // state of one that was frozen since the last step starts again from zero.
+  // Updates the parameters once, with the gradients divided by `count` and then clipped, and clears
+  // the gradients. `count`: a scalar on the parameters' device, such as a loss's count summed over
+  // micro-batches and ranks; 1 by default. A count of 0 makes the gradient zero. Frozen parameters
+  // are not updated; the state of one that was frozen since the last step is reset to zero, except
+  // for master weights. Throws Error if the state is sharded and the DataParallel that sharded it
+  // is gone.
   void step(const Tensor& count = {});
-  // Its two halves. begin_step() does what the host decides: it counts the step, and writes the
+  // The two halves of step(). begin_step() does the host's work: it counts the step and writes the
   // learning rate to device memory. apply_step() enqueues the same work in every step, so a
-  // captured graph replays it alone.
+  // captured graph can replay it.
   void begin_step();
   void apply_step(const Tensor& count = {});
 
-  // What a rank owns, and how it meets the others in a step.
+  // What this rank owns, and how it communicates with the others in a step.
   struct Sharding {
-    std::vector<ElementRange> ranges;  // of the parameters' layout; disjoint, some may be empty
-    // Their gradients, in an arena of shard_layout(ranges); null: those of the parameters.
+    std::vector<ElementRange> ranges;  // of the parameters' layout; disjoint, may be empty
+    // Their gradients, in an arena with the layout shard_layout(ranges); null: the parameters' own
+    // gradients.
     Arena* gradients = nullptr;
-    // Sums `x`, a float64 scalar, over the ranks.
+    // Sums `x`, a float64 scalar, over all ranks, in place.
     std::function<void(const Tensor& x)> sum = {};
-    // The values of ranges[i] are updated (on a GPU: the update is enqueued).
+    // Called when the values of ranges[i] are updated (on a GPU: when that is enqueued).
     std::function<void(std::size_t i)> updated = {};
   };
-  // From now on only sharding.ranges are updated, and have state: what there is of it stays. Throws
-  // Error where it is sharded already, or where a range cuts a tensor that the rule needs whole.
+  // Restricts updates and state to sharding.ranges; existing state of these ranges is kept. Throws
+  // Error if a range splits a tensor and needs_whole_tensors(), and if the state is already
+  // sharded, unless end_sharding() was called and the ranges are the same.
   void shard(Sharding sharding);
   // Detaches the sharding callbacks. State is kept; a step throws Error until shard() is called
   // again with the same ranges.
   void end_sharding();
   bool is_sharded() const { return state_.is_sharded(); }
-  // Whether the rule sees the shape of a tensor, so that ranges must hold whole tensors.
+  // Whether the update rule uses the shape of a tensor, so that ranges must hold whole tensors.
   virtual bool needs_whole_tensors() const { return false; }
+  // The layout of an arena with one tensor per range, in order.
   static std::shared_ptr<const ArenaLayout> shard_layout(const std::vector<ElementRange>& ranges) {
     return OptimizerState::shard_layout(ranges);
   }
 
-  // What a backward has to start from where Common::scales_loss: a scalar of float32 on the
-  // parameters' device. step() divides by it; with a gradient that is not finite it changes
-  // nothing, steps_taken() included, and halves the scale. Elsewhere undefined, which means 1.
+  // The seed of the backward if Common::scales_loss is set: a float32 scalar on the parameters'
+  // device. step() divides the gradients by it; if one is not finite, the step changes nothing,
+  // steps_taken() included, and halves the scale. Otherwise undefined, which means 1. Throws Error
+  // for float64 parameters.
+  //
   //   loss.sum.backward(optimizer.loss_scale());
   Tensor loss_scale();
   bool scales_loss() const { return common_.scales_loss; }
-  // What a resumed run must know of it: waits for the device.
+  // The loss scale and the number of steps, for checkpoints. Waits for the device.
   LossScale loss_scale_state();
   void set_loss_scale_state(const LossScale& state);
 
-  // Called at the start of each step(), before anything is changed: by whoever still reads the
-  // parameters or the state.
+  // Sets an action that is called at the start of each step(), before anything changes: for code
+  // that still reads the parameters or the state.
   void before_step(std::function<void()> action) { before_step_ = std::move(action); }
 
   double learning_rate() const { return learning_rate_; }
   void set_learning_rate(double learning_rate) { learning_rate_ = learning_rate; }
 
-  // Of the last step: waits for the device.
+  // The scalars of the last step. Waits for the device.
   kernels::StepScalars last_step() const { return scalars_.read(); }
-  // The same where kernels read it, a kernels::StepScalars; undefined before the first step.
+  // The same in device memory, a kernels::StepScalars; undefined before the first step.
   const Tensor& step_scalars() const { return scalars_.tensor(); }
-  double gradient_norm() const { return last_step().gradient_norm; }  // before clipping
+  // The global norm of the last step's gradients before clipping. Waits for the device.
+  double gradient_norm() const { return last_step().gradient_norm; }
 
-  // Where the loss is scaled: waits for the device.
+  // The number of steps taken, without skipped ones. Waits for the device if the loss is scaled.
   int64_t steps_taken();
   void set_steps_taken(int64_t steps);
 
   const Parameters& parameters() const { return parameters_; }
 
-  // The state that a checkpoint has to hold besides the parameters.
-  using Slot = OptimizerState::Slot;
-  std::vector<Slot> state();
-  // Adds an arena of float32 to the state, for whoever steps beside this optimizer; where it is
-  // there already, it is that one.
+  // The state tensors, which a checkpoint has to hold in addition to the parameters.
+  using StateTensors = OptimizerState::StateTensors;
+  std::vector<StateTensors> state();
+  // Adds float32 state tensors of that name, for code that keeps state next to this optimizer;
+  // returns the existing arena if there is one.
   Arena& keep(const std::string& name) { return state_.add(name); }
+  // What this rank has of a parameter's state tensor, and the shape of the whole state tensor.
+  // `parameter`: its index.
   using Part = OptimizerState::Part;
-  Part part_of(const Slot& slot, std::size_t parameter) const {
-    return state_.part_of(slot.name, parameter);
+  Part part_of(const StateTensors& tensors, std::size_t parameter) const {
+    return state_.part_of(tensors.name, parameter);
   }
-  Shape shape_of(const Slot& slot, std::size_t parameter) const {
-    return state_.shape_of(slot.name, parameter);
+  Shape shape_of(const StateTensors& tensors, std::size_t parameter) const {
+    return state_.shape_of(tensors.name, parameter);
   }
 
  protected:
   Optimizer(Parameters parameters, Common common);
 
-  // Elements that are updated at once, in one launch.
+  // A range of elements that one launch updates.
   struct Range {
-    std::size_t index;         // in the state's ranges
-    ElementRange elements;     // of the parameters' layout
-    Tensor values, gradients;  // (elements); gradients are neither divided nor clipped yet
-    const kernels::ParameterSegment* segments;  // in device memory; they count from 0
+    std::size_t index;                          // index in the ranges of the state
+    ElementRange elements;                      // of the parameters' layout
+    Tensor values, gradients;                   // (elements); gradients not yet divided or clipped
+    const kernels::ParameterSegment* segments;  // in device memory; relative to the range
     int64_t segment_count;
     const kernels::StepScalars* scalars;  // in device memory
   };
 
-  // One parameter, or the elements of it that a range holds.
+  // One parameter, or its elements within a range.
   struct ParameterView {
     const Optimizer& optimizer;
     const Range& range;
@@ -137,23 +148,24 @@ class Optimizer {
     std::size_t parameter;            // its index
     int group;                        // index in Common::groups; -1: in none
     double weight_decay;
-    // float32 (float64 where parameters are), to be changed in place: the master weights where
-    // there are any. The parameter's shape, or (elements) where shards cut it.
+    // float32 (float64 for float64 parameters), to be changed in place; the master weights if there
+    // are any. Has the parameter's shape, or (elements) if shards split it.
     Tensor values;
     Tensor gradient;       // like values; divided by the count, and clipped
-    Tensor learning_rate;  // a scalar like values; with the group's factor
-    // 1 / (1 - beta^step) of decays_of_moments(), scalars like values.
+    Tensor learning_rate;  // scalar, type of values; includes the group's factor
+    // 1 / (1 - beta^step) for decays_of_moments(): scalars with the type of values.
     Tensor first_correction, second_correction;
 
-    // Its state: of values' shape, or the shape that add_state() was given.
+    // Its state tensor of that name: of the shape of values, or the shape that add_state() was
+    // given.
     Tensor state(const std::string& name) const;
   };
 
-  // State that the rule needs; call from prepare().
+  // Adds state tensors for the update rule; call from prepare().
   void add_state(const std::string& name, const StateOptions& options = {}) {
     state_.add(name, options);
   }
-  // A range's numbers of a float32 state, in update().
+  // The elements of a range of a float32 state, in update().
   float* numbers(const std::string& name, const Range& range) const {
     return state_.range(name, range.index).data<float>();
   }  // What a kernel's step over a range works on.
@@ -167,26 +179,27 @@ class Optimizer {
             .segment_count = range.segment_count,
             .scalars = range.scalars};
   }
-  // The master's; null where parameters are not narrower than float32.
+  // The master weights of a range; null unless parameters are bfloat16 or float16.
   float* master_numbers(const Range& range) const {
     return state_.keeps_master() ? numbers("master", range) : nullptr;
   }
 
-  // Adds the state.
+  // Calls add_state() for the state of the update rule.
   virtual void prepare() = 0;
-  // The rule, one of the two: for a range of elements, in one launch that reads segments and
-  // scalars and does nothing where scalars->skips; or, called by the first, in tensor operations
-  // for a parameter at a time (with a loss scale each step then waits for the device).
+  // The update rule; override one of the two. update() handles a range of elements in one launch,
+  // which reads segments and scalars and does nothing if scalars->skips. update_tensor(), which the
+  // default update() calls, handles one parameter with tensor operations; with a loss scale each
+  // step then waits for the device.
   virtual void update(const Range& range);
   virtual void update_tensor(const ParameterView& view);
-  // Of the decays beta of the two moments, which begin at zero, so that step t is corrected for
-  // 1 - beta^t; 0 where there are none.
+  // The decay rates beta of the two moments. Moments start at zero, so step t is corrected by 1 /
+  // (1 - beta^t). 0: no such moment.
   virtual std::pair<double, double> decays_of_moments() const { return {0.0, 0.0}; }
 
  private:
   void allocate();
   void write_segments();
-  void follow_freezing();
+  void update_frozen();
   void measure_gradients(const Tensor& count);
   void update_range(std::size_t index);
   Range range_at(std::size_t index) const;
@@ -200,12 +213,12 @@ class Optimizer {
   LossScaling loss_scaling_;
   StepScalarsOnDevice scalars_;
   SegmentTable segments_;
-  Sharding sharding_;            // without its ranges, which the state has
-  std::vector<bool> trainable_;  // (parameters) as of segments_
+  Sharding sharding_;            // the ranges are in state_
+  std::vector<bool> trainable_;  // (parameters), as in segments_
   std::function<void()> before_step_;
   double learning_rate_;
   int64_t steps_taken_ = 0;
-  Device device_;  // of what is allocated
+  Device device_;  // where state and scalars are allocated
   DType dtype_ = DType::float32;
   bool allocated_ = false;
 };

@@ -34,47 +34,47 @@ bool OptimizerState::keeps_master() const {
 }
 
 Arena& OptimizerState::add(const std::string& name, const StateOptions& options) {
-  for (const Kept& kept : kept_) {
-    if (kept.name == name) return *kept.arena;
+  for (const NamedState& state : states_) {
+    if (state.name == name) return *state.arena;
   }
-  kept_.push_back({name, options, nullptr, {}});
-  make_arena(kept_.back());
-  return *kept_.back().arena;
+  states_.push_back({name, options, nullptr, {}});
+  make_arena(states_.back());
+  return *states_.back().arena;
 }
 
-std::vector<OptimizerState::Slot> OptimizerState::slots() const {
-  std::vector<Slot> slots;
-  for (const Kept& kept : kept_) slots.push_back({kept.name, kept.arena.get()});
-  return slots;
+std::vector<OptimizerState::StateTensors> OptimizerState::tensors_by_name() const {
+  std::vector<StateTensors> result;
+  for (const NamedState& state : states_) result.push_back({state.name, state.arena.get()});
+  return result;
 }
 
 void OptimizerState::to(Device device) {
-  for (const Kept& kept : kept_) kept.arena->to(device, kept.options.dtype);
+  for (const NamedState& state : states_) state.arena->to(device, state.options.dtype);
 }
 
-const OptimizerState::Kept& OptimizerState::at(const std::string& name) const {
-  for (const Kept& kept : kept_) {
-    if (kept.name == name) return kept;
+const OptimizerState::NamedState& OptimizerState::at(const std::string& name) const {
+  for (const NamedState& state : states_) {
+    if (state.name == name) return state;
   }
-  fail("optimizer: there is no state named '" + name + "'; add it in prepare()");
+  fail("optimizer: no state is named '" + name + "'; call add_state() in prepare()");
 }
 
-void OptimizerState::make_arena(Kept& kept) const {
-  kept.arena = std::make_unique<Arena>(layout_of(kept), kept.options.dtype,
-                                       parameters_.values().device(), parameters_.resource());
-  kept.arena->count_as(MemoryKind::optimizer_state);
-  if (kept.name == kMaster)
-    kept.arena->on_first_use([this, &master = *kept.arena] { fill_master(master); });
+void OptimizerState::make_arena(NamedState& state) const {
+  state.arena = std::make_unique<Arena>(layout_of(state), state.options.dtype,
+                                        parameters_.values().device(), parameters_.resource());
+  state.arena->count_as(MemoryKind::optimizer_state);
+  if (state.name == kMaster)
+    state.arena->on_first_use([this, &master = *state.arena] { fill_master(master); });
 }
 
-std::shared_ptr<const ArenaLayout> OptimizerState::layout_of(Kept& kept) const {
-  if (!kept.options.shape) return layout_;
+std::shared_ptr<const ArenaLayout> OptimizerState::layout_of(NamedState& state) const {
+  if (!state.options.shape) return layout_;
   auto layout = std::make_shared<ArenaLayout>();
-  kept.entry_of.clear();
+  state.entry_of.clear();
   for (const auto& entry : parameters_.layout().entries()) {
     const bool is_here = has_whole(entry);
-    kept.entry_of.push_back(is_here ? static_cast<int>(layout->entries().size()) : -1);
-    if (is_here) layout->add(entry.name, kept.options.shape(entry), kept.name);
+    state.entry_of.push_back(is_here ? static_cast<int>(layout->entries().size()) : -1);
+    if (is_here) layout->add(entry.name, state.options.shape(entry), state.name);
   }
   return layout;
 }
@@ -99,15 +99,16 @@ void OptimizerState::shard(std::vector<ElementRange> ranges) {
   ranges_ = std::move(ranges);
   layout_ = shard_layout(ranges_);
   is_sharded_ = true;
-  for (Kept& kept : kept_) {
-    const Kept whole = {kept.name, kept.options, std::move(kept.arena), std::move(kept.entry_of)};
-    make_arena(kept);
-    if (whole.arena->has_memory()) copy_part(whole, kept);
+  for (NamedState& state : states_) {
+    const NamedState whole = {state.name, state.options, std::move(state.arena),
+                              std::move(state.entry_of)};
+    make_arena(state);
+    if (whole.arena->has_memory()) copy_ranges(whole, state);
   }
 }
 
-// From an arena of all parameters to one of those that are here.
-void OptimizerState::copy_part(const Kept& from, const Kept& to) const {
+// From an arena of all parameters to one of those that this rank owns.
+void OptimizerState::copy_ranges(const NamedState& from, const NamedState& to) const {
   if (!to.options.shape) {
     for (std::size_t i = 0; i < ranges_.size(); ++i) {
       const auto& [begin, end] = ranges_[i];
@@ -123,49 +124,51 @@ void OptimizerState::copy_part(const Kept& from, const Kept& to) const {
 }
 
 Tensor OptimizerState::range(const std::string& name, std::size_t index) const {
-  const Kept& kept = at(name);
-  if (kept.options.shape) fail("optimizer: the state '" + name + "' has shapes of its own");
+  const NamedState& state = at(name);
+  if (state.options.shape)
+    fail("optimizer: the state '" + name + "' has its own shapes; it has no element ranges");
   const auto& [begin, end] = ranges_[index];
   const int64_t first = is_sharded_ ? layout_->entries()[index].offset : begin;
-  return kept.arena->range(first, first + end - begin);
+  return state.arena->range(first, first + end - begin);
 }
 
 OptimizerState::Part OptimizerState::part_of(const std::string& name, std::size_t parameter) const {
-  const Kept& kept = at(name);
-  kept.arena->materialize();
-  if (kept.options.shape) {
-    const int entry = kept.entry_of[parameter];
+  const NamedState& state = at(name);
+  state.arena->materialize();
+  if (state.options.shape) {
+    const int entry = state.entry_of[parameter];
     if (entry < 0) return {};
-    return {0, kept.arena->tensors()[static_cast<std::size_t>(entry)]};
+    return {0, state.arena->tensors()[static_cast<std::size_t>(entry)]};
   }
-  if (!is_sharded_) return {0, kept.arena->tensors()[parameter]};
-  return cut_part_of(kept, parameter);
+  if (!is_sharded_) return {0, state.arena->tensors()[parameter]};
+  return split_part_of(state, parameter);
 }
 
-OptimizerState::Part OptimizerState::cut_part_of(const Kept& kept, std::size_t parameter) const {
+OptimizerState::Part OptimizerState::split_part_of(const NamedState& state,
+                                                   std::size_t parameter) const {
   const auto& entry = parameters_.layout().entries()[parameter];
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const ElementRange& range = ranges_[i];
     const int64_t begin = std::max(range.begin, entry.offset);
     const int64_t end = std::min(range.end, entry.offset + entry.elements);
     if (begin >= end) continue;
-    const Tensor& part = kept.arena->tensors()[i];
+    const Tensor& part = state.arena->tensors()[i];
     return {begin - entry.offset, part.slice(0, begin - range.begin, end - range.begin)};
   }
   return {};
 }
 
 Shape OptimizerState::shape_of(const std::string& name, std::size_t parameter) const {
-  const Kept& kept = at(name);
+  const NamedState& state = at(name);
   const auto& entry = parameters_.layout().entries()[parameter];
-  return kept.options.shape ? kept.options.shape(entry) : entry.shape;
+  return state.options.shape ? state.options.shape(entry) : entry.shape;
 }
 
 void OptimizerState::reset(std::size_t parameter) const {
   const NoGrad no_grad;
-  for (const Kept& kept : kept_) {
-    if (kept.name == kMaster || !kept.arena->has_memory()) continue;
-    Tensor part = part_of(kept.name, parameter).part;
+  for (const NamedState& state : states_) {
+    if (state.name == kMaster || !state.arena->has_memory()) continue;
+    Tensor part = part_of(state.name, parameter).part;
     if (part.defined()) part.fill(0.0);
   }
 }

@@ -1,8 +1,9 @@
-// OptimizerState: the tensors that an optimizer keeps from step to step, of what this rank updates.
+// OptimizerState: the state tensors of an optimizer (moments, master weights), for the parameters
+// that this rank updates.
 //
-// A state tensor has an element for each element of its parameter, in an arena of the parameters'
-// layout, and is cut with it where ranks share the state; or it has a shape of its own, and belongs
-// to the rank that has the whole parameter.
+// A state tensor usually has one element per element of its parameter, in an arena with the layout
+// of the parameters, and is split with it when ranks shard the state. It may also have a shape of
+// its own; then the rank that has the whole parameter owns it.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,10 @@
 
 namespace ripieno::optim {
 
-// Of the state tensors of one name.
+// Options of the state tensors of one name.
 struct StateOptions {
   DType dtype = DType::float32;
-  // The shape for a parameter; empty: an element for each of the parameter's.
+  // The shape as a function of the parameter; empty: the shape of the parameter.
   std::function<Shape(const ArenaLayout::Entry&)> shape = {};
 };
 
@@ -29,66 +30,68 @@ class OptimizerState {
   OptimizerState(const OptimizerState&) = delete;
   OptimizerState& operator=(const OptimizerState&) = delete;
 
-  // What a checkpoint has to hold besides the parameters.
-  struct Slot {
+  // The state tensors of one name.
+  struct StateTensors {
     std::string name;  // "first_moment", …
     Arena* arena;
   };
-  // Zeros, and "master" the parameters. Where the name exists already, that one.
+  // Adds state tensors, which start as zero, or as the parameters for the name "master". Returns
+  // the existing arena if the name exists.
   Arena& add(const std::string& name, const StateOptions& options = {});
-  std::vector<Slot> slots() const;
+  std::vector<StateTensors> tensors_by_name() const;
 
-  // Master weights in float32, where parameters are narrower.
+  // Whether there are float32 master weights: for bfloat16 and float16 parameters.
   bool keeps_master() const;
   void to(Device device);
 
-  // From now on there is state for `ranges` of the parameters' layout alone.
+  // Restricts the state to `ranges` of the parameters' layout; existing state of these is kept.
   void shard(std::vector<ElementRange> ranges);
   bool is_sharded() const { return is_sharded_; }
-  // What this rank updates: disjoint; the whole layout unless sharded.
+  // The ranges that this rank updates: disjoint; the whole layout unless sharded.
   const std::vector<ElementRange>& ranges() const { return ranges_; }
 
-  // Of state tensors that are cut with their parameters: those of a range, (elements).
+  // The elements (elements) of one range, for state tensors that are split with their parameters.
+  // Throws Error for others.
   Tensor range(const std::string& name, std::size_t index) const;
 
-  // What this rank has for one parameter (its index): elements begin <= i < begin +
-  // part.elements() of the state tensor, which has its whole shape where that is all. Undefined:
-  // nothing.
+  // What this rank has of the state tensor of one parameter (its index): the part.elements()
+  // elements from `begin`. If that is all of them, `part` has the shape of the state tensor; if
+  // there are none, it is undefined.
   struct Part {
     int64_t begin = 0;
     Tensor part;
   };
   Part part_of(const std::string& name, std::size_t parameter) const;
   bool has_own_shapes(const std::string& name) const { return bool(at(name).options.shape); }
-  // Of a parameter's whole state tensor.
+  // The shape of the whole state tensor of a parameter.
   Shape shape_of(const std::string& name, std::size_t parameter) const;
-  // Makes a parameter's state zero, but for master weights.
+  // Sets the state of a parameter to zero, except for master weights.
   void reset(std::size_t parameter) const;
 
-  // Each range a tensor, one after the other.
+  // A layout with one tensor per range, in order.
   static std::shared_ptr<const ArenaLayout> shard_layout(const std::vector<ElementRange>& ranges);
 
  private:
-  struct Kept {
+  struct NamedState {
     std::string name;
     StateOptions options;
     std::unique_ptr<Arena> arena;
-    std::vector<int> entry_of;  // (parameters), -1: none here; of tensors with shapes of their own
+    std::vector<int> entry_of;  // (parameters), -1: not on this rank; for state with its own shapes
   };
 
-  const Kept& at(const std::string& name) const;
-  void make_arena(Kept& kept) const;
-  std::shared_ptr<const ArenaLayout> layout_of(Kept& kept) const;
+  const NamedState& at(const std::string& name) const;
+  void make_arena(NamedState& state) const;
+  std::shared_ptr<const ArenaLayout> layout_of(NamedState& state) const;
   bool has_whole(const ArenaLayout::Entry& entry) const;
   void fill_master(Arena& master) const;
-  void copy_part(const Kept& from, const Kept& to) const;
-  Part cut_part_of(const Kept& kept, std::size_t parameter) const;
+  void copy_ranges(const NamedState& from, const NamedState& to) const;
+  Part split_part_of(const NamedState& state, std::size_t parameter) const;
 
   Parameters parameters_;
   std::vector<ElementRange> ranges_;
-  std::shared_ptr<const ArenaLayout> layout_;  // the parameters', or an entry a range
+  std::shared_ptr<const ArenaLayout> layout_;  // the parameters' layout, or one entry per range
   bool is_sharded_ = false;
-  std::vector<Kept> kept_;
+  std::vector<NamedState> states_;
 };
 
 }  // namespace ripieno::optim

@@ -58,7 +58,7 @@ const Row& row_of(std::string_view name) {
   for (const Row& row : kRows) {
     if (row.name == name) return row;
   }
-  throw ConfigurationError(fmt::format("there is no optimizer '{}'; it must be one of {}", name,
+  throw ConfigurationError(fmt::format("unknown optimizer '{}'; it must be one of {}", name,
                                        fmt::join(optimizer_names(), ", ")));
 }
 

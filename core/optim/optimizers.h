@@ -1,4 +1,4 @@
-// The optimizers that a configuration can name: one row each, in optimizers.cpp.
+// make_optimizer(): the optimizers that a configuration can name; optimizers.cpp has the table.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace ripieno::optim {
 
-// The options of all of them; each reads those that it has.
+// The options of all optimizers; each optimizer uses those that it has.
 struct OptimizerOptions {
   double learning_rate = 1e-3;
   double weight_decay = 0.0;
@@ -25,10 +25,11 @@ struct OptimizerOptions {
 
 // "adamw", "sgd".
 std::vector<std::string> optimizer_names();
-// Throws ConfigurationError for a name that is not among them.
+// Creates an optimizer. Throws ConfigurationError for an unknown name and for options that are out
+// of range.
 std::unique_ptr<Optimizer> make_optimizer(std::string_view name, Parameters parameters,
                                           const OptimizerOptions& options);
-// Throws what make_optimizer() would, before there is a model.
+// Throws what make_optimizer() would throw, without parameters.
 void check_optimizer(std::string_view name, const OptimizerOptions& options);
 
 }  // namespace ripieno::optim

@@ -17,7 +17,7 @@ void require_option(bool holds, std::string_view optimizer, std::string_view nam
 
 void require_not_negative(std::string_view optimizer, std::string_view name, double value) {
   const bool holds = value >= 0.0 && std::isfinite(static_cast<float>(value));
-  require_option(holds, optimizer, name, value, "0 or more, and a finite float");
+  require_option(holds, optimizer, name, value, "at least 0, and finite as a float");
 }
 
 }  // namespace ripieno::optim

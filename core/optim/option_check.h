@@ -1,4 +1,4 @@
-// Checks of an optimizer's options, for constructors and for configurations. Not installed.
+// Range checks of optimizer options, for constructors and configurations. Not installed.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@ namespace ripieno::optim {
 // Throws ConfigurationError "adamw: beta1 is 1; it must be in [0, 1)" unless `holds`.
 void require_option(bool holds, std::string_view optimizer, std::string_view name, double value,
                     std::string_view domain);
-// 0 or more, and finite as a float.
+// Requires a value of at least 0 that is finite as a float.
 void require_not_negative(std::string_view optimizer, std::string_view name, double value);
 
 }  // namespace ripieno::optim

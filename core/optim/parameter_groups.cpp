@@ -20,7 +20,7 @@ bool continues(const ParameterSegment& before, const ParameterSegment& next) {
          before.learning_rate_factor == next.learning_rate_factor;
 }
 
-// Those within `range`, counted from its begin.
+// Appends the segments within `range`, with offsets from its begin.
 void append_within(std::vector<ParameterSegment>& segments,
                    const std::vector<ParameterSegment>& all, const ElementRange& range) {
   for (ParameterSegment segment : all) {
@@ -44,7 +44,7 @@ ParameterGroups::ParameterGroups(std::vector<ParameterGroup> groups, double weig
   if (!decays_) decays_ = is_matrix;
   for (const ParameterGroup& group : groups_) {
     if (!group.selects)
-      throw ConfigurationError("optimizer: a group of parameters selects nothing");
+      throw ConfigurationError("optimizer: a parameter group has no predicate; set its `selects`");
     require_not_negative("optimizer", "a group's learning_rate_factor", group.learning_rate_factor);
     if (group.weight_decay)
       require_not_negative("optimizer", "a group's weight_decay", *group.weight_decay);

@@ -1,4 +1,4 @@
-// ParameterGroups: the learning rate and the weight decay of each parameter.
+// ParameterGroups: learning rate factors and weight decay per parameter.
 //
 //   optim::AdamW optimizer(model.parameters(),
 //                          {.weight_decay = 0.1,
@@ -20,33 +20,34 @@ namespace ripieno::optim {
 
 using ParameterPredicate = std::function<bool(const ArenaLayout::Entry&)>;
 
-// Whether a parameter's name matches the pattern (core/arena/name_pattern.h).
+// Selects parameters whose name matches the pattern (core/arena/name_pattern.h).
 ParameterPredicate named(std::string pattern);
 
-// A parameter belongs to the first group that selects it. What a group leaves out is the
-// optimizer's.
+// A parameter belongs to the first group that selects it. Settings that a group does not give are
+// the optimizer's.
 struct ParameterGroup {
   ParameterPredicate selects;
-  double learning_rate_factor = 1.0;  // of the optimizer's learning rate, scheduled or not
+  double learning_rate_factor = 1.0;  // multiplies the (scheduled) learning rate
   std::optional<double> weight_decay = {};
 };
 
 class ParameterGroups {
  public:
-  // `decays`: which parameters outside of groups with a weight decay have `weight_decay`; those
-  // with two axes or more (matrices) where empty. Throws ConfigurationError for a group without a
-  // predicate or with a negative number.
+  // `decays`: which parameters `weight_decay` applies to, unless their group sets a weight decay;
+  // by default those with two or more axes (matrices). Throws ConfigurationError for a group
+  // without `selects` or with a negative number.
   ParameterGroups(std::vector<ParameterGroup> groups, double weight_decay,
                   ParameterPredicate decays);
 
   struct Settings {
     double weight_decay = 0.0;
     double learning_rate_factor = 1.0;
-    int group = -1;  // index; -1: none
+    int group = -1;  // index of the group; -1: none
   };
   Settings of(const ArenaLayout::Entry& entry) const;
 
-  // One segment for each run of parameters of the same settings; frozen parameters are in none.
+  // One segment per contiguous range of parameters with the same settings. Frozen parameters are in
+  // no segment.
   std::vector<kernels::ParameterSegment> segments(const Parameters& parameters) const;
 
  private:
@@ -55,7 +56,7 @@ class ParameterGroups {
   ParameterPredicate decays_;
 };
 
-// The segments of each range of elements, counted from the range's begin, in device memory.
+// The segments of each range of elements in device memory, with offsets from the range's begin.
 class SegmentTable {
  public:
   void write(const std::vector<kernels::ParameterSegment>& all,

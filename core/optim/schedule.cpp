@@ -7,11 +7,11 @@
 namespace ripieno::optim {
 namespace {
 
-// How far `step` is on the way from `begin` to `end`, in [0, 1].
+// The fraction of the steps from `begin` to `end` that are done at `step`, in [0, 1].
 double progress(int64_t step, int64_t begin, int64_t end) {
   if (end <= begin) return step < end ? 0.0 : 1.0;
-  const double way = static_cast<double>(step - begin) / static_cast<double>(end - begin);
-  return std::clamp(way, 0.0, 1.0);
+  const double fraction = static_cast<double>(step - begin) / static_cast<double>(end - begin);
+  return std::clamp(fraction, 0.0, 1.0);
 }
 
 }  // namespace
@@ -21,21 +21,21 @@ double Schedule::at(int64_t step) const {
     return peak * static_cast<double>(step) /
            static_cast<double>(std::max<int64_t>(warmup_steps, 1));
   }
-  double way = 0.0;  // from peak to final
+  double fraction = 0.0;  // from peak to final
   switch (kind) {
     case Kind::constant:
       break;
     case Kind::linear:
-      way = progress(step, warmup_steps, steps);
+      fraction = progress(step, warmup_steps, steps);
       break;
     case Kind::cosine:
-      way = 0.5 - 0.5 * std::cos(std::numbers::pi * progress(step, warmup_steps, steps));
+      fraction = 0.5 - 0.5 * std::cos(std::numbers::pi * progress(step, warmup_steps, steps));
       break;
     case Kind::warmup_stable_decay:
-      way = progress(step, steps - decay_steps, steps);
+      fraction = progress(step, steps - decay_steps, steps);
       break;
   }
-  return peak + (final - peak) * way;
+  return peak + (final - peak) * fraction;
 }
 
 }  // namespace ripieno::optim

@@ -5,24 +5,24 @@
 
 namespace ripieno::optim {
 
-// Each begins with `warmup_steps` of linear growth to `peak`.
+// All kinds start with linear warmup from 0 to `peak` over `warmup_steps` steps.
 struct Schedule {
   enum class Kind {
-    constant,  // stays at peak
-    linear,    // falls in a line to `final` at `steps`
-    cosine,    // falls along half a cosine to `final` at `steps` (Loshchilov and Hutter, 2017)
-    warmup_stable_decay,  // stays at peak, and falls in a line to `final` over the last
-                          // `decay_steps`
+    constant,  // stays at `peak`
+    linear,    // decays linearly to `final` at step `steps`
+    cosine,    // decays along a half cosine to `final` at `steps` (Loshchilov and Hutter, 2017)
+    warmup_stable_decay,  // stays at `peak`, then decays linearly to `final` over the last
+                          // `decay_steps` steps
   };
 
   Kind kind = Kind::constant;
   double peak = 1e-3;
   double final = 0.0;
   int64_t warmup_steps = 0;
-  int64_t steps = 0;        // of the whole schedule
-  int64_t decay_steps = 0;  // of warmup_stable_decay
+  int64_t steps = 0;        // length of the whole schedule
+  int64_t decay_steps = 0;  // for warmup_stable_decay
 
-  // The learning rate of step `step`, counted from 1. After `steps` it stays at `final`.
+  // The learning rate of step `step`, counted from 1; `final` after `steps`, except for `constant`.
   double at(int64_t step) const;
 };
 

@@ -10,7 +10,7 @@ void check(const SgdOptions& options) {
   const bool holds = options.momentum >= 0.0 && options.momentum < 1.0;
   require_option(holds, "sgd", "momentum", options.momentum, "in [0, 1)");
   if (options.nesterov && options.momentum == 0.0)
-    throw ConfigurationError("sgd: nesterov needs a momentum");
+    throw ConfigurationError("sgd: nesterov requires a momentum above 0");
 }
 
 Sgd::Sgd(Parameters parameters, const SgdOptions& options)

@@ -1,5 +1,5 @@
-// Sgd: stochastic gradient descent with momentum (Sutskever et al., 2013; the form that PyTorch
-// uses).
+// Sgd: stochastic gradient descent with momentum (Sutskever et al., 2013), in the form that PyTorch
+// uses: velocity = momentum * velocity + gradient.
 #pragma once
 
 #include "ripieno/core/optim/optimizer.h"
@@ -17,11 +17,12 @@ struct SgdOptions {
   std::vector<ParameterGroup> groups = {};
 };
 
-// Throws ConfigurationError for a momentum outside [0, 1), or Nesterov's without one.
+// Throws ConfigurationError for a momentum outside [0, 1), or `nesterov` without momentum.
 void check(const SgdOptions& options);
 
 class Sgd final : public Optimizer {
  public:
+  // Throws ConfigurationError as check() does, and for a negative learning rate, decay or norm.
   explicit Sgd(Parameters parameters, const SgdOptions& options = {});
 
  private:

@@ -1,8 +1,8 @@
-// StepScalarsOnDevice: the numbers that change from step to step, in device memory, so that a step
-// that was captured once can be replayed.
+// StepScalarsOnDevice: the scalars that change from step to step, in device memory, so that a
+// captured step can be replayed.
 //
-// The host writes learning rate and step number before a step; the norm of the gradients, clipping
-// and the loss scale are computed on the device within it.
+// The host writes the learning rate and the step number before a step; the gradient norm, clipping
+// and the loss scale are computed on the device during it.
 #pragma once
 
 #include <cstdint>
@@ -17,27 +17,30 @@ namespace ripieno::optim {
 
 class StepScalarsOnDevice {
  public:
-  // Decays of two moments that start at zero; step t is corrected for 1 - beta^t. 0: no moment.
+  // The decay rates beta of two moments that start at zero; step t is corrected by 1 / (1 -
+  // beta^t). 0: no such moment.
   using Decays = std::pair<double, double>;
 
+  // Allocates the scalars, and workspace for measuring the gradients of `ranges`.
   void allocate(Device device, const std::vector<ElementRange>& ranges);
 
-  // Before a step, the `steps`-th.
+  // Before a step: writes the scalars that the host sets. `steps`: the number of this step, from 1.
   void write(double learning_rate, const Decays& decays, int64_t steps) const;
 
-  // Within a step, in this order: the squares of the gradients of each range, their sum, and what
-  // follows from it. `count`: a scalar that gradients are divided by; undefined: 1.
+  // During a step, in this order: measure() for each range sums the squares of its gradients,
+  // sum_of_squares() adds these up, and finish() computes the norm, clipping and the loss scale
+  // from the result. `count`: a scalar that gradients are divided by; 1 if undefined.
   void measure(std::size_t range, const Tensor& gradients) const;
-  const Tensor& sum_of_squares() const;  // a float64 scalar, of all ranges
+  const Tensor& sum_of_squares() const;  // a float64 scalar, over all ranges
   void finish(const Tensor& count, double max_norm, const Decays& decays,
               kernels::LossScale* loss_scale) const;
 
-  // A kernels::StepScalars; undefined before allocate().
+  // The kernels::StepScalars as a tensor; undefined before allocate().
   const Tensor& tensor() const { return scalars_; }
   const kernels::StepScalars* data() const;
-  // Waits for the device.
+  // Copies the scalars to the host. Waits for the device.
   kernels::StepScalars read() const;
-  // One of its floats, as a scalar.
+  // One float of the scalars, as a float32 scalar that views it.
   Tensor scalar(float kernels::StepScalars::*member) const;
 
  private:

@@ -26,7 +26,7 @@ Tensor leaf(const std::vector<float>& values) {
   return x;
 }
 
-TEST(Autograd, AddsUpEveryWayToALeaf) {
+TEST(Autograd, SumsOverAllPathsToALeaf) {
   Tensor x = leaf({3, 5});
   const Tensor y = x * x;
   sum(y + y * x).backward();  // x^2 + x^3
@@ -35,8 +35,8 @@ TEST(Autograd, AddsUpEveryWayToALeaf) {
 
 TEST(Autograd, DoesNotChangeAGradientThatTwoBranchesShare) {
   Tensor x = leaf({1, 2}), y = leaf({3, 4});
-  const Tensor s = x + y;             // its gradient goes to both
-  sum(s * 2.0 + x * 3.0).backward();  // and x gets more
+  const Tensor s = x + y;             // passes its gradient to both
+  sum(s * 2.0 + x * 3.0).backward();  // and x has one more use
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(5, 5));
   EXPECT_THAT(y.gradient().to_vector<float>(), ElementsAre(2, 2));
 }
@@ -58,7 +58,7 @@ TEST(Autograd, RecordsNothingUnderNoGrad) {
   EXPECT_FALSE((x * 2.0).requires_gradient());
 }
 
-TEST(Autograd, DetachCutsTheRecord) {
+TEST(Autograd, DetachStopsTheGradient) {
   Tensor x = leaf({1, 2});
   sum(x * x.detach()).backward();
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(1, 2));
@@ -72,7 +72,7 @@ TEST(Autograd, HookRunsOnceWithTheCompleteGradient) {
   EXPECT_THAT(seen, ElementsAre(ElementsAre(6, 8)));
 }
 
-TEST(Autograd, HooksRunWhileTheBackwardGoesOn) {
+TEST(Autograd, HooksRunBeforeTheBackwardEnds) {
   Tensor first = leaf({1}), last = leaf({2});
   std::vector<int> order;
   first.on_gradient([&] { order.push_back(1); });
@@ -81,7 +81,7 @@ TEST(Autograd, HooksRunWhileTheBackwardGoesOn) {
   EXPECT_THAT(order, ElementsAre(2, 1));
 }
 
-TEST(Autograd, RefusesASecondBackwardThroughTheSameRecord) {
+TEST(Autograd, RejectsASecondBackwardThroughTheSameGraph) {
   Tensor x = leaf({1, 2});
   const Tensor y = sum(x * x);
   y.backward();
@@ -95,7 +95,7 @@ TEST(Autograd, SeedsANonScalar) {
   EXPECT_THROW((x * x).backward(), Error);
 }
 
-TEST(Autograd, FreesTheRecordAsItGoes) {
+TEST(Autograd, FreesTheGraphDuringTheBackward) {
   const int64_t before = pool(Device::cpu()).statistics().bytes_in_use;
   {
     Tensor x = leaf({1, 2});
@@ -106,7 +106,7 @@ TEST(Autograd, FreesTheRecordAsItGoes) {
   EXPECT_EQ(pool(Device::cpu()).statistics().bytes_in_use, before);
 }
 
-TEST(Autograd, ThreadsRecordApart) {
+TEST(Autograd, ThreadsRecordIndependently) {
   const auto train = [] {
     Tensor x = leaf({1, 2, 3});
     for (int i = 0; i < 200; ++i) {
@@ -118,14 +118,14 @@ TEST(Autograd, ThreadsRecordApart) {
   std::jthread a(train), b(train), c(train);
 }
 
-TEST(Autograd, ADeepRecordThatNobodyGoesBackThroughIsFreed) {
+TEST(Autograd, ADeepGraphWithoutABackwardIsFreed) {
   Tensor x = leaf({1});
   Tensor y = x;
   for (int i = 0; i < 2000; ++i) y = y + 1.0;
   EXPECT_EQ(y.item(), 2001.0);
 }
 
-TEST(Autograd, ALongRecordIsFreedWithoutUsingUpTheStack) {
+TEST(Autograd, ALongGraphIsFreedWithoutOverflowingTheStack) {
   constexpr int kLength = 30'000;
   Tensor x = leaf({1});
   Tensor plain = x, kept = x, held = x;
@@ -140,7 +140,7 @@ TEST(Autograd, ALongRecordIsFreedWithoutUsingUpTheStack) {
   EXPECT_EQ(x.item(), 1.0);
 }
 
-TEST(Autograd, GoesBackInAnotherThreadThanItRecordedIn) {
+TEST(Autograd, BackwardMayRunInAnotherThreadThanTheForward) {
   Tensor w = leaf({1, 1});
   Tensor y;
   std::jthread([&] {
@@ -152,7 +152,7 @@ TEST(Autograd, GoesBackInAnotherThreadThanItRecordedIn) {
   EXPECT_THAT(w.gradient().to_vector<float>(), ElementsAre(14, 14));
 }
 
-// Sums of all inputs, of the first three, and of the last four.
+// The sum of all inputs, of the first three, and of the last four.
 std::vector<Tensor> three_sums(const std::vector<Tensor>& in) {
   Tensor first = in[0].detach() + in[1].detach() + in[2].detach();
   Tensor last = in[3].detach() + in[4].detach() + in[5].detach() + in[6].detach();
@@ -181,24 +181,24 @@ TEST(Autograd, AnOperationHasAnyNumberOfInputsAndOutputs) {
   EXPECT_THAT(inputs[6].gradient().to_vector<float>(), ElementsAre(9, 17));
 }
 
-TEST(Autograd, OutputsThatNothingUsedHaveNoGradient) {
+TEST(Autograd, UnusedOutputsHaveNoGradient) {
   const std::vector<Tensor> inputs = seven_leaves();
   const std::vector<Tensor> outputs = three_sums(inputs);
   sum(outputs[1]).backward();
   EXPECT_THAT(inputs[2].gradient().to_vector<float>(), ElementsAre(1, 1));
   EXPECT_FALSE(inputs[3].gradient().defined());
   EXPECT_THAT([&] { outputs[2].backward(Tensor::zeros({2})); },
-              ThrowsMessage<Error>(HasSubstr("'three_sums' was already gone through")));
+              ThrowsMessage<Error>(HasSubstr("'three_sums' was used by an earlier")));
 }
 
-TEST(Autograd, ABackwardMayBeginAtAnyOutput) {
+TEST(Autograd, BackwardMayStartAtAnyOutput) {
   const std::vector<Tensor> inputs = seven_leaves();
   three_sums(inputs)[2].backward(Tensor::of<float>({2}, {5, 7}));
   EXPECT_FALSE(inputs[0].gradient().defined());
   EXPECT_THAT(inputs[5].gradient().to_vector<float>(), ElementsAre(5, 7));
 }
 
-TEST(Autograd, OutputsOfIntegersAreNotRecorded) {
+TEST(Autograd, IntegerOutputsAreNotRecorded) {
   Tensor x = leaf({1, 2});
   const std::vector<Tensor> outputs = {x.detach() * 2.0, Tensor::zeros({2}, DType::int32)};
   autograd::record("with_indices", outputs, std::vector<Tensor>{x},
@@ -210,20 +210,19 @@ TEST(Autograd, OutputsOfIntegersAreNotRecorded) {
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(2, 2));
 }
 
-TEST(Autograd, RefusesToRecordAnOutputTwice) {
+TEST(Autograd, RejectsRecordingAnOutputTwice) {
   Tensor x = leaf({1, 2});
   const auto pass = [](const Tensor& gradient, Gradients& gradients) {
     gradients.add(0, gradient);
   };
-  EXPECT_THAT(
-      [&] { autograd::record("pass", x, {&x}, pass); },
-      ThrowsMessage<Error>(HasSubstr("pass: an output to be recorded, (2) float32 on cpu")));
+  EXPECT_THAT([&] { autograd::record("pass", x, {&x}, pass); },
+              ThrowsMessage<Error>(HasSubstr("pass: cannot record output (2) float32 on cpu")));
   EXPECT_THAT([&] { autograd::record("pass", Tensor(), {&x}, pass); },
-              ThrowsMessage<Error>(HasSubstr("pass: an output to be recorded is undefined")));
+              ThrowsMessage<Error>(HasSubstr("pass: cannot record an undefined output")));
 }
 
-// The message of the backward of an operation on x, which requires a gradient, and y, which does
-// not.
+// The message of an Error that `backward` throws, as the backward of an operation on x, which
+// requires a gradient, and y, which does not.
 std::string message_of(const std::function<void(const Tensor&, Gradients&)>& backward) {
   Tensor x = leaf({1, 2}), y = Tensor::zeros({2});
   try {
@@ -235,37 +234,38 @@ std::string message_of(const std::function<void(const Tensor&, Gradients&)>& bac
   return "no error";
 }
 
-TEST(Autograd, NamesTheOperationWhoseBackwardGivesTheWrongThing) {
+TEST(Autograd, NamesTheOperationWhoseBackwardReturnsAWrongGradient) {
   EXPECT_EQ(
       message_of([](const Tensor&, Gradients& gradients) { gradients.add(0, Tensor::zeros({3})); }),
-      "mine: its backward gives input 0, which is (2) float32 on cpu, a gradient that is (3) "
-      "float32 on cpu");
+      "mine: the gradient of input 0 is (3) float32 on cpu, the input is (2) float32 on cpu; they "
+      "must match");
   EXPECT_THAT(message_of([](const Tensor& gradient, Gradients& gradients) {
                 gradients.add(0, gradient.to(DType::float64));
               }),
-              HasSubstr("a gradient that is (2) float64 on cpu"));
+              HasSubstr("the gradient of input 0 is (2) float64 on cpu"));
   EXPECT_THAT(message_of([](const Tensor&, Gradients& gradients) { gradients.add(0, {}); }),
-              HasSubstr("mine: its backward gives input 0"));
+              HasSubstr("mine: the gradient of input 0 is undefined"));
   EXPECT_THAT(
       message_of([](const Tensor& gradient, Gradients& gradients) { gradients.add(1, gradient); }),
-      HasSubstr("mine: its backward gives a gradient to input 1, which wants none"));
-  EXPECT_THAT(message_of([](const Tensor&, Gradients& gradients) { gradients.destination(1); }),
-              HasSubstr("mine: its backward gives a gradient to input 1, which wants none"));
+      HasSubstr("mine: the backward computes a gradient for input 1, which does not require"));
+  EXPECT_THAT(
+      message_of([](const Tensor&, Gradients& gradients) { gradients.destination(1); }),
+      HasSubstr("mine: the backward computes a gradient for input 1, which does not require"));
   EXPECT_EQ(message_of([](const Tensor&, Gradients& gradients) { (void)gradients.wanted(2); }),
-            "mine: its backward asks for input 2 of 2");
+            "mine: the backward uses input 2, but the operation has 2 inputs");
 }
 
-TEST(Autograd, NamesASeedThatDoesNotFit) {
+TEST(Autograd, DescribesASeedThatDoesNotMatch) {
   Tensor x = leaf({1, 2});
   EXPECT_THAT([&] { square(x).backward(Tensor::full({1}, 1.0)); },
-              ThrowsMessage<Error>(StrEq("backward: the seed is (1) float32 on cpu; the output of "
-                                         "'square' that it is for is (2) float32 on cpu")));
+              ThrowsMessage<Error>(StrEq("backward: the seed is (1) float32 on cpu, the output of "
+                                         "'square' is (2) float32 on cpu; they must match")));
   EXPECT_THROW(square(x).backward(Tensor::full({2}, 1.0, DType::float64)), Error);
   EXPECT_THROW(Tensor().backward(), Error);
   EXPECT_FALSE(x.gradient().defined());
 }
 
-// x, through an operation whose backward fails while `fails`.
+// Returns x through an operation whose backward throws while `fails`.
 Tensor failing(const Tensor& x, const bool& fails) {
   return autograd::record("failing", x.detach(), {&x},
                           [&fails](const Tensor& gradient, Gradients& gradients) {
@@ -274,7 +274,7 @@ Tensor failing(const Tensor& x, const bool& fails) {
                           });
 }
 
-TEST(Autograd, AFailedBackwardLeavesNothing) {
+TEST(Autograd, AFailedBackwardLeavesNoGradients) {
   Tensor x = leaf({1, 2}), y = leaf({3, 4});
   int hooks = 0;
   x.on_gradient([&] { ++hooks; });
@@ -283,8 +283,9 @@ TEST(Autograd, AFailedBackwardLeavesNothing) {
   const Tensor loss = sum(failing(shared, fails) * y + shared);
   EXPECT_THROW(loss.backward(), Error);
   EXPECT_FALSE(x.gradient().defined());
-  EXPECT_FALSE(y.gradient().defined());  // though it had come before the failure
-  EXPECT_THAT([&] { loss.backward(); }, ThrowsMessage<Error>(HasSubstr("already gone through")));
+  EXPECT_FALSE(y.gradient().defined());  // although it was computed before the failure
+  EXPECT_THAT([&] { loss.backward(); },
+              ThrowsMessage<Error>(HasSubstr("used by an earlier backward")));
   EXPECT_THROW(sum(shared).backward(), Error);
   fails = false;
   sum(failing(x * 2.0, fails) * y).backward();
@@ -293,7 +294,7 @@ TEST(Autograd, AFailedBackwardLeavesNothing) {
   EXPECT_EQ(hooks, 1);
 }
 
-TEST(Autograd, ARefusedBackwardKeepsTheGradientsThatAreThere) {
+TEST(Autograd, ARejectedBackwardKeepsEarlierGradients) {
   Tensor x = leaf({1, 2});
   int hooks = 0;
   x.on_gradient([&] { ++hooks; });
@@ -306,7 +307,7 @@ TEST(Autograd, ARefusedBackwardKeepsTheGradientsThatAreThere) {
   EXPECT_EQ(hooks, 2);
 }
 
-TEST(Autograd, AHookThatFailsEndsTheBackward) {
+TEST(Autograd, AnExceptionFromAHookEndsTheBackward) {
   Tensor x = leaf({1, 2});
   bool fails = true;
   x.on_gradient([&] {
@@ -329,16 +330,16 @@ TEST(Autograd, AHookMayRunABackwardWithoutCompletingOthersEarly) {
   EXPECT_THAT(seen, ElementsAre(ElementsAre(16, 18)));
 }
 
-TEST(Autograd, AHookMayNotGoThroughWhatIsBeingGoneThrough) {
+TEST(Autograd, AHookMustNotRunABackwardThroughTheGraphThatIsRunning) {
   Tensor first = leaf({1, 2}), last = leaf({3, 4});
   const Tensor shared = first * 2.0;
   const Tensor other = sum(shared * 3.0), loss = sum(shared * last);
   last.on_gradient([&] { other.backward(); });
   EXPECT_THAT([&] { loss.backward(); },
-              ThrowsMessage<Error>(HasSubstr("'multiply' is being gone through")));
+              ThrowsMessage<Error>(HasSubstr("'multiply' is already part of the outer backward")));
 }
 
-TEST(Autograd, ATensorThatIsSeveralInputsGetsAllOfItsGradient) {
+TEST(Autograd, ATensorUsedAsSeveralInputsGetsTheSumOfItsGradients) {
   Tensor x = leaf({1, 2});
   Tensor y = autograd::record("both", x.detach() * 5.0, {&x, &x},
                               [](const Tensor& gradient, Gradients& gradients) {
@@ -352,29 +353,29 @@ TEST(Autograd, ATensorThatIsSeveralInputsGetsAllOfItsGradient) {
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(5, 5));
 }
 
-TEST(Autograd, NamesTheOperationWhoseInputWasChangedBeforeTheBackward) {
+TEST(Autograd, NamesTheOperationWhoseSavedTensorWasChanged) {
   Tensor w = leaf({1, 2}), x = Tensor::of<float>({2}, {3, 4});
-  const auto change_then_go_back = [&](const Tensor& loss, const std::function<void()>& change) {
+  const auto change_then_backward = [&](const Tensor& loss, const std::function<void()>& change) {
     change();
     loss.backward();
   };
   const auto is_named = [](const std::string& operation) {
-    return ThrowsMessage<Error>(StartsWith(operation + ": its backward needs a tensor (2) float32 "
-                                                       "on cpu that was changed in place"));
+    return ThrowsMessage<Error>(StartsWith(operation + ": a tensor saved for the backward, (2) "
+                                                       "float32 on cpu, was changed in place"));
   };
   const auto fill = [&] { x.fill(7.0); };
-  EXPECT_THAT([&] { change_then_go_back(sum(w * x), fill); }, is_named("multiply"));
-  EXPECT_THAT([&] { change_then_go_back(sum(w / x), fill); }, is_named("divide"));
-  EXPECT_THAT([&] { change_then_go_back(sum(w * x), [&] { add_into(x, x); }); },
+  EXPECT_THAT([&] { change_then_backward(sum(w * x), fill); }, is_named("multiply"));
+  EXPECT_THAT([&] { change_then_backward(sum(w / x), fill); }, is_named("divide"));
+  EXPECT_THAT([&] { change_then_backward(sum(w * x), [&] { add_into(x, x); }); },
               is_named("multiply"));
   EXPECT_THAT(
       [&] {
-        change_then_go_back(sum(w * x), [&] { x.slice(0, 0, 1).copy_from(x.slice(0, 1, 2)); });
+        change_then_backward(sum(w * x), [&] { x.slice(0, 0, 1).copy_from(x.slice(0, 1, 2)); });
       },
       is_named("multiply"));
   EXPECT_THAT(
       [&] {
-        change_then_go_back(sum(w * x), [&] {
+        change_then_backward(sum(w * x), [&] {
           x.data<float>()[0] = 1;
           x.mark_changed();
         });
@@ -382,16 +383,16 @@ TEST(Autograd, NamesTheOperationWhoseInputWasChangedBeforeTheBackward) {
       is_named("multiply"));
   const Tensor y = exp(w);
   const Tensor loss = sum(y * y);
-  EXPECT_THAT([&] { change_then_go_back(loss, [&] { y.detach().fill(0.0); }); },
+  EXPECT_THAT([&] { change_then_backward(loss, [&] { y.detach().fill(0.0); }); },
               is_named("multiply"));
 }
 
-TEST(Autograd, WhatNoBackwardNeedsMayChange) {
+TEST(Autograd, TensorsThatNoBackwardNeedsMayBeChanged) {
   Tensor w = leaf({1, 2}), x = Tensor::of<float>({2}, {3, 4});
   const Tensor scaled = sum(w * x), shifted = sum(w + x);
   {
     const NoGrad no_grad;
-    w.fill(9.0);  // only the gradient of x would need it
+    w.fill(9.0);  // only needed for the gradient of x
   }
   scaled.backward();
   x.fill(7.0);

@@ -31,7 +31,7 @@ class DeviceFaults : public testing::GpuTest {
   }
 };
 
-TEST_F(DeviceFaults, AnIdOutOfRangeIsARowOfZerosThatChangesNoOther) {
+TEST_F(DeviceFaults, AnInvalidIdIsARowOfZerosAndAffectsNoOtherRow) {
   const Tensor table = on_gpu({3, 1}, {1, 2, 3});
   const Tensor rows = embedding(table, on_gpu({2, 3, 0, -5}));
   EXPECT_THAT(rows.to_vector<float>(), ElementsAre(3, 0, 1, 0));
@@ -40,20 +40,20 @@ TEST_F(DeviceFaults, AnIdOutOfRangeIsARowOfZerosThatChangesNoOther) {
   EXPECT_THROW(require_no_fault(gpu_), DataError);
 }
 
-TEST_F(DeviceFaults, IsToldOnceWithTheOperationTheIdItsPlaceAndTheBound) {
+TEST_F(DeviceFaults, AreReportedOnceWithOperationIdPositionAndBound) {
   embedding(on_gpu({3, 1}, {1, 2, 3}), on_gpu({2, 7, 0}));
-  EXPECT_THAT(
-      [&] { require_no_fault(gpu_); },
-      ThrowsMessage<DataError>("embedding: id 7 at position 1 is outside the 3 rows of the table"));
+  EXPECT_THAT([&] { require_no_fault(gpu_); },
+              ThrowsMessage<DataError>(
+                  "embedding: id 7 at position 1 is outside the table, which has 3 rows"));
   require_no_fault(gpu_);
 }
 
-TEST_F(DeviceFaults, ATargetOutOfRangeIsToldWithTheLossAndHasNoGradient) {
+TEST_F(DeviceFaults, AnInvalidTargetIsReportedWithTheLossAndHasNoGradient) {
   const Tensor x = on_gpu({2, 1}, {1, 2}), weight = on_gpu({3, 1}, {1, 2, 3});
   const Loss loss = linear_cross_entropy(x, weight, on_gpu({0, 3}));
   loss.sum.backward();
   EXPECT_THAT([&] { loss.mean(); },
-              ThrowsMessage<DataError>("cross_entropy: target 3 at position 1 is outside the 3 "
+              ThrowsMessage<DataError>("cross_entropy: target 3 at position 1 is not one of the 3 "
                                        "classes"));
   EXPECT_NE(x.gradient().to_vector<float>()[0], 0.0f);
   EXPECT_EQ(x.gradient().to_vector<float>()[1], 0.0f);
@@ -61,12 +61,12 @@ TEST_F(DeviceFaults, ATargetOutOfRangeIsToldWithTheLossAndHasNoGradient) {
               Each(Truly([](float value) { return std::isfinite(value); })));
 }
 
-TEST_F(DeviceFaults, NothingIsToldOfIdsInRangeAndIgnoredTargets) {
+TEST_F(DeviceFaults, ValidIdsAndIgnoredTargetsAreNotReported) {
   const Tensor table = on_gpu({3, 1}, {1, 2, 3}), targets = on_gpu({kIgnoredTarget, 2, 0});
   linear_cross_entropy(embedding(table, on_gpu({2, 0, 1})), table, targets).mean();
 }
 
-TEST_F(DeviceFaults, AStepOfATrainingRunIsNotCorruptedByAnId) {
+TEST_F(DeviceFaults, ATrainingStepIsNotCorruptedByAnInvalidId) {
   random_context() = {.seed = 7};
   nn::Gpt model({.vocab = 33, .layers = 1, .heads = 2, .channels = 16, .context = 8});
   model.to(gpu_);

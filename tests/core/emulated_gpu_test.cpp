@@ -1,5 +1,5 @@
-// What the host does with a GPU, told by an emulated one that runs late and writes down what it was
-// asked: on machines without a GPU.
+// Tests of the host code above the CUDA runtime with an emulated GPU, which runs work late and
+// records calls: for hosts without a GPU.
 #include "ripieno/kernels/emulator/emulated_gpu.h"
 
 #include <gmock/gmock.h>
@@ -29,7 +29,7 @@ using ::testing::Key;
 using ::testing::Not;
 using ::testing::ThrowsMessage;
 
-// These look at the pools, which the tests under AddressSanitizer go without.
+// These tests look at the pools, which are disabled in tests under AddressSanitizer.
 const int kPoolsAreOn = setenv("RIPIENO_POOL", "on", 1);
 
 const Device kGpu = Device::cuda();
@@ -53,37 +53,38 @@ Tensor filled(float value) { return Tensor::full({33}, value, DType::float32, kG
 
 // ---- Order
 
-// x, squared on a stream of its own.
-float squared_beside(const Tensor& x, bool waits) {
+// The first element of x squared, computed on another stream.
+float squared_on_another_stream(const Tensor& x, bool waits) {
   const Stream side(kGpu);
   if (waits) side.wait(compute_stream(kGpu));
   const OnStream on(side);
   return square(x).to_vector<float>()[0];
 }
 
-TEST_F(EmulatedGpu, AMissingWaitGivesTheNumbersFromBefore) {
+TEST_F(EmulatedGpu, AMissingWaitReadsTheOldValues) {
   const Tensor x = filled(2.0f);
   current_stream(kGpu).synchronize();
   Tensor(x).fill(3.0);
-  EXPECT_EQ(squared_beside(x, /*waits=*/false), 4.0f);
-  EXPECT_EQ(squared_beside(x, /*waits=*/true), 9.0f);
+  EXPECT_EQ(squared_on_another_stream(x, /*waits=*/false), 4.0f);
+  EXPECT_EQ(squared_on_another_stream(x, /*waits=*/true), 9.0f);
 }
 
 TEST_F(EmulatedGpu, EagerStreamsRunWorkAtOnce) {
   simt::set_eager_streams(true);
   const Tensor x = filled(3.0f);
-  EXPECT_EQ(squared_beside(x, /*waits=*/false), 9.0f);
+  EXPECT_EQ(squared_on_another_stream(x, /*waits=*/false), 9.0f);
 }
 
-TEST_F(EmulatedGpu, AnEventIsDoneWhenItsStreamCameThere) {
+TEST_F(EmulatedGpu, AnEventIsDoneWhenItsStreamHasReachedIt) {
   Event event(kGpu);
   const Tensor x = filled(3.0f);
   event.record(current_stream(kGpu));
   EXPECT_FALSE(event.is_done());
-  EXPECT_TRUE(event.is_done());  // work goes on between two questions
+  EXPECT_TRUE(event.is_done());  // the emulator makes progress at each call
 }
 
-// Memory that a copy stream gets again while the compute stream still reads what was there.
+// The result of reading memory that a copy stream reuses while the compute stream still reads its
+// old contents.
 float read_while_reused(bool recorded) {
   const Stream copies(kGpu);
   Tensor result;
@@ -104,12 +105,12 @@ float read_while_reused(bool recorded) {
   return result.to_vector<float>()[0];
 }
 
-TEST_F(EmulatedGpu, MemoryIsNotReusedBeforeWorkOfARecordedStreamIsDone) {
+TEST_F(EmulatedGpu, MemoryIsNotReusedBeforeARecordedStreamHasFinished) {
   EXPECT_EQ(read_while_reused(/*recorded=*/false), 25.0f);
   EXPECT_EQ(read_while_reused(/*recorded=*/true), 4.0f);
 }
 
-TEST_F(EmulatedGpu, AFreedBlockIsReusedAtOnceOnItsStreamAlone) {
+TEST_F(EmulatedGpu, AFreedBlockIsReusedAtOnceOnlyOnItsStream) {
   const Stream side(kGpu);
   const void* const block = filled(1.0f).raw_data();
   {
@@ -121,19 +122,19 @@ TEST_F(EmulatedGpu, AFreedBlockIsReusedAtOnceOnItsStreamAlone) {
   EXPECT_THAT(simt::calls(), Not(Contains(Key("cudaMalloc"))));
 }
 
-TEST_F(EmulatedGpu, ACopyBetweenGpusIsInOrderWithBoth) {
+TEST_F(EmulatedGpu, ACopyBetweenGpusIsOrderedOnBoth) {
   simt::gpu().devices = 2;
   Tensor x = filled(2.0f);
-  const Tensor there = x.to(Device::cuda(1));
+  const Tensor copy = x.to(Device::cuda(1));
   x.fill(3.0);
   current_stream(kGpu).synchronize();
-  EXPECT_EQ(there.to_vector<float>()[0], 2.0f);
-  EXPECT_EQ(square(there).to_vector<float>()[0], 4.0f);
+  EXPECT_EQ(copy.to_vector<float>()[0], 2.0f);
+  EXPECT_EQ(square(copy).to_vector<float>()[0], 4.0f);
 }
 
 // ---- A steady step
 
-TEST_F(EmulatedGpu, ASteadyStepTakesNothingFromTheDriverAndWaitsForNothing) {
+TEST_F(EmulatedGpu, ASteadyStepNeitherAllocatesNorWaits) {
   nn::Gpt model({.vocab = 17, .layers = 1, .heads = 2, .channels = 16, .context = 8});
   model.to(kGpu, DType::bfloat16);
   optim::AdamW optimizer(model.parameters(), {.max_gradient_norm = 1.0});
@@ -161,7 +162,7 @@ TEST_F(EmulatedGpu, ASteadyStepTakesNothingFromTheDriverAndWaitsForNothing) {
 
 // ---- Memory
 
-TEST_F(EmulatedGpu, WhatOtherStreamsKeepIsGivenBackBeforeMemoryIsShort) {
+TEST_F(EmulatedGpu, FreeBlocksOfOtherStreamsAreReleasedBeforeOutOfMemory) {
   simt::gpu().memory_bytes = 3 << 20;
   {
     const Stream side(kGpu);
@@ -171,7 +172,7 @@ TEST_F(EmulatedGpu, WhatOtherStreamsKeepIsGivenBackBeforeMemoryIsShort) {
   EXPECT_NO_THROW(Tensor({2 << 20}, DType::uint8, kGpu));
 }
 
-TEST_F(EmulatedGpu, ATensorThatDoesNotFitNamesItselfWhoHoldsTheMemoryAndWhatHelps) {
+TEST_F(EmulatedGpu, OutOfMemoryNamesTheTensorTheUsesOfMemoryAndARemedy) {
   simt::gpu().memory_bytes = std::size_t{4} << 30;
   simt::gpu().bytes_of_others = std::size_t{1} << 30;
   EXPECT_THAT(
@@ -179,13 +180,13 @@ TEST_F(EmulatedGpu, ATensorThatDoesNotFitNamesItselfWhoHoldsTheMemoryAndWhatHelp
         Tensor({int64_t{1} << 20, 1024}, DType::float32, kGpu);
       },
       ThrowsMessage<OutOfMemory>(AllOf(
-          HasSubstr("a tensor (1048576, 1024) of float32: cuda:0 has no 4.00 GiB left: of its 4.00 "
-                    "GiB"),
-          HasSubstr("1.00 GiB are held by CUDA and by other processes"),
+          HasSubstr("cannot allocate a tensor (1048576, 1024) float32: cuda:0 is out of memory, "
+                    "allocating 4.00 GiB: of 4.00 GiB in total"),
+          HasSubstr("CUDA and other processes use 1.00 GiB"),
           HasSubstr("train.micro_batch_size"))));
 }
 
-TEST_F(EmulatedGpu, ParametersGradientsAndStateAreCountedAsSuch) {
+TEST_F(EmulatedGpu, ParametersGradientsAndOptimizerStateAreCounted) {
   nn::Gpt model({.vocab = 17, .layers = 1, .heads = 2, .channels = 16, .context = 8});
   model.to(kGpu);
   optim::AdamW optimizer(model.parameters());
@@ -200,7 +201,7 @@ TEST_F(EmulatedGpu, ParametersGradientsAndStateAreCountedAsSuch) {
 
 // ---- Errors
 
-TEST_F(EmulatedGpu, AnErrorOfAKernelIsToldByALaterCallWithWhatTheStreamWasGivenLast) {
+TEST_F(EmulatedGpu, AKernelErrorIsReportedByALaterCallWithTheLastWorkOfTheStream) {
   const Tensor a = Tensor::zeros({8, 16}, DType::float32, kGpu);
   const Tensor b = Tensor::zeros({16, 24}, DType::float32, kGpu);
   current_stream(kGpu).synchronize();
@@ -214,7 +215,7 @@ TEST_F(EmulatedGpu, AnErrorOfAKernelIsToldByALaterCallWithWhatTheStreamWasGivenL
                         HasSubstr("set RIPIENO_SYNC=1 to stop at the operation that failed"))));
 }
 
-TEST_F(EmulatedGpu, WithSyncAnErrorIsRaisedWhereItHappened) {
+TEST_F(EmulatedGpu, WithSyncAnErrorIsThrownByTheCallThatCausedIt) {
   const Tensor x = filled(1.0f);
   current_stream(kGpu).synchronize();
   cuda::waits_for_each() = true;
@@ -225,7 +226,7 @@ TEST_F(EmulatedGpu, WithSyncAnErrorIsRaisedWhereItHappened) {
                             "illegal memory access")));
 }
 
-TEST_F(EmulatedGpu, ALaunchThatIsRefusedNamesKernelShapeAndStream) {
+TEST_F(EmulatedGpu, AFailedLaunchNamesKernelShapeAndStream) {
   const Tensor x = filled(1.0f);
   simt::fail_call("launch", 1, cudaErrorInvalidValue);
   EXPECT_THAT([&] { square(x); },
@@ -234,7 +235,7 @@ TEST_F(EmulatedGpu, ALaunchThatIsRefusedNamesKernelShapeAndStream) {
                   "cuda:0: invalid argument")));
 }
 
-TEST_F(EmulatedGpu, ACopyThatIsRefusedNamesItsSizeAndStream) {
+TEST_F(EmulatedGpu, AFailedCopyNamesItsSizeAndStream) {
   simt::fail_call("cudaMemcpyAsync", 1, cudaErrorInvalidValue);
   EXPECT_THAT(
       [] { Tensor::zeros({33}).to(kGpu); },
@@ -242,16 +243,16 @@ TEST_F(EmulatedGpu, ACopyThatIsRefusedNamesItsSizeAndStream) {
           "cudaMemcpyAsync of 132 bytes on the compute stream of cuda:0: invalid argument")));
 }
 
-// ---- Drivers and GPUs that do not serve
+// ---- Drivers and GPUs that cannot be used
 
-TEST_F(EmulatedGpu, WithoutADriverThereAreNoGpusAndNothingIsAmiss) {
+TEST_F(EmulatedGpu, WithoutADriverThereAreNoGpusAndNoError) {
   simt::gpu().driver_version = 0;
   EXPECT_EQ(cuda::device_count(), 0);
   EXPECT_EQ(cuda::describe(), "no CUDA driver");
   EXPECT_EQ(cuda::what_is_unusable(), "");
 }
 
-TEST_F(EmulatedGpu, AnOlderDriverIsNamedWithTheVersionThatIsNeeded) {
+TEST_F(EmulatedGpu, AnOldDriverIsReportedWithTheRequiredVersion) {
   simt::gpu().driver_version = 12020;
   EXPECT_EQ(cuda::device_count(), 0);
   EXPECT_EQ(
@@ -260,7 +261,7 @@ TEST_F(EmulatedGpu, AnOlderDriverIsNamedWithTheVersionThatIsNeeded) {
   EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
 }
 
-TEST_F(EmulatedGpu, AGpuThatIsTooOldIsNamedWithWhatTheBuildHas) {
+TEST_F(EmulatedGpu, AnUnsupportedGpuIsReportedWithTheSupportedArchitectures) {
   simt::gpu().compute_capability = 75;
   EXPECT_EQ(cuda::device_count(), 0);
   EXPECT_THAT(cuda::describe(), HasSubstr("compute capability 7.5, which this build does not "
@@ -268,7 +269,7 @@ TEST_F(EmulatedGpu, AGpuThatIsTooOldIsNamedWithWhatTheBuildHas) {
   EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
 }
 
-TEST_F(EmulatedGpu, ADescriptionTellsHowMuchMemoryIsTaken) {
+TEST_F(EmulatedGpu, TheDescriptionIncludesTheMemoryInUse) {
   simt::gpu().bytes_of_others = std::size_t{3} << 30;
   EXPECT_THAT(cuda::describe(), HasSubstr("emulated on the CPU, compute capability 9.0, 64 GiB, 3 "
                                           "GiB in use"));

@@ -12,9 +12,9 @@
 namespace ripieno {
 namespace {
 
-// The published test vectors of Philox4x32-10 need a raw key; ours is mixed from seed and stream,
-// so the vector is reached by choosing them: seed 0 leaves the key to the stream.
-TEST(Philox, GivesThePublishedNumbers) {
+// The published test vectors of Philox4x32-10 are for a raw key; ours mixes seed and stream. With
+// seed 0, the stream is the raw key.
+TEST(Philox, MatchesThePublishedTestVectors) {
   const kernels::RandomBlock zeros = kernels::philox({.seed = 0, .stream = 0, .step = 0}, 0);
   EXPECT_EQ(zeros.word[0], 0x6627e8d5u);
   EXPECT_EQ(zeros.word[1], 0xe169c58du);
@@ -28,7 +28,7 @@ TEST(Philox, GivesThePublishedNumbers) {
   EXPECT_EQ(ones.word[3], 0x6d5451fdu);
 }
 
-TEST(Random, APartOfAStreamIsThatPart) {
+TEST(Random, ARangeOfAStreamCanBeDrawnAlone) {
   const kernels::RandomKey key{.seed = 1, .stream = 2, .step = 3};
   Tensor whole({100}), part({10});
   fill_normal(whole, 0.0, 1.0, key);
@@ -43,7 +43,7 @@ TEST(Random, NormalHasItsMoments) {
   EXPECT_NEAR(mean(square(x - 3.0)).item(), 4.0, 0.06);
 }
 
-TEST(Random, UniformStaysInItsRange) {
+TEST(Random, UniformIsWithinItsBounds) {
   Tensor x({100'000}, DType::float64);
   fill_uniform(x, -1.0, 3.0, {.seed = 9});
   EXPECT_NEAR(mean(x).item(), 1.0, 0.02);

@@ -44,14 +44,14 @@ Tensor some_ids(int64_t rows) {
   return ids;
 }
 
-// Of two rows, that begin at `row` of the global batch.
+// The loss of two rows, which start at `row` of the global batch.
 Tensor model_loss(const nn::Gpt& model, const Tensor& ids, int64_t row) {
   random_context().first_row = row;
   const Tensor rows = ids.slice(0, row, row + 2);
   return model.loss(rows, rows).sum;
 }
 
-// Of two micro-batches.
+// The gradients of two micro-batches.
 std::vector<float> gradients_of(nn::Gpt& model) {
   const Tensor ids = some_ids(4);
   random_context() = {.seed = 5, .step = 3, .first_row = 0};
@@ -60,29 +60,29 @@ std::vector<float> gradients_of(nn::Gpt& model) {
   return model.parameters().gradients().flat().to_vector<float>();
 }
 
-TEST(Recomputation, GivesTheGradientsOfThePlainFunction) {
+TEST(Recomputation, HasTheGradientsOfThePlainFunction) {
   Tensor x = leaf({3, 5}), weight = leaf({2, 7});
   sum(recomputed([&](const Tensor& y) { return y * y * weight; }, x) * x).backward();
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(3 * 9 * 2, 3 * 25 * 7));
   EXPECT_THAT(weight.gradient().to_vector<float>(), ElementsAre(27, 125));
 }
 
-TEST(Recomputation, OfBlocksChangesNoBitOfAGpt) {
-  nn::Gpt kept(small_gpt(nn::Recompute::none)), again(small_gpt(nn::Recompute::blocks));
-  EXPECT_EQ(gradients_of(again), gradients_of(kept));
+TEST(Recomputation, OfBlocksIsBitwiseIdenticalForAGpt) {
+  nn::Gpt plain(small_gpt(nn::Recompute::none)), recomputing(small_gpt(nn::Recompute::blocks));
+  EXPECT_EQ(gradients_of(recomputing), gradients_of(plain));
 }
 
-TEST(Recomputation, DrawsTheNumbersOfItsForwardThoughTheStepHasMovedOn) {
-  nn::Gpt kept(small_gpt(nn::Recompute::none)), again(small_gpt(nn::Recompute::blocks));
-  const auto expected = gradients_of(kept);
+TEST(Recomputation, UsesTheRandomNumbersOfItsForwardAfterTheStepHasChanged) {
+  nn::Gpt plain(small_gpt(nn::Recompute::none)), recomputing(small_gpt(nn::Recompute::blocks));
+  const auto expected = gradients_of(plain);
   random_context() = {.seed = 5, .step = 3, .first_row = 0};
   const Tensor ids = some_ids(4);
-  const Tensor first = model_loss(again, ids, 0), second = model_loss(again, ids, 2);
+  const Tensor first = model_loss(recomputing, ids, 0), second = model_loss(recomputing, ids, 2);
   random_context().step = 4;
   first.backward();
   second.backward();
   EXPECT_EQ(random_context().step, 4u);
-  EXPECT_EQ(again.parameters().gradients().flat().to_vector<float>(), expected);
+  EXPECT_EQ(recomputing.parameters().gradients().flat().to_vector<float>(), expected);
 }
 
 TEST(Recomputation, RunsEachHookOnceWithTheCompleteGradient) {
@@ -107,7 +107,7 @@ TEST(Recomputation, MayBeNested) {
   EXPECT_EQ(hooks, 1);
 }
 
-TEST(Recomputation, GivesTensorsThatItsFunctionCapturesTheirGradients) {
+TEST(Recomputation, ComputesGradientsOfCapturedTensors) {
   Tensor x = leaf({2}), w = leaf({5});
   const Tensor y = w * 2.0;
   sum(y * 3.0 + recomputed([&](const Tensor& t) { return t * y; }, x)).backward();
@@ -115,14 +115,14 @@ TEST(Recomputation, GivesTensorsThatItsFunctionCapturesTheirGradients) {
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(10));
 }
 
-TEST(Recomputation, GivesACapturedInputBothShares) {
+TEST(Recomputation, AddsBothGradientsOfACapturedInput) {
   Tensor x = leaf({2});
   const Tensor y = x * 3.0;
   sum(recomputed([&](const Tensor& t) { return t * y * t; }, y)).backward();
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(3 * 3 * 36));
 }
 
-TEST(Recomputation, CapturesThroughSeveralLevels) {
+TEST(Recomputation, SupportsCapturesThroughSeveralLevels) {
   Tensor x = leaf({2}), w = leaf({3});
   int hooks = 0;
   w.on_gradient([&] { ++hooks; });
@@ -135,7 +135,7 @@ TEST(Recomputation, CapturesThroughSeveralLevels) {
   EXPECT_EQ(hooks, 1);
 }
 
-TEST(Recomputation, OfAFunctionThatReturnsWhatItCaptured) {
+TEST(Recomputation, SupportsAFunctionThatReturnsACapturedTensor) {
   Tensor x = leaf({2}), w = leaf({3});
   const Tensor y = w * 2.0;
   sum(recomputed([&](const Tensor&) { return y; }, x) * 5.0 +
@@ -146,26 +146,26 @@ TEST(Recomputation, OfAFunctionThatReturnsWhatItCaptured) {
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(1));
 }
 
-TEST(Recomputation, NamesATensorThatTheFunctionDidNotReadBefore) {
+TEST(Recomputation, RejectsATensorThatTheForwardDidNotRead) {
   Tensor x = leaf({2}), w = leaf({3});
   Tensor y = w * 2.0;
   const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * y; }, x));
   y = w * 4.0;
   EXPECT_THAT([&] { loss.backward(); },
-              ThrowsMessage<Error>(HasSubstr("did not read in the forward")));
+              ThrowsMessage<Error>(HasSubstr("the first forward did not read")));
 }
 
-TEST(Recomputation, NamesAnInputThatWasChanged) {
+TEST(Recomputation, RejectsAChangedInput) {
   Tensor x = Tensor::of<float>({1}, {2}), w = leaf({3});
   const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * w; }, x));
   x.fill(9.0);
   EXPECT_THAT([&] { loss.backward(); },
-              ThrowsMessage<Error>(HasSubstr("recomputed: its backward")));
+              ThrowsMessage<Error>(HasSubstr("recomputed: a tensor saved for the backward")));
 }
 
-// Whether a backward of what `function` made of x is refused after `changed` was filled.
+// Expects the backward of function(x) to throw after `changed` was filled.
 template <typename Function>
-void expect_refused_after_filling(Tensor changed, const Function& function) {
+void expect_rejected_after_filling(Tensor changed, const Function& function) {
   const Tensor x = leaf({2}), loss = sum(recomputed(function, x));
   {
     const NoGrad no_grad;
@@ -176,18 +176,18 @@ void expect_refused_after_filling(Tensor changed, const Function& function) {
                                              "on cpu that was changed in place")));
 }
 
-TEST(Recomputation, NamesACapturedTensorThatWasChanged) {
+TEST(Recomputation, RejectsAChangedCapturedTensor) {
   Tensor w = leaf({3}), constant = Tensor::of<float>({1}, {5});
   const auto function = [&](const Tensor& t) { return (t + constant) * w; };
-  for (const Tensor& changed : {w, constant}) expect_refused_after_filling(changed, function);
-  expect_refused_after_filling(constant, [&](const Tensor& t) {
-    return t * (constant + constant);  // of nothing that is recorded
+  for (const Tensor& changed : {w, constant}) expect_rejected_after_filling(changed, function);
+  expect_rejected_after_filling(constant, [&](const Tensor& t) {
+    return t * (constant + constant);  // not recorded: requires no gradient
   });
-  expect_refused_after_filling(constant,
-                               [&](const Tensor& t) { return recomputed(function, t) * 2.0; });
+  expect_rejected_after_filling(constant,
+                                [&](const Tensor& t) { return recomputed(function, t) * 2.0; });
 }
 
-TEST(Recomputation, LetsItsResultAndWhatTheFunctionWritesBeWritten) {
+TEST(Recomputation, AllowsChangesOfItsResultAndOfTensorsThatTheFunctionWrites) {
   Tensor x = leaf({2}), scratch = Tensor::zeros({1});
   const auto function = [&](const Tensor& t) {
     const Tensor plus = softmax(t + scratch.clone());
@@ -205,7 +205,7 @@ TEST(Recomputation, LetsItsResultAndWhatTheFunctionWritesBeWritten) {
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(0));
 }
 
-TEST(Recomputation, OfWhatWasFrozenSinceGivesNoGradient) {
+TEST(Recomputation, OfParametersThatWereFrozenSinceHasNoGradient) {
   const Tensor x = Tensor::of<float>({1}, {2});
   Tensor w = leaf({3}), other = leaf({5});
   const Tensor loss = sum(recomputed([&](const Tensor& t) { return t * w; }, x) + other);
@@ -215,7 +215,7 @@ TEST(Recomputation, OfWhatWasFrozenSinceGivesNoGradient) {
   EXPECT_THAT(other.gradient().to_vector<float>(), ElementsAre(1));
 }
 
-TEST(Recomputation, PutsTheRandomContextBackWhereTheFunctionFails) {
+TEST(Recomputation, RestoresTheRandomContextIfTheFunctionThrows) {
   Tensor x = leaf({2});
   random_context() = {.seed = 1, .step = 2, .first_row = 3};
   bool fails = false;
@@ -239,28 +239,28 @@ TEST(Recomputation, RecordsNothingUnderNoGrad) {
   EXPECT_FALSE(recomputed([](const Tensor& y) { return y * y; }, x).requires_gradient());
 }
 
-TEST(Recomputation, WorksInThreadsWithGradientsOfTheirOwn) {
-  nn::Gpt kept(small_gpt(nn::Recompute::none)), again(small_gpt(nn::Recompute::blocks));
-  const auto expected = gradients_of(kept);
-  const Parameters parameters = again.parameters();
+TEST(Recomputation, WorksInThreadsWithSeparateGradients) {
+  nn::Gpt plain(small_gpt(nn::Recompute::none)), recomputing(small_gpt(nn::Recompute::blocks));
+  const auto expected = gradients_of(plain);
+  const Parameters parameters = recomputing.parameters();
   parameters.values().materialize();
   std::vector<std::vector<float>> results(3);
-  const auto go_backward = [&](std::size_t thread) {
+  const auto run_backwards = [&](std::size_t thread) {
     Arena arena(parameters.shared_layout(), DType::float32, Device::cpu());
     SeparateGradients gradients(parameters, arena);
     const SeparateGradients::Use use(gradients);
     random_context() = {.seed = 5, .step = 3, .first_row = 0};
     const Tensor ids = some_ids(4);
-    for (const int64_t row : {0, 2}) model_loss(again, ids, row).backward();
+    for (const int64_t row : {0, 2}) model_loss(recomputing, ids, row).backward();
     gradients.complete();
     results[thread] = gradients.flat().to_vector<float>();
   };
-  { std::jthread a(go_backward, 0), b(go_backward, 1), c(go_backward, 2); }
+  { std::jthread a(run_backwards, 0), b(run_backwards, 1), c(run_backwards, 2); }
   EXPECT_THAT(results, Each(expected));
 }
 
-// What a forward leaves in use until its backward, in bytes.
-int64_t kept_by_forward(nn::Recompute recompute) {
+// The bytes that a forward leaves in use until its backward.
+int64_t bytes_saved_by_forward(nn::Recompute recompute) {
   nn::Gpt model(small_gpt(recompute));
   const Tensor ids = some_ids(64);
   model.loss(ids, ids).sum.backward();
@@ -269,9 +269,9 @@ int64_t kept_by_forward(nn::Recompute recompute) {
   return pool(Device::cpu()).statistics().bytes_in_use - before;
 }
 
-TEST(Recomputation, KeepsOnlyTheInputsOfBlocks) {
-  const int64_t all = kept_by_forward(nn::Recompute::none);
-  const int64_t inputs = kept_by_forward(nn::Recompute::blocks);
+TEST(Recomputation, SavesOnlyTheInputsOfBlocks) {
+  const int64_t all = bytes_saved_by_forward(nn::Recompute::none);
+  const int64_t inputs = bytes_saved_by_forward(nn::Recompute::blocks);
   EXPECT_LT(inputs, all / 4);
 }
 

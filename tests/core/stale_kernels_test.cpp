@@ -1,4 +1,4 @@
-// A program that the loader gave the CPU kernels of another build.
+// A program for which the dynamic loader picked the CPU kernels of another build.
 #include <gmock/gmock.h>
 
 #include "ripieno/core/error.h"
@@ -7,7 +7,7 @@
 
 namespace ripieno {
 
-// Instead of the library's own.
+// Replaces the function of the kernel library.
 const char* kernels::cpu_library_identity() noexcept { return "0.0.0-stale"; }
 
 namespace {
@@ -16,7 +16,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-TEST(KernelsOfAnotherBuild, AreRefusedAtTheirFirstUse) {
+TEST(KernelsOfAnotherBuild, AreRejectedAtTheirFirstUse) {
   const std::string required = kernels::expected_cpu_library_identity();
   for (int i = 0; i < 2; ++i) {
     EXPECT_THAT([] { Tensor::zeros({3}, DType::float32); },

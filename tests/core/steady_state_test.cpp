@@ -1,5 +1,5 @@
-// A training step that repeats takes nothing from the system. Counts every malloc, whoever calls
-// it, and sorts them by the library that the call came from.
+// Tests that a training step that repeats allocates nothing from the system. Counts every malloc,
+// whatever library calls it, except for the libraries named below.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -26,8 +26,7 @@ namespace {
 std::atomic<bool> counting = false;
 std::atomic<int> counted = 0;
 
-// oneDNN and OpenMP allocate inside a matrix product as they see fit; all other code is ours, or
-// called for us.
+// oneDNN and OpenMP allocate within a matrix product; all other calls are ours, or made for us.
 bool is_foreign(const void* caller) {
   Dl_info info;
   if (dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return false;
@@ -64,7 +63,7 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
 namespace ripieno {
 namespace {
 
-// The allocations of ten steps, after three to warm up.
+// The number of allocations in ten steps, after three warm-up steps.
 template <typename Step>
 int allocations_of(Step step) {
   for (int i = 0; i < 3; ++i) step();
@@ -75,14 +74,14 @@ int allocations_of(Step step) {
   return counted;
 }
 
-TEST(SteadyState, CountsAnAllocation) {
+TEST(SteadyState, DetectsAnAllocation) {
   std::vector<int*> kept;
   kept.reserve(100);
   EXPECT_EQ(allocations_of([&] { kept.push_back(new int); }), 10);
   for (int* memory : kept) delete memory;
 }
 
-TEST(SteadyState, AnMlpStepTakesNothingFromTheSystem) {
+TEST(SteadyState, AnMlpStepDoesNotAllocate) {
   nn::Mlp model({64, 64, 10});
   optim::AdamW optimizer(model.parameters(), {.max_gradient_norm = 1.0});
   const Tensor x = Tensor::zeros({8, 64}), targets = Tensor::zeros({8}, DType::int32);
@@ -94,7 +93,7 @@ TEST(SteadyState, AnMlpStepTakesNothingFromTheSystem) {
             0);
 }
 
-TEST(SteadyState, NorDoesAnOperationOfManyInputsAndOutputs) {
+TEST(SteadyState, AnOperationWithManyInputsAndOutputsDoesNotAllocate) {
   std::array<Tensor, 7> inputs;
   for (Tensor& x : inputs) x = Tensor::full({8}, 2.0).set_requires_gradient();
   EXPECT_EQ(allocations_of([&] {
@@ -129,9 +128,11 @@ void expect_steady_gpt(nn::Recompute recompute) {
             0);
 }
 
-TEST(SteadyState, AGptStepTakesNothingFromTheSystem) { expect_steady_gpt(nn::Recompute::none); }
+TEST(SteadyState, AGptStepDoesNotAllocate) { expect_steady_gpt(nn::Recompute::none); }
 
-TEST(SteadyState, NorDoesOneThatRecomputesItsBlocks) { expect_steady_gpt(nn::Recompute::blocks); }
+TEST(SteadyState, AGptStepWithRecomputationDoesNotAllocate) {
+  expect_steady_gpt(nn::Recompute::blocks);
+}
 
 }  // namespace
 }  // namespace ripieno

@@ -29,7 +29,7 @@ std::string message_of(const std::function<void()>& action) {
   return "no error";
 }
 
-TEST(Tensor, ViewsNameTheSameMemory) {
+TEST(Tensor, ViewsShareMemory) {
   const Tensor x = counting({2, 3});
   x.reshape({3, 2}).data<float>()[5] = 50.0f;
   x.transpose(0, 1).data<float>()[0] = 10.0f;
@@ -56,7 +56,7 @@ TEST(Tensor, ExpandRepeatsWithoutCopying) {
   EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2));
 }
 
-TEST(Tensor, ReshapeWorksOutOneSize) {
+TEST(Tensor, ReshapeInfersOneSize) {
   EXPECT_EQ(counting({4, 6}).reshape({2, -1, 3}).shape(), (Shape{2, 4, 3}));
   EXPECT_THAT(message_of([] { counting({4, 6}).reshape({5, -1}); }), HasSubstr("(4, 6)"));
 }
@@ -85,9 +85,9 @@ TEST(Tensor, CastsBetweenAllElementTypes) {
 }
 
 TEST(Tensor, SixteenBitTypesRoundToNearestEven) {
-  EXPECT_EQ(bfloat16(1.00390625f).bits, 0x3f80);    // halfway, to even
-  EXPECT_EQ(bfloat16(1.01171875f).bits, 0x3f82);    // halfway, to even
-  EXPECT_EQ(float16(1.00048828125f).bits, 0x3c00);  // halfway, to even
+  EXPECT_EQ(bfloat16(1.00390625f).bits, 0x3f80);    // a tie, to even
+  EXPECT_EQ(bfloat16(1.01171875f).bits, 0x3f82);    // a tie, to even
+  EXPECT_EQ(float16(1.00048828125f).bits, 0x3c00);  // a tie, to even
   EXPECT_EQ(float16(65519.0f).bits, 0x7bff);
   EXPECT_EQ(float16(65520.0f).bits, 0x7c00);
   EXPECT_EQ(float16(0x1p-24f).bits, 0x0001);
@@ -96,7 +96,7 @@ TEST(Tensor, SixteenBitTypesRoundToNearestEven) {
   EXPECT_TRUE(std::isnan(static_cast<float>(bfloat16(std::nanf("")))));
 }
 
-TEST(Tensor, EverySixteenBitPatternSurvivesTheWayThroughFloat) {
+TEST(Tensor, Every16BitPatternSurvivesConversionToFloat) {
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
     float16 half;
     half.bits = static_cast<uint16_t>(bits);
@@ -111,7 +111,7 @@ TEST(Tensor, EverySixteenBitPatternSurvivesTheWayThroughFloat) {
   }
 }
 
-TEST(Tensor, SaysWhatIsWrong) {
+TEST(Tensor, MessagesNameTheProblem) {
   EXPECT_THAT(message_of([] { (void)counting({2}).data<double>(); }), HasSubstr("float32"));
   EXPECT_THAT(message_of([] { counting({2, 2}).slice(0, 1, 4); }), HasSubstr("[1, 4)"));
   EXPECT_THAT(message_of([] { counting({2, 2}).expand({3, 2}); }), HasSubstr("(3, 2)"));
@@ -120,17 +120,17 @@ TEST(Tensor, SaysWhatIsWrong) {
   EXPECT_THAT(message_of([] {
                 (void)Shape({int64_t{1} << 40, int64_t{1} << 40}).elements();
               }),
-              HasSubstr("too many"));
+              HasSubstr("does not fit 63 bits"));
 }
 
-TEST(Tensor, HoldsNothingWhereAnAxisIsEmpty) {
+TEST(Tensor, IsEmptyIfAnAxisIsEmpty) {
   const Tensor x({0, 3});
   EXPECT_EQ(x.elements(), 0);
   EXPECT_THAT(x.to_vector<float>(), ElementsAre());
   EXPECT_EQ(x.transpose(0, 1).dense().shape(), (Shape{3, 0}));
 }
 
-TEST(Tensor, RefusesToChangeWhatIsRecorded) {
+TEST(Tensor, RejectsInPlaceChangesWhileRecording) {
   Tensor x = counting({2});
   x.set_requires_gradient();
   EXPECT_THAT(message_of([&] { x.fill(0.0); }), HasSubstr("NoGrad"));
@@ -150,24 +150,24 @@ TEST(Tensor, CopiesBetweenViewsThatOverlap) {
   EXPECT_THAT(z.to_vector<float>(), ElementsAre(1, 2, 3, 3, 5, 6, 7, 7));
 }
 
-TEST(Tensor, RefusesToWriteElementsThatShareMemory) {
+TEST(Tensor, RejectsWritesToElementsThatShareMemory) {
   Tensor x = counting({3, 1}).expand({3, 2});
   EXPECT_THAT(message_of([&] { x.copy_from(counting({3, 2})); }), HasSubstr("axis 1"));
 }
 
-TEST(Tensor, RefusesMoreBytesThanCanBeAddressed) {
+TEST(Tensor, RejectsSizesBeyond63Bits) {
   EXPECT_THAT(message_of([] { Tensor({(int64_t{1} << 62) + 1}); }), HasSubstr("float32"));
   EXPECT_THAT(message_of([] { Tensor({int64_t{1} << 60}); }), HasSubstr("more than any device"));
   EXPECT_THAT(message_of([] { Tensor({int64_t{1} << 60}, DType::float64); }),
-              HasSubstr("more bytes than can be addressed"));
+              HasSubstr("does not fit 63 bits"));
   EXPECT_THAT(message_of([] {
                 counting({4}).reshape({int64_t{1} << 62, -1, 4});
               }),
-              HasSubstr("too many elements"));
+              HasSubstr("does not fit 63 bits"));
   EXPECT_EQ(Tensor({0, int64_t{1} << 40, int64_t{1} << 40}).bytes(), 0u);
 }
 
-TEST(Tensor, SaysThatItIsUndefined) {
+TEST(Tensor, ThrowsIfItIsUndefined) {
   const std::function<void()> calls[] = {
       [] { (void)Tensor().shape(); },
       [] { (void)Tensor().size(0); },
@@ -199,7 +199,7 @@ TEST(Tensor, SaysThatItIsUndefined) {
   EXPECT_FALSE(Tensor().is_exclusive());
 }
 
-TEST(Tensor, CountsHowOftenItsMemoryWasWritten) {
+TEST(Tensor, CountsInPlaceWrites) {
   Tensor x = counting({2, 2});
   const uint64_t before = x.version();
   const Tensor column = x.slice(1, 0, 1);

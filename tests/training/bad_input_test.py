@@ -142,7 +142,7 @@ class BadInput(programs.ProgramTest):
             if ended.returncode == 0:
                 self.assertEqual(len(self.checkpoints(run)), 1)
             else:
-                self.assert_one_line(ended, 78, "no thread to ", "ulimit -u")
+                self.assert_one_line(ended, 78, "cannot start a thread to ", "ulimit -u")
 
     def test_a_run_directory_instead_of_a_checkpoint(self):
         self.finish("run", "--steps", 20)

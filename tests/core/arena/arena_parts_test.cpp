@@ -13,7 +13,8 @@ using ::testing::Each;
 struct ArenaPartsTest : ::testing::Test {
   ArenaPartsTest() {
     auto layout = std::make_shared<ArenaLayout>();
-    for (const char* name : {"a", "b", "c"}) layout->add(name, {3, 31}, "unit");  // 93 of 128
+    for (const char* name : {"a", "b", "c"})
+      layout->add(name, {3, 31}, "unit");  // 93 of 128 elements
     arena.emplace(layout, DType::float32, Device::cpu());
     parts.emplace(*arena, std::vector<ElementRange>{{128, 384}, {0, 128}});
   }
@@ -23,7 +24,7 @@ struct ArenaPartsTest : ::testing::Test {
   std::optional<ArenaParts> parts;
 };
 
-TEST_F(ArenaPartsTest, HaveMemoryFromTheirFirstUseUntilTheyAreTaken) {
+TEST_F(ArenaPartsTest, HaveMemoryFromFirstUseUntilTake) {
   EXPECT_EQ(parts->most_bytes(), 0);
   tensor(2).fill(2.0);
   EXPECT_EQ(parts->most_bytes(), 256 * 4);
@@ -33,14 +34,14 @@ TEST_F(ArenaPartsTest, HaveMemoryFromTheirFirstUseUntilTheyAreTaken) {
   EXPECT_EQ(taken.elements(), 256);
   EXPECT_THAT(taken.slice(0, 0, 93).to_vector<float>(), Each(1.0f));
   EXPECT_THAT(taken.slice(0, 128, 221).to_vector<float>(), Each(2.0f));
-  tensor(1).fill(3.0);  // of new memory
+  tensor(1).fill(3.0);  // in new memory
   EXPECT_THAT(taken.slice(0, 0, 93).to_vector<float>(), Each(1.0f));
   EXPECT_EQ(parts->most_bytes(), 2 * 256 * 4);
 }
 
-TEST_F(ArenaPartsTest, AreZeroBetweenTheirTensors) {
+TEST_F(ArenaPartsTest, HaveZeroPaddingBetweenTensors) {
   for (int round = 0; round < 3; ++round) {
-    Tensor dirt = parts->take(0);  // goes back to the pool, from where the next may come
+    Tensor dirt = parts->take(0);  // returned to the pool, which may reuse it for the next
     dirt.fill(7.0);
     dirt = {};
     const Tensor taken = parts->take(0);
@@ -49,7 +50,7 @@ TEST_F(ArenaPartsTest, AreZeroBetweenTheirTensors) {
   }
 }
 
-TEST_F(ArenaPartsTest, GiveTheArenaItsTensorsBack) {
+TEST_F(ArenaPartsTest, ReturnTheTensorsToTheArenaWhenDestroyed) {
   tensor(0).fill(5.0);
   parts.reset();
   EXPECT_THAT(arena->flat().to_vector<float>(), Each(0.0f));

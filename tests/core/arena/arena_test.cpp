@@ -33,14 +33,14 @@ TEST(ArenaLayout, AlignsTensorsAndKeepsUnitsContiguous) {
   EXPECT_THROW(layout.add("a", {1}, "two"), Error);
 }
 
-TEST(ArenaLayout, RefusesMoreThanCanBeCounted) {
+TEST(ArenaLayout, RejectsMoreElementsThan64BitsCanCount) {
   ArenaLayout layout;
   layout.add("half", {int64_t{1} << 58}, "");
   EXPECT_THROW(layout.add("more", {(int64_t{1} << 58) + 1}, ""), ConfigurationError);
   layout.add("other half", {int64_t{1} << 58}, "");
 }
 
-TEST(Arena, TakesMemoryAtFirstUse) {
+TEST(Arena, AllocatesAtFirstUse) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   EXPECT_FALSE(arena.has_memory());
   EXPECT_EQ(arena.tensors()[1].shape(), (Shape{2, 33}));
@@ -49,7 +49,7 @@ TEST(Arena, TakesMemoryAtFirstUse) {
   EXPECT_TRUE(arena.has_memory());
 }
 
-TEST(Arena, TensorsAreRangesOfIt) {
+TEST(Arena, TensorsAreViewsOfItsRanges) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   arena.flat().fill(1.0);
   Tensor(arena.tensors()[0]).fill(2.0);
@@ -57,7 +57,7 @@ TEST(Arena, TensorsAreRangesOfIt) {
   EXPECT_THROW(arena.range(0, 1 << 20), Error);
 }
 
-// Counts what it has given away.
+// Counts the bytes that are allocated from it.
 struct Counting final : MemoryResource {
   std::size_t bytes = 0;
   void* allocate(std::size_t size) override {
@@ -70,7 +70,7 @@ struct Counting final : MemoryResource {
   }
 };
 
-TEST(Arena, MovesToAnotherResourceAndBackWithItsNumbers) {
+TEST(Arena, MovesToAnotherResourceAndBackWithItsContents) {
   Counting resource;
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   const Tensor handle = arena.tensors()[0];
@@ -86,7 +86,7 @@ TEST(Arena, MovesToAnotherResourceAndBackWithItsNumbers) {
   EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
 }
 
-TEST(Arena, TakesItsMemoryWhereItIsPlaced) {
+TEST(Arena, AllocatesFromTheResourceThatItIsPlacedIn) {
   Counting resource;
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   arena.place_in(&resource);
@@ -97,7 +97,7 @@ TEST(Arena, TakesItsMemoryWhereItIsPlaced) {
   EXPECT_EQ(resource.bytes, 0u);
 }
 
-TEST(Arena, WhoseFillingFailsIsFilledAtTheNextUse) {
+TEST(Arena, RetriesAFailedInitializationAtTheNextUse) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   int calls = 0;
   arena.on_first_use([&] {
@@ -118,7 +118,7 @@ TEST(Arena, ConvertsAndItsHandlesFollow) {
   EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
 }
 
-TEST(Arena, ChangesItsTypeWithoutTakingMemory) {
+TEST(Arena, ChangesItsTypeWithoutAllocating) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   arena.to(Device::cpu(), DType::float64);
   EXPECT_FALSE(arena.has_memory());

@@ -5,7 +5,7 @@
 namespace ripieno {
 namespace {
 
-TEST(NamePattern, StarsTakeAnyCharacters) {
+TEST(NamePattern, StarMatchesAnyCharacters) {
   EXPECT_TRUE(matches("*", ""));
   EXPECT_TRUE(matches("blocks.*.bias", "blocks.0.up.bias"));
   EXPECT_TRUE(matches("*.bias", "a.bias.b.bias"));
@@ -14,13 +14,13 @@ TEST(NamePattern, StarsTakeAnyCharacters) {
   EXPECT_FALSE(matches("encoder.*", "decoder.encoder.x"));
 }
 
-TEST(NamePattern, QuestionMarksTakeOne) {
+TEST(NamePattern, QuestionMarkMatchesOneCharacter) {
   EXPECT_TRUE(matches("blocks.?.up", "blocks.7.up"));
   EXPECT_FALSE(matches("blocks.?.up", "blocks.17.up"));
   EXPECT_FALSE(matches("a?", "a"));
 }
 
-TEST(NamePattern, WithoutEitherIsTheName) {
+TEST(NamePattern, WithoutWildcardsMatchesTheExactName) {
   EXPECT_TRUE(matches("norm.weight", "norm.weight"));
   EXPECT_FALSE(matches("norm.weight", "norm.weight2"));
   EXPECT_FALSE(matches("", "norm"));

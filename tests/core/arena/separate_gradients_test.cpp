@@ -24,15 +24,15 @@ struct Model final : nn::Module {
   Tensor loss(double scale) const { return sum(square(used(Tensor::full({4, 3}, scale)))); }
 };
 
-// An arena for the gradients of a model, and what backward leaves there.
-struct Place {
+// A second set of gradients for a model.
+struct SecondSet {
   Arena arena;
   SeparateGradients gradients;
-  explicit Place(const Parameters& parameters)
+  explicit SecondSet(const Parameters& parameters)
       : arena(parameters.shared_layout(), DType::float32, Device::cpu()),
         gradients(parameters, arena) {}
 
-  std::vector<float> after(const Tensor& loss) {
+  std::vector<float> after_backward(const Tensor& loss) {
     {
       const SeparateGradients::Use use(gradients);
       loss.backward();
@@ -50,39 +50,39 @@ std::vector<float> own_gradients(Model& model, double scale) {
   return parameters.gradients().flat().to_vector<float>();
 }
 
-TEST(SeparateGradients, AreThoseOfAPlainBackward) {
+TEST(SeparateGradients, EqualThoseOfAPlainBackward) {
   Model model;
   const auto expected = own_gradients(model, 2.0);
-  Place place(model.parameters());
-  EXPECT_EQ(place.after(model.loss(2.0)), expected);
+  SecondSet second(model.parameters());
+  EXPECT_EQ(second.after_backward(model.loss(2.0)), expected);
 }
 
-TEST(SeparateGradients, LeaveTheParametersOwnAsTheyAre) {
+TEST(SeparateGradients, DoNotChangeTheParametersOwnGradients) {
   Model model;
   const auto own = own_gradients(model, 1.0);
-  Place place(model.parameters());
-  place.after(model.loss(2.0));
+  SecondSet second(model.parameters());
+  second.after_backward(model.loss(2.0));
   EXPECT_EQ(model.parameters().gradients().flat().to_vector<float>(), own);
 }
 
-TEST(SeparateGradients, BeginFromNothingEachTime) {
+TEST(SeparateGradients, StartEmptyInEachUse) {
   Model model;
-  Place place(model.parameters());
-  const auto first = place.after(model.loss(2.0));
-  for (Tensor gradient : place.arena.tensors()) gradient.fill(7.0);
-  EXPECT_EQ(place.after(model.loss(2.0)), first);
+  SecondSet second(model.parameters());
+  const auto first = second.after_backward(model.loss(2.0));
+  for (Tensor gradient : second.arena.tensors()) gradient.fill(7.0);
+  EXPECT_EQ(second.after_backward(model.loss(2.0)), first);
 }
 
-TEST(SeparateGradients, ThreadsGoBackwardsThroughOneModelAtOnce) {
+TEST(SeparateGradients, SeveralThreadsRunBackwardsThroughOneModelAtOnce) {
   Model model;
   std::vector<std::vector<float>> expected, found(4);
   for (int i = 0; i < 4; ++i) expected.push_back(own_gradients(model, i + 1.0));
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < found.size(); ++i) {
     threads.emplace_back([&, i] {
-      Place place(model.parameters());
+      SecondSet second(model.parameters());
       for (int round = 0; round < 200; ++round) {
-        found[i] = place.after(model.loss(static_cast<double>(i) + 1.0));
+        found[i] = second.after_backward(model.loss(static_cast<double>(i) + 1.0));
       }
     });
   }
@@ -90,21 +90,21 @@ TEST(SeparateGradients, ThreadsGoBackwardsThroughOneModelAtOnce) {
   EXPECT_EQ(found, expected);
 }
 
-TEST(SeparateGradients, OfATensorThatIsNoParameterAreRefused) {
+TEST(SeparateGradients, RejectALeafThatIsNotAParameter) {
   Model model;
-  Tensor stranger = Tensor::full({}, 3.0);
-  stranger.set_requires_gradient();
-  Place place(model.parameters());
-  EXPECT_THAT([&] { place.after(model.loss(1.0) * stranger); },
-              ThrowsMessage<Error>(HasSubstr("none of the model's parameters")));
+  Tensor other = Tensor::full({}, 3.0);
+  other.set_requires_gradient();
+  SecondSet second(model.parameters());
+  EXPECT_THAT([&] { second.after_backward(model.loss(1.0) * other); },
+              ThrowsMessage<Error>(HasSubstr("not a parameter of the model")));
 }
 
 TEST(SeparateGradients, HooksOfTheParametersAreNotCalled) {
   Model model;
   int calls = 0;
   model.parameters()["used.weight"].on_gradient([&] { ++calls; });
-  Place place(model.parameters());
-  place.after(model.loss(1.0));
+  SecondSet second(model.parameters());
+  second.after_backward(model.loss(1.0));
   EXPECT_EQ(calls, 0);
 }
 

@@ -13,7 +13,7 @@
 namespace ripieno {
 namespace {
 
-// Counts what a pool takes from it and gives back.
+// Counts the bytes that a pool holds.
 class Counting final : public MemoryResource {
  public:
   void* allocate(std::size_t bytes) override {
@@ -35,7 +35,7 @@ class PoolTest : public ::testing::Test {
   }
 };
 
-TEST_F(PoolTest, GivesTheSameBlockAgain) {
+TEST_F(PoolTest, ReusesAFreedBlock) {
   Counting upstream;
   Pool pool(upstream);
   void* first = pool.allocate(1000);
@@ -45,7 +45,7 @@ TEST_F(PoolTest, GivesTheSameBlockAgain) {
   pool.deallocate(first, 1001);
 }
 
-TEST_F(PoolTest, TheOrderInWhichBlocksBecameFreeDoesNotMatter) {
+TEST_F(PoolTest, ReusesBlocksWhateverOrderTheyWereFreedIn) {
   Counting upstream;
   Pool pool(upstream);
   void* first = pool.allocate(1000);
@@ -70,12 +70,12 @@ TEST_F(PoolTest, WastesAtMostAFifth) {
   }
 }
 
-// Has so many bytes and no more.
+// Has a limited number of bytes.
 class Limited final : public MemoryResource {
  public:
   explicit Limited(std::size_t bytes) : left(bytes) {}
   void* allocate(std::size_t bytes) override {
-    if (bytes > left) throw OutOfMemory("none left");
+    if (bytes > left) throw OutOfMemory("out of memory");
     left -= bytes;
     return std::malloc(bytes);
   }
@@ -86,7 +86,7 @@ class Limited final : public MemoryResource {
   std::size_t left;
 };
 
-TEST_F(PoolTest, GivesItsFreeBlocksBackBeforeItIsOutOfMemory) {
+TEST_F(PoolTest, FreesUnusedBlocksBeforeItReportsOutOfMemory) {
   Limited upstream(1 << 20);
   Pool pool(upstream);
   pool.deallocate(pool.allocate(600'000), 600'000);
@@ -96,7 +96,7 @@ TEST_F(PoolTest, GivesItsFreeBlocksBackBeforeItIsOutOfMemory) {
   pool.deallocate(larger, 900'000);
 }
 
-TEST_F(PoolTest, TrimGivesBackWhatIsNotInUse) {
+TEST_F(PoolTest, TrimFreesUnusedBlocks) {
   Counting upstream;
   Pool pool(upstream);
   void* kept = pool.allocate(100);
@@ -108,7 +108,7 @@ TEST_F(PoolTest, TrimGivesBackWhatIsNotInUse) {
   EXPECT_EQ(upstream.held, 0);
 }
 
-TEST_F(PoolTest, ServesManyThreads) {
+TEST_F(PoolTest, IsThreadSafe) {
   Counting upstream;
   Pool pool(upstream);
   {

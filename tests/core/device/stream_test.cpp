@@ -1,5 +1,5 @@
-// Streams and events where they are the same on every device; what a GPU adds is in
-// emulated_gpu_test.cpp.
+// Tests of streams and events that apply to every device; emulated_gpu_test.cpp has those that
+// apply to GPUs only.
 #include "ripieno/core/device/stream.h"
 
 #include "ripieno/core/ops/arithmetic.h"
@@ -9,7 +9,7 @@
 namespace ripieno {
 namespace {
 
-void expect_what_streams_promise(Device device) {
+void expect_stream_contract(Device device) {
   const Stream side(device);
   Event begin(device, /*timed=*/true), end(device, /*timed=*/true);
   EXPECT_TRUE(begin.is_done());
@@ -28,18 +28,18 @@ void expect_what_streams_promise(Device device) {
   EXPECT_GE(end.milliseconds_since(begin), 0.0);
 }
 
-TEST(Streams, OfTheCpuHaveNothingToWaitFor) { expect_what_streams_promise(Device::cpu()); }
+TEST(Streams, OnTheCpuNeverWait) { expect_stream_contract(Device::cpu()); }
 
-TEST(Streams, OfAGpuThatIsNotThereAreAnErrorOfOurs) {
+TEST(Streams, OnAMissingGpuThrowAConfigurationError) {
   EXPECT_THROW(Tensor::zeros({1}, DType::float32, Device::cuda(63)), ConfigurationError);
   EXPECT_THROW(Event(Device::cuda(63)), ConfigurationError);
 }
 
 class GpuStreams : public testing::GpuTest {};
 
-TEST_F(GpuStreams, WaitWhereTheyAreTold) { expect_what_streams_promise(Device::cuda()); }
+TEST_F(GpuStreams, WaitForEachOtherOnlyWhenRequested) { expect_stream_contract(Device::cuda()); }
 
-TEST_F(GpuStreams, OneThatIsGivenBackServesTheNext) {
+TEST_F(GpuStreams, ReuseTheDriverObjectOfADestroyedStream) {
   CUstream_st* handle = nullptr;
   {
     const Stream stream(Device::cuda());

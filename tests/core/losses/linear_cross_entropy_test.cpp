@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 using Inputs = std::vector<Tensor>;
 
-// Chunks of 128 rows, the fewest there may be.
+// The smallest chunks: 128 rows.
 const LinearCrossEntropyOptions kSmallChunks = {.chunk_bytes = 1};
 constexpr int64_t kRows = 300, kInputs = 20, kClasses = 33;
 
@@ -28,7 +28,7 @@ Tensor random(const Shape& shape, uint64_t seed, DType dtype = DType::float32) {
   return x;
 }
 
-// Some of them ignored.
+// Target classes, of which some are ignored.
 Tensor some_targets(int64_t rows, int64_t classes) {
   std::vector<int32_t> values;
   for (int64_t r = 0; r < rows; ++r) {
@@ -55,7 +55,7 @@ void expect_near(const Tensor& actual, const Tensor& expected, double tolerance)
   }
 }
 
-TEST(LinearCrossEntropy, IsTheCrossEntropyOfTheLinearLayerHoweverItIsCut) {
+TEST(LinearCrossEntropy, EqualsCrossEntropyOfLinearForAnyChunkSize) {
   for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
     const double tolerance = size_of(dtype) == 2 ? 0.02 : 1e-5;
     Head head(dtype), whole(DType::float32);
@@ -86,7 +86,7 @@ TEST(LinearCrossEntropy, GradientAgreesWithFiniteDifferencesAcrossChunks) {
   EXPECT_LT(gradient_check(function, inputs), 1e-7);
 }
 
-TEST(LinearCrossEntropy, OfAWeightThatIsTheEmbeddingAsWellAddsBothGradients) {
+TEST(LinearCrossEntropy, AddsBothGradientsOfAWeightTiedToTheEmbedding) {
   const Tensor ids = Tensor::of<int32_t>({6}, {4, 0, 4, 2, 4, 0});
   const Tensor targets = Tensor::of<int32_t>({6}, {0, 4, 2, 4, -1, 1});
   const auto function = [&](const Inputs& in) {
@@ -95,7 +95,7 @@ TEST(LinearCrossEntropy, OfAWeightThatIsTheEmbeddingAsWellAddsBothGradients) {
   EXPECT_LT(gradient_check(function, {random({5, 3}, 1, DType::float64)}), 1e-7);
 }
 
-TEST(LinearCrossEntropy, HooksRunOnceWhenAllOfAGradientIsThere) {
+TEST(LinearCrossEntropy, HooksRunOnceWithTheCompleteGradient) {
   Tensor weight = random({5, 3}, 1).set_requires_gradient();
   const Tensor ids = Tensor::of<int32_t>({3}, {4, 0, 4});
   std::vector<std::vector<float>> seen;
@@ -105,7 +105,7 @@ TEST(LinearCrossEntropy, HooksRunOnceWhenAllOfAGradientIsThere) {
   EXPECT_EQ(seen[0], weight.gradient().to_vector<float>());
 }
 
-TEST(LinearCrossEntropy, AddsToTheGradientThatIsThere) {
+TEST(LinearCrossEntropy, AccumulatesIntoAnExistingGradient) {
   Head head;
   const auto backward = [&] {
     linear_cross_entropy(head.x, head.weight, head.targets, kSmallChunks).sum.backward();
@@ -116,7 +116,7 @@ TEST(LinearCrossEntropy, AddsToTheGradientThatIsThere) {
   expect_near(head.weight.gradient(), once * 2.0, 1e-6);
 }
 
-TEST(LinearCrossEntropy, ComputesOnlyTheGradientThatIsWanted) {
+TEST(LinearCrossEntropy, ComputesOnlyRequiredGradients) {
   Head both, one;
   linear_cross_entropy(both.x, both.weight, both.targets).sum.backward();
   linear_cross_entropy(one.x.detach(), one.weight, one.targets).sum.backward();
@@ -126,9 +126,9 @@ TEST(LinearCrossEntropy, ComputesOnlyTheGradientThatIsWanted) {
   EXPECT_EQ(one.x.gradient().to_vector<float>(), both.x.gradient().to_vector<float>());
 }
 
-// A probability of e^-17 is less than float16 can tell from 0, its gradient of a scaled loss is
+// A probability of e^-17 is below the smallest float16 number; its gradient of a scaled loss is
 // not.
-TEST(LinearCrossEntropy, ScaledGradientsOfUnlikelyClassesOutliveFloat16) {
+TEST(LinearCrossEntropy, ScaledGradientsOfUnlikelyClassesDoNotUnderflowInFloat16) {
   const Tensor x = Tensor::of<float>({1, 1}, {1.0f}).to(DType::float16);
   Tensor weight = Tensor::of<float>({2, 1}, {0.0f, -17.0f}).to(DType::float16);
   weight.set_requires_gradient();
@@ -138,7 +138,7 @@ TEST(LinearCrossEntropy, ScaledGradientsOfUnlikelyClassesOutliveFloat16) {
   EXPECT_NEAR(weight.gradient().to_vector<float>()[1], expected, 0.01 * expected);
 }
 
-TEST(LinearCrossEntropy, WithoutRecordingIsTheSameLoss) {
+TEST(LinearCrossEntropy, ReturnsTheSameLossWithoutRecording) {
   const Head head;
   const double recorded = linear_cross_entropy(head.x, head.weight, head.targets).sum.item();
   const NoGrad no_grad;
@@ -159,7 +159,7 @@ TEST(LinearCrossEntropy, NeverHoldsAllLogits) {
   EXPECT_LT(memory.statistics().bytes_held - before, logits / 4);
 }
 
-TEST(LinearCrossEntropy, OfNoRowsIsZeroAndHasNoGradient) {
+TEST(LinearCrossEntropy, OfNoRowsIsZeroWithZeroGradient) {
   Tensor weight = random({5, 3}, 1).set_requires_gradient();
   const Loss loss = linear_cross_entropy(Tensor({0, 3}), weight, Tensor({0}, DType::int32));
   loss.sum.backward();
@@ -167,7 +167,7 @@ TEST(LinearCrossEntropy, OfNoRowsIsZeroAndHasNoGradient) {
   EXPECT_EQ(weight.gradient().to_vector<float>(), std::vector<float>(15, 0.0f));
 }
 
-TEST(LinearCrossEntropy, RefusesAWeightOfNothing) {
+TEST(LinearCrossEntropy, RejectsAnEmptyWeight) {
   const Tensor none = Tensor::zeros({0}, DType::int32);
   EXPECT_THAT(
       [&] {
@@ -178,23 +178,23 @@ TEST(LinearCrossEntropy, RefusesAWeightOfNothing) {
       [&] {
         linear_cross_entropy(Tensor({3, 0}), Tensor({5, 0}), none);
       },
-      ThrowsMessage<Error>(HasSubstr("one channel")));
+      ThrowsMessage<Error>(HasSubstr("one input, got (5, 0)")));
 }
 
-TEST(LinearCrossEntropy, NamesWhatDoesNotFit) {
+TEST(LinearCrossEntropy, NamesTheShapesThatDoNotMatch) {
   const Head head;
   EXPECT_THAT([&] { linear_cross_entropy(head.weight, head.weight, head.targets); },
-              ThrowsMessage<Error>(HasSubstr("x (33, 20) does not fit targets (300)")));
+              ThrowsMessage<Error>(HasSubstr("x is (33, 20), targets is (300)")));
   EXPECT_THAT(
       [&] {
         linear_cross_entropy(Tensor({3, 7}), head.weight, head.targets);
       },
-      ThrowsMessage<Error>(HasSubstr("x (3, 7) does not fit weight (33, 20)")));
+      ThrowsMessage<Error>(HasSubstr("x is (3, 7), weight is (33, 20)")));
   EXPECT_THAT(
       [&] {
         linear_cross_entropy(Tensor({1, 20}), head.weight, Tensor::of<int32_t>({1}, {33}));
       },
-      ThrowsMessage<DataError>(HasSubstr("target 33 at position 0 is outside the 33 classes")));
+      ThrowsMessage<DataError>(HasSubstr("target 33 at position 0 is not one of the 33 classes")));
 }
 
 }  // namespace

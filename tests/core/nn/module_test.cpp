@@ -52,7 +52,7 @@ TEST(Module, CountsGpt2sParameters) {
   EXPECT_FALSE(gpt.parameters().values().has_memory());
 }
 
-TEST(Module, BeginsAsAFunctionOfSeedAndPath) {
+TEST(Module, InitialValuesAreAFunctionOfSeedAndPath) {
   random_context().seed = 5;
   Mlp a({4, 3, 2}), b({4, 3, 2});
   const std::vector<float> first = a.parameters()["layers.1.weight"].to_vector<float>();
@@ -64,13 +64,13 @@ TEST(Module, BeginsAsAFunctionOfSeedAndPath) {
   random_context().seed = 0;
 }
 
-TEST(Module, TakesMemoryAtItsFirstUse) {
+TEST(Module, AllocatesAtItsFirstUse) {
   Mlp mlp({4, 2});
   EXPECT_EQ(mlp(Tensor::zeros({1, 4})).shape(), (Shape{1, 2}));
   EXPECT_TRUE(mlp.parameters().values().has_memory());
 }
 
-TEST(Module, WhoseParametersAStepChangedIsNotGoneBackThrough) {
+TEST(Module, RejectsABackwardAfterAStepChangedTheParameters) {
   Mlp mlp({4, 3, 2});
   optim::Sgd optimizer(mlp.parameters(), {.learning_rate = 0.1});
   const Tensor x = Tensor::full({2, 4}, 0.5), targets = Tensor::zeros({2}, DType::int32);
@@ -83,7 +83,7 @@ TEST(Module, WhoseParametersAStepChangedIsNotGoneBackThrough) {
   optimizer.step();
   EXPECT_THAT(
       [&] { before.backward(); },
-      ThrowsMessage<Error>(HasSubstr("linear: its backward needs a tensor (2, 3) float32")));
+      ThrowsMessage<Error>(HasSubstr("linear: a tensor saved for the backward, (2, 3) float32")));
 }
 
 TEST(Module, MayMoveBetweenForwardAndBackward) {
@@ -98,7 +98,7 @@ TEST(Module, MayMoveBetweenForwardAndBackward) {
   EXPECT_EQ(mlp.parameters().gradients().flat().to_vector<float>(), expected);
 }
 
-TEST(Module, IsFirstUsedByAnyNumberOfThreadsAtOnce) {
+TEST(Module, FirstUseIsThreadSafe) {
   const Tensor x = Tensor::full({2, 64}, 0.5);
   Mlp known({64, 64, 8});
   const std::vector<float> expected = known(x).to_vector<float>();
@@ -123,16 +123,16 @@ TEST(Module, ConvertsItsParameters) {
 
 TEST(Module, IsBuiltOnce) {
   struct Whole : Module {
-    Linear part{2, 2}, late{2, 2};
-    Whole() { add("part", part); }
+    Linear child{2, 2}, late{2, 2};
+    Whole() { add("child", child); }
     void add_late() { add("late", late); }
   } whole;
-  EXPECT_THROW(whole.part.parameters(), Error);
+  EXPECT_THROW(whole.child.parameters(), Error);
   whole.parameters();
   EXPECT_THROW(whole.add_late(), Error);
 }
 
-TEST(Module, DropsOnlyWhileTraining) {
+TEST(Module, DropoutIsActiveOnlyInTrainingMode) {
   struct Whole : Module {
     Dropout dropout{0.5};
     Whole() { add("dropout", dropout); }
@@ -167,7 +167,7 @@ TEST(Module, FreezesByPattern) {
   EXPECT_THROW(mlp.freeze("encoder.*"), Error);
 }
 
-TEST(Module, CountsEachFreezeAndThaw) {
+TEST(Module, CountsEachFreezeAndUnfreeze) {
   Mlp mlp({4, 2});
   const Parameters parameters = mlp.parameters();
   const uint64_t version = parameters.trainable_version();
@@ -191,13 +191,13 @@ TEST(Module, CallsItsHooksAfterItsForward) {
   EXPECT_THAT(seen, ElementsAre(Shape{5, 3}, Shape{5, 4}));
 }
 
-TEST(Module, WithoutAForwardSaysSo) {
+TEST(Module, WithoutAForwardThrows) {
   struct Nothing : Module {
   } nothing;
   EXPECT_THROW(nothing(Tensor::zeros({1})), Error);
 }
 
-TEST(Sequential, IsItsModulesOneAfterTheOther) {
+TEST(Sequential, AppliesItsModulesInOrder) {
   random_context().seed = 3;
   Sequential model{Linear(3, 4, {.activation = Activation::kRelu}), Linear(4, 2)};
   EXPECT_THAT(names_of(model.parameters()),
@@ -206,7 +206,7 @@ TEST(Sequential, IsItsModulesOneAfterTheOther) {
   random_context().seed = 0;
 }
 
-TEST(Module, MovesUntilItIsUsed) {
+TEST(Module, MayBeMovedUntilItIsUsed) {
   struct Whole : Module {
     std::vector<Linear> layers;
     Sequential head{Linear(2, 2)};
@@ -228,18 +228,17 @@ TEST(Module, MovesUntilItIsUsed) {
   }
 }
 
-TEST(Module, MovedPartsFindTheWholeTheyBelongTo) {
+TEST(Module, MovedSubmodulesKeepTheirParent) {
   struct Whole : Module {
-    Linear part{3, 2};
-    Whole() { add("part", part); }
+    Linear child{3, 2};
+    Whole() { add("child", child); }
   };
   Whole first;
   const Whole second(std::move(first));
-  EXPECT_EQ(second.part(Tensor::zeros({1, 3})).elements(), 2)
-      << "takes its memory from the new one";
+  EXPECT_EQ(second.child(Tensor::zeros({1, 3})).elements(), 2) << "allocated by the new parent";
 }
 
-// y = x - the running mean, which moves towards the mean of each forward's input by a half.
+// y = (x - mean) * weight; each forward moves the running mean halfway to the mean of its input.
 struct Centred : Module {
   Tensor mean = add_buffer("mean", {2});
   Tensor weight = add_parameter("weight", {2}, Initial::constant(1.0));
@@ -252,13 +251,13 @@ struct Centred : Module {
 
 Tensor rows_of(double value) { return Tensor::full({3, 2}, value); }
 
-TEST(Buffers, OfAModelThatWasMovedAreThoseOfTheOther) {
+TEST(Buffers, BelongToTheModelThatWasMovedTo) {
   Centred first;
   Arena& buffers = first.buffers();
   Centred second(std::move(first));
   EXPECT_EQ(&second.buffers(), &buffers);
   EXPECT_THAT([&] { first.buffers(); },
-              ThrowsMessage<Error>(HasSubstr("that was moved from has no buffers")));
+              ThrowsMessage<Error>(HasSubstr("was moved from and has no buffers")));
 }
 
 TEST(Buffers, AreNamedAndKeepFloat32) {
@@ -273,7 +272,7 @@ TEST(Buffers, AreNamedAndKeepFloat32) {
   EXPECT_FALSE(whole.norm.mean.requires_gradient());
 }
 
-TEST(Buffers, MoveWhileTrainingAlone) {
+TEST(Buffers, AreUpdatedOnlyInTrainingMode) {
   Centred norm;
   norm(rows_of(4.0));
   EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(2.0f, 2.0f));
@@ -284,19 +283,19 @@ TEST(Buffers, MoveWhileTrainingAlone) {
   EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(3.0f, 3.0f));
 }
 
-TEST(Buffers, MoveOnceWhereAForwardIsRecomputed) {
+TEST(Buffers, AreUpdatedOnceWhenAForwardIsRecomputed) {
   Centred norm;
   sum(recomputed([&](const Tensor& x) { return norm(x); }, rows_of(4.0))).backward();
   EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(2.0f, 2.0f));
 }
 
-// y = x times a table, beside which other buffers move.
+// y = x * table, a buffer that is read next to others that are updated.
 struct Scaled : Module {
   Tensor table = add_buffer("table", {2}, Initial::constant(2.0));
   Tensor forward(const Tensor& x) const override { return x * table.clone(); }
 };
 
-TEST(Buffers, MayMoveAfterAForwardThatReadOthersAndIsRecomputed) {
+TEST(Buffers, MayBeUpdatedAfterARecomputedForwardReadOtherBuffers) {
   struct Whole : Module {
     Scaled scaled;
     Centred norm;
@@ -309,8 +308,8 @@ TEST(Buffers, MayMoveAfterAForwardThatReadOthersAndIsRecomputed) {
   EXPECT_THAT(x.gradient().to_vector<float>(), Each(2.0f));
 }
 
-// As strict mode does: slots on several threads, of which the last comes first.
-TEST(Buffers, MoveInTheOrderOfSlotsWhateverTheOrderOfThreads) {
+// As in strict mode: slots on several threads, of which the last is computed first.
+TEST(Buffers, AreUpdatedInSlotOrderWhateverTheOrderOfThreads) {
   Centred norm;
   norm.to(Device::cpu());
   BufferUpdates updates(3);
@@ -320,15 +319,15 @@ TEST(Buffers, MoveInTheOrderOfSlotsWhateverTheOrderOfThreads) {
       norm(rows_of(8.0 * (slot + 1)));
     }).join();
   }
-  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(0.0f, 0.0f)) << "not yet";
+  EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(0.0f, 0.0f)) << "not applied yet";
   updates.apply();
   const float expected = ((8.0f * 0.5f + 16.0f) * 0.5f + 24.0f) * 0.5f;
   EXPECT_THAT(norm.mean.to_vector<float>(), ElementsAre(expected, expected));
   updates.apply();
-  EXPECT_EQ(norm.mean.to_vector<float>()[0], expected) << "once";
+  EXPECT_EQ(norm.mean.to_vector<float>()[0], expected) << "applied once";
 }
 
-TEST(Gpt, LooksOnlyAtThePast) {
+TEST(Gpt, AttendsOnlyToThePast) {
   Gpt gpt(kSmall);
   const Tensor a = gpt(Tensor::of<int32_t>({1, 4}, {1, 2, 3, 4}));
   const Tensor b = gpt(Tensor::of<int32_t>({1, 4}, {1, 2, 3, 9}));
@@ -336,13 +335,13 @@ TEST(Gpt, LooksOnlyAtThePast) {
   EXPECT_NE(a.slice(1, 3, 4).to_vector<float>(), b.slice(1, 3, 4).to_vector<float>());
 }
 
-TEST(Gpt, BeginsByGuessing) {
+TEST(Gpt, StartsWithTheLossOfUniformGuesses) {
   Gpt gpt(kSmall);
   const Tensor ids = Tensor::of<int32_t>({2, 3}, {1, 2, 3, 4, 5, 6});
   EXPECT_NEAR(gpt.loss(ids, ids).mean(), std::log(17.0), 0.2);
 }
 
-TEST(Gpt, RefusesSizesThatDoNotFit) {
+TEST(Gpt, RejectsIncompatibleSizes) {
   EXPECT_THROW(Gpt({.heads = 5}), ConfigurationError);
   Gpt gpt(kSmall);
   EXPECT_THROW(gpt(Tensor::zeros({1, 7}, DType::int32)), Error);

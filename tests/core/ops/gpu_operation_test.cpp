@@ -1,4 +1,4 @@
-// Each operation on a GPU, forward and backward, against the same on the CPU; then training.
+// Compares each operation on a GPU, forward and backward, with the same on the CPU; then training.
 #include <cmath>
 #include <functional>
 #include <string>
@@ -28,9 +28,9 @@ using Inputs = std::vector<Tensor>;
 
 struct Operation {
   std::string name;
-  std::vector<Shape> shapes;  // of inputs that have gradients
+  std::vector<Shape> shapes;  // of the inputs, which require gradients
   std::function<Tensor(const Inputs&)> call;
-  double low = -2.0;  // of their elements
+  double low = -2.0;  // lower bound of their elements
 };
 
 Tensor ids_on(Device device, const Shape& shape, int32_t size) {
@@ -82,13 +82,13 @@ std::vector<Operation> operations() {
           {"residual and norm",
            {{5, 33}, {5, 33}, {33}, {33}},
            [](const Inputs& x) {
-             const auto [sum, normal] = residual_norm({x[0], x[1], 0.3, 1}, x[2], x[3]);
-             return sum * normal;
+             const auto [sum, normalized] = residual_norm({x[0], x[1], 0.3, 1}, x[2], x[3]);
+             return sum * normalized;
            }},
           {"norm of a residual without dropout",
            {{5, 64}, {5, 64}},
            [](const Inputs& x) {
-             return residual_norm({x[0], x[1]}).normal;
+             return residual_norm({x[0], x[1]}).normalized;
            }},
           {"sum of many rows", {{300, 40}}, [](const Inputs& x) { return sum(x[0], 0); }},
           {"attention", {{2, 9, 48}}, [](const Inputs& x) { return causal_attention(x[0], 2); }},
@@ -127,8 +127,7 @@ Inputs inputs_of(const Operation& operation, Device device, DType dtype) {
   return inputs;
 }
 
-// The result and the gradients of its inputs, for the weights 1, 2, 3, 1, 2, 3, … of the result's
-// elements.
+// The result and the gradients of the inputs, with the gradient of the result 1, 2, 3, 1, 2, 3, …
 std::vector<std::vector<double>> numbers_of(const Operation& operation, Device device,
                                             DType dtype) {
   const Inputs inputs = inputs_of(operation, device, dtype);
@@ -153,7 +152,7 @@ void expect_near(const std::vector<double>& actual, const std::vector<double>& e
 
 class GpuOperation : public testing::GpuTest {};
 
-TEST_F(GpuOperation, GivesTheNumbersAndGradientsOfTheCpu) {
+TEST_F(GpuOperation, MatchesTheCpuInResultsAndGradients) {
   for (const Operation& operation : operations()) {
     for (const auto& [dtype, tolerance] :
          {std::pair{DType::float32, 1e-5}, {DType::bfloat16, 0.02}, {DType::float16, 0.004}}) {
@@ -166,8 +165,8 @@ TEST_F(GpuOperation, GivesTheNumbersAndGradientsOfTheCpu) {
   }
 }
 
-// Over two tiles of time.
-TEST_F(GpuOperation, CausalAttentionsGradientIsThatOfFiniteDifferences) {
+// The sequence is longer than one tile of the kernel.
+TEST_F(GpuOperation, CausalAttentionGradientMatchesFiniteDifferences) {
   const Shape shape = {1, 35, 12};
   Tensor qkv(shape, DType::float64), weights({1, 35, 4}, DType::float64, Device::cuda());
   fill_uniform(qkv, -1.0, 1.0, {.seed = 1});
@@ -191,7 +190,7 @@ TEST_F(GpuOperation, CausalAttentionsGradientIsThatOfFiniteDifferences) {
   }
 }
 
-TEST_F(GpuOperation, RandomNumbersAreThoseOfTheCpu) {
+TEST_F(GpuOperation, RandomNumbersEqualThoseOfTheCpu) {
   Tensor on_cpu({1001}), on_gpu({1001}, DType::float32, Device::cuda());
   for (const Tensor& x : {on_cpu, on_gpu}) fill_uniform(x, 0.0, 1.0, {.seed = 3, .stream = 5});
   EXPECT_EQ(on_gpu.to_vector<float>(), on_cpu.to_vector<float>());
@@ -220,7 +219,7 @@ std::vector<double> losses_of_training(int steps, Device device, DType dtype,
 
 class GpuTraining : public testing::GpuTest {};
 
-TEST_F(GpuTraining, FollowsTheCpuWithAdamW) {
+TEST_F(GpuTraining, MatchesTheCpuWithAdamW) {
   const optim::AdamWOptions options = {
       .learning_rate = 0.01, .weight_decay = 0.1, .max_gradient_norm = 1.0};
   const auto train = [&](int steps, Device device, DType dtype) {
@@ -233,7 +232,7 @@ TEST_F(GpuTraining, FollowsTheCpuWithAdamW) {
               0.02);
 }
 
-TEST_F(GpuTraining, FollowsTheCpuWithSgd) {
+TEST_F(GpuTraining, MatchesTheCpuWithSgd) {
   const optim::SgdOptions options = {.learning_rate = 0.1, .momentum = 0.9};
   const auto train = [&](Device device) {
     return losses_of_training<optim::Sgd>(5, device, DType::float32, options);

@@ -1,4 +1,4 @@
-// Every operation's gradient against central differences in float64.
+// Compares the gradient of every operation with central differences in float64.
 #include <gtest/gtest.h>
 
 #include "ripieno/core/losses/cross_entropy.h"
@@ -149,7 +149,7 @@ TEST(Gradient, OfEmbeddingWithPositions) {
   EXPECT_LT(gradient_check(function, {random({5, 3}, 1), random({3, 3}, 2)}), kTolerance);
 }
 
-// Through the sum, through the norm, and through both.
+// Checks the gradient through the sum, through the norm, and through both.
 TEST(Gradient, OfAResidualConnectionAndItsNorm) {
   const Inputs inputs = {random({2, 5, 6}, 1), random({2, 5, 6}, 2), random({6}, 3),
                          random({6}, 4)};
@@ -157,8 +157,10 @@ TEST(Gradient, OfAResidualConnectionAndItsNorm) {
     for (const int which : {1, 2, 3}) {
       const auto function = [&](const Inputs& in) {
         const Residual residual{in[0], in[1], probability, 99};
-        const auto [sum, normal] = residual_norm(residual, in[2], in[3]);
-        return which == 1 ? sum * sum : which == 2 ? normal * in[2] : exp(sum) * normal + sum;
+        const auto [sum, normalized] = residual_norm(residual, in[2], in[3]);
+        return which == 1   ? sum * sum
+               : which == 2 ? normalized * in[2]
+                            : exp(sum) * normalized + sum;
       };
       const Inputs some = which == 1 ? Inputs{inputs[0], inputs[1]} : inputs;
       const auto of_some = [&](const Inputs& in) {
@@ -188,8 +190,8 @@ TEST(Gradient, OfCausalAttention) {
   }
 }
 
-// The worst of gradient_check over all choices of which inputs require a gradient.
-double check_every_choice(const std::function<std::vector<Tensor>(const Inputs&)>& function,
+// The largest result of gradient_check over all choices of which inputs require a gradient.
+double check_every_subset(const std::function<std::vector<Tensor>(const Inputs&)>& function,
                           const Inputs& inputs) {
   double worst = 0.0;
   for (std::size_t chosen = 1; chosen < std::size_t{1} << inputs.size(); ++chosen) {
@@ -210,61 +212,61 @@ double check_every_choice(const std::function<std::vector<Tensor>(const Inputs&)
   return worst;
 }
 
-TEST(Gradient, OfAnyChoiceOfInputsOfArithmetic) {
+TEST(Gradient, OfArithmeticForAnySubsetOfInputs) {
   const Inputs inputs = {random({2, 3}, 1), random({3}, 2, 0.5, 1.5)};
   const auto function = [](const Inputs& in) {
     return Inputs{in[0] + in[1], in[0] - in[1], in[0] * in[1], in[0] / in[1]};
   };
-  EXPECT_LT(check_every_choice(function, inputs), kTolerance);
+  EXPECT_LT(check_every_subset(function, inputs), kTolerance);
 }
 
-TEST(Gradient, OfAnyChoiceOfInputsOfProducts) {
+TEST(Gradient, OfProductsForAnySubsetOfInputs) {
   const auto product = [](const Inputs& in) { return Inputs{matmul(in[0], in[1])}; };
-  EXPECT_LT(check_every_choice(product, {random({2, 3, 2}, 1), random({2, 2, 3}, 2)}), kTolerance);
+  EXPECT_LT(check_every_subset(product, {random({2, 3, 2}, 1), random({2, 2, 3}, 2)}), kTolerance);
   const auto layer = [](const Inputs& in) {
     return Inputs{linear(in[0], in[1], in[2], Activation::kGelu)};
   };
-  EXPECT_LT(check_every_choice(layer, {random({3, 2}, 1), random({4, 2}, 2), random({4}, 3)}),
+  EXPECT_LT(check_every_subset(layer, {random({3, 2}, 1), random({4, 2}, 2), random({4}, 3)}),
             kTolerance);
   const auto layers = [](const Inputs& in) {
     return Inputs{feed_forward(in[0], {in[1], in[2]}, {in[3], in[4]}, Activation::kGelu)};
   };
-  EXPECT_LT(check_every_choice(layers, {random({3, 2}, 1), random({4, 2}, 2), random({4}, 3),
+  EXPECT_LT(check_every_subset(layers, {random({3, 2}, 1), random({4, 2}, 2), random({4}, 3),
                                         random({2, 4}, 4), random({2}, 5)}),
             kTolerance);
 }
 
-TEST(Gradient, OfAnyChoiceOfInputsOfANorm) {
+TEST(Gradient, OfANormForAnySubsetOfInputs) {
   const auto norm = [](const Inputs& in) { return Inputs{layer_norm(in[0], in[1], in[2])}; };
-  EXPECT_LT(check_every_choice(norm, {random({35, 3}, 1), random({3}, 2), random({3}, 3)}),
+  EXPECT_LT(check_every_subset(norm, {random({35, 3}, 1), random({3}, 2), random({3}, 3)}),
             kTolerance);
   for (const double probability : {0.0, 0.4}) {
     const auto residual = [&](const Inputs& in) {
-      const auto [sum, normal] = residual_norm({in[0], in[1], probability, 99}, in[2], in[3]);
-      return Inputs{sum, normal};
+      const auto [sum, normalized] = residual_norm({in[0], in[1], probability, 99}, in[2], in[3]);
+      return Inputs{sum, normalized};
     };
-    EXPECT_LT(check_every_choice(
+    EXPECT_LT(check_every_subset(
                   residual, {random({3, 4}, 1), random({3, 4}, 2), random({4}, 3), random({4}, 4)}),
               1e-6);
   }
 }
 
-TEST(Gradient, OfAnyChoiceOfInputsOfTheOthers) {
+TEST(Gradient, OfTheOtherOperationsForAnySubsetOfInputs) {
   const Tensor ids = Tensor::of<int32_t>({2, 3}, {4, 0, 4, 2, 4, 0});
   const auto rows = [&](const Inputs& in) { return Inputs{embedding(in[0], ids, in[1])}; };
-  EXPECT_LT(check_every_choice(rows, {random({5, 2}, 1), random({3, 2}, 2)}), kTolerance);
+  EXPECT_LT(check_every_subset(rows, {random({5, 2}, 1), random({3, 2}, 2)}), kTolerance);
   const Tensor targets = Tensor::of<int32_t>({3}, {2, -1, 0});
   const auto head = [&](const Inputs& in) {
     return Inputs{linear_cross_entropy(in[0], in[1], targets).sum};
   };
-  EXPECT_LT(check_every_choice(head, {random({3, 2}, 1), random({4, 2}, 2)}), kTolerance);
+  EXPECT_LT(check_every_subset(head, {random({3, 2}, 1), random({4, 2}, 2)}), kTolerance);
   const auto again = [&](const Inputs& in) {
     return Inputs{recomputed([y = in[1]](const Tensor& t) { return t * y * exp(y * 2.0); }, in[0])};
   };
-  EXPECT_LT(check_every_choice(again, {random({2}, 1), random({2}, 2)}), kTolerance);
+  EXPECT_LT(check_every_subset(again, {random({2}, 1), random({2}, 2)}), kTolerance);
 }
 
-TEST(Gradient, OfOneTensorInSeveralPlaces) {
+TEST(Gradient, OfOneTensorAsSeveralInputs) {
   const auto norm = [](const Inputs& in) {
     const Tensor y = in[1] * 2.0;
     return layer_norm(in[0], in[1], in[1]) * layer_norm(in[0], y, y);
@@ -284,8 +286,8 @@ TEST(Gradient, OfOneTensorInSeveralPlaces) {
   };
   EXPECT_LT(gradient_check(rows, {random({2, 3}, 1)}), kTolerance);
   const auto sums = [](const Inputs& in) {
-    const auto [sum, normal] = residual_norm({in[0], in[0], 0.4, 99}, in[1], in[1]);
-    return Inputs{sum, normal};
+    const auto [sum, normalized] = residual_norm({in[0], in[0], 0.4, 99}, in[1], in[1]);
+    return Inputs{sum, normalized};
   };
   EXPECT_LT(gradient_check(sums, {random({2, 3}, 1), random({3}, 2)}), 1e-6);
 }

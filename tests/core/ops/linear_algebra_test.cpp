@@ -1,5 +1,5 @@
-// Factorizations against their definitions, their gradients against finite differences, and our
-// matrix products against Eigen's.
+// Tests factorizations by their definitions, their gradients by finite differences, and our matrix
+// products by Eigen's.
 #include "ripieno/core/ops/linear_algebra.h"
 
 #include <gmock/gmock.h>
@@ -45,7 +45,7 @@ Tensor diagonal(const Tensor& values) {
   return values.reshape({values.elements(), 1}) * identity(values.elements());
 }
 
-// Symmetric, with eigenvalues of at least 1.
+// A symmetric matrix with eigenvalues of at least 1.
 Tensor positive_definite(const Tensor& x) {
   return matmul(x, transposed(x)) + identity(x.size(-2));
 }
@@ -75,7 +75,7 @@ TEST(LinearAlgebra, CholeskyOfASmallMatrixByHand) {
   EXPECT_EQ(cholesky(a).to_vector<double>(), (std::vector<double>{2, 0, 1, 3}));
 }
 
-TEST(LinearAlgebra, SvdGivesBackTheMatrix) {
+TEST(LinearAlgebra, SvdReconstructsTheMatrix) {
   for (const Shape& shape : {Shape{6, 4}, Shape{4, 6}, Shape{33, 31}}) {
     const Tensor a = random(shape, 2);
     const Svd factors = svd(a);
@@ -86,7 +86,7 @@ TEST(LinearAlgebra, SvdGivesBackTheMatrix) {
   }
 }
 
-TEST(LinearAlgebra, SymmetricEigenvaluesGiveBackTheMatrix) {
+TEST(LinearAlgebra, SymmetricEigenvaluesReconstructTheMatrix) {
   const Tensor a = positive_definite(random({7, 7}, 3));
   const SymmetricEigenvalues factors = symmetric_eigenvalues(a);
   const Tensor& v = factors.vectors;
@@ -147,27 +147,27 @@ TEST(LinearAlgebra, GradientsOfSolve) {
   EXPECT_LT(gradient_check(of_b, {b.clone()}), kTolerance);
 }
 
-auto says(const char* text) { return Throws<Error>(Property(&Error::what, HasSubstr(text))); }
+auto fails_with(const char* text) { return Throws<Error>(Property(&Error::what, HasSubstr(text))); }
 
-TEST(LinearAlgebra, RefusesWhatHasNoAnswer) {
+TEST(LinearAlgebra, RejectsInputsWithoutASolution) {
   const Tensor indefinite = Tensor::of<double>({2, 2}, {1, 2, 2, 1});
-  EXPECT_THAT([&] { cholesky(indefinite); }, says("matrix 0 of 1 is not positive definite"));
+  EXPECT_THAT([&] { cholesky(indefinite); }, fails_with("matrix 0 of 1 is not positive definite"));
   EXPECT_THAT(
       [] {
         solve(Tensor::zeros({2, 2}, DType::float64), random({2, 1}));
       },
-      says("solve: matrix 0 of 1 is singular"));
-  EXPECT_THAT([] { cholesky(random({2, 3})); }, says("square matrices, got (2, 3)"));
-  EXPECT_THAT([] { svd(Tensor::zeros({2, 2}, DType::int64)); }, says("floating-point"));
+      fails_with("solve: matrix 0 of 1 is singular"));
+  EXPECT_THAT([] { cholesky(random({2, 3})); }, fails_with("square matrices, got (2, 3)"));
+  EXPECT_THAT([] { svd(Tensor::zeros({2, 2}, DType::int64)); }, fails_with("floating-point"));
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_THAT([&] { svd(Tensor::of<double>({1, 2}, {1, nan})); }, says("all must be finite"));
-  EXPECT_THAT([] { solve(random({2, 2}), random({3, 1})); }, says("they must match"));
+  EXPECT_THAT([&] { svd(Tensor::of<double>({1, 2}, {1, nan})); }, fails_with("all must be finite"));
+  EXPECT_THAT([] { solve(random({2, 2}), random({3, 1})); }, fails_with("they must match"));
 }
 
-TEST(LinearAlgebra, AWideMatrixHasNoGradientOfQr) {
+TEST(LinearAlgebra, QrOfAWideMatrixHasNoGradient) {
   Tensor a = random({2, 3});
   a.set_requires_gradient();
-  EXPECT_THAT([&] { sum(qr(a).r).backward(); }, says("at least as many rows as columns"));
+  EXPECT_THAT([&] { sum(qr(a).r).backward(); }, fails_with("at least as many rows as columns"));
 }
 
 TEST(LinearAlgebra, MatrixProductsAgreeWithEigen) {
@@ -181,7 +181,7 @@ TEST(LinearAlgebra, MatrixProductsAgreeWithEigen) {
   }
 }
 
-TEST(OrthonormalColumns, AreThoseOfQr) {
+TEST(OrthonormalColumns, EqualQOfTheQrFactorization) {
   std::vector<float> x;
   for (int i = 0; i < 31 * 3; ++i) x.push_back(std::sin(static_cast<float>(i * i)));
   const Tensor q = qr(Tensor::of({31, 3}, x)).q;
@@ -191,7 +191,7 @@ TEST(OrthonormalColumns, AreThoseOfQr) {
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], expected[i], 1e-6);
 }
 
-TEST(OrthonormalColumns, AColumnThatDependsOnOthersBecomesZero) {
+TEST(OrthonormalColumns, SetADependentColumnToZero) {
   std::vector<float> x = {3, 6, 0, 4, 8, 1};  // (2, 3); the second is twice the first
   EXPECT_FALSE(OrthonormalColumns()(x.data(), 2, 3));
   EXPECT_FLOAT_EQ(x[0], 0.6f);
@@ -199,7 +199,7 @@ TEST(OrthonormalColumns, AColumnThatDependsOnOthersBecomesZero) {
   EXPECT_EQ(x[4], 0.0f);
 }
 
-TEST(OrthonormalColumns, ANanSpreads) {
+TEST(OrthonormalColumns, PropagateNan) {
   std::vector<float> x = {std::numeric_limits<float>::quiet_NaN(), 1, 2, 3};
   OrthonormalColumns()(x.data(), 2, 2);
   EXPECT_TRUE(std::isnan(x[0]) && std::isnan(x[3]));

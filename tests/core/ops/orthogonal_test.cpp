@@ -21,8 +21,8 @@ std::vector<double> orthogonal(const Shape& shape, double gain = 1.0, uint64_t s
   return x.to_vector<double>();
 }
 
-// Of `vectors` of `size` numbers, `next` apart, whose numbers are `step` apart: each has the length
-// `gain` and is at right angles to the others.
+// Checks `vectors` vectors of `size` numbers in x: they start `next` apart, and their numbers are
+// `step` apart. Each must have the norm `gain` and be orthogonal to the others.
 void expect_orthogonal(const std::vector<double>& x, int64_t vectors, int64_t size, int64_t next,
                        int64_t step, double gain, double tolerance = 1e-12) {
   for (int64_t a = 0; a < vectors; ++a) {
@@ -34,18 +34,18 @@ void expect_orthogonal(const std::vector<double>& x, int64_t vectors, int64_t si
   }
 }
 
-TEST(Orthogonal, HasOrthonormalColumnsWhereItIsTallAndRowsWhereItIsWide) {
+TEST(Orthogonal, HasOrthonormalColumnsIfTallAndRowsIfWide) {
   expect_orthogonal(orthogonal({33, 33}), 33, 33, 1, 33, 1.0);
   expect_orthogonal(orthogonal({33, 7}), 7, 33, 1, 7, 1.0);
   expect_orthogonal(orthogonal({7, 33}), 7, 33, 33, 1, 1.0);
   expect_orthogonal(orthogonal({1, 5}), 1, 5, 5, 1, 1.0);
 }
 
-TEST(Orthogonal, HasItsGainAndTakesAllAxesButTheFirstTogether) {
+TEST(Orthogonal, AppliesTheGainAndFlattensAllAxesButTheFirst) {
   expect_orthogonal(orthogonal({5, 3, 2, 2}, std::sqrt(2.0)), 5, 12, 12, 1, std::sqrt(2.0));
 }
 
-TEST(Orthogonal, DependsOnKeyAndShapeAlone) {
+TEST(Orthogonal, DependsOnlyOnKeyAndShape) {
   const auto expected = orthogonal({65, 31});
   for (const int threads : {1, 2, 4}) {
     kernels::set_cpu_threads(threads);
@@ -55,14 +55,15 @@ TEST(Orthogonal, DependsOnKeyAndShapeAlone) {
   EXPECT_NE(orthogonal({65, 31}, 1.0, 2), expected);
 }
 
-// Were signs left to the factorization, the first number of a column would have the sign of none.
+// The first number of a column has either sign, because r has a positive diagonal; the signs of the
+// factorization itself would be biased.
 TEST(Orthogonal, IsAsOftenNegativeAsPositive) {
   int negative = 0;
   for (uint64_t seed = 0; seed < 200; ++seed) negative += orthogonal({2, 2}, 1.0, seed)[0] < 0;
   EXPECT_NEAR(negative, 100, 35);
 }
 
-TEST(Orthogonal, StartsAParameterOfAnyType) {
+TEST(Orthogonal, InitializesParametersOfAnyType) {
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     nn::Linear layer(9, 5, {.weight = nn::Initial::orthogonal(2.0)});
     layer.to(Device::cpu(), dtype);
@@ -71,13 +72,13 @@ TEST(Orthogonal, StartsAParameterOfAnyType) {
   }
 }
 
-TEST(Orthogonal, IsNoVectorAndHasNoWholeNumbers) {
-  const auto refuses = [](const Tensor& x) {
+TEST(Orthogonal, RejectsVectorsAndIntegers) {
+  const auto rejects = [](const Tensor& x) {
     EXPECT_THAT([&] { fill_orthogonal(x, 1.0, {}); }, ThrowsMessage<Error>(HasSubstr("two axes")));
   };
-  refuses(Tensor({3}));
-  refuses(Tensor({3, 3}, DType::int32));
-  refuses(Tensor());
+  rejects(Tensor({3}));
+  rejects(Tensor({3, 3}, DType::int32));
+  rejects(Tensor());
 }
 
 TEST(Orthogonal, OfNoElementsDoesNothing) {

@@ -1,4 +1,4 @@
-// Optimizers against the formulas written out in double, one parameter at a time.
+// Compares optimizers with their formulas, computed in double for one parameter at a time.
 #include "ripieno/core/optim/optimizer.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ struct Weights : nn::Module {
   Tensor vector = add_parameter("vector", {5}, nn::Initial::uniform(1.0));
 };
 
-// A gradient that differs from step to step: of sum(x^2 * (step + 1)).
+// A backward whose gradient differs from step to step: of sum(x^2 * (step + 1)).
 void backward(const Weights& weights, int step) {
   ((sum(square(weights.matrix)) + sum(square(weights.vector))) * (step + 1.0)).backward();
 }
@@ -51,7 +51,7 @@ std::vector<double> gradients_by_hand(const std::vector<double>& x, int step, do
   return gradients;
 }
 
-TEST(AdamW, FollowsItsFormula) {
+TEST(AdamW, MatchesItsFormula) {
   Weights weights;
   const AdamWOptions options = {.learning_rate = 0.05,
                                 .beta1 = 0.8,
@@ -65,7 +65,7 @@ TEST(AdamW, FollowsItsFormula) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       m[i] = 0.8 * m[i] + 0.2 * g[i];
       v[i] = 0.95 * v[i] + 0.05 * g[i] * g[i];
-      const double decay = i < 6 ? 0.1 : 0.0;  // the matrix alone
+      const double decay = i < 6 ? 0.1 : 0.0;  // only the matrix decays
       const double hat_m = m[i] / (1 - std::pow(0.8, step + 1)),
                    hat_v = v[i] / (1 - std::pow(0.95, step + 1));
       x[i] -= 0.05 * (hat_m / (std::sqrt(hat_v) + 1e-8) + decay * x[i]);
@@ -76,7 +76,7 @@ TEST(AdamW, FollowsItsFormula) {
   }
 }
 
-TEST(Sgd, FollowsItsFormulaWithMomentumAndNesterov) {
+TEST(Sgd, MatchesItsFormulaWithMomentumAndNesterov) {
   for (const bool nesterov : {false, true}) {
     Weights weights;
     Sgd optimizer(
@@ -108,7 +108,7 @@ TEST(Optimizer, DividesByTheCount) {
   EXPECT_THAT(all_of(a), Pointwise(::testing::DoubleNear(1e-7), all_of(b)));
 }
 
-TEST(Optimizer, TakesNoStepWhereTheCountIsZero) {
+TEST(Optimizer, TreatsTheGradientAsZeroIfTheCountIsZero) {
   Weights weights;
   Sgd optimizer(weights.parameters(), {.learning_rate = 0.1});
   const std::vector<double> before = all_of(weights);
@@ -127,10 +127,10 @@ TEST(Optimizer, ReportsTheNormBeforeClipping) {
   EXPECT_NEAR(optimizer.gradient_norm(), std::sqrt(squares), 1e-5);
 }
 
-TEST(Optimizer, TreatsAParameterThatWasNotUsedAsOneWithoutGradient) {
+TEST(Optimizer, TreatsTheGradientOfAnUnusedParameterAsZero) {
   Weights weights;
   Sgd optimizer(weights.parameters(), {.learning_rate = 0.1});
-  backward(weights, 0);  // leaves numbers in the arena
+  backward(weights, 0);  // leaves gradients in the arena
   optimizer.step();
   const std::vector<float> before = weights.vector.to_vector<float>();
   sum(square(weights.matrix)).backward();
@@ -138,7 +138,7 @@ TEST(Optimizer, TreatsAParameterThatWasNotUsedAsOneWithoutGradient) {
   EXPECT_EQ(weights.vector.to_vector<float>(), before);
 }
 
-TEST(Optimizer, LeavesAFrozenParameterAsItIs) {
+TEST(Optimizer, DoesNotChangeAFrozenParameter) {
   Weights weights;
   weights.matrix.set_requires_gradient(false);
   AdamW optimizer(weights.parameters(), {.weight_decay = 0.5});
@@ -148,7 +148,7 @@ TEST(Optimizer, LeavesAFrozenParameterAsItIs) {
   EXPECT_EQ(weights.matrix.to_vector<float>(), before);
 }
 
-TEST(Optimizer, KeepsTheTruthInFloatWhereParametersAreNarrower) {
+TEST(Optimizer, KeepsFloat32MasterWeightsForNarrowParameters) {
   Weights weights;
   weights.to(Device::cpu(), DType::bfloat16);
   Sgd optimizer(weights.parameters(), {.learning_rate = 1e-4});
@@ -157,22 +157,22 @@ TEST(Optimizer, KeepsTheTruthInFloatWhereParametersAreNarrower) {
     const NoGrad no_grad;
     Tensor(weights.matrix).fill(1.0);
   }
-  for (int step = 0; step < 100; ++step) {  // each step is below what bfloat16 resolves at 1
+  for (int step = 0; step < 100; ++step) {  // each update is below the resolution of bfloat16 at 1
     sum(weights.matrix).backward();
     optimizer.step();
   }
   EXPECT_THAT(weights.matrix.to_vector<float>(), Each(FloatNear(0.99f, 0.004f)));
 }
 
-TEST(Optimizer, StateSurvivesBeingCopiedOut) {
+TEST(Optimizer, NamesItsState) {
   Weights weights;
   AdamW optimizer(weights.parameters());
   std::vector<std::string> names;
-  for (const auto& slot : optimizer.state()) names.push_back(slot.name);
+  for (const auto& state : optimizer.state()) names.push_back(state.name);
   EXPECT_THAT(names, ::testing::ElementsAre("first_moment", "second_moment"));
 }
 
-// In float16, with a gradient of 0.5 everywhere, times what the loss is scaled by.
+// Steps in float16 with a gradient of `factor` for every parameter, times the loss scale.
 struct ScaledStep {
   Weights weights;
   AdamW optimizer{weights.parameters(), {.learning_rate = 0.1, .scales_loss = true}};
@@ -185,13 +185,13 @@ struct ScaledStep {
   }
 };
 
-TEST(LossScale, HalvesAndSkipsTheStepWhereAGradientIsNotFinite) {
+TEST(LossScale, IsHalvedAndTheStepSkippedIfAGradientIsNotFinite) {
   ScaledStep step;
   step.optimizer.set_loss_scale_state({.scale = 4.0f, .good_steps = 5});
   step.take();
   const auto before = step.weights.parameters().values().flat().to_vector<float>();
   const auto moments = step.optimizer.state()[0].arena->flat().to_vector<float>();
-  step.take(60000.0);  // times 4 is beyond float16
+  step.take(60000.0);  // times 4 exceeds float16
   EXPECT_EQ(step.weights.parameters().values().flat().to_vector<float>(), before);
   EXPECT_EQ(step.optimizer.state()[0].arena->flat().to_vector<float>(), moments);
   const LossScale state = step.optimizer.loss_scale_state();
@@ -202,7 +202,7 @@ TEST(LossScale, HalvesAndSkipsTheStepWhereAGradientIsNotFinite) {
   EXPECT_EQ(step.optimizer.last_step().loss_scale, 4.0f);
 }
 
-TEST(LossScale, DoublesAfterTwoThousandGoodSteps) {
+TEST(LossScale, IsDoubledAfterTwoThousandGoodSteps) {
   ScaledStep step;
   step.optimizer.set_loss_scale_state({.scale = 4.0f, .good_steps = 1998});
   step.take();
@@ -212,7 +212,7 @@ TEST(LossScale, DoublesAfterTwoThousandGoodSteps) {
   EXPECT_EQ(step.optimizer.loss_scale_state().good_steps, 0);
 }
 
-TEST(LossScale, ChangesNoStepWhoseGradientsFitAnyway) {
+TEST(LossScale, DoesNotChangeStepsWhoseGradientsFitFloat16) {
   ScaledStep scaled;
   scaled.optimizer.set_loss_scale_state({.scale = 1024.0f});
   Weights plain;
@@ -227,7 +227,7 @@ TEST(LossScale, ChangesNoStepWhoseGradientsFitAnyway) {
   }
 }
 
-TEST(LossScale, KeepsAGradientThatFloat16AloneWouldLose) {
+TEST(LossScale, PreservesAGradientThatFloat16WouldUnderflow) {
   ScaledStep step;
   const auto before = all_of(step.weights);
   step.take(1e-9);
@@ -235,21 +235,21 @@ TEST(LossScale, KeepsAGradientThatFloat16AloneWouldLose) {
   EXPECT_GT(step.optimizer.gradient_norm(), 0.0);
 }
 
-// w: frozen for `steps`, or trained, with the vector trained beside it; how far w moved.
+// The largest change of the matrix in `steps` steps; the vector is trained too.
 double moved_in(Weights& weights, Optimizer& optimizer, int steps) {
   const std::vector<double> before = weights.matrix.to_vector<double>();
   for (int step = 0; step < steps; ++step) {
     backward(weights, step);
     optimizer.step();
   }
-  double most = 0.0;
+  double largest = 0.0;
   const std::vector<double> after = weights.matrix.to_vector<double>();
   for (std::size_t i = 0; i < after.size(); ++i)
-    most = std::max(most, std::abs(after[i] - before[i]));
-  return most;
+    largest = std::max(largest, std::abs(after[i] - before[i]));
+  return largest;
 }
 
-TEST(Freezing, TakesEffectAfterTheFirstStepToo) {
+TEST(Freezing, TakesEffectAfterTheFirstStep) {
   Weights weights;
   AdamW optimizer(weights.parameters(), {.learning_rate = 0.1, .weight_decay = 0.1});
   EXPECT_GT(moved_in(weights, optimizer, 3), 0.0);
@@ -259,7 +259,7 @@ TEST(Freezing, TakesEffectAfterTheFirstStepToo) {
   EXPECT_GT(moved_in(weights, optimizer, 3), 0.0);
 }
 
-TEST(Freezing, ThawsWhatWasFrozenFromTheStart) {
+TEST(Freezing, UnfreezesParametersFrozenFromTheStart) {
   Weights weights;
   weights.freeze("mat*");
   Sgd optimizer(weights.parameters(), {.learning_rate = 0.1, .momentum = 0.9});
@@ -268,7 +268,7 @@ TEST(Freezing, ThawsWhatWasFrozenFromTheStart) {
   EXPECT_GT(moved_in(weights, optimizer, 1), 0.0);
 }
 
-TEST(Freezing, StartsTheStateAgainFromZero) {
+TEST(Freezing, ResetsTheState) {
   Weights weights;
   AdamW optimizer(weights.parameters());
   moved_in(weights, optimizer, 1);
@@ -279,8 +279,8 @@ TEST(Freezing, StartsTheStateAgainFromZero) {
   EXPECT_THAT(moment.part.to_vector<float>(), Each(0.0f));
 }
 
-// A graph that was recorded before still leaves a gradient there.
-TEST(Freezing, LeavesAGradientOutOfTheNorm) {
+// A graph that was recorded before freezing still computes a gradient.
+TEST(Freezing, ExcludesTheGradientFromTheNorm) {
   Weights weights;
   AdamW optimizer(weights.parameters());
   moved_in(weights, optimizer, 1);
@@ -294,7 +294,7 @@ TEST(Freezing, LeavesAGradientOutOfTheNorm) {
   EXPECT_NEAR(optimizer.gradient_norm(), std::sqrt(squares), 1e-5);
 }
 
-TEST(ParameterGroups, GiveEachItsOwnRateAndDecay) {
+TEST(ParameterGroups, SetLearningRateAndDecayPerParameter) {
   Weights weights;
   Sgd optimizer(weights.parameters(),
                 {.learning_rate = 0.1,
@@ -311,7 +311,7 @@ TEST(ParameterGroups, GiveEachItsOwnRateAndDecay) {
   EXPECT_THAT(all_of(weights), Pointwise(::testing::DoubleNear(2e-6), x));
 }
 
-TEST(ParameterGroups, TheFirstThatSelectsCounts) {
+TEST(ParameterGroups, TheFirstMatchingGroupApplies) {
   const ParameterGroups groups({{.selects = named("blocks.*.bias"), .weight_decay = 0.3},
                                 {.selects = named("blocks.*"), .learning_rate_factor = 0.1}},
                                0.5, {});
@@ -325,14 +325,14 @@ TEST(ParameterGroups, TheFirstThatSelectsCounts) {
   EXPECT_EQ(groups.of({"norm.weight", {4}, 0, 4}).weight_decay, 0.0) << "not a matrix";
 }
 
-TEST(ParameterGroups, RefuseWhatMakesNoSense) {
+TEST(ParameterGroups, RejectInvalidSettings) {
   const auto groups = [](ParameterGroup group) { return ParameterGroups({group}, 0.0, {}); };
   EXPECT_THROW(groups({.selects = {}}), ConfigurationError);
   EXPECT_THROW(groups({.selects = named("*"), .learning_rate_factor = -1.0}), ConfigurationError);
   EXPECT_THROW(groups({.selects = named("*"), .weight_decay = std::nan("")}), ConfigurationError);
 }
 
-TEST(Optimizer, TakesOverNarrowParametersThatWereWritten) {
+TEST(Optimizer, UpdatesMasterWeightsFromWrittenNarrowParameters) {
   for (const DType dtype : {DType::bfloat16, DType::float16}) {
     Weights weights;
     weights.to(Device::cpu(), dtype);
@@ -346,8 +346,8 @@ TEST(Optimizer, TakesOverNarrowParametersThatWereWritten) {
   }
 }
 
-// What a captured graph replays: the second half alone, after the host wrote the scalars again.
-TEST(Optimizer, ReadsTheLearningRateOfTheLastBeginStep) {
+// A captured graph replays only apply_step(), after the host has written the scalars again.
+TEST(Optimizer, UsesTheLearningRateOfTheLastBeginStep) {
   Weights a, b;
   AdamW of_a(a.parameters()), of_b(b.parameters());
   for (int step = 0; step < 3; ++step) {
@@ -357,14 +357,14 @@ TEST(Optimizer, ReadsTheLearningRateOfTheLastBeginStep) {
     of_a.step();
     of_b.set_learning_rate(rate);
     of_b.begin_step();
-    of_b.set_learning_rate(7.0);  // counts from the next begin_step()
+    of_b.set_learning_rate(7.0);  // takes effect at the next begin_step()
     backward(b, step);
     of_b.apply_step();
     EXPECT_EQ(all_of(a), all_of(b));
   }
 }
 
-TEST(AdamW, KeepsAParameterWithoutGradientWhereEpsilonIsTiny) {
+TEST(AdamW, DoesNotChangeAParameterWithoutGradientIfEpsilonIsTiny) {
   Weights weights;
   AdamW optimizer(weights.parameters(), {.learning_rate = 0.1, .epsilon = 1.2e-38});
   const std::vector<float> before = weights.vector.to_vector<float>();
@@ -373,7 +373,7 @@ TEST(AdamW, KeepsAParameterWithoutGradientWhereEpsilonIsTiny) {
   EXPECT_EQ(weights.vector.to_vector<float>(), before);
 }
 
-TEST(AdamW, TakesAFirstStepOfTheLearningRateForBetasNearOne) {
+TEST(AdamW, FirstStepHasTheSizeOfTheLearningRateForBetasNearOne) {
   for (const double beta2 : {0.99999, 0.99999999}) {
     Weights weights;
     const std::vector<double> before = all_of(weights);
@@ -386,7 +386,7 @@ TEST(AdamW, TakesAFirstStepOfTheLearningRateForBetasNearOne) {
   }
 }
 
-// LAMB (You et al., 2020, arXiv 1904.00962): a rule that needs the norm of a whole tensor.
+// LAMB (You et al., 2020, arXiv 1904.00962): an update rule that needs the norm of a whole tensor.
 class Lamb final : public Optimizer {
  public:
   Lamb(Parameters parameters, const Common& common) : Optimizer(std::move(parameters), common) {}
@@ -412,7 +412,7 @@ class Lamb final : public Optimizer {
   }
 };
 
-TEST(Lamb, MovesATensorByTheLearningRateTimesItsNorm) {
+TEST(Lamb, UpdatesATensorByTheLearningRateTimesItsNorm) {
   Weights weights;
   weights.to(Device::cpu(), DType::bfloat16);
   Lamb optimizer(weights.parameters(), {.learning_rate = 0.25});
@@ -426,22 +426,22 @@ TEST(Lamb, MovesATensorByTheLearningRateTimesItsNorm) {
   EXPECT_NEAR(norm(change), 0.25 * norm(before), 0.02 * norm(before));
 }
 
-TEST(Lamb, KeepsStateOfShapesAndTypesOfItsOwn) {
+TEST(Lamb, KeepsStateWithItsOwnShapesAndTypes) {
   Weights weights;
   Lamb optimizer(weights.parameters(), {});
   for (int step = 0; step < 2; ++step) {
     backward(weights, step);
     optimizer.step();
   }
-  const auto slot = optimizer.state().back();
-  EXPECT_EQ(slot.name, "updates");
-  EXPECT_EQ(optimizer.shape_of(slot, 0), Shape{});
-  const Tensor updates = optimizer.part_of(slot, 0).part;
+  const auto last = optimizer.state().back();
+  EXPECT_EQ(last.name, "updates");
+  EXPECT_EQ(optimizer.shape_of(last, 0), Shape{});
+  const Tensor updates = optimizer.part_of(last, 0).part;
   EXPECT_EQ(updates.dtype(), DType::float64);
   EXPECT_EQ(updates.item(), 2.0);
 }
 
-TEST(Lamb, RefusesAShardThatCutsATensor) {
+TEST(Lamb, RejectsAShardThatSplitsATensor) {
   Weights weights;
   Lamb optimizer(weights.parameters(), {});
   EXPECT_THROW(optimizer.shard({.ranges = {{0, 3}}}), Error);
@@ -450,7 +450,7 @@ TEST(Lamb, RefusesAShardThatCutsATensor) {
   EXPECT_FALSE(optimizer.part_of(optimizer.state().back(), 1).part.defined());
 }
 
-TEST(Optimizers, AreKnownByName) {
+TEST(Optimizers, AreCreatedByName) {
   Weights weights;
   for (const std::string& name : optimizer_names()) {
     EXPECT_NE(make_optimizer(name, weights.parameters(), {}), nullptr) << name;
@@ -461,7 +461,7 @@ TEST(Optimizers, AreKnownByName) {
   EXPECT_THROW(check_optimizer("sgd", {.momentum = 1.0}), ConfigurationError);
 }
 
-TEST(Optimizer, RefusesSettingsThatMakeNoSense) {
+TEST(Optimizer, RejectsInvalidSettings) {
   Weights weights;
   EXPECT_THROW(AdamW(weights.parameters(), {.beta1 = 1.0}), ConfigurationError);
   EXPECT_THROW(AdamW(weights.parameters(), {.epsilon = 0.0}), ConfigurationError);

@@ -7,14 +7,14 @@ namespace {
 
 using Kind = Schedule::Kind;
 
-TEST(Schedule, WarmsUpInALine) {
+TEST(Schedule, WarmsUpLinearly) {
   const Schedule schedule{.peak = 2.0, .warmup_steps = 4};
   EXPECT_DOUBLE_EQ(schedule.at(1), 0.5);
   EXPECT_DOUBLE_EQ(schedule.at(4), 2.0);
   EXPECT_DOUBLE_EQ(schedule.at(1000), 2.0);
 }
 
-TEST(Schedule, LinearFallsToFinalAndStays) {
+TEST(Schedule, LinearDecaysToFinalAndStays) {
   const Schedule schedule{
       .kind = Kind::linear, .peak = 1.0, .final = 0.2, .warmup_steps = 10, .steps = 50};
   EXPECT_DOUBLE_EQ(schedule.at(30), 0.6);
@@ -30,7 +30,7 @@ TEST(Schedule, CosineIsHalfwayInTheMiddle) {
   EXPECT_NEAR(schedule.at(2000), 1e-4, 1e-12);
 }
 
-TEST(Schedule, WarmupStableDecayStaysBeforeItFalls) {
+TEST(Schedule, WarmupStableDecayIsConstantBeforeItDecays) {
   const Schedule schedule{.kind = Kind::warmup_stable_decay,
                           .peak = 1.0,
                           .final = 0.0,

@@ -119,7 +119,8 @@ TEST(SideFile, OfATensorOfTooManyAxesIsRefused) {
             R"("tensors":[{"name":"w","kind":"buffer","dtype":"bool",)"
             R"("shape":[1,1,1,1,1,1,1,1,1],"pieces":[]}]})"));
       },
-      ThrowsMessage<DataError>(HasSubstr("tensors[0]: shape[8]: shape: more than 8 axes")));
+      ThrowsMessage<DataError>(
+          HasSubstr("tensors[0]: shape[8]: shape: a tensor has at most 8 axes")));
 }
 
 }  // namespace
