@@ -56,7 +56,7 @@ void Meeting::leave(int rank) {
 
 void Meeting::fail_as_left() const {
   throw CommunicationFailure(
-      fmt::format("rank {} has left the group; what ended it stands in its own message", left_));
+      fmt::format("rank {} has left the group; see its own error message for the cause", left_));
 }
 
 }  // namespace ripieno::distributed

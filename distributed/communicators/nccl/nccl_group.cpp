@@ -20,7 +20,7 @@ constexpr std::chrono::microseconds kFirstSleep(20), kLongestSleep(100);
 
 void check_cuda(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // else the next call would report this failure again
+  cudaGetLastError();  // clears it, so that the next call does not report it again
   throw CommunicationFailure(fmt::format("{}: {}", call, cudaGetErrorString(status)));
 }
 
@@ -29,7 +29,7 @@ void check_cuda(cudaError_t status, const char* call) {
       fmt::format("{}: {}; {}", call, ncclGetErrorString(result), ncclGetLastError(group)));
 }
 
-// Rank 0's, on every rank.
+// The id that rank 0 generated, on every rank.
 ncclUniqueId id_of(Communicator& host) {
   ncclUniqueId id = {};
   if (host.rank() == 0) {
@@ -62,7 +62,7 @@ NcclGroup::~NcclGroup() {
   try {
     require(ncclCommFinalize(group_), "ncclCommFinalize", std::chrono::seconds(10));
   } catch (const CommunicationFailure&) {
-    return;  // a peer ended before this one: nothing is left to be said to it
+    return;  // a peer has ended already
   }
   ncclCommDestroy(group_);
   cudaEventDestroy(computed_);
@@ -90,9 +90,9 @@ void NcclGroup::wait(const std::function<bool()>& is_done, std::chrono::seconds 
   std::chrono::microseconds sleep = kFirstSleep;
   for (int tests = 0; !is_done(); ++tests) {
     ncclResult_t state = ncclSuccess;
-    const ncclResult_t asked = ncclCommGetAsyncError(group_, &state);
-    failed_ = asked != ncclSuccess || (state != ncclSuccess && state != ncclInProgress);
-    if (failed_) fail_as_nccl(asked != ncclSuccess ? asked : state, group_, "NCCL");
+    const ncclResult_t query = ncclCommGetAsyncError(group_, &state);
+    failed_ = query != ncclSuccess || (state != ncclSuccess && state != ncclInProgress);
+    if (failed_) fail_as_nccl(query != ncclSuccess ? query : state, group_, "NCCL");
     if (tests < kTestsAtOnce) continue;
     failed_ = Clock::now() > deadline;
     if (failed_) fail_waiting(timeout, {});

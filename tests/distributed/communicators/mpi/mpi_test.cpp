@@ -38,14 +38,14 @@ struct World {
     body(*join(MPI_COMM_WORLD));
   }
   static int together(const Communicator& ranks) {
-    const int of_host = ranks_a_host(MPI_COMM_WORLD);
+    const int of_host = ranks_per_host(MPI_COMM_WORLD);
     return join == mpi && of_host > 0 && ranks.size() > 1 ? of_host : ranks.size();
   }
 };
 
 // On one host, as if it were several with two ranks each, where their number is even.
 struct Hosts {
-  static int ranks_a_host() {
+  static int ranks_per_host() {
     int size = 0;
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     return size > 2 && size % 2 == 0 ? 2 : 1;  // of 6 ranks: three hosts of two
@@ -53,14 +53,14 @@ struct Hosts {
   template <typename Body>
   static void on_every_rank(const Body& body) {
     if (!on_one_host()) GTEST_SKIP() << "takes its own grouping, on one host";
-    body(*mpi_hosts(MPI_COMM_WORLD, ranks_a_host()));
+    body(*mpi_hosts(MPI_COMM_WORLD, ranks_per_host()));
   }
-  static int together(const Communicator&) { return ranks_a_host(); }
+  static int together(const Communicator&) { return ranks_per_host(); }
 };
 
 // With messages as small as those among so many ranks.
 std::unique_ptr<Communicator> as_of_5000_ranks(MPI_Comm communicator) {
-  return mpi_messages_as_of(communicator, 5000);
+  return mpi_point_to_point_sized_for(communicator, 5000);
 }
 
 using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>, Hosts,
@@ -131,7 +131,7 @@ TEST(Mpi, RanksOfOneHostAreCounted) {
   if (!on_one_host()) GTEST_SKIP() << "there are several";
   const auto world = mpi_world();
   EXPECT_EQ(world->local_rank(), world->rank());
-  EXPECT_EQ(ranks_a_host(MPI_COMM_WORLD), world->size());
+  EXPECT_EQ(ranks_per_host(MPI_COMM_WORLD), world->size());
   EXPECT_THROW(mpi_hosts(MPI_COMM_WORLD, world->size() + 1), Error);
 }
 
@@ -174,7 +174,7 @@ TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
   const auto ranks = mpi_window(MPI_COMM_WORLD);
   const Tensor x = Tensor::zeros({ranks->rank() == 1 ? 6 : 5});
   EXPECT_THAT([&] { ranks->all_reduce(x); },
-              ThrowsMessage<Error>(HasSubstr("rank 0 in all_reduce of 5 float32, rank 1 in "
+              ThrowsMessage<Error>(HasSubstr("rank 0 called all_reduce of 5 float32, rank 1 called "
                                              "all_reduce of 6 float32")));
 }
 
@@ -185,7 +185,8 @@ TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
     const auto other = ranks->duplicate();
     ranks->set_timeout(std::chrono::seconds(1));
     const auto group = ranks->duplicate();  // begins with this timeout
-    const std::string last = "waited 1 s for rank " + std::to_string(ranks->size() - 1) + ", which";
+    const std::string last =
+        "timed out after 1 s waiting for rank " + std::to_string(ranks->size() - 1);
     if (ranks->rank() < ranks->size() - 1) {
       EXPECT_THAT([&] { group->all_reduce(Tensor::zeros({5})); },
                   ThrowsMessage<CommunicationFailure>(
@@ -249,11 +250,13 @@ TEST(Mpi, DifferentCollectivesAreNoticedByMessages) {
       if (ranks->rank() != 1) return ranks->all_reduce(Tensor::zeros({300}));
       other_kind ? ranks->barrier() : ranks->all_reduce(Tensor::zeros({301}));
     };
-    const std::string named = other_kind && ranks->rank() != 1 ? "rank 1 is in another barrier"
-                                                               : "is in another all_reduce";
+    const std::string named = other_kind && ranks->rank() != 1
+                                  ? "rank 1 called barrier with other arguments"
+                                  : "called all_reduce with other arguments";
     // Of a rank in a barrier not all others hear.
     ranks->set_timeout(std::chrono::seconds(1));
-    const auto expected = AnyOf(HasSubstr(named), HasSubstr(other_kind ? "waited 1 s" : named));
+    const auto expected =
+        AnyOf(HasSubstr(named), HasSubstr(other_kind ? "timed out after 1 s" : named));
     EXPECT_THAT(here, ThrowsMessage<CommunicationFailure>(expected));
     after->barrier();
   }
