@@ -32,7 +32,7 @@ class Meeting {
   void leave(int rank);
 
  private:
-  [[noreturn]] void fail_as_left() const;
+  [[noreturn]] void fail_with_left_rank() const;
   std::vector<int> missing(int64_t generation) const;
 
   std::mutex mutex_;

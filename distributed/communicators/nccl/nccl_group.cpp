@@ -24,7 +24,7 @@ void check_cuda(cudaError_t status, const char* call) {
   throw CommunicationFailure(fmt::format("{}: {}", call, cudaGetErrorString(status)));
 }
 
-[[noreturn]] void fail_as_nccl(ncclResult_t result, ncclComm_t group, const char* call) {
+[[noreturn]] void fail_nccl(ncclResult_t result, ncclComm_t group, const char* call) {
   throw CommunicationFailure(
       fmt::format("{}: {}; {}", call, ncclGetErrorString(result), ncclGetLastError(group)));
 }
@@ -34,7 +34,7 @@ ncclUniqueId id_of(Communicator& host) {
   ncclUniqueId id = {};
   if (host.rank() == 0) {
     const ncclResult_t result = ncclGetUniqueId(&id);
-    if (result != ncclSuccess) fail_as_nccl(result, nullptr, "ncclGetUniqueId");
+    if (result != ncclSuccess) fail_nccl(result, nullptr, "ncclGetUniqueId");
   }
   const Tensor bytes({static_cast<int64_t>(sizeof id)}, DType::uint8);
   std::memcpy(bytes.raw_data(), &id, sizeof id);
@@ -92,7 +92,7 @@ void NcclGroup::wait(const std::function<bool()>& is_done, std::chrono::seconds 
     ncclResult_t state = ncclSuccess;
     const ncclResult_t query = ncclCommGetAsyncError(group_, &state);
     failed_ = query != ncclSuccess || (state != ncclSuccess && state != ncclInProgress);
-    if (failed_) fail_as_nccl(query != ncclSuccess ? query : state, group_, "NCCL");
+    if (failed_) fail_nccl(query != ncclSuccess ? query : state, group_, "NCCL");
     if (tests < kTestsAtOnce) continue;
     failed_ = Clock::now() > deadline;
     if (failed_) fail_waiting(timeout, {});
@@ -103,7 +103,7 @@ void NcclGroup::wait(const std::function<bool()>& is_done, std::chrono::seconds 
 
 void NcclGroup::require(ncclResult_t result, const char* call, std::chrono::seconds timeout) {
   failed_ = result != ncclSuccess && result != ncclInProgress;
-  if (failed_) fail_as_nccl(result, group_, call);
+  if (failed_) fail_nccl(result, group_, call);
   wait(
       [&] {
         ncclResult_t state = ncclInProgress;

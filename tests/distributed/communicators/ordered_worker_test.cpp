@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-class OrderedWorkerTest : public ::testing::TestWithParam<OrderedWorker::Place> {};
+class OrderedWorkerTest : public ::testing::TestWithParam<OrderedWorker::Mode> {};
 
 TEST_P(OrderedWorkerTest, RunsEachPieceOnceInOrderInEveryRound) {
   std::vector<int> ran;
@@ -46,13 +46,13 @@ TEST_P(OrderedWorkerTest, EndsWithPiecesThatWereNeverReleased) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Places, OrderedWorkerTest,
-                         ::testing::Values(OrderedWorker::Place::own_thread,
-                                           OrderedWorker::Place::finish));
+                         ::testing::Values(OrderedWorker::Mode::in_thread,
+                                           OrderedWorker::Mode::in_finish));
 
 TEST(OrderedWorkerThread, RunsWhatIsReleasedBeforeTheFinish) {
   std::atomic<int> ran = 0;
   OrderedWorker worker(
-      3, [&](int) { ++ran; }, OrderedWorker::Place::own_thread);
+      3, [&](int) { ++ran; }, OrderedWorker::Mode::in_thread);
   worker.release(2);
   while (ran < 2) std::this_thread::yield();
   EXPECT_EQ(ran.load(), 2);
@@ -63,7 +63,7 @@ TEST(OrderedWorkerThread, RunsWhatIsReleasedBeforeTheFinish) {
 TEST(OrderedWorkerThread, HoldsBackWhatIsNotReleased) {
   std::atomic<int> released = 0;
   const auto run = [&](int piece) { EXPECT_LT(piece, released.load()); };
-  OrderedWorker worker(1000, run, OrderedWorker::Place::own_thread);
+  OrderedWorker worker(1000, run, OrderedWorker::Mode::in_thread);
   for (int pieces = 1; pieces <= 1000; ++pieces) {
     released = pieces;
     worker.release(pieces);

@@ -72,8 +72,7 @@ struct GradientReducerTest : ::testing::Test {
 
   std::unique_ptr<GradientReducer> watched_by(std::function<void(const Tensor&)> show) {
     Watched ranks(std::move(show));
-    return std::make_unique<GradientReducer>(parameters, ranks, 1,
-                                             OrderedWorker::Place::own_thread);
+    return std::make_unique<GradientReducer>(parameters, ranks, 1, OrderedWorker::Mode::in_thread);
   }
   // The parameter whose bucket this is; -1 for the totals.
   int parameter_of(const Tensor& x) const {
@@ -99,7 +98,7 @@ TEST_F(GradientReducerTest, GradientsLieInSharedMemoryWhileItLives) {
   ranks.blocks = &blocks;
   parameters.gradients().flat().fill(3.0);
   {
-    const GradientReducer reducer(parameters, ranks, 1, OrderedWorker::Place::finish);
+    const GradientReducer reducer(parameters, ranks, 1, OrderedWorker::Mode::in_finish);
     EXPECT_EQ(blocks, 1);
   }
   EXPECT_EQ(blocks, 0);

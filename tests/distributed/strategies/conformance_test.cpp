@@ -39,29 +39,29 @@ const Row kRows[] = {
      {.bucket_bytes = kBucket, .wire = DType::bfloat16},
      {2, 3},
      2e-2,
-     "kept for less traffic"},
+     "buffers for compressed gradients"},
     {"power_sgd",
      {.bucket_bytes = kBucket, .power_sgd_rank = 2},
      {2, 3},
      0.2,
-     "kept for less traffic"},
+     "buffers for compressed gradients"},
     {"sharded_optimizer",
      {.shard = Shard::optimizer, .bucket_bytes = kBucket},
      {2, 3},
      1e-5,
-     "buckets on their way"},
+     "buckets in flight"},
     {"sharded_gradients",
      {.shard = Shard::gradients, .bucket_bytes = kBucket},
      {2, 3},
      1e-5,
-     "buckets on their way"},
+     "buckets in flight"},
     {"strict", {.bucket_bytes = kBucket, .slots = 6}, {1, 2, 3}, 0, "gradients of slots", false},
     {"diloco",
      {.bucket_bytes = kBucket,
       .diloco = {.steps = 2, .outer_learning_rate = 1.0, .outer_momentum = 0.0}},
      {1, 2, 3},
-     0.3,  // a rank without rows holds the mean back
-     "kept for less traffic"},
+     0.3,  // a rank without rows reduces the mean difference
+     "parameters at the last outer step"},
 };
 
 struct Trainee {
@@ -345,7 +345,7 @@ INSTANTIATE_TEST_SUITE_P(All, StrategyTest, ::testing::ValuesIn(all_rows()), nam
 
 TEST(Strategies, RefuseOptionsThatCannotBeCombinedByTheirNames) {
   const std::pair<DataParallelOptions, const char*> refused[] = {
-      {{.wire = DType::float16}, "wire is float16"},
+      {{.wire = DType::float16}, "parallel.wire must be float32 or bfloat16, got float16"},
       {{.slots = 8, .wire = DType::bfloat16}, "parallel.strict cannot be combined with"},
       {{.slots = 8, .power_sgd_rank = 1}, "parallel.strict cannot be combined with"},
       {{.slots = 8, .diloco = {.steps = 2}}, "parallel.strict cannot be combined with"},

@@ -100,7 +100,7 @@ TEST(MemoryReport, HasTransientBuffersOnALineOfTheirOwn) {
       .parameters = 1 << 20,
       .lines = {{"parameters", 4 << 20}, {"buckets on their way", 1 << 20, true}}};
   EXPECT_EQ(report.persistent_bytes(), 4 << 20);
-  EXPECT_THAT(to_string(report), HasSubstr("for a while: buckets on their way"));
+  EXPECT_THAT(to_string(report), HasSubstr("temporary: buckets in flight"));
 }
 
 }  // namespace

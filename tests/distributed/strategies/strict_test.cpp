@@ -157,7 +157,7 @@ TEST(Strict, MistakesAreNamed) {
   EXPECT_THAT([&] { parallel.backward(model.loss(1.0)); },
               ThrowsMessage<Error>(HasSubstr("call backward(rows, loss_of)")));
   EXPECT_THAT([&] { parallel.backward(6, one); },
-              ThrowsMessage<Error>(HasSubstr("6 rows are not 4 equal slots")));
+              ThrowsMessage<Error>(HasSubstr("6 rows cannot be cut into 4 equal slots")));
   EXPECT_THROW(parallel.step(), Error);
   parallel.backward(4, one);
   EXPECT_THROW(parallel.backward(4, one), Error);
@@ -167,14 +167,14 @@ TEST(Strict, MoreRanksThanSlotsAreRefused) {
   const auto job = [](Communicator& ranks) { StrictJob{.slots = 2}.train(ranks); };
   EXPECT_THAT([&] { on_every_rank(3, job); },
               ThrowsMessage<ConfigurationError>(
-                  AllOf(HasSubstr("2 slots"), HasSubstr("parallel.slots = 3"))));
+                  AllOf(HasSubstr("parallel.slots is 2"), HasSubstr("parallel.slots=3"))));
 }
 
 TEST(Strict, RanksThatDisagreeOnTheSlotsAreNamed) {
   on_every_rank(3, [](Communicator& ranks) {
     EXPECT_THAT([&] { StrictJob{.slots = ranks.rank() == 1 ? 4 : 8}.train(ranks); },
                 ThrowsMessage<ConfigurationError>(
-                    AllOf(HasSubstr("rank 1 on "), HasSubstr("the number of slots is 4"))));
+                    AllOf(HasSubstr("rank 1 on "), HasSubstr("parallel.slots is 4"))));
     ranks.barrier();
   });
 }
@@ -226,7 +226,8 @@ TEST(Strict, SaysWhatItDoes) {
     optim::Sgd optimizer(model.parameters());
     const DataParallel strict(model, optimizer, ranks, {.slots = 8}),
         plain(model, optimizer, ranks);
-    EXPECT_THAT(strict.description(), HasSubstr("strict: 8 slots, 2 or 3 a rank, 1 at once, "));
+    EXPECT_THAT(strict.description(),
+                HasSubstr("strict mode: 8 slots, 2 or 3 per rank, 1 computed at once, "));
     EXPECT_EQ(plain.description(), "");
     ranks.barrier();
   });
