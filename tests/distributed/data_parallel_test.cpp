@@ -33,20 +33,20 @@ void expect_near(const TrainingJob::Result& result, const TrainingJob::Result& e
   EXPECT_THAT(result.parameters, Pointwise(FloatNear(1e-5f), expected.parameters));
 }
 
-TEST(DataParallel, StepsOnAnyRanksAreThoseOfOneRankOnTheWholeBatch) {
+TEST(DataParallel, StepsMatchOneRankOnTheWholeBatch) {
   const auto expected = TrainingJob().train(*alone());
   EXPECT_LT(expected.losses.back(), expected.losses.front());
   for (const int size : {2, 3, 5}) expect_near(train_on(size, {})[0], expected);
 }
 
-TEST(DataParallel, RanksStayEqualToTheBit) {
+TEST(DataParallel, RanksStayBitwiseEqual) {
   const auto results = train_on(3, {});
   EXPECT_EQ(results[1].parameters, results[0].parameters);
   EXPECT_EQ(results[2].parameters, results[0].parameters);
   EXPECT_EQ(results[2].losses, results[0].losses);
 }
 
-TEST(DataParallel, NeitherOverlapNorBucketsChangeABit) {
+TEST(DataParallel, OverlapAndBucketSizeDoNotChangeResults) {
   const auto expected = train_on(3, {})[0];
   for (const DataParallelOptions& options :
        {DataParallelOptions{.bucket_bytes = 128, .overlap = false}, DataParallelOptions{}}) {
@@ -59,7 +59,7 @@ TEST(DataParallel, MicroBatchesAddUpToTheBatch) {
   for (const int size : {1, 3}) expect_near(train_on(size, {.micro_batches = 3})[0], expected);
 }
 
-TEST(DataParallel, MicroBatchesCommunicateOnce) {
+TEST(DataParallel, MicroBatchesCommunicateOncePerStep) {
   for (const int micro_batches : {1, 4}) {
     Counts counts;
     on_every_rank(2, [&](Communicator& inner) {
@@ -112,7 +112,7 @@ std::vector<float> step_of_parts(Communicator& ranks, Parts& parts,
   return parts.parameters().values().flat().to_vector<float>();
 }
 
-TEST(DataParallel, StateThatOneRankAloneHasTouchedBecomesRankZeros) {
+TEST(DataParallel, StateThatOnlyOneRankHasAllocatedIsBroadcast) {
   on_every_rank(3, [](Communicator& ranks) {
     Parts parts;
     optim::AdamW optimizer(parts.parameters());
@@ -124,7 +124,7 @@ TEST(DataParallel, StateThatOneRankAloneHasTouchedBecomesRankZeros) {
   });
 }
 
-TEST(DataParallel, StepsTakenLossScaleAndLearningRateBecomeRankZeros) {
+TEST(DataParallel, StepsTakenLossScaleAndLearningRateAreBroadcast) {
   for (const bool scales_loss : {false, true}) {
     on_every_rank(3, [&](Communicator& ranks) {
       Parts parts;
@@ -155,7 +155,7 @@ struct Counting final : nn::Module {
   }
 };
 
-TEST(DataParallel, BuffersBecomeRankZeros) {
+TEST(DataParallel, BuffersAreBroadcastFromRankZero) {
   on_every_rank(3, [](Communicator& ranks) {
     Counting model;
     model.buffers().flat().fill(4.0 + ranks.rank());
@@ -165,7 +165,7 @@ TEST(DataParallel, BuffersBecomeRankZeros) {
   });
 }
 
-TEST(DataParallel, BuffersAreRankZerosOnceSynchronized) {
+TEST(DataParallel, SynchronizingBroadcastsBuffers) {
   for (const DataParallelOptions& options :
        {DataParallelOptions{}, DataParallelOptions{.shard = Shard::gradients},
         DataParallelOptions{.diloco = {.steps = 2}}}) {
@@ -199,7 +199,7 @@ TEST(DataParallel, RanksWhoseBuffersDifferInShapeAreNamed) {
   });
 }
 
-TEST(DataParallel, StrictModeNamesTheBufferThatItCannotKeep) {
+TEST(DataParallel, StrictModeRejectsBuffersByName) {
   Counting model;
   optim::Sgd optimizer(model.parameters());
   const auto ranks = alone();
@@ -225,7 +225,7 @@ TEST(DataParallel, TheFirstRowIsRestoredAfterALossThatThrows) {
   }
 }
 
-TEST(DataParallel, PartsThatARankDoesNotUseGetTheOthersGradients) {
+TEST(DataParallel, ModulesUnusedByOneRankGetTheOthersGradients) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     const auto before = parts.third.weight().to_vector<float>();
@@ -236,7 +236,7 @@ TEST(DataParallel, PartsThatARankDoesNotUseGetTheOthersGradients) {
   });
 }
 
-TEST(DataParallel, PartsThatNobodyUsesStayAsTheyAre) {
+TEST(DataParallel, ModulesUnusedByAllRanksStayUnchanged) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     const auto before = parts.second.weight().to_vector<float>();
@@ -246,7 +246,7 @@ TEST(DataParallel, PartsThatNobodyUsesStayAsTheyAre) {
   });
 }
 
-TEST(DataParallel, FrozenPartsStayAsTheyAre) {
+TEST(DataParallel, FrozenModulesStayUnchanged) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     Tensor frozen = parts.parameters()["second.weight"];
@@ -258,7 +258,7 @@ TEST(DataParallel, FrozenPartsStayAsTheyAre) {
   });
 }
 
-TEST(DataParallel, TheModelMayOutliveIt) {
+TEST(DataParallel, TheModelMayOutliveDataParallel) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     step_of_parts(ranks, parts, {&parts.first});
@@ -266,7 +266,7 @@ TEST(DataParallel, TheModelMayOutliveIt) {
   });
 }
 
-TEST(DataParallel, ALossWithoutTargetsLeavesTheParameters) {
+TEST(DataParallel, ALossWithoutTargetsDoesNotChangeParameters) {
   on_every_rank(2, [](Communicator& ranks) {
     nn::Mlp model({kFeatures, kClasses});
     optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
@@ -322,7 +322,7 @@ TEST(DataParallel, TheOrderOfCallsIsChecked) {
   EXPECT_THROW(parallel.backward(model.loss(features(), targets())), Error);
 }
 
-TEST(DataParallel, ARankThatFailsInItsStepEndsTheOthers) {
+TEST(DataParallel, ARankThatFailsInAStepMakesTheOthersFail) {
   const auto job = [](Communicator& ranks) {
     nn::Mlp model({kFeatures, 16, kClasses});
     optim::Sgd optimizer(model.parameters());

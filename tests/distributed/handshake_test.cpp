@@ -29,12 +29,12 @@ std::string found(int size, const std::function<std::vector<Fact>(int)>& facts_o
   return of_rank.front();
 }
 
-TEST(Handshake, IsContentWithRanksThatAgree) {
+TEST(Handshake, AcceptsRanksThatAgree) {
   EXPECT_EQ(found(3, [](int) { return std::vector<Fact>{{"a", "1"}, {"b", ""}}; }), "");
   EXPECT_EQ(found(3, [](int) { return std::vector<Fact>(); }), "");
 }
 
-TEST(Handshake, NamesTheOddRankItsHostAndTheItemWithBothValues) {
+TEST(Handshake, NamesTheDifferingRankItsHostAndBothValues) {
   const auto text = found(4, [](int rank) {
     return std::vector<Fact>{{"seed", "1"}, {"train.batch_size", rank == 2 ? "16" : "32"}};
   });
@@ -43,14 +43,14 @@ TEST(Handshake, NamesTheOddRankItsHostAndTheItemWithBothValues) {
   EXPECT_THAT(text, HasSubstr(" has 32"));
 }
 
-TEST(Handshake, TakesWhatMostRanksSayForTheUsual) {
+TEST(Handshake, ComparesWithTheMajority) {
   const auto text = found(3, [](int rank) {
     return std::vector<Fact>{{"seed", rank == 0 ? "7" : "8"}};
   });
   EXPECT_THAT(text, AllOf(StartsWith("rank 0 on "), HasSubstr("seed is 7, rank 1 on ")));
 }
 
-TEST(Handshake, NamesAFactThatARankLacksOrHasAlone) {
+TEST(Handshake, NamesAFactThatIsMissingOnSomeRanks) {
   const auto facts = [](int rank) {
     std::vector<Fact> result = {{"a", "1"}};
     if (rank != 1) result.push_back({"b", "2"});
@@ -60,7 +60,7 @@ TEST(Handshake, NamesAFactThatARankLacksOrHasAlone) {
   EXPECT_THAT(found(2, facts), HasSubstr("b is missing"));
 }
 
-TEST(Handshake, NamesAFewOfManyOddRanksAndCutsLongValues) {
+TEST(Handshake, NamesThreeDifferingRanksAndTruncatesLongValues) {
   const auto text = found(10, [](int rank) {
     return std::vector<Fact>{{"a", rank < 4 ? std::to_string(rank) : std::string(500, 'x')}};
   });
@@ -88,14 +88,14 @@ std::string complaint(int64_t inputs, bool frozen, const DataParallelOptions& op
   return message;
 }
 
-TEST(Handshake, FindsRanksWithAnotherModel) {
+TEST(Handshake, DetectsADifferentModel) {
   EXPECT_EQ(complaint(4, false), "");
   EXPECT_THAT(complaint(5, false),
               AllOf(HasSubstr("rank 1 on "), HasSubstr("weight is float32 (3, 5), rank 0 on "),
                     HasSubstr("has float32 (3, 4)")));
 }
 
-TEST(Handshake, FindsRanksThatSumInOtherWays) {
+TEST(Handshake, DetectsDifferentOptions) {
   EXPECT_THAT(complaint(4, false, {.shard = Shard::optimizer}),
               AllOf(HasSubstr("parallel.shard is optimizer, rank 0 on "), HasSubstr("has none")));
   EXPECT_THAT(complaint(4, false, {.bucket_bytes = 1024}),
@@ -108,7 +108,7 @@ TEST(Handshake, FindsRanksThatSumInOtherWays) {
               HasSubstr("parallel.outer_momentum is 0.5, rank 0 on "));
 }
 
-TEST(Handshake, FindsRanksThatFreezeOtherParameters) {
+TEST(Handshake, DetectsDifferentFrozenParameters) {
   EXPECT_THAT(complaint(4, true), HasSubstr("weight is float32 (3, 4), frozen, rank 0 on "));
 }
 

@@ -33,7 +33,7 @@ struct Threads {
 using Groups = ::testing::Types<Alone, Threads<1>, Threads<2>, Threads<3>, Threads<5>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(OneProcess, CommunicatorConformance, Groups);
 
-TEST(InProcess, RanksAndPlacesAreCounted) {
+TEST(InProcess, RanksAndSizesAreCorrect) {
   const auto group = in_process(3);
   for (int rank = 0; rank < 3; ++rank) {
     const Communicator& ranks = *group[static_cast<std::size_t>(rank)];
@@ -44,7 +44,7 @@ TEST(InProcess, RanksAndPlacesAreCounted) {
   }
 }
 
-TEST(InProcess, AGroupNeedsARank) { EXPECT_THROW(in_process(0), Error); }
+TEST(InProcess, AGroupRequiresAtLeastOneRank) { EXPECT_THROW(in_process(0), Error); }
 
 TEST(InProcess, ABarrierWaitsForEveryRank) {
   std::atomic<int> arrived = 0;
@@ -58,7 +58,7 @@ TEST(InProcess, ABarrierWaitsForEveryRank) {
   });
 }
 
-TEST(InProcess, ARankThatEndsEndsTheOthers) {
+TEST(InProcess, ALostRankMakesTheOthersFail) {
   on_every_rank(3, [](Communicator& ranks) {
     if (ranks.rank() == 1) return;
     EXPECT_THAT([&] { ranks.all_reduce(Tensor::zeros({5})); },
@@ -67,7 +67,7 @@ TEST(InProcess, ARankThatEndsEndsTheOthers) {
   });
 }
 
-TEST(InProcess, ARankThatEndsWhileOthersWaitEndsThem) {
+TEST(InProcess, ARankThatLeavesWhileOthersWaitMakesThemFail) {
   std::atomic<int> waiting = 0;
   on_every_rank(3, [&](Communicator& ranks) {
     if (ranks.rank() == 0) {
@@ -79,7 +79,7 @@ TEST(InProcess, ARankThatEndsWhileOthersWaitEndsThem) {
   });
 }
 
-TEST(InProcess, ARankThatDoesNotComeInTimeIsNamed) {
+TEST(InProcess, ATimeoutNamesTheMissingRank) {
   std::atomic<bool> waiting = true;
   on_every_rank(2, [&](Communicator& ranks) {
     ranks.set_timeout(std::chrono::seconds(1));
@@ -95,7 +95,7 @@ TEST(InProcess, ARankThatDoesNotComeInTimeIsNamed) {
   });
 }
 
-TEST(InProcess, ATimeoutMayBeLongerThanTheClockLasts) {
+TEST(InProcess, ATimeoutMayExceedTheRangeOfTheClock) {
   on_every_rank(2, [](Communicator& ranks) {
     for (const auto timeout : {std::chrono::seconds(10'000'000'000), std::chrono::seconds::max()}) {
       ranks.set_timeout(timeout);
@@ -105,7 +105,7 @@ TEST(InProcess, ATimeoutMayBeLongerThanTheClockLasts) {
   });
 }
 
-TEST(InProcess, HundredsOfRanksSum) {
+TEST(InProcess, SumsOverHundredsOfRanks) {
   constexpr int kRanks = 200;
   on_every_rank(kRanks, [](Communicator& ranks) {
     const Tensor x = Tensor::full({1001}, ranks.rank());
@@ -118,7 +118,7 @@ TEST(InProcess, HundredsOfRanksSum) {
 }
 
 // Whatever a program does with a group after it has caught a failure fails as well, and says why.
-TEST(InProcess, EverythingAfterACaughtFailureFailsAtOnce) {
+TEST(InProcess, EveryCollectiveAfterAFailureFails) {
   on_every_rank(3, [](Communicator& ranks) {
     if (ranks.rank() == 1) return;
     const Tensor x = Tensor::zeros({6}), part = Tensor::zeros({2}), other = Tensor::zeros({6});
@@ -142,7 +142,7 @@ TEST(InProcess, EverythingAfterACaughtFailureFailsAtOnce) {
   });
 }
 
-TEST(InProcess, AGroupThatHasTimedOutStaysFailedWhenThePeerComes) {
+TEST(InProcess, ATimedOutGroupStaysFailedWhenThePeerArrives) {
   std::atomic<bool> timed_out = false;
   on_every_rank(2, [&](Communicator& ranks) {
     const auto other = ranks.duplicate();
@@ -158,7 +158,7 @@ TEST(InProcess, AGroupThatHasTimedOutStaysFailedWhenThePeerComes) {
   });
 }
 
-TEST(InProcess, TheFirstFailureIsTheOneThatIsSeen) {
+TEST(InProcess, TheOriginalFailureIsReported) {
   const auto run = [] {
     on_every_rank(3, [](Communicator& ranks) {
       if (ranks.rank() == 2) throw DataError("this one");
@@ -168,13 +168,13 @@ TEST(InProcess, TheFirstFailureIsTheOneThatIsSeen) {
   EXPECT_THAT(run, ThrowsMessage<DataError>(HasSubstr("this one")));
 }
 
-TEST(InProcess, EndingAfterTheLastCollectiveHarmsNobody) {
+TEST(InProcess, LeavingAfterTheLastCollectiveIsNotAFailure) {
   for (int round = 0; round < 200; ++round) {
     EXPECT_NO_THROW(on_every_rank(3, [](Communicator& ranks) { ranks.barrier(); }));
   }
 }
 
-TEST(InProcess, DifferentCollectivesAreNoticedByEveryRank) {
+TEST(InProcess, DifferentCollectivesAreDetectedByEveryRank) {
   on_every_rank(3, [](Communicator& ranks) {
     const Tensor x = Tensor::zeros({ranks.rank() == 1 ? 6 : 5});
     EXPECT_THAT(

@@ -167,7 +167,7 @@ TYPED_TEST_P(CommunicatorConformance, ReduceScatterGivesEachRankItsPart) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, AllGatherBringsThePartsInRankOrder) {
+TYPED_TEST_P(CommunicatorConformance, AllGatherConcatenatesInRankOrder) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     for_every_copied_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
       const Tensor in = tensor_of(numbers<T>(ranks.rank(), elements));
@@ -196,7 +196,7 @@ TYPED_TEST_P(CommunicatorConformance, AllToAllSendsEachRankItsPart) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, SixtyFourMebibytesPassWhole) {
+TYPED_TEST_P(CommunicatorConformance, SixtyFourMebibytesAreSummed) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     constexpr int64_t kElements = (int64_t{64} << 20) / 4;
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), kElements));
@@ -216,7 +216,7 @@ TYPED_TEST_P(CommunicatorConformance, BroadcastCopiesFromAnyRoot) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, APartMayLieInItsWhole) {
+TYPED_TEST_P(CommunicatorConformance, APartMayAliasTheWhole) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     constexpr int64_t kPart = 300001;
     const int64_t all = kPart * ranks.size(), begin = kPart * ranks.rank();
@@ -238,7 +238,7 @@ TYPED_TEST_P(CommunicatorConformance, TensorsOfAnyShapeAreReduced) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, CollectivesFollowEachOtherClosely) {
+TYPED_TEST_P(CommunicatorConformance, ConsecutiveCollectivesDoNotInterfere) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     for (int round = 0; round < 200; ++round) {
       const Tensor x = Tensor::full({round}, 1.0), y = Tensor::full({2}, ranks.rank());
@@ -254,7 +254,7 @@ TYPED_TEST_P(CommunicatorConformance, CollectivesFollowEachOtherClosely) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, ADuplicateIsOrderedApart) {
+TYPED_TEST_P(CommunicatorConformance, ADuplicateIsOrderedIndependently) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto other = ranks.duplicate();
     ASSERT_EQ(other->rank(), ranks.rank());
@@ -283,7 +283,7 @@ TYPED_TEST_P(CommunicatorConformance, ADuplicateHasTheSameRanks) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, SplitMakesAGroupOfEachColorInTheOrderOfKeys) {
+TYPED_TEST_P(CommunicatorConformance, SplitGroupsByColorAndOrdersByKey) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const int color = ranks.rank() % 2, last = (ranks.size() - 1 - color) / 2 * 2 + color;
     const auto group = ranks.split(color, -ranks.rank());
@@ -299,7 +299,7 @@ TYPED_TEST_P(CommunicatorConformance, SplitMakesAGroupOfEachColorInTheOrderOfKey
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, EqualKeysAreInTheOrderOfRanks) {
+TYPED_TEST_P(CommunicatorConformance, EqualKeysAreOrderedByRank) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto group = ranks.split(7, 3), part = group->split(group->rank(), 0);
     EXPECT_EQ(group->rank(), ranks.rank());
@@ -319,7 +319,7 @@ Tensor tensor_in(MemoryResource* memory, const std::vector<T>& numbers) {
   return result;
 }
 
-TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesTheSameBits) {
+TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesBitwiseIdenticalResults) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{9} << 20);
     for_every_type_and_size(1, [&]<typename T>(int64_t elements) {
@@ -341,7 +341,7 @@ TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesTheSameBits) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndItsParts) {
+TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndPartsOfTensors) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{1} << 20);
     const auto other = ranks.duplicate();
@@ -361,7 +361,7 @@ TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndItsParts) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreWholeAndStay) {
+TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreCompleteAndNotOverwritten) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{1} << 20);
     const Tensor x = tensor_in(memory.get(), std::vector<float>(100000));
@@ -384,7 +384,7 @@ TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreWholeAndStay) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo) {
+TYPED_TEST_P(CommunicatorConformance, TensorsAtDifferentOffsetsOfSharedMemoryAreSummed) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{8} << 20);
     const auto mine = numbers<float>(ranks.rank(), 500003);
@@ -417,7 +417,7 @@ TYPED_TEST_P(CommunicatorConformance, ASecondRoundAllocatesNothing) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, TensorsThatDoNotFitAreNamed) {
+TYPED_TEST_P(CommunicatorConformance, InvalidTensorsAreRejectedWithTheirShapesAndTypes) {
   using ::testing::HasSubstr;
   using ::testing::ThrowsMessage;
   TypeParam::on_every_rank([](Communicator& ranks) {
@@ -442,12 +442,12 @@ TYPED_TEST_P(CommunicatorConformance, TensorsThatDoNotFitAreNamed) {
 
 REGISTER_TYPED_TEST_SUITE_P(
     CommunicatorConformance, AllReduceSumsInRankOrder, ReduceScatterGivesEachRankItsPart,
-    AllGatherBringsThePartsInRankOrder, AllToAllSendsEachRankItsPart, SixtyFourMebibytesPassWhole,
-    BroadcastCopiesFromAnyRoot, APartMayLieInItsWhole, TensorsOfAnyShapeAreReduced,
-    CollectivesFollowEachOtherClosely, ADuplicateIsOrderedApart, ADuplicateHasTheSameRanks,
-    SplitMakesAGroupOfEachColorInTheOrderOfKeys, EqualKeysAreInTheOrderOfRanks,
-    SharedMemoryGivesTheSameBits, ResultsInSharedMemoryAreWholeAndStay,
-    SharedMemoryServesADuplicateAndItsParts, TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo,
-    ASecondRoundAllocatesNothing, TensorsThatDoNotFitAreNamed);
+    AllGatherConcatenatesInRankOrder, AllToAllSendsEachRankItsPart, SixtyFourMebibytesAreSummed,
+    BroadcastCopiesFromAnyRoot, APartMayAliasTheWhole, TensorsOfAnyShapeAreReduced,
+    ConsecutiveCollectivesDoNotInterfere, ADuplicateIsOrderedIndependently,
+    ADuplicateHasTheSameRanks, SplitGroupsByColorAndOrdersByKey, EqualKeysAreOrderedByRank,
+    SharedMemoryGivesBitwiseIdenticalResults, ResultsInSharedMemoryAreCompleteAndNotOverwritten,
+    SharedMemoryServesADuplicateAndPartsOfTensors, TensorsAtDifferentOffsetsOfSharedMemoryAreSummed,
+    ASecondRoundAllocatesNothing, InvalidTensorsAreRejectedWithTheirShapesAndTypes);
 
 }  // namespace ripieno::distributed::testing

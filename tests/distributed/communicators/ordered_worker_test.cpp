@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 
 class OrderedWorkerTest : public ::testing::TestWithParam<OrderedWorker::Mode> {};
 
-TEST_P(OrderedWorkerTest, RunsEachPieceOnceInOrderInEveryRound) {
+TEST_P(OrderedWorkerTest, RunsEachTaskOnceInOrderInEveryRound) {
   std::vector<int> ran;
   OrderedWorker worker(
       3, [&](int piece) { ran.push_back(piece); }, GetParam());
@@ -27,7 +27,7 @@ TEST_P(OrderedWorkerTest, RunsEachPieceOnceInOrderInEveryRound) {
   }
 }
 
-TEST_P(OrderedWorkerTest, AFailureEndsTheRoundAndAllLaterOnes) {
+TEST_P(OrderedWorkerTest, NoTaskRunsAfterAFailure) {
   std::vector<int> ran;
   const auto run = [&](int piece) {
     ran.push_back(piece);
@@ -39,7 +39,7 @@ TEST_P(OrderedWorkerTest, AFailureEndsTheRoundAndAllLaterOnes) {
   EXPECT_THAT(ran, ElementsAre(0, 1));
 }
 
-TEST_P(OrderedWorkerTest, EndsWithPiecesThatWereNeverReleased) {
+TEST_P(OrderedWorkerTest, CanBeDestroyedWithUnreleasedTasks) {
   OrderedWorker worker(
       2, [](int) {}, GetParam());
   worker.release(1);
@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Places, OrderedWorkerTest,
                          ::testing::Values(OrderedWorker::Mode::in_thread,
                                            OrderedWorker::Mode::in_finish));
 
-TEST(OrderedWorkerThread, RunsWhatIsReleasedBeforeTheFinish) {
+TEST(OrderedWorkerThread, RunsReleasedTasksBeforeFinish) {
   std::atomic<int> ran = 0;
   OrderedWorker worker(
       3, [&](int) { ++ran; }, OrderedWorker::Mode::in_thread);
@@ -60,7 +60,7 @@ TEST(OrderedWorkerThread, RunsWhatIsReleasedBeforeTheFinish) {
   EXPECT_EQ(ran.load(), 3);
 }
 
-TEST(OrderedWorkerThread, HoldsBackWhatIsNotReleased) {
+TEST(OrderedWorkerThread, DoesNotRunUnreleasedTasks) {
   std::atomic<int> released = 0;
   const auto run = [&](int piece) { EXPECT_LT(piece, released.load()); };
   OrderedWorker worker(1000, run, OrderedWorker::Mode::in_thread);

@@ -92,7 +92,7 @@ struct GradientReducerTest : ::testing::Test {
   }
 };
 
-TEST_F(GradientReducerTest, GradientsLieInSharedMemoryWhileItLives) {
+TEST_F(GradientReducerTest, GradientsAreInSharedMemoryForItsLifetime) {
   int blocks = 0;
   Watched ranks([](const Tensor&) {});
   ranks.blocks = &blocks;
@@ -107,7 +107,7 @@ TEST_F(GradientReducerTest, GradientsLieInSharedMemoryWhileItLives) {
 
 const Tensor kNothing = Tensor::full({}, 0.0), kOne = Tensor::full({}, 1.0);
 
-TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
+TEST_F(GradientReducerTest, ReducesInTheOrderOfBuckets) {
   std::vector<int> reduced;
   const auto reducer = watched_by([&](const Tensor& x) { reduced.push_back(parameter_of(x)); });
   for (int step = 0; step < 3; ++step) {
@@ -120,7 +120,7 @@ TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
   }
 }
 
-TEST_F(GradientReducerTest, ReducesWhatTrainsNow) {
+TEST_F(GradientReducerTest, ReducesOnlyTrainableParameters) {
   std::vector<int> reduced;
   const auto reducer = watched_by([&](const Tensor& x) { reduced.push_back(parameter_of(x)); });
   const auto step = [&] {

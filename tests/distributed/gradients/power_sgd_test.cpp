@@ -137,7 +137,7 @@ void expect_near(const std::vector<float>& result, const Matrix& expected, doubl
   EXPECT_LT(largest, tolerance);
 }
 
-TEST_F(PowerSgd, EachStepIsThatOfTheAlgorithmByHand) {
+TEST_F(PowerSgd, MatchesAReferenceImplementation) {
   for (const int size : {1, 2, 3, 4}) {
     on_every_rank(size, [&](Communicator& ranks) {
       Rank mine(ranks);
@@ -153,7 +153,7 @@ TEST_F(PowerSgd, EachStepIsThatOfTheAlgorithmByHand) {
   }
 }
 
-TEST_F(PowerSgd, EveryRankGetsTheSameBits) {
+TEST_F(PowerSgd, ResultsAreBitwiseEqualOnEveryRank) {
   on_every_rank(3, [](Communicator& ranks) {
     Rank mine(ranks);
     for (int step = 0; step < 3; ++step) {
@@ -165,7 +165,7 @@ TEST_F(PowerSgd, EveryRankGetsTheSameBits) {
   });
 }
 
-TEST_F(PowerSgd, VectorsAreSummedWhole) {
+TEST_F(PowerSgd, VectorsAreNotCompressed) {
   on_every_rank(3, [](Communicator& ranks) {
     Rank mine(ranks);
     mine.bias().fill(1.5);
@@ -174,7 +174,7 @@ TEST_F(PowerSgd, VectorsAreSummedWhole) {
   });
 }
 
-TEST_F(PowerSgd, WhatIsLeftOutComesLater) {
+TEST_F(PowerSgd, ErrorFeedbackIsAddedLater) {
   on_every_rank(2, [](Communicator& ranks) {
     Rank mine(ranks);
     const Matrix gradient = gradient_of(ranks.rank(), 0);
@@ -196,7 +196,7 @@ TEST_F(PowerSgd, WhatIsLeftOutComesLater) {
   });
 }
 
-TEST_F(PowerSgd, AGradientOfNothingIsNothingAndTheNextOneIsThere) {
+TEST_F(PowerSgd, AZeroGradientIsZeroAndTheNextOneIsNot) {
   on_every_rank(2, [](Communicator& ranks) {
     Rank mine(ranks);
     EXPECT_EQ(mine.reduce(Matrix{kRows, kColumns}),
@@ -208,7 +208,7 @@ TEST_F(PowerSgd, AGradientOfNothingIsNothingAndTheNextOneIsThere) {
   });
 }
 
-TEST_F(PowerSgd, NotANumberIsSeen) {
+TEST_F(PowerSgd, NaNsPropagate) {
   on_every_rank(2, [](Communicator& ranks) {
     Rank mine(ranks);
     Matrix gradient = gradient_of(0, 0);
@@ -266,7 +266,7 @@ TEST_F(PowerSgd, IsPartOfTheMemoryReport) {
   });
 }
 
-TEST_F(PowerSgd, GoesWithNoOtherWay) {
+TEST_F(PowerSgd, CannotBeCombinedWithOtherOptions) {
   TrainingJob job;
   job.options.power_sgd_rank = 1;
   job.options.wire = DType::bfloat16;

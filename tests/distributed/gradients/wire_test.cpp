@@ -33,7 +33,7 @@ std::vector<float> rounded_sum(int ranks, int64_t count) {
   return total;
 }
 
-TEST(Bfloat16Wire, AddsWhatEachRankRoundsInFloatAndRoundsTheSum) {
+TEST(Bfloat16Wire, RoundsEachRankSumsInFloatAndRoundsTheSum) {
   for (const int size : {2, 3, 4}) {
     on_every_rank(size, [&](Communicator& ranks) {
       const auto sum = sum_over_bfloat16_wire(ranks);
@@ -46,7 +46,7 @@ TEST(Bfloat16Wire, AddsWhatEachRankRoundsInFloatAndRoundsTheSum) {
   }
 }
 
-TEST(Bfloat16Wire, GradientsOfSixteenBitsCrossAsTheyAre) {
+TEST(Bfloat16Wire, SixteenBitGradientsAreNotConverted) {
   on_every_rank(2, [](Communicator& ranks) {
     const Tensor x = Tensor::full({3}, 1.0 + 0x1p-10, DType::float16);  // not a bfloat16
     sum_over_bfloat16_wire(ranks)->sum({}, x);
@@ -54,7 +54,7 @@ TEST(Bfloat16Wire, GradientsOfSixteenBitsCrossAsTheyAre) {
   });
 }
 
-TEST(Bfloat16Wire, TrainsAlmostAsPlain) {
+TEST(Bfloat16Wire, TrainsAlmostAsWithFloat32) {
   const TrainingJob plain{.steps = 20};
   TrainingJob narrow = plain;
   narrow.options.wire = DType::bfloat16;
@@ -83,7 +83,7 @@ TEST(Bfloat16Wire, ASteadyStepAllocatesNothing) {
   });
 }
 
-TEST(Bfloat16Wire, OtherTypesAreRefused) {
+TEST(Bfloat16Wire, OtherTypesAreRejected) {
   TrainingJob job;
   job.options.wire = DType::float16;
   EXPECT_THROW(job.train(*alone()), ConfigurationError);

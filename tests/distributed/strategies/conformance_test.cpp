@@ -140,7 +140,7 @@ TEST_P(StrategyTest, ReachesTheLossOfOneRank) {
   expect_loss_of_one_rank(outcome(row().options, shared_evenly));
 }
 
-TEST_P(StrategyTest, ReachesItInMicroBatchesOfAnySize) {
+TEST_P(StrategyTest, ReachesTheLossWithMicroBatchesOfAnySize) {
   DataParallelOptions options = row().options;
   options.micro_batch_size = 5;  // the last one of a rank is smaller
   const double rounding = options.slots > 0 ? 0 : 1e-5;
@@ -192,7 +192,7 @@ TEST_P(StrategyTest, EverythingAfterACaughtFailureFails) {
   });
 }
 
-TEST_P(StrategyTest, TheMemoryReportHasALineForAllThatIsKept) {
+TEST_P(StrategyTest, TheMemoryReportIncludesMemoryOfTheStrategy) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
@@ -223,7 +223,7 @@ TEST_P(StrategyTest, TheOrderOfCallsIsChecked) {
   });
 }
 
-TEST_P(StrategyTest, AModelThatMovesAfterwardsIsRefused) {
+TEST_P(StrategyTest, AModelMovedAfterConstructionIsRejected) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
@@ -236,7 +236,7 @@ TEST_P(StrategyTest, AModelThatMovesAfterwardsIsRefused) {
   });
 }
 
-TEST_P(StrategyTest, AModelMayMoveBefore) {
+TEST_P(StrategyTest, AModelMayBeMovedBeforeConstruction) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     trainee.model.to(Device::cpu(), DType::bfloat16);
@@ -251,7 +251,7 @@ TEST_P(StrategyTest, AModelMayMoveBefore) {
   });
 }
 
-TEST_P(StrategyTest, FrozenParametersStayAsTheyAre) {
+TEST_P(StrategyTest, FrozenParametersStayUnchanged) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     Tensor frozen = trainee.model.parameters().tensors()[2];
@@ -343,7 +343,7 @@ std::string name_of_row(const ::testing::TestParamInfo<std::tuple<Row, int>>& te
 
 INSTANTIATE_TEST_SUITE_P(All, StrategyTest, ::testing::ValuesIn(all_rows()), name_of_row);
 
-TEST(Strategies, RefuseOptionsThatCannotBeCombinedByTheirNames) {
+TEST(Strategies, RejectOptionsThatCannotBeCombined) {
   const std::pair<DataParallelOptions, const char*> refused[] = {
       {{.wire = DType::float16}, "parallel.wire must be float32 or bfloat16, got float16"},
       {{.slots = 8, .wire = DType::bfloat16}, "parallel.strict cannot be combined with"},
@@ -363,7 +363,7 @@ TEST(Strategies, RefuseOptionsThatCannotBeCombinedByTheirNames) {
   }
 }
 
-TEST(Strategies, RefuseALossScaleThatTheyCannotKeepEqual) {
+TEST(Strategies, RejectFloat16WithPowerSgdAndDiloco) {
   const auto ranks = alone();
   for (const DataParallelOptions& options :
        {DataParallelOptions{.power_sgd_rank = 1}, DataParallelOptions{.diloco = {.steps = 2}}}) {

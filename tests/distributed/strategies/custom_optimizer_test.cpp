@@ -107,7 +107,7 @@ class CustomOptimizer : public ::testing::Test {};
 using Rules = ::testing::Types<Lion, Lamb>;
 TYPED_TEST_SUITE(CustomOptimizer, Rules);
 
-TYPED_TEST(CustomOptimizer, ShardsAndResumesToTheBit) {
+TYPED_TEST(CustomOptimizer, ShardsAndResumesBitwise) {
   for (const int size : {2, 3}) {
     std::vector<float> expected;
     on_every_rank(size, [&](Communicator& ranks) {
@@ -130,7 +130,7 @@ TEST(WholeTensors, CannotBeCombinedWithShardedGradients) {
   });
 }
 
-TEST(TensorShards, AreWholeTensorsOfEachBucketOnce) {
+TEST(TensorShards, CoverTheTensorsOfEachBucketOnce) {
   nn::Mlp model({5, 16, 8, 3});
   const Parameters parameters = model.parameters();
   const ArenaLayout& layout = parameters.layout();
@@ -158,7 +158,7 @@ struct Centred final : nn::Module {
   Tensor weight = add_parameter("weight", {2}, nn::Initial::constant(1.0));
 };
 
-TEST(Buffers, StartAsThoseOfRankZero) {
+TEST(Buffers, StartWithRankZerosValues) {
   std::vector<std::vector<float>> means(3);
   on_every_rank(3, [&](Communicator& ranks) {
     random_context().seed = static_cast<uint64_t>(ranks.rank());

@@ -96,7 +96,7 @@ std::vector<double> by_a_straight_loop(int size, int rounds) {
   return anchor;
 }
 
-TEST(Diloco, IsThatOfAStraightLoop) {
+TEST(Diloco, MatchesAReferenceImplementation) {
   for (const int size : {1, 2, 3, 4}) {
     const auto expected = by_a_straight_loop(size, 4);
     on_every_rank(size, [&](Communicator& ranks) {
@@ -110,7 +110,7 @@ TEST(Diloco, IsThatOfAStraightLoop) {
   }
 }
 
-TEST(Diloco, CommunicatesAtOuterStepsAlone) {
+TEST(Diloco, CommunicatesAtOuterStepsOnly) {
   Counts counts;
   on_every_rank(2, [&](Communicator& inner) {
     Counted ranks(inner, counts);
@@ -125,7 +125,7 @@ TEST(Diloco, CommunicatesAtOuterStepsAlone) {
   EXPECT_EQ(counts.all_reduces, 2 * (1 + 2)) << "ranks; the start, outer steps: a bucket";
 }
 
-TEST(Diloco, RanksAreAlikeAfterAnOuterStepAndBetweenThemNot) {
+TEST(Diloco, RanksAreEqualAfterOuterStepsOnly) {
   std::vector<std::vector<float>> between(2), after(2);
   on_every_rank(2, [&](Communicator& ranks) {
     const auto rank = static_cast<std::size_t>(ranks.rank());
@@ -140,7 +140,7 @@ TEST(Diloco, RanksAreAlikeAfterAnOuterStepAndBetweenThemNot) {
   EXPECT_EQ(after[0], after[1]);
 }
 
-TEST(Diloco, SynchronizeMakesEverythingThatIsSavedAlike) {
+TEST(Diloco, SynchronizeMakesAllSavedStateEqual) {
   std::vector<std::vector<std::vector<float>>> before(3), after(3);
   on_every_rank(3, [&](Communicator& ranks) {
     const auto rank = static_cast<std::size_t>(ranks.rank());
@@ -159,7 +159,7 @@ TEST(Diloco, SynchronizeMakesEverythingThatIsSavedAlike) {
   EXPECT_EQ(after[0], after[2]);
 }
 
-TEST(Diloco, SynchronizeParametersLeavesTheMomentsOfEachRank) {
+TEST(Diloco, SynchronizeParametersKeepsTheMomentsOfEachRank) {
   std::vector<std::vector<std::vector<float>>> before(2), after(2);
   on_every_rank(2, [&](Communicator& ranks) {
     const auto rank = static_cast<std::size_t>(ranks.rank());
@@ -176,7 +176,7 @@ TEST(Diloco, SynchronizeParametersLeavesTheMomentsOfEachRank) {
   EXPECT_EQ(different, 2) << "both moments of AdamW";
 }
 
-TEST(Diloco, AParameterThatIsFrozenStopsAtTheNextOuterStep) {
+TEST(Diloco, AFrozenParameterStopsAtTheNextOuterStep) {
   on_every_rank(2, [](Communicator& ranks) {
     Trainee mine;
     Tensor weight = mine.model.parameters().tensors()[0];
@@ -190,7 +190,7 @@ TEST(Diloco, AParameterThatIsFrozenStopsAtTheNextOuterStep) {
   });
 }
 
-TEST(Diloco, WhatFollowsASynchronizeDependsOnWhatIsSavedAlone) {
+TEST(Diloco, TrainingAfterSynchronizeDependsOnSavedStateOnly) {
   on_every_rank(2, [](Communicator& ranks) {
     const Rows rows(ranks.rank(), 2);
     Trainee mine, resumed;
@@ -207,7 +207,7 @@ TEST(Diloco, WhatFollowsASynchronizeDependsOnWhatIsSavedAlone) {
   });
 }
 
-TEST(Diloco, CrossesABfloat16Wire) {
+TEST(Diloco, WorksWithABfloat16Wire) {
   on_every_rank(2, [](Communicator& ranks) {
     random_context().seed = 0;
     Trainee mine, plain;
@@ -222,7 +222,7 @@ TEST(Diloco, CrossesABfloat16Wire) {
   });
 }
 
-TEST(Diloco, KeepsParametersOfSixteenBitsInFloat) {
+TEST(Diloco, KeepsSixteenBitParametersInFloat) {
   on_every_rank(2, [](Communicator& ranks) {
     Trainee mine;
     mine.model.to(Device::cpu(), DType::bfloat16);
@@ -269,7 +269,7 @@ TEST(Diloco, IsPartOfTheMemoryReport) {
                 8 * mine.model.parameters().layout().elements());
 }
 
-TEST(Diloco, RefusesWhatCannotBe) {
+TEST(Diloco, RejectsInvalidOptions) {
   for (const DilocoOptions& bad : {DilocoOptions{.steps = 1, .outer_learning_rate = 0.0},
                                    DilocoOptions{.steps = 1, .outer_momentum = 1.0}}) {
     Trainee mine;

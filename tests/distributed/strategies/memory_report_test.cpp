@@ -71,7 +71,7 @@ double bytes_of_zero(int ranks, Shard shard, DType precision) {
   return narrow ? 2.0 + 14.0 / ranks : 4.0 + 12.0 / ranks;
 }
 
-TEST(MemoryReport, IsWhatIsAllocatedAndShrinksWithEveryRank) {
+TEST(MemoryReport, MatchesAllocatedMemoryAndShrinksWithTheNumberOfRanks) {
   for (const DType precision : {DType::float32, DType::bfloat16}) {
     for (const Shard shard : {Shard::none, Shard::optimizer, Shard::gradients}) {
       for (const int ranks : {1, 2, 3, 4}) {
@@ -86,12 +86,12 @@ TEST(MemoryReport, IsWhatIsAllocatedAndShrinksWithEveryRank) {
 }
 
 // Without a thread that sums meanwhile, backward itself sums before it goes on.
-TEST(MemoryReport, ShardedGradientsAreNeverAllThereAtOnce) {
+TEST(MemoryReport, ShardedGradientsAreNeverAllAllocatedAtOnce) {
   const Kept kept = kept_by(4, Shard::gradients, DType::float32, /*overlap=*/false);
   EXPECT_LT(kept.transient, kept.gradients);
 }
 
-TEST(MemoryReport, HasTransientBuffersOnALineOfTheirOwn) {
+TEST(MemoryReport, HasALineForTransientBuffers) {
   const Kept kept = kept_by(4, Shard::gradients, DType::float32);
   EXPECT_GT(kept.transient, 0);
   EXPECT_EQ(kept_by(4, Shard::optimizer, DType::float32).transient, 0) << "parts are equal";

@@ -52,13 +52,13 @@ TEST(SlotTree, IsTheSameOnAnyNumberOfRanks) {
   }
 }
 
-TEST(SlotTree, RanksShareOutAllSlotsInOrder) {
+TEST(SlotTree, RanksCoverAllSlotsInOrder) {
   EXPECT_EQ(slots_of(0, 3, 8), (SlotRange{0, 3}));
   EXPECT_EQ(slots_of(1, 3, 8), (SlotRange{3, 6}));
   EXPECT_EQ(slots_of(2, 3, 8), (SlotRange{6, 8}));
 }
 
-TEST(SlotTree, ARankHoldsTheLargestNodesOfItsSlots) {
+TEST(SlotTree, ARankHoldsTheMaximalNodesOfItsSlots) {
   EXPECT_THAT(nodes_within({0, 3}, 8), ElementsAre(SlotRange{0, 2}, SlotRange{2, 3}));
   EXPECT_THAT(nodes_within({3, 6}, 8), ElementsAre(SlotRange{3, 4}, SlotRange{4, 6}));
   EXPECT_THAT(nodes_within({4, 8}, 8), ElementsAre(SlotRange{4, 8}));

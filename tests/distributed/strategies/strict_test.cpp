@@ -37,18 +37,18 @@ void expect_equal_on_all(const StrictJob& job, const std::vector<int>& sizes) {
   }
 }
 
-TEST(Strict, LossesNormsParametersAndMomentsAreBitwiseEqualOnAnyRanks) {
-  expect_equal_on_all({}, {2, 3, 4, 5, 8});
-}
+TEST(Strict, ResultsAreBitwiseEqualOnAnyNumberOfRanks) { expect_equal_on_all({}, {2, 3, 4, 5, 8}); }
 
-TEST(Strict, SoTheyAreWithSlotsThatAreNoPowerOfTwo) {
+TEST(Strict, ResultsAreBitwiseEqualIfSlotsAreNotAPowerOfTwo) {
   expect_equal_on_all({.slots = 6}, {2, 3, 4, 5, 6});
   expect_equal_on_all({.slots = 3}, {2, 3});
 }
 
-TEST(Strict, SoTheyAreInBfloat16) { expect_equal_on_all({.dtype = DType::bfloat16}, {2, 3, 4, 8}); }
+TEST(Strict, ResultsAreBitwiseEqualInBfloat16) {
+  expect_equal_on_all({.dtype = DType::bfloat16}, {2, 3, 4, 8});
+}
 
-TEST(Strict, SoTheyAreOnAnyNumberOfThreads) {
+TEST(Strict, ResultsAreBitwiseEqualOnAnyNumberOfThreads) {
   const auto expected = StrictJob().train(*alone());
   for (const int threads : {2, 3, 8, 20}) {
     EXPECT_TRUE(StrictJob{.threads = threads}.train(*alone()) == expected) << threads;
@@ -56,7 +56,7 @@ TEST(Strict, SoTheyAreOnAnyNumberOfThreads) {
   }
 }
 
-TEST(Strict, StepsAreThoseOfOneWholeBatchButForRounding) {
+TEST(Strict, StepsMatchOneWholeBatchExceptForRounding) {
   const auto expected = StrictJob{.slots = 1}.train(*alone());
   const auto result = StrictJob().train(*alone());
   EXPECT_THAT(result.losses, Pointwise(DoubleNear(1e-4), expected.losses));
@@ -82,7 +82,7 @@ struct Seen {
   std::vector<int64_t> first_rows;
 };
 
-TEST(Strict, ASlotIsOneUnitThatKnowsItsPlaceInTheBatch) {
+TEST(Strict, ASlotIsComputedAsAWholeWithItsFirstRow) {
   Number model;
   optim::Sgd optimizer(model.parameters());
   const auto ranks = alone();
@@ -107,7 +107,7 @@ TEST(Strict, ASlotIsOneUnitThatKnowsItsPlaceInTheBatch) {
   random_context() = {};
 }
 
-TEST(Strict, GradientsAreAddedAsTheTreeSays) {
+TEST(Strict, GradientsAreAddedInTheOrderOfTheTree) {
   // In float, ((a + b) + c) + d is 1 here, and (a + b) + (c + d) is 0.
   const std::vector<double> weights = {1e8, 1.0, -1e8, 1.0};
   for (const int size : {1, 2, 4}) {
@@ -127,7 +127,7 @@ TEST(Strict, GradientsAreAddedAsTheTreeSays) {
   }
 }
 
-TEST(Strict, PartsThatSomeSlotsDoNotUseGetTheOthersGradients) {
+TEST(Strict, ModulesUnusedBySomeSlotsGetTheOthersGradients) {
   Number model;
   const auto ranks = alone();
   optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
@@ -148,7 +148,7 @@ TEST(Strict, PartsThatSomeSlotsDoNotUseGetTheOthersGradients) {
   }
 }
 
-TEST(Strict, MistakesAreNamed) {
+TEST(Strict, InvalidCallsAreRejected) {
   Number model;
   const auto ranks = alone();
   optim::Sgd optimizer(model.parameters());
@@ -163,14 +163,14 @@ TEST(Strict, MistakesAreNamed) {
   EXPECT_THROW(parallel.backward(4, one), Error);
 }
 
-TEST(Strict, MoreRanksThanSlotsAreRefused) {
+TEST(Strict, MoreRanksThanSlotsAreRejected) {
   const auto job = [](Communicator& ranks) { StrictJob{.slots = 2}.train(ranks); };
   EXPECT_THAT([&] { on_every_rank(3, job); },
               ThrowsMessage<ConfigurationError>(
                   AllOf(HasSubstr("parallel.slots is 2"), HasSubstr("parallel.slots=3"))));
 }
 
-TEST(Strict, RanksThatDisagreeOnTheSlotsAreNamed) {
+TEST(Strict, DifferentNumbersOfSlotsAreDetected) {
   on_every_rank(3, [](Communicator& ranks) {
     EXPECT_THAT([&] { StrictJob{.slots = ranks.rank() == 1 ? 4 : 8}.train(ranks); },
                 ThrowsMessage<ConfigurationError>(
@@ -179,7 +179,7 @@ TEST(Strict, RanksThatDisagreeOnTheSlotsAreNamed) {
   });
 }
 
-TEST(Strict, RanksWhoseSlotsDifferInSizeAreNoticedByAll) {
+TEST(Strict, DifferentSlotSizesAreDetectedByAllRanks) {
   on_every_rank(2, [](Communicator& ranks) {
     Number model;
     optim::Sgd optimizer(model.parameters());
@@ -189,7 +189,7 @@ TEST(Strict, RanksWhoseSlotsDifferInSizeAreNoticedByAll) {
   });
 }
 
-TEST(Strict, ASlotThatFailsEndsTheStepAndTheNextIsWhole) {
+TEST(Strict, ASlotThatThrowsEndsTheStepButNotTheNext) {
   Number model;
   const auto ranks = alone();
   optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
@@ -208,7 +208,7 @@ TEST(Strict, ASlotThatFailsEndsTheStepAndTheNextIsWhole) {
   EXPECT_FLOAT_EQ(model.only.weight().to_vector<float>()[0], before - 2.0f);
 }
 
-TEST(Strict, ALostRankIsToldWithTheGradientsThatWaitedForIt) {
+TEST(Strict, ALostRankIsReportedWithTheGradients) {
   on_every_rank(3, [](Communicator& ranks) {
     Number model;
     optim::Sgd optimizer(model.parameters());
@@ -220,7 +220,7 @@ TEST(Strict, ALostRankIsToldWithTheGradientsThatWaitedForIt) {
   });
 }
 
-TEST(Strict, SaysWhatItDoes) {
+TEST(Strict, DescribesItself) {
   on_every_rank(3, [](Communicator& ranks) {
     Number model;
     optim::Sgd optimizer(model.parameters());

@@ -14,14 +14,14 @@ TEST(MpiGuest, MpiOutlivesAnEnvironmentThatDidNotInitializeIt) {
   EXPECT_FALSE(finalized);
 }
 
-TEST(MpiGuest, AWorldIsThereWithoutAnEnvironment) {
+TEST(MpiGuest, TheWorldNeedsNoEnvironment) {
   const auto world = mpi_world();
   const Tensor x = Tensor::full({3}, 1.0);
   world->all_reduce(x);
   EXPECT_EQ(x.to_vector<float>(), std::vector<float>(3, static_cast<float>(world->size())));
 }
 
-TEST(MpiGuest, ADuplicateAsksForThreads) {
+TEST(MpiGuest, DuplicateRequiresThreadMultiple) {
   EXPECT_THROW(mpi_world()->duplicate(), ConfigurationError);
 }
 

@@ -9,7 +9,7 @@
 namespace ripieno::distributed::testing {
 namespace {
 
-TEST(MpiStrict, WindowAndMessagesGiveTheBitsOfOneRankAlone) {
+TEST(MpiStrict, WindowAndMessagesMatchOneRankBitwise) {
   const auto world = mpi_world();
   const bool on_one_host = world->local_size() == world->size();
   for (const DType dtype : {DType::float32, DType::bfloat16}) {

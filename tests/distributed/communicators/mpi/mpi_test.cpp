@@ -83,7 +83,7 @@ std::vector<float> reduced(Communicator& ranks) {
   return x.to_vector<float>();
 }
 
-TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
+TEST(Mpi, MatchesTheInProcessCommunicatorBitwise) {
   const auto world = in_rank_order();
   std::vector<float> in_threads;
   on_every_rank(world->size(), [&](Communicator& ranks) {
@@ -93,7 +93,7 @@ TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
   EXPECT_EQ(reduced(*world), in_threads);
 }
 
-TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
+TEST(Mpi, TrainingMatchesTheInProcessCommunicatorBitwise) {
   const auto world = in_rank_order();
   TrainingJob::Result in_threads;
   on_every_rank(world->size(), [&](Communicator& ranks) {
@@ -105,7 +105,7 @@ TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
   EXPECT_EQ(result.losses, in_threads.losses);
 }
 
-TEST(Mpi, MessagesGiveTheBitsOfTheWindow) {
+TEST(Mpi, MessagesMatchTheWindowBitwise) {
   if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
   const auto window = mpi_window(MPI_COMM_WORLD), messages = mpi_point_to_point(MPI_COMM_WORLD);
   EXPECT_EQ(reduced(*window), reduced(*messages));
@@ -127,7 +127,7 @@ TEST(Mpi, MessagesOfAnyNumberOfRanksFitTheScratchMemory) {
   }
 }
 
-TEST(Mpi, RanksOfOneHostAreCounted) {
+TEST(Mpi, LocalRanksAreCorrectOnOneHost) {
   if (!on_one_host()) GTEST_SKIP() << "there are several";
   const auto world = mpi_world();
   EXPECT_EQ(world->local_rank(), world->rank());
@@ -135,9 +135,9 @@ TEST(Mpi, RanksOfOneHostAreCounted) {
   EXPECT_THROW(mpi_hosts(MPI_COMM_WORLD, world->size() + 1), Error);
 }
 
-TEST(Mpi, TheProcessKnowsThatMpiLaunchedIt) { EXPECT_TRUE(launched_by_mpi()); }
+TEST(Mpi, LaunchByMpiIsDetected) { EXPECT_TRUE(launched_by_mpi()); }
 
-TEST(Mpi, ACommunicatorOfTheCallersIsTakenAsItIs) {
+TEST(Mpi, ACallersCommunicatorIsUsedAndNotFreed) {
   const auto world = mpi_world();
   const bool odd = world->rank() % 2 == 1;
   MPI_Comm half = MPI_COMM_NULL;  // of even or of odd ranks, counted from the last
@@ -169,7 +169,7 @@ TEST(Mpi, ABarrierWaitsForEveryRank) {
   }
 }
 
-TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
+TEST(Mpi, DifferentCollectivesAreDetectedByEveryRankOfAHost) {
   if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
   const auto ranks = mpi_window(MPI_COMM_WORLD);
   const Tensor x = Tensor::zeros({ranks->rank() == 1 ? 6 : 5});
@@ -178,7 +178,7 @@ TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
                                              "all_reduce of 6 float32")));
 }
 
-TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
+TEST(Mpi, ATimeoutNamesTheMissingRank) {
   for (const auto join : {mpi_window, mpi_point_to_point}) {
     if (join == mpi_window && !on_one_host()) continue;
     const auto ranks = join(MPI_COMM_WORLD);
@@ -198,7 +198,7 @@ TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
 
 constexpr auto kDefaultTimeout = Communicator::kDefaultTimeout;
 
-TEST(Mpi, ATimeoutMayBeLongerThanTheClockLasts) {
+TEST(Mpi, ATimeoutMayExceedTheRangeOfTheClock) {
   for (const auto join : {mpi_window, mpi_point_to_point}) {
     if (join == mpi_window && !on_one_host()) continue;
     const auto ranks = join(MPI_COMM_WORLD);
@@ -208,7 +208,7 @@ TEST(Mpi, ATimeoutMayBeLongerThanTheClockLasts) {
   }
 }
 
-TEST(Mpi, AMessageThatComesAfterAFailureIsNotWrittenIntoTheTensor) {
+TEST(Mpi, ALateMessageIsNotWrittenToTheTensorAfterAFailure) {
   const auto ranks = mpi_point_to_point(MPI_COMM_WORLD), after = ranks->duplicate();
   ranks->set_timeout(std::chrono::seconds(1));
   const int root = ranks->size() - 1;
@@ -232,7 +232,7 @@ TEST(Mpi, AMessageThatComesAfterAFailureIsNotWrittenIntoTheTensor) {
   EXPECT_EQ(x.to_vector<float>(), std::vector<float>(5000, 2.0f));
 }
 
-TEST(Mpi, AFileOfAnotherProcessIsRecognizedByMoreThanItsNumbers) {
+TEST(Mpi, AFileOfAnotherProcessIsVerifiedByDeviceAndInode) {
   const int one = memfd_create("one", 0), other = memfd_create("other", 0);
   FileOrigin origin = FileOrigin::of(one);
   const int opened = origin.open();
@@ -243,7 +243,7 @@ TEST(Mpi, AFileOfAnotherProcessIsRecognizedByMoreThanItsNumbers) {
   for (const int file : {one, other, opened}) close(file);
 }
 
-TEST(Mpi, DifferentCollectivesAreNoticedByMessages) {
+TEST(Mpi, DifferentCollectivesAreDetectedByMessages) {
   for (const bool other_kind : {false, true}) {
     const auto ranks = mpi_point_to_point(MPI_COMM_WORLD), after = ranks->duplicate();
     const auto here = [&] {
@@ -280,9 +280,9 @@ void send_to_one_that_expects(std::size_t bytes) {
   MPI_Comm_free(&own);
 }
 
-TEST(Mpi, AnErrorOfMpiIsACommunicationFailure) { send_to_one_that_expects(5); }
+TEST(Mpi, AnMpiErrorIsACommunicationFailure) { send_to_one_that_expects(5); }
 
-TEST(Mpi, AMessageOfAnotherLengthIsACommunicationFailure) { send_to_one_that_expects(20); }
+TEST(Mpi, AMessageOfUnexpectedLengthIsACommunicationFailure) { send_to_one_that_expects(20); }
 
 // Rank 0 reports as usual; of the others only failures are heard.
 class FailuresOnly final : public ::testing::EmptyTestEventListener {

@@ -43,7 +43,7 @@ struct ProcessBarrierTest : ::testing::Test {
   }
 };
 
-TEST_F(ProcessBarrierTest, ARankWhoseProcessHasEndedIsNamedAtOnce) {
+TEST_F(ProcessBarrierTest, AnEndedProcessIsNamedAtOnce) {
   std::signal(SIGCHLD, SIG_IGN);  // leaves no zombie
   other_process([](ProcessBarrier& barrier) { barrier.arrive(kLong); });
   ProcessBarrier here({parts, parts + 1}, 0);
@@ -53,7 +53,7 @@ TEST_F(ProcessBarrierTest, ARankWhoseProcessHasEndedIsNamedAtOnce) {
   std::signal(SIGCHLD, SIG_DFL);
 }
 
-TEST_F(ProcessBarrierTest, ARankThatEndsAsItArrivesIsNamedToo) {
+TEST_F(ProcessBarrierTest, AProcessThatEndsOnArrivalIsNamed) {
   std::signal(SIGCHLD, SIG_IGN);
   ProcessBarrier here({parts, parts + 1}, 0);
   other_process([](ProcessBarrier& barrier) {
@@ -67,7 +67,7 @@ TEST_F(ProcessBarrierTest, ARankThatEndsAsItArrivesIsNamedToo) {
   std::signal(SIGCHLD, SIG_DFL);
 }
 
-TEST_F(ProcessBarrierTest, AProcessThatIsNumberedElsewhereIsNotTakenForEnded) {
+TEST_F(ProcessBarrierTest, AProcessInAnotherPidNamespaceIsNotTakenForEnded) {
   ProcessBarrier here({parts, parts + 1}, 0);
   other_process([this](ProcessBarrier& barrier) {
     parts[1].processes.store(1);      // another namespace, where it is
@@ -78,7 +78,7 @@ TEST_F(ProcessBarrierTest, AProcessThatIsNumberedElsewhereIsNotTakenForEnded) {
   EXPECT_NO_THROW(here.arrive(kLong));
 }
 
-TEST_F(ProcessBarrierTest, ARankThatHangsIsNamedInTime) {
+TEST_F(ProcessBarrierTest, AHangingRankIsNamedAfterTheTimeout) {
   other_process([](ProcessBarrier& barrier) {
     barrier.arrive(kLong);
     std::raise(SIGSTOP);
@@ -90,7 +90,7 @@ TEST_F(ProcessBarrierTest, ARankThatHangsIsNamedInTime) {
       ThrowsMessage<CommunicationFailure>(HasSubstr("timed out after 1 s waiting for rank 1")));
 }
 
-TEST_F(ProcessBarrierTest, ASlowRankIsWaitedFor) {
+TEST_F(ProcessBarrierTest, WaitsForASlowRank) {
   other_process([](ProcessBarrier& barrier) {
     for (int round = 0; round < 3; ++round) {
       usleep(250'000);

@@ -16,13 +16,13 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-TEST(NcclChoice, ABuildWithoutNcclSaysSoInOneLine) {
+TEST(NcclChoice, ABuildWithoutNcclThrowsConfigurationError) {
   if (has_nccl()) GTEST_SKIP() << "NCCL is built in";
   EXPECT_THAT([] { over_nccl(alone(), Device::cuda()); },
               ThrowsMessage<ConfigurationError>(HasSubstr("no NCCL support; configure it")));
 }
 
-TEST(NcclChoice, TheCpuIsNoDeviceOfNccl) {
+TEST(NcclChoice, TheCpuIsRejected) {
   EXPECT_THROW(over_nccl(alone(), Device::cpu()), ConfigurationError);
 }
 
@@ -37,7 +37,7 @@ Tensor claimed_to_be_on(Device device) {
   return Tensor::from(std::move(claimed));
 }
 
-TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRefused) {
+TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRejected) {
   if (!has_nccl()) GTEST_SKIP() << "built without NCCL";
   const Device device = Device::cuda(0);
   const auto ranks = over_nccl(alone(), device), other = ranks->duplicate();
@@ -122,7 +122,7 @@ TEST_F(NcclTest, AllReduceGivesEveryRankTheSum) {
   });
 }
 
-TEST_F(NcclTest, APartMayLieInItsWhole) {
+TEST_F(NcclTest, APartMayAliasTheWhole) {
   on_every_gpu([](Communicator& ranks, Device device) {
     const int64_t part = 30001, all = part * ranks.size(), begin = part * ranks.rank();
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), all)).to(device);
@@ -152,7 +152,7 @@ TEST_F(NcclTest, AllToAllAndBroadcastCopyEveryType) {
   });
 }
 
-TEST_F(NcclTest, GroupsSpeakNcclToo) {
+TEST_F(NcclTest, SplitGroupsUseNccl) {
   on_every_gpu([](Communicator& ranks, Device device) {
     const auto group = ranks.split(0, -ranks.rank());
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001)).to(device);
@@ -161,7 +161,7 @@ TEST_F(NcclTest, GroupsSpeakNcclToo) {
   });
 }
 
-TEST_F(NcclTest, ARankThatDoesNotComeEndsTheWait) {
+TEST_F(NcclTest, AMissingRankCausesATimeout) {
   if (kernels::cuda::device_count() < 2) GTEST_SKIP() << "takes two GPUs";
   on_every_gpu([](Communicator& ranks, Device device) {
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001)).to(device);
