@@ -80,8 +80,8 @@ std::string first_difference(const RankFacts& one, const RankFacts& other) {
   return "";  // the same facts in another order
 }
 
-std::string to_string(std::size_t rank, const RankFacts& ranks) {
-  return fmt::format("rank {} on {}", rank, ranks.host);
+std::string to_string(std::size_t rank, const RankFacts& facts) {
+  return fmt::format("rank {} on {}", rank, facts.host);
 }
 
 std::string describe(const std::vector<RankFacts>& ranks, std::size_t odd, std::size_t usual) {

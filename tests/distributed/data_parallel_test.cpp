@@ -67,7 +67,7 @@ TEST(DataParallel, MicroBatchesCommunicateOncePerStep) {
       TrainingJob{.options = {}, .micro_batches = micro_batches, .steps = 3}.train(ranks);
     });
     EXPECT_EQ(counts.all_reduces, 2 * (1 + 3 * 2))
-        << "ranks; the start, steps: the loss and a bucket";
+        << "2 ranks; initial state, and loss and one bucket per step";
   }
 }
 
@@ -88,7 +88,7 @@ TEST(DataParallel, WithoutOverlapNothingIsDuplicated) {
   EXPECT_EQ(counts.duplicates, 0);
 }
 
-// A model of which only some of the parts are used.
+// A model of which only some modules are used.
 struct Parts final : nn::Module {
   nn::Linear first{2, 2, {.bias = false}}, second{2, 2, {.bias = false}};
   nn::Linear third{2, 2, {.bias = false}};
@@ -120,7 +120,7 @@ TEST(DataParallel, StateThatOnlyOneRankHasAllocatedIsBroadcast) {
     if (ranks.rank() == 2) moment.flat().fill(1.0);
     const DataParallel parallel(parts, optimizer, ranks);
     EXPECT_THAT(moment.flat().to_vector<float>(), ::testing::Each(0.0f));
-    EXPECT_FALSE(optimizer.state().back().arena->has_memory()) << "nobody has touched it";
+    EXPECT_FALSE(optimizer.state().back().arena->has_memory()) << "not allocated on any rank";
   });
 }
 
@@ -142,7 +142,7 @@ TEST(DataParallel, StepsTakenLossScaleAndLearningRateAreBroadcast) {
   }
 }
 
-// A model whose buffer moves with each forward that trains.
+// A model whose loss() updates a buffer.
 struct Counting final : nn::Module {
   nn::Linear layer{2, 2};
   Tensor mean;
@@ -174,14 +174,14 @@ TEST(DataParallel, SynchronizingBroadcastsBuffers) {
       optim::Sgd optimizer(model.parameters());
       DataParallel parallel(model, optimizer, ranks, options);
       float expected = 0;
-      for (const bool of_everything : {false, true}) {
+      for (const bool synchronizes_all : {false, true}) {
         const float mine = model.mean.to_vector<float>()[0] / 2 + static_cast<float>(ranks.rank());
-        parallel.backward(model.loss(2.0 * ranks.rank() + 8 * of_everything));
+        parallel.backward(model.loss(2.0 * ranks.rank() + 8 * synchronizes_all));
         parallel.step();
-        EXPECT_EQ(model.mean.to_vector<float>()[0], mine + 4 * of_everything) << "its own";
+        EXPECT_EQ(model.mean.to_vector<float>()[0], mine + 4 * synchronizes_all) << "local value";
         EXPECT_FALSE(parallel.buffers_are_equal());
-        of_everything ? parallel.synchronize() : parallel.synchronize_parameters();
-        expected = expected / 2 + 4 * of_everything;
+        synchronizes_all ? parallel.synchronize() : parallel.synchronize_parameters();
+        expected = expected / 2 + 4 * synchronizes_all;
         EXPECT_THAT(model.mean.to_vector<float>(), ::testing::Each(expected));
         EXPECT_TRUE(parallel.buffers_are_equal());
       }
@@ -279,9 +279,9 @@ TEST(DataParallel, ALossWithoutTargetsDoesNotChangeParameters) {
   });
 }
 
-// Of three ranks the last has no rows: it says so, or has a loss of none.
+// The last of three ranks has no rows: it passes 0 rows, or a loss of an empty batch.
 TEST(DataParallel, ARankWithoutRowsTakesPart) {
-  const auto train = [](Communicator& ranks, bool has_loss_of_none) {
+  const auto train = [](Communicator& ranks, bool has_empty_loss) {
     random_context().seed = 1;
     nn::Mlp model({kFeatures, kClasses});
     optim::Sgd optimizer(model.parameters(), {.learning_rate = 0.1});
@@ -292,7 +292,7 @@ TEST(DataParallel, ARankWithoutRowsTakesPart) {
       const auto loss_of = [&](int64_t from, int64_t to) {
         return model.loss(features().slice(0, from, to), targets().slice(0, from, to));
       };
-      if (has_loss_of_none) {
+      if (has_empty_loss) {
         parallel.backward(loss_of(begin, end));
       } else {
         parallel.backward(end - begin, [&](int64_t from, int64_t to) {
@@ -304,9 +304,9 @@ TEST(DataParallel, ARankWithoutRowsTakesPart) {
     return model.parameters().values().flat().to_vector<float>();
   };
   const auto expected = train(*alone(), false);
-  for (const bool has_loss_of_none : {false, true}) {
+  for (const bool has_empty_loss : {false, true}) {
     on_every_rank(3, [&](Communicator& ranks) {
-      EXPECT_THAT(train(ranks, has_loss_of_none), Pointwise(FloatNear(1e-6f), expected));
+      EXPECT_THAT(train(ranks, has_empty_loss), Pointwise(FloatNear(1e-6f), expected));
     });
   }
 }

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-// What every rank finds where rank r has the facts facts_of(r).
+// The disagreement() that every rank returns if rank r has the facts facts_of(r).
 std::string found(int size, const std::function<std::vector<Fact>(int)>& facts_of) {
   std::vector<std::string> of_rank(static_cast<std::size_t>(size));
   on_every_rank(size, [&](Communicator& ranks) {
@@ -69,47 +69,47 @@ TEST(Handshake, NamesThreeDifferingRanksAndTruncatesLongValues) {
   EXPECT_LT(text.size(), 900u);
 }
 
-// Of data-parallel training of a layer with `inputs` inputs and `options` on rank 1.
-std::string complaint(int64_t inputs, bool frozen, const DataParallelOptions& options = {}) {
+// The error of rank 1 if only it has a layer with `inputs` inputs, a frozen parameter or `options`.
+std::string error_with(int64_t inputs, bool frozen, const DataParallelOptions& options = {}) {
   std::string message;
   on_every_rank(2, [&](Communicator& ranks) {
-    const bool is_odd = ranks.rank() == 1;
-    nn::Linear model(is_odd ? inputs : 4, 3);
+    const bool differs = ranks.rank() == 1;
+    nn::Linear model(differs ? inputs : 4, 3);
     Tensor first = model.parameters().tensors()[0];
-    if (is_odd && frozen) first.set_requires_gradient(false);
+    if (differs && frozen) first.set_requires_gradient(false);
     optim::Sgd optimizer(model.parameters(), {});
     try {
       const DataParallel parallel(model, optimizer, ranks,
-                                  is_odd ? options : DataParallelOptions{});
+                                  differs ? options : DataParallelOptions{});
     } catch (const ConfigurationError& error) {
-      if (is_odd) message = error.what();
+      if (differs) message = error.what();
     }
   });
   return message;
 }
 
 TEST(Handshake, DetectsADifferentModel) {
-  EXPECT_EQ(complaint(4, false), "");
-  EXPECT_THAT(complaint(5, false),
+  EXPECT_EQ(error_with(4, false), "");
+  EXPECT_THAT(error_with(5, false),
               AllOf(HasSubstr("rank 1 on "), HasSubstr("weight is float32 (3, 5), rank 0 on "),
                     HasSubstr("has float32 (3, 4)")));
 }
 
 TEST(Handshake, DetectsDifferentOptions) {
-  EXPECT_THAT(complaint(4, false, {.shard = Shard::optimizer}),
+  EXPECT_THAT(error_with(4, false, {.shard = Shard::optimizer}),
               AllOf(HasSubstr("parallel.shard is optimizer, rank 0 on "), HasSubstr("has none")));
-  EXPECT_THAT(complaint(4, false, {.bucket_bytes = 1024}),
+  EXPECT_THAT(error_with(4, false, {.bucket_bytes = 1024}),
               HasSubstr("parallel.bucket_bytes is 1024, rank 0 on "));
-  EXPECT_THAT(complaint(4, false, {.overlap = false}),
+  EXPECT_THAT(error_with(4, false, {.overlap = false}),
               HasSubstr("DataParallelOptions::overlap is false"));
-  EXPECT_THAT(complaint(4, false, {.diloco = {.outer_learning_rate = 0.5}}),
+  EXPECT_THAT(error_with(4, false, {.diloco = {.outer_learning_rate = 0.5}}),
               HasSubstr("parallel.outer_learning_rate is 0.5, rank 0 on "));
-  EXPECT_THAT(complaint(4, false, {.diloco = {.outer_momentum = 0.5}}),
+  EXPECT_THAT(error_with(4, false, {.diloco = {.outer_momentum = 0.5}}),
               HasSubstr("parallel.outer_momentum is 0.5, rank 0 on "));
 }
 
 TEST(Handshake, DetectsDifferentFrozenParameters) {
-  EXPECT_THAT(complaint(4, true), HasSubstr("weight is float32 (3, 4), frozen, rank 0 on "));
+  EXPECT_THAT(error_with(4, true), HasSubstr("weight is float32 (3, 4), frozen, rank 0 on "));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The communicators of one process: alone, and a thread for each rank.
+// The communicators within one process: alone(), and in_process() with a thread per rank.
 #include <atomic>
 #include <functional>
 #include <utility>
@@ -18,7 +18,7 @@ struct Alone {
   static void on_every_rank(const Body& body) {
     body(*alone());
   }
-  static int together(const Communicator&) { return 1; }
+  static int summed_first(const Communicator&) { return 1; }
 };
 
 template <int size>
@@ -27,7 +27,7 @@ struct Threads {
   static void on_every_rank(const Body& body) {
     testing::on_every_rank(size, body);
   }
-  static int together(const Communicator&) { return size; }
+  static int summed_first(const Communicator&) { return size; }
 };
 
 using Groups = ::testing::Types<Alone, Threads<1>, Threads<2>, Threads<3>, Threads<5>>;
@@ -83,7 +83,7 @@ TEST(InProcess, ATimeoutNamesTheMissingRank) {
   std::atomic<bool> waiting = true;
   on_every_rank(2, [&](Communicator& ranks) {
     ranks.set_timeout(std::chrono::seconds(1));
-    const auto group = ranks.duplicate()->split(0, ranks.rank());  // begins with it
+    const auto group = ranks.duplicate()->split(0, ranks.rank());  // inherits the timeout
     if (ranks.rank() == 1) {
       while (waiting) std::this_thread::yield();
       return;
@@ -117,7 +117,8 @@ TEST(InProcess, SumsOverHundredsOfRanks) {
   });
 }
 
-// Whatever a program does with a group after it has caught a failure fails as well, and says why.
+// After a program has caught a failure, every further collective of the group fails with its
+// message.
 TEST(InProcess, EveryCollectiveAfterAFailureFails) {
   on_every_rank(3, [](Communicator& ranks) {
     if (ranks.rank() == 1) return;

@@ -17,7 +17,7 @@ class OrderedWorkerTest : public ::testing::TestWithParam<OrderedWorker::Mode> {
 TEST_P(OrderedWorkerTest, RunsEachTaskOnceInOrderInEveryRound) {
   std::vector<int> ran;
   OrderedWorker worker(
-      3, [&](int piece) { ran.push_back(piece); }, GetParam());
+      3, [&](int task) { ran.push_back(task); }, GetParam());
   for (int round = 0; round < 100; ++round) {
     ran.clear();
     worker.release(1);
@@ -29,9 +29,9 @@ TEST_P(OrderedWorkerTest, RunsEachTaskOnceInOrderInEveryRound) {
 
 TEST_P(OrderedWorkerTest, NoTaskRunsAfterAFailure) {
   std::vector<int> ran;
-  const auto run = [&](int piece) {
-    ran.push_back(piece);
-    if (piece == 1) throw std::runtime_error("piece 1");
+  const auto run = [&](int task) {
+    ran.push_back(task);
+    if (task == 1) throw std::runtime_error("task 1");
   };
   OrderedWorker worker(4, run, GetParam());
   EXPECT_THROW(worker.finish(), std::runtime_error);
@@ -45,7 +45,7 @@ TEST_P(OrderedWorkerTest, CanBeDestroyedWithUnreleasedTasks) {
   worker.release(1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Places, OrderedWorkerTest,
+INSTANTIATE_TEST_SUITE_P(Modes, OrderedWorkerTest,
                          ::testing::Values(OrderedWorker::Mode::in_thread,
                                            OrderedWorker::Mode::in_finish));
 
@@ -62,11 +62,11 @@ TEST(OrderedWorkerThread, RunsReleasedTasksBeforeFinish) {
 
 TEST(OrderedWorkerThread, DoesNotRunUnreleasedTasks) {
   std::atomic<int> released = 0;
-  const auto run = [&](int piece) { EXPECT_LT(piece, released.load()); };
+  const auto run = [&](int task) { EXPECT_LT(task, released.load()); };
   OrderedWorker worker(1000, run, OrderedWorker::Mode::in_thread);
-  for (int pieces = 1; pieces <= 1000; ++pieces) {
-    released = pieces;
-    worker.release(pieces);
+  for (int tasks = 1; tasks <= 1000; ++tasks) {
+    released = tasks;
+    worker.release(tasks);
   }
   worker.finish();
 }

@@ -1,4 +1,4 @@
-// Sharded data parallel against what is not sharded.
+// Compares sharded with replicated data parallel training.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -102,8 +102,8 @@ TEST_P(ShardTest, MicroBatchesAddUpToTheBatch) {
   }
 }
 
-// Rank r has r micro-batches of 6 samples in each step but the last, when nobody has any; one rank
-// alone has those of `size` ranks.
+// Rank r has r micro-batches of 6 samples in each step except the last, which has none. A single
+// rank has those of `size` ranks.
 std::vector<float> train_unevenly(Communicator& ranks, int size,
                                   const DataParallelOptions& options) {
   random_context().seed = 1;
@@ -220,7 +220,7 @@ TEST_P(ShardTest, ARankThatFailsInAStepMakesTheOthersFailAndNameTheGradients) {
   };
   try {
     on_every_rank(ranks(), job);
-    ADD_FAILURE() << "nobody noticed";
+    ADD_FAILURE() << "no rank threw";
   } catch (const CommunicationFailure& failure) {
     EXPECT_THAT(failure.what(), ::testing::AnyOf(::testing::StartsWith("norm of the gradients: "),
                                                  ::testing::StartsWith("gradients of "),

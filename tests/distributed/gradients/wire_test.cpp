@@ -37,7 +37,7 @@ TEST(Bfloat16Wire, RoundsEachRankSumsInFloatAndRoundsTheSum) {
   for (const int size : {2, 3, 4}) {
     on_every_rank(size, [&](Communicator& ranks) {
       const auto sum = sum_over_bfloat16_wire(ranks);
-      for (const int64_t count : {1, 1001, 33}) {  // the buffer grows, and serves less
+      for (const int64_t count : {1, 1001, 33}) {  // the buffer grows, then is larger than required
         const Tensor x = Tensor::of({count}, numbers_of(ranks.rank(), count));
         sum->sum({}, x);
         EXPECT_EQ(x.to_vector<float>(), rounded_sum(size, count));
@@ -48,7 +48,8 @@ TEST(Bfloat16Wire, RoundsEachRankSumsInFloatAndRoundsTheSum) {
 
 TEST(Bfloat16Wire, SixteenBitGradientsAreNotConverted) {
   on_every_rank(2, [](Communicator& ranks) {
-    const Tensor x = Tensor::full({3}, 1.0 + 0x1p-10, DType::float16);  // not a bfloat16
+    const Tensor x =
+        Tensor::full({3}, 1.0 + 0x1p-10, DType::float16);  // not representable in bfloat16
     sum_over_bfloat16_wire(ranks)->sum({}, x);
     EXPECT_EQ(x.to(DType::float32).to_vector<float>(), std::vector<float>(3, 2.0f + 0x1p-9f));
   });
@@ -65,7 +66,7 @@ TEST(Bfloat16Wire, TrainsAlmostAsWithFloat32) {
     const Tensor mine =
         Tensor::of({static_cast<int64_t>(result.parameters.size())}, result.parameters);
     ranks.broadcast(mine, 0);
-    EXPECT_EQ(result.parameters, mine.to_vector<float>()) << "every rank has the same bits";
+    EXPECT_EQ(result.parameters, mine.to_vector<float>()) << "differs between ranks";
   });
 }
 

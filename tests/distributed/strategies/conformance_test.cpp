@@ -1,4 +1,5 @@
-// What every strategy promises, whatever its options: one row for each, one test for each promise.
+// Tests of the requirements on every strategy: one row per strategy and its options, one test per
+// requirement.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,9 +25,9 @@ struct Row {
   const char* name;
   DataParallelOptions options;
   std::vector<int> ranks;
-  double tolerance;             // of the loss after training, relative to one rank's
-  const char* keeps = nullptr;  // its line of the memory report
-  bool takes_any_rows = true;   // else each rank has rows in each step
+  double tolerance;             // relative, of the loss after training, to that of one rank
+  const char* keeps = nullptr;  // line of the memory report that it adds
+  bool takes_any_rows = true;   // false: each rank must have rows in each step
 };
 
 constexpr std::size_t kBucket = 128;  // bytes: several buckets
@@ -74,13 +75,11 @@ struct Trainee {
 struct Rows {
   int64_t begin, end;
 };
-Rows shared_evenly(int rank, int size) {
-  return {kSamples * rank / size, kSamples * (rank + 1) / size};
-}
-// The last rank has none.
-Rows shared_by_all_but_the_last(int rank, int size) {
+Rows evenly(int rank, int size) { return {kSamples * rank / size, kSamples * (rank + 1) / size}; }
+// The last rank has no rows.
+Rows none_for_the_last(int rank, int size) {
   if (size == 1) return {0, kSamples};
-  return rank == size - 1 ? Rows{kSamples, kSamples} : shared_evenly(rank, size - 1);
+  return rank == size - 1 ? Rows{kSamples, kSamples} : evenly(rank, size - 1);
 }
 
 void step(Trainee& trainee, DataParallel& parallel, Rows rows) {
@@ -97,16 +96,17 @@ double loss_on_everything(const Trainee& trainee) {
   return trainee.model.loss(features(), targets()).mean();
 }
 
-// What one rank has after some steps, and after the ranks have synchronized.
+// The result of training on one rank, after synchronize().
 struct Outcome {
   double loss = 0;
   std::vector<float> parameters;
 };
 
 Outcome train(Communicator& ranks, const DataParallelOptions& options,
-              Rows (*share)(int, int) = shared_evenly) {
+              Rows (*share)(int, int) = evenly) {
   kernels::set_cpu_threads(1);
-  random_context() = {.seed = static_cast<uint64_t>(7 + ranks.rank())};  // rank 0's start counts
+  random_context() = {
+      .seed = static_cast<uint64_t>(7 + ranks.rank())};  // rank 0's parameters are broadcast
   Trainee trainee;
   DataParallel parallel(trainee.model, trainee.optimizer, ranks, options);
   for (int i = 0; i < 8; ++i) step(trainee, parallel, share(ranks.rank(), ranks.size()));
@@ -119,7 +119,7 @@ class StrategyTest : public ::testing::TestWithParam<std::tuple<Row, int>> {
   const Row& row() const { return std::get<0>(GetParam()); }
   int size() const { return std::get<1>(GetParam()); }
 
-  // Of rank 0, after the others have the same.
+  // The outcome of rank 0; expects the same on all ranks.
   Outcome outcome(const DataParallelOptions& options, Rows (*share)(int, int)) const {
     std::vector<Outcome> all(static_cast<std::size_t>(size()));
     on_every_rank(size(), [&](Communicator& ranks) {
@@ -129,7 +129,7 @@ class StrategyTest : public ::testing::TestWithParam<std::tuple<Row, int>> {
     return all[0];
   }
   void expect_loss_of_one_rank(const Outcome& outcome) const {
-    // Strict mode is compared with itself, since it adds up slots.
+    // Strict mode is compared with strict mode, since it sums slots.
     const DataParallelOptions alone_options = {.slots = row().options.slots};
     const double expected = train(*alone(), alone_options).loss;
     EXPECT_NEAR(outcome.loss, expected, row().tolerance * expected);
@@ -137,25 +137,25 @@ class StrategyTest : public ::testing::TestWithParam<std::tuple<Row, int>> {
 };
 
 TEST_P(StrategyTest, ReachesTheLossOfOneRank) {
-  expect_loss_of_one_rank(outcome(row().options, shared_evenly));
+  expect_loss_of_one_rank(outcome(row().options, evenly));
 }
 
 TEST_P(StrategyTest, ReachesTheLossWithMicroBatchesOfAnySize) {
   DataParallelOptions options = row().options;
-  options.micro_batch_size = 5;  // the last one of a rank is smaller
+  options.micro_batch_size = 5;  // the last micro-batch of a rank is smaller
   const double rounding = options.slots > 0 ? 0 : 1e-5;
-  const double expected = outcome(row().options, shared_evenly).loss;
+  const double expected = outcome(row().options, evenly).loss;
   const bool is_approximate = row().tolerance > 1e-3;
-  EXPECT_NEAR(outcome(options, shared_evenly).loss, expected,
+  EXPECT_NEAR(outcome(options, evenly).loss, expected,
               (is_approximate ? row().tolerance : rounding) * expected);
 }
 
 TEST_P(StrategyTest, ARankMayHaveNoRows) {
   if (size() == 1) GTEST_SKIP() << "the only rank has all rows";
   if (row().takes_any_rows) {
-    return expect_loss_of_one_rank(outcome(row().options, shared_by_all_but_the_last));
+    return expect_loss_of_one_rank(outcome(row().options, none_for_the_last));
   }
-  EXPECT_THROW(outcome(row().options, shared_by_all_but_the_last), Error);
+  EXPECT_THROW(outcome(row().options, none_for_the_last), Error);
 }
 
 TEST_P(StrategyTest, ALostPeerIsReported) {
@@ -167,13 +167,13 @@ TEST_P(StrategyTest, ALostPeerIsReported) {
                                                      row().options);
                                for (int i = 0; i < 8; ++i) {
                                  if (i == 3 && ranks.rank() == 1) return;
-                                 step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+                                 step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
                                }
                              }),
                CommunicationFailure);
 }
 
-// A program that catches the failure may go on calling: nothing hangs, and nothing succeeds.
+// If a program catches the failure and continues, no call hangs and none succeeds.
 TEST_P(StrategyTest, EverythingAfterACaughtFailureFails) {
   if (size() == 1) GTEST_SKIP() << "there are no peers";
   on_every_rank(size(), [&](Communicator& ranks) {
@@ -181,8 +181,7 @@ TEST_P(StrategyTest, EverythingAfterACaughtFailureFails) {
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
     if (ranks.rank() == size() - 1) return;
     const auto train = [&] {
-      for (int i = 0; i < 3; ++i)
-        step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+      for (int i = 0; i < 3; ++i) step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
     };
     EXPECT_THROW(train(), CommunicationFailure);
     EXPECT_THROW(train(), Error);
@@ -196,7 +195,7 @@ TEST_P(StrategyTest, TheMemoryReportIncludesMemoryOfTheStrategy) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
-    step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+    step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
     const auto lines = parallel.memory_report().lines;
     for (const std::string what : {"parameters", "gradients", "first_moment", "second_moment"}) {
       EXPECT_THAT(lines, Contains(Field(&MemoryReport::Line::what, what)));
@@ -212,7 +211,7 @@ TEST_P(StrategyTest, TheOrderOfCallsIsChecked) {
     Trainee trainee;
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
     EXPECT_THROW(parallel.step(), Error);
-    const Rows rows = shared_evenly(ranks.rank(), ranks.size());
+    const Rows rows = evenly(ranks.rank(), ranks.size());
     const auto loss_of = [&](int64_t from, int64_t to) {
       return trainee.model.loss(features().slice(0, rows.begin + from, rows.begin + to),
                                 targets().slice(0, rows.begin + from, rows.begin + to));
@@ -241,7 +240,7 @@ TEST_P(StrategyTest, AModelMayBeMovedBeforeConstruction) {
     Trainee trainee;
     trainee.model.to(Device::cpu(), DType::bfloat16);
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
-    const Rows rows = shared_evenly(ranks.rank(), ranks.size());
+    const Rows rows = evenly(ranks.rank(), ranks.size());
     parallel.backward(rows.end - rows.begin, [&](int64_t from, int64_t to) {
       return trainee.model.loss(
           features().slice(0, rows.begin + from, rows.begin + to).to(DType::bfloat16),
@@ -260,15 +259,15 @@ TEST_P(StrategyTest, FrozenParametersStayUnchanged) {
     const auto before = frozen.to_vector<float>();
     const auto all = trainee.numbers();
     for (int i = 0; i < 4; ++i) {
-      step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+      step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
     }
     EXPECT_EQ(frozen.to_vector<float>(), before);
     EXPECT_NE(trainee.numbers(), all);
   });
 }
 
-// Passes everything on, where no collective of the rank, of this communicator or a duplicate, is in
-// flight already.
+// Forwards all calls. Throws Error if another collective of the rank, of this communicator or a
+// duplicate, is in flight.
 class Exclusive final : public Communicator {
  public:
   Exclusive(Communicator& inner, InFlight& in_flight) : inner_(inner), in_flight_(in_flight) {}
@@ -319,7 +318,7 @@ class Exclusive final : public Communicator {
   std::unique_ptr<Communicator> owned_;
 };
 
-// As NCCL requires.
+// NCCL requires this.
 TEST_P(StrategyTest, TwoCommunicatorsOfARankAreNeverInFlightTogether) {
   on_every_rank(size(), [&](Communicator& inner) {
     InFlight in_flight;

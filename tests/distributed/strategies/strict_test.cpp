@@ -63,7 +63,7 @@ TEST(Strict, StepsMatchOneWholeBatchExceptForRounding) {
   EXPECT_THAT(result.norms, Pointwise(DoubleNear(1e-4), expected.norms));
 }
 
-// A model that is one number, and a loss that is a row's weight times it.
+// A model with one number; its loss is a weight of the row times that number.
 struct Number final : nn::Module {
   nn::Linear only{1, 1, {.bias = false}}, unused{1, 1, {.bias = false}};
   Number() {
@@ -75,7 +75,7 @@ struct Number final : nn::Module {
   }
 };
 
-// Each slot's rows, as loss_of is given them.
+// The arguments of loss_of for each slot.
 struct Seen {
   std::mutex mutex;
   std::vector<std::pair<int64_t, int64_t>> rows;
@@ -108,13 +108,14 @@ TEST(Strict, ASlotIsComputedAsAWholeWithItsFirstRow) {
 }
 
 TEST(Strict, GradientsAreAddedInTheOrderOfTheTree) {
-  // In float, ((a + b) + c) + d is 1 here, and (a + b) + (c + d) is 0.
+  // In float32, ((a + b) + c) + d is 1 here, but (a + b) + (c + d) is 0.
   const std::vector<double> weights = {1e8, 1.0, -1e8, 1.0};
   for (const int size : {1, 2, 4}) {
     on_every_rank(size, [&](Communicator& ranks) {
       Number model;
       const auto before = model.only.weight().to_vector<float>()[0];
-      optim::Sgd optimizer(model.parameters(), {.learning_rate = 4.0});  // times a count of 4
+      optim::Sgd optimizer(model.parameters(),
+                           {.learning_rate = 4.0});  // the count of the loss is 4
       DataParallel parallel(model, optimizer, ranks, {.slots = 4});
       const int64_t own = 4 / ranks.size();
       parallel.backward(own, [&](int64_t begin, int64_t) {
@@ -136,7 +137,7 @@ TEST(Strict, ModulesUnusedBySomeSlotsGetTheOthersGradients) {
     return std::pair(model.only.weight().to_vector<float>()[0],
                      model.unused.weight().to_vector<float>()[0]);
   };
-  for (int step = 0; step < 3; ++step) {  // what stood in their places must be gone
+  for (int step = 0; step < 3; ++step) {  // gradients of earlier steps must not remain
     const auto before = weights();
     parallel.backward(2, [&](int64_t begin, int64_t) {
       const auto& part = begin == 0 ? model.only : model.unused;
@@ -246,7 +247,8 @@ TEST(Strict, ReportsItsMemory) {
   const auto ranks = alone();
   DataParallel plain(model, optimizer, *ranks), strict(model, optimizer, *ranks, {.slots = 8});
   EXPECT_EQ(bytes_of_slots(plain), -1);
-  // One thread, and ((0 1)(2 3)), (4 5) and 6 at most before it; the parameters' own are one set.
+  // One thread and at most ((0 1)(2 3)), (4 5) and 6 that wait; one set is the parameters'
+  // gradients.
   EXPECT_EQ(bytes_of_slots(strict), 3 * model.parameters().gradients().bytes());
 }
 

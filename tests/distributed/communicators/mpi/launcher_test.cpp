@@ -16,7 +16,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// The variables that launchers set, in place of what this process was started with.
+// Replaces the environment variables that launchers set, and restores them when destroyed.
 class Environment {
  public:
   explicit Environment(std::initializer_list<std::pair<const char*, const char*>> variables = {}) {

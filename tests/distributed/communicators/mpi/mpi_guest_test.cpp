@@ -1,4 +1,5 @@
-// A program that initializes MPI itself, without threads: MPI stays as it is.
+// A program that initializes MPI itself, without MPI_THREAD_MULTIPLE: the library does not finalize
+// it.
 #include <gtest/gtest.h>
 
 #include "ripieno/distributed/communicators/mpi/mpi.h"

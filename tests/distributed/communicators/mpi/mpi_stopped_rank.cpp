@@ -1,5 +1,5 @@
-// One rank stops, as a machine that hangs does: the others name it in time, and the job ends with
-// their exit status, 76.
+// One rank stops, as on a host that hangs: the others must name it after the timeout, and the job
+// must exit with their status, 76.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// Strict mode over MPI; each process is one rank and runs every test (mpi_test.cpp).
+// Strict mode over MPI. Each process is one rank and runs every test (mpi_test.cpp).
 #include <gtest/gtest.h>
 
 #include "distributed/strategies/strict_job.h"

@@ -1,5 +1,5 @@
-// Collectives over NCCL: a thread and a GPU for each rank, as many as there are. Skipped where
-// there is no GPU; fails there where RIPIENO_REQUIRE_GPU is set.
+// Collectives over NCCL: one thread and one GPU per rank, up to four. Skipped without a GPU, or
+// failed if RIPIENO_REQUIRE_GPU is set.
 #include "ripieno/distributed/communicators/nccl/nccl.h"
 
 #include <cstdlib>
@@ -26,7 +26,8 @@ TEST(NcclChoice, TheCpuIsRejected) {
   EXPECT_THROW(over_nccl(alone(), Device::cpu()), ConfigurationError);
 }
 
-// Host memory that claims to be a GPU's, for what is refused before anything reads it.
+// A tensor in host memory that claims to be on `device`, for calls that are rejected before reading
+// it.
 Tensor claimed_to_be_on(Device device) {
   auto claimed = std::make_shared<TensorImplementation>();
   claimed->device = device;
@@ -49,13 +50,13 @@ TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRejected) {
                   ThrowsMessage<Error>(HasSubstr("of this rank is still in flight")));
     }
   }
-  // The peers' collective may still wait for this rank.
+  // Peers may still wait for this rank in that collective.
   EXPECT_THAT(
       [&] { ranks->all_reduce(x); },
       ThrowsMessage<CommunicationFailure>(HasSubstr("an earlier collective of this group failed")));
 }
 
-// Tensors on the host pass by NCCL, which then needs no GPU.
+// Collectives of host tensors do not use NCCL, so no GPU is required.
 struct HostTensors {
   template <typename Body>
   static void on_every_rank(const Body& body) {
@@ -63,7 +64,7 @@ struct HostTensors {
     testing::on_every_rank(
         3, [&](Communicator& group) { body(*over_nccl(group.duplicate(), Device::cuda())); });
   }
-  static int together(const Communicator& ranks) { return ranks.size(); }
+  static int summed_first(const Communicator& ranks) { return ranks.size(); }
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(OverNccl, CommunicatorConformance, HostTensors);
 
@@ -96,7 +97,7 @@ double as_double(T x) {
     return static_cast<double>(x);
 }
 
-// NCCL adds up in an order of its own, and rounds 16-bit sums as often as it likes.
+// NCCL does not define the order of sums or how often 16-bit sums are rounded.
 template <typename T>
 void expect_near_sums(const Tensor& actual, int size, int64_t begin) {
   const Tensor x = actual.to(Device::cpu());
@@ -162,7 +163,7 @@ TEST_F(NcclTest, SplitGroupsUseNccl) {
 }
 
 TEST_F(NcclTest, AMissingRankCausesATimeout) {
-  if (kernels::cuda::device_count() < 2) GTEST_SKIP() << "takes two GPUs";
+  if (kernels::cuda::device_count() < 2) GTEST_SKIP() << "requires two GPUs";
   on_every_gpu([](Communicator& ranks, Device device) {
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001)).to(device);
     ranks.all_reduce(x);
