@@ -11,7 +11,7 @@
 //
 // One thread uses it. The constructor, the destructor, backward(), step() and the two synchronize
 // functions are collectives: every rank calls them in the same order, except that the number of
-// micro-batches may differ. On one rank nothing is communicated or copied. If a peer is lost or
+// micro-batches may differ. On one rank nothing is communicated. If a peer is lost or
 // times out, collectives throw CommunicationFailure.
 #pragma once
 

@@ -53,7 +53,7 @@ struct RankFacts {
 };
 
 // The first rank of the largest group with equal hashes; of groups of equal size, of the first.
-std::size_t first_of_most(const std::vector<int64_t>& hashes) {
+std::size_t first_of_majority(const std::vector<int64_t>& hashes) {
   std::map<int64_t, std::size_t> count;
   std::size_t best = 0;
   for (const auto hash : hashes) ++count[hash];
@@ -77,22 +77,24 @@ std::string first_difference(const RankFacts& one, const RankFacts& other) {
   for (const auto& fact : other.facts) {
     if (!one.value_of(fact.name)) return fact.name;
   }
-  return "";  // the same facts in another order
+  return "";  // the same facts in a different order
 }
 
 std::string to_string(std::size_t rank, const RankFacts& facts) {
   return fmt::format("rank {} on {}", rank, facts.host);
 }
 
-std::string describe(const std::vector<RankFacts>& ranks, std::size_t odd, std::size_t usual) {
-  const auto name = first_difference(ranks[usual], ranks[odd]);
+std::string describe(const std::vector<RankFacts>& ranks, std::size_t differing,
+                     std::size_t majority) {
+  const auto name = first_difference(ranks[majority], ranks[differing]);
   if (name.empty()) {
     return fmt::format("{} has the same facts as {} in a different order",
-                       to_string(odd, ranks[odd]), to_string(usual, ranks[usual]));
+                       to_string(differing, ranks[differing]),
+                       to_string(majority, ranks[majority]));
   }
-  return fmt::format("{}: {} is {}, {} has {}", to_string(odd, ranks[odd]), name,
-                     shown(ranks[odd].value_of(name)), to_string(usual, ranks[usual]),
-                     shown(ranks[usual].value_of(name)));
+  return fmt::format("{}: {} is {}, {} has {}", to_string(differing, ranks[differing]), name,
+                     shown(ranks[differing].value_of(name)), to_string(majority, ranks[majority]),
+                     shown(ranks[majority].value_of(name)));
 }
 
 }  // namespace
@@ -105,15 +107,15 @@ std::string disagreement(Communicator& communicator, const std::vector<Fact>& fa
 
   std::vector<RankFacts> ranks;
   for (const auto& theirs : gather(communicator, text)) ranks.emplace_back(theirs);
-  const std::size_t usual = first_of_most(hashes);
-  std::vector<std::string> odd;
+  const std::size_t majority = first_of_majority(hashes);
+  std::vector<std::string> differing;
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-    if (hashes[rank] != hashes[usual]) odd.push_back(describe(ranks, rank, usual));
+    if (hashes[rank] != hashes[majority]) differing.push_back(describe(ranks, rank, majority));
   }
   constexpr std::size_t kNamed = 3;
-  const std::size_t more = odd.size() - std::min(odd.size(), kNamed);
-  odd.resize(odd.size() - more);
-  return fmt::format("{}{}", fmt::join(odd, "; "),
+  const std::size_t more = differing.size() - std::min(differing.size(), kNamed);
+  differing.resize(differing.size() - more);
+  return fmt::format("{}{}", fmt::join(differing, "; "),
                      more > 0 ? fmt::format("; and {} more", more) : "");
 }
 

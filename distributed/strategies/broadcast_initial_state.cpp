@@ -42,8 +42,7 @@ void broadcast_initial_state(optim::Optimizer& optimizer, Communicator& ranks, S
   if (shard == Shard::none && optimizer.is_sharded())
     fail(
         "data parallel: parallel.shard is none, but the optimizer's state is already sharded; use "
-        "the same "
-        "parallel.shard as before");
+        "the same parallel.shard as before");
   broadcast_progress(optimizer, ranks);
   if (!optimizer.is_sharded()) broadcast_state(optimizer, ranks);
 }

@@ -115,8 +115,8 @@ void Diloco::synchronize() {
   synchronize_parameters();
   if (std::exchange(state_is_equal_, true)) return;
   for (const auto& state : optimizer_.state()) {
-    if (state.name == kOuterMomentum || state.name == "master")
-      continue;  // equal on all ranks already
+    // These are equal on all ranks already.
+    if (state.name == kOuterMomentum || state.name == "master") continue;
     const Tensor values = state.arena->flat();
     communicator_.all_reduce(values);
     scale(values, 1.0 / communicator_.size());

@@ -2,8 +2,8 @@
 // slots.
 //
 // A node covers consecutive slots. Its left child covers the largest power of two of them that
-// leaves at least one for the right child: 8 slots are summed as ((0 1)(2 3))((4 5)(6 7)), 3 as (0
-// 1) 2.
+// leaves at least one for the right child: 8 slots are summed as ((0 1)(2 3))((4 5)(6 7)), 3 slots
+// as (0 1) 2.
 #pragma once
 
 #include <cstddef>

@@ -252,8 +252,7 @@ std::string StrictBackward::description() const {
                      static_cast<double>(size_of(parameters_.gradients().dtype()));
   return fmt::format(
       "strict mode: {} slots, {} per rank, {} computed at once, {} sets of gradients of {:.3g} "
-      "MiB; "
-      "train_step --strict measures its overhead",
+      "MiB; train_step --strict measures its overhead",
       slots_, least == most ? fmt::format("{}", least) : fmt::format("{} or {}", least, most),
       team_.threads(), set_count(), bytes / (1 << 20));
 }

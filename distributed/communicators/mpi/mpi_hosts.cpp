@@ -10,8 +10,8 @@
 namespace ripieno::distributed {
 namespace {
 
-constexpr std::size_t kSmallBytes =
-    std::size_t{16} << 10;  // up to this size three collectives cost more than they save
+// Up to this size three collectives cost more than they save.
+constexpr std::size_t kSmallBytes = std::size_t{16} << 10;
 
 // Several hosts with the same number of consecutive ranks. The ranks of a host communicate through
 // shared memory (mpi_window). Each rank then communicates its slice by messages with the ranks of

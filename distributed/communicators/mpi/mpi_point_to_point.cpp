@@ -9,8 +9,8 @@
 namespace ripieno::distributed {
 namespace {
 
-constexpr std::size_t kAtOnceBytes =
-    std::size_t{16} << 10;  // total over the ranks up to which sum_at_once() is used
+// Total bytes of all ranks' tensors up to which sum_at_once() is used.
+constexpr std::size_t kAtOnceBytes = std::size_t{16} << 10;
 
 // Each rank sums one slice: it receives that slice from all other ranks directly, so each element
 // crosses the network once and in its own type, whatever the order of the sum, and then sends the
@@ -45,8 +45,8 @@ class MpiPointToPoint final : public MpiCommunicator {
   }
 
   void sum_everywhere(const Collective& collective, std::byte* x) override {
-    const bool fits =
-        collective.bytes() <= message_bytes_;  // may be false if planned_ranks_ exceeds size()
+    // A small tensor may exceed a message if planned_ranks_ exceeds size().
+    const bool fits = collective.bytes() <= message_bytes_;
     if (fits && collective.bytes() * ranks() <= kAtOnceBytes) return sum_at_once(collective, x);
     const Chunks chunks = chunks_of(collective, collective.elements);
     std::byte* mine = x + chunks.bytes(slice_of(collective.elements, rank(), size()).begin);

@@ -37,8 +37,7 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) {
 // Collectives run in stages: every rank copies a chunk into its segment, a barrier follows, and
 // each rank reads what it needs from the segments of the others. Stages alternate between two
 // buffers, so the barrier of the stage between separates reading a buffer from writing it again.
-// Tensors at the same location in every rank's shared memory are accessed in location, in one
-// stage.
+// Tensors at the same location in every rank's shared memory are accessed in place, in one stage.
 class MpiWindow final : public MpiCommunicator {
  public:
   MpiWindow(MPI_Comm comm, std::shared_ptr<SharedRegions> regions)
@@ -164,7 +163,7 @@ class MpiWindow final : public MpiCommunicator {
   // Cuts the elements into chunks of at most `bytes`, and for each calls prepare(chunk), waits for
   // all ranks, and calls finish(chunk); once if there are no elements. Returns true.
   // If all ranks pass the same non-empty `location`, calls neither and returns false after a
-  // barrier; the caller then accesses the memory in location and calls arrive().
+  // barrier; the caller then accesses the memory in place and calls arrive().
   template <typename Prepare, typename Finish>
   bool in_stages(const Collective& collective, const Location& location, std::size_t bytes,
                  const Prepare& prepare, const Finish& finish) {

@@ -25,8 +25,7 @@ SharedWindow::SharedWindow(MPI_Comm communicator, std::size_t bytes) : communica
                               &window_) != MPI_SUCCESS) {
     throw ConfigurationError(
         fmt::format("MPI could not allocate shared memory: each rank of this host requires {:.1f} "
-                    "MiB, /dev/shm "
-                    "has {:.1f} MiB free; enlarge it (docker run --shm-size=1g)",
+                    "MiB, /dev/shm has {:.1f} MiB free; enlarge it (docker run --shm-size=1g)",
                     static_cast<double>(bytes) / (1 << 20), free_mebibytes("/dev/shm")));
   }
   // The ranks use plain loads and stores, ordered by ProcessBarrier.
