@@ -60,9 +60,8 @@ class ReduceScatterSum final : public GradientSum {
     communicator_.reduce_scatter(parts.own(), parts.whole());
     parts.put_own_back();
   }
-  bool takes_whole_buckets() const override {
-    return true;
-  }  // each rank owns a range of each bucket
+  // Each rank owns a range of each bucket.
+  bool takes_whole_buckets() const override { return true; }
 
  private:
   Communicator& communicator_;

@@ -37,7 +37,7 @@ class WholeGradients final : public ReducedGradients {
   std::vector<Bucket> buckets_;
 };
 
-// The same as a factory for GradientReducer.
+// Returns a WholeGradients; for GradientReducer::MakeGradients.
 std::unique_ptr<ReducedGradients> whole_gradients(const Parameters& parameters,
                                                   Communicator& communicator);
 

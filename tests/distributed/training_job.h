@@ -44,8 +44,7 @@ struct TrainingJob {
 
   // Trains one rank. Samples need not be divisible by the number of ranks or micro-batches.
   Result train(Communicator& ranks) const {
-    random_context().seed =
-        static_cast<uint64_t>(ranks.rank());  // rank 0's parameters are broadcast
+    random_context().seed = static_cast<uint64_t>(ranks.rank());  // rank 0's model is used
     nn::Mlp model({kFeatures, 16, 8, kClasses});
     model.to(Device::cpu(), precision);
     optim::AdamW optimizer(

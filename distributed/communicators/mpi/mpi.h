@@ -13,8 +13,8 @@ namespace ripieno::distributed {
 // it. A collective, and so is the destruction of the result, which must precede MPI_Finalize. Ranks
 // on one host communicate through shared memory, ranks on different hosts by messages. duplicate()
 // of the result throws ConfigurationError unless MPI was initialized with MPI_THREAD_MULTIPLE.
-// Throws CommunicationFailure if an MPI call fails, and ConfigurationError if /dev/shm is too
-// small.
+// Throws CommunicationFailure if an MPI call fails, and ConfigurationError if shared memory cannot
+// be allocated.
 std::unique_ptr<Communicator> mpi(MPI_Comm communicator);
 
 }  // namespace ripieno::distributed

@@ -10,7 +10,8 @@
 namespace ripieno::distributed {
 
 // Construction and destruction are collectives of `communicator`, which must outlive it. The memory
-// is initially zeros. The constructor throws ConfigurationError if /dev/shm is too small.
+// is initially zeros. The constructor throws ConfigurationError if MPI cannot allocate it,
+// usually because /dev/shm is too small.
 class SharedWindow {
  public:
   SharedWindow(MPI_Comm communicator, std::size_t bytes);

@@ -48,8 +48,8 @@ TEST(Bfloat16Wire, RoundsEachRankSumsInFloatAndRoundsTheSum) {
 
 TEST(Bfloat16Wire, SixteenBitGradientsAreNotConverted) {
   on_every_rank(2, [](Communicator& ranks) {
-    const Tensor x =
-        Tensor::full({3}, 1.0 + 0x1p-10, DType::float16);  // not representable in bfloat16
+    // Not representable in bfloat16.
+    const Tensor x = Tensor::full({3}, 1.0 + 0x1p-10, DType::float16);
     sum_over_bfloat16_wire(ranks)->sum({}, x);
     EXPECT_EQ(x.to(DType::float32).to_vector<float>(), std::vector<float>(3, 2.0f + 0x1p-9f));
   });

@@ -105,8 +105,7 @@ struct Outcome {
 Outcome train(Communicator& ranks, const DataParallelOptions& options,
               Rows (*share)(int, int) = evenly) {
   kernels::set_cpu_threads(1);
-  random_context() = {
-      .seed = static_cast<uint64_t>(7 + ranks.rank())};  // rank 0's parameters are broadcast
+  random_context() = {.seed = static_cast<uint64_t>(7 + ranks.rank())};  // rank 0's model is used
   Trainee trainee;
   DataParallel parallel(trainee.model, trainee.optimizer, ranks, options);
   for (int i = 0; i < 8; ++i) step(trainee, parallel, share(ranks.rank(), ranks.size()));

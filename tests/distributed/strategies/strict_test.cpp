@@ -114,8 +114,7 @@ TEST(Strict, GradientsAreAddedInTheOrderOfTheTree) {
     on_every_rank(size, [&](Communicator& ranks) {
       Number model;
       const auto before = model.only.weight().to_vector<float>()[0];
-      optim::Sgd optimizer(model.parameters(),
-                           {.learning_rate = 4.0});  // the count of the loss is 4
+      optim::Sgd optimizer(model.parameters(), {.learning_rate = 4.0});  // the loss counts 4
       DataParallel parallel(model, optimizer, ranks, {.slots = 4});
       const int64_t own = 4 / ranks.size();
       parallel.backward(own, [&](int64_t begin, int64_t) {
