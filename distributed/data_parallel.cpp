@@ -10,41 +10,39 @@ namespace {
 
 const Parameters& parameters_of(nn::Module& model, const optim::Optimizer& optimizer) {
   if (&model.parameters().values() != &optimizer.parameters().values()) {
-    fail("data parallel: the optimizer was made for another model's parameters");
+    fail("data parallel: the optimizer was constructed for the parameters of another model");
   }
   return optimizer.parameters();
 }
 
-// What the ranks must agree on so that they sum the same gradients in the same way, and broadcast
-// the same buffers.
+// What must be equal on all ranks for gradients to be summed in the same way and the same buffers
+// to be broadcast.
 std::vector<Fact> facts_of(nn::Module& model, const DataParallelOptions& options) {
   constexpr const char* kShards[] = {"none", "optimizer", "gradients"};
   auto facts = distributed::facts_of(model.parameters());
   for (const auto& buffer : model.buffers().layout().entries())
     facts.push_back({"buffer " + buffer.name, to_string(buffer.shape)});
-  facts.push_back({"the shard", kShards[static_cast<int>(options.shard)]});
-  facts.push_back({"the size of a bucket", options.bucket_bytes
-                                               ? std::to_string(*options.bucket_bytes) + " bytes"
-                                               : "auto"});
-  facts.push_back({"the overlap with backward", options.overlap ? "on" : "off"});
-  facts.push_back({"the number of slots", std::to_string(options.slots)});
-  facts.push_back({"the wire", std::string(name_of(options.wire))});
-  facts.push_back({"the rank of PowerSGD", std::to_string(options.power_sgd_rank)});
-  facts.push_back({"the steps of DiLoCo", std::to_string(options.diloco.steps)});
+  facts.push_back({"parallel.shard", kShards[static_cast<int>(options.shard)]});
+  facts.push_back({"parallel.bucket_bytes",
+                   options.bucket_bytes ? std::to_string(*options.bucket_bytes) : "auto"});
+  facts.push_back({"DataParallelOptions::overlap", options.overlap ? "true" : "false"});
+  facts.push_back({"parallel.slots", std::to_string(options.slots)});
+  facts.push_back({"parallel.wire", std::string(name_of(options.wire))});
+  facts.push_back({"parallel.power_sgd_rank", std::to_string(options.power_sgd_rank)});
+  facts.push_back({"parallel.diloco_steps", std::to_string(options.diloco.steps)});
   facts.push_back(
-      {"the outer learning rate", fmt::format("{}", options.diloco.outer_learning_rate)});
-  facts.push_back({"the outer momentum", fmt::format("{}", options.diloco.outer_momentum)});
+      {"parallel.outer_learning_rate", fmt::format("{}", options.diloco.outer_learning_rate)});
+  facts.push_back({"parallel.outer_momentum", fmt::format("{}", options.diloco.outer_momentum)});
   return facts;
 }
 
-// Slots are computed by several threads, and buffer updates of other ranks' slots do not arrive.
+// Several threads compute slots, and a rank does not receive buffer updates of other ranks' slots.
 void require_no_buffers(nn::Module& model) {
   const auto& buffers = model.buffers().layout().entries();
   if (buffers.empty()) return;
   throw ConfigurationError(fmt::format(
-      "data parallel: the model has the buffer {}, which parallel.strict cannot keep the same on "
-      "any number of ranks, since each rank updates it from its own slots; set "
-      "parallel.strict=false",
+      "data parallel: the model has the buffer {}, which parallel.strict=true does not support: "
+      "each rank updates it from its own slots only; set parallel.strict=false",
       buffers.front().name));
 }
 
@@ -90,7 +88,8 @@ void DataParallel::backward_of_rows(int64_t rows, const Strategy::LossOf& loss_o
 }
 
 void DataParallel::begin_backward() {
-  if (complete_) fail("backward: the step's last micro-batch has been given; call step()");
+  if (complete_)
+    fail("backward: the last micro-batch of this step has been computed; call step() first");
   require_not_moved();
   buffers_are_equal_ = false;
 }
@@ -99,13 +98,14 @@ void DataParallel::require_not_moved() const {
   const Arena& values = optimizer_.parameters().values();
   if (values.device() == device_ && values.dtype() == dtype_) return;
   fail(fmt::format(
-      "data parallel: the model is {} on {}, but was {} on {} when DataParallel was "
-      "made; call model.to() before",
+      "data parallel: the model is {} on {}, but was {} on {} when DataParallel was constructed; "
+      "call model.to() before that",
       name_of(values.dtype()), to_string(values.device()), name_of(dtype_), to_string(device_)));
 }
 
 void DataParallel::step() {
-  if (!complete_) fail("step: there are no gradients; call backward() with the last micro-batch");
+  if (!complete_)
+    fail("step: the gradients are incomplete; call backward() with the last micro-batch first");
   complete_ = false;
   {
     const PhaseTimes::Span span(times_, &ParallelSeconds::communication_exposed);
@@ -148,7 +148,7 @@ MemoryReport DataParallel::memory_report() {
   };
   add("parameters", parameters.values());
   add("gradients", strategy_->gradients());
-  for (const auto& slot : optimizer_.state()) add(slot.name, *slot.arena);
+  for (const auto& state : optimizer_.state()) add(state.name, *state.arena);
   strategy_->report(report);
   return report;
 }

@@ -1,13 +1,18 @@
-// DataParallel: trains one model on the batches of all ranks, as if it were one batch on one.
+// DataParallel: trains one model on several ranks as if their rows were one batch on one rank.
 //
 //   parallel.backward(model.loss(inputs, targets));
 //   parallel.step();
 //
-// Every rank starts from rank 0's parameters and buffers. backward() sums the gradients of all
-// ranks while it makes them, and step() divides by what all ranks' losses count, so means are right
-// however the batch is cut. Buffers (running statistics) are not averaged: each rank updates its
-// copy from its rows, and synchronize_parameters() and synchronize() broadcast rank 0's. On one
-// rank it costs nothing. One thread uses it; it is used and destroyed on every rank alike.
+// All ranks start with rank 0's parameters and buffers. backward() sums gradients over the ranks
+// while it computes them. step() divides by the total count of the ranks' losses, so means are
+// correct even if ranks have different numbers of rows. Buffers (running statistics) are not
+// averaged: each rank updates its copy from its own rows; synchronize_parameters() and
+// synchronize() broadcast rank 0's.
+//
+// One thread uses it. The constructor, the destructor, backward(), step() and the two synchronize
+// functions are collectives: every rank calls them in the same order, except that the number of
+// micro-batches may differ. On one rank nothing is communicated. If a peer is lost or
+// times out, collectives throw CommunicationFailure.
 #pragma once
 
 #include <cstddef>
@@ -30,60 +35,67 @@ namespace ripieno::distributed {
 
 class DataParallel {
  public:
+  // Whether a micro-batch is the last one of its step, or more follow.
   enum class Accumulate { last, more };
 
-  // The three outlive this. The model is moved to its device and element type before: a later
-  // move makes backward() throw Error. A collective. Throws Error where the optimizer was made for
-  // another model, and ConfigurationError where the ranks differ or the options cannot work.
+  // model, optimizer and communicator must outlive this. Move the model to its device and element
+  // type first: after a later move backward() throws Error. A collective. Throws Error if the
+  // optimizer was constructed for another model, and ConfigurationError if the ranks' models or
+  // options differ, or if the options cannot be combined with each other or with the optimizer.
   DataParallel(nn::Module& model, optim::Optimizer& optimizer, Communicator& communicator,
                const DataParallelOptions& options = {});
   ~DataParallel();
   DataParallel(const DataParallel&) = delete;
   DataParallel& operator=(const DataParallel&) = delete;
 
-  // Adds the gradients of a micro-batch. Accumulate::more: further ones of this step follow; the
-  // ranks communicate once, with the last; where gradients are sharded, with each. Ranks may have
-  // different numbers of micro-batches.
+  // Computes the gradients of a micro-batch and adds them to those of the step. The ranks
+  // communicate once per step, in the last micro-batch; in each one with Shard::gradients. Ranks
+  // may have different numbers of micro-batches. Throws Error after the last micro-batch of a step
+  // until step() is called, and in strict mode, which requires backward(rows, loss_of).
   void backward(const Loss& loss, Accumulate accumulate = Accumulate::last);
-  // This rank has no rows in this step, or no more; it only takes part in the communication.
+  // For a rank without rows, or without more rows, in this step: takes part in the communication.
+  // Throws Error as above.
   void backward();
-  // All micro-batches of a step: loss_of(begin, end) is the loss of some of this rank's `rows`,
-  // which begin at random_context().first_row of the global batch. In strict mode several threads
-  // call it at once, each for a slot.
+  // Computes the gradients of all micro-batches of a step. rows: number of this rank's rows, the
+  // first of which is row random_context().first_row of the global batch. loss_of(begin, end) must
+  // return the Loss of rows begin .. end - 1 of these. In strict mode several threads call it at
+  // the same time, each for one slot, and Error is thrown unless the rows are this rank's slots.
   template <typename LossOf>
   void backward(int64_t rows, const LossOf& loss_of) {
     backward_of_rows(rows, std::cref(loss_of));
   }
-  // One step of the optimizer, the same on every rank. Throws CommunicationFailure where a peer was
-  // lost.
+  // Waits for the summed gradients and takes one optimizer step, the same on every rank. Throws
+  // Error unless the last micro-batch has been passed to backward().
   void step();
-  // Whether the ranks communicated in the last step(): not between the outer steps of DiLoCo.
+  // Whether the ranks communicated in the last step(); false between the outer steps of DiLoCo.
   bool met() const { return met_; }
-  // Whether each rank's optimizer makes steps of its own (DiLoCo).
+  // Whether each rank takes optimizer steps on its own gradients (DiLoCo).
   bool steps_alone() const { return strategy_->steps_alone(); }
-  // Makes the parameters and buffers of all ranks equal where they may differ, before the model is
-  // evaluated. A collective.
+  // Makes the parameters and buffers of all ranks equal; call it before evaluating the model. With
+  // DiLoCo it takes an outer step. A collective.
   void synchronize_parameters();
-  // The same of everything that a checkpoint saves. A collective.
+  // The same for everything that a checkpoint saves: also averages optimizer state with DiLoCo. A
+  // collective.
   void synchronize();
-  // Whether no backward() has run since the buffers of all ranks were made equal.
+  // Whether buffers are equal on all ranks: false from a backward() until the next synchronization.
   bool buffers_are_equal() const { return buffers_are_equal_; }
 
-  // Of the last step: over all micro-batches and ranks; of this rank where it steps_alone(). Valid
-  // until the next step's last backward.
+  // The loss of the last step over all micro-batches and ranks; of this rank only if steps_alone().
+  // Its tensors are valid until the last backward() of the next step.
   const Loss& loss() const { return loss_; }
-  // Where the time went since this was made; on a GPU, of the work that is done.
+  // Seconds spent in each phase since construction; on a GPU, of the work that has completed.
   const ParallelSeconds& seconds() { return times_.seconds(); }
+  // The size of gradient buckets and how it was chosen.
   const BucketSize& bucket_size() const { return bucket_size_; }
-  // Summed in each backward; 0 where there is one rank, or each trains on its own.
+  // Number of buckets summed per backward; 0 if gradients are not summed in buckets (one rank,
+  // strict mode, DiLoCo).
   std::size_t buckets() const { return strategy_->buckets(); }
-  // What this rank keeps in memory, which is allocated by this call where it is not yet:
-  // parameters, gradients, the optimizer's state, what the strategy keeps, and what communication
-  // takes temporarily.
+  // The memory of this rank: parameters, gradients, optimizer state, memory of the strategy, and
+  // temporary memory of communication. Allocates what has not been allocated yet.
   MemoryReport memory_report();
-  // Of strict mode; 0 where it is off.
+  // Number of slots in strict mode; 0 if it is disabled.
   int slots() const { return strategy_->slots(); }
-  // One line about what is unusual; empty: nothing is.
+  // One line for the log about the strategy, empty for most.
   std::string description() const { return strategy_->description(); }
 
  private:
@@ -95,7 +107,7 @@ class DataParallel {
   nn::Module& model_;
   optim::Optimizer& optimizer_;
   Communicator& communicator_;
-  const Device device_;  // of the parameters when this was made
+  const Device device_;  // of the parameters at construction
   const DType dtype_;
   BucketSize bucket_size_;
   PhaseTimes times_;

@@ -17,7 +17,7 @@ namespace ripieno::distributed {
 namespace {
 
 constexpr char kEndOfName = '\x1f', kEndOfFact = '\x1e';
-constexpr std::size_t kLongestShown = 60;  // of a value, in characters
+constexpr std::size_t kLongestShown = 60;  // characters of a value in a message
 
 // The host, then the facts.
 std::string to_text(const std::vector<Fact>& facts) {
@@ -26,16 +26,16 @@ std::string to_text(const std::vector<Fact>& facts) {
   return text;
 }
 
-// Without the host; nobody wants to deceive it.
+// A hash of the facts without the host; it need not be cryptographic.
 int64_t hash_of(std::string_view text) {
   return static_cast<int64_t>(kernels::fnv1a(text.substr(text.find(kEndOfFact))));
 }
 
-struct Told {
+struct RankFacts {
   std::string host;
   std::vector<Fact> facts;
 
-  explicit Told(std::string_view text) : host(text.substr(0, text.find(kEndOfFact))) {
+  explicit RankFacts(std::string_view text) : host(text.substr(0, text.find(kEndOfFact))) {
     for (auto end = text.find(kEndOfFact); end + 1 < text.size();) {
       const auto begin = end + 1, middle = text.find(kEndOfName, begin);
       end = text.find(kEndOfFact, middle);
@@ -52,8 +52,8 @@ struct Told {
   }
 };
 
-// The first rank of those that agree, where most do; else rank 0.
-std::size_t first_of_most(const std::vector<int64_t>& hashes) {
+// The first rank of the largest group with equal hashes; of groups of equal size, of the first.
+std::size_t first_of_majority(const std::vector<int64_t>& hashes) {
   std::map<int64_t, std::size_t> count;
   std::size_t best = 0;
   for (const auto hash : hashes) ++count[hash];
@@ -69,30 +69,32 @@ std::string shown(const std::optional<std::string>& value) {
   return value->size() <= kLongestShown ? *value : value->substr(0, kLongestShown) + "…";
 }
 
-// The name of the first fact in which they differ.
-std::string first_difference(const Told& one, const Told& other) {
+// The name of the first fact that differs.
+std::string first_difference(const RankFacts& one, const RankFacts& other) {
   for (const auto& fact : one.facts) {
     if (other.value_of(fact.name) != fact.value) return fact.name;
   }
   for (const auto& fact : other.facts) {
     if (!one.value_of(fact.name)) return fact.name;
   }
-  return "";  // the same facts in another order
+  return "";  // the same facts in a different order
 }
 
-std::string to_string(std::size_t rank, const Told& told) {
-  return fmt::format("rank {} on {}", rank, told.host);
+std::string to_string(std::size_t rank, const RankFacts& facts) {
+  return fmt::format("rank {} on {}", rank, facts.host);
 }
 
-std::string describe(const std::vector<Told>& told, std::size_t odd, std::size_t usual) {
-  const auto name = first_difference(told[usual], told[odd]);
+std::string describe(const std::vector<RankFacts>& ranks, std::size_t differing,
+                     std::size_t majority) {
+  const auto name = first_difference(ranks[majority], ranks[differing]);
   if (name.empty()) {
-    return fmt::format("{} has the same as {} in another order", to_string(odd, told[odd]),
-                       to_string(usual, told[usual]));
+    return fmt::format("{} has the same facts as {} in a different order",
+                       to_string(differing, ranks[differing]),
+                       to_string(majority, ranks[majority]));
   }
-  return fmt::format("{}: {} is {}, {} has {}", to_string(odd, told[odd]), name,
-                     shown(told[odd].value_of(name)), to_string(usual, told[usual]),
-                     shown(told[usual].value_of(name)));
+  return fmt::format("{}: {} is {}, {} has {}", to_string(differing, ranks[differing]), name,
+                     shown(ranks[differing].value_of(name)), to_string(majority, ranks[majority]),
+                     shown(ranks[majority].value_of(name)));
 }
 
 }  // namespace
@@ -103,28 +105,29 @@ std::string disagreement(Communicator& communicator, const std::vector<Fact>& fa
   const auto agrees = [&](int64_t hash) { return hash == hashes.front(); };
   if (std::all_of(hashes.begin(), hashes.end(), agrees)) return "";
 
-  std::vector<Told> told;
-  for (const auto& theirs : gather(communicator, text)) told.emplace_back(theirs);
-  const std::size_t usual = first_of_most(hashes);
-  std::vector<std::string> odd;
-  for (std::size_t rank = 0; rank < told.size(); ++rank) {
-    if (hashes[rank] != hashes[usual]) odd.push_back(describe(told, rank, usual));
+  std::vector<RankFacts> ranks;
+  for (const auto& theirs : gather(communicator, text)) ranks.emplace_back(theirs);
+  const std::size_t majority = first_of_majority(hashes);
+  std::vector<std::string> differing;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    if (hashes[rank] != hashes[majority]) differing.push_back(describe(ranks, rank, majority));
   }
   constexpr std::size_t kNamed = 3;
-  const std::size_t more = odd.size() - std::min(odd.size(), kNamed);
-  odd.resize(odd.size() - more);
-  return fmt::format("{}{}", fmt::join(odd, "; "),
-                     more > 0 ? fmt::format("; and {} more ranks", more) : "");
+  const std::size_t more = differing.size() - std::min(differing.size(), kNamed);
+  differing.resize(differing.size() - more);
+  return fmt::format("{}{}", fmt::join(differing, "; "),
+                     more > 0 ? fmt::format("; and {} more", more) : "");
 }
 
 std::vector<Fact> facts_of(const Parameters& parameters) {
   std::vector<Fact> facts;
   const auto& entries = parameters.layout().entries();
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const bool learns = parameters.tensors()[i].requires_gradient();
-    facts.push_back({"parameter " + entries[i].name,
-                     fmt::format("{} {}{}", name_of(parameters.values().dtype()),
-                                 ripieno::to_string(entries[i].shape), learns ? "" : ", frozen")});
+    const bool is_trainable = parameters.tensors()[i].requires_gradient();
+    facts.push_back(
+        {"parameter " + entries[i].name,
+         fmt::format("{} {}{}", name_of(parameters.values().dtype()),
+                     ripieno::to_string(entries[i].shape), is_trainable ? "" : ", frozen")});
   }
   return facts;
 }

@@ -1,5 +1,4 @@
-// Handshake: whether the ranks of a group start from the same facts, for whoever begins something
-// that only works where they do.
+// Handshake: checks at startup that all ranks have the same configuration and the same model.
 #pragma once
 
 #include <string>
@@ -10,20 +9,22 @@
 
 namespace ripieno::distributed {
 
+// A named value that must be equal on all ranks.
 struct Fact {
   std::string name;   // as in "train.batch_size"
-  std::string value;  // empty: there is none
+  std::string value;  // as text; may be empty
 };
 
-// What most ranks say against what the others do, as "rank 2 on h3: train.batch_size is 16, rank 0
-// on h1 has 32"; empty where all ranks have the same facts in the same order. The same text on
-// every rank. A collective, whose cost does not grow with the facts while the ranks agree.
+// Which ranks differ from the majority, and how, as in "rank 2 on h3: train.batch_size is 16, rank
+// 0 on h1 has 32"; empty if all ranks have the same facts in the same order. The same text on every
+// rank. A collective; while the ranks agree it communicates one hash per rank.
 std::string disagreement(Communicator& communicator, const std::vector<Fact>& facts);
 
-// A fact for each parameter: its element type, its shape, and whether it learns.
+// One fact per parameter: element type, shape, and whether it is frozen.
 std::vector<Fact> facts_of(const Parameters& parameters);
 
-// Throws ConfigurationError, on every rank, where there is a disagreement.
+// Throws ConfigurationError on every rank, with disagreement(), unless all ranks have the same
+// facts. A collective.
 void require_agreement(Communicator& communicator, const std::vector<Fact>& facts);
 
 }  // namespace ripieno::distributed

@@ -34,7 +34,7 @@ PhaseTimes::Span::~Span() {
   try {
     times_.at(times_.next_).end.record(current_stream(times_.device_));
     ++times_.next_;
-  } catch (...) {  // the device failed, and so will the next call
+  } catch (...) {  // the device has failed; the next call will report it
   }
 }
 

@@ -1,9 +1,7 @@
-// PhaseTimes: how long the phases of training steps took where they were computed, for
-// DataParallel.
+// PhaseTimes: measures how long the phases of training steps take on the device, for DataParallel.
 //
-// On a GPU a phase lies between two events on the current stream, whose times are read when they
-// are done: the host waits for none. Each phase is also a range of a GPU profile and a phase of
-// trace.h.
+// On a GPU a phase is measured by two events on the current stream, read once they have completed,
+// so the host does not wait. Each phase is also a range in GPU profiles and a phase of trace.h.
 #pragma once
 
 #include <array>
@@ -17,9 +15,10 @@
 
 namespace ripieno::distributed {
 
+// Total time of each phase, in seconds.
 struct ParallelSeconds {
   double backward = 0;
-  double communication_exposed = 0;  // step() waiting for sums that backward did not hide
+  double communication_exposed = 0;  // waiting in step() that does not overlap with backward
   double optimizer = 0;
 };
 
@@ -27,10 +26,10 @@ class PhaseTimes {
  public:
   explicit PhaseTimes(Device device);
 
-  // Since the beginning, as far as it is done.
+  // Totals since construction, of phases that have completed.
   const ParallelSeconds& seconds();
 
-  // A phase, for as long as it lives; one at a time.
+  // Measures a phase for its lifetime; one at a time.
   class Span {
    public:
     Span(PhaseTimes& times, double ParallelSeconds::*phase);
@@ -45,7 +44,7 @@ class PhaseTimes {
   };
 
  private:
-  // Where nobody asks for seconds(), the oldest are forgotten.
+  // If seconds() is not called, the oldest phases are dropped and not counted.
   static constexpr std::size_t kMostPending = 64;
 
   struct Pending {

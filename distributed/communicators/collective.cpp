@@ -12,29 +12,36 @@ namespace {
 void require_dense(Collective::Kind kind, const Tensor& x) {
   if (!x.defined()) fail(fmt::format("{}: the tensor is undefined", name_of(kind)));
   if (!x.is_dense()) {
-    fail(fmt::format("{}: the tensor of shape {} is not dense; use dense()", name_of(kind),
+    fail(fmt::format("{}: the tensor of shape {} is not contiguous; call dense()", name_of(kind),
                      to_string(x.shape())));
   }
 }
 
 void require_sum(Collective::Kind kind, const Tensor& x) {
   if (!has_sum(x.dtype())) {
-    fail(fmt::format("{}: {} has no sum; float32, float64, bfloat16, float16 and int64 have",
-                     name_of(kind), ripieno::name_of(x.dtype())));
+    fail(
+        fmt::format("{}: cannot sum {}; the element type must be float32, float64, bfloat16, "
+                    "float16 or int64",
+                    name_of(kind), ripieno::name_of(x.dtype())));
   }
 }
 
-// `whole` is one part of `part`'s size and type for each rank.
+// Requires that `whole` has the element type of `part` and `size` times as many elements.
 void require_parts(Collective::Kind kind, const Tensor& whole, const Tensor& part, int size) {
   require_dense(kind, whole);
   require_dense(kind, part);
+  const bool gathers = kind == Collective::Kind::all_gather;
+  const std::string_view name_of_whole = gathers ? "out" : "in";
+  const std::string_view name_of_part = gathers ? "in" : "out";
   if (whole.dtype() != part.dtype()) {
-    fail(fmt::format("{}: element types differ, {} x {}", name_of(kind),
-                     ripieno::name_of(whole.dtype()), ripieno::name_of(part.dtype())));
+    fail(fmt::format("{}: {} is {}, {} is {}; they must match", name_of(kind), name_of_whole,
+                     ripieno::name_of(whole.dtype()), name_of_part,
+                     ripieno::name_of(part.dtype())));
   }
   if (whole.elements() != part.elements() * size) {
-    fail(fmt::format("{}: {} elements are not {} parts of {}", name_of(kind), whole.elements(),
-                     size, part.elements()));
+    fail(fmt::format("{}: {} has {} elements, but {} ranks x {} elements of {} are required",
+                     name_of(kind), name_of_whole, whole.elements(), size, part.elements(),
+                     name_of_part));
   }
 }
 
@@ -65,12 +72,14 @@ Collective all_to_all_of(const Tensor& out, const Tensor& in, int size) {
   require_dense(kKind, out);
   require_dense(kKind, in);
   if (out.dtype() != in.dtype()) {
-    fail(fmt::format("all_to_all: element types differ, {} x {}", ripieno::name_of(out.dtype()),
-                     ripieno::name_of(in.dtype())));
+    fail(fmt::format("all_to_all: out is {}, in is {}; they must match",
+                     ripieno::name_of(out.dtype()), ripieno::name_of(in.dtype())));
   }
   if (out.elements() != in.elements() || in.elements() % size != 0) {
-    fail(fmt::format("all_to_all: {} elements from {} are not {} equal parts", out.elements(),
-                     in.elements(), size));
+    fail(
+        fmt::format("all_to_all: out has {} elements, in has {}; they must match and be divisible "
+                    "by the number of ranks, {}",
+                    out.elements(), in.elements(), size));
   }
   return {.kind = kKind, .dtype = in.dtype(), .elements = in.elements() / size};
 }
@@ -79,13 +88,13 @@ Collective broadcast_of(const Tensor& x, int root, int size) {
   constexpr auto kKind = Collective::Kind::broadcast;
   require_dense(kKind, x);
   if (root < 0 || root >= size) {
-    fail(fmt::format("broadcast: there is no rank {} among {}", root, size));
+    fail(fmt::format("broadcast: root is rank {}; it must be in [0, {})", root, size));
   }
   return {.kind = kKind, .dtype = x.dtype(), .root = root, .elements = x.elements()};
 }
 
 void require_color(int color) {
-  if (color < 0) fail(fmt::format("split: {} is no color; use 0 or more", color));
+  if (color < 0) fail(fmt::format("split: color must be at least 0, got {}", color));
 }
 
 std::string_view name_of(Collective::Kind kind) {
@@ -117,8 +126,8 @@ void require_same(std::span<const Collective> called) {
   for (std::size_t rank = 1; rank < called.size(); ++rank) {
     if (called[rank] == called[0]) continue;
     fail(
-        fmt::format("the ranks met in different collectives: rank 0 in {}, rank {} in {}; every "
-                    "rank must call the same ones in the same order",
+        fmt::format("collectives differ between ranks: rank 0 called {}, rank {} called {}; every "
+                    "rank must call the same collectives in the same order",
                     to_string(called[0]), rank, to_string(called[rank])));
   }
 }

@@ -1,5 +1,5 @@
-// Collective: what every rank must call alike; made from checked tensors, for messages, and to
-// notice where the ranks differ.
+// Collective: describes one call (operation, element type, size, root), for error messages and to
+// detect ranks that call different collectives. For implementers of a Communicator.
 #pragma once
 
 #include <cstddef>
@@ -28,31 +28,36 @@ struct Collective {
   Kind kind = Kind::barrier;
   DType dtype = DType::float32;
   int32_t root = 0;
-  int64_t elements = 0;  // of one rank's part, where the ranks have parts
+  // Elements of the tensor; per rank for reduce_scatter, all_gather and all_to_all; bytes for
+  // shared_memory.
+  int64_t elements = 0;
 
   std::size_t element_bytes() const { return size_of(dtype); }
   std::size_t bytes() const { return static_cast<std::size_t>(elements) * element_bytes(); }
   bool operator==(const Collective&) const = default;
 };
 
-// The collectives of these tensors in a group of `size`. Throw Error where they cannot be.
+// The description of a collective of these tensors among `size` ranks. Each throws Error if the
+// tensors are undefined or not contiguous, do not match in element type or size, have an element
+// type that cannot be summed, or if `root` is not in [0, size).
 Collective all_reduce_of(const Tensor& x);
 Collective reduce_scatter_of(const Tensor& out, const Tensor& in, int size);
 Collective all_gather_of(const Tensor& out, const Tensor& in, int size);
 Collective all_to_all_of(const Tensor& out, const Tensor& in, int size);
 Collective broadcast_of(const Tensor& x, int root, int size);
 
-// Throws Error for a color that split() does not take.
+// Throws Error if `color`, an argument of split(), is negative.
 void require_color(int color);
 
 // "all_reduce"
 std::string_view name_of(Collective::Kind kind);
 // "all_reduce of 1001 float32"
 std::string to_string(const Collective& collective);
-// Throws Error unless all ranks called the same.
+// called: (size). Throws Error that names two ranks and their calls unless all are equal.
 void require_same(std::span<const Collective> called);
 
-// The elements, of all, that one rank of `size` adds up.
+// A contiguous range of `elements`, which one of `size` ranks sums. The ranges follow each other in
+// rank order; their lengths differ by at most one.
 struct Slice {
   int64_t begin = 0;
   int64_t elements = 0;

@@ -1,14 +1,22 @@
-// Communicator: one rank's end of a group of processes (or threads) that train together.
+// Communicator: one rank's endpoint of a process group, whose ranks are processes or threads.
 //
-// Collectives are ordered: every rank calls the same ones, in the same order, with tensors of the
-// same size and element type, one thread at a time. Sums are taken in rank order, in float for the
-// 16-bit types, so the result has the same bits on every rank and with every communicator; but
-// where several hosts have several ranks each, those of a host are summed (and rounded) first, and
-// then the hosts, both in order, so that the network carries each number once a host. Sums
-// take float32, float64, bfloat16, float16 and int64; what only copies takes every type. Tensors
-// are dense; any shape, any size, 0 too. A call returns when the result is there (on a GPU: when it
-// is enqueued). All throw CommunicationFailure when a peer is lost or does not come in time, and
-// from then on; and Error for tensors that do not fit.
+// Collectives are ordered: every rank calls the same ones in the same order, with tensors of the
+// same size and element type, from one thread at a time.
+//
+// Tensors are contiguous; any shape, any size including 0, on the CPU or a GPU. Sums (all_reduce,
+// reduce_scatter) require float32, float64, bfloat16, float16 or int64; the other collectives
+// accept every element type. A call returns when the result is available (on a GPU: when it is
+// enqueued).
+//
+// Sums are taken in rank order, the 16-bit types in float32, so the result is bitwise identical on
+// every rank and with every communicator over host memory. Exception: where several hosts have
+// several ranks each, the ranks of a host are summed (and rounded) first, then the hosts, both in
+// order, so that the network carries each element once per host. NCCL (nccl.h) sums in its own
+// order.
+//
+// Every collective throws Error for tensors that do not meet these requirements, and
+// CommunicationFailure when a peer is lost or times out. After such a failure every further
+// collective of the communicator throws CommunicationFailure.
 #pragma once
 
 #include <chrono>
@@ -27,51 +35,54 @@ class Communicator {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  // Among the ranks on this host.
+  // Rank and number of ranks among those of the group that are on this host.
   virtual int local_rank() const = 0;
   virtual int local_size() const = 0;
 
-  // Leaves the sum of every rank's `x` in every rank's `x`.
+  // Replaces x by the sum of all ranks' x.   x: (n) elements.
   virtual void all_reduce(const Tensor& x) = 0;
-  // Leaves rank r's part, the r-th of size() equal parts of the sum of every rank's `in`, in rank
-  // r's `out`, which may be that part of its `in`.
+  // Writes the r-th of size() equal parts of the sum of all ranks' in to out of rank r.
+  // in: (size() * n) elements, out: (n); out may be this rank's part of in.
   virtual void reduce_scatter(const Tensor& out, const Tensor& in) = 0;
-  // Leaves every rank's `in`, in rank order, in every rank's `out`; `in` may be this rank's part of
-  // `out`.
+  // Writes all ranks' in, in rank order, to out of every rank.
+  // in: (n) elements, out: (size() * n); in may be this rank's part of out.
   virtual void all_gather(const Tensor& out, const Tensor& in) = 0;
-  // Sends the r-th of size() equal parts of `in` to rank r, and leaves what every rank sent here,
-  // in rank order, in `out`, which lies elsewhere. Takes every element type.
+  // Sends the r-th of size() equal parts of in to rank r, and writes the parts received, in rank
+  // order of their senders, to out.   in, out: (size() * n) elements; they must not overlap.
   virtual void all_to_all(const Tensor& out, const Tensor& in) = 0;
-  // Copies the root's `x` over every other rank's.
+  // Copies x of rank `root` to x of all other ranks.   x: (n) elements.
   virtual void broadcast(const Tensor& x, int root) = 0;
   // Returns once every rank has called it.
   virtual void barrier() = 0;
 
-  // A second group of the same ranks, whose collectives are ordered apart from this one's. A
-  // collective.
+  // A second communicator of the same ranks. Its collectives are ordered independently of this
+  // one's, so another thread may use it. A collective.
   virtual std::unique_ptr<Communicator> duplicate() = 0;
-  // The group of those that call it with the same color (0 or more), in the order of their keys,
-  // then of their ranks here. Its collectives are ordered apart. A collective.
+  // A communicator of the ranks that pass the same color, which is at least 0. New ranks are
+  // ordered by key, then by rank in this communicator. Its collectives are ordered independently.
+  // A collective. Throws Error for a negative color.
   virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
 
-  // `bytes` of host memory of this rank in which the others sum in place, with nothing copied: a
-  // tensor of each rank at the same place in it. Null where no memory is better than any other. The
-  // ranks allocate alike from it. A collective, and so is its destruction, which comes before the
-  // communicator's. Serves the communicator's duplicates too.
+  // Host memory of `bytes` on this rank that the other ranks can access, so that collectives of
+  // tensors at the same offset on every rank copy nothing. Null if this communicator gains nothing
+  // from it. All ranks must allocate the same sizes from it in the same order. A collective, and so
+  // is its destruction, which must precede the communicator's. Also used by the communicator's
+  // duplicates.
   virtual std::unique_ptr<MemoryResource> shared_memory(std::size_t bytes);
 
-  // How long a collective waits for other ranks before it throws CommunicationFailure. What comes
-  // of duplicate() and split() later begins with it.
+  // How long a collective waits for other ranks before it throws CommunicationFailure;
+  // kDefaultTimeout until set. Later results of duplicate() and split() inherit it. Not a
+  // collective.
   virtual void set_timeout(std::chrono::seconds timeout) = 0;
-  // Until then.
   static constexpr std::chrono::seconds kDefaultTimeout{600};
 };
 
-// A group of one: every collective is the identity.
+// A communicator of one rank: every collective copies in to out or does nothing.
 std::unique_ptr<Communicator> alone();
 
-// `size` communicators joined inside this process, one for each of `size` threads. A rank leaves by
-// destroying its own; others that still wait for it then throw CommunicationFailure.
+// A group of `size` ranks inside this process: one communicator for each of `size` threads.
+// Destroying one makes ranks that wait for it, now or later, throw CommunicationFailure. Throws
+// Error unless size is at least 1.
 std::vector<std::unique_ptr<Communicator>> in_process(int size);
 
 }  // namespace ripieno::distributed

@@ -13,7 +13,7 @@ std::vector<int64_t> gather(Communicator& communicator, int64_t value) {
   return values.to_vector<int64_t>();
 }
 
-// Texts travel as int64, which every communicator carries, padded to the longest of them.
+// Sends texts as int64, padded to the longest.
 std::vector<std::string> gather(Communicator& communicator, const std::string& text) {
   const auto sizes = gather(communicator, static_cast<int64_t>(text.size()));
   const int64_t words = (*std::max_element(sizes.begin(), sizes.end()) + 7) / 8;

@@ -1,4 +1,5 @@
-// Small things that the ranks of a group tell each other: texts and numbers, over any communicator.
+// Collectives for small values: gather texts and numbers, or broadcast a text, over any
+// communicator.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +10,11 @@
 
 namespace ripieno::distributed {
 
-// Every rank's text, in rank order, on every rank.
+// The values of all ranks, in rank order, on every rank: (size). Texts may differ in length. A
+// collective.
 std::vector<std::string> gather(Communicator& communicator, const std::string& text);
 std::vector<int64_t> gather(Communicator& communicator, int64_t value);
-// The text of rank 0.
+// Rank 0's text, on every rank; that of other ranks is ignored. A collective.
 std::string from_rank_0(Communicator& communicator, const std::string& text);
 
 }  // namespace ripieno::distributed

@@ -8,11 +8,11 @@
 namespace ripieno::distributed {
 namespace {
 
-// A tensor's numbers in host memory: the tensor's own, or a pinned copy, which put_back() writes
-// back. Both ways it waits for what this thread's stream was given.
+// A tensor's elements in host memory: the tensor's own, or, for a GPU tensor, a pinned copy, which
+// put_back() copies back to the GPU. Both copies synchronize with the current stream.
 class OnHost {
  public:
-  enum class Content { given, written };  // the copy's, where only put_back() matters
+  enum class Content { given, written };  // written: overwritten before use, so not copied in
 
   explicit OnHost(const Tensor& tensor, Content content = Content::given)
       : tensor_(tensor),
@@ -46,8 +46,8 @@ void HostCommunicator::rethrow(const Collective& collective, const Communication
 }
 
 void HostCommunicator::fail_again(const Collective& collective) const {
-  throw CommunicationFailure(
-      fmt::format("{}: the group has failed before, in {}", to_string(collective), failure_));
+  throw CommunicationFailure(fmt::format("{}: an earlier collective of this group failed: {}",
+                                         to_string(collective), failure_));
 }
 
 void HostCommunicator::all_reduce(const Tensor& x) {

@@ -1,7 +1,7 @@
-// HostCommunicator: what communicators over host memory share: they check the tensors, stage those
-// of a GPU through host copies, and say in a failure which collective of what size it was.
+// HostCommunicator: base of the communicators over host memory. It checks tensors, stages GPU
+// tensors through pinned host copies, and adds the collective and its size to failure messages.
 //
-// A communicator implements the collectives on plain memory.
+// A derived class implements the collectives on raw host memory.
 #pragma once
 
 #include <cstddef>
@@ -24,23 +24,26 @@ class HostCommunicator : public Communicator {
   void barrier() final;
   void set_timeout(std::chrono::seconds timeout) override { timeout_ = timeout; }
 
-  // On plain memory; nothing is checked, and failures leave as they are.
-  // x: (elements) on every rank, summed in place.
+  // The collectives on raw memory: arguments are not checked, failures propagate unchanged.
+  // Shapes are in elements; `elements` is collective.elements.
+  // all_reduce.   x: (elements), summed in place.
   virtual void sum_everywhere(const Collective& collective, std::byte* x) = 0;
-  // out: (elements), in: (size, elements); out may be this rank's part of in.
+  // reduce_scatter.   out: (elements), in: (size, elements); out may be this rank's part of in.
   virtual void sum_parts(const Collective& collective, std::byte* out, const std::byte* in) = 0;
-  // out: (size, elements), in: (elements); in may be this rank's part of out.
+  // all_gather.   out: (size, elements), in: (elements); in may be this rank's part of out.
   virtual void gather(const Collective& collective, std::byte* out, const std::byte* in) = 0;
-  // out and in: (size, elements), apart from each other.
+  // all_to_all.   out, in: (size, elements), not overlapping.
   virtual void exchange(const Collective& collective, std::byte* out, const std::byte* in) = 0;
+  // broadcast from collective.root.   x: (elements).
   virtual void copy_from_root(const Collective& collective, std::byte* x) = 0;
+  // barrier.
   virtual void meet(const Collective& collective) = 0;
-  // A collective of this communicator ended with a CommunicationFailure.
+  // Called after a collective of this communicator has thrown CommunicationFailure.
   virtual void failed() {}
 
  protected:
   std::chrono::seconds timeout() const { return timeout_; }
-  // Runs `collective`, reports it to trace.h, and adds its name and this rank to a
+  // Returns run(). Reports the collective to trace.h, and adds its name and this rank to a
   // CommunicationFailure.
   template <typename Run>
   auto named(const Collective& collective, const Run& run) {
@@ -57,11 +60,11 @@ class HostCommunicator : public Communicator {
 
  private:
   [[noreturn]] void rethrow(const Collective& collective, const CommunicationFailure& failure);
-  // The ranks of a group that has failed are not in step, so nothing it does can be trusted.
+  // After a failure the ranks may be at different collectives, so no further one can succeed.
   [[noreturn]] void fail_again(const Collective& collective) const;
 
   std::chrono::seconds timeout_ = kDefaultTimeout;
-  std::string failure_;  // of the first collective that failed
+  std::string failure_;  // message of the first collective that failed
 };
 
 }  // namespace ripieno::distributed

@@ -12,8 +12,8 @@ InFlight::Scope::Scope(InFlight& rank, const Collective& collective) : rank_(ran
   const std::lock_guard lock(rank_.mutex_);
   if (rank_.current_) {
     fail(fmt::format(
-        "{}: {} of another communicator or thread of this rank is still in flight, with which it "
-        "could deadlock; start a collective after the one before it has returned",
+        "{}: {} of another communicator or thread of this rank is still in flight, and NCCL could "
+        "deadlock; start a collective only after the previous one has returned",
         to_string(collective), to_string(*rank_.current_)));
   }
   rank_.current_ = collective;

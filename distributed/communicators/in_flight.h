@@ -1,8 +1,8 @@
-// InFlight: asserts that a rank has one collective in flight at a time, whichever of its
-// communicators carries it.
+// InFlight: checks that a rank has one collective in flight at a time, across all of its
+// communicators. For NCCL.
 //
-// Communicators over host memory do not need it: their groups are ordered apart. NCCL can deadlock
-// where collectives of two communicators share a GPU. Any thread may use it.
+// NCCL can deadlock if collectives of two communicators run on one GPU at the same time.
+// Communicators over host memory do not need this check. Thread-safe.
 #pragma once
 
 #include <mutex>
@@ -15,7 +15,7 @@ namespace ripieno::distributed {
 
 class InFlight {
  public:
-  // `collective` is in flight while this lives. Throws Error where another one is.
+  // Marks `collective` as in flight for its lifetime. Throws Error if another one is in flight.
   class Scope {
    public:
     Scope(InFlight& rank, const Collective& collective);
@@ -27,7 +27,7 @@ class InFlight {
     InFlight& rank_;
   };
 
-  // Of this process on a GPU, which one rank has. It lives as long as the process.
+  // The one for `device`, a GPU, which only one rank uses. Lives until the process ends.
   static InFlight& on(Device device);
 
  private:

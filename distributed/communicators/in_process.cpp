@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -9,8 +11,8 @@
 namespace ripieno::distributed {
 namespace {
 
-// Ranks read each other's tensors where they are. Each collective begins with posting their
-// addresses, and ends with a barrier, so that nobody overwrites what another rank still reads.
+// Ranks read each other's tensors directly. Each collective begins by posting their addresses and
+// ends with a barrier, so that no rank overwrites what another still reads.
 class InProcess final : public HostCommunicator {
  public:
   InProcess(std::shared_ptr<Meeting> meeting, int rank)
@@ -31,8 +33,8 @@ class InProcess final : public HostCommunicator {
   }
 
  private:
-  // What a rank says of the group that it wants to be in; the first of a group brings its meeting.
-  struct Wish {
+  // A rank's arguments to split(); the first rank of a new group creates its meeting.
+  struct SplitRequest {
     int color = 0;
     int key = 0;
     int rank = 0;
@@ -40,29 +42,29 @@ class InProcess final : public HostCommunicator {
   };
 
   std::unique_ptr<Communicator> group(const Collective& collective, int color, int key) {
-    Wish mine{color, key, rank_, nullptr};
+    SplitRequest mine{color, key, rank_, nullptr};
     return named(collective, [&] {
       post(collective, nullptr, reinterpret_cast<const std::byte*>(&mine));
-      const std::vector<const Wish*> members = members_of(color);
+      const std::vector<const SplitRequest*> members = members_of(color);
       if (members[0] == &mine)
         mine.meeting = std::make_shared<Meeting>(static_cast<int>(members.size()));
       arrive();
-      const auto place = std::find(members.begin(), members.end(), &mine) - members.begin();
-      auto result = std::make_unique<InProcess>(members[0]->meeting, static_cast<int>(place));
+      const auto rank = std::find(members.begin(), members.end(), &mine) - members.begin();
+      auto result = std::make_unique<InProcess>(members[0]->meeting, static_cast<int>(rank));
       result->set_timeout(timeout());
       arrive();
       return result;
     });
   }
 
-  std::vector<const Wish*> members_of(int color) const {
-    std::vector<const Wish*> result;
+  std::vector<const SplitRequest*> members_of(int color) const {
+    std::vector<const SplitRequest*> result;
     for (int other = 0; other < size(); ++other) {
-      const auto* wish = reinterpret_cast<const Wish*>(meeting_->in(other));
-      if (wish->color == color) result.push_back(wish);
+      const auto* request = reinterpret_cast<const SplitRequest*>(meeting_->in(other));
+      if (request->color == color) result.push_back(request);
     }
     std::stable_sort(result.begin(), result.end(),
-                     [](const Wish* a, const Wish* b) { return a->key < b->key; });
+                     [](const SplitRequest* a, const SplitRequest* b) { return a->key < b->key; });
     return result;
   }
 
@@ -129,7 +131,7 @@ class InProcess final : public HostCommunicator {
   }
   void arrive() { meeting_->arrive(rank_, timeout()); }
 
-  // out = the sum of what lies `offset` bytes into every rank's in.
+  // out = sum over the ranks of the elements at `offset` bytes into their in.   out: (elements).
   void sum_at(std::size_t offset, DType dtype, std::byte* out, int64_t elements) {
     for (int rank = 0; rank < size(); ++rank) {
       parts_[static_cast<std::size_t>(rank)] = meeting_->in(rank) + offset;
@@ -145,7 +147,7 @@ class InProcess final : public HostCommunicator {
 }  // namespace
 
 std::vector<std::unique_ptr<Communicator>> in_process(int size) {
-  if (size < 1) fail("in_process: a group needs at least one rank");
+  if (size < 1) fail(fmt::format("in_process: size must be at least 1, got {}", size));
   auto meeting = std::make_shared<Meeting>(size);
   std::vector<std::unique_ptr<Communicator>> group;
   for (int rank = 0; rank < size; ++rank) {

@@ -25,7 +25,7 @@ void Meeting::post(int rank, const Collective& collective, std::byte* out, const
 
 void Meeting::arrive(int rank, std::chrono::seconds timeout) {
   std::unique_lock lock(mutex_);
-  if (left_ >= 0) fail_as_left();
+  if (left_ >= 0) fail_with_left_rank();
   const int64_t generation = generation_;
   reached_[static_cast<std::size_t>(rank)] = generation;
   if (++arrived_ == size()) {
@@ -37,7 +37,7 @@ void Meeting::arrive(int rank, std::chrono::seconds timeout) {
   const bool in_time = changed_.wait_until(lock, deadline_after(timeout),
                                            [&] { return generation_ != generation || left_ >= 0; });
   if (!in_time) fail_waiting(timeout, missing(generation));
-  if (generation_ == generation) fail_as_left();
+  if (generation_ == generation) fail_with_left_rank();
 }
 
 std::vector<int> Meeting::missing(int64_t generation) const {
@@ -54,9 +54,9 @@ void Meeting::leave(int rank) {
   changed_.notify_all();
 }
 
-void Meeting::fail_as_left() const {
+void Meeting::fail_with_left_rank() const {
   throw CommunicationFailure(
-      fmt::format("rank {} has left the group; what ended it stands in its own message", left_));
+      fmt::format("rank {} has left the group; see its own error message for the cause", left_));
 }
 
 }  // namespace ripieno::distributed

@@ -1,5 +1,5 @@
-// Meeting: what the ranks of one in-process group share: a barrier that does not wait for ranks
-// that have left, nor forever, and a place for each rank to post what it brings.
+// Meeting: state shared by the ranks of one in-process group: a barrier with a timeout that also
+// fails when a rank has left, and for each rank the collective that it called with its buffers.
 #pragma once
 
 #include <chrono>
@@ -18,28 +18,29 @@ class Meeting {
 
   int size() const { return static_cast<int>(called_.size()); }
 
-  // Posts what `rank` brings and returns once every rank has. What they brought can be read until
-  // the next arrive() of this rank. Throws Error where they differ in the collective.
+  // Posts the call and buffers of `rank` and returns once every rank has posted. in() and out() of
+  // all ranks are then valid until this rank's next arrive(). Throws Error if the ranks called
+  // different collectives, and as arrive().
   void post(int rank, const Collective& collective, std::byte* out, const std::byte* in,
             std::chrono::seconds timeout);
   const std::byte* in(int rank) const { return in_[static_cast<std::size_t>(rank)]; }
   const std::byte* out(int rank) const { return out_[static_cast<std::size_t>(rank)]; }
 
-  // Returns once every rank has arrived. Throws CommunicationFailure where one has left for good,
-  // or does not come in time.
+  // A barrier. Throws CommunicationFailure if a rank has left or does not arrive within `timeout`.
   void arrive(int rank, std::chrono::seconds timeout);
+  // `rank` takes part in no further collective: makes arrive() throw on all others.
   void leave(int rank);
 
  private:
-  [[noreturn]] void fail_as_left() const;
+  [[noreturn]] void fail_with_left_rank() const;
   std::vector<int> missing(int64_t generation) const;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   int arrived_ = 0;
   int64_t generation_ = 0;
-  std::vector<int64_t> reached_;  // (size) the generation that a rank arrived at last
-  int left_ = -1;                 // the first rank that left
+  std::vector<int64_t> reached_;  // (size) generation of each rank's last arrive()
+  int left_ = -1;                 // the first rank that left; -1: none
 
   std::vector<Collective> called_;    // (size)
   std::vector<std::byte*> out_;       // (size)

@@ -1,4 +1,4 @@
-// naming_failures: says what the ranks were about when one of them was lost.
+// naming_failures: adds what was being communicated to the message of a CommunicationFailure.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace ripieno::distributed {
 
-// Runs `communicate`; a CommunicationFailure leaves with name() before its message.
+// Calls communicate(). If it throws CommunicationFailure, rethrows it with name() prefixed.
 template <typename Name, typename Communicate>
 void naming_failures(const Name& name, const Communicate& communicate) {
   try {

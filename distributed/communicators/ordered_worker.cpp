@@ -4,13 +4,13 @@
 
 namespace ripieno::distributed {
 
-OrderedWorker::OrderedWorker(int pieces, std::function<void(int)> run, Place place, Device device)
-    : pieces_(pieces), run_(std::move(run)), device_(device), stream_(device) {
-  for (int piece = 0; piece < pieces; ++piece) {
+OrderedWorker::OrderedWorker(int tasks, std::function<void(int)> run, Mode mode, Device device)
+    : tasks_(tasks), run_(std::move(run)), device_(device), stream_(device) {
+  for (int task = 0; task < tasks; ++task) {
     released_at_.emplace_back(device);
     done_at_.emplace_back(device);
   }
-  if (place == Place::own_thread) {
+  if (mode == Mode::in_thread) {
     thread_ = start_thread("to communicate during the backward pass", [this] { work(); });
   }
 }
@@ -24,32 +24,32 @@ OrderedWorker::~OrderedWorker() {
   if (thread_.joinable()) thread_.join();
 }
 
-void OrderedWorker::release(int pieces) {
+void OrderedWorker::release(int tasks) {
   {
     const std::lock_guard lock(mutex_);
-    for (int piece = released_; piece < pieces; ++piece)
-      released_at_[static_cast<std::size_t>(piece)].record(current_stream(device_));
-    released_ = pieces;
+    for (int task = released_; task < tasks; ++task)
+      released_at_[static_cast<std::size_t>(task)].record(current_stream(device_));
+    released_ = tasks;
   }
   changed_.notify_all();
 }
 
-void OrderedWorker::wait(int pieces) {
+void OrderedWorker::wait(int tasks) {
   std::unique_lock lock(mutex_);
-  while (!thread_.joinable() && done_ < pieces) run_next(lock);
-  changed_.wait(lock, [&] { return done_ >= pieces; });
+  while (!thread_.joinable() && done_ < tasks) run_next(lock);
+  changed_.wait(lock, [&] { return done_ >= tasks; });
   if (failure_) std::rethrow_exception(failure_);
-  if (pieces > 0) current_stream(device_).wait(done_at_[static_cast<std::size_t>(pieces) - 1]);
+  if (tasks > 0) current_stream(device_).wait(done_at_[static_cast<std::size_t>(tasks) - 1]);
 }
 
 void OrderedWorker::finish() {
-  release(pieces_);
+  release(tasks_);
   std::unique_lock lock(mutex_);
-  while (!thread_.joinable() && done_ < pieces_) run_next(lock);
-  changed_.wait(lock, [&] { return done_ == pieces_; });
+  while (!thread_.joinable() && done_ < tasks_) run_next(lock);
+  changed_.wait(lock, [&] { return done_ == tasks_; });
   released_ = done_ = 0;
   if (failure_) std::rethrow_exception(failure_);
-  if (pieces_ > 0) current_stream(device_).wait(done_at_.back());
+  if (tasks_ > 0) current_stream(device_).wait(done_at_.back());
 }
 
 void OrderedWorker::work() {
@@ -62,21 +62,21 @@ void OrderedWorker::work() {
   }
 }
 
-void OrderedWorker::run_on_stream(int piece) {
-  const auto index = static_cast<std::size_t>(piece);
+void OrderedWorker::run_on_stream(int task) {
+  const auto index = static_cast<std::size_t>(task);
   const OnStream on_stream(stream_);
   stream_.wait(released_at_[index]);
-  run_(piece);
+  run_(task);
   done_at_[index].record(stream_);
 }
 
 void OrderedWorker::run_next(std::unique_lock<std::mutex>& lock) {
-  const int piece = done_;
+  const int task = done_;
   const bool skip = failure_ != nullptr;
   lock.unlock();
   std::exception_ptr failure;
   try {
-    if (!skip) run_on_stream(piece);
+    if (!skip) run_on_stream(task);
   } catch (...) {
     failure = std::current_exception();
   }

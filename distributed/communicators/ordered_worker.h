@@ -1,9 +1,10 @@
-// OrderedWorker: runs the pieces of a round in their order, each once it is released.
+// OrderedWorker: runs a fixed list of tasks in order, each once it is released; repeated each
+// round.
 //
-// With a thread of its own it runs them meanwhile, else in wait() and finish(). One thread releases
-// and finishes. What pieces enqueue on a GPU goes to a stream of its own: behind what the releasing
-// thread's stream had been given, and what that one is given after wait() and finish() goes behind
-// the pieces. The host waits for none of it.
+// Mode::in_thread runs them in a background thread, Mode::in_finish within wait() and finish(). One
+// thread calls release(), wait() and finish(). Work that tasks enqueue on a GPU goes to the
+// worker's own stream. It runs after the work that the releasing thread's stream held at release(),
+// and before work enqueued there after wait() or finish(). The host does not wait for the GPU.
 #pragma once
 
 #include <condition_variable>
@@ -19,34 +20,33 @@ namespace ripieno::distributed {
 
 class OrderedWorker {
  public:
-  enum class Place { own_thread, finish };
-  // run(piece) for each piece of each round, of work on `device`. The thread starts here, and lives
-  // as long as this.
-  OrderedWorker(int pieces, std::function<void(int)> run, Place place,
-                Device device = Device::cpu());
-  // Waits for the piece that is running; later ones are left.
+  enum class Mode { in_thread, in_finish };
+  // Calls run(0) .. run(tasks - 1) in each round; `device` is where they enqueue work. With
+  // Mode::in_thread the thread starts here and ends with this object.
+  OrderedWorker(int tasks, std::function<void(int)> run, Mode mode, Device device = Device::cpu());
+  // Waits for the task that is running; later tasks do not run.
   ~OrderedWorker();
   OrderedWorker(const OrderedWorker&) = delete;
   OrderedWorker& operator=(const OrderedWorker&) = delete;
 
-  // The first `pieces` of this round may run.
-  void release(int pieces);
-  // Returns once the first `pieces`, which are released, have run. Throws as finish().
-  void wait(int pieces);
-  // Releases the rest, waits for all, and begins the next round. Rethrows what a piece threw; after
-  // that nothing runs any more.
+  // Allows the first `tasks` of this round to run.
+  void release(int tasks);
+  // Returns once the first `tasks`, which must be released, have run. Throws as finish().
+  void wait(int tasks);
+  // Releases the rest, waits for all, and begins the next round. Rethrows the exception of a task;
+  // no task runs after that.
   void finish();
 
  private:
   void work();
   void run_next(std::unique_lock<std::mutex>& lock);
-  void run_on_stream(int piece);
+  void run_on_stream(int task);
 
-  const int pieces_;
+  const int tasks_;
   const std::function<void(int)> run_;
   const Device device_;
   Stream stream_;
-  // (pieces) in the releasing thread's stream, and in this one's
+  // (tasks) recorded in the releasing thread's stream, and in stream_
   std::deque<Event> released_at_, done_at_;
   std::mutex mutex_;
   std::condition_variable changed_;

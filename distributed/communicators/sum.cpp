@@ -8,7 +8,7 @@
 namespace ripieno::distributed {
 namespace {
 
-// The sums of a block stay in the first cache while the parts pass by.
+// Elements per block: its partial sums stay in the L1 cache while the parts are added.
 constexpr int64_t kBlock = 1024;
 
 using Outs = std::span<void* const>;
@@ -38,8 +38,8 @@ void add_parts(Outs outs, Parts parts, int64_t elements) {
       for (int64_t k = 0; k < count; ++k) total[k] += static_cast<Total>(next[k]);
     }
     for (void* out : outs) {
-      T* there = static_cast<T*>(out) + begin;
-      for (int64_t k = 0; k < count; ++k) there[k] = static_cast<T>(total[k]);
+      T* result = static_cast<T*>(out) + begin;
+      for (int64_t k = 0; k < count; ++k) result[k] = static_cast<T>(total[k]);
     }
   }
 }
@@ -76,8 +76,8 @@ void sum_in_order(DType dtype, Outs outs, Parts parts, int64_t elements) {
     case DType::int64:  // unsigned, so that overflow wraps around
       return add_parts<uint64_t, uint64_t>(outs, parts, elements);
     default:
-      fail("sum: " + std::string(name_of(dtype)) +
-           " cannot be summed across ranks; use float32, float64, bfloat16, float16 or int64");
+      fail("sum: cannot sum " + std::string(name_of(dtype)) +
+           "; the element type must be float32, float64, bfloat16, float16 or int64");
   }
 }
 

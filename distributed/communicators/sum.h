@@ -1,4 +1,5 @@
-// The one sum of every communicator: in rank order, so that all of them give the same bits.
+// The summation that all communicators over host memory use: in rank order, so that their results
+// are bitwise identical.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +9,14 @@
 
 namespace ripieno::distributed {
 
-// Whether the communicators add up numbers of this type.
+// Whether communicators can sum this element type.
 bool has_sum(DType dtype);
 
-// out[i] = parts[0][i] + parts[1][i] + …, added from left to right, the 16-bit types in float and
-// rounded once. out may be one of the parts. Throws Error where has_sum(dtype) is false.
+// out[i] = parts[0][i] + parts[1][i] + …, added from left to right; 16-bit types are added in
+// float32 and rounded once, int64 wraps around.   out, parts[r]: (elements); out may be one of the
+// parts. Throws Error unless has_sum(dtype).
 void sum_in_order(DType dtype, void* out, std::span<const void* const> parts, int64_t elements);
-// Leaves it in every one of `outs`.
+// As above, with the result written to each of `outs`.
 void sum_in_order(DType dtype, std::span<void* const> outs, std::span<const void* const> parts,
                   int64_t elements);
 

@@ -19,7 +19,7 @@ void fail_waiting(std::chrono::seconds timeout, std::span<const int> missing) {
                                    : fmt::format("rank{} {}", missing.size() > 1 ? "s" : "",
                                                  fmt::join(missing, ", "));
   throw CommunicationFailure(
-      fmt::format("waited {} s for {}, which did not come", timeout.count(), who));
+      fmt::format("timed out after {} s waiting for {}", timeout.count(), who));
 }
 
 }  // namespace ripieno::distributed

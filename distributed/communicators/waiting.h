@@ -1,5 +1,4 @@
-// Waiting: deadlines that no timeout overflows, and what every communicator says about ranks that
-// miss one.
+// Waiting: deadlines that do not overflow, and the timeout error that all communicators throw.
 #pragma once
 
 #include <chrono>
@@ -10,7 +9,8 @@ namespace ripieno::distributed {
 // Now + timeout, or a century from now if the timeout is longer than that.
 std::chrono::steady_clock::time_point deadline_after(std::chrono::seconds timeout);
 
-// Throws CommunicationFailure: how long it waited, and for which ranks (none: it is not known).
+// Throws CommunicationFailure: "timed out after 600 s waiting for rank 1". missing: the ranks that
+// did not arrive, empty if unknown.
 [[noreturn]] void fail_waiting(std::chrono::seconds timeout, std::span<const int> missing);
 
 }  // namespace ripieno::distributed

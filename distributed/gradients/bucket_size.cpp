@@ -12,10 +12,10 @@ namespace {
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 constexpr double kFast = 1.25e9;  // 10 Gbit/s
 
-// The mean over the ranks of what one all-reduce of `x` takes, the least of three.
+// The time of one all-reduce of x: the mean over the ranks, the minimum of three repetitions.
 double seconds_of_all_reduce(Communicator& ranks, const Tensor& x) {
   using Clock = std::chrono::steady_clock;
-  ranks.all_reduce(x);  // the first of a size may set things up
+  ranks.all_reduce(x);  // warm-up: the first of a size may allocate
   synchronize(x.device());
   double least = 0;
   for (int i = 0; i < 3; ++i) {
@@ -41,7 +41,7 @@ std::size_t bucket_bytes_for(double link_bytes_per_s, std::size_t gradient_bytes
 }
 
 BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes, Device device) {
-  if (gradient_bytes <= kMebibyte) return {kMebibyte, 0, "all gradients in one"};
+  if (gradient_bytes <= kMebibyte) return {kMebibyte, 0, "all gradients in one bucket"};
   double link = 0, seconds = 0;
   for (std::size_t bytes = kMebibyte / 4; bytes <= 4 * kMebibyte && seconds < 0.02; bytes *= 2) {
     const Tensor x =
@@ -50,7 +50,7 @@ BucketSize measured_bucket_size(Communicator& ranks, std::size_t gradient_bytes,
     const double share = 2.0 * (ranks.size() - 1) / ranks.size();
     link = std::max(link, share * static_cast<double>(bytes) / seconds);
   }
-  return {bucket_bytes_for(link, gradient_bytes), link, "measured at the start"};
+  return {bucket_bytes_for(link, gradient_bytes), link, "measured at startup"};
 }
 
 BucketSize bucket_size_of(Communicator& ranks, std::optional<std::size_t> bytes,

@@ -1,4 +1,4 @@
-// Buckets: ranges of the gradient arena that are reduced at once, while backward still makes the
+// Buckets: ranges of the gradient arena, each reduced by one collective while backward computes the
 // others.
 #pragma once
 
@@ -18,20 +18,22 @@ struct Bucket {
   bool operator==(const Bucket&) const = default;
 };
 
-// Cuts the arena from its end, as backward completes it: each bucket takes whole tensors until it
-// has `bytes`. The same on every rank; together the buckets cover the arena once.
+// Cuts the arena into buckets from its end, the order in which backward completes gradients. A
+// bucket holds whole tensors, of at least `bytes` in total except for the last. Together the
+// buckets cover the arena exactly once. A pure function, so the result is the same on every rank.
 std::vector<Bucket> buckets_of(const ArenaLayout& layout, std::size_t bytes_of_element,
                                std::size_t bytes);
 
-// Records in `trains`, (parameters), which parameters train. Returns whether that has changed.
+// Sets trains[i] to whether parameter i requires a gradient. Returns whether any entry has changed.
+// trains: (parameters).
 bool update_trainable(std::vector<bool>& trains, const Parameters& parameters);
 
-// The parts of a bucket that train, where trains[i] says it of entry i: each a run of neighbouring
-// entries, in order. One run, the bucket, where all of them do.
+// The trainable ranges of a bucket: each covers consecutive entries i with trains[i], in order. If
+// all entries are trainable, the bucket itself.
 std::vector<Bucket> runs_of(const Bucket& bucket, const ArenaLayout& layout,
                             const std::vector<bool>& trains);
 
-// Its parameters, the first and the last: "blocks.0.up.weight to blocks.1.norm1.bias".
+// Names of its first and last parameter, as in "blocks.0.up.weight to blocks.1.norm1.bias".
 std::string name_of(const Bucket& bucket, const ArenaLayout& layout);
 
 }  // namespace ripieno::distributed

@@ -10,11 +10,11 @@
 namespace ripieno::distributed {
 
 GradientReducer::GradientReducer(const Parameters& parameters, Communicator& communicator,
-                                 std::size_t bucket_bytes, OrderedWorker::Place place,
+                                 std::size_t bucket_bytes, OrderedWorker::Mode mode,
                                  const MakeSum& make_sum, const MakeGradients& make_gradients)
     : parameters_(parameters),
-      own_(place == OrderedWorker::Place::own_thread ? communicator.duplicate() : nullptr),
-      communicator_(own_ ? *own_ : communicator),
+      duplicate_(mode == OrderedWorker::Mode::in_thread ? communicator.duplicate() : nullptr),
+      communicator_(duplicate_ ? *duplicate_ : communicator),
       gradients_(make_gradients(parameters, communicator_)),
       sum_(make_sum(communicator_)),
       buckets_(
@@ -26,7 +26,7 @@ GradientReducer::GradientReducer(const Parameters& parameters, Communicator& com
       totals_({2}, DType::float64, parameters.gradients().device()),
       ranks_with_more_(Tensor::zeros({1}, DType::int64)),
       worker_(
-          static_cast<int>(buckets_.size()) + 1, [this](int piece) { reduce(piece); }, place,
+          static_cast<int>(buckets_.size()) + 1, [this](int task) { reduce(task); }, mode,
           totals_.device()) {
   gradients_->lay_out(buckets_);
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
@@ -34,11 +34,11 @@ GradientReducer::GradientReducer(const Parameters& parameters, Communicator& com
       bucket_of_[entry] = i;
     }
   }
-  plan_runs();
+  find_trainable_runs();
 }
 
-// Anew where parameters were frozen or thawed, which every rank does alike.
-void GradientReducer::plan_runs() {
+// Recomputes runs_ if parameters were frozen or unfrozen, which must happen on all ranks.
+void GradientReducer::find_trainable_runs() {
   if (!update_trainable(trains_, parameters_)) return;
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     runs_[i] = runs_of(buckets_[i], parameters_.layout(), trains_);
@@ -49,15 +49,15 @@ void GradientReducer::plan_runs() {
 void GradientReducer::begin(const Tensor& sum, const Tensor& count, bool more) {
   if (more && !gradients_->sums_every_micro_batch()) return;
   if (rounds_ > 0) finish_round();
-  part_ = {sum, count};
+  loss_ = {sum, count};
   begin_round(more);
 }
 
 void GradientReducer::begin_round(bool more) {
-  totals_.slice(0, 0, 1).copy_from(part_.sum.reshape({1}));
-  totals_.slice(0, 1, 2).copy_from(part_.count.reshape({1}));
+  totals_.slice(0, 0, 1).copy_from(loss_.sum.reshape({1}));
+  totals_.slice(0, 1, 2).copy_from(loss_.count.reshape({1}));
   *ranks_with_more_.data<int64_t>() = more;
-  plan_runs();
+  find_trainable_runs();
   for (std::size_t i = 0; i < buckets_.size(); ++i) awaited_[i] = awaited_of(buckets_[i]);
   ready_ = detached_ = 0;
   active_ = true;
@@ -74,12 +74,12 @@ void GradientReducer::complete(std::size_t parameter) {
 
 void GradientReducer::complete_all() {
   if (!std::exchange(active_, false)) return;
-  gradients_->complete();  // of buckets that are still held back, since one was missing
+  gradients_->complete();  // sets missing gradients of unreleased buckets to zero
   while (ready_ < buckets_.size()) release();
 }
 
-// No deadlock where it waits: of the buckets that ranks wait for, the first of the plan is released
-// on all of them, or will be on those that do not wait.
+// Waiting here cannot deadlock: of the buckets that ranks wait for, the one first in order is
+// released on all ranks that wait, and will be on those that do not.
 void GradientReducer::release() {
   gradients_->take(ready_);
   ++ready_;
@@ -90,7 +90,7 @@ void GradientReducer::release() {
   detach(summed);
 }
 
-// The first so many buckets, which have been summed.
+// Detaches the first `buckets` buckets, which have been summed.
 void GradientReducer::detach(std::size_t buckets) {
   for (; detached_ < buckets; ++detached_) gradients_->detach(detached_);
 }
@@ -103,7 +103,7 @@ const Tensor& GradientReducer::finish() {
     finish_round();
   }
   rounds_ = 0;
-  part_ = {};
+  loss_ = {};
   return totals_;
 }
 
@@ -126,20 +126,20 @@ int64_t GradientReducer::transient_bytes() const {
     divides = divides && (bucket.end - bucket.begin) % communicator_.size() == 0;
   }
   largest *= static_cast<int64_t>(size_of(parameters_.gradients().dtype()));
-  const int64_t copy = divides ? 0 : largest;  // for parts of the same length
+  const int64_t copy = divides ? 0 : largest;  // padded to equal parts (shards.cpp)
   if (!gradients_->sums_every_micro_batch()) return copy;
-  // Those that wait, the one that is summed and the one that backward is at.
+  // Buckets that wait, the one being summed, and the one that backward is computing.
   const auto at_once = std::min(buckets_.size(), gradients_->most_in_flight() + 2);
   return copy +
          std::max(gradients_->most_transient_bytes(), static_cast<int64_t>(at_once) * largest);
 }
 
-// Piece 0: the totals; then the buckets.
-void GradientReducer::reduce(int piece) {
-  if (piece == 0) {
+// Task 0 sums the loss, task i + 1 bucket i.
+void GradientReducer::reduce(int task) {
+  if (task == 0) {
     naming_failures([] { return std::string("loss of a step"); }, [&] { reduce_totals(); });
   } else {
-    reduce_bucket(static_cast<std::size_t>(piece) - 1);
+    reduce_bucket(static_cast<std::size_t>(task) - 1);
   }
 }
 

@@ -1,8 +1,11 @@
-// GradientReducer: sums the gradients of all ranks, bucket by bucket, while backward makes them.
+// GradientReducer: sums gradients over the ranks, bucket by bucket, while backward computes them.
 //
-// Buckets are reduced in the order of the plan on every rank, whatever the order in which gradients
-// complete. The reducer decides when a bucket is summed, its GradientSum how, and its
-// ReducedGradients where the numbers are.
+// Buckets are reduced in the order of buckets() on every rank, whatever the order in which
+// gradients complete. The reducer decides when a bucket is summed, GradientSum how, and
+// ReducedGradients in which memory. A round reduces every bucket once; a step has one round, or one
+// per micro-batch.
+//
+// Except for the internal thread, one thread uses it.
 #pragma once
 
 #include <functional>
@@ -25,41 +28,41 @@ class GradientReducer {
   using MakeGradients =
       std::function<std::unique_ptr<ReducedGradients>(const Parameters&, Communicator&)>;
 
-  // Reduces in a thread of its own, over its own duplicate of `communicator`, or over
-  // `communicator` itself within finish(). Both makers are given the communicator that it reduces
-  // over.
+  // Mode::in_thread reduces in a background thread over a duplicate of `communicator`;
+  // Mode::in_finish within finish() over `communicator` itself. make_sum and make_gradients are
+  // called with the one that is used. `communicator` must outlive this. A collective.
   GradientReducer(const Parameters& parameters, Communicator& communicator,
-                  std::size_t bucket_bytes, OrderedWorker::Place place,
+                  std::size_t bucket_bytes, OrderedWorker::Mode mode,
                   const MakeSum& make_sum = sum_by_all_reduce,
                   const MakeGradients& make_gradients = whole_gradients);
 
-  // Of the whole arena, frozen parameters included.
+  // The buckets of the whole arena, including frozen parameters, in the order of reduction.
   const std::vector<Bucket>& buckets() const { return buckets_; }
-  // Whether a bucket has parameters that train, and how many buckets have some.
+  // Whether a bucket has trainable parameters; the number of buckets that have.
   bool trains(std::size_t bucket) const { return !runs_[bucket].empty(); }
   std::size_t trained_buckets() const;
-  // The communicator that it reduces over: free for other uses between finish() and begin().
+  // The communicator that it reduces over; free for other use between finish() and begin().
   Communicator& communicator() { return communicator_; }
-  // The gradients that this rank keeps.
+  // The summed gradients that this rank keeps: all of them or its shard.
   Arena& gradients() { return gradients_->kept(); }
 
-  // What its GradientSum keeps on this rank.
+  // Bytes that the GradientSum keeps on this rank between steps.
   int64_t kept_bytes() const { return sum_->kept_bytes(); }
-  // Memory that buckets in flight take beside what is kept: an estimate, or the most so far if that
-  // was more.
+  // Bytes that buckets in flight take in addition: an estimate, or the maximum so far if larger.
   int64_t transient_bytes() const;
 
-  // Call before each backward, with the `sum` and `count` (scalars) of this rank's loss so far.
-  // Begins a round unless `more` micro-batches follow that can be summed together with this one.
+  // Call before each backward. sum, count: scalars, this rank's loss of the step so far. Begins a
+  // round, unless `more` micro-batches follow and gradients are summed once per step.
   void begin(const Tensor& sum, const Tensor& count, bool more = false);
-  // The gradient of a parameter (its index) is complete.
+  // Call when the gradient of parameter number `parameter` is complete.
   void complete(std::size_t parameter);
-  // Call after each backward. Ends the round that begin() began, if any: every gradient is complete
-  // or zero.
+  // Call after each backward. Gradients that it did not reach are taken to be zero, and all buckets
+  // of the round are released for summation.
   void complete_all();
-  // Waits until all gradients of the step are summed (on a GPU: for work enqueued on the current
-  // stream from now on), and takes part in the rounds of ranks with more micro-batches. Returns sum
-  // and count of the loss over all ranks: (2), float64, on the device of the gradients.
+  // Waits until all gradients of the step are summed (on a GPU: makes later work of the current
+  // stream wait), taking part in the rounds of ranks with more micro-batches. Returns sum and count
+  // of the loss over all ranks: (2) float64, on the device of the gradients. Throws
+  // CommunicationFailure that names the gradients. Every rank calls it once per step.
   const Tensor& finish();
 
  private:
@@ -67,11 +70,11 @@ class GradientReducer {
     Tensor sum, count;
   };
 
-  void plan_runs();
+  void find_trainable_runs();
   void begin_round(bool more);
   void finish_round();
   bool has_more() const { return *ranks_with_more_.data<int64_t>() > 0; }
-  void reduce(int piece);
+  void reduce(int task);
   void reduce_totals();
   void reduce_bucket(std::size_t index);
   void release();
@@ -79,23 +82,23 @@ class GradientReducer {
   std::size_t awaited_of(const Bucket& bucket) const;
 
   Parameters parameters_;
-  std::unique_ptr<Communicator> own_;
+  std::unique_ptr<Communicator> duplicate_;  // null with Mode::in_finish
   Communicator& communicator_;
   std::unique_ptr<ReducedGradients> gradients_;
   std::unique_ptr<GradientSum> sum_;
   std::vector<Bucket> buckets_;
-  std::vector<std::vector<Bucket>> runs_;  // (buckets) what is summed of each
-  std::vector<bool> trains_;               // (parameters) as of the last plan_runs()
+  std::vector<std::vector<Bucket>> runs_;  // (buckets) ranges of each that are summed
+  std::vector<bool> trains_;               // (parameters) as of the last find_trainable_runs()
   std::vector<std::size_t> bucket_of_;     // (parameters)
   std::vector<std::size_t> awaited_;       // (buckets) gradients that are not complete yet
   std::size_t ready_ = 0;                  // buckets before this one are released
   std::size_t detached_ = 0;               // buckets before this one are detached
   bool active_ = false;                    // between begin() and complete_all() of a round
   int rounds_ = 0;                         // begun in this step
-  LossTotals part_;                        // this rank's
-  Tensor totals_;                          // (2) float64: the loss's sum and count
+  LossTotals loss_;                        // this rank's loss of the step so far
+  Tensor totals_;                          // (2) float64: sum and count of the loss, all ranks
   Tensor ranks_with_more_;                 // (1) int64, on the host
-  OrderedWorker worker_;                   // last: its thread uses all of these
+  OrderedWorker worker_;                   // last member: its thread uses those above
 };
 
 }  // namespace ripieno::distributed

@@ -45,8 +45,8 @@ void GradientShard::keep(std::size_t index) {
   const auto& [begin, end] = ranges_[index];
   const int64_t first = buckets_[index].begin;
   const Tensor summed = taken_[index].slice(0, begin - first, end - first);
-  Tensor own = owned_->tensors()[index];
-  is_first_ ? own.copy_from(summed) : add_into(own, summed);
+  Tensor target = owned_->tensors()[index];
+  is_first_ ? target.copy_from(summed) : add_into(target, summed);
 }
 
 }  // namespace ripieno::distributed

@@ -1,7 +1,7 @@
-// GradientSum: how a bucket of this rank's gradients becomes the sum of all ranks'.
+// GradientSum: sums one bucket of gradients over the ranks; one implementation per wire format.
 //
-// A way for each kind of traffic; the reducer calls it bucket by bucket, in the order of the plan
-// on every rank, in its own thread.
+// GradientReducer calls it bucket by bucket, in the same order on every rank, from one thread,
+// which may be its background thread.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +16,17 @@ namespace ripieno::distributed {
 class GradientSum {
  public:
   virtual ~GradientSum() = default;
-  // Leaves the sum over all ranks in `gradients`, the range of `bucket`: (bucket elements), of the
-  // parameters' element type. A collective.
+  // Replaces `gradients`, the range of `bucket`, by the sum over all ranks: (bucket elements), of
+  // the parameters' element type. A collective.
   virtual void sum(const Bucket& bucket, const Tensor& gradients) = 0;
-  // Whether it needs each bucket as it was laid out; else it is given the runs of a bucket that
-  // train, as buckets of their own.
+  // Whether sum() is called with whole buckets; else it is called for each trainable range of a
+  // bucket (runs_of).
   virtual bool takes_whole_buckets() const { return false; }
-  // What it keeps on this rank from step to step.
+  // Bytes that it keeps on this rank between steps.
   virtual int64_t kept_bytes() const { return 0; }
 };
 
-// Every number, as it is. The communicator outlives it.
+// Sums with all_reduce in the gradients' own element type. The communicator must outlive it.
 std::unique_ptr<GradientSum> sum_by_all_reduce(Communicator& communicator);
 
 }  // namespace ripieno::distributed

@@ -41,25 +41,25 @@ void multiply(const Tensor& c, const Tensor& a, const Tensor& b, const MatmulSha
   });
 }
 
-// A compressed parameter, and where its factors lie in the messages of its bucket.
+// A compressed parameter, with views of its factors in the messages of its bucket.
 struct Matrix {
   std::string name;
-  int64_t begin = 0;  // elements of the arena
+  int64_t begin = 0;  // offset in the arena, in elements
   int64_t rows = 0, columns = 0;
-  Tensor p, q;        // (rows, rank), (columns, rank): views of the messages
-  bool lost = false;  // a column of p, in this step
-  uint64_t starts = 0;
+  Tensor p, q;          // (rows, rank), (columns, rank): views of the messages
+  bool lost = false;    // a column of p was linearly dependent in this step
+  uint64_t starts = 0;  // calls of start(), the step of its random numbers
 
   int64_t elements() const { return rows * columns; }
 };
 
-// A parameter that is summed as it is.
+// A parameter that is not compressed.
 struct Whole {
   int64_t begin = 0;
-  Tensor numbers;  // (elements): a view of the first message
+  Tensor values;  // (elements): a view of the first message
 };
 
-// Cuts a message into its parts.
+// Returns consecutive views of a message.
 struct Cursor {
   Tensor message;
   int64_t begin = 0;
@@ -70,11 +70,11 @@ struct Cursor {
   }
 };
 
-// The messages of one bucket; every q stays in the second from step to step.
+// The messages of one bucket. The second keeps every q between steps.
 struct Plan {
   std::vector<Matrix> matrices;
   std::vector<Whole> wholes;
-  Tensor first, second;  // every p, then the wholes; every q
+  Tensor first, second;  // first: every p, then the wholes; second: every q
 };
 
 class PowerSgdSum final : public GradientSum {
@@ -83,7 +83,7 @@ class PowerSgdSum final : public GradientSum {
       : layout_(parameters.shared_layout()),
         rank_(rank),
         communicator_(communicator),
-        left_out_(layout_, DType::float32, parameters.values().device()) {}
+        error_(layout_, DType::float32, parameters.values().device()) {}
 
   void sum(const Bucket& bucket, const Tensor& gradients) override {
     const NoGrad no_grad;
@@ -92,45 +92,45 @@ class PowerSgdSum final : public GradientSum {
       return gradients.slice(0, begin - bucket.begin, begin - bucket.begin + elements);
     };
     for (Whole& whole : plan.wholes) {
-      whole.numbers.copy_from(gradient_of(whole.begin, whole.numbers.elements()));
+      whole.values.copy_from(gradient_of(whole.begin, whole.values.elements()));
     }
     for (const Matrix& matrix : plan.matrices) {
-      take_up(matrix, gradient_of(matrix.begin, matrix.elements()));
+      multiply_by_q(matrix, gradient_of(matrix.begin, matrix.elements()));
     }
     communicator_.all_reduce(plan.first);
-    for (Matrix& matrix : plan.matrices) project(matrix);
+    for (Matrix& matrix : plan.matrices) factor(matrix);
     if (!plan.matrices.empty()) communicator_.all_reduce(plan.second);
     for (const Whole& whole : plan.wholes) {
-      gradient_of(whole.begin, whole.numbers.elements()).copy_from(whole.numbers);
+      gradient_of(whole.begin, whole.values.elements()).copy_from(whole.values);
     }
     for (Matrix& matrix : plan.matrices) {
-      put_back(matrix, gradient_of(matrix.begin, matrix.elements()));
+      reconstruct(matrix, gradient_of(matrix.begin, matrix.elements()));
     }
   }
 
   int64_t kept_bytes() const override { return layout_->elements() * 4; }
 
  private:
-  // M is the gradient and what was left out before; p = M q.
-  void take_up(const Matrix& matrix, const Tensor& gradient) {
-    const Tensor m = left_out_of(matrix);
+  // M = gradient + error feedback; p = M q.
+  void multiply_by_q(const Matrix& matrix, const Tensor& gradient) {
+    const Tensor m = error_of(matrix);
     add_into(m, gradient.to(DType::float32));
     multiply(matrix.p, m, matrix.q, m_times_q(matrix));
   }
 
-  // p, now of all ranks, becomes orthonormal; q = M^T p, and M - p q^T is left out.
-  void project(Matrix& matrix) {
+  // Makes p, now summed over the ranks, orthonormal. q = M^T p; the error feedback is M - p q^T.
+  void factor(Matrix& matrix) {
     Tensor p = matrix.p.to(Device::cpu());
     matrix.lost = !orthonormal_(p.data<float>(), matrix.rows, rank_);
     if (matrix.p.device().is_cuda()) matrix.p.copy_from(p);
-    const Tensor m = left_out_of(matrix);
+    const Tensor m = error_of(matrix);
     multiply(matrix.q, m, matrix.p, m_transposed_times_p(matrix));
     multiply(m, -matrix.p, matrix.q, p_times_q_transposed(matrix), /*accumulate=*/true);
   }
 
-  // The gradient is p q^T, with the q of all ranks. Where p lost a column q would keep a zero one,
-  // so it starts anew.
-  void put_back(Matrix& matrix, Tensor gradient) {
+  // gradient = p q^T, with q summed over the ranks. If p lost a column, q would keep a zero one, so
+  // it is initialized again.
+  void reconstruct(Matrix& matrix, Tensor gradient) {
     const bool is_float = gradient.dtype() == DType::float32;
     const Tensor whole =
         is_float ? gradient : Tensor(gradient.shape(), DType::float32, gradient.device());
@@ -139,14 +139,14 @@ class PowerSgdSum final : public GradientSum {
     if (matrix.lost) start(matrix);
   }
 
-  // The same on every rank.
+  // Sets q to random numbers, the same on every rank.
   static void start(Matrix& matrix) {
     fill_normal(matrix.q, 0.0, 1.0,
                 {.stream = random_stream(matrix.name), .step = matrix.starts++});
   }
 
-  Tensor left_out_of(const Matrix& matrix) {
-    return left_out_.range(matrix.begin, matrix.begin + matrix.elements());
+  Tensor error_of(const Matrix& matrix) {
+    return error_.range(matrix.begin, matrix.begin + matrix.elements());
   }
 
   MatmulShape m_times_q(const Matrix& matrix) const {
@@ -176,7 +176,7 @@ class PowerSgdSum final : public GradientSum {
             .ldc = matrix.columns};
   }
 
-  // Made when a bucket is first seen.
+  // The plan of a bucket, created on first use.
   Plan& plan_of(const Bucket& bucket) {
     const auto [found, is_new] = plans_.try_emplace({bucket.begin, bucket.end});
     if (is_new) make(found->second, bucket);
@@ -193,13 +193,13 @@ class PowerSgdSum final : public GradientSum {
       columns += compressed ? size.columns : 0;
       others += compressed ? 0 : entries[i].elements;
     }
-    const Device device = left_out_.device();
+    const Device device = error_.device();
     plan.first = Tensor({rows * rank_ + others}, DType::float32, device);
     plan.second = Tensor({columns * rank_}, DType::float32, device);
-    place(plan, bucket);
+    make_views(plan, bucket);
   }
 
-  void place(Plan& plan, const Bucket& bucket) {
+  void make_views(Plan& plan, const Bucket& bucket) {
     const auto& entries = layout_->entries();
     Cursor first{plan.first}, second{plan.second};
     for (auto i = bucket.first_entry; i < bucket.entries_end; ++i) {
@@ -218,7 +218,7 @@ class PowerSgdSum final : public GradientSum {
   std::shared_ptr<const ArenaLayout> layout_;
   int64_t rank_;
   Communicator& communicator_;
-  Arena left_out_;  // of the compressed parameters
+  Arena error_;  // error feedback; used for compressed parameters only
   std::map<std::pair<int64_t, int64_t>, Plan> plans_;
   OrthonormalColumns orthonormal_;
 };
@@ -228,7 +228,7 @@ class PowerSgdSum final : public GradientSum {
 std::unique_ptr<GradientSum> sum_by_power_sgd(const Parameters& parameters, int rank,
                                               Communicator& communicator) {
   if (rank < 1)
-    throw ConfigurationError(fmt::format("power_sgd: a rank of {} is not 1 or more", rank));
+    throw ConfigurationError(fmt::format("power_sgd: rank must be at least 1, got {}", rank));
   return std::make_unique<PowerSgdSum>(parameters, rank, communicator);
 }
 

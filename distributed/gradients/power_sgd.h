@@ -1,11 +1,11 @@
-// PowerSGD (Vogels et al., 2019, arXiv:1905.13727): sums gradients through factors of low rank, for
-// links that are much slower than the computation.
+// PowerSGD (Vogels et al., 2019, arXiv:1905.13727): sums low-rank factors of gradients instead of
+// gradients, for links that are much slower than the computation.
 //
-// A gradient's matrix M, (rows, columns), crosses the network as P, (rows, rank), and Q, (columns,
-// rank). With the Q of the step before: P = the sum of every rank's M Q, made orthonormal; Q = the
-// sum of every rank's M^T P; the sum of the gradients is then taken to be P Q^T. What a rank's own
-// share of that leaves out, M - P P^T M, is kept and added to its next gradient. Sums are linear in
-// M, so ranks may count differently.
+// A gradient matrix M, (rows, columns), is communicated as P, (rows, rank), and Q, (columns, rank).
+// With Q of the previous step: P = sum over ranks of M Q, made orthonormal; Q = sum over ranks of
+// M^T P; the summed gradient is then P Q^T. Error feedback: what this approximation omits of a
+// rank's own gradient, M - P P^T M, is kept and added to its next gradient. Sums are linear in M,
+// so the ranks' losses may have different counts.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,15 @@
 
 namespace ripieno::distributed {
 
-// A parameter with several axes is a matrix of its first by all others; those that `rank` halves at
-// least are compressed, all else is summed whole. The same bits on every rank. What is left out
-// takes 4 bytes an element of the parameters and is kept on each rank: a run that is resumed begins
-// without. The communicator outlives it.
+// A GradientSum by PowerSGD of rank `rank`. A parameter with several axes is a matrix of its first
+// axis by all others. Matrices whose factors have at most half of their elements are compressed,
+// other parameters are summed whole. The result is bitwise the same on every rank. The error
+// feedback takes 4 bytes per parameter on each rank; it is not saved, so a resumed run starts with
+// zeros. The communicator must outlive it. Throws ConfigurationError if rank is less than 1.
 std::unique_ptr<GradientSum> sum_by_power_sgd(const Parameters& parameters, int rank,
                                               Communicator& communicator);
 
-// Of float32, that a step brings to all-reduces.
+// The number of float32 elements that one step passes to all_reduce.
 int64_t power_sgd_elements(const ArenaLayout& layout, int rank);
 
 }  // namespace ripieno::distributed

@@ -1,7 +1,7 @@
-// ReducedGradients: where a rank keeps the gradients that a GradientReducer sums.
+// ReducedGradients: the memory in which a rank keeps the gradients that a GradientReducer sums.
 //
-// The reducer decides when a bucket is summed; this provides the memory: whole gradients
-// (whole_gradients.h) or a shard of them (gradient_shard.h).
+// Either all gradients (whole_gradients.h) or a shard of them (gradient_shard.h). For a bucket the
+// reducer calls, in this order, take(), gradients_of(), keep() and detach().
 #pragma once
 
 #include <cstddef>
@@ -18,33 +18,32 @@ class ReducedGradients {
  public:
   virtual ~ReducedGradients() = default;
 
-  // Uses these buckets from now on. Called before the first round and between steps.
+  // Sets the buckets. Called before the first round and between steps.
   virtual void lay_out(const std::vector<Bucket>& buckets) = 0;
 
-  // Whether each micro-batch is a round of its own; else only the last one of a step.
+  // Whether gradients are summed after each micro-batch; else once per step.
   virtual bool sums_every_micro_batch() const = 0;
-  // How many buckets may wait to be summed at once.
+  // The maximum number of buckets that wait to be summed.
   virtual std::size_t most_in_flight() const { return std::numeric_limits<std::size_t>::max(); }
 
-  // A round begins, the first one of its step or a later one.
+  // Begins a round. is_first: the first one of its step.
   virtual void begin_round(bool is_first) = 0;
-  // Backward is over: gradients of parameters that it did not reach are zero from here on.
+  // Backward has ended: sets the gradients of parameters that it did not reach to zero.
   virtual void complete() = 0;
 
-  // The bucket's gradients are complete, and it is about to be summed. Called, as detach(), by the
-  // thread that runs backward.
+  // The bucket's gradients are complete and about to be summed. Called by the thread that runs
+  // backward.
   virtual void take(std::size_t bucket) = 0;
-  // The gradients of a bucket that was taken: (elements). Called, as keep(), by the thread that
-  // sums.
+  // The gradients of a bucket after take(): (bucket elements). Called by the thread that sums.
   virtual Tensor gradients_of(std::size_t bucket) = 0;
-  // The bucket has been summed.
+  // The bucket has been summed: stores what this rank keeps. Called by the thread that sums.
   virtual void keep(std::size_t bucket) = 0;
-  // No work on the device still reads the bucket.
+  // The bucket is no longer in use, on the device either. Called by the thread that runs backward.
   virtual void detach(std::size_t bucket) = 0;
 
-  // The gradients that this rank keeps between steps.
+  // The summed gradients that this rank keeps, which the optimizer reads.
   virtual Arena& kept() = 0;
-  // The most memory that buckets in flight have taken at once, beside kept().
+  // The maximum of bytes that buckets in flight have taken at once, not counting kept().
   virtual int64_t most_transient_bytes() const = 0;
 };
 

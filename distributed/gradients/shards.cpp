@@ -7,13 +7,13 @@
 namespace ripieno::distributed {
 namespace {
 
-// Of the parts but the last ones.
+// Elements of each part; the last parts may be shorter.
 int64_t part_elements(const Bucket& bucket, int size) {
   return (bucket.end - bucket.begin + size - 1) / size;
 }
 
-// A bucket as `size` parts of the same length: its own memory where it divides, else a copy, which
-// put_back() writes back.
+// A bucket as size() parts of equal length: the bucket's own memory if its length is divisible,
+// else a padded copy, of which put_own_back() or put_all_back() copies the result back.
 class EqualParts {
  public:
   EqualParts(const Tensor& bucket, const ElementRange& owned, int64_t begin, int64_t part,
@@ -40,7 +40,7 @@ class EqualParts {
   }
 
   Tensor bucket_, whole_;
-  ElementRange owned_;  // of the bucket
+  ElementRange owned_;  // relative to the bucket
   int64_t part_;
   int64_t rank_;
   bool is_copy_ = false;
@@ -60,7 +60,8 @@ class ReduceScatterSum final : public GradientSum {
     communicator_.reduce_scatter(parts.own(), parts.whole());
     parts.put_own_back();
   }
-  bool takes_whole_buckets() const override { return true; }  // ownership is a share of each
+  // Each rank owns a range of each bucket.
+  bool takes_whole_buckets() const override { return true; }
 
  private:
   Communicator& communicator_;

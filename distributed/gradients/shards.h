@@ -1,9 +1,9 @@
-// Shards: which elements of the parameters a rank owns where optimizer state is spread over ranks
-// (ZeRO: Rajbhandari et al., 2020, arXiv 1910.02054), and how buckets travel then.
+// Shards: which elements of the parameters a rank owns when optimizer state is sharded (ZeRO:
+// Rajbhandari et al., 2020, arXiv:1910.02054), and the collectives of sharded buckets.
 //
-// Each bucket is cut into size() parts of the same length, the last ones shorter or empty where it
-// does not divide; rank r owns the r-th. So a tensor, which lies in one bucket, meets a rank's
-// shard in one run.
+// Each bucket is cut into size() ranges of equal length, of which the last ones may be shorter or
+// empty; rank r owns the r-th. A tensor is in one bucket, so a rank owns one contiguous range of
+// it.
 #pragma once
 
 #include <cstdint>
@@ -18,24 +18,27 @@
 
 namespace ripieno::distributed {
 
-// What rank `rank` of `size` owns of a bucket, in elements of the arena.
+// The range of a bucket that rank `rank` of `size` owns, in elements of the arena.
 ElementRange owned_by(const Bucket& bucket, int rank, int size);
-// Of each bucket.
+// The range of each bucket: (buckets).
 std::vector<ElementRange> owned_by(const std::vector<Bucket>& buckets, int rank, int size);
 
-// The same by whole tensors, for optimizers that need them: those that begin in one of size() parts
-// of the bucket, in a turn that differs from bucket to bucket.
+// As owned_by(), but in whole tensors, for optimizers that need them: those that begin in one of
+// the size() ranges of the bucket. Which of them a rank owns varies with the bucket, to balance
+// load.
 ElementRange tensors_owned_by(const Bucket& bucket, const ArenaLayout& layout, int rank, int size);
 std::vector<ElementRange> tensors_owned_by(const std::vector<Bucket>& buckets,
                                            const ArenaLayout& layout, int rank, int size);
 
-// A GradientSum that leaves the sum only in what each rank owns of the bucket: half the traffic.
-// The same bits there as sum_by_all_reduce. The communicator outlives it.
+// A GradientSum that writes the sum only to the range that each rank owns (owned_by): half the
+// traffic of sum_by_all_reduce, with bitwise the same result there. The communicator must outlive
+// it.
 std::unique_ptr<GradientSum> sum_by_reduce_scatter(Communicator& communicator);
 
-// Copies what each rank owns of `values`, the range of `bucket`, to the other ranks. A collective.
+// Copies each rank's owned range of `values` (owned_by) to the other ranks. values: the range of
+// `bucket`. A collective.
 void gather_shards(Communicator& communicator, const Bucket& bucket, const Tensor& values);
-// The same where ranks own whole tensors.
+// The same for ranges of whole tensors (tensors_owned_by).
 void gather_tensors(Communicator& communicator, const Bucket& bucket, const ArenaLayout& layout,
                     const Tensor& values);
 

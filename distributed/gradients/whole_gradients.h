@@ -11,9 +11,9 @@ namespace ripieno::distributed {
 
 class WholeGradients final : public ReducedGradients {
  public:
-  // While it lives, the gradients lie in shared memory of `communicator`, where that has any, so
-  // that they are summed without a copy. The communicator outlives this. A collective, as is the
-  // destruction.
+  // For the lifetime of this object the gradient arena is in Communicator::shared_memory(), if
+  // available, so that gradients are summed without copies. The communicator must outlive this. A
+  // collective, and so is the destruction.
   WholeGradients(const Parameters& parameters, Communicator& communicator);
   ~WholeGradients() override;
   WholeGradients(const WholeGradients&) = delete;
@@ -21,7 +21,7 @@ class WholeGradients final : public ReducedGradients {
 
   void lay_out(const std::vector<Bucket>& buckets) override { buckets_ = buckets; }
   bool sums_every_micro_batch() const override { return false; }
-  // Nothing waits for the gradients of frozen parameters, so they are zero from the start.
+  // Sets the gradients of frozen parameters to zero, since backward never completes them.
   void begin_round(bool is_first) override;
   void complete() override { parameters_.complete_gradients(); }
   void take(std::size_t) override {}
@@ -37,6 +37,7 @@ class WholeGradients final : public ReducedGradients {
   std::vector<Bucket> buckets_;
 };
 
+// Returns a WholeGradients; for GradientReducer::MakeGradients.
 std::unique_ptr<ReducedGradients> whole_gradients(const Parameters& parameters,
                                                   Communicator& communicator);
 

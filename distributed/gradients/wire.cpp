@@ -24,7 +24,7 @@ class Bfloat16Sum final : public GradientSum {
     }
     const Tensor rounded = buffer_for(gradients);
     cast_into(rounded, gradients);
-    communicator_.all_reduce(rounded);  // a communicator adds 16-bit numbers in float
+    communicator_.all_reduce(rounded);  // sums 16-bit types in float32
     cast_into(gradients, rounded);
   }
 
@@ -33,7 +33,7 @@ class Bfloat16Sum final : public GradientSum {
   }
 
  private:
-  // Kept, so that only the largest bucket so far allocates.
+  // Reused; allocates only for a bucket larger than all before.
   Tensor buffer_for(const Tensor& gradients) {
     if (!buffer_.defined() || buffer_.elements() < gradients.elements()) {
       buffer_ = Tensor(gradients.shape(), DType::bfloat16, gradients.device());

@@ -19,14 +19,15 @@ using kernels::ParameterSegment;
 using kernels::StepScalars;
 
 void check(const DilocoOptions& options) {
-  const auto require = [](bool holds, const char* name, double value, const char* wanted) {
+  const auto require = [](bool holds, const char* name, double value, const char* required) {
     if (holds) return;
-    throw ConfigurationError(fmt::format("diloco: {} is {}; it must be {}", name, value, wanted));
+    throw ConfigurationError(fmt::format("{} must be {}, got {}", name, required, value));
   };
-  require(options.steps >= 1, "steps", static_cast<double>(options.steps), "1 or more");
-  require(options.outer_learning_rate > 0.0, "outer_learning_rate", options.outer_learning_rate,
-          "more than 0");
-  require(options.outer_momentum >= 0.0 && options.outer_momentum < 1.0, "outer_momentum",
+  require(options.steps >= 1, "parallel.diloco_steps", static_cast<double>(options.steps),
+          "at least 1");
+  require(options.outer_learning_rate > 0.0, "parallel.outer_learning_rate",
+          options.outer_learning_rate, "greater than 0");
+  require(options.outer_momentum >= 0.0 && options.outer_momentum < 1.0, "parallel.outer_momentum",
           options.outer_momentum, "in [0, 1)");
 }
 
@@ -38,7 +39,7 @@ Tensor bytes_on(Device device, const T* values, std::size_t count) {
   return result;
 }
 
-// out = a - b, in float, rounded to out's type.
+// out = a - b, computed in float32 and rounded to the type of out.
 void subtract_into(Tensor out, const Tensor& a, const Tensor& b) {
   if (out.dtype() != DType::float32) return out.copy_from(a - b);
   run(out, [&]<typename T>(auto on) {
@@ -73,8 +74,8 @@ Diloco::Diloco(const Replica& replica, std::unique_ptr<GradientSum> sum,
   scalars_ = bytes_on(anchor_.device(), &scalars, 1);
 }
 
-// Parameters that were frozen or thawed since the last outer step take part from this one on.
-void Diloco::plan_runs() {
+// Accounts for parameters that were frozen or unfrozen since the last outer step.
+void Diloco::find_trainable_runs() {
   const Parameters& parameters = optimizer_.parameters();
   if (!update_trainable(trains_, parameters)) return;
   runs_.clear();
@@ -93,10 +94,10 @@ void Diloco::plan_runs() {
 void Diloco::before_update() {
   const NoGrad no_grad;
   if (steps_ == 0) {
-    anchor_.flat().copy_from(truth());
-    plan_runs();
+    anchor_.flat().copy_from(float_parameters());
+    find_trainable_runs();
   }
-  is_alike_ = false;
+  state_is_equal_ = false;
 }
 
 bool Diloco::after_update() {
@@ -112,35 +113,36 @@ void Diloco::synchronize_parameters() {
 void Diloco::synchronize() {
   const NoGrad no_grad;
   synchronize_parameters();
-  if (std::exchange(is_alike_, true)) return;
-  for (const auto& slot : optimizer_.state()) {
-    if (slot.name == kOuterMomentum || slot.name == "master") continue;  // alike
-    const Tensor state = slot.arena->flat();
-    communicator_.all_reduce(state);
-    scale(state, 1.0 / communicator_.size());
+  if (std::exchange(state_is_equal_, true)) return;
+  for (const auto& state : optimizer_.state()) {
+    // These are equal on all ranks already.
+    if (state.name == kOuterMomentum || state.name == "master") continue;
+    const Tensor values = state.arena->flat();
+    communicator_.all_reduce(values);
+    scale(values, 1.0 / communicator_.size());
   }
 }
 
 void Diloco::report(MemoryReport& report) {
   const int64_t kept = anchor_.layout().elements() * static_cast<int64_t>(sizeof(float));
-  report.lines.push_back({.what = "kept for less traffic", .bytes = kept});
+  report.lines.push_back({.what = "parameters at the last outer step", .bytes = kept});
 }
 
-// The arena of the gradients, which the optimizer has used up, holds how far this rank has come.
+// Uses the gradient arena, whose gradients the optimizer has consumed, for the difference.
 void Diloco::outer_step() {
   const NoGrad no_grad;
   const Parameters& parameters = optimizer_.parameters();
   const Tensor gradient = parameters.gradients().flat(), anchor = anchor_.flat();
-  Tensor values = parameters.values().flat(), truth = this->truth();
-  subtract_into(gradient, anchor, truth);
+  Tensor values = parameters.values().flat(), in_float = float_parameters();
+  subtract_into(gradient, anchor, in_float);
   sum_over_ranks(gradient);
-  truth.copy_from(anchor);
+  in_float.copy_from(anchor);
   const bool narrow = values.dtype() != DType::float32;
   const auto momentum = static_cast<float>(options_.outer_momentum);
   run(values, [&]<typename T>(auto on) {
     kernels::sgd<T>(on,
                     {.parameter = values.data<T>(),
-                     .master = narrow ? truth.data<float>() : nullptr,
+                     .master = narrow ? in_float.data<float>() : nullptr,
                      .gradient = gradient.data<T>(),
                      .size = gradient.elements(),
                      .segments = static_cast<const ParameterSegment*>(segments_.raw_data()),
@@ -156,14 +158,16 @@ void Diloco::sum_over_ranks(const Tensor& gradient) {
   for (const Bucket& run : runs_) sum_->sum(run, gradient.slice(0, run.begin, run.end));
 }
 
-// The parameters in float32.
-Tensor Diloco::truth() const {
+// The parameters in float32: the parameters themselves, or their master copy.
+Tensor Diloco::float_parameters() const {
   Arena& values = optimizer_.parameters().values();
   if (values.dtype() == DType::float32) return values.flat();
-  for (const auto& slot : optimizer_.state()) {
-    if (slot.name == "master") return slot.arena->flat();
+  for (const auto& state : optimizer_.state()) {
+    if (state.name == "master") return state.arena->flat();
   }
-  fail("diloco: the optimizer keeps no parameters in float32");
+  fail(
+      "diloco: the parameters are not float32 and the optimizer has no float32 master copy of "
+      "them");
 }
 
 }  // namespace ripieno::distributed

@@ -4,18 +4,18 @@
 #include "ripieno/distributed/gradients/power_sgd.h"
 #include "ripieno/distributed/gradients/shards.h"
 #include "ripieno/distributed/gradients/wire.h"
+#include "ripieno/distributed/strategies/broadcast_initial_state.h"
 #include "ripieno/distributed/strategies/diloco.h"
 #include "ripieno/distributed/strategies/one_rank.h"
 #include "ripieno/distributed/strategies/replicated.h"
 #include "ripieno/distributed/strategies/sharded.h"
-#include "ripieno/distributed/strategies/start_alike.h"
 #include "ripieno/distributed/strategies/strict.h"
 
 namespace ripieno::distributed {
 namespace {
 
-void refuse(bool refused, const char* why) {
-  if (refused) throw ConfigurationError(std::string("data parallel: ") + why);
+void reject_if(bool invalid, const char* why) {
+  if (invalid) throw ConfigurationError(std::string("data parallel: ") + why);
 }
 
 GradientReducer::MakeSum sum_of(const optim::Optimizer& optimizer,
@@ -25,7 +25,7 @@ GradientReducer::MakeSum sum_of(const optim::Optimizer& optimizer,
                Communicator& ranks) { return sum_by_power_sgd(parameters, rank, ranks); };
   }
   if (options.wire == DType::bfloat16) return sum_over_bfloat16_wire;
-  // Shards of whole tensors differ in length, so each rank gets the whole sum.
+  // Shards of whole tensors differ in length, which reduce_scatter does not support.
   const bool is_whole = options.shard == Shard::none || optimizer.needs_whole_tensors();
   return is_whole ? sum_by_all_reduce : sum_by_reduce_scatter;
 }
@@ -34,25 +34,27 @@ GradientReducer::MakeSum sum_of(const optim::Optimizer& optimizer,
 
 void check(const DataParallelOptions& options) {
   if (options.wire != DType::float32 && options.wire != DType::bfloat16) {
-    throw ConfigurationError("data parallel: wire is " + std::string(name_of(options.wire)) +
-                             "; it must be float32 or bfloat16");
+    throw ConfigurationError("parallel.wire must be float32 or bfloat16, got " +
+                             std::string(name_of(options.wire)));
   }
   const bool compresses = options.power_sgd_rank > 0;
   const bool narrow = options.wire != DType::float32;
   const bool diloco = options.diloco.steps > 0;
   const bool strict = options.slots > 0;
-  refuse(strict && (compresses || narrow || diloco),
-         "parallel.strict cannot be combined with parallel.wire=bfloat16, "
-         "parallel.power_sgd_rank or parallel.diloco_steps, since it sums every number exactly");
-  refuse(options.shard != Shard::none && (strict || diloco),
-         "parallel.shard cannot be combined with parallel.strict or parallel.diloco_steps, where "
-         "each rank needs all gradients and all of the optimizer's state");
-  refuse(compresses && options.shard == Shard::gradients,
-         "parallel.power_sgd_rank cannot be combined with parallel.shard=gradients, since PowerSGD "
-         "needs the whole gradient of a step; use parallel.shard=optimizer");
-  refuse(compresses && (diloco || narrow),
-         "parallel.power_sgd_rank cannot be combined with parallel.diloco_steps or "
-         "parallel.wire=bfloat16");
+  reject_if(strict && (compresses || narrow || diloco),
+            "parallel.strict cannot be combined with parallel.wire=bfloat16, "
+            "parallel.power_sgd_rank or parallel.diloco_steps, which change the sums of gradients");
+  reject_if(
+      options.shard != Shard::none && (strict || diloco),
+      "parallel.shard cannot be combined with parallel.strict or parallel.diloco_steps, for which "
+      "each rank requires all gradients and optimizer state");
+  reject_if(
+      compresses && options.shard == Shard::gradients,
+      "parallel.power_sgd_rank cannot be combined with parallel.shard=gradients, since PowerSGD "
+      "requires the whole gradient of a step; use parallel.shard=optimizer");
+  reject_if(compresses && (diloco || narrow),
+            "parallel.power_sgd_rank cannot be combined with parallel.diloco_steps or "
+            "parallel.wire=bfloat16");
 }
 
 std::unique_ptr<Strategy> make_strategy(const Replica& replica,
@@ -60,27 +62,28 @@ std::unique_ptr<Strategy> make_strategy(const Replica& replica,
   check(options);
   optim::Optimizer& optimizer = replica.optimizer;
   Communicator& ranks = replica.communicator;
-  refuse(
+  reject_if(
       optimizer.scales_loss() && (options.power_sgd_rank > 0 || options.diloco.steps > 0),
-      "a float16 model cannot be trained with parallel.power_sgd_rank, which would keep values "
-      "that are not finite, nor with parallel.diloco_steps, whose ranks would scale their losses "
-      "differently; use bfloat16");
-  refuse(optimizer.needs_whole_tensors() && options.shard == Shard::gradients,
-         "parallel.shard=gradients cuts tensors, which this optimizer needs whole; use "
-         "parallel.shard=optimizer");
+      "a float16 model cannot be combined with parallel.power_sgd_rank, whose error feedback would "
+      "keep non-finite values, or with parallel.diloco_steps, whose ranks would use different loss "
+      "scales; use bfloat16");
+  reject_if(
+      optimizer.needs_whole_tensors() && options.shard == Shard::gradients,
+      "parallel.shard=gradients shards within tensors, but this optimizer requires whole tensors; "
+      "use parallel.shard=optimizer");
   if (options.diloco.steps > 0) optimizer.keep(Diloco::kOuterMomentum);
-  if (ranks.size() > 1) start_alike(optimizer, ranks, options.shard);
+  if (ranks.size() > 1) broadcast_initial_state(optimizer, ranks, options.shard);
 
   const auto sum = sum_of(optimizer, options);
-  const auto place =
-      options.overlap ? OrderedWorker::Place::own_thread : OrderedWorker::Place::finish;
+  const auto mode =
+      options.overlap ? OrderedWorker::Mode::in_thread : OrderedWorker::Mode::in_finish;
   if (options.slots > 0) return std::make_unique<Strict>(replica, options.slots);
   if (options.diloco.steps > 0) {
     return std::make_unique<Diloco>(replica, sum(ranks), options.diloco);
   }
   if (ranks.size() == 1) return std::make_unique<OneRank>(replica);
-  if (options.shard == Shard::none) return std::make_unique<Replicated>(replica, place, sum);
-  return std::make_unique<Sharded>(replica, place, sum, options.shard == Shard::gradients);
+  if (options.shard == Shard::none) return std::make_unique<Replicated>(replica, mode, sum);
+  return std::make_unique<Sharded>(replica, mode, sum, options.shard == Shard::gradients);
 }
 
 }  // namespace ripieno::distributed

@@ -1,4 +1,4 @@
-// make_strategy: the one place that chooses a strategy, and what options it refuses.
+// make_strategy: chooses the strategy for given options, and rejects invalid options.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,13 @@
 
 namespace ripieno::distributed {
 
-// Throws ConfigurationError for options that cannot be combined.
+// Throws ConfigurationError if the options cannot be combined.
 void check(const DataParallelOptions& options);
 
-// The strategy of these options, for ranks that then start alike (start_alike.h). A collective.
-// Throws ConfigurationError where the options, or the optimizer with them, cannot work.
+// The strategy for these options. First gives all ranks the initial state of rank 0
+// (broadcast_initial_state.h). What `replica` refers to must outlive the result. A collective.
+// Throws ConfigurationError if the options cannot be combined with each other or with the
+// optimizer.
 std::unique_ptr<Strategy> make_strategy(const Replica& replica, const DataParallelOptions& options);
 
 }  // namespace ripieno::distributed

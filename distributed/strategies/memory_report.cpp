@@ -28,10 +28,10 @@ std::string to_string(const MemoryReport& report) {
     if (!line.is_transient) text += row(line.what, line.bytes, report.per_parameter(line.bytes));
   }
   const int64_t sum = report.persistent_bytes();
-  text += row("always", sum, report.per_parameter(sum));
+  text += row("total, persistent", sum, report.per_parameter(sum));
   for (const auto& line : report.lines) {
     if (line.is_transient)
-      text += row("for a while: " + line.what, line.bytes, report.per_parameter(line.bytes));
+      text += row("temporary: " + line.what, line.bytes, report.per_parameter(line.bytes));
   }
   return text;
 }

@@ -1,4 +1,4 @@
-// MemoryReport: what a rank keeps in memory to train a model, for people and run.json.
+// MemoryReport: the memory that a rank uses to train a model, for the log and run.json.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,19 @@ struct MemoryReport {
   struct Line {
     std::string what;
     int64_t bytes = 0;
-    bool is_transient = false;  // there for a part of each step only
+    bool is_transient = false;  // allocated during a part of each step only
   };
 
-  int64_t parameters = 0;  // of the model, without padding
+  int64_t parameters = 0;  // number of elements, without padding
   std::vector<Line> lines;
 
-  // Of the lines that are not transient.
+  // Total of the lines that are not transient.
   int64_t persistent_bytes() const;
+  // `bytes` per parameter; 0 for a model without parameters.
   double per_parameter(int64_t bytes) const;
 };
 
-// A line each: what, MiB, bytes per parameter.
+// One text line per entry: name, MiB, bytes per parameter.
 std::string to_string(const MemoryReport& report);
 
 }  // namespace ripieno::distributed

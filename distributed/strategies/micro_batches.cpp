@@ -10,7 +10,8 @@
 namespace ripieno::distributed {
 namespace {
 
-// In double precision: the count of a large batch exceeds what float represents exactly.
+// Adds in float64, since the count of a large batch may exceed the integers that float32
+// represents.
 void add_to(Tensor& total, const Tensor& x) {
   const Tensor more = x.detach();
   total = total.defined() ? total.to(DType::float64) + more.to(DType::float64) : more;
@@ -22,7 +23,7 @@ Loss forward(const Strategy::LossOf& loss_of, int64_t begin, int64_t end) {
   return loss_of(begin, end);
 }
 
-// Puts back the first row of this thread's random_context(), also after an exception.
+// Restores the first row of this thread's random_context(), also after an exception.
 class FirstRow {
  public:
   FirstRow() : before_(random_context().first_row) {}
@@ -41,7 +42,7 @@ class FirstRow {
 void MicroBatches::backward(const Loss& loss, bool more) {
   const PhaseTimes::Span span(replica_.times, &ParallelSeconds::backward);
   add(loss);
-  begin_micro_batch(part_, more);
+  begin_micro_batch(loss_, more);
   loss.sum.backward(replica_.optimizer.loss_scale());
   end_micro_batch();
 }
@@ -64,21 +65,21 @@ void MicroBatches::backward_nothing() {
   const PhaseTimes::Span span(replica_.times, &ParallelSeconds::backward);
   const Device device = replica_.parameters().values().device();
   const Tensor nothing = Tensor::zeros({}, DType::float64, device);
-  if (!part_.sum.defined()) part_ = {nothing, nothing};
-  begin_micro_batch(part_, /*more=*/false);
+  if (!loss_.sum.defined()) loss_ = {nothing, nothing};
+  begin_micro_batch(loss_, /*more=*/false);
   end_micro_batch();
 }
 
 Loss MicroBatches::finish_gradients() {
-  const Loss loss = finish(part_);
-  part_ = {};
+  const Loss loss = finish(loss_);
+  loss_ = {};
   return loss;
 }
 
 void MicroBatches::add(const Loss& loss) {
   const NoGrad no_grad;
-  add_to(part_.sum, loss.sum);
-  add_to(part_.count, loss.count);
+  add_to(loss_.sum, loss.sum);
+  add_to(loss_.count, loss.count);
 }
 
 }  // namespace ripieno::distributed

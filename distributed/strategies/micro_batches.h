@@ -1,5 +1,5 @@
-// MicroBatches: the part of a strategy that cuts a rank's rows into micro-batches and adds up their
-// losses.
+// MicroBatches: base of strategies that cut a rank's rows into micro-batches; it sums their losses
+// and measures the time of backward.
 #pragma once
 
 #include "ripieno/distributed/strategies/strategy.h"
@@ -17,11 +17,12 @@ class MicroBatches : public Strategy {
   Arena& gradients() override { return replica_.parameters().gradients(); }
 
  protected:
-  // Around the backward of each micro-batch; `part` is this rank's loss of the step so far.
-  virtual void begin_micro_batch(const Loss& part, bool more) = 0;
+  // Called before and after the backward of each micro-batch. loss: this rank's loss of the step so
+  // far; more: whether this rank has further micro-batches in this step.
+  virtual void begin_micro_batch(const Loss& loss, bool more) = 0;
   virtual void end_micro_batch() = 0;
-  // As finish_gradients(), of a step in which this rank's loss is `part`.
-  virtual Loss finish(const Loss& part) = 0;
+  // Implements finish_gradients(). loss: this rank's loss of the step.
+  virtual Loss finish(const Loss& loss) = 0;
 
   const Replica& replica() const { return replica_; }
 
@@ -29,7 +30,7 @@ class MicroBatches : public Strategy {
   void add(const Loss& loss);
 
   Replica replica_;
-  Loss part_;  // this rank's, of the step so far
+  Loss loss_;  // this rank's loss of the step so far
 };
 
 }  // namespace ripieno::distributed

@@ -1,4 +1,5 @@
-// OneRank: the strategy of a rank that trains alone, which communicates nothing.
+// OneRank: the strategy of a single rank; it communicates nothing. Also the base of strategies
+// whose ranks take their own optimizer steps.
 #pragma once
 
 #include "ripieno/distributed/strategies/micro_batches.h"
@@ -12,7 +13,7 @@ class OneRank : public MicroBatches {
  protected:
   void begin_micro_batch(const Loss&, bool) final {}
   void end_micro_batch() final {}
-  Loss finish(const Loss& part) final;
+  Loss finish(const Loss& loss) final;
 
  private:
   Tensor kept_;  // (2) float64: sum and count of the last step's loss

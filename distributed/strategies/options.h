@@ -9,33 +9,34 @@
 
 namespace ripieno::distributed {
 
-// What is divided among the ranks instead of replicated: the optimizer's state, or the gradients as
-// well (ZeRO stages 1 and 2: Rajbhandari et al., 2020, arXiv 1910.02054).
+// What is sharded over the ranks instead of replicated: nothing, optimizer state, or optimizer
+// state and gradients (ZeRO stages 1 and 2: Rajbhandari et al., 2020, arXiv:1910.02054).
 enum class Shard { none, optimizer, gradients };
 
-// diloco.h
+// Options of DiLoCo (diloco.h).
 struct DilocoOptions {
-  int64_t steps = 0;  // of the optimizer between two outer steps; 0 disables DiLoCo
+  int64_t steps = 0;  // optimizer steps per outer step; 0 disables DiLoCo
   double outer_learning_rate = 0.7;
   double outer_momentum = 0.9;
 };
 
 struct DataParallelOptions {
   Shard shard = Shard::none;
-  // Size of the ranges of the arena in which gradients are summed; measured to suit the link
-  // between the ranks where not given.
+  // Bytes of gradients that one collective sums; if not given, chosen by measuring the link between
+  // the ranks (bucket_size.h).
   std::optional<std::size_t> bucket_bytes = {};
-  // Sum in a thread of its own while backward runs; over MPI this requires MPI_THREAD_MULTIPLE.
+  // Sum gradients in a background thread while backward runs; over MPI this requires
+  // MPI_THREAD_MULTIPLE.
   bool overlap = true;
-  // Rows per micro-batch of backward(rows, …); 0: all rows at once.
+  // Rows per micro-batch in DataParallel::backward(rows, loss_of); 0: all rows at once.
   int64_t micro_batch_size = 0;
-  // Strict mode (strict_backward.h): the number of slots that the global batch is cut into, which
-  // replace micro-batches, so that results are bitwise the same on any number of ranks and threads.
-  // 0 disables it.
+  // Strict mode (strict_backward.h): the number of slots that the global batch is cut into; they
+  // replace micro-batches. Results are then bitwise identical on any number of ranks and threads.
+  // At least the number of ranks; 0 disables strict mode.
   int slots = 0;
-  // Element type in which gradients cross the network (wire.h): the parameters' own, or bfloat16.
+  // Wire type of gradients (wire.h): bfloat16, or float32 for the gradients' own element type.
   DType wire = DType::float32;
-  int power_sgd_rank = 0;  // power_sgd.h; 0 disables compression
+  int power_sgd_rank = 0;  // rank of the PowerSGD approximation (power_sgd.h); 0 disables it
   DilocoOptions diloco = {};
 };
 

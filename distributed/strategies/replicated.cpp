@@ -4,24 +4,24 @@
 
 namespace ripieno::distributed {
 
-Replicated::Replicated(const Replica& replica, OrderedWorker::Place place,
+Replicated::Replicated(const Replica& replica, OrderedWorker::Mode mode,
                        const GradientReducer::MakeSum& make_sum,
                        const GradientReducer::MakeGradients& make_gradients)
     : MicroBatches(replica),
       reducer_(std::make_shared<GradientReducer>(replica.parameters(), replica.communicator,
-                                                 replica.bucket_bytes, place, make_sum,
+                                                 replica.bucket_bytes, mode, make_sum,
                                                  make_gradients)) {
   const Parameters& parameters = replica.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    // Of frozen parameters as well, since they may be thawed.
+    // Also for frozen parameters, which may be unfrozen later.
     Tensor(parameters.tensors()[i]).on_gradient([reducer = std::weak_ptr(reducer_), i] {
-      if (const auto alive = reducer.lock()) alive->complete(i);
+      if (const auto locked = reducer.lock()) locked->complete(i);
     });
   }
 }
 
-void Replicated::begin_micro_batch(const Loss& part, bool more) {
-  reducer_->begin(part.sum, part.count, more);
+void Replicated::begin_micro_batch(const Loss& loss, bool more) {
+  reducer_->begin(loss.sum, loss.count, more);
 }
 
 void Replicated::end_micro_batch() { reducer_->complete_all(); }
@@ -33,7 +33,7 @@ Loss Replicated::finish(const Loss&) {
 
 void Replicated::report(MemoryReport& report) {
   const int64_t kept = reducer_->kept_bytes();
-  if (kept > 0) report.lines.push_back({.what = "kept for less traffic", .bytes = kept});
+  if (kept > 0) report.lines.push_back({.what = "buffers for compressed gradients", .bytes = kept});
 }
 
 std::size_t Replicated::buckets() const { return reducer_->trained_buckets(); }

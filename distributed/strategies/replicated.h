@@ -1,5 +1,5 @@
-// Replicated: every rank keeps parameters, gradients and optimizer state; gradients are summed
-// while backward runs (gradient_reducer.h).
+// Replicated: the strategy in which every rank keeps all parameters, gradients and optimizer state,
+// and gradients are summed while backward runs (gradient_reducer.h).
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@ namespace ripieno::distributed {
 
 class Replicated : public MicroBatches {
  public:
-  // `place`: where sums are computed. A collective.
-  Replicated(const Replica& replica, OrderedWorker::Place place,
+  // mode: in which thread gradients are summed. A collective, and so is the destruction.
+  Replicated(const Replica& replica, OrderedWorker::Mode mode,
              const GradientReducer::MakeSum& make_sum,
              const GradientReducer::MakeGradients& make_gradients = whole_gradients);
 
@@ -21,14 +21,14 @@ class Replicated : public MicroBatches {
   std::size_t buckets() const override;
 
  protected:
-  void begin_micro_batch(const Loss& part, bool more) final;
+  void begin_micro_batch(const Loss& loss, bool more) final;
   void end_micro_batch() final;
-  Loss finish(const Loss& part) final;
+  Loss finish(const Loss& loss) final;
 
   GradientReducer& reducer() { return *reducer_; }
 
  private:
-  // Shared with the hooks of the parameters, since the model may outlive this.
+  // Hooks of the parameters hold weak pointers to it, since the model may outlive this.
   std::shared_ptr<GradientReducer> reducer_;
 };
 

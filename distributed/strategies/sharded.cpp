@@ -5,11 +5,11 @@
 namespace ripieno::distributed {
 namespace {
 
-// Buckets that may wait to be summed while backward makes the next ones.
+// Buckets that may wait to be summed while backward computes the next ones.
 constexpr std::size_t kInFlight = 3;
 
-GradientReducer::MakeGradients sharded_gradients(OrderedWorker::Place place) {
-  const std::size_t in_flight = place == OrderedWorker::Place::own_thread ? kInFlight : 0;
+GradientReducer::MakeGradients sharded_gradients(OrderedWorker::Mode mode) {
+  const std::size_t in_flight = mode == OrderedWorker::Mode::in_thread ? kInFlight : 0;
   return [in_flight](const Parameters& parameters, Communicator& ranks) {
     return std::make_unique<GradientShard>(parameters, ranks.rank(), ranks.size(), in_flight);
   };
@@ -17,12 +17,12 @@ GradientReducer::MakeGradients sharded_gradients(OrderedWorker::Place place) {
 
 }  // namespace
 
-Sharded::Sharded(const Replica& replica, OrderedWorker::Place place,
+Sharded::Sharded(const Replica& replica, OrderedWorker::Mode mode,
                  const GradientReducer::MakeSum& make_sum, bool shards_gradients)
-    : Replicated(replica, place, make_sum,
-                 shards_gradients ? sharded_gradients(place) : whole_gradients),
+    : Replicated(replica, mode, make_sum,
+                 shards_gradients ? sharded_gradients(mode) : whole_gradients),
       optimizer_(replica.optimizer, reducer(), shards_gradients ? &reducer().gradients() : nullptr,
-                 replica.communicator, place) {}
+                 replica.communicator, mode) {}
 
 bool Sharded::after_update() {
   optimizer_.finish();
@@ -32,7 +32,7 @@ bool Sharded::after_update() {
 void Sharded::report(MemoryReport& report) {
   Replicated::report(report);
   report.lines.push_back(
-      {.what = "buckets on their way", .bytes = reducer().transient_bytes(), .is_transient = true});
+      {.what = "buckets in flight", .bytes = reducer().transient_bytes(), .is_transient = true});
 }
 
 }  // namespace ripieno::distributed

@@ -1,6 +1,6 @@
-// Sharded: the optimizer's state, and the gradients where asked, are divided among the ranks (ZeRO
-// stages 1 and 2: Rajbhandari et al., 2020, arXiv 1910.02054); each rank updates what it owns, and
-// the parameters stay replicated.
+// Sharded: the strategy in which optimizer state, and optionally gradients, are sharded over the
+// ranks (ZeRO stages 1 and 2: Rajbhandari et al., 2020, arXiv:1910.02054). Each rank updates the
+// parameters that it owns; parameters are replicated.
 #pragma once
 
 #include "ripieno/distributed/strategies/replicated.h"
@@ -10,8 +10,8 @@ namespace ripieno::distributed {
 
 class Sharded final : public Replicated {
  public:
-  // A collective.
-  Sharded(const Replica& replica, OrderedWorker::Place place,
+  // shards_gradients: ZeRO stage 2, else stage 1. A collective, and so is the destruction.
+  Sharded(const Replica& replica, OrderedWorker::Mode mode,
           const GradientReducer::MakeSum& make_sum, bool shards_gradients);
 
   bool after_update() override;

@@ -17,33 +17,33 @@ std::vector<ElementRange> owned_ranges(const std::vector<Bucket>& buckets,
 }  // namespace
 
 ShardedOptimizer::ShardedOptimizer(optim::Optimizer& optimizer, GradientReducer& reducer,
-                                   Arena* gradients, Communicator& meeting,
-                                   OrderedWorker::Place place)
+                                   Arena* gradients, Communicator& communicator,
+                                   OrderedWorker::Mode mode)
     : optimizer_(optimizer),
       reducer_(reducer),
       worker_(
-          static_cast<int>(reducer.buckets().size()), [this](int piece) { gather(piece); }, place,
+          static_cast<int>(reducer.buckets().size()), [this](int task) { gather(task); }, mode,
           optimizer.parameters().values().device()) {
   optimizer_.shard(
-      {.ranges = owned_ranges(reducer.buckets(), optimizer, meeting),
+      {.ranges = owned_ranges(reducer.buckets(), optimizer, communicator),
        .gradients = gradients,
        .sum =
-           [&meeting](const Tensor& x) {
+           [&communicator](const Tensor& x) {
              naming_failures([] { return std::string("norm of the gradients"); },
-                             [&] { meeting.all_reduce(x); });
+                             [&] { communicator.all_reduce(x); });
            },
        .updated = [this](std::size_t i) { worker_.release(static_cast<int>(i) + 1); }});
 }
 
 ShardedOptimizer::~ShardedOptimizer() { optimizer_.end_sharding(); }
 
-// Frozen parameters have no new values.
-void ShardedOptimizer::gather(int piece) {
-  const auto index = static_cast<std::size_t>(piece);
+// Skips buckets without trainable parameters.
+void ShardedOptimizer::gather(int task) {
+  const auto index = static_cast<std::size_t>(task);
   if (!reducer_.trains(index)) return;
   Arena& values = optimizer_.parameters().values();
   const Bucket& bucket = reducer_.buckets()[index];
-  const trace::Scope traced({.name = "gather of a bucket", .bucket = piece});
+  const trace::Scope traced({.name = "gather of a bucket", .bucket = task});
   naming_failures([&] { return "new values of " + name_of(bucket, values.layout()); },
                   [&] { gather(bucket, values.range(bucket.begin, bucket.end)); });
 }

@@ -13,7 +13,7 @@ SlotTeam::SlotTeam(int threads) {
     for (int i = 1; i < threads; ++i) {
       others_.push_back(start_thread("to compute a slot", [this] { work(); }));
     }
-  } catch (const ConfigurationError&) {  // fewer give the same bits
+  } catch (const ConfigurationError&) {  // results do not depend on the number of threads
   }
 }
 

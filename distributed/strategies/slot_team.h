@@ -1,4 +1,5 @@
-// SlotTeam: a few threads, started once, that do one thing together, each on one processor.
+// SlotTeam: a fixed set of threads that run the same function together, with one CPU thread per
+// kernel call. For strict mode.
 #pragma once
 
 #include <condition_variable>
@@ -12,7 +13,7 @@ namespace ripieno::distributed {
 
 class SlotTeam {
  public:
-  // The thread that calls run() is one of them.
+  // threads: includes the one that calls run(). Fewer are started if the system refuses more.
   explicit SlotTeam(int threads);
   ~SlotTeam();
   SlotTeam(const SlotTeam&) = delete;
@@ -20,8 +21,8 @@ class SlotTeam {
 
   int threads() const { return static_cast<int>(others_.size()) + 1; }
 
-  // Calls body() on every thread at once, where kernels use that thread alone; returns once all
-  // have. Rethrows what one of them threw.
+  // Calls body() on every thread; kernels called there do not use further threads. Returns once all
+  // calls have returned. Rethrows the first exception.
   template <typename Body>
   void run(const Body& body) {
     run_everywhere(std::cref(body));  // a reference: nothing is allocated
@@ -36,7 +37,7 @@ class SlotTeam {
   std::condition_variable changed_;
   std::function<void()> body_;
   int64_t round_ = 0;
-  int running_ = 0;  // of the others
+  int running_ = 0;  // number of other threads in body_
   bool stopping_ = false;
   std::exception_ptr failure_;
   std::vector<std::thread> others_;

@@ -20,16 +20,17 @@ void collect(std::vector<SlotRange>& found, SlotRange node, SlotRange range) {
   collect(found, right_of(node), range);
 }
 
-// Adds up the nodes below `root`; the sum stands where its first stood.
-void add_up(std::vector<Addition>& additions, const std::vector<SlotRange>& nodes, SlotRange root) {
+// Appends the additions that sum the nodes below `root` into the first of them.
+void append_additions(std::vector<Addition>& additions, const std::vector<SlotRange>& nodes,
+                      SlotRange root) {
   if (std::find(nodes.begin(), nodes.end(), root) != nodes.end()) return;
   const auto starting_at = [&](int slot) {
     const auto found = std::find_if(nodes.begin(), nodes.end(),
                                     [&](const SlotRange& node) { return node.begin == slot; });
     return static_cast<std::size_t>(found - nodes.begin());
   };
-  add_up(additions, nodes, left_of(root));
-  add_up(additions, nodes, right_of(root));
+  append_additions(additions, nodes, left_of(root));
+  append_additions(additions, nodes, right_of(root));
   additions.push_back({starting_at(root.begin), starting_at(middle_of(root))});
 }
 
@@ -66,7 +67,7 @@ std::vector<Addition> additions_of(const std::vector<SlotRange>& nodes, int slot
   std::vector<Addition> additions;
   if (nodes.empty()) return additions;
   for (const SlotRange& root : nodes_within({nodes.front().begin, nodes.back().end}, slots)) {
-    add_up(additions, nodes, root);
+    append_additions(additions, nodes, root);
   }
   return additions;
 }

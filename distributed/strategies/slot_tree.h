@@ -1,9 +1,9 @@
-// The tree in which strict mode adds up the slots of a batch: pure functions of the number of
+// The binary tree in which strict mode sums the slots of a batch: pure functions of the number of
 // slots.
 //
-// A node covers neighbouring slots. Its left child takes the largest power of two of them that
-// leaves some to the right one, so that the tree of 8 slots is ((0 1)(2 3))((4 5)(6 7)), and that
-// of 3 is (0 1) 2.
+// A node covers consecutive slots. Its left child covers the largest power of two of them that
+// leaves at least one for the right child: 8 slots are summed as ((0 1)(2 3))((4 5)(6 7)), 3 slots
+// as (0 1) 2.
 #pragma once
 
 #include <cstddef>
@@ -19,29 +19,30 @@ struct SlotRange {
   bool operator==(const SlotRange&) const = default;
 };
 
-// The slots that are a rank's: the ranks cover all of them in rank order, and their numbers differ
-// by one at most. As io::rows_of shares out rows.
+// The slots of a rank. The ranks' slots follow each other in rank order; their numbers differ by at
+// most one. The same distribution as that of rows by io::rows_of.
 SlotRange slots_of(int rank, int ranks, int slots);
 
-// The first slot of a node's right child; the node covers two slots or more.
+// The first slot of a node's right child. The node must cover at least two slots.
 int middle_of(SlotRange node);
-// The node that `node` is a child of; the tree's root is its own.
+// The parent of `node`; for the root, the root itself.
 SlotRange parent_of(SlotRange node, int slots);
-// The largest nodes that lie within `range`: what a rank can add up alone.
+// The maximal nodes within `range`, in order: what a rank can sum without communication.
 std::vector<SlotRange> nodes_within(SlotRange range, int slots);
 
-// One addition: what stands at `into` becomes the sum of itself and what stands at `from`.
+// One addition: value[into] += value[from].
 struct Addition {
   std::size_t into = 0, from = 0;
 
   bool operator==(const Addition&) const = default;
 };
-// Adds up all that `nodes`, which follow each other, cover of the tree, as far as they reach: the
-// sum stands at the first of each of nodes_within(what they cover).
+// The additions, in order, that sum `nodes`, which are consecutive, into the maximal nodes within
+// the range that they cover (nodes_within). Indices are positions in `nodes`; the sum of each
+// maximal node is left at the position of its first.
 std::vector<Addition> additions_of(const std::vector<SlotRange>& nodes, int slots);
 
-// How many nodes wait for others at most, while the slots of `range` come one after the other and
-// all that can be added is.
+// The maximum number of nodes that wait for their sibling if the slots of `range` are computed in
+// order and siblings are added as soon as both exist.
 int most_nodes_at_once(SlotRange range, int slots);
 
 }  // namespace ripieno::distributed

@@ -1,9 +1,10 @@
-// Strategy: how the gradients of all ranks become one step of the optimizer. DataParallel holds
+// Strategy: how the ranks' gradients become an optimizer step. Used by DataParallel, which owns
 // one.
 //
-// A step is any number of backward() calls, the last without `more`, then finish_gradients(),
-// before_update(), the optimizer's step, after_update(). Every rank calls the same, but ranks may
-// have different numbers of micro-batches. One thread uses a strategy.
+// The calls of a step are: backward() any number of times, the last one without `more`;
+// finish_gradients(); before_update(); the optimizer's step(); after_update(). All are collectives:
+// every rank makes the same calls, but the number of micro-batches may differ. One thread uses a
+// strategy.
 #pragma once
 
 #include <cstddef>
@@ -19,55 +20,56 @@
 
 namespace ripieno::distributed {
 
-// One rank's copy of the model with its optimizer, and the ranks that it trains with. All outlive
+// One rank's copy of the model with its optimizer and communicator. What it refers to must outlive
 // the strategy.
 struct Replica {
   optim::Optimizer& optimizer;
   Communicator& communicator;
   PhaseTimes& times;
   std::size_t bucket_bytes = 0;
-  int64_t micro_batch_size = 0;  // 0: all rows of a backward at once
+  int64_t micro_batch_size = 0;  // rows; 0: all rows of a backward at once
 
   const Parameters& parameters() const { return optimizer.parameters(); }
 };
 
 class Strategy {
  public:
-  // The loss of this rank's rows begin .. end - 1.
+  // Returns the loss of rows begin .. end - 1 of this rank's rows.
   using LossOf = std::function<Loss(int64_t begin, int64_t end)>;
 
   virtual ~Strategy() = default;
 
-  // Adds the gradients of a micro-batch; with `more`, further ones of this step follow.
+  // Adds the gradients of a micro-batch. more: whether further micro-batches of this step follow.
   virtual void backward(const Loss& loss, bool more) = 0;
-  // All of this rank's rows of a step, which begin at random_context().first_row of the global
-  // batch.
+  // Adds the gradients of all rows of this rank in a step. The first is row
+  // random_context().first_row of the global batch.
   virtual void backward(int64_t rows, const LossOf& loss_of) = 0;
-  // This rank has no rows in this step, or no more.
+  // Takes part in communication, for a rank without rows or without more rows in this step.
   virtual void backward_nothing() = 0;
-  // Leaves the summed gradients where the optimizer reads them. Returns the loss over all ranks, or
-  // over this one where steps_alone(), valid until the next step's last backward.
+  // Completes the summed gradients for the optimizer. Returns the loss over all ranks, or of this
+  // rank if steps_alone(); it is valid until the last backward of the next step.
   virtual Loss finish_gradients() = 0;
+  // Called before the optimizer's step.
   virtual void before_update() {}
-  // Returns whether the ranks have communicated in this step.
+  // Called after the optimizer's step. Returns whether the ranks have communicated in this step.
   virtual bool after_update() { return true; }
-  // Makes the parameters of all ranks equal where they may differ. A collective.
+  // Makes the parameters of all ranks equal. A collective.
   virtual void synchronize_parameters() {}
-  // The same of everything that a checkpoint saves.
+  // The same for everything that a checkpoint saves. A collective.
   virtual void synchronize() { synchronize_parameters(); }
 
-  // The gradients that this rank keeps between steps.
+  // The summed gradients that this rank keeps.
   virtual Arena& gradients() = 0;
-  // Adds lines for memory beside parameters, gradients() and the optimizer's state.
+  // Adds lines for memory other than parameters, gradients() and optimizer state.
   virtual void report(MemoryReport&) {}
 
-  // Whether each rank's optimizer makes steps of its own between those in which the ranks meet.
+  // Whether each rank takes optimizer steps on its own gradients, between steps that communicate.
   virtual bool steps_alone() const { return false; }
-  // Of strict mode, else 0.
+  // Number of slots in strict mode, else 0.
   virtual int slots() const { return 0; }
-  // That are summed in each backward; 0 where none are.
+  // Number of buckets summed per backward; 0 if gradients are not summed in buckets.
   virtual std::size_t buckets() const { return 0; }
-  // One line for the run's log about what is unusual; empty: nothing is.
+  // One line for the run's log, empty if there is nothing to report.
   virtual std::string description() const { return ""; }
 };
 

@@ -5,8 +5,10 @@
 namespace ripieno::distributed {
 namespace {
 
-[[noreturn]] void fail_as_slots_are_missing() {
-  fail("backward: strict mode cuts the batch itself; call backward(rows, loss_of)");
+[[noreturn]] void fail_without_rows() {
+  fail(
+      "backward: parallel.strict requires the rows of the whole step; call backward(rows, "
+      "loss_of)");
 }
 
 }  // namespace
@@ -15,9 +17,9 @@ Strict::Strict(const Replica& replica, int slots)
     : replica_(replica),
       backward_(replica.parameters(), replica.communicator, slots, replica.bucket_bytes) {}
 
-void Strict::backward(const Loss&, bool) { fail_as_slots_are_missing(); }
+void Strict::backward(const Loss&, bool) { fail_without_rows(); }
 
-void Strict::backward_nothing() { fail_as_slots_are_missing(); }
+void Strict::backward_nothing() { fail_without_rows(); }
 
 void Strict::backward(int64_t rows, const LossOf& loss_of) {
   const PhaseTimes::Span span(replica_.times, &ParallelSeconds::backward);

@@ -1,5 +1,5 @@
-// Strict: the strategy of strict mode, whose results are bitwise the same on any number of ranks
-// and threads (strict_backward.h).
+// Strict: the strategy of strict mode: results are bitwise identical on any number of ranks and
+// threads (strict_backward.h).
 #pragma once
 
 #include "ripieno/distributed/strategies/strategy.h"
@@ -12,11 +12,11 @@ class Strict final : public Strategy {
   // Throws ConfigurationError if there are fewer slots than ranks.
   Strict(const Replica& replica, int slots);
 
-  // Throws Error: strict mode cuts the batch into slots itself.
+  // Not supported: throws Error, since strict mode cuts the batch into slots itself.
   void backward(const Loss& loss, bool more) override;
-  // Calls loss_of from several threads at once, each for a slot.
+  // Calls loss_of from several threads at the same time, each for one slot.
   void backward(int64_t rows, const LossOf& loss_of) override;
-  // Throws Error: each rank has at least one slot.
+  // Not supported: throws Error, since each rank has at least one slot.
   void backward_nothing() override;
   Loss finish_gradients() override { return backward_.finish(); }
 

@@ -15,25 +15,23 @@
 namespace ripieno::distributed {
 namespace {
 
-// Elements that a thread adds up at once: little enough to stay in its cache.
+// Elements that a thread adds at a time, few enough for its cache.
 constexpr int64_t kBlock = 1 << 15;
-// What crosses the network at once: each rank has room for all ranks' nodes of it.
-constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
-constexpr int kColumns = 3;  // of totals_
+constexpr int kColumns = 3;  // of totals_: sum, count, rows
 
-SlotRange own_slots(const Communicator& communicator, int slots) {
+SlotRange slots_of_rank(const Communicator& communicator, int slots) {
   if (slots < communicator.size()) {
-    throw ConfigurationError(
-        fmt::format("strict mode: {} slots cannot be shared by {} ranks; use fewer ranks, or "
-                    "parallel.slots = {} or more",
-                    slots, communicator.size(), communicator.size()));
+    throw ConfigurationError(fmt::format(
+        "parallel.slots is {}, but each of the {} ranks requires at least one slot; use "
+        "fewer ranks, or parallel.slots={} or more",
+        slots, communicator.size(), communicator.size()));
   }
   return slots_of(communicator.rank(), communicator.size(), slots);
 }
 
-int threads_for(const Parameters& parameters, SlotRange own) {
-  if (parameters.values().device().is_cuda()) return 1;  // a device takes one operation at a time
-  return std::min(kernels::cpu_threads(), own.count());
+int threads_for(const Parameters& parameters, SlotRange owned) {
+  if (parameters.values().device().is_cuda()) return 1;  // a GPU computes slots one after another
+  return std::min(kernels::cpu_threads(), owned.count());
 }
 
 }  // namespace
@@ -44,32 +42,32 @@ StrictBackward::StrictBackward(const Parameters& parameters, Communicator& commu
       communicator_(communicator),
       slots_(slots),
       bucket_bytes_(bucket_bytes),
-      own_(own_slots(communicator, slots)),
-      nodes_(nodes_within(own_, slots)),
-      team_(threads_for(parameters, own_)),
+      owned_(slots_of_rank(communicator, slots)),
+      nodes_(nodes_within(owned_, slots)),
+      team_(threads_for(parameters, owned_)),
       totals_({slots, kColumns}, DType::float64),
-      waiting_(static_cast<std::size_t>(own_.count())) {}
+      waiting_(static_cast<std::size_t>(owned_.count())) {}
 
-// With these many no thread waits for a place for long, and never for ever: where no other is at
-// work, all nodes that can be added are.
-int StrictBackward::place_count() const {
-  return team_.threads() + most_nodes_at_once(own_, slots_);
+// With this many sets threads rarely wait for a free one and cannot deadlock: if no other thread is
+// working, all siblings have been added, which leaves at most most_nodes_at_once() sets in use.
+int StrictBackward::set_count() const {
+  return team_.threads() + most_nodes_at_once(owned_, slots_);
 }
 
-void StrictBackward::make_places() {
-  if (!places_.empty()) return;
-  Arena& own = parameters_.gradients();
-  places_.push_back(std::make_unique<SeparateGradients>(parameters_, own));
-  for (int i = 1; i < place_count(); ++i) {
-    arenas_.push_back(
-        std::make_unique<Arena>(parameters_.shared_layout(), own.dtype(), own.device()));
-    places_.push_back(std::make_unique<SeparateGradients>(parameters_, *arenas_.back()));
+void StrictBackward::make_sets() {
+  if (!sets_.empty()) return;
+  Arena& gradients = parameters_.gradients();
+  sets_.push_back(std::make_unique<SeparateGradients>(parameters_, gradients));
+  for (int i = 1; i < set_count(); ++i) {
+    arenas_.push_back(std::make_unique<Arena>(parameters_.shared_layout(), gradients.dtype(),
+                                              gradients.device()));
+    sets_.push_back(std::make_unique<SeparateGradients>(parameters_, *arenas_.back()));
   }
-  tree_sum_ =
-      std::make_unique<TreeSum>(communicator_, slots_, own.dtype(), own.device(), bucket_bytes_);
-  buckets_ = buckets_of(parameters_.layout(), size_of(own.dtype()), bucket_bytes_);
-  free_.reserve(places_.size());
-  left_to_add_.reserve(waiting_.size());
+  tree_sum_ = std::make_unique<TreeSum>(communicator_, slots_, gradients.dtype(),
+                                        gradients.device(), bucket_bytes_);
+  buckets_ = buckets_of(parameters_.layout(), size_of(gradients.dtype()), bucket_bytes_);
+  free_sets_.reserve(sets_.size());
+  remaining_additions_.reserve(waiting_.size());
   sums_.reserve(nodes_.size());
 }
 
@@ -84,50 +82,51 @@ void StrictBackward::backward(int64_t rows, const LossOf& loss_of, const Tensor&
     throw;
   }
   random_context() = context_;
-  add_what_is_left();
+  add_remaining();
 }
 
 void StrictBackward::prepare(int64_t rows) {
-  if (rows < 1 || rows % own_.count() != 0) {
-    fail(
-        fmt::format("strict mode: {} rows are not {} equal slots, which are rank {}'s of {}; give "
-                    "the loader a Part with slots = {}",
-                    rows, own_.count(), communicator_.rank(), slots_, slots_));
+  if (rows < 1 || rows % owned_.count() != 0) {
+    fail(fmt::format(
+        "strict mode: {} rows cannot be cut into {} equal slots (those of rank {}, of {} in "
+        "total); set slots = {} in the Part of the data loader",
+        rows, owned_.count(), communicator_.rank(), slots_, slots_));
   }
-  make_places();
-  free_.clear();
-  for (auto place = places_.size(); place-- > 0;) free_.push_back(static_cast<int>(place));
+  make_sets();
+  free_sets_.clear();
+  for (auto set = sets_.size(); set-- > 0;) free_sets_.push_back(static_cast<int>(set));
   std::fill(waiting_.begin(), waiting_.end(), Node{});
   totals_.fill(0.0);
-  next_ = own_.begin;
+  next_ = owned_.begin;
   failed_ = false;
 }
 
 void StrictBackward::take_slots(int64_t rows, const LossOf& loss_of) {
   try {
-    for (Node node; next_slot(node); add_up(node)) compute(node, rows, loss_of);
+    for (Node node; next_slot(node); add_to_siblings(node)) compute(node, rows, loss_of);
   } catch (...) {
-    give_up();
+    cancel();
     throw;
   }
 }
 
 bool StrictBackward::next_slot(Node& node) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return failed_ || next_ == own_.end || !free_.empty(); });
-  if (failed_ || next_ == own_.end) return false;
-  node = {{next_, next_ + 1}, free_.back()};  // of the first slot, the first: the sum is left there
-  free_.pop_back();
-  if (++next_ == own_.end) changed_.notify_all();
+  changed_.wait(lock, [&] { return failed_ || next_ == owned_.end || !free_sets_.empty(); });
+  if (failed_ || next_ == owned_.end) return false;
+  // The first slot gets set 0, the parameters' gradients, where the sum is left.
+  node = {{next_, next_ + 1}, free_sets_.back()};
+  free_sets_.pop_back();
+  if (++next_ == owned_.end) changed_.notify_all();
   return true;
 }
 
 void StrictBackward::compute(const Node& node, int64_t rows, const LossOf& loss_of) {
-  const int64_t each = rows / own_.count();
-  const int64_t begin = (node.slots.begin - own_.begin) * each;
+  const int64_t each = rows / owned_.count();
+  const int64_t begin = (node.slots.begin - owned_.begin) * each;
   random_context() = context_;
   random_context().first_row += begin;
-  SeparateGradients& gradients = gradients_at(node.place);
+  SeparateGradients& gradients = gradients_at(node.set);
   const SeparateGradients::Use use(gradients);
   const Loss loss = [&] {
     const trace::Scope traced({.name = "forward"});
@@ -141,19 +140,19 @@ void StrictBackward::compute(const Node& node, int64_t rows, const LossOf& loss_
   gradients.complete();
 }
 
-// Adds `node` to its sibling, and their parent to its own, as far as they are there. Not any more
-// where no slots are left to be taken: then all threads do it together.
-void StrictBackward::add_up(Node node) {
+// Adds `node` to its sibling if that is complete, then their parent to its sibling, and so on.
+// Stops once all slots have been started: add_remaining() then adds on all threads together.
+void StrictBackward::add_to_siblings(Node node) {
   std::unique_lock lock(mutex_);
-  for (Node other; next_ < own_.end && take_sibling(node, other);) {
+  for (Node other; next_ < owned_.end && take_sibling(node, other);) {
     lock.unlock();
     const auto& [left, right] =
         node.slots.begin < other.slots.begin ? std::pair(node, other) : std::pair(other, node);
-    add_into(gradients_at(left.place).flat(), gradients_at(right.place).flat());
+    add_into(gradients_at(left.set).flat(), gradients_at(right.set).flat());
     lock.lock();
-    free_.push_back(right.place);
+    free_sets_.push_back(right.set);
     changed_.notify_one();
-    node = {parent_of(node.slots, slots_), left.place};
+    node = {parent_of(node.slots, slots_), left.set};
   }
   waiting_at(node.slots.begin) = node;
 }
@@ -161,16 +160,16 @@ void StrictBackward::add_up(Node node) {
 bool StrictBackward::take_sibling(const Node& node, Node& sibling) {
   const SlotRange parent = parent_of(node.slots, slots_);
   const bool is_left = parent.begin == node.slots.begin;
-  const SlotRange wanted =
+  const SlotRange range =
       is_left ? SlotRange{node.slots.end, parent.end} : SlotRange{parent.begin, node.slots.begin};
-  if (wanted.count() == 0 || wanted.begin < own_.begin || wanted.end > own_.end) return false;
-  Node& there = waiting_at(wanted.begin);
-  if (there.place < 0 || there.slots != wanted) return false;
-  sibling = std::exchange(there, {});
+  if (range.count() == 0 || range.begin < owned_.begin || range.end > owned_.end) return false;
+  Node& waiting = waiting_at(range.begin);
+  if (waiting.set < 0 || waiting.slots != range) return false;
+  sibling = std::exchange(waiting, {});
   return true;
 }
 
-void StrictBackward::give_up() {
+void StrictBackward::cancel() {
   {
     const std::lock_guard lock(mutex_);
     failed_ = true;
@@ -178,30 +177,30 @@ void StrictBackward::give_up() {
   changed_.notify_all();
 }
 
-void StrictBackward::add_what_is_left() {
-  left_to_add_.clear();
+void StrictBackward::add_remaining() {
+  remaining_additions_.clear();
   sums_.clear();
   for (const SlotRange& node : nodes_) sums_.push_back(gradients_at(list_additions(node)).flat());
-  if (left_to_add_.empty()) return;
+  if (remaining_additions_.empty()) return;
   const int64_t elements = parameters_.layout().elements();
   std::atomic<int64_t> next_block = 0;
   team_.run([&] {
     for (int64_t begin; (begin = kBlock * next_block++) < elements;) {
       const int64_t end = std::min(begin + kBlock, elements);
-      for (const auto& [into, from] : left_to_add_) {
-        add_into(places_[into]->range(begin, end), places_[from]->range(begin, end));
+      for (const auto& [into, from] : remaining_additions_) {
+        add_into(sets_[into]->range(begin, end), sets_[from]->range(begin, end));
       }
     }
   });
 }
 
-// Those that still make up `node`; returns where it will stand.
+// Appends the additions that still remain to complete `node`; returns its set.
 int StrictBackward::list_additions(SlotRange node) {
-  const Node& there = waiting_at(node.begin);
-  if (there.place >= 0 && there.slots == node) return there.place;
+  const Node& waiting = waiting_at(node.begin);
+  if (waiting.set >= 0 && waiting.slots == node) return waiting.set;
   const int left = list_additions({node.begin, middle_of(node)});
   const int right = list_additions({middle_of(node), node.end});
-  left_to_add_.push_back({static_cast<std::size_t>(left), static_cast<std::size_t>(right)});
+  remaining_additions_.push_back({static_cast<std::size_t>(left), static_cast<std::size_t>(right)});
   return left;
 }
 
@@ -210,7 +209,7 @@ Loss StrictBackward::finish() {
     naming_failures([&] { return "gradients of " + name_of(bucket, parameters_.layout()); },
                     [&] { tree_sum_->sum(sums_, bucket.begin, bucket.end); });
   }
-  // Every rank adds zero to the slots of the others.
+  // Each rank contributes zeros for the slots of the others.
   if (communicator_.size() > 1) {
     naming_failures([] { return std::string("loss of a step"); },
                     [&] { communicator_.all_reduce(totals_); });
@@ -232,15 +231,15 @@ void StrictBackward::require_equal_slots() const {
   const double* totals = totals_.data<double>();
   for (int slot = 1; slot < slots_; ++slot) {
     if (totals[slot * kColumns + 2] == totals[2]) continue;
-    fail(
-        fmt::format("strict mode: slot {} has {} rows and slot 0 has {}; every loader needs a "
-                    "Part with slots = {}, and a batch that they divide",
-                    slot, totals[slot * kColumns + 2], totals[2], slots_));
+    fail(fmt::format(
+        "strict mode: slot {} has {} rows, slot 0 has {}; they must match: set slots = {} "
+        "in the Part of every data loader, and use a batch size divisible by it",
+        slot, totals[slot * kColumns + 2], totals[2], slots_));
   }
 }
 
 int64_t StrictBackward::bytes_beside_gradients() {
-  make_places();
+  make_sets();
   int64_t bytes = tree_sum_->bytes();
   for (const auto& arena : arenas_) bytes += arena->bytes();
   return bytes;
@@ -252,10 +251,10 @@ std::string StrictBackward::description() const {
   const auto bytes = static_cast<double>(parameters_.layout().elements()) *
                      static_cast<double>(size_of(parameters_.gradients().dtype()));
   return fmt::format(
-      "strict: {} slots, {} a rank, {} at once, with {} sets of gradients of {:.3g} MiB; "
-      "train_step --strict measures what it costs",
+      "strict mode: {} slots, {} per rank, {} computed at once, {} sets of gradients of {:.3g} "
+      "MiB; train_step --strict measures its overhead",
       slots_, least == most ? fmt::format("{}", least) : fmt::format("{} or {}", least, most),
-      team_.threads(), place_count(), bytes / (1 << 20));
+      team_.threads(), set_count(), bytes / (1 << 20));
 }
 
 }  // namespace ripieno::distributed

@@ -1,9 +1,9 @@
-// TreeSum: adds up what the ranks hold of the tree of slots (slot_tree.h), to the same bits on any
-// number of ranks.
+// TreeSum: sums over the ranks along the tree of slots (slot_tree.h), with bitwise identical
+// results on any number of ranks. For StrictBackward.
 //
-// Numbers travel unsummed to the rank whose slice they are in, and back as sums: the traffic of an
-// all-reduce for each node that a rank holds. That is one where the ranks share out the slots in
-// equal powers of two.
+// Each rank sums one slice: it receives the slice of every node and sends its sum to all. This is
+// the traffic of one all-reduce per node that a rank holds. A rank holds one node if all ranks have
+// the same number of slots, a power of two.
 #pragma once
 
 #include <cstddef>
@@ -17,38 +17,39 @@ namespace ripieno::distributed {
 
 class TreeSum {
  public:
-  // For tensors of that type and place, of which `piece_bytes` travel at once at most.
+  // For tensors of `dtype` on `device`, communicated in chunks of at most `chunk_bytes`.
+  // `communicator` must outlive this.
   TreeSum(Communicator& communicator, int slots, DType dtype, Device device,
-          std::size_t piece_bytes);
+          std::size_t chunk_bytes);
 
-  // `nodes`: what this rank holds, nodes_within(slots_of(rank)), each (n). Of elements begin ..
-  // end - 1 leaves the sum over all slots in the first of them. A collective.
+  // Replaces elements begin .. end - 1 of nodes[0] by the sum over all slots. nodes: the values of
+  // this rank's nodes, nodes_within(slots_of(rank)), each (n). A collective.
   void sum(const std::vector<Tensor>& nodes, int64_t begin, int64_t end);
 
-  // Of the room that it keeps for what travels.
+  // Bytes of the communication buffers.
   int64_t bytes() const;
 
  private:
-  // What travels at once: rank r adds up the r-th slice of it.
-  struct Piece {
+  // A range that is communicated at once; rank r sums the r-th slice, of `slice` elements.
+  struct Chunk {
     int64_t begin, end, slice;
   };
-  // The part of a rank's slice that lies within the piece.
-  static std::pair<int64_t, int64_t> slice_of(const Piece& piece, int rank);
+  // First and last + 1 element of a rank's slice, which the end of the chunk may shorten.
+  static std::pair<int64_t, int64_t> slice_of(const Chunk& chunk, int rank);
 
-  void sum_piece(const std::vector<Tensor>& nodes, const Piece& piece);
-  void send_slices(const std::vector<Tensor>& nodes, const Piece& piece);
-  void add_up(const Piece& piece);
-  void receive_sums(const Tensor& out, const Piece& piece);
+  void sum_chunk(const std::vector<Tensor>& nodes, const Chunk& chunk);
+  void send_slices(const std::vector<Tensor>& nodes, const Chunk& chunk);
+  void add_up(const Chunk& chunk);
+  void receive_sums(const Tensor& out, const Chunk& chunk);
 
   Communicator& communicator_;
-  int64_t piece_elements_ = 0;
-  int64_t held_ = 0;                 // the most nodes that a rank holds
-  bool one_each_ = false;            // two ranks with a node each: an all-reduce is that sum
-  std::vector<int64_t> places_;      // of each node of the tree, in order, among those received
-  std::vector<Addition> additions_;  // between them
-  Tensor sent_, received_;           // room for (ranks, held, slice)
-  Tensor sums_;                      // room for (ranks, slice)
+  int64_t chunk_elements_ = 0;
+  int64_t held_ = 0;                 // maximum number of nodes of a rank
+  bool one_each_ = false;            // two ranks with one node each: uses all_reduce
+  std::vector<int64_t> positions_;   // of each node of all ranks, in units of slices of received_
+  std::vector<Addition> additions_;  // of nodes, by index in positions_
+  Tensor sent_, received_;           // buffers, up to (ranks, held_, slice)
+  Tensor sums_;                      // buffer, up to (ranks, slice)
 };
 
 }  // namespace ripieno::distributed

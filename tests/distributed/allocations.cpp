@@ -6,12 +6,12 @@
 
 namespace {
 
-thread_local int64_t here = 0;
-std::atomic<int64_t> everywhere = 0;
+thread_local int64_t of_this_thread = 0;
+std::atomic<int64_t> of_all_threads = 0;
 
 void count() {
-  ++here;
-  ++everywhere;
+  ++of_this_thread;
+  ++of_all_threads;
 }
 
 void* counted(std::size_t bytes) {
@@ -31,13 +31,13 @@ void* counted(std::size_t bytes, std::align_val_t alignment) {
 
 namespace ripieno::distributed::testing {
 
-int64_t allocations() { return here; }
-int64_t allocations_of_all_threads() { return everywhere; }
+int64_t allocations() { return of_this_thread; }
+int64_t allocations_of_all_threads() { return of_all_threads; }
 
 }  // namespace ripieno::distributed::testing
 
 void* operator new(std::size_t bytes) { return counted(bytes); }
-// What std::stable_sort takes its buffer from; it gives it back to the delete below.
+// std::stable_sort allocates its buffer with this, and frees it with operator delete below.
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   try {
     return counted(bytes);

@@ -1,4 +1,4 @@
-// Counts what is taken from operator new; link allocations.cpp.
+// Counts calls of operator new. Requires linking allocations.cpp.
 #pragma once
 
 #include <algorithm>
@@ -9,12 +9,13 @@
 
 namespace ripieno::distributed::testing {
 
-int64_t allocations();  // of this thread
+// Calls of operator new so far by this thread, and by all threads.
+int64_t allocations();
 int64_t allocations_of_all_threads();
 
-// What steps take once they are steady: of 20 rounds of three steps on every rank at once, that of
-// the least. The pool's lists still grow where threads meet in a new way; what each step takes
-// shows always.
+// Allocations of steady-state steps: the minimum over 20 rounds of three concurrent steps on every
+// rank. A round may allocate when the pool's lists grow; allocations of each step are in every
+// round.
 template <typename Step>
 int64_t least_allocations_of(Communicator& ranks, const Step& step) {
   int64_t least = std::numeric_limits<int64_t>::max();

@@ -1,5 +1,5 @@
-// Counted: a communicator that passes everything on, and counts the all-reduces of itself and its
-// duplicates.
+// Counted: a communicator that forwards all calls, and counts those of itself, its duplicates and
+// groups.
 #pragma once
 
 #include <atomic>

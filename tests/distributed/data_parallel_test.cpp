@@ -33,20 +33,20 @@ void expect_near(const TrainingJob::Result& result, const TrainingJob::Result& e
   EXPECT_THAT(result.parameters, Pointwise(FloatNear(1e-5f), expected.parameters));
 }
 
-TEST(DataParallel, StepsOnAnyRanksAreThoseOfOneRankOnTheWholeBatch) {
+TEST(DataParallel, StepsMatchOneRankOnTheWholeBatch) {
   const auto expected = TrainingJob().train(*alone());
   EXPECT_LT(expected.losses.back(), expected.losses.front());
   for (const int size : {2, 3, 5}) expect_near(train_on(size, {})[0], expected);
 }
 
-TEST(DataParallel, RanksStayEqualToTheBit) {
+TEST(DataParallel, RanksStayBitwiseEqual) {
   const auto results = train_on(3, {});
   EXPECT_EQ(results[1].parameters, results[0].parameters);
   EXPECT_EQ(results[2].parameters, results[0].parameters);
   EXPECT_EQ(results[2].losses, results[0].losses);
 }
 
-TEST(DataParallel, NeitherOverlapNorBucketsChangeABit) {
+TEST(DataParallel, OverlapAndBucketSizeDoNotChangeResults) {
   const auto expected = train_on(3, {})[0];
   for (const DataParallelOptions& options :
        {DataParallelOptions{.bucket_bytes = 128, .overlap = false}, DataParallelOptions{}}) {
@@ -59,7 +59,7 @@ TEST(DataParallel, MicroBatchesAddUpToTheBatch) {
   for (const int size : {1, 3}) expect_near(train_on(size, {.micro_batches = 3})[0], expected);
 }
 
-TEST(DataParallel, MicroBatchesCommunicateOnce) {
+TEST(DataParallel, MicroBatchesCommunicateOncePerStep) {
   for (const int micro_batches : {1, 4}) {
     Counts counts;
     on_every_rank(2, [&](Communicator& inner) {
@@ -67,7 +67,7 @@ TEST(DataParallel, MicroBatchesCommunicateOnce) {
       TrainingJob{.options = {}, .micro_batches = micro_batches, .steps = 3}.train(ranks);
     });
     EXPECT_EQ(counts.all_reduces, 2 * (1 + 3 * 2))
-        << "ranks; the start, steps: the loss and a bucket";
+        << "2 ranks; initial state, and loss and one bucket per step";
   }
 }
 
@@ -88,7 +88,7 @@ TEST(DataParallel, WithoutOverlapNothingIsDuplicated) {
   EXPECT_EQ(counts.duplicates, 0);
 }
 
-// A model of which only some of the parts are used.
+// A model of which only some modules are used.
 struct Parts final : nn::Module {
   nn::Linear first{2, 2, {.bias = false}}, second{2, 2, {.bias = false}};
   nn::Linear third{2, 2, {.bias = false}};
@@ -112,7 +112,7 @@ std::vector<float> step_of_parts(Communicator& ranks, Parts& parts,
   return parts.parameters().values().flat().to_vector<float>();
 }
 
-TEST(DataParallel, StateThatOneRankAloneHasTouchedBecomesRankZeros) {
+TEST(DataParallel, StateThatOnlyOneRankHasAllocatedIsBroadcast) {
   on_every_rank(3, [](Communicator& ranks) {
     Parts parts;
     optim::AdamW optimizer(parts.parameters());
@@ -120,11 +120,11 @@ TEST(DataParallel, StateThatOneRankAloneHasTouchedBecomesRankZeros) {
     if (ranks.rank() == 2) moment.flat().fill(1.0);
     const DataParallel parallel(parts, optimizer, ranks);
     EXPECT_THAT(moment.flat().to_vector<float>(), ::testing::Each(0.0f));
-    EXPECT_FALSE(optimizer.state().back().arena->has_memory()) << "nobody has touched it";
+    EXPECT_FALSE(optimizer.state().back().arena->has_memory()) << "not allocated on any rank";
   });
 }
 
-TEST(DataParallel, StepsTakenLossScaleAndLearningRateBecomeRankZeros) {
+TEST(DataParallel, StepsTakenLossScaleAndLearningRateAreBroadcast) {
   for (const bool scales_loss : {false, true}) {
     on_every_rank(3, [&](Communicator& ranks) {
       Parts parts;
@@ -142,7 +142,7 @@ TEST(DataParallel, StepsTakenLossScaleAndLearningRateBecomeRankZeros) {
   }
 }
 
-// A model whose buffer moves with each forward that trains.
+// A model whose loss() updates a buffer.
 struct Counting final : nn::Module {
   nn::Linear layer{2, 2};
   Tensor mean;
@@ -155,7 +155,7 @@ struct Counting final : nn::Module {
   }
 };
 
-TEST(DataParallel, BuffersBecomeRankZeros) {
+TEST(DataParallel, BuffersAreBroadcastFromRankZero) {
   on_every_rank(3, [](Communicator& ranks) {
     Counting model;
     model.buffers().flat().fill(4.0 + ranks.rank());
@@ -165,7 +165,7 @@ TEST(DataParallel, BuffersBecomeRankZeros) {
   });
 }
 
-TEST(DataParallel, BuffersAreRankZerosOnceSynchronized) {
+TEST(DataParallel, SynchronizingBroadcastsBuffers) {
   for (const DataParallelOptions& options :
        {DataParallelOptions{}, DataParallelOptions{.shard = Shard::gradients},
         DataParallelOptions{.diloco = {.steps = 2}}}) {
@@ -174,14 +174,14 @@ TEST(DataParallel, BuffersAreRankZerosOnceSynchronized) {
       optim::Sgd optimizer(model.parameters());
       DataParallel parallel(model, optimizer, ranks, options);
       float expected = 0;
-      for (const bool of_everything : {false, true}) {
+      for (const bool synchronizes_all : {false, true}) {
         const float mine = model.mean.to_vector<float>()[0] / 2 + static_cast<float>(ranks.rank());
-        parallel.backward(model.loss(2.0 * ranks.rank() + 8 * of_everything));
+        parallel.backward(model.loss(2.0 * ranks.rank() + 8 * synchronizes_all));
         parallel.step();
-        EXPECT_EQ(model.mean.to_vector<float>()[0], mine + 4 * of_everything) << "its own";
+        EXPECT_EQ(model.mean.to_vector<float>()[0], mine + 4 * synchronizes_all) << "local value";
         EXPECT_FALSE(parallel.buffers_are_equal());
-        of_everything ? parallel.synchronize() : parallel.synchronize_parameters();
-        expected = expected / 2 + 4 * of_everything;
+        synchronizes_all ? parallel.synchronize() : parallel.synchronize_parameters();
+        expected = expected / 2 + 4 * synchronizes_all;
         EXPECT_THAT(model.mean.to_vector<float>(), ::testing::Each(expected));
         EXPECT_TRUE(parallel.buffers_are_equal());
       }
@@ -199,7 +199,7 @@ TEST(DataParallel, RanksWhoseBuffersDifferInShapeAreNamed) {
   });
 }
 
-TEST(DataParallel, StrictModeNamesTheBufferThatItCannotKeep) {
+TEST(DataParallel, StrictModeRejectsBuffersByName) {
   Counting model;
   optim::Sgd optimizer(model.parameters());
   const auto ranks = alone();
@@ -225,7 +225,7 @@ TEST(DataParallel, TheFirstRowIsRestoredAfterALossThatThrows) {
   }
 }
 
-TEST(DataParallel, PartsThatARankDoesNotUseGetTheOthersGradients) {
+TEST(DataParallel, ModulesUnusedByOneRankGetTheOthersGradients) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     const auto before = parts.third.weight().to_vector<float>();
@@ -236,7 +236,7 @@ TEST(DataParallel, PartsThatARankDoesNotUseGetTheOthersGradients) {
   });
 }
 
-TEST(DataParallel, PartsThatNobodyUsesStayAsTheyAre) {
+TEST(DataParallel, ModulesUnusedByAllRanksStayUnchanged) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     const auto before = parts.second.weight().to_vector<float>();
@@ -246,7 +246,7 @@ TEST(DataParallel, PartsThatNobodyUsesStayAsTheyAre) {
   });
 }
 
-TEST(DataParallel, FrozenPartsStayAsTheyAre) {
+TEST(DataParallel, FrozenModulesStayUnchanged) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     Tensor frozen = parts.parameters()["second.weight"];
@@ -258,7 +258,7 @@ TEST(DataParallel, FrozenPartsStayAsTheyAre) {
   });
 }
 
-TEST(DataParallel, TheModelMayOutliveIt) {
+TEST(DataParallel, TheModelMayOutliveDataParallel) {
   on_every_rank(2, [](Communicator& ranks) {
     Parts parts;
     step_of_parts(ranks, parts, {&parts.first});
@@ -266,7 +266,7 @@ TEST(DataParallel, TheModelMayOutliveIt) {
   });
 }
 
-TEST(DataParallel, ALossWithoutTargetsLeavesTheParameters) {
+TEST(DataParallel, ALossWithoutTargetsDoesNotChangeParameters) {
   on_every_rank(2, [](Communicator& ranks) {
     nn::Mlp model({kFeatures, kClasses});
     optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
@@ -279,9 +279,9 @@ TEST(DataParallel, ALossWithoutTargetsLeavesTheParameters) {
   });
 }
 
-// Of three ranks the last has no rows: it says so, or has a loss of none.
+// The last of three ranks has no rows: it passes 0 rows, or a loss of an empty batch.
 TEST(DataParallel, ARankWithoutRowsTakesPart) {
-  const auto train = [](Communicator& ranks, bool has_loss_of_none) {
+  const auto train = [](Communicator& ranks, bool has_empty_loss) {
     random_context().seed = 1;
     nn::Mlp model({kFeatures, kClasses});
     optim::Sgd optimizer(model.parameters(), {.learning_rate = 0.1});
@@ -292,7 +292,7 @@ TEST(DataParallel, ARankWithoutRowsTakesPart) {
       const auto loss_of = [&](int64_t from, int64_t to) {
         return model.loss(features().slice(0, from, to), targets().slice(0, from, to));
       };
-      if (has_loss_of_none) {
+      if (has_empty_loss) {
         parallel.backward(loss_of(begin, end));
       } else {
         parallel.backward(end - begin, [&](int64_t from, int64_t to) {
@@ -304,9 +304,9 @@ TEST(DataParallel, ARankWithoutRowsTakesPart) {
     return model.parameters().values().flat().to_vector<float>();
   };
   const auto expected = train(*alone(), false);
-  for (const bool has_loss_of_none : {false, true}) {
+  for (const bool has_empty_loss : {false, true}) {
     on_every_rank(3, [&](Communicator& ranks) {
-      EXPECT_THAT(train(ranks, has_loss_of_none), Pointwise(FloatNear(1e-6f), expected));
+      EXPECT_THAT(train(ranks, has_empty_loss), Pointwise(FloatNear(1e-6f), expected));
     });
   }
 }
@@ -322,7 +322,7 @@ TEST(DataParallel, TheOrderOfCallsIsChecked) {
   EXPECT_THROW(parallel.backward(model.loss(features(), targets())), Error);
 }
 
-TEST(DataParallel, ARankThatFailsInItsStepEndsTheOthers) {
+TEST(DataParallel, ARankThatFailsInAStepMakesTheOthersFail) {
   const auto job = [](Communicator& ranks) {
     nn::Mlp model({kFeatures, 16, kClasses});
     optim::Sgd optimizer(model.parameters());

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-// What every rank finds where rank r has the facts facts_of(r).
+// The disagreement() that every rank returns if rank r has the facts facts_of(r).
 std::string found(int size, const std::function<std::vector<Fact>(int)>& facts_of) {
   std::vector<std::string> of_rank(static_cast<std::size_t>(size));
   on_every_rank(size, [&](Communicator& ranks) {
@@ -29,12 +29,12 @@ std::string found(int size, const std::function<std::vector<Fact>(int)>& facts_o
   return of_rank.front();
 }
 
-TEST(Handshake, IsContentWithRanksThatAgree) {
+TEST(Handshake, AcceptsRanksThatAgree) {
   EXPECT_EQ(found(3, [](int) { return std::vector<Fact>{{"a", "1"}, {"b", ""}}; }), "");
   EXPECT_EQ(found(3, [](int) { return std::vector<Fact>(); }), "");
 }
 
-TEST(Handshake, NamesTheOddRankItsHostAndTheItemWithBothValues) {
+TEST(Handshake, NamesTheDifferingRankItsHostAndBothValues) {
   const auto text = found(4, [](int rank) {
     return std::vector<Fact>{{"seed", "1"}, {"train.batch_size", rank == 2 ? "16" : "32"}};
   });
@@ -43,14 +43,14 @@ TEST(Handshake, NamesTheOddRankItsHostAndTheItemWithBothValues) {
   EXPECT_THAT(text, HasSubstr(" has 32"));
 }
 
-TEST(Handshake, TakesWhatMostRanksSayForTheUsual) {
+TEST(Handshake, ComparesWithTheMajority) {
   const auto text = found(3, [](int rank) {
     return std::vector<Fact>{{"seed", rank == 0 ? "7" : "8"}};
   });
   EXPECT_THAT(text, AllOf(StartsWith("rank 0 on "), HasSubstr("seed is 7, rank 1 on ")));
 }
 
-TEST(Handshake, NamesAFactThatARankLacksOrHasAlone) {
+TEST(Handshake, NamesAFactThatIsMissingOnSomeRanks) {
   const auto facts = [](int rank) {
     std::vector<Fact> result = {{"a", "1"}};
     if (rank != 1) result.push_back({"b", "2"});
@@ -60,56 +60,56 @@ TEST(Handshake, NamesAFactThatARankLacksOrHasAlone) {
   EXPECT_THAT(found(2, facts), HasSubstr("b is missing"));
 }
 
-TEST(Handshake, NamesAFewOfManyOddRanksAndCutsLongValues) {
+TEST(Handshake, NamesThreeDifferingRanksAndTruncatesLongValues) {
   const auto text = found(10, [](int rank) {
     return std::vector<Fact>{{"a", rank < 4 ? std::to_string(rank) : std::string(500, 'x')}};
   });
   EXPECT_THAT(text, AllOf(HasSubstr("rank 2 on "), Not(HasSubstr("rank 3 on "))));
-  EXPECT_THAT(text, HasSubstr("and 1 more ranks"));
+  EXPECT_THAT(text, HasSubstr("and 1 more"));
   EXPECT_LT(text.size(), 900u);
 }
 
-// Of data-parallel training of a layer with `inputs` inputs and `options` on rank 1.
-std::string complaint(int64_t inputs, bool frozen, const DataParallelOptions& options = {}) {
+// The error of rank 1 if only it has a layer with `inputs` inputs, a frozen parameter or `options`.
+std::string error_with(int64_t inputs, bool frozen, const DataParallelOptions& options = {}) {
   std::string message;
   on_every_rank(2, [&](Communicator& ranks) {
-    const bool is_odd = ranks.rank() == 1;
-    nn::Linear model(is_odd ? inputs : 4, 3);
+    const bool differs = ranks.rank() == 1;
+    nn::Linear model(differs ? inputs : 4, 3);
     Tensor first = model.parameters().tensors()[0];
-    if (is_odd && frozen) first.set_requires_gradient(false);
+    if (differs && frozen) first.set_requires_gradient(false);
     optim::Sgd optimizer(model.parameters(), {});
     try {
       const DataParallel parallel(model, optimizer, ranks,
-                                  is_odd ? options : DataParallelOptions{});
+                                  differs ? options : DataParallelOptions{});
     } catch (const ConfigurationError& error) {
-      if (is_odd) message = error.what();
+      if (differs) message = error.what();
     }
   });
   return message;
 }
 
-TEST(Handshake, FindsRanksWithAnotherModel) {
-  EXPECT_EQ(complaint(4, false), "");
-  EXPECT_THAT(complaint(5, false),
+TEST(Handshake, DetectsADifferentModel) {
+  EXPECT_EQ(error_with(4, false), "");
+  EXPECT_THAT(error_with(5, false),
               AllOf(HasSubstr("rank 1 on "), HasSubstr("weight is float32 (3, 5), rank 0 on "),
                     HasSubstr("has float32 (3, 4)")));
 }
 
-TEST(Handshake, FindsRanksThatSumInOtherWays) {
-  EXPECT_THAT(complaint(4, false, {.shard = Shard::optimizer}),
-              AllOf(HasSubstr("the shard is optimizer, rank 0 on "), HasSubstr("has none")));
-  EXPECT_THAT(complaint(4, false, {.bucket_bytes = 1024}),
-              HasSubstr("the size of a bucket is 1024 bytes, rank 0 on "));
-  EXPECT_THAT(complaint(4, false, {.overlap = false}),
-              HasSubstr("the overlap with backward is off"));
-  EXPECT_THAT(complaint(4, false, {.diloco = {.outer_learning_rate = 0.5}}),
-              HasSubstr("the outer learning rate is 0.5, rank 0 on "));
-  EXPECT_THAT(complaint(4, false, {.diloco = {.outer_momentum = 0.5}}),
-              HasSubstr("the outer momentum is 0.5, rank 0 on "));
+TEST(Handshake, DetectsDifferentOptions) {
+  EXPECT_THAT(error_with(4, false, {.shard = Shard::optimizer}),
+              AllOf(HasSubstr("parallel.shard is optimizer, rank 0 on "), HasSubstr("has none")));
+  EXPECT_THAT(error_with(4, false, {.bucket_bytes = 1024}),
+              HasSubstr("parallel.bucket_bytes is 1024, rank 0 on "));
+  EXPECT_THAT(error_with(4, false, {.overlap = false}),
+              HasSubstr("DataParallelOptions::overlap is false"));
+  EXPECT_THAT(error_with(4, false, {.diloco = {.outer_learning_rate = 0.5}}),
+              HasSubstr("parallel.outer_learning_rate is 0.5, rank 0 on "));
+  EXPECT_THAT(error_with(4, false, {.diloco = {.outer_momentum = 0.5}}),
+              HasSubstr("parallel.outer_momentum is 0.5, rank 0 on "));
 }
 
-TEST(Handshake, FindsRanksThatFreezeOtherParameters) {
-  EXPECT_THAT(complaint(4, true), HasSubstr("weight is float32 (3, 4), frozen, rank 0 on "));
+TEST(Handshake, DetectsDifferentFrozenParameters) {
+  EXPECT_THAT(error_with(4, true), HasSubstr("weight is float32 (3, 4), frozen, rank 0 on "));
 }
 
 }  // namespace

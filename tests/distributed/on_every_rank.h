@@ -1,4 +1,4 @@
-// on_every_rank: a body run by each rank of an in-process group, in a thread of its own.
+// on_every_rank: runs a function on each rank of an in-process group, one thread per rank.
 #pragma once
 
 #include <exception>
@@ -9,7 +9,8 @@
 
 namespace ripieno::distributed::testing {
 
-// Rethrows what ended a rank: rather its own failure than one that says that another rank has left.
+// Calls body(Communicator&) on every rank. Rethrows an exception of a rank, preferring others over
+// CommunicationFailure, which is usually a consequence.
 template <typename Body>
 void on_every_rank(int size, const Body& body) {
   std::vector<std::exception_ptr> failures(static_cast<std::size_t>(size));
@@ -18,8 +19,8 @@ void on_every_rank(int size, const Body& body) {
     threads.emplace_back([&body, &failures, mine = std::move(communicator)]() mutable {
       const auto rank = static_cast<std::size_t>(mine->rank());
       try {
-        const auto here = std::move(mine);  // leaves the group with the scope, also by an exception
-        body(*here);
+        const auto ranks = std::move(mine);  // destroyed with the scope, also by an exception
+        body(*ranks);
       } catch (...) {
         failures[rank] = std::current_exception();
       }

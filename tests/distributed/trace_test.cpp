@@ -72,7 +72,7 @@ TEST(Trace, HasThePhasesOfAStepAndItsCollectives) {
   EXPECT_TRUE(recording.all_ended());
 }
 
-TEST(Trace, SaysWhichBucketIsSummedAndHowManyBytesItHas) {
+TEST(Trace, HasIndexAndBytesOfEachBucket) {
   Recording recording;
   on_every_rank(2, [](Communicator& ranks) { TrainingJob{.steps = 1}.train(ranks); });
   const auto buckets = recording.of("sum of a bucket");
@@ -88,7 +88,7 @@ TEST(Trace, SaysWhichBucketIsSummedAndHowManyBytesItHas) {
   EXPECT_EQ(bytes, 2 * 4 * model.parameters().layout().elements());
 }
 
-TEST(Trace, EndsWhatAFailureEnds) {
+TEST(Trace, EventsEndOnFailure) {
   Recording recording;
   const auto job = [](Communicator& ranks) {
     if (ranks.rank() == 0) ranks.barrier();

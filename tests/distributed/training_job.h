@@ -42,9 +42,9 @@ struct TrainingJob {
     std::vector<double> losses;
   };
 
-  // One rank of it. Samples and micro-batches are cut unevenly where they must be.
+  // Trains one rank. Samples need not be divisible by the number of ranks or micro-batches.
   Result train(Communicator& ranks) const {
-    random_context().seed = static_cast<uint64_t>(ranks.rank());  // only rank 0's start counts
+    random_context().seed = static_cast<uint64_t>(ranks.rank());  // rank 0's model is used
     nn::Mlp model({kFeatures, 16, 8, kClasses});
     model.to(Device::cpu(), precision);
     optim::AdamW optimizer(

@@ -1,11 +1,12 @@
 #!/bin/sh
-# under_mpi.sh RANKS COMMAND...: runs the command under mpirun, any number of ranks on any number of cores,
-# and leaves nothing behind, also where ranks were killed. Exits as mpirun does.
+# under_mpi.sh RANKS COMMAND...: runs the command under mpirun, with any number of ranks on any
+# number of cores, and removes temporary files even if ranks were killed. Exits with the status of
+# mpirun.
 set -u
 ranks=$1
 shift
 base=$(mktemp -d "$(test -d /dev/shm && echo /dev/shm || echo /tmp)/ripieno.$$.XXXXXX") || exit 74
-# Twice, as ranks that are ending may still write there.
+# Tries twice, since ranks that are exiting may still create files.
 trap 'rm -rf "$base" 2>/dev/null || { sleep 1; rm -rf "$base"; }' EXIT
 trap 'kill "$job"; wait "$job"; exit 143' INT TERM
 export RIPIENO_SHARE_GPU=1  # there may be fewer GPUs than ranks

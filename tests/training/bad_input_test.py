@@ -61,7 +61,7 @@ class BadInput(programs.ProgramTest):
     def test_the_mpirun_of_another_mpi(self):
         of_mpich = {**os.environ, "PMI_RANK": "0", "PMI_SIZE": "2"}
         ended = subprocess.run(self.command("run"), capture_output=True, text=True, timeout=600, env=of_mpich)
-        self.assert_ends(ended, 78, "mpirun started 2 ranks, but this one is alone", "Open MPI")
+        self.assert_ends(ended, 78, "mpirun started 2 ranks, but MPI reports a world size of 1", "Open MPI")
 
     def in_a_job_of_slurm(self, *arguments, **variables):
         job = {**os.environ, "SLURM_JOB_ID": "77", "SLURM_PROCID": "1", "SLURM_NTASKS": "4", **variables}
@@ -75,7 +75,7 @@ class BadInput(programs.ProgramTest):
     def test_a_step_of_several_tasks_whose_pmix_does_not_answer(self):
         ended = self.in_a_job_of_slurm(SLURM_STEP_NUM_TASKS="4", PMIX_RANK="1", PMIX_NAMESPACE="slurm.pmix.77.0",
                                        PMIX_SERVER_URI2="pmix-server.1;tcp4://127.0.0.1:1", RIPIENO_START_TIMEOUT="60")
-        self.assert_one_line(ended, 78, "srun started 4 tasks", "finds this one alone", "srun --mpi=pmix")
+        self.assert_one_line(ended, 78, "srun started 4 tasks", "reports a world size of 1", "srun --mpi=pmix")
 
     @programs.needs_mpi
     def test_too_little_shared_memory(self):

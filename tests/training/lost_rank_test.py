@@ -27,7 +27,7 @@ class LostRank(programs.ProgramTest):
 
     def assert_timed_out(self, ended):
         self.assertEqual(ended.returncode, 76, ended.stderr)
-        self.assertIn("on rank 0 of 2: waited 2 s for rank 1, which did not come", self.ours[0])
+        self.assertIn("on rank 0 of 2: timed out after 2 s waiting for rank 1", self.ours[0])
         self.assertIn("float", self.ours[0])  # what of
 
     def assert_it_continues(self):
@@ -50,7 +50,7 @@ class LostRank(programs.ProgramTest):
         os.kill(self.process_of_rank(1), signal.SIGSTOP)
         errors = training.communicate(timeout=self.SECONDS)[1]
         self.assertEqual(training.returncode, 76, errors)
-        self.assertIn("on rank 0 of 2: waited 1 s for rank 1, which did not come", errors)
+        self.assertIn("on rank 0 of 2: timed out after 1 s waiting for rank 1", errors)
 
     def process_of_rank(self, rank):
         """Of train_gpt in this test's run directory."""

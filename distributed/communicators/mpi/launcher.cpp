@@ -13,7 +13,7 @@ namespace ripieno::distributed {
 
 namespace {
 
-// The first of these variables that is a number, and not negative.
+// The value of the first of these variables that is a number of at least 0.
 std::optional<int> number_of(std::initializer_list<const char*> names) {
   for (const char* name : names) {
     const char* text = std::getenv(name);
@@ -26,14 +26,15 @@ std::optional<int> number_of(std::initializer_list<const char*> names) {
   return std::nullopt;
 }
 
-// Set by Open MPI's mpirun, by MPICH's and Intel's, and by those that speak PMIx (srun --mpi=pmix).
+// Set by mpirun of Open MPI, by mpirun of MPICH and Intel MPI, and by PMIx launchers
+// (srun --mpi=pmix).
 std::optional<int> rank_in_job() {
   return number_of({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"});
 }
 
-// Of a step of Slurm's. In the script of a batch job, and in what it starts without srun, it is not
-// set, whatever SLURM_NTASKS says of the job. An mpirun in the job starts its daemons by srun and
-// the ranks inherit the step's variables, but theirs come first.
+// The number of tasks of the Slurm job step. It is not set in a batch script or in processes
+// started there without srun, whatever SLURM_NTASKS is. mpirun inside a job starts its daemons with
+// srun, so its ranks inherit this variable; mpirun's own variables therefore take precedence.
 std::optional<int> size_of_step() { return number_of({"SLURM_STEP_NUM_TASKS"}); }
 
 }  // namespace
@@ -42,7 +43,7 @@ bool started_by_launcher() { return rank_in_job().has_value(); }
 
 int launched_size() {
   if (const auto size = number_of({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})) return std::max(*size, 1);
-  const int at_least = rank_in_job().value_or(0) + 1;  // PMIx gives a rank and no size
+  const int at_least = rank_in_job().value_or(0) + 1;  // PMIx provides a rank but no size
   return std::max(size_of_step().value_or(1), at_least);
 }
 
@@ -52,14 +53,14 @@ std::string explain_being_alone(const std::string& mpi) {
   const int size = launched_size();
   if (size_of_step().value_or(1) > 1) {
     return fmt::format(
-        "srun started {} tasks, but MPI ({}) finds this one alone, so each would train on its own; "
-        "start them with srun --mpi=pmix (srun --mpi=list shows what this Slurm has), or with "
-        "mpirun inside the job; to run once, use srun -n 1",
+        "srun started {} tasks, but MPI ({}) reports a world size of 1, so each task would train "
+        "separately; launch with srun --mpi=pmix (srun --mpi=list prints what is available) or "
+        "with mpirun inside the job; to train with one process, use srun -n 1",
         size, mpi);
   }
   return fmt::format(
-      "mpirun started {} ranks, but this one is alone: it was built with another MPI ({}); start "
-      "it with the mpirun of that one",
+      "mpirun started {} ranks, but MPI reports a world size of 1: this program was built with "
+      "another MPI library ({}); launch it with that library's mpirun",
       size, mpi);
 }
 

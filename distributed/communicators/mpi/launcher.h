@@ -1,20 +1,20 @@
-// What a launcher of parallel jobs (mpirun, srun) says about this process in its environment.
+// What the environment variables of a parallel launcher (mpirun, srun) say about this process.
 #pragma once
 
 #include <string>
 
 namespace ripieno::distributed {
 
-// Whether a launcher that MPI understands started this process.
+// Whether a launcher that MPI recognizes started this process.
 bool started_by_launcher();
-// Its rank in the job, which is known also where MPI does not work; 0 where no launcher says it.
+// The rank of this process in the job, available without initializing MPI; 0 if not launched so.
 int launched_rank();
-// How many processes the launcher started together with this one, at least; 1 where it started it
-// alone. A batch job with several tasks does not count: only a step that started them does.
+// A lower bound on the number of processes that the launcher started together with this one; 1 if
+// it started no other. The tasks of a Slurm batch job count only if a job step started them.
 int launched_size();
 
-// What is wrong, and what to do, where MPI finds this process alone although launched_size() is
-// more than 1. `mpi`: mpi_library().
+// An error message with its remedy, for when MPI reports a world size of 1 although launched_size()
+// is more than 1. mpi: the result of mpi_library().
 std::string explain_being_alone(const std::string& mpi);
 
 }  // namespace ripieno::distributed

@@ -1,4 +1,4 @@
-// A communicator over an MPI_Comm of the caller's, for programs that use MPI themselves.
+// A communicator over an MPI_Comm of the caller, for programs that use MPI themselves.
 #pragma once
 
 #include <mpi.h>
@@ -9,10 +9,12 @@
 
 namespace ripieno::distributed {
 
-// The ranks of `communicator`, which is duplicated and stays the caller's. A collective, and so is
-// the destruction of the result, which comes before MPI_Finalize. Inside one host the ranks meet in
-// shared memory, else by messages. duplicate() throws ConfigurationError unless MPI was initialized
-// with MPI_THREAD_MULTIPLE.
+// A Communicator of the ranks of `communicator`, which is duplicated; the caller keeps ownership of
+// it. A collective, and so is the destruction of the result, which must precede MPI_Finalize. Ranks
+// on one host communicate through shared memory, ranks on different hosts by messages. duplicate()
+// of the result throws ConfigurationError unless MPI was initialized with MPI_THREAD_MULTIPLE.
+// Throws CommunicationFailure if an MPI call fails, and ConfigurationError if shared memory cannot
+// be allocated.
 std::unique_ptr<Communicator> mpi(MPI_Comm communicator);
 
 }  // namespace ripieno::distributed

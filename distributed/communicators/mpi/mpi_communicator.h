@@ -1,5 +1,5 @@
-// MpiCommunicator: what both communicators over MPI share: an MPI_Comm of their own, and where its
-// ranks are.
+// MpiCommunicator: base of the communicators over MPI: owns a duplicate of an MPI_Comm, with the
+// rank and size in it and on this host.
 #pragma once
 
 #include <mpi.h>
@@ -30,8 +30,8 @@ class MpiCommunicator : public HostCommunicator {
   MPI_Comm communicator() const { return communicator_; }
 
  private:
-  // A communicator of the same kind.
-  virtual std::unique_ptr<Communicator> joined(MPI_Comm communicator) const = 0;
+  // A communicator of the derived class over `communicator`, for duplicate().
+  virtual std::unique_ptr<Communicator> create(MPI_Comm communicator) const = 0;
 
   MPI_Comm communicator_ = MPI_COMM_NULL;
   int rank_ = 0;
@@ -40,16 +40,19 @@ class MpiCommunicator : public HostCommunicator {
   int local_size_ = 1;
 };
 
-// The ranks exchange through shared memory: all on one host.
+// Communicates through shared memory. All ranks must be on one host. These functions are
+// collectives.
 std::unique_ptr<Communicator> mpi_window(MPI_Comm communicator);
-// The ranks exchange messages.
+// Communicates by messages.
 std::unique_ptr<Communicator> mpi_point_to_point(MPI_Comm communicator);
-// The same with messages as small as for `ranks` ranks (message_plan.h), for tests.
-std::unique_ptr<Communicator> mpi_messages_as_of(MPI_Comm communicator, int ranks);
-// Those of a host exchange through shared memory, and each with the one at its place on other hosts
-// by messages. Ranks [0, ranks_a_host) are on one host, the next as many on the next, and so on.
-std::unique_ptr<Communicator> mpi_hosts(MPI_Comm communicator, int ranks_a_host);
-// How many ranks each host has where all have as many, in order; else 0. A collective.
-int ranks_a_host(MPI_Comm communicator);
+// As above, with messages as small as for `ranks` ranks (message_plan.h); for tests.
+std::unique_ptr<Communicator> mpi_point_to_point_sized_for(MPI_Comm communicator, int ranks);
+// Communicates through shared memory within a host, and by messages between ranks of different
+// hosts with the same local rank. Ranks [0, ranks_per_host) are on the first host, the next as many
+// on the second, and so on. Throws Error unless the world size is a multiple of ranks_per_host.
+std::unique_ptr<Communicator> mpi_hosts(MPI_Comm communicator, int ranks_per_host);
+// The number of ranks on each host if it is the same on all, and the ranks of a host are
+// consecutive; else 0. A collective.
+int ranks_per_host(MPI_Comm communicator);
 
 }  // namespace ripieno::distributed

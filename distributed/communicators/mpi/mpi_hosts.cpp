@@ -10,35 +10,36 @@
 namespace ripieno::distributed {
 namespace {
 
-constexpr std::size_t kSmallBytes = std::size_t{16} << 10;  // not worth three collectives
+// Up to this size three collectives cost more than they save.
+constexpr std::size_t kSmallBytes = std::size_t{16} << 10;
 
-// Several hosts with as many ranks each, in order: inside a host they meet in the window, and each
-// then takes its slice across, together with those at its place on other hosts, by messages. So the
-// network carries each number once a host.
+// Several hosts with the same number of consecutive ranks. The ranks of a host communicate through
+// shared memory (mpi_window). Each rank then communicates its slice by messages with the ranks of
+// other hosts that have its local rank. So the network carries each element once per host.
 class MpiHosts final : public MpiCommunicator {
  public:
-  MpiHosts(MPI_Comm comm, int ranks_a_host)
+  MpiHosts(MPI_Comm comm, int ranks_per_host)
       : MpiCommunicator(comm),
-        here_(group(rank() / ranks_a_host, mpi_window)),
-        there_(group(rank() % ranks_a_host, mpi_point_to_point)) {}
+        within_host_(group(rank() / ranks_per_host, mpi_window)),
+        across_hosts_(group(rank() % ranks_per_host, mpi_point_to_point)) {}
 
   std::unique_ptr<MemoryResource> shared_memory(std::size_t bytes) override {
-    return here_->shared_memory(bytes);
+    return within_host_->shared_memory(bytes);
   }
   void set_timeout(std::chrono::seconds timeout) override {
     HostCommunicator::set_timeout(timeout);
-    here_->set_timeout(timeout);
-    there_->set_timeout(timeout);
+    within_host_->set_timeout(timeout);
+    across_hosts_->set_timeout(timeout);
   }
   void failed() override {
     MpiCommunicator::failed();
-    static_cast<HostCommunicator&>(*here_).failed();
-    static_cast<HostCommunicator&>(*there_).failed();
+    static_cast<HostCommunicator&>(*within_host_).failed();
+    static_cast<HostCommunicator&>(*across_hosts_).failed();
   }
 
  private:
-  std::unique_ptr<Communicator> joined(MPI_Comm comm) const override {
-    return std::make_unique<MpiHosts>(comm, here_->size());
+  std::unique_ptr<Communicator> create(MPI_Comm comm) const override {
+    return std::make_unique<MpiHosts>(comm, within_host_->size());
   }
   std::unique_ptr<Communicator> group(int color,
                                       std::unique_ptr<Communicator> (*join)(MPI_Comm)) const {
@@ -51,47 +52,47 @@ class MpiHosts final : public MpiCommunicator {
 
   void sum_everywhere(const Collective& collective, std::byte* x) override {
     if (collective.bytes() <= kSmallBytes) return sum_small(collective, x);
-    const Collective part = of(collective, collective.elements / here_->size());
-    std::byte* mine = x + static_cast<std::size_t>(here_->rank()) * part.bytes();
-    here([&](HostCommunicator& ranks) { ranks.sum_parts(part, mine, x); });
-    there([&](HostCommunicator& ranks) { ranks.sum_everywhere(part, mine); });
-    here([&](HostCommunicator& ranks) { ranks.gather(part, x, mine); });
-    const Collective rest = of(collective, collective.elements % here_->size());
+    const Collective part = of(collective, collective.elements / within_host_->size());
+    std::byte* mine = x + static_cast<std::size_t>(within_host_->rank()) * part.bytes();
+    within_host([&](HostCommunicator& ranks) { ranks.sum_parts(part, mine, x); });
+    across_hosts([&](HostCommunicator& ranks) { ranks.sum_everywhere(part, mine); });
+    within_host([&](HostCommunicator& ranks) { ranks.gather(part, x, mine); });
+    const Collective rest = of(collective, collective.elements % within_host_->size());
     if (rest.elements > 0) sum_small(rest, x + collective.bytes() - rest.bytes());
   }
 
   void sum_small(const Collective& collective, std::byte* x) {
-    here([&](HostCommunicator& ranks) { ranks.sum_everywhere(collective, x); });
-    there([&](HostCommunicator& ranks) { ranks.sum_everywhere(collective, x); });
+    within_host([&](HostCommunicator& ranks) { ranks.sum_everywhere(collective, x); });
+    across_hosts([&](HostCommunicator& ranks) { ranks.sum_everywhere(collective, x); });
   }
 
-  // parts: (hosts, ranks a host, elements)
+  // parts: (hosts, ranks per host, elements)
   void sum_parts(const Collective& collective, std::byte* out, const std::byte* in) override {
     std::byte* mine = scratch(collective.bytes());  // (hosts, elements)
     for_every_host(collective, [&](std::size_t of_host, std::size_t of_mine) {
-      here([&](HostCommunicator& ranks) {
+      within_host([&](HostCommunicator& ranks) {
         ranks.sum_parts(collective, mine + of_mine, in + of_host);
       });
     });
-    there([&](HostCommunicator& ranks) { ranks.sum_parts(collective, out, mine); });
+    across_hosts([&](HostCommunicator& ranks) { ranks.sum_parts(collective, out, mine); });
   }
 
   void gather(const Collective& collective, std::byte* out, const std::byte* in) override {
     std::byte* mine = scratch(collective.bytes());  // (hosts, elements)
-    there([&](HostCommunicator& ranks) { ranks.gather(collective, mine, in); });
+    across_hosts([&](HostCommunicator& ranks) { ranks.gather(collective, mine, in); });
     for_every_host(collective, [&](std::size_t of_host, std::size_t of_mine) {
-      here([&](HostCommunicator& ranks) {
+      within_host([&](HostCommunicator& ranks) {
         ranks.gather(collective, out + of_host, mine + of_mine);
       });
     });
   }
 
   void exchange(const Collective& collective, std::byte* out, const std::byte* in) override {
-    const Collective block = of(collective, collective.elements * here_->size());
-    std::byte* received = scratch(block.bytes());  // (hosts, ranks a host, elements)
-    there([&](HostCommunicator& ranks) { ranks.exchange(block, received, in); });
+    const Collective block = of(collective, collective.elements * within_host_->size());
+    std::byte* received = scratch(block.bytes());  // (hosts, ranks per host, elements)
+    across_hosts([&](HostCommunicator& ranks) { ranks.exchange(block, received, in); });
     for_every_host(collective, [&](std::size_t of_host, std::size_t) {
-      here([&](HostCommunicator& ranks) {
+      within_host([&](HostCommunicator& ranks) {
         ranks.exchange(collective, out + of_host, received + of_host);
       });
     });
@@ -99,48 +100,50 @@ class MpiHosts final : public MpiCommunicator {
 
   void copy_from_root(const Collective& collective, std::byte* x) override {
     Collective across = collective, inside = collective;
-    across.root = collective.root / here_->size();
-    inside.root = collective.root % here_->size();
-    if (here_->rank() == inside.root) {
-      there([&](HostCommunicator& ranks) { ranks.copy_from_root(across, x); });
+    across.root = collective.root / within_host_->size();
+    inside.root = collective.root % within_host_->size();
+    if (within_host_->rank() == inside.root) {
+      across_hosts([&](HostCommunicator& ranks) { ranks.copy_from_root(across, x); });
     }
-    here([&](HostCommunicator& ranks) { ranks.copy_from_root(inside, x); });
+    within_host([&](HostCommunicator& ranks) { ranks.copy_from_root(inside, x); });
   }
 
-  // Whoever has met those at its place has met all that they met on their hosts.
+  // Each rank of the second barrier has passed the first with all ranks of its host.
   void meet(const Collective& collective) override {
-    here([&](HostCommunicator& ranks) { ranks.meet(collective); });
-    there([&](HostCommunicator& ranks) { ranks.meet(collective); });
+    within_host([&](HostCommunicator& ranks) { ranks.meet(collective); });
+    across_hosts([&](HostCommunicator& ranks) { ranks.meet(collective); });
   }
 
   static Collective of(Collective collective, int64_t elements) {
     collective.elements = elements;
     return collective;
   }
-  std::byte* scratch(std::size_t bytes_a_host) {
-    scratch_.resize(std::max(scratch_.size(), bytes_a_host * hosts()));
+  std::byte* scratch(std::size_t bytes_per_host) {
+    scratch_.resize(std::max(scratch_.size(), bytes_per_host * hosts()));
     return scratch_.data();
   }
-  std::size_t hosts() const { return static_cast<std::size_t>(there_->size()); }
+  std::size_t hosts() const { return static_cast<std::size_t>(across_hosts_->size()); }
 
-  // Calls body with where the parts of a host begin, and the part of the rank at this one's place.
+  // Calls body(of_host, of_mine) for each host: byte offsets of the host's parts in a buffer of all
+  // ranks, and of its part in a buffer of the ranks with this local rank.
   template <typename Body>
   void for_every_host(const Collective& collective, const Body& body) const {
     for (std::size_t host = 0; host < hosts(); ++host) {
-      body(host * static_cast<std::size_t>(here_->size()) * collective.bytes(),
+      body(host * static_cast<std::size_t>(within_host_->size()) * collective.bytes(),
            host * collective.bytes());
     }
   }
 
   template <typename Body>
-  void here(const Body& body) const {
-    among(*here_, rank() - here_->rank(), 1, body);
+  void within_host(const Body& body) const {
+    among(*within_host_, rank() - within_host_->rank(), 1, body);
   }
   template <typename Body>
-  void there(const Body& body) const {
-    among(*there_, here_->rank(), here_->size(), body);
+  void across_hosts(const Body& body) const {
+    among(*across_hosts_, within_host_->rank(), within_host_->size(), body);
   }
-  // A failure says of which ranks it speaks.
+  // Calls body(group); adds the group's ranks to the message of a CommunicationFailure, since it
+  // counts them from 0.
   template <typename Body>
   static void among(Communicator& group, int first, int stride, const Body& body) {
     try {
@@ -148,25 +151,27 @@ class MpiHosts final : public MpiCommunicator {
     } catch (const CommunicationFailure& failure) {
       std::vector<int> ranks;
       for (int i = 0; i < group.size(); ++i) ranks.push_back(first + i * stride);
-      throw CommunicationFailure(fmt::format("among ranks {}, counted from 0 here: {}",
-                                             fmt::join(ranks, ", "), failure.what()),
-                                 failure.where());
+      throw CommunicationFailure(
+          fmt::format("in the group of ranks {}, numbered from 0 in this message: {}",
+                      fmt::join(ranks, ", "), failure.what()),
+          failure.where());
     }
   }
 
-  std::unique_ptr<Communicator> here_, there_;  // of HostCommunicators
+  std::unique_ptr<Communicator> within_host_, across_hosts_;  // both are HostCommunicators
   std::vector<std::byte> scratch_;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> mpi_hosts(MPI_Comm communicator, int ranks_a_host) {
+std::unique_ptr<Communicator> mpi_hosts(MPI_Comm communicator, int ranks_per_host) {
   int size = 0;
   check_mpi(MPI_Comm_size(communicator, &size), "MPI_Comm_size");
-  if (ranks_a_host < 1 || size % ranks_a_host != 0) {
-    fail(fmt::format("mpi_hosts: {} ranks are not hosts of {}", size, ranks_a_host));
+  if (ranks_per_host < 1 || size % ranks_per_host != 0) {
+    fail(fmt::format("mpi_hosts: the world size {} must be a multiple of ranks_per_host, {}", size,
+                     ranks_per_host));
   }
-  return std::make_unique<MpiHosts>(communicator, ranks_a_host);
+  return std::make_unique<MpiHosts>(communicator, ranks_per_host);
 }
 
 }  // namespace ripieno::distributed

@@ -16,21 +16,22 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// MPI makes progress only while it is called, so waiting is asking: at once for a while, then at
-// growing intervals that leave the core to the computation this communication hides behind.
+// MPI makes progress only inside its functions, so waiting means polling: without pause at first,
+// then at growing intervals that leave the core to the computation that overlaps with
+// communication.
 constexpr int kTestsAtOnce = 200;
 constexpr std::chrono::microseconds kFirstSleep(20), kLongestSleep(100);
 constexpr int kTestsToCancel = 100;
 
-// Every MPI takes tags up to 32767: four bits say which collective it is, the rest stand for its
-// size and type.
+// MPI guarantees tags up to 32767: four bits are the kind of collective, the rest a hash of its
+// size, element type and root.
 constexpr int kTagBits = 15;
 constexpr int kKindBits = 4;
 
-// How long a process that has seen a failure waits for the others in a destructor.
-constexpr std::chrono::seconds kPatienceAfterFailure(15);
+// How long wait_for_peers() waits after a failure.
+constexpr std::chrono::seconds kTimeoutAfterFailure(15);
 
-// Of this process: a collective has failed; a peer has not come since.
+// In this process: a collective has failed; wait_for_peers() has failed.
 std::atomic<bool> has_failed = false, peers_are_lost = false;
 
 std::string reason(int code) {
@@ -52,14 +53,14 @@ void check_mpi(int code, const char* call) {
 
 void note_failure() { has_failed = true; }
 
-// By a barrier that can be given up: MPI_Win_free and MPI_Finalize would wait forever.
-bool peers_follow(MPI_Comm communicator, std::chrono::seconds timeout) {
+// Uses a non-blocking barrier, which can time out; MPI_Win_free and MPI_Finalize cannot.
+bool wait_for_peers(MPI_Comm communicator, std::chrono::seconds timeout) {
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (finalized || peers_are_lost || std::uncaught_exceptions() > 0) return false;
   MPI_Request barrier = MPI_REQUEST_NULL;
   int done = MPI_Ibarrier(communicator, &barrier) != MPI_SUCCESS ? -1 : 0;
-  const auto limit = has_failed ? std::min(timeout, kPatienceAfterFailure)
+  const auto limit = has_failed ? std::min(timeout, kTimeoutAfterFailure)
                                 : std::max(timeout, Communicator::kDefaultTimeout);
   const auto deadline = deadline_after(limit);
   for (int tests = 0; done == 0; ++tests) {
@@ -93,8 +94,8 @@ void Messages::abandon() noexcept {
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     if (requests_[i] == MPI_REQUEST_NULL) continue;
     MPI_Cancel(&requests_[i]);
-    // A receive without a message is cancelled at once; one whose message is arriving may still
-    // end.
+    // A receive without a message is canceled at once; one whose message is arriving may still
+    // complete.
     int done = expected_[i].bytes < 0;
     for (int test = 0; test < kTestsToCancel && !done; ++test) {
       if (test > 0) std::this_thread::sleep_for(kLongestSleep);
@@ -168,14 +169,15 @@ void Messages::require_expected(std::size_t message) const {
   const MPI_Status& status = statuses_[message];
   if (status.MPI_TAG != expected.tag) {
     throw CommunicationFailure(fmt::format(
-        "rank {} is in another {}; every rank must call the same collectives in the same order",
+        "rank {} called {} with other arguments or out of order; every rank must call the same "
+        "collectives in the same order",
         expected.peer, kind_of(status.MPI_TAG)));
   }
   int received = 0;
   check_mpi(MPI_Get_count(&status, MPI_BYTE, &received), "MPI_Get_count");
   if (received == expected.bytes || status.MPI_ERROR == MPI_ERR_TRUNCATE) return;
-  throw CommunicationFailure(fmt::format("rank {} sent {} bytes where {} were expected",
-                                         expected.peer, received, expected.bytes));
+  throw CommunicationFailure(
+      fmt::format("rank {} sent {} bytes, expected {}", expected.peer, received, expected.bytes));
 }
 
 std::vector<int> Messages::missing() const {

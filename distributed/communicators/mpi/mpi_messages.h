@@ -1,4 +1,5 @@
-// MPI calls that throw, and messages that are waited for without keeping a core busy.
+// MPI calls with exceptions and timeouts, and non-blocking messages whose wait sleeps instead of
+// occupying a core.
 #pragma once
 
 #include <mpi.h>
@@ -11,42 +12,45 @@
 
 namespace ripieno::distributed {
 
-// Throws CommunicationFailure with MPI's reason unless `code` is MPI_SUCCESS.
+// Throws CommunicationFailure with `call` and MPI's message unless `code` is MPI_SUCCESS.
 void check_mpi(int code, const char* call);
 
-// Notes for this process that a collective has failed, so that peers_follow() has less patience.
+// Records that a collective of this process has failed, which shortens wait_for_peers().
 void note_failure();
-// Whether the other ranks of `communicator` call this too, before a collective that frees something
-// and cannot time out. False while an exception unwinds this rank, after MPI_Finalize, and once a
-// peer has not come in `timeout` (10 minutes at least; after a failure 15 seconds at most):
-// resources are then left to the end of the process. A collective.
-bool peers_follow(MPI_Comm communicator, std::chrono::seconds timeout);
+// Waits until all ranks of `communicator` have called this, and returns whether they have. Called
+// before collectives that free resources and have no timeout. Waits for `timeout`, but at least 10
+// minutes; after note_failure() at most 15 seconds. Returns false at once during stack unwinding,
+// after MPI_Finalize, and after it has timed out before; resources are then released by the end of
+// the process. A collective.
+bool wait_for_peers(MPI_Comm communicator, std::chrono::seconds timeout);
 
-// What the messages of a collective carry, so that ranks notice that they are in different ones.
+// An MPI tag derived from the collective, so that ranks detect that they called different ones.
 int tag_of(const Collective& collective);
 
-// Sends and receives that are under way together. Messages between two ranks keep their order.
+// Sends and receives that are in flight together. Messages between two ranks arrive in order.
 class Messages {
  public:
-  // Room for `capacity` messages; no later call allocates.
+  // Holds up to `capacity` messages; no later call allocates.
   Messages(MPI_Comm communicator, int capacity);
-  // Abandons messages under way.
+  // Calls abandon().
   ~Messages();
   Messages(Messages&&) = default;
 
-  // Of the collective with this tag.
+  // Starts a message of the collective with this tag. The buffer must stay valid until wait() or
+  // abandon().
   void send(const std::byte* from, std::size_t bytes, int to, int tag);
   void receive(std::byte* to, std::size_t bytes, int from, int tag);
 
-  // Returns once all are done. Throws CommunicationFailure where MPI reports an error, a message is
-  // of another collective or has another length than was expected, or the ranks that it names are
-  // not done in time. The messages are then abandoned: memory of receives is not written any more.
+  // Returns once all messages are complete. Throws CommunicationFailure if MPI reports an error, a
+  // message belongs to another collective or has another length, or on a timeout, with the ranks
+  // that are missing. In these cases it first calls abandon().
   void wait(std::chrono::seconds timeout);
+  // Cancels messages in flight. Receive buffers are not written after it returns.
   void abandon() noexcept;
 
  private:
   struct Expected {
-    int bytes = -1;  // -1: it is sent
+    int bytes = -1;  // -1: a send
     int peer = 0;
     int tag = 0;
   };

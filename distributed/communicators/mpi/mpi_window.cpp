@@ -12,18 +12,18 @@
 namespace ripieno::distributed {
 namespace {
 
-constexpr std::size_t kStageBytes = std::size_t{512} << 10;  // two a rank stay in its second cache
+constexpr std::size_t kStageBytes = std::size_t{512} << 10;  // two per rank fit in its L2 cache
 constexpr std::size_t kPageBytes = 4096;
-constexpr std::size_t kAtOnceBytes = 4096;  // up to here each rank adds everything up by itself
+constexpr std::size_t kAtOnceBytes = 4096;  // up to this size each rank computes the whole sum
 
-using Place = SharedRegions::Place;
+using Location = SharedRegions::Location;
 
 struct Call {
   Collective collective;
-  Place place;  // of the tensor that is read or written by all, where it lies in shared memory
+  Location location;  // of the tensor that all ranks access, if it is in shared memory
 };
 
-// The memory of one rank that all see.
+// One rank's memory in the window, accessible to all ranks.
 struct Segment {
   ProcessBarrier::Part barrier;
   Call called[2];
@@ -34,10 +34,10 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) {
   if (bytes > 0 && to != from) std::memcpy(to, from, bytes);
 }
 
-// Collectives run in stages: every rank copies a piece into its segment, all meet, and each reads
-// from the others' segments what it needs. Stages alternate between two buffers: who writes into
-// one has met the others since they read from it, in the stage between. Tensors that lie at the
-// same place of every rank's shared memory are read and written where they are, in one piece.
+// Collectives run in stages: every rank copies a chunk into its segment, a barrier follows, and
+// each rank reads what it needs from the segments of the others. Stages alternate between two
+// buffers, so the barrier of the stage between separates reading a buffer from writing it again.
+// Tensors at the same location in every rank's shared memory are accessed in place, in one stage.
 class MpiWindow final : public MpiCommunicator {
  public:
   MpiWindow(MPI_Comm comm, std::shared_ptr<SharedRegions> regions)
@@ -60,70 +60,70 @@ class MpiWindow final : public MpiCommunicator {
   }
 
  private:
-  std::unique_ptr<Communicator> joined(MPI_Comm comm) const override {
+  std::unique_ptr<Communicator> create(MPI_Comm comm) const override {
     return std::make_unique<MpiWindow>(comm, regions_);
   }
 
   void sum_everywhere(const Collective& collective, std::byte* x) override {
     const bool at_once = collective.bytes() <= kAtOnceBytes;
-    const Place place = at_once ? Place{} : regions_->find(x, collective.bytes());
-    const auto prepare = [&](Slice piece) {
+    const Location location = at_once ? Location{} : regions_->find(x, collective.bytes());
+    const auto prepare = [&](Slice chunk) {
       for (int to = 0; to < size(); ++to) {
-        if (to == rank() && !at_once) continue;  // nobody else reads what this rank adds up
-        const Slice theirs = slice_of(piece.elements, to, size());
+        if (to == rank() && !at_once) continue;  // only this rank reads the slice that it sums
+        const Slice theirs = slice_of(chunk.elements, to, size());
         const std::size_t begin = at(collective, theirs.begin);
-        copy_bytes(stage(rank()) + begin, x + at(collective, piece.begin) + begin,
+        copy_bytes(stage(rank()) + begin, x + at(collective, chunk.begin) + begin,
                    at(collective, theirs.elements));
       }
     };
-    const auto finish = [&](Slice piece) {
-      std::byte* here = x + at(collective, piece.begin);
-      if (at_once) return sum_stages(0, collective.dtype, here, piece.elements);
-      sum_slice(collective.dtype, here, slice_of(piece.elements, rank(), size()));
+    const auto finish = [&](Slice chunk) {
+      std::byte* own = x + at(collective, chunk.begin);
+      if (at_once) return sum_stages(0, collective.dtype, own, chunk.elements);
+      sum_slice(collective.dtype, own, slice_of(chunk.elements, rank(), size()));
       arrive();
       for (int from = 0; from < size(); ++from) {
         if (from == rank()) continue;
-        const Slice theirs = slice_of(piece.elements, from, size());
+        const Slice theirs = slice_of(chunk.elements, from, size());
         const std::size_t begin = at(collective, theirs.begin);
-        copy_bytes(here + begin, stage(from) + begin, at(collective, theirs.elements));
+        copy_bytes(own + begin, stage(from) + begin, at(collective, theirs.elements));
       }
     };
-    if (in_stages(collective, place, kStageBytes, prepare, finish)) return;
+    if (in_stages(collective, location, kStageBytes, prepare, finish)) return;
     const Slice mine = slice_of(collective.elements, rank(), size());
-    find_everywhere(place, at(collective, mine.begin));
+    find_everywhere(location, at(collective, mine.begin));
     sum_in_order(collective.dtype, everywhere_, parts_, mine.elements);
     arrive();
   }
 
   void sum_parts(const Collective& collective, std::byte* out, const std::byte* in) override {
-    const Place place = regions_->find(in, collective.bytes() * parts_.size());
-    const auto finish = [&](Slice piece) {
-      sum_stages(static_cast<std::size_t>(rank()) * at(collective, piece.elements),
-                 collective.dtype, out + at(collective, piece.begin), piece.elements);
+    const Location location = regions_->find(in, collective.bytes() * parts_.size());
+    const auto finish = [&](Slice chunk) {
+      sum_stages(static_cast<std::size_t>(rank()) * at(collective, chunk.elements),
+                 collective.dtype, out + at(collective, chunk.begin), chunk.elements);
     };
     if (in_stages(
-            collective, place, part_bytes(),
-            [&](Slice piece) { stage_parts(collective, in, piece); }, finish))
+            collective, location, part_bytes(),
+            [&](Slice chunk) { stage_parts(collective, in, chunk); }, finish))
       return;
-    find_everywhere(place, static_cast<std::size_t>(rank()) * collective.bytes());
+    find_everywhere(location, static_cast<std::size_t>(rank()) * collective.bytes());
     sum_in_order(collective.dtype, out, parts_, collective.elements);
     arrive();
   }
 
   void gather(const Collective& collective, std::byte* out, const std::byte* in) override {
-    const Place place = regions_->find(out, collective.bytes() * parts_.size());
-    const auto prepare = [&](Slice piece) {
-      copy_bytes(stage(rank()), in + at(collective, piece.begin), at(collective, piece.elements));
+    const Location location = regions_->find(out, collective.bytes() * parts_.size());
+    const auto prepare = [&](Slice chunk) {
+      copy_bytes(stage(rank()), in + at(collective, chunk.begin), at(collective, chunk.elements));
     };
-    const auto finish = [&](Slice piece) {
+    const auto finish = [&](Slice chunk) {
       for (int from = 0; from < size(); ++from) {
-        const std::byte* theirs = from == rank() ? in + at(collective, piece.begin) : stage(from);
-        copy_bytes(out + at(collective, from * collective.elements + piece.begin), theirs,
-                   at(collective, piece.elements));
+        const std::byte* theirs = from == rank() ? in + at(collective, chunk.begin) : stage(from);
+        copy_bytes(out + at(collective, from * collective.elements + chunk.begin), theirs,
+                   at(collective, chunk.elements));
       }
     };
-    if (in_stages(collective, place, kStageBytes, prepare, finish)) return;
-    find_everywhere(place, static_cast<std::size_t>(rank()) * collective.bytes());
+    if (in_stages(collective, location, kStageBytes, prepare, finish)) return;
+    find_everywhere(location, static_cast<std::size_t>(rank()) * collective.bytes());
     for (void* part : everywhere_) {
       copy_bytes(static_cast<std::byte*>(part), in, collective.bytes());
     }
@@ -132,11 +132,11 @@ class MpiWindow final : public MpiCommunicator {
 
   void exchange(const Collective& collective, std::byte* out, const std::byte* in) override {
     in_stages(
-        collective, {}, part_bytes(), [&](Slice piece) { stage_parts(collective, in, piece); },
-        [&](Slice piece) {
-          const std::size_t bytes = at(collective, piece.elements);
+        collective, {}, part_bytes(), [&](Slice chunk) { stage_parts(collective, in, chunk); },
+        [&](Slice chunk) {
+          const std::size_t bytes = at(collective, chunk.elements);
           for (int from = 0; from < size(); ++from) {
-            copy_bytes(out + at(collective, from * collective.elements + piece.begin),
+            copy_bytes(out + at(collective, from * collective.elements + chunk.begin),
                        stage(from) + static_cast<std::size_t>(rank()) * bytes, bytes);
           }
         });
@@ -144,14 +144,14 @@ class MpiWindow final : public MpiCommunicator {
 
   void copy_from_root(const Collective& collective, std::byte* x) override {
     const bool is_root = rank() == collective.root;
-    const auto prepare = [&](Slice piece) {
+    const auto prepare = [&](Slice chunk) {
       if (!is_root) return;
-      copy_bytes(stage(rank()), x + at(collective, piece.begin), at(collective, piece.elements));
+      copy_bytes(stage(rank()), x + at(collective, chunk.begin), at(collective, chunk.elements));
     };
-    in_stages(collective, {}, kStageBytes, prepare, [&](Slice piece) {
+    in_stages(collective, {}, kStageBytes, prepare, [&](Slice chunk) {
       if (is_root) return;
-      copy_bytes(x + at(collective, piece.begin), stage(collective.root),
-                 at(collective, piece.elements));
+      copy_bytes(x + at(collective, chunk.begin), stage(collective.root),
+                 at(collective, chunk.elements));
     });
   }
 
@@ -160,60 +160,61 @@ class MpiWindow final : public MpiCommunicator {
     in_stages(collective, {}, SIZE_MAX, nothing, nothing);
   }
 
-  // Calls prepare and, once every rank has, finish for each piece of the elements that fits
-  // `bytes`; once where there are none. Where `place` is a place, and every rank's, it calls
-  // neither, and returns false once every rank has come; this rank then arrives once more.
+  // Cuts the elements into chunks of at most `bytes`, and for each calls prepare(chunk), waits for
+  // all ranks, and calls finish(chunk); once if there are no elements. Returns true.
+  // If all ranks pass the same non-empty `location`, calls neither and returns false after a
+  // barrier; the caller then accesses the memory in place and calls arrive().
   template <typename Prepare, typename Finish>
-  bool in_stages(const Collective& collective, const Place& place, std::size_t bytes,
+  bool in_stages(const Collective& collective, const Location& location, std::size_t bytes,
                  const Prepare& prepare, const Finish& finish) {
     const auto most = static_cast<int64_t>(bytes / collective.element_bytes());
-    Slice piece{0, std::min(most, collective.elements)};
-    const bool staged = !meet_in_place({collective, place}, [&] { prepare(piece); });
+    Slice chunk{0, std::min(most, collective.elements)};
+    const bool staged = !meet_in_place({collective, location}, [&] { prepare(chunk); });
     while (staged) {
-      finish(piece);
+      finish(chunk);
       buffer_ ^= 1;
-      piece.begin += most;
-      if (piece.begin >= collective.elements) break;
-      piece.elements = std::min(most, collective.elements - piece.begin);
-      prepare(piece);
+      chunk.begin += most;
+      if (chunk.begin >= collective.elements) break;
+      chunk.elements = std::min(most, collective.elements - chunk.begin);
+      prepare(chunk);
       arrive();
     }
     if (!staged) buffer_ ^= 1;
     return staged;
   }
 
-  // The first meeting of a collective, which makes sure that all ranks mean the same. True where
-  // all brought the same place; else prepare() has been called on every rank.
+  // The first barrier of a collective, which checks that all ranks called the same one. Returns
+  // true if all passed the same location; else prepare() has been called on every rank.
   template <typename Prepare>
   bool meet_in_place(const Call& call, const Prepare& prepare) {
-    const bool has_place = call.place != Place{};
-    if (!has_place) prepare();
+    const bool has_location = call.location != Location{};
+    if (!has_location) prepare();
     segment(rank()).called[buffer_] = call;
     arrive();
-    bool same = has_place, any = false;
+    bool same = has_location, any = false;
     for (int from = 0; from < size(); ++from) {
       const Call& theirs = segment(from).called[buffer_];
       called_[static_cast<std::size_t>(from)] = theirs.collective;
-      same = same && theirs.place == call.place;
-      any = any || theirs.place != Place{};
+      same = same && theirs.location == call.location;
+      any = any || theirs.location != Location{};
     }
     require_same(called_);
     if (same || !any) return same;
-    if (has_place) prepare();
+    if (has_location) prepare();
     arrive();
     return false;
   }
 
-  // A piece of each rank's part of in: (size, elements).
-  void stage_parts(const Collective& collective, const std::byte* in, Slice piece) {
-    const std::size_t bytes = at(collective, piece.elements);
+  // Copies a chunk of each rank's part of in to this rank's stage.   in: (size, elements).
+  void stage_parts(const Collective& collective, const std::byte* in, Slice chunk) {
+    const std::size_t bytes = at(collective, chunk.elements);
     for (int to = 0; to < size(); ++to) {
       copy_bytes(stage(rank()) + static_cast<std::size_t>(to) * bytes,
-                 in + at(collective, to * collective.elements + piece.begin), bytes);
+                 in + at(collective, to * collective.elements + chunk.begin), bytes);
     }
   }
 
-  // out = the sum of what lies `offset` bytes into every rank's stage.
+  // out = sum over the ranks of the elements at `offset` bytes in their stages.   out: (elements).
   void sum_stages(std::size_t offset, DType dtype, std::byte* out, int64_t elements) {
     for (int from = 0; from < size(); ++from) {
       parts_[static_cast<std::size_t>(from)] = stage(from) + offset;
@@ -221,22 +222,23 @@ class MpiWindow final : public MpiCommunicator {
     sum_in_order(dtype, out, parts_, elements);
   }
 
-  // Leaves the sum of every rank's slice in this rank's tensor, and in its stage for the others.
-  void sum_slice(DType dtype, std::byte* here, Slice slice) {
+  // Writes the sum of `slice` over all ranks to this rank's tensor, and to its stage for the
+  // others.
+  void sum_slice(DType dtype, std::byte* own, Slice slice) {
     const std::size_t offset = static_cast<std::size_t>(slice.begin) * size_of(dtype);
     for (int from = 0; from < size(); ++from) {
-      parts_[static_cast<std::size_t>(from)] = (from == rank() ? here : stage(from)) + offset;
+      parts_[static_cast<std::size_t>(from)] = (from == rank() ? own : stage(from)) + offset;
     }
-    void* const outs[] = {here + offset, stage(rank()) + offset};
+    void* const outs[] = {own + offset, stage(rank()) + offset};
     sum_in_order(dtype, outs, parts_, slice.elements);
   }
 
-  // What lies `offset` bytes behind `place`: to read, and to write.
-  void find_everywhere(const Place& place, std::size_t offset) {
+  // Points parts_ (to read) and everywhere_ (to write) at `offset` bytes past `location`, per rank.
+  void find_everywhere(const Location& location, std::size_t offset) {
     for (int from = 0; from < size(); ++from) {
-      std::byte* there = regions_->at(place, from) + offset;
-      parts_[static_cast<std::size_t>(from)] = there;
-      everywhere_[static_cast<std::size_t>(from)] = there;
+      std::byte* memory = regions_->at(location, from) + offset;
+      parts_[static_cast<std::size_t>(from)] = memory;
+      everywhere_[static_cast<std::size_t>(from)] = memory;
     }
   }
 

@@ -39,8 +39,8 @@ MpiEnvironment::MpiEnvironment()
   int provided = MPI_THREAD_SINGLE;
   if (is_finalized()) {
     throw Error(
-        "session: MPI was finalized when an earlier Session ended, and cannot be initialized again "
-        "in this process; keep one Session for as long as ranks communicate");
+        "session: MPI was finalized when an earlier Session was destroyed, and cannot be "
+        "initialized again in this process; keep one Session while ranks communicate");
   }
   if (ours_) {
     check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
@@ -50,12 +50,13 @@ MpiEnvironment::MpiEnvironment()
 MpiEnvironment::~MpiEnvironment() {
   const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
   if (!ours_ || unwinding || !is_initialized()) return;
-  if (peers_follow(MPI_COMM_WORLD, Communicator::kDefaultTimeout)) MPI_Finalize();
+  if (wait_for_peers(MPI_COMM_WORLD, Communicator::kDefaultTimeout)) MPI_Finalize();
 }
 
 std::unique_ptr<Communicator> mpi_world() {
   if (!is_initialized()) {
-    throw ConfigurationError("mpi_world: MPI is not initialized; keep an MpiEnvironment alive");
+    throw ConfigurationError(
+        "mpi_world: MPI is not initialized; construct an MpiEnvironment first");
   }
   return mpi(MPI_COMM_WORLD);
 }

@@ -1,7 +1,7 @@
-// MPI for programs that mpirun starts: initialization, and the communicator of all processes.
+// MPI for programs launched by mpirun or srun: initialization, and the communicator of all ranks.
 //
-// Needs no mpi.h, and is there in a build without MPI. Programs with an MPI_Comm of their own:
-// mpi.h.
+// Does not include mpi.h and also exists in a build without MPI. For programs that have their own
+// MPI_Comm, see mpi.h.
 #pragma once
 
 #include <memory>
@@ -11,20 +11,22 @@
 
 namespace ripieno::distributed {
 
-// Whether mpirun (or srun) started this process, or it has initialized MPI itself.
+// Whether mpirun or srun started this process, or the program has initialized MPI itself.
 bool launched_by_mpi();
 
-// The MPI that this was built with, for people: "Open MPI v4.1.4, …".
+// Name and version of the MPI library, as in "Open MPI v4.1.4"; "none" in a build without MPI.
 std::string mpi_library();
 
-// Keeps MPI initialized while it lives; must outlive all communicators over MPI.
+// Initializes MPI (with MPI_THREAD_MULTIPLE) and finalizes it when destroyed. Must outlive all
+// communicators over MPI.
 //
-// MPI that was initialized by the caller is used as it is, and left as it is. While an exception
-// leaves its scope it does not wait for the other ranks: the process then ends with its own exit
-// status, and mpirun ends the others.
+// If the caller has initialized MPI, neither happens. If destroyed during stack unwinding it does
+// not wait for the other ranks and does not finalize MPI: the process then exits with its own
+// status, and mpirun ends the other ranks.
 class MpiEnvironment {
  public:
-  // Throws ConfigurationError in a build without MPI.
+  // Throws ConfigurationError in a build without MPI, CommunicationFailure if MPI cannot be
+  // initialized, and Error if it was finalized before in this process.
   MpiEnvironment();
   ~MpiEnvironment();
   MpiEnvironment(const MpiEnvironment&) = delete;
@@ -35,8 +37,8 @@ class MpiEnvironment {
   int exceptions_at_start_ = 0;
 };
 
-// All processes of the job. Throws ConfigurationError where MPI is not initialized, or not built
-// in. Every rank destroys it, as a collective.
+// A communicator of all processes of the job. A collective, and so is its destruction. Throws
+// ConfigurationError if MPI is not initialized or not built in.
 std::unique_ptr<Communicator> mpi_world();
 
 }  // namespace ripieno::distributed

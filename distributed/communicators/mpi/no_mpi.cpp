@@ -6,7 +6,7 @@ namespace {
 
 [[noreturn]] void fail_without_mpi() {
   throw ConfigurationError(
-      "this Ripieno was built without MPI; configure it with -DRIPIENO_MPI=ON");
+      "this build of Ripieno has no MPI support; configure it with -DRIPIENO_MPI=ON");
 }
 
 }  // namespace

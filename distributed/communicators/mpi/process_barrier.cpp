@@ -20,13 +20,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kSpins = 300;
-constexpr long kLookNanoseconds = 100'000'000;  // between looks whether the others still live
+constexpr long kCheckNanoseconds = 100'000'000;  // between checks that the others are running
 
 void spin_once() { __builtin_ia32_pause(); }
 
-// std::atomic::wait() works inside one process only.
+// std::atomic::wait() works within one process only.
 void sleep_while(std::atomic<uint32_t>& word, uint32_t value) {
-  const timespec most{0, kLookNanoseconds};
+  const timespec most{0, kCheckNanoseconds};
   syscall(SYS_futex, &word, FUTEX_WAIT, value, &most, nullptr, 0);
 }
 
@@ -34,7 +34,7 @@ void wake_all(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
-// 0 where it is not known.
+// The PID namespace of this process; 0 if unknown.
 ino_t process_namespace() {
   struct stat status = {};
   return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
@@ -60,7 +60,7 @@ void ProcessBarrier::arrive(std::chrono::seconds timeout) {
   } else {
     shared_.arrived.store(0);
     shared_.generation.store(generation + 1);
-    // Whoever says later that it is asleep finds the new generation and stays awake.
+    // A rank that increments `asleep` later sees the new generation and does not sleep.
     if (shared_.asleep.load() > 0) wake_all(shared_.generation);
   }
 }
@@ -94,13 +94,13 @@ void ProcessBarrier::fail_if_ended(uint32_t generation) const {
   for (const int rank : missing(generation)) {
     const Part& part = *parts_[static_cast<std::size_t>(rank)];
     const pid_t process = part.process.load();
-    // One that has not come so far, or that is numbered elsewhere, says nothing by its absence.
+    // No conclusion about a rank that has not set its process yet or is in another PID namespace.
     if (process == 0 || part.processes.load() != mine_.processes.load() || !has_ended(process)) {
       continue;
     }
     throw CommunicationFailure(
-        fmt::format("rank {} has ended, process {} of this host; what ended it stands in its own "
-                    "message",
+        fmt::format("rank {} has ended (process {} on this host); see its own error message for "
+                    "the cause",
                     rank, process));
   }
 }

@@ -1,5 +1,5 @@
-// ProcessBarrier: a barrier for processes that share memory, and that notices which of them does
-// not come any more.
+// ProcessBarrier: a barrier with a timeout in shared memory, for the processes of one host. It also
+// fails when one of them has ended.
 #pragma once
 
 #include <sys/types.h>
@@ -13,26 +13,26 @@ namespace ripieno::distributed {
 
 class ProcessBarrier {
  public:
-  // What each rank has of it in the memory that all see, zeros at first.
+  // One rank's share of the barrier, in memory that all ranks can access; initially zeros.
   struct Part {
-    // Rank 0's are used.
+    // Used by all ranks in rank 0's part only.
     alignas(64) std::atomic<uint32_t> arrived = 0;
     alignas(64) std::atomic<uint32_t> generation = 0;
     alignas(64) std::atomic<uint32_t> asleep = 0;
-    // Each rank's own.
-    alignas(64) std::atomic<uint32_t> reached = 0;  // the generation that it waits to end
+    // Written by the rank that owns the part.
+    alignas(64) std::atomic<uint32_t> reached = 0;  // 1 + the generation of its last arrive()
     std::atomic<pid_t> process = 0;
-    std::atomic<ino_t> processes = 0;  // the namespace in which `process` is its number
+    std::atomic<ino_t> processes = 0;  // PID namespace of `process`; 0: unknown
   };
   static_assert(std::atomic<uint32_t>::is_always_lock_free);
 
-  // `parts`: every rank's, which outlive this.
+  // parts: (size), one per rank; they must outlive this.
   ProcessBarrier(std::vector<Part*> parts, int rank);
 
-  // Returns once every rank has called it. What they wrote before can be read after. Waits awake
-  // for some microseconds, then asleep, so that the core is free for the computation. Throws
-  // CommunicationFailure that names the ranks that did not come in time, or one whose process has
-  // ended.
+  // Returns once every rank has called it; their earlier writes are then visible. Spins for some
+  // microseconds, then sleeps, so that the core is free for computation. Throws
+  // CommunicationFailure with the ranks that did not arrive within `timeout`, or with one whose
+  // process has ended.
   void arrive(std::chrono::seconds timeout);
 
  private:

@@ -9,11 +9,11 @@
 
 namespace ripieno::distributed {
 
-SharedRegions::Place SharedRegions::find(const std::byte* begin, std::size_t bytes) const {
+SharedRegions::Location SharedRegions::find(const std::byte* begin, std::size_t bytes) const {
   const std::lock_guard lock(mutex_);
   for (const SharedMemory* memory : all_) {
     const std::byte *first = memory->begin_, *end = first + memory->bytes_;
-    const std::less_equal<> up_to;  // of pointers into different memory, too
+    const std::less_equal<> up_to;  // defined also for pointers into different objects
     if (up_to(first, begin) && up_to(begin + bytes, end)) {
       return {memory->region_, static_cast<std::size_t>(begin - first)};
     }
@@ -21,12 +21,12 @@ SharedRegions::Place SharedRegions::find(const std::byte* begin, std::size_t byt
   return {};
 }
 
-std::byte* SharedRegions::at(const Place& place, int rank) const {
+std::byte* SharedRegions::at(const Location& location, int rank) const {
   const std::lock_guard lock(mutex_);
   const auto memory = std::find_if(all_.begin(), all_.end(), [&](const SharedMemory* one) {
-    return one->region_ == place.region;
+    return one->region_ == location.region;
   });
-  return (*memory)->segments_->of(rank) + place.offset;
+  return (*memory)->segments_->of(rank) + location.offset;
 }
 
 SharedMemory::SharedMemory(std::unique_ptr<SharedSegments> segments, int rank, std::size_t bytes,
@@ -49,8 +49,8 @@ void* SharedMemory::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   const std::size_t needed = (bytes + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment;
   if (needed > bytes_ - used_) {
-    fail(fmt::format("shared memory: {} bytes are left of {}, {} were asked for", bytes_ - used_,
-                     bytes_, bytes));
+    fail(fmt::format("shared memory: cannot allocate {} bytes, {} of {} are left", bytes,
+                     bytes_ - used_, bytes_));
   }
   void* result = begin_ + used_;
   used_ += needed;

@@ -1,5 +1,5 @@
-// SharedMemory: memory of this rank that tensors are allocated from and that the other ranks of the
-// host see; and SharedRegions, which says whether a tensor lies in such memory.
+// SharedMemory: a memory resource for tensors that the other ranks of the host can access; and
+// SharedRegions, which finds out whether a tensor is in such memory.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,21 @@ namespace ripieno::distributed {
 
 class SharedMemory;
 
-// The shared memory of one group and its duplicates. Any number of threads may call it; the memory
-// itself is made and freed by one at a time, so that the ranks count alike.
+// All SharedMemory of one group and its duplicates. Thread-safe; but SharedMemory is created and
+// destroyed by one thread at a time, so that all ranks number it equally.
 class SharedRegions {
  public:
-  // Where something lies: the same on every rank where the ranks allocated alike.
-  struct Place {
-    int64_t region = -1;  // -1: in none
+  // An address in shared memory: equal on all ranks if they allocated the same sizes in order.
+  struct Location {
+    int64_t region = -1;  // index of the SharedMemory in order of creation; -1: in none
     std::size_t offset = 0;
-    bool operator==(const Place&) const = default;
+    bool operator==(const Location&) const = default;
   };
 
-  Place find(const std::byte* begin, std::size_t bytes) const;
-  // What lies there on `rank`.
-  std::byte* at(const Place& place, int rank) const;
+  // The location of this range, if one SharedMemory of this rank holds all of it.
+  Location find(const std::byte* begin, std::size_t bytes) const;
+  // The address of `location` in the memory of `rank`; its region must exist.
+  std::byte* at(const Location& location, int rank) const;
 
  private:
   friend class SharedMemory;
@@ -39,13 +40,13 @@ class SharedRegions {
 
 class SharedMemory final : public MemoryResource {
  public:
-  // `segments` has `bytes` of each rank.
+  // segments: `bytes` of each rank.
   SharedMemory(std::unique_ptr<SharedSegments> segments, int rank, std::size_t bytes,
                std::shared_ptr<SharedRegions> regions);
   ~SharedMemory() override;
 
-  // One after another; what is given back is free once all is. Throws Error where `bytes` are more
-  // than are left.
+  // Allocates consecutively; memory is reused only once everything has been deallocated. Throws
+  // Error if fewer than `bytes` are left. Thread-safe.
   void* allocate(std::size_t bytes) override;
   void deallocate(void* memory, std::size_t bytes) noexcept override;
 

@@ -36,7 +36,7 @@ FileOrigin FileOrigin::of(int descriptor) {
 int FileOrigin::open() const {
   if (descriptor < 0) return -1;
   const auto path = fmt::format("/proc/{}/fd/{}", process, descriptor);
-  // Not O_CREAT, and not by reading the link: it may lead to a FIFO or a terminal.
+  // The link may lead to a FIFO or a terminal: so no O_CREAT, no blocking, no controlling terminal.
   const int opened = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat status = {};
   if (opened < 0) return -1;
@@ -66,7 +66,7 @@ std::unique_ptr<SharedSegments> SharedSegments::make(MPI_Comm communicator, std:
                                    : origins[static_cast<std::size_t>(from)].open());
     whole = result->map(theirs.descriptor());
   }
-  // Ends after every rank has opened what others keep open for it.
+  // Also a barrier: `mine` stays open until every rank has opened it.
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &whole, 1, MPI_INT, MPI_MIN, communicator),
             "MPI_Allreduce");
   return whole ? std::move(result) : nullptr;

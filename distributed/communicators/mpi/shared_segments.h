@@ -1,8 +1,8 @@
-// SharedSegments: as much memory from every rank of one host as it asks for, which all of them see,
-// and which is gone with the processes, however they end.
+// SharedSegments: the same amount of memory from every rank of one host, accessible to all of them,
+// and released when the processes end, however they end.
 //
-// Unlike a SharedWindow it is not limited by /dev/shm, and freeing it waits for nobody; but it is
-// not there for ranks that do not see each other's /proc.
+// Unlike a SharedWindow it is not limited by the size of /dev/shm, and its destruction is not a
+// collective. But it is unavailable to ranks that cannot open each other's files in /proc.
 #pragma once
 
 #include <mpi.h>
@@ -14,8 +14,8 @@
 
 namespace ripieno::distributed {
 
-// How another process of the host finds a file that has no name. A process number means another
-// process in another PID namespace, so the file is recognized by device and inode.
+// How another process of the host finds an unnamed file. A process id denotes another process in
+// another PID namespace, so the file is verified by device and inode.
 struct FileOrigin {
   int process = 0;
   int descriptor = -1;
@@ -23,19 +23,21 @@ struct FileOrigin {
   ino_t inode = 0;
 
   static FileOrigin of(int descriptor);
-  // A descriptor of the file, or -1 where it cannot be opened or is another one.
+  // A new descriptor of the file, which the caller closes; -1 if it cannot be opened or is another
+  // file.
   int open() const;
 };
 
 class SharedSegments {
  public:
-  // `bytes`, more than 0, of zeros from every rank; null, on every rank, where one cannot have it.
-  // A collective.
+  // `bytes`, at least 1, of zeros from every rank; null on every rank if any of them cannot
+  // allocate or map the memory. A collective.
   static std::unique_ptr<SharedSegments> make(MPI_Comm communicator, std::size_t bytes);
   ~SharedSegments();
   SharedSegments(const SharedSegments&) = delete;
   SharedSegments& operator=(const SharedSegments&) = delete;
 
+  // The memory of `rank`, mapped here: `bytes`.
   std::byte* of(int rank) const { return segments_[static_cast<std::size_t>(rank)]; }
 
  private:

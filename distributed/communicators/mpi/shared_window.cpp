@@ -23,12 +23,12 @@ SharedWindow::SharedWindow(MPI_Comm communicator, std::size_t bytes) : communica
   std::byte* mine = nullptr;
   if (MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, MPI_INFO_NULL, communicator, &mine,
                               &window_) != MPI_SUCCESS) {
-    throw ConfigurationError(fmt::format(
-        "MPI has no shared memory for the ranks of this host, which need {:.1f} MiB each; /dev/shm "
-        "has {:.1f} MiB free: enlarge it (docker run --shm-size=1g)",
-        static_cast<double>(bytes) / (1 << 20), free_mebibytes("/dev/shm")));
+    throw ConfigurationError(
+        fmt::format("MPI could not allocate shared memory: each rank of this host requires {:.1f} "
+                    "MiB, /dev/shm has {:.1f} MiB free; enlarge it (docker run --shm-size=1g)",
+                    static_cast<double>(bytes) / (1 << 20), free_mebibytes("/dev/shm")));
   }
-  // Loads and stores from here on, ordered by our own barrier.
+  // The ranks use plain loads and stores, ordered by ProcessBarrier.
   check_mpi(MPI_Win_lock_all(MPI_MODE_NOCHECK, window_), "MPI_Win_lock_all");
   std::memset(mine, 0, bytes);
   int size = 0;
@@ -45,7 +45,7 @@ SharedWindow::SharedWindow(MPI_Comm communicator, std::size_t bytes) : communica
 }
 
 SharedWindow::~SharedWindow() {
-  if (!peers_follow(communicator_, Communicator::kDefaultTimeout)) return;
+  if (!wait_for_peers(communicator_, Communicator::kDefaultTimeout)) return;
   MPI_Win_unlock_all(window_);
   MPI_Win_free(&window_);
 }

@@ -1,4 +1,5 @@
-// SharedWindow: memory of the same size from every rank of one host, which all of them see.
+// SharedWindow: an MPI shared-memory window: the same amount of memory from every rank of one host,
+// accessible to all of them.
 #pragma once
 
 #include <mpi.h>
@@ -8,8 +9,9 @@
 
 namespace ripieno::distributed {
 
-// Constructing and destroying it are collectives of `communicator`, which outlives it. The memory
-// is zeros at first.
+// Construction and destruction are collectives of `communicator`, which must outlive it. The memory
+// is initially zeros. The constructor throws ConfigurationError if MPI cannot allocate it,
+// usually because /dev/shm is too small.
 class SharedWindow {
  public:
   SharedWindow(MPI_Comm communicator, std::size_t bytes);
@@ -17,6 +19,7 @@ class SharedWindow {
   SharedWindow(const SharedWindow&) = delete;
   SharedWindow& operator=(const SharedWindow&) = delete;
 
+  // The memory of `rank`, mapped here.
   std::byte* of(int rank) const { return segments_[static_cast<std::size_t>(rank)]; }
 
  private:

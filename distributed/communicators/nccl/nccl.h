@@ -1,6 +1,6 @@
-// Collectives of tensors on GPUs by NCCL, beside a communicator that carries everything else.
+// NCCL for collectives of GPU tensors, on top of a communicator that handles everything else.
 //
-// Needs no nccl.h, and is there in a build without NCCL.
+// Does not include nccl.h and also exists in a build without NCCL.
 #pragma once
 
 #include <memory>
@@ -10,13 +10,15 @@
 
 namespace ripieno::distributed {
 
-// Whether NCCL was built in.
+// Whether this is a build with NCCL.
 bool has_nccl();
 
-// The ranks of `host`, each with a GPU of its own. Tensors on `device` go over NCCL, in its own
-// order of summation: near the sums of the other communicators, not their bits, though the same on
-// every rank. All others, and groups, go over `host`. NCCL starts with the first tensor on a GPU.
-// Throws ConfigurationError in a build without NCCL, and where `device` is no GPU.
+// A communicator of the ranks of `host`, each with a GPU of its own, `device`. Collectives of
+// tensors on `device` use NCCL, whose order of summation differs: sums are the same on every rank,
+// but not bitwise those of other communicators. Other tensors, barrier() and the creation of groups
+// use `host`. NCCL is initialized by the first collective of a tensor on `device`. Throws
+// ConfigurationError in a build without NCCL and if `device` is not a GPU. Collectives throw Error
+// while another collective of this rank is in flight on the GPU.
 std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator> host, Device device);
 
 }  // namespace ripieno::distributed

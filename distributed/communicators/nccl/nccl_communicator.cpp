@@ -44,7 +44,7 @@ class Nccl final : public Communicator {
   int local_size() const override { return host_->local_size(); }
 
   void all_reduce(const Tensor& x) override {
-    if (!is_here(x)) return host_->all_reduce(x);
+    if (!is_on_device(x)) return host_->all_reduce(x);
     run(all_reduce_of(x), [&](ncclComm_t group, cudaStream_t stream) {
       return ncclAllReduce(x.raw_data(), x.raw_data(), count(x), type_of(x.dtype()), ncclSum, group,
                            stream);
@@ -52,7 +52,7 @@ class Nccl final : public Communicator {
   }
 
   void reduce_scatter(const Tensor& out, const Tensor& in) override {
-    if (!is_here(in)) return host_->reduce_scatter(out, in);
+    if (!is_on_device(in)) return host_->reduce_scatter(out, in);
     run(reduce_scatter_of(out, in, size()), [&](ncclComm_t group, cudaStream_t stream) {
       return ncclReduceScatter(in.raw_data(), out.raw_data(), count(out), type_of(in.dtype()),
                                ncclSum, group, stream);
@@ -60,7 +60,7 @@ class Nccl final : public Communicator {
   }
 
   void all_gather(const Tensor& out, const Tensor& in) override {
-    if (!is_here(in)) return host_->all_gather(out, in);
+    if (!is_on_device(in)) return host_->all_gather(out, in);
     run(all_gather_of(out, in, size()), [&](ncclComm_t group, cudaStream_t stream) {
       return ncclAllGather(in.raw_data(), out.raw_data(), count(in), type_of(in.dtype()), group,
                            stream);
@@ -68,7 +68,7 @@ class Nccl final : public Communicator {
   }
 
   void all_to_all(const Tensor& out, const Tensor& in) override {
-    if (!is_here(in)) return host_->all_to_all(out, in);
+    if (!is_on_device(in)) return host_->all_to_all(out, in);
     const Collective collective = all_to_all_of(out, in, size());
     run(collective, [&](ncclComm_t group, cudaStream_t stream) {
       const auto elements = static_cast<std::size_t>(collective.elements);
@@ -81,12 +81,12 @@ class Nccl final : public Communicator {
         ncclSend(part(in, other), elements, type_of(in.dtype()), other, group, stream);
         ncclRecv(part(out, other), elements, type_of(in.dtype()), other, group, stream);
       }
-      return ncclGroupEnd();  // with the first failure of those before it
+      return ncclGroupEnd();  // reports the first failure of the calls since ncclGroupStart
     });
   }
 
   void broadcast(const Tensor& x, int root) override {
-    if (!is_here(x)) return host_->broadcast(x, root);
+    if (!is_on_device(x)) return host_->broadcast(x, root);
     run(broadcast_of(x, root, size()), [&](ncclComm_t group, cudaStream_t stream) {
       return ncclBroadcast(x.raw_data(), x.raw_data(), count(x), type_of(x.dtype()), root, group,
                            stream);
@@ -108,7 +108,7 @@ class Nccl final : public Communicator {
   }
 
  private:
-  bool is_here(const Tensor& x) const { return x.defined() && x.device() == device_; }
+  bool is_on_device(const Tensor& x) const { return x.defined() && x.device() == device_; }
   static std::size_t count(const Tensor& x) { return static_cast<std::size_t>(x.elements()); }
 
   std::unique_ptr<Communicator> over(std::unique_ptr<Communicator> host) const {
@@ -124,8 +124,9 @@ class Nccl final : public Communicator {
                                .name = name_of(collective.kind),
                                .bytes = static_cast<int64_t>(collective.bytes())});
     if (!failure_.empty()) {
-      throw CommunicationFailure(fmt::format("{} over NCCL: the group has failed before, in {}",
-                                             to_string(collective), failure_));
+      throw CommunicationFailure(
+          fmt::format("{} over NCCL: an earlier collective of this group failed: {}",
+                      to_string(collective), failure_));
     }
     try {
       const InFlight::Scope in_flight(InFlight::on(device_), collective);
@@ -137,7 +138,7 @@ class Nccl final : public Communicator {
                              size(), failure.what());
       throw CommunicationFailure(failure_, failure.where());
     } catch (const Error& error) {
-      // The other ranks may be in this collective, and would take the next one of this rank for it.
+      // Other ranks may be in this collective and would match it with the next one of this rank.
       failure_ = error.what();
       throw;
     }
@@ -146,8 +147,8 @@ class Nccl final : public Communicator {
   std::unique_ptr<Communicator> host_;
   Device device_;
   std::chrono::seconds timeout_ = kDefaultTimeout;
-  std::string failure_;               // of the first collective that failed
-  std::unique_ptr<NcclGroup> group_;  // from the first tensor on the GPU on
+  std::string failure_;               // message of the first collective that failed
+  std::unique_ptr<NcclGroup> group_;  // null before the first collective of a GPU tensor
 };
 
 }  // namespace
@@ -155,7 +156,9 @@ class Nccl final : public Communicator {
 bool has_nccl() { return true; }
 
 std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator> host, Device device) {
-  if (!device.is_cuda()) throw ConfigurationError("NCCL takes GPUs, not the CPU");
+  if (!device.is_cuda())
+    throw ConfigurationError(
+        fmt::format("over_nccl: device is {}; it must be a GPU", to_string(device)));
   return std::make_unique<Nccl>(std::move(host), device);
 }
 

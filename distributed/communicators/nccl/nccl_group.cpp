@@ -20,21 +20,21 @@ constexpr std::chrono::microseconds kFirstSleep(20), kLongestSleep(100);
 
 void check_cuda(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // else the next call would report this failure again
+  cudaGetLastError();  // clears it, so that the next call does not report it again
   throw CommunicationFailure(fmt::format("{}: {}", call, cudaGetErrorString(status)));
 }
 
-[[noreturn]] void fail_as_nccl(ncclResult_t result, ncclComm_t group, const char* call) {
+[[noreturn]] void fail_nccl(ncclResult_t result, ncclComm_t group, const char* call) {
   throw CommunicationFailure(
       fmt::format("{}: {}; {}", call, ncclGetErrorString(result), ncclGetLastError(group)));
 }
 
-// Rank 0's, on every rank.
+// The id that rank 0 generated, on every rank.
 ncclUniqueId id_of(Communicator& host) {
   ncclUniqueId id = {};
   if (host.rank() == 0) {
     const ncclResult_t result = ncclGetUniqueId(&id);
-    if (result != ncclSuccess) fail_as_nccl(result, nullptr, "ncclGetUniqueId");
+    if (result != ncclSuccess) fail_nccl(result, nullptr, "ncclGetUniqueId");
   }
   const Tensor bytes({static_cast<int64_t>(sizeof id)}, DType::uint8);
   std::memcpy(bytes.raw_data(), &id, sizeof id);
@@ -62,7 +62,7 @@ NcclGroup::~NcclGroup() {
   try {
     require(ncclCommFinalize(group_), "ncclCommFinalize", std::chrono::seconds(10));
   } catch (const CommunicationFailure&) {
-    return;  // a peer ended before this one: nothing is left to be said to it
+    return;  // a peer has ended already
   }
   ncclCommDestroy(group_);
   cudaEventDestroy(computed_);
@@ -90,9 +90,9 @@ void NcclGroup::wait(const std::function<bool()>& is_done, std::chrono::seconds 
   std::chrono::microseconds sleep = kFirstSleep;
   for (int tests = 0; !is_done(); ++tests) {
     ncclResult_t state = ncclSuccess;
-    const ncclResult_t asked = ncclCommGetAsyncError(group_, &state);
-    failed_ = asked != ncclSuccess || (state != ncclSuccess && state != ncclInProgress);
-    if (failed_) fail_as_nccl(asked != ncclSuccess ? asked : state, group_, "NCCL");
+    const ncclResult_t query = ncclCommGetAsyncError(group_, &state);
+    failed_ = query != ncclSuccess || (state != ncclSuccess && state != ncclInProgress);
+    if (failed_) fail_nccl(query != ncclSuccess ? query : state, group_, "NCCL");
     if (tests < kTestsAtOnce) continue;
     failed_ = Clock::now() > deadline;
     if (failed_) fail_waiting(timeout, {});
@@ -103,7 +103,7 @@ void NcclGroup::wait(const std::function<bool()>& is_done, std::chrono::seconds 
 
 void NcclGroup::require(ncclResult_t result, const char* call, std::chrono::seconds timeout) {
   failed_ = result != ncclSuccess && result != ncclInProgress;
-  if (failed_) fail_as_nccl(result, group_, call);
+  if (failed_) fail_nccl(result, group_, call);
   wait(
       [&] {
         ncclResult_t state = ncclInProgress;

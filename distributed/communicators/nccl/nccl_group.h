@@ -1,6 +1,7 @@
-// NcclGroup: NCCL's communicator of one rank, with a stream of its own, that waits with a limit.
+// NcclGroup: one rank's ncclComm_t with its own stream; every wait has a timeout.
 //
-// A failed group is never aborted, since that can hang as well: the process ends instead.
+// A failed group is leaked, not aborted, since ncclCommAbort can hang; the process is expected to
+// end.
 #pragma once
 
 #include <nccl.h>
@@ -14,23 +15,25 @@ namespace ripieno::distributed {
 
 class NcclGroup {
  public:
-  // The ranks of `host`, on this thread's GPU. A collective over `host`, which is used for nothing
-  // later. Throws CommunicationFailure with NCCL's reason, or where it takes longer than `timeout`.
+  // A group of the ranks of `host` on the current GPU of this thread. A collective over `host`,
+  // which is not used afterwards. Throws CommunicationFailure with NCCL's message, or after
+  // `timeout`.
   NcclGroup(Communicator& host, std::chrono::seconds timeout);
-  // A collective, but where something failed.
+  // A collective, unless the group has failed or during stack unwinding.
   ~NcclGroup();
   NcclGroup(const NcclGroup&) = delete;
   NcclGroup& operator=(const NcclGroup&) = delete;
 
-  // Runs what enqueue(group, stream) enqueues, after all that `computing` was given until now.
-  // Returns once it is done; throws CommunicationFailure where it fails or takes longer.
+  // Calls enqueue(group, stream) and waits on the host until the enqueued work is complete. The
+  // work runs after everything enqueued on stream `computing` so far. Throws CommunicationFailure
+  // if NCCL or CUDA fails, or after `timeout`.
   void run(const std::function<ncclResult_t(ncclComm_t, cudaStream_t)>& enqueue,
            cudaStream_t computing, std::chrono::seconds timeout);
 
  private:
-  // Calls is_done() until it is, or NCCL has failed.
+  // Polls is_done(). Throws CommunicationFailure if NCCL has failed, or after `timeout`.
   void wait(const std::function<bool()>& is_done, std::chrono::seconds timeout);
-  // Returns once NCCL has taken the call that returned `result`.
+  // Waits for the non-blocking NCCL call that returned `result`. Throws as wait().
   void require(ncclResult_t result, const char* call, std::chrono::seconds timeout);
 
   ncclComm_t group_ = nullptr;

@@ -7,7 +7,7 @@ bool has_nccl() { return false; }
 
 std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator>, Device) {
   throw ConfigurationError(
-      "this Ripieno was built without NCCL; configure it with -DRIPIENO_CUDA=ON "
+      "this build of Ripieno has no NCCL support; configure it with -DRIPIENO_CUDA=ON "
       "-DRIPIENO_NCCL=ON");
 }
 

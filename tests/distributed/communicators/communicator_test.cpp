@@ -1,4 +1,4 @@
-// The communicators of one process: alone, and a thread for each rank.
+// The communicators within one process: alone(), and in_process() with a thread per rank.
 #include <atomic>
 #include <functional>
 #include <utility>
@@ -18,7 +18,7 @@ struct Alone {
   static void on_every_rank(const Body& body) {
     body(*alone());
   }
-  static int together(const Communicator&) { return 1; }
+  static int summed_first(const Communicator&) { return 1; }
 };
 
 template <int size>
@@ -27,13 +27,13 @@ struct Threads {
   static void on_every_rank(const Body& body) {
     testing::on_every_rank(size, body);
   }
-  static int together(const Communicator&) { return size; }
+  static int summed_first(const Communicator&) { return size; }
 };
 
 using Groups = ::testing::Types<Alone, Threads<1>, Threads<2>, Threads<3>, Threads<5>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(OneProcess, CommunicatorConformance, Groups);
 
-TEST(InProcess, RanksAndPlacesAreCounted) {
+TEST(InProcess, RanksAndSizesAreCorrect) {
   const auto group = in_process(3);
   for (int rank = 0; rank < 3; ++rank) {
     const Communicator& ranks = *group[static_cast<std::size_t>(rank)];
@@ -44,7 +44,7 @@ TEST(InProcess, RanksAndPlacesAreCounted) {
   }
 }
 
-TEST(InProcess, AGroupNeedsARank) { EXPECT_THROW(in_process(0), Error); }
+TEST(InProcess, AGroupRequiresAtLeastOneRank) { EXPECT_THROW(in_process(0), Error); }
 
 TEST(InProcess, ABarrierWaitsForEveryRank) {
   std::atomic<int> arrived = 0;
@@ -58,7 +58,7 @@ TEST(InProcess, ABarrierWaitsForEveryRank) {
   });
 }
 
-TEST(InProcess, ARankThatEndsEndsTheOthers) {
+TEST(InProcess, ALostRankMakesTheOthersFail) {
   on_every_rank(3, [](Communicator& ranks) {
     if (ranks.rank() == 1) return;
     EXPECT_THAT([&] { ranks.all_reduce(Tensor::zeros({5})); },
@@ -67,7 +67,7 @@ TEST(InProcess, ARankThatEndsEndsTheOthers) {
   });
 }
 
-TEST(InProcess, ARankThatEndsWhileOthersWaitEndsThem) {
+TEST(InProcess, ARankThatLeavesWhileOthersWaitMakesThemFail) {
   std::atomic<int> waiting = 0;
   on_every_rank(3, [&](Communicator& ranks) {
     if (ranks.rank() == 0) {
@@ -79,23 +79,23 @@ TEST(InProcess, ARankThatEndsWhileOthersWaitEndsThem) {
   });
 }
 
-TEST(InProcess, ARankThatDoesNotComeInTimeIsNamed) {
+TEST(InProcess, ATimeoutNamesTheMissingRank) {
   std::atomic<bool> waiting = true;
   on_every_rank(2, [&](Communicator& ranks) {
     ranks.set_timeout(std::chrono::seconds(1));
-    const auto group = ranks.duplicate()->split(0, ranks.rank());  // begins with it
+    const auto group = ranks.duplicate()->split(0, ranks.rank());  // inherits the timeout
     if (ranks.rank() == 1) {
       while (waiting) std::this_thread::yield();
       return;
     }
     EXPECT_THAT([&] { group->all_reduce(Tensor::zeros({5})); },
-                ThrowsMessage<CommunicationFailure>(
-                    AllOf(HasSubstr("all_reduce of 5 float32"), HasSubstr("1 s for rank 1,"))));
+                ThrowsMessage<CommunicationFailure>(AllOf(HasSubstr("all_reduce of 5 float32"),
+                                                          HasSubstr("1 s waiting for rank 1"))));
     waiting = false;
   });
 }
 
-TEST(InProcess, ATimeoutMayBeLongerThanTheClockLasts) {
+TEST(InProcess, ATimeoutMayExceedTheRangeOfTheClock) {
   on_every_rank(2, [](Communicator& ranks) {
     for (const auto timeout : {std::chrono::seconds(10'000'000'000), std::chrono::seconds::max()}) {
       ranks.set_timeout(timeout);
@@ -105,7 +105,7 @@ TEST(InProcess, ATimeoutMayBeLongerThanTheClockLasts) {
   });
 }
 
-TEST(InProcess, HundredsOfRanksSum) {
+TEST(InProcess, SumsOverHundredsOfRanks) {
   constexpr int kRanks = 200;
   on_every_rank(kRanks, [](Communicator& ranks) {
     const Tensor x = Tensor::full({1001}, ranks.rank());
@@ -117,8 +117,9 @@ TEST(InProcess, HundredsOfRanksSum) {
   });
 }
 
-// Whatever a program does with a group after it has caught a failure fails as well, and says why.
-TEST(InProcess, EverythingAfterACaughtFailureFailsAtOnce) {
+// After a program has caught a failure, every further collective of the group fails with its
+// message.
+TEST(InProcess, EveryCollectiveAfterAFailureFails) {
   on_every_rank(3, [](Communicator& ranks) {
     if (ranks.rank() == 1) return;
     const Tensor x = Tensor::zeros({6}), part = Tensor::zeros({2}), other = Tensor::zeros({6});
@@ -133,14 +134,16 @@ TEST(InProcess, EverythingAfterACaughtFailureFailsAtOnce) {
         {"duplicate", [&] { ranks.duplicate(); }},
         {"split", [&] { ranks.split(0, 0); }}};
     for (const auto& [name, call] : calls) {
-      EXPECT_THAT(call, ThrowsMessage<CommunicationFailure>(AllOf(
-                            HasSubstr(name + ": the group has failed before, in all_reduce of 6"),
-                            HasSubstr("rank 1 has left"))));
+      EXPECT_THAT(
+          call,
+          ThrowsMessage<CommunicationFailure>(AllOf(
+              HasSubstr(name + ": an earlier collective of this group failed: all_reduce of 6"),
+              HasSubstr("rank 1 has left"))));
     }
   });
 }
 
-TEST(InProcess, AGroupThatHasTimedOutStaysFailedWhenThePeerComes) {
+TEST(InProcess, ATimedOutGroupStaysFailedWhenThePeerArrives) {
   std::atomic<bool> timed_out = false;
   on_every_rank(2, [&](Communicator& ranks) {
     const auto other = ranks.duplicate();
@@ -156,7 +159,7 @@ TEST(InProcess, AGroupThatHasTimedOutStaysFailedWhenThePeerComes) {
   });
 }
 
-TEST(InProcess, TheFirstFailureIsTheOneThatIsSeen) {
+TEST(InProcess, TheOriginalFailureIsReported) {
   const auto run = [] {
     on_every_rank(3, [](Communicator& ranks) {
       if (ranks.rank() == 2) throw DataError("this one");
@@ -166,18 +169,19 @@ TEST(InProcess, TheFirstFailureIsTheOneThatIsSeen) {
   EXPECT_THAT(run, ThrowsMessage<DataError>(HasSubstr("this one")));
 }
 
-TEST(InProcess, EndingAfterTheLastCollectiveHarmsNobody) {
+TEST(InProcess, LeavingAfterTheLastCollectiveIsNotAFailure) {
   for (int round = 0; round < 200; ++round) {
     EXPECT_NO_THROW(on_every_rank(3, [](Communicator& ranks) { ranks.barrier(); }));
   }
 }
 
-TEST(InProcess, DifferentCollectivesAreNoticedByEveryRank) {
+TEST(InProcess, DifferentCollectivesAreDetectedByEveryRank) {
   on_every_rank(3, [](Communicator& ranks) {
     const Tensor x = Tensor::zeros({ranks.rank() == 1 ? 6 : 5});
-    EXPECT_THAT([&] { ranks.all_reduce(x); },
-                ThrowsMessage<Error>(HasSubstr("rank 0 in all_reduce of 5 float32, rank 1 in "
-                                               "all_reduce of 6 float32")));
+    EXPECT_THAT(
+        [&] { ranks.all_reduce(x); },
+        ThrowsMessage<Error>(HasSubstr("rank 0 called all_reduce of 5 float32, rank 1 called "
+                                       "all_reduce of 6 float32")));
   });
 }
 

@@ -1,9 +1,9 @@
-// What every communicator must do, whatever carries its traffic.
+// Typed tests of the requirements on every Communicator.
 //
-// A group is a type with `static void on_every_rank(body)`, which calls body(Communicator&) on
-// every rank: in threads, or in this process, which is one of the ranks; and `static int
-// together(const Communicator&)`, how many ranks are summed before others join: all, but where
-// hosts are summed first. REGISTER and INSTANTIATE as GoogleTest says.
+// The type parameter has `static void on_every_rank(body)`, which calls body(Communicator&) on
+// every rank: in threads, or in this process if it is one rank; and `static int summed_first(const
+// Communicator&)`, the number of consecutive ranks that are summed first: all, or those of a host.
+// Instantiate with INSTANTIATE_TYPED_TEST_SUITE_P.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -21,11 +21,10 @@
 
 namespace ripieno::distributed::testing {
 
-// Numbers repeat after so many: a prime, so that no piece of a collective begins where another
-// does.
+// Period of number(): a prime, so that no two chunks of a collective begin with the same elements.
 constexpr int64_t kPeriod = 4099;
 
-// Sums of these depend on the order in which they are taken.
+// Element i of rank `rank`. Values vary so much that their sums depend on the order.
 template <typename T>
 T number(int rank, int64_t i) {
   uint64_t bits = (static_cast<uint64_t>(rank) << 40 ^ static_cast<uint64_t>(i % kPeriod)) + 1;
@@ -39,7 +38,7 @@ T number(int rank, int64_t i) {
   return static_cast<T>(static_cast<float>(std::ldexp(bits & 1 ? mantissa : -mantissa, exponent)));
 }
 
-// one(0) + … + one(count - 1). Written apart from the library's: one element at a time.
+// one(0) + … + one(count - 1). Independent of the library's implementation.
 template <typename T, typename One>
 T sum_in_order_of(int count, const One& one) {
   using Total = std::conditional_t<sizeof(T) == 2, float, T>;
@@ -48,20 +47,21 @@ T sum_in_order_of(int count, const One& one) {
   return static_cast<T>(sum);
 }
 
-// Of all ranks: first of those that are summed together, then of these sums.
+// The order of a sum: groups of `summed_first` ranks first, then their sums.
 struct Order {
   int size = 1;
-  int together = 1;
+  int summed_first = 1;
 };
 template <typename T>
 T sum_of_numbers(const Order& order, int64_t i) {
-  return sum_in_order_of<T>(order.size / order.together, [&](int group) {
-    return sum_in_order_of<T>(
-        order.together, [&](int place) { return number<T>(group * order.together + place, i); });
+  return sum_in_order_of<T>(order.size / order.summed_first, [&](int group) {
+    return sum_in_order_of<T>(order.summed_first, [&](int rank) {
+      return number<T>(group * order.summed_first + rank, i);
+    });
   });
 }
 
-// one(begin), one(begin + 1), … of a function that repeats after kPeriod.
+// one(begin), one(begin + 1), …; `one` has the period kPeriod.
 template <typename T, typename One>
 std::vector<T> sequence(int64_t begin, int64_t elements, const One& one) {
   std::vector<T> result(static_cast<std::size_t>(elements));
@@ -73,7 +73,7 @@ std::vector<T> sequence(int64_t begin, int64_t elements, const One& one) {
   return result;
 }
 
-// What rank `rank` brings, and what all bring together.
+// The elements of rank `rank`, and the sums over all ranks.
 template <typename T>
 std::vector<T> numbers(int rank, int64_t elements) {
   return sequence<T>(0, elements, [&](int64_t i) { return number<T>(rank, i); });
@@ -95,18 +95,18 @@ template <typename T>
 int64_t first_difference(const Tensor& actual, const std::vector<T>& expected) {
   if (actual.elements() != static_cast<int64_t>(expected.size())) return 0;
   const T* data = actual.data<T>();
-  if constexpr (!std::is_same_v<T, bool>) {  // a vector of which has no array
+  if constexpr (!std::is_same_v<T, bool>) {  // std::vector<bool> has no data()
     if (expected.empty() || std::memcmp(data, expected.data(), actual.bytes()) == 0) return -1;
   }
   for (int64_t i = 0; i < actual.elements(); ++i) {
-    const T wanted = expected[static_cast<std::size_t>(i)];
-    if (std::memcmp(data + i, &wanted, sizeof(T)) != 0) return i;
+    const T value = expected[static_cast<std::size_t>(i)];
+    if (std::memcmp(data + i, &value, sizeof(T)) != 0) return i;
   }
   return -1;
 }
 
-// Calls body.operator()<T>(elements) for every element type and size; `parts` of the largest are
-// over 8 MiB.
+// Calls body.operator()<T>(elements) for every element type that can be summed, and for several
+// sizes; `parts` tensors of the largest take more than 8 MiB.
 template <typename Body>
 void for_every_type_and_size(int parts, const Body& body) {
   const auto sizes = [&]<typename T>() {
@@ -123,7 +123,7 @@ void for_every_type_and_size(int parts, const Body& body) {
   sizes.template operator()<int64_t>();
 }
 
-// Types that are copied, and not summed, as well.
+// The same including types that can only be copied.
 template <typename Body>
 void for_every_copied_type_and_size(int parts, const Body& body) {
   for_every_type_and_size(parts, body);
@@ -136,7 +136,7 @@ void for_every_copied_type_and_size(int parts, const Body& body) {
 
 template <typename Group>
 Order order_of(const Communicator& ranks) {
-  return {ranks.size(), Group::together(ranks)};
+  return {ranks.size(), Group::summed_first(ranks)};
 }
 
 template <typename Group>
@@ -167,7 +167,7 @@ TYPED_TEST_P(CommunicatorConformance, ReduceScatterGivesEachRankItsPart) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, AllGatherBringsThePartsInRankOrder) {
+TYPED_TEST_P(CommunicatorConformance, AllGatherConcatenatesInRankOrder) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     for_every_copied_type_and_size(ranks.size(), [&]<typename T>(int64_t elements) {
       const Tensor in = tensor_of(numbers<T>(ranks.rank(), elements));
@@ -196,7 +196,7 @@ TYPED_TEST_P(CommunicatorConformance, AllToAllSendsEachRankItsPart) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, SixtyFourMebibytesPassWhole) {
+TYPED_TEST_P(CommunicatorConformance, SixtyFourMebibytesAreSummed) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     constexpr int64_t kElements = (int64_t{64} << 20) / 4;
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), kElements));
@@ -216,7 +216,7 @@ TYPED_TEST_P(CommunicatorConformance, BroadcastCopiesFromAnyRoot) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, APartMayLieInItsWhole) {
+TYPED_TEST_P(CommunicatorConformance, APartMayAliasTheWhole) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     constexpr int64_t kPart = 300001;
     const int64_t all = kPart * ranks.size(), begin = kPart * ranks.rank();
@@ -238,7 +238,7 @@ TYPED_TEST_P(CommunicatorConformance, TensorsOfAnyShapeAreReduced) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, CollectivesFollowEachOtherClosely) {
+TYPED_TEST_P(CommunicatorConformance, ConsecutiveCollectivesDoNotInterfere) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     for (int round = 0; round < 200; ++round) {
       const Tensor x = Tensor::full({round}, 1.0), y = Tensor::full({2}, ranks.rank());
@@ -254,7 +254,7 @@ TYPED_TEST_P(CommunicatorConformance, CollectivesFollowEachOtherClosely) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, ADuplicateIsOrderedApart) {
+TYPED_TEST_P(CommunicatorConformance, ADuplicateIsOrderedIndependently) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto other = ranks.duplicate();
     ASSERT_EQ(other->rank(), ranks.rank());
@@ -264,11 +264,11 @@ TYPED_TEST_P(CommunicatorConformance, ADuplicateIsOrderedApart) {
       for (int round = 0; round < 20; ++round) group.all_reduce(x);
       return x.to_vector<int64_t>().back();
     };
-    int64_t there = 0;
-    std::thread thread([&] { there = count(*other); });
-    const int64_t here = count(ranks);
+    int64_t of_duplicate = 0;
+    std::thread thread([&] { of_duplicate = count(*other); });
+    const int64_t of_ranks = count(ranks);
     thread.join();
-    EXPECT_EQ(here, there);
+    EXPECT_EQ(of_ranks, of_duplicate);
   });
 }
 
@@ -283,7 +283,7 @@ TYPED_TEST_P(CommunicatorConformance, ADuplicateHasTheSameRanks) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, SplitMakesAGroupOfEachColorInTheOrderOfKeys) {
+TYPED_TEST_P(CommunicatorConformance, SplitGroupsByColorAndOrdersByKey) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const int color = ranks.rank() % 2, last = (ranks.size() - 1 - color) / 2 * 2 + color;
     const auto group = ranks.split(color, -ranks.rank());
@@ -299,7 +299,7 @@ TYPED_TEST_P(CommunicatorConformance, SplitMakesAGroupOfEachColorInTheOrderOfKey
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, EqualKeysAreInTheOrderOfRanks) {
+TYPED_TEST_P(CommunicatorConformance, EqualKeysAreOrderedByRank) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto group = ranks.split(7, 3), part = group->split(group->rank(), 0);
     EXPECT_EQ(group->rank(), ranks.rank());
@@ -308,7 +308,7 @@ TYPED_TEST_P(CommunicatorConformance, EqualKeysAreInTheOrderOfRanks) {
   });
 }
 
-// A tensor of `elements` from `memory`, or as any other where that is null.
+// A tensor of `numbers` in `memory`, or in default memory if that is null.
 template <typename T>
 Tensor tensor_in(MemoryResource* memory, const std::vector<T>& numbers) {
   const Tensor x = tensor_of(numbers);
@@ -319,7 +319,7 @@ Tensor tensor_in(MemoryResource* memory, const std::vector<T>& numbers) {
   return result;
 }
 
-TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesTheSameBits) {
+TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesBitwiseIdenticalResults) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{9} << 20);
     for_every_type_and_size(1, [&]<typename T>(int64_t elements) {
@@ -341,7 +341,7 @@ TYPED_TEST_P(CommunicatorConformance, SharedMemoryGivesTheSameBits) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndItsParts) {
+TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndPartsOfTensors) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{1} << 20);
     const auto other = ranks.duplicate();
@@ -361,7 +361,7 @@ TYPED_TEST_P(CommunicatorConformance, SharedMemoryServesADuplicateAndItsParts) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreWholeAndStay) {
+TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreCompleteAndNotOverwritten) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{1} << 20);
     const Tensor x = tensor_in(memory.get(), std::vector<float>(100000));
@@ -375,7 +375,7 @@ TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreWholeAndStay) {
       ASSERT_EQ(data[100000 / ranks.size() - 1], sum);
       ASSERT_EQ(data[0], sum);
       ranks.reduce_scatter(part, x.slice(0, 0, whole.elements()));
-      x.detach().fill(-1.0);  // at once, while others may still be at it
+      x.detach().fill(-1.0);  // immediately, while other ranks may still be in the collective
       const float both = sum * static_cast<float>(ranks.size());
       ASSERT_EQ(part.data<float>()[part.elements() - 1], both);
       ranks.all_gather(x.slice(0, 0, whole.elements()), part);
@@ -384,7 +384,7 @@ TYPED_TEST_P(CommunicatorConformance, ResultsInSharedMemoryAreWholeAndStay) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo) {
+TYPED_TEST_P(CommunicatorConformance, TensorsAtDifferentOffsetsOfSharedMemoryAreSummed) {
   TypeParam::on_every_rank([](Communicator& ranks) {
     const auto memory = ranks.shared_memory(std::size_t{8} << 20);
     const auto mine = numbers<float>(ranks.rank(), 500003);
@@ -417,38 +417,37 @@ TYPED_TEST_P(CommunicatorConformance, ASecondRoundAllocatesNothing) {
   });
 }
 
-TYPED_TEST_P(CommunicatorConformance, TensorsThatDoNotFitAreNamed) {
+TYPED_TEST_P(CommunicatorConformance, InvalidTensorsAreRejectedWithTheirShapesAndTypes) {
   using ::testing::HasSubstr;
   using ::testing::ThrowsMessage;
   TypeParam::on_every_rank([](Communicator& ranks) {
     const Tensor x({4, 3}), counts({4}, DType::int32), whole({ranks.size() * 4 + 1}), part({4});
-    EXPECT_THAT(
-        [&] { ranks.all_reduce(x.transpose(0, 1)); },
-        ThrowsMessage<Error>(HasSubstr("all_reduce: the tensor of shape (3, 4) is not dense")));
+    EXPECT_THAT([&] { ranks.all_reduce(x.transpose(0, 1)); },
+                ThrowsMessage<Error>(
+                    HasSubstr("all_reduce: the tensor of shape (3, 4) is not contiguous")));
     EXPECT_THAT([&] { ranks.all_reduce(counts); },
-                ThrowsMessage<Error>(HasSubstr("int32 has no sum")));
+                ThrowsMessage<Error>(HasSubstr("cannot sum int32")));
     EXPECT_THAT([&] { ranks.reduce_scatter(part, whole); },
-                ThrowsMessage<Error>(HasSubstr("parts of 4")));
-    EXPECT_THAT(
-        [&] { ranks.all_gather(counts, part); },
-        ThrowsMessage<Error>(HasSubstr("all_gather: element types differ, int32 x float32")));
+                ThrowsMessage<Error>(HasSubstr("x 4 elements of out")));
+    EXPECT_THAT([&] { ranks.all_gather(counts, part); },
+                ThrowsMessage<Error>(HasSubstr("all_gather: out is int32, in is float32")));
     EXPECT_THAT([&] { ranks.all_to_all(counts, part); },
-                ThrowsMessage<Error>(HasSubstr("all_to_all: element types differ")));
+                ThrowsMessage<Error>(HasSubstr("all_to_all: out is int32, in is float32")));
     EXPECT_THAT([&] { ranks.all_to_all(whole, part); },
-                ThrowsMessage<Error>(HasSubstr("equal parts")));
+                ThrowsMessage<Error>(HasSubstr("they must match and be divisible")));
     EXPECT_THAT([&] { ranks.broadcast(x, ranks.size()); },
-                ThrowsMessage<Error>(HasSubstr("there is no rank")));
+                ThrowsMessage<Error>(HasSubstr("broadcast: root is rank")));
   });
 }
 
 REGISTER_TYPED_TEST_SUITE_P(
     CommunicatorConformance, AllReduceSumsInRankOrder, ReduceScatterGivesEachRankItsPart,
-    AllGatherBringsThePartsInRankOrder, AllToAllSendsEachRankItsPart, SixtyFourMebibytesPassWhole,
-    BroadcastCopiesFromAnyRoot, APartMayLieInItsWhole, TensorsOfAnyShapeAreReduced,
-    CollectivesFollowEachOtherClosely, ADuplicateIsOrderedApart, ADuplicateHasTheSameRanks,
-    SplitMakesAGroupOfEachColorInTheOrderOfKeys, EqualKeysAreInTheOrderOfRanks,
-    SharedMemoryGivesTheSameBits, ResultsInSharedMemoryAreWholeAndStay,
-    SharedMemoryServesADuplicateAndItsParts, TensorsAtDifferentPlacesOfSharedMemoryAreSummedToo,
-    ASecondRoundAllocatesNothing, TensorsThatDoNotFitAreNamed);
+    AllGatherConcatenatesInRankOrder, AllToAllSendsEachRankItsPart, SixtyFourMebibytesAreSummed,
+    BroadcastCopiesFromAnyRoot, APartMayAliasTheWhole, TensorsOfAnyShapeAreReduced,
+    ConsecutiveCollectivesDoNotInterfere, ADuplicateIsOrderedIndependently,
+    ADuplicateHasTheSameRanks, SplitGroupsByColorAndOrdersByKey, EqualKeysAreOrderedByRank,
+    SharedMemoryGivesBitwiseIdenticalResults, ResultsInSharedMemoryAreCompleteAndNotOverwritten,
+    SharedMemoryServesADuplicateAndPartsOfTensors, TensorsAtDifferentOffsetsOfSharedMemoryAreSummed,
+    ASecondRoundAllocatesNothing, InvalidTensorsAreRejectedWithTheirShapesAndTypes);
 
 }  // namespace ripieno::distributed::testing

@@ -17,7 +17,7 @@ using ::testing::ThrowsMessage;
 const Collective kSum{.kind = Collective::Kind::all_reduce, .elements = 7};
 const Collective kCopy{.kind = Collective::Kind::broadcast, .root = 1, .elements = 5};
 
-TEST(InFlight, ASecondCollectiveOfTheRankIsRefused) {
+TEST(InFlight, ASecondCollectiveOfTheRankIsRejected) {
   InFlight rank;
   const InFlight::Scope first(rank, kSum);
   std::thread([&] {
@@ -27,7 +27,7 @@ TEST(InFlight, ASecondCollectiveOfTheRankIsRefused) {
   }).join();
 }
 
-TEST(InFlight, TheNextMayStartOnceOneHasReturnedOrFailed) {
+TEST(InFlight, TheNextMayStartAfterOneHasReturnedOrFailed) {
   InFlight rank;
   EXPECT_THROW(
       {
@@ -38,7 +38,7 @@ TEST(InFlight, TheNextMayStartOnceOneHasReturnedOrFailed) {
   EXPECT_NO_THROW(InFlight::Scope(rank, kCopy));
 }
 
-TEST(InFlight, RanksOfAProcessHaveOneEach) {
+TEST(InFlight, EachGpuHasItsOwn) {
   const InFlight::Scope first(InFlight::on(Device::cuda(0)), kSum);
   EXPECT_NO_THROW(InFlight::Scope(InFlight::on(Device::cuda(1)), kSum));
   EXPECT_THROW(InFlight::Scope(InFlight::on(Device::cuda(0)), kSum), Error);

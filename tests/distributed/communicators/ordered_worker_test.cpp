@@ -12,12 +12,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-class OrderedWorkerTest : public ::testing::TestWithParam<OrderedWorker::Place> {};
+class OrderedWorkerTest : public ::testing::TestWithParam<OrderedWorker::Mode> {};
 
-TEST_P(OrderedWorkerTest, RunsEachPieceOnceInOrderInEveryRound) {
+TEST_P(OrderedWorkerTest, RunsEachTaskOnceInOrderInEveryRound) {
   std::vector<int> ran;
   OrderedWorker worker(
-      3, [&](int piece) { ran.push_back(piece); }, GetParam());
+      3, [&](int task) { ran.push_back(task); }, GetParam());
   for (int round = 0; round < 100; ++round) {
     ran.clear();
     worker.release(1);
@@ -27,11 +27,11 @@ TEST_P(OrderedWorkerTest, RunsEachPieceOnceInOrderInEveryRound) {
   }
 }
 
-TEST_P(OrderedWorkerTest, AFailureEndsTheRoundAndAllLaterOnes) {
+TEST_P(OrderedWorkerTest, NoTaskRunsAfterAFailure) {
   std::vector<int> ran;
-  const auto run = [&](int piece) {
-    ran.push_back(piece);
-    if (piece == 1) throw std::runtime_error("piece 1");
+  const auto run = [&](int task) {
+    ran.push_back(task);
+    if (task == 1) throw std::runtime_error("task 1");
   };
   OrderedWorker worker(4, run, GetParam());
   EXPECT_THROW(worker.finish(), std::runtime_error);
@@ -39,20 +39,20 @@ TEST_P(OrderedWorkerTest, AFailureEndsTheRoundAndAllLaterOnes) {
   EXPECT_THAT(ran, ElementsAre(0, 1));
 }
 
-TEST_P(OrderedWorkerTest, EndsWithPiecesThatWereNeverReleased) {
+TEST_P(OrderedWorkerTest, CanBeDestroyedWithUnreleasedTasks) {
   OrderedWorker worker(
       2, [](int) {}, GetParam());
   worker.release(1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Places, OrderedWorkerTest,
-                         ::testing::Values(OrderedWorker::Place::own_thread,
-                                           OrderedWorker::Place::finish));
+INSTANTIATE_TEST_SUITE_P(Modes, OrderedWorkerTest,
+                         ::testing::Values(OrderedWorker::Mode::in_thread,
+                                           OrderedWorker::Mode::in_finish));
 
-TEST(OrderedWorkerThread, RunsWhatIsReleasedBeforeTheFinish) {
+TEST(OrderedWorkerThread, RunsReleasedTasksBeforeFinish) {
   std::atomic<int> ran = 0;
   OrderedWorker worker(
-      3, [&](int) { ++ran; }, OrderedWorker::Place::own_thread);
+      3, [&](int) { ++ran; }, OrderedWorker::Mode::in_thread);
   worker.release(2);
   while (ran < 2) std::this_thread::yield();
   EXPECT_EQ(ran.load(), 2);
@@ -60,13 +60,13 @@ TEST(OrderedWorkerThread, RunsWhatIsReleasedBeforeTheFinish) {
   EXPECT_EQ(ran.load(), 3);
 }
 
-TEST(OrderedWorkerThread, HoldsBackWhatIsNotReleased) {
+TEST(OrderedWorkerThread, DoesNotRunUnreleasedTasks) {
   std::atomic<int> released = 0;
-  const auto run = [&](int piece) { EXPECT_LT(piece, released.load()); };
-  OrderedWorker worker(1000, run, OrderedWorker::Place::own_thread);
-  for (int pieces = 1; pieces <= 1000; ++pieces) {
-    released = pieces;
-    worker.release(pieces);
+  const auto run = [&](int task) { EXPECT_LT(task, released.load()); };
+  OrderedWorker worker(1000, run, OrderedWorker::Mode::in_thread);
+  for (int tasks = 1; tasks <= 1000; ++tasks) {
+    released = tasks;
+    worker.release(tasks);
   }
   worker.finish();
 }

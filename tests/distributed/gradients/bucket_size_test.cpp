@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 constexpr std::size_t kMuch = 1000 * kMebibyte;
 
-TEST(BucketSize, FollowsTheLink) {
+TEST(BucketSize, DependsOnTheLink) {
   EXPECT_EQ(bucket_bytes_for(10e9, kMuch), 25 * kMebibyte);
   EXPECT_EQ(bucket_bytes_for(1.25e9, kMuch), 25 * kMebibyte);
   EXPECT_EQ(bucket_bytes_for(1.24e9, kMuch), 4 * kMebibyte);
@@ -23,7 +23,7 @@ TEST(BucketSize, FollowsTheLink) {
   EXPECT_EQ(bucket_bytes_for(0.0, kMuch), kMebibyte);
 }
 
-TEST(BucketSize, OfAModelLeavesSomethingToOverlap) {
+TEST(BucketSize, AllowsOverlapForASmallModel) {
   EXPECT_EQ(bucket_bytes_for(10e9, 40 * kMebibyte), 5 * kMebibyte);
   EXPECT_EQ(bucket_bytes_for(10e9, kMebibyte), kMebibyte);
 }
@@ -41,7 +41,7 @@ TEST(BucketSize, IsTheSameOnEveryRank) {
   }
 }
 
-TEST(BucketSize, IsNotMeasuredWhereOneBucketIsEnough) {
+TEST(BucketSize, IsNotMeasuredIfOneBucketIsEnough) {
   Counts counts;
   on_every_rank(2, [&](Communicator& inner) {
     Counted ranks(inner, counts);
@@ -50,7 +50,7 @@ TEST(BucketSize, IsNotMeasuredWhereOneBucketIsEnough) {
   EXPECT_EQ(counts.all_reduces, 0);
 }
 
-TEST(BucketSize, IsThatOfTheConfigurationWhereItHasOne) {
+TEST(BucketSize, ConfiguredSizeIsUsed) {
   on_every_rank(2, [&](Communicator& ranks) {
     nn::Mlp model({64, 64, 64});
     optim::AdamW optimizer(model.parameters());

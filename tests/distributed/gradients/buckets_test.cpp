@@ -30,14 +30,14 @@ TEST(Buckets, CoverTheArenaOnceFromItsEnd) {
   }
 }
 
-TEST(Buckets, TakeTensorsUntilTheyHaveTheirBytes) {
+TEST(Buckets, HoldWholeTensorsUpToTheirSize) {
   const ArenaLayout layout = layout_of({64, 64, 64, 64, 64});
   const std::vector<Bucket> expected = {{192, 320, 3, 5}, {64, 192, 1, 3}, {0, 64, 0, 1}};
   EXPECT_EQ(buckets_of(layout, 4, 512), expected);
   EXPECT_EQ(buckets_of(layout, 2, 256), expected);
 }
 
-TEST(Buckets, OfALargeTensorAreOne) {
+TEST(Buckets, ALargeTensorIsOneBucket) {
   const ArenaLayout layout = layout_of({64, 6400, 64});
   EXPECT_EQ(buckets_of(layout, 4, 256).size(), 3u);
 }
@@ -48,7 +48,7 @@ TEST(Buckets, AreNamedByTheirTensors) {
   EXPECT_EQ(name_of({0, 64, 0, 1}, layout), "tensor0");
 }
 
-TEST(Buckets, ARunIsWhatTrainsOfABucketWithItsPadding) {
+TEST(Buckets, RunsAreTheTrainableRangesWithPadding) {
   ArenaLayout layout;
   for (const char* name : {"a", "b", "c", "d"}) layout.add(name, {10}, "unit");
   const Bucket all{0, layout.elements(), 0, 4};
@@ -60,7 +60,7 @@ TEST(Buckets, ARunIsWhatTrainsOfABucketWithItsPadding) {
   EXPECT_EQ(runs({false, true, true, false}), (std::vector<Bucket>{{64, 192, 1, 3}}));
 }
 
-TEST(Buckets, OfNoParametersAreNone) { EXPECT_TRUE(buckets_of(ArenaLayout(), 4, 256).empty()); }
+TEST(Buckets, AreEmptyWithoutParameters) { EXPECT_TRUE(buckets_of(ArenaLayout(), 4, 256).empty()); }
 
 }  // namespace
 }  // namespace ripieno::distributed

@@ -19,10 +19,10 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::ThrowsMessage;
 
-// Memory that counts what is taken of it.
-class Sharing final : public MemoryResource {
+// A memory resource that counts its blocks.
+class CountingMemory final : public MemoryResource {
  public:
-  explicit Sharing(int& blocks) : blocks_(blocks) {}
+  explicit CountingMemory(int& blocks) : blocks_(blocks) {}
   void* allocate(std::size_t bytes) override {
     ++blocks_;
     return pool(Device::cpu()).allocate(bytes);
@@ -36,7 +36,7 @@ class Sharing final : public MemoryResource {
   int& blocks_;
 };
 
-// One of two ranks: sums nothing, and shows what it was given.
+// A communicator of rank 0 of 2 that sums nothing; all_reduce(x) calls show(x).
 class Watched final : public Communicator {
  public:
   explicit Watched(std::function<void(const Tensor&)> show) : show_(std::move(show)) {}
@@ -55,16 +55,17 @@ class Watched final : public Communicator {
   std::unique_ptr<Communicator> split(int, int) override { return duplicate(); }
   void set_timeout(std::chrono::seconds) override {}
   std::unique_ptr<MemoryResource> shared_memory(std::size_t) override {
-    return blocks ? std::make_unique<Sharing>(*blocks) : nullptr;
+    return blocks ? std::make_unique<CountingMemory>(*blocks) : nullptr;
   }
 
-  int* blocks = nullptr;  // counts those of its shared memory, where it has any
+  int* blocks = nullptr;  // counts blocks of its shared memory; null: it has none
 
  private:
   std::function<void(const Tensor&)> show_;
 };
 
-// A reducer with a bucket for each of six parameters, which lie 64 elements or more apart.
+// A reducer with one bucket for each of six parameters, whose offsets differ by at least 64
+// elements.
 struct GradientReducerTest : ::testing::Test {
   nn::Mlp model{{8, 8, 8, 8}};
   Parameters parameters = model.parameters();
@@ -72,10 +73,9 @@ struct GradientReducerTest : ::testing::Test {
 
   std::unique_ptr<GradientReducer> watched_by(std::function<void(const Tensor&)> show) {
     Watched ranks(std::move(show));
-    return std::make_unique<GradientReducer>(parameters, ranks, 1,
-                                             OrderedWorker::Place::own_thread);
+    return std::make_unique<GradientReducer>(parameters, ranks, 1, OrderedWorker::Mode::in_thread);
   }
-  // The parameter whose bucket this is; -1 for the totals.
+  // The index of the parameter whose bucket x is; -1 for the totals of the loss.
   int parameter_of(const Tensor& x) const {
     if (x.dtype() == DType::float64) return -1;
     const auto& entries = parameters.layout().entries();
@@ -83,7 +83,7 @@ struct GradientReducerTest : ::testing::Test {
     while (entries[static_cast<std::size_t>(index)].offset != x.data<float>() - base) ++index;
     return index;
   }
-  // As a backward that completes the first parameters first, against the order of the plan.
+  // Completes gradients from the first parameter on, which is the reverse order of buckets.
   void complete_from_the_first(GradientReducer& reducer,
                                const std::function<void(std::size_t)>& before = {}) const {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -93,13 +93,13 @@ struct GradientReducerTest : ::testing::Test {
   }
 };
 
-TEST_F(GradientReducerTest, GradientsLieInSharedMemoryWhileItLives) {
+TEST_F(GradientReducerTest, GradientsAreInSharedMemoryForItsLifetime) {
   int blocks = 0;
   Watched ranks([](const Tensor&) {});
   ranks.blocks = &blocks;
   parameters.gradients().flat().fill(3.0);
   {
-    const GradientReducer reducer(parameters, ranks, 1, OrderedWorker::Place::finish);
+    const GradientReducer reducer(parameters, ranks, 1, OrderedWorker::Mode::in_finish);
     EXPECT_EQ(blocks, 1);
   }
   EXPECT_EQ(blocks, 0);
@@ -108,7 +108,7 @@ TEST_F(GradientReducerTest, GradientsLieInSharedMemoryWhileItLives) {
 
 const Tensor kNothing = Tensor::full({}, 0.0), kOne = Tensor::full({}, 1.0);
 
-TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
+TEST_F(GradientReducerTest, ReducesInTheOrderOfBuckets) {
   std::vector<int> reduced;
   const auto reducer = watched_by([&](const Tensor& x) { reduced.push_back(parameter_of(x)); });
   for (int step = 0; step < 3; ++step) {
@@ -121,7 +121,7 @@ TEST_F(GradientReducerTest, ReducesInTheOrderOfThePlan) {
   }
 }
 
-TEST_F(GradientReducerTest, ReducesWhatTrainsNow) {
+TEST_F(GradientReducerTest, ReducesOnlyTrainableParameters) {
   std::vector<int> reduced;
   const auto reducer = watched_by([&](const Tensor& x) { reduced.push_back(parameter_of(x)); });
   const auto step = [&] {
@@ -143,14 +143,14 @@ TEST_F(GradientReducerTest, ReducesWhatTrainsNow) {
 
 TEST_F(GradientReducerTest, NamesTheGradientsOfALostPeer) {
   const auto reducer = watched_by([&](const Tensor& x) {
-    if (parameter_of(x) == 4) throw CommunicationFailure("waited 1 s for rank 1");
+    if (parameter_of(x) == 4) throw CommunicationFailure("timed out");
   });
   reducer->begin(kNothing, kOne);
   complete_from_the_first(*reducer);
   reducer->complete_all();
   const auto& name = parameters.layout().entries()[4].name;
-  EXPECT_THAT([&] { reducer->finish(); }, ThrowsMessage<CommunicationFailure>(
-                                              "gradients of " + name + ": waited 1 s for rank 1"));
+  EXPECT_THAT([&] { reducer->finish(); },
+              ThrowsMessage<CommunicationFailure>("gradients of " + name + ": timed out"));
 }
 
 TEST_F(GradientReducerTest, ReducesOnlyWhatIsComplete) {
@@ -177,7 +177,7 @@ TEST_F(GradientReducerTest, ReducesNothingBeforeTheLastBackward) {
       if (x.dtype() == DType::float64) sums.push_back(*x.data<double>());
     });
     complete_from_the_first(*reducer);                          // a micro-batch
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // time to do it wrongly
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // time for the background thread
     reducer->begin(Tensor::full({}, 3.0), kOne);
     complete_from_the_first(*reducer);
     reducer->complete_all();

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kRows = 24, kColumns = 40, kRank = 2;
 
-// A small matrix of doubles, for the algorithm by hand.
+// A small matrix of doubles, for the reference implementation.
 struct Matrix {
   int64_t rows, columns;
   std::vector<double> values = std::vector<double>(static_cast<std::size_t>(rows * columns));
@@ -63,8 +63,8 @@ void orthonormalize(Matrix& p) {
   }
 }
 
-// The paper's first algorithm, all ranks in one place, with sums in place of means.
-struct ByHand {
+// Algorithm 1 of the paper for all ranks at once, with sums instead of means.
+struct Reference {
   Matrix q;
   std::vector<Matrix> errors;
 
@@ -77,9 +77,9 @@ struct ByHand {
     }
     orthonormalize(p);
     for (std::size_t rank = 0; rank < gradients.size(); ++rank) {
-      const Matrix own_q = product(transposed(m[rank]), p);
-      errors[rank] = combined(m[rank], product(p, transposed(own_q)), -1.0);
-      sum_q = combined(sum_q, own_q, 1.0);
+      const Matrix q_of_rank = product(transposed(m[rank]), p);
+      errors[rank] = combined(m[rank], product(p, transposed(q_of_rank)), -1.0);
+      sum_q = combined(sum_q, q_of_rank, 1.0);
     }
     q = sum_q;
     return product(p, transposed(q));
@@ -96,7 +96,7 @@ Matrix gradient_of(int rank, int step) {
   return gradient;
 }
 
-// A layer whose weight is compressed, and its bias not.
+// A layer whose weight is compressed and whose bias is not.
 struct PowerSgd : ::testing::Test {
   struct Rank {
     nn::Linear layer{kColumns, kRows};
@@ -137,23 +137,23 @@ void expect_near(const std::vector<float>& result, const Matrix& expected, doubl
   EXPECT_LT(largest, tolerance);
 }
 
-TEST_F(PowerSgd, EachStepIsThatOfTheAlgorithmByHand) {
+TEST_F(PowerSgd, MatchesAReferenceImplementation) {
   for (const int size : {1, 2, 3, 4}) {
     on_every_rank(size, [&](Communicator& ranks) {
       Rank mine(ranks);
-      ByHand by_hand{first_q(),
-                     std::vector<Matrix>(static_cast<std::size_t>(size), Matrix{kRows, kColumns})};
+      Reference reference{
+          first_q(), std::vector<Matrix>(static_cast<std::size_t>(size), Matrix{kRows, kColumns})};
       for (int step = 0; step < 4; ++step) {
         std::vector<Matrix> gradients;
         for (int rank = 0; rank < size; ++rank) gradients.push_back(gradient_of(rank, step));
         const auto result = mine.reduce(gradient_of(ranks.rank(), step));
-        expect_near(result, by_hand.step(gradients), 1e-3);
+        expect_near(result, reference.step(gradients), 1e-3);
       }
     });
   }
 }
 
-TEST_F(PowerSgd, EveryRankGetsTheSameBits) {
+TEST_F(PowerSgd, ResultsAreBitwiseEqualOnEveryRank) {
   on_every_rank(3, [](Communicator& ranks) {
     Rank mine(ranks);
     for (int step = 0; step < 3; ++step) {
@@ -165,7 +165,7 @@ TEST_F(PowerSgd, EveryRankGetsTheSameBits) {
   });
 }
 
-TEST_F(PowerSgd, VectorsAreSummedWhole) {
+TEST_F(PowerSgd, VectorsAreNotCompressed) {
   on_every_rank(3, [](Communicator& ranks) {
     Rank mine(ranks);
     mine.bias().fill(1.5);
@@ -174,12 +174,12 @@ TEST_F(PowerSgd, VectorsAreSummedWhole) {
   });
 }
 
-TEST_F(PowerSgd, WhatIsLeftOutComesLater) {
+TEST_F(PowerSgd, ErrorFeedbackIsAddedLater) {
   on_every_rank(2, [](Communicator& ranks) {
     Rank mine(ranks);
     const Matrix gradient = gradient_of(ranks.rank(), 0);
     const Matrix sum = combined(gradient_of(0, 0), gradient_of(1, 0), 1.0);
-    Matrix total{kRows, kColumns};  // of what has come too little so far
+    Matrix total{kRows, kColumns};  // accumulated difference between the result and the exact sum
     const auto missing_after = [&](int steps) {
       for (int step = 0; step < steps; ++step) {
         const auto result = mine.reduce(gradient);
@@ -192,23 +192,23 @@ TEST_F(PowerSgd, WhatIsLeftOutComesLater) {
       return std::sqrt(squares);
     };
     const double early = missing_after(100), late = missing_after(400);
-    EXPECT_LT(late, 1.5 * early) << "a share that is lost for good would grow with the steps";
+    EXPECT_LT(late, 1.5 * early) << "without error feedback it would grow with the steps";
   });
 }
 
-TEST_F(PowerSgd, AGradientOfNothingIsNothingAndTheNextOneIsThere) {
+TEST_F(PowerSgd, AZeroGradientIsZeroAndTheNextOneIsNot) {
   on_every_rank(2, [](Communicator& ranks) {
     Rank mine(ranks);
     EXPECT_EQ(mine.reduce(Matrix{kRows, kColumns}),
               std::vector<float>(static_cast<std::size_t>(kRows * kColumns), 0.0f));
-    Matrix one{kRows, kColumns};  // of rank 1, so that it passes whole
+    Matrix one{kRows, kColumns};  // a matrix of rank 1, so that it is communicated exactly
     for (int64_t j = 0; j < kColumns; ++j) one.at(3, j) = 2.0;
     expect_near(mine.reduce(one), combined(one, one, 1.0), 1e-3);
     expect_near(mine.reduce(one), combined(one, one, 1.0), 1e-3);
   });
 }
 
-TEST_F(PowerSgd, NotANumberIsSeen) {
+TEST_F(PowerSgd, NaNsPropagate) {
   on_every_rank(2, [](Communicator& ranks) {
     Rank mine(ranks);
     Matrix gradient = gradient_of(0, 0);
@@ -239,7 +239,7 @@ TEST_F(PowerSgd, CountsWhatItSends) {
   EXPECT_EQ(power_sgd_elements(layer.parameters().layout(), kRank),
             kRank * (kRows + kColumns) + kRows);
   EXPECT_EQ(power_sgd_elements(layer.parameters().layout(), 20), kRows * kColumns + kRows)
-      << "nothing is gained";
+      << "not compressed: the factors would not be smaller";
 }
 
 TEST_F(PowerSgd, Trains) {
@@ -266,7 +266,7 @@ TEST_F(PowerSgd, IsPartOfTheMemoryReport) {
   });
 }
 
-TEST_F(PowerSgd, GoesWithNoOtherWay) {
+TEST_F(PowerSgd, CannotBeCombinedWithOtherOptions) {
   TrainingJob job;
   job.options.power_sgd_rank = 1;
   job.options.wire = DType::bfloat16;

@@ -1,4 +1,4 @@
-// Sharded data parallel against what is not sharded.
+// Compares sharded with replicated data parallel training.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ TEST(Shards, CoverEachBucketOnceInRankOrder) {
   }
 }
 
-TEST(Shards, SumAndGatherLeaveTheNeighboursOfABucketAlone) {
+TEST(Shards, SumAndGatherDoNotTouchNeighboringBuckets) {
   for (const int size : {2, 3, 5}) {
     on_every_rank(size, [&](Communicator& ranks) {
       Tensor all = Tensor::full({21}, 1.0);
@@ -71,7 +71,7 @@ class ShardTest : public ::testing::TestWithParam<std::tuple<Shard, int>> {
   }
 };
 
-TEST_P(ShardTest, StepsAreTheSameBitsAsWithoutShardsWhereNothingIsClipped) {
+TEST_P(ShardTest, UnclippedStepsMatchUnshardedBitwise) {
   for (const DType precision : {DType::float32, DType::bfloat16}) {
     TrainingJob job{.precision = precision, .max_gradient_norm = 0.0};
     const auto expected = train_on(ranks(), job);
@@ -84,7 +84,7 @@ TEST_P(ShardTest, StepsAreTheSameBitsAsWithoutShardsWhereNothingIsClipped) {
   }
 }
 
-TEST_P(ShardTest, ClippingMeasuresTheWholeGradient) {
+TEST_P(ShardTest, ClippingUsesTheNormOfAllShards) {
   TrainingJob job{.max_gradient_norm = 0.1};
   const auto expected = train_on(ranks(), job);
   job.options = options();
@@ -102,8 +102,8 @@ TEST_P(ShardTest, MicroBatchesAddUpToTheBatch) {
   }
 }
 
-// Rank r has r micro-batches of 6 samples in each step but the last, when nobody has any; one rank
-// alone has those of `size` ranks.
+// Rank r has r micro-batches of 6 samples in each step except the last, which has none. A single
+// rank has those of `size` ranks.
 std::vector<float> train_unevenly(Communicator& ranks, int size,
                                   const DataParallelOptions& options) {
   random_context().seed = 1;
@@ -126,7 +126,7 @@ std::vector<float> train_unevenly(Communicator& ranks, int size,
   return model.parameters().values().flat().to_vector<float>();
 }
 
-TEST_P(ShardTest, RanksMayHaveDifferentNumbersOfMicroBatchesAndNone) {
+TEST_P(ShardTest, RanksMayHaveDifferentNumbersOfMicroBatchesOrNone) {
   const auto expected = train_unevenly(*alone(), ranks(), {});
   on_every_rank(ranks(), [&](Communicator& ranks) {
     EXPECT_THAT(train_unevenly(ranks, ranks.size(), options()),
@@ -134,7 +134,7 @@ TEST_P(ShardTest, RanksMayHaveDifferentNumbersOfMicroBatchesAndNone) {
   });
 }
 
-TEST_P(ShardTest, AFrozenParameterStaysAsItIs) {
+TEST_P(ShardTest, AFrozenParameterStaysUnchanged) {
   on_every_rank(ranks(), [&](Communicator& ranks) {
     nn::Mlp model({kFeatures, 16, kClasses});
     Tensor frozen = model.parameters().tensors()[0];
@@ -165,7 +165,7 @@ TEST_P(ShardTest, ASteadyStepAllocatesNothing) {
   });
 }
 
-TEST_P(ShardTest, AnOptimizerThatHasLostItsRanksTakesNoStepButCanMeetThemAgain) {
+TEST_P(ShardTest, AnOptimizerThrowsAfterShardingEndedUntilShardedAgain) {
   on_every_rank(ranks(), [&](Communicator& ranks) {
     nn::Mlp model({kFeatures, 16, kClasses});
     optim::AdamW optimizer(model.parameters());
@@ -184,7 +184,7 @@ TEST_P(ShardTest, AnOptimizerThatHasLostItsRanksTakesNoStepButCanMeetThemAgain) 
   });
 }
 
-TEST_P(ShardTest, PartsThatARankDoesNotUseGetTheOthersGradients) {
+TEST_P(ShardTest, ModulesUnusedByOneRankGetTheOthersGradients) {
   on_every_rank(ranks(), [&](Communicator& ranks) {
     struct Two final : nn::Module {
       nn::Linear first{2, 2, {.bias = false}}, second{2, 2, {.bias = false}};
@@ -207,7 +207,7 @@ TEST_P(ShardTest, PartsThatARankDoesNotUseGetTheOthersGradients) {
   });
 }
 
-TEST_P(ShardTest, ARankThatFailsInItsStepEndsTheOthersWhichSayWhatTheyWaitedFor) {
+TEST_P(ShardTest, ARankThatFailsInAStepMakesTheOthersFailAndNameTheGradients) {
   const auto job = [&](Communicator& ranks) {
     nn::Mlp model({kFeatures, 16, kClasses});
     optim::AdamW optimizer(model.parameters());
@@ -220,7 +220,7 @@ TEST_P(ShardTest, ARankThatFailsInItsStepEndsTheOthersWhichSayWhatTheyWaitedFor)
   };
   try {
     on_every_rank(ranks(), job);
-    ADD_FAILURE() << "nobody noticed";
+    ADD_FAILURE() << "no rank threw";
   } catch (const CommunicationFailure& failure) {
     EXPECT_THAT(failure.what(), ::testing::AnyOf(::testing::StartsWith("norm of the gradients: "),
                                                  ::testing::StartsWith("gradients of "),
@@ -243,7 +243,7 @@ TEST(Sharding, OneRankHasNone) {
   EXPECT_FALSE(optimizer.is_sharded());
 }
 
-TEST(Sharding, WhatCannotWorkIsRefused) {
+TEST(Sharding, InvalidUseIsRejected) {
   const auto ranks = alone();
   nn::Mlp model({kFeatures, 16, kClasses});
   optim::AdamW optimizer(model.parameters());
@@ -255,7 +255,7 @@ TEST(Sharding, WhatCannotWorkIsRefused) {
   }
 }
 
-TEST(Sharding, GoesWithABfloat16WireAndPowerSgd) {
+TEST(Sharding, WorksWithBfloat16WireAndPowerSgd) {
   for (DataParallelOptions options :
        {DataParallelOptions{.wire = DType::bfloat16}, DataParallelOptions{.power_sgd_rank = 2}}) {
     options.bucket_bytes = 128;
@@ -269,7 +269,7 @@ TEST(Sharding, GoesWithABfloat16WireAndPowerSgd) {
   }
 }
 
-TEST(Sharding, SharesAStateThatIsThereAlready) {
+TEST(Sharding, ShardsStateThatExistsAlready) {
   const auto losses = [](Shard later) {
     std::vector<double> result;
     on_every_rank(3, [&](Communicator& ranks) {

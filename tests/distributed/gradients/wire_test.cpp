@@ -33,11 +33,11 @@ std::vector<float> rounded_sum(int ranks, int64_t count) {
   return total;
 }
 
-TEST(Bfloat16Wire, AddsWhatEachRankRoundsInFloatAndRoundsTheSum) {
+TEST(Bfloat16Wire, RoundsEachRankSumsInFloatAndRoundsTheSum) {
   for (const int size : {2, 3, 4}) {
     on_every_rank(size, [&](Communicator& ranks) {
       const auto sum = sum_over_bfloat16_wire(ranks);
-      for (const int64_t count : {1, 1001, 33}) {  // the buffer grows, and serves less
+      for (const int64_t count : {1, 1001, 33}) {  // the buffer grows, then is larger than required
         const Tensor x = Tensor::of({count}, numbers_of(ranks.rank(), count));
         sum->sum({}, x);
         EXPECT_EQ(x.to_vector<float>(), rounded_sum(size, count));
@@ -46,15 +46,16 @@ TEST(Bfloat16Wire, AddsWhatEachRankRoundsInFloatAndRoundsTheSum) {
   }
 }
 
-TEST(Bfloat16Wire, GradientsOfSixteenBitsCrossAsTheyAre) {
+TEST(Bfloat16Wire, SixteenBitGradientsAreNotConverted) {
   on_every_rank(2, [](Communicator& ranks) {
-    const Tensor x = Tensor::full({3}, 1.0 + 0x1p-10, DType::float16);  // not a bfloat16
+    // Not representable in bfloat16.
+    const Tensor x = Tensor::full({3}, 1.0 + 0x1p-10, DType::float16);
     sum_over_bfloat16_wire(ranks)->sum({}, x);
     EXPECT_EQ(x.to(DType::float32).to_vector<float>(), std::vector<float>(3, 2.0f + 0x1p-9f));
   });
 }
 
-TEST(Bfloat16Wire, TrainsAlmostAsPlain) {
+TEST(Bfloat16Wire, TrainsAlmostAsWithFloat32) {
   const TrainingJob plain{.steps = 20};
   TrainingJob narrow = plain;
   narrow.options.wire = DType::bfloat16;
@@ -65,7 +66,7 @@ TEST(Bfloat16Wire, TrainsAlmostAsPlain) {
     const Tensor mine =
         Tensor::of({static_cast<int64_t>(result.parameters.size())}, result.parameters);
     ranks.broadcast(mine, 0);
-    EXPECT_EQ(result.parameters, mine.to_vector<float>()) << "every rank has the same bits";
+    EXPECT_EQ(result.parameters, mine.to_vector<float>()) << "differs between ranks";
   });
 }
 
@@ -83,7 +84,7 @@ TEST(Bfloat16Wire, ASteadyStepAllocatesNothing) {
   });
 }
 
-TEST(Bfloat16Wire, OtherTypesAreRefused) {
+TEST(Bfloat16Wire, OtherTypesAreRejected) {
   TrainingJob job;
   job.options.wire = DType::float16;
   EXPECT_THROW(job.train(*alone()), ConfigurationError);

@@ -1,4 +1,5 @@
-// What every strategy promises, whatever its options: one row for each, one test for each promise.
+// Tests of the requirements on every strategy: one row per strategy and its options, one test per
+// requirement.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,9 +25,9 @@ struct Row {
   const char* name;
   DataParallelOptions options;
   std::vector<int> ranks;
-  double tolerance;             // of the loss after training, relative to one rank's
-  const char* keeps = nullptr;  // its line of the memory report
-  bool takes_any_rows = true;   // else each rank has rows in each step
+  double tolerance;             // relative, of the loss after training, to that of one rank
+  const char* keeps = nullptr;  // line of the memory report that it adds
+  bool takes_any_rows = true;   // false: each rank must have rows in each step
 };
 
 constexpr std::size_t kBucket = 128;  // bytes: several buckets
@@ -39,29 +40,29 @@ const Row kRows[] = {
      {.bucket_bytes = kBucket, .wire = DType::bfloat16},
      {2, 3},
      2e-2,
-     "kept for less traffic"},
+     "buffers for compressed gradients"},
     {"power_sgd",
      {.bucket_bytes = kBucket, .power_sgd_rank = 2},
      {2, 3},
      0.2,
-     "kept for less traffic"},
+     "buffers for compressed gradients"},
     {"sharded_optimizer",
      {.shard = Shard::optimizer, .bucket_bytes = kBucket},
      {2, 3},
      1e-5,
-     "buckets on their way"},
+     "buckets in flight"},
     {"sharded_gradients",
      {.shard = Shard::gradients, .bucket_bytes = kBucket},
      {2, 3},
      1e-5,
-     "buckets on their way"},
+     "buckets in flight"},
     {"strict", {.bucket_bytes = kBucket, .slots = 6}, {1, 2, 3}, 0, "gradients of slots", false},
     {"diloco",
      {.bucket_bytes = kBucket,
       .diloco = {.steps = 2, .outer_learning_rate = 1.0, .outer_momentum = 0.0}},
      {1, 2, 3},
-     0.3,  // a rank without rows holds the mean back
-     "kept for less traffic"},
+     0.3,  // a rank without rows reduces the mean difference
+     "parameters at the last outer step"},
 };
 
 struct Trainee {
@@ -74,13 +75,11 @@ struct Trainee {
 struct Rows {
   int64_t begin, end;
 };
-Rows shared_evenly(int rank, int size) {
-  return {kSamples * rank / size, kSamples * (rank + 1) / size};
-}
-// The last rank has none.
-Rows shared_by_all_but_the_last(int rank, int size) {
+Rows evenly(int rank, int size) { return {kSamples * rank / size, kSamples * (rank + 1) / size}; }
+// The last rank has no rows.
+Rows none_for_the_last(int rank, int size) {
   if (size == 1) return {0, kSamples};
-  return rank == size - 1 ? Rows{kSamples, kSamples} : shared_evenly(rank, size - 1);
+  return rank == size - 1 ? Rows{kSamples, kSamples} : evenly(rank, size - 1);
 }
 
 void step(Trainee& trainee, DataParallel& parallel, Rows rows) {
@@ -97,16 +96,16 @@ double loss_on_everything(const Trainee& trainee) {
   return trainee.model.loss(features(), targets()).mean();
 }
 
-// What one rank has after some steps, and after the ranks have synchronized.
+// The result of training on one rank, after synchronize().
 struct Outcome {
   double loss = 0;
   std::vector<float> parameters;
 };
 
 Outcome train(Communicator& ranks, const DataParallelOptions& options,
-              Rows (*share)(int, int) = shared_evenly) {
+              Rows (*share)(int, int) = evenly) {
   kernels::set_cpu_threads(1);
-  random_context() = {.seed = static_cast<uint64_t>(7 + ranks.rank())};  // rank 0's start counts
+  random_context() = {.seed = static_cast<uint64_t>(7 + ranks.rank())};  // rank 0's model is used
   Trainee trainee;
   DataParallel parallel(trainee.model, trainee.optimizer, ranks, options);
   for (int i = 0; i < 8; ++i) step(trainee, parallel, share(ranks.rank(), ranks.size()));
@@ -119,7 +118,7 @@ class StrategyTest : public ::testing::TestWithParam<std::tuple<Row, int>> {
   const Row& row() const { return std::get<0>(GetParam()); }
   int size() const { return std::get<1>(GetParam()); }
 
-  // Of rank 0, after the others have the same.
+  // The outcome of rank 0; expects the same on all ranks.
   Outcome outcome(const DataParallelOptions& options, Rows (*share)(int, int)) const {
     std::vector<Outcome> all(static_cast<std::size_t>(size()));
     on_every_rank(size(), [&](Communicator& ranks) {
@@ -129,7 +128,7 @@ class StrategyTest : public ::testing::TestWithParam<std::tuple<Row, int>> {
     return all[0];
   }
   void expect_loss_of_one_rank(const Outcome& outcome) const {
-    // Strict mode is compared with itself, since it adds up slots.
+    // Strict mode is compared with strict mode, since it sums slots.
     const DataParallelOptions alone_options = {.slots = row().options.slots};
     const double expected = train(*alone(), alone_options).loss;
     EXPECT_NEAR(outcome.loss, expected, row().tolerance * expected);
@@ -137,25 +136,25 @@ class StrategyTest : public ::testing::TestWithParam<std::tuple<Row, int>> {
 };
 
 TEST_P(StrategyTest, ReachesTheLossOfOneRank) {
-  expect_loss_of_one_rank(outcome(row().options, shared_evenly));
+  expect_loss_of_one_rank(outcome(row().options, evenly));
 }
 
-TEST_P(StrategyTest, ReachesItInMicroBatchesOfAnySize) {
+TEST_P(StrategyTest, ReachesTheLossWithMicroBatchesOfAnySize) {
   DataParallelOptions options = row().options;
-  options.micro_batch_size = 5;  // the last one of a rank is smaller
+  options.micro_batch_size = 5;  // the last micro-batch of a rank is smaller
   const double rounding = options.slots > 0 ? 0 : 1e-5;
-  const double expected = outcome(row().options, shared_evenly).loss;
+  const double expected = outcome(row().options, evenly).loss;
   const bool is_approximate = row().tolerance > 1e-3;
-  EXPECT_NEAR(outcome(options, shared_evenly).loss, expected,
+  EXPECT_NEAR(outcome(options, evenly).loss, expected,
               (is_approximate ? row().tolerance : rounding) * expected);
 }
 
 TEST_P(StrategyTest, ARankMayHaveNoRows) {
   if (size() == 1) GTEST_SKIP() << "the only rank has all rows";
   if (row().takes_any_rows) {
-    return expect_loss_of_one_rank(outcome(row().options, shared_by_all_but_the_last));
+    return expect_loss_of_one_rank(outcome(row().options, none_for_the_last));
   }
-  EXPECT_THROW(outcome(row().options, shared_by_all_but_the_last), Error);
+  EXPECT_THROW(outcome(row().options, none_for_the_last), Error);
 }
 
 TEST_P(StrategyTest, ALostPeerIsReported) {
@@ -167,13 +166,13 @@ TEST_P(StrategyTest, ALostPeerIsReported) {
                                                      row().options);
                                for (int i = 0; i < 8; ++i) {
                                  if (i == 3 && ranks.rank() == 1) return;
-                                 step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+                                 step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
                                }
                              }),
                CommunicationFailure);
 }
 
-// A program that catches the failure may go on calling: nothing hangs, and nothing succeeds.
+// If a program catches the failure and continues, no call hangs and none succeeds.
 TEST_P(StrategyTest, EverythingAfterACaughtFailureFails) {
   if (size() == 1) GTEST_SKIP() << "there are no peers";
   on_every_rank(size(), [&](Communicator& ranks) {
@@ -181,8 +180,7 @@ TEST_P(StrategyTest, EverythingAfterACaughtFailureFails) {
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
     if (ranks.rank() == size() - 1) return;
     const auto train = [&] {
-      for (int i = 0; i < 3; ++i)
-        step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+      for (int i = 0; i < 3; ++i) step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
     };
     EXPECT_THROW(train(), CommunicationFailure);
     EXPECT_THROW(train(), Error);
@@ -192,11 +190,11 @@ TEST_P(StrategyTest, EverythingAfterACaughtFailureFails) {
   });
 }
 
-TEST_P(StrategyTest, TheMemoryReportHasALineForAllThatIsKept) {
+TEST_P(StrategyTest, TheMemoryReportIncludesMemoryOfTheStrategy) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
-    step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+    step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
     const auto lines = parallel.memory_report().lines;
     for (const std::string what : {"parameters", "gradients", "first_moment", "second_moment"}) {
       EXPECT_THAT(lines, Contains(Field(&MemoryReport::Line::what, what)));
@@ -212,7 +210,7 @@ TEST_P(StrategyTest, TheOrderOfCallsIsChecked) {
     Trainee trainee;
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
     EXPECT_THROW(parallel.step(), Error);
-    const Rows rows = shared_evenly(ranks.rank(), ranks.size());
+    const Rows rows = evenly(ranks.rank(), ranks.size());
     const auto loss_of = [&](int64_t from, int64_t to) {
       return trainee.model.loss(features().slice(0, rows.begin + from, rows.begin + to),
                                 targets().slice(0, rows.begin + from, rows.begin + to));
@@ -223,7 +221,7 @@ TEST_P(StrategyTest, TheOrderOfCallsIsChecked) {
   });
 }
 
-TEST_P(StrategyTest, AModelThatMovesAfterwardsIsRefused) {
+TEST_P(StrategyTest, AModelMovedAfterConstructionIsRejected) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
@@ -236,12 +234,12 @@ TEST_P(StrategyTest, AModelThatMovesAfterwardsIsRefused) {
   });
 }
 
-TEST_P(StrategyTest, AModelMayMoveBefore) {
+TEST_P(StrategyTest, AModelMayBeMovedBeforeConstruction) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     trainee.model.to(Device::cpu(), DType::bfloat16);
     DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
-    const Rows rows = shared_evenly(ranks.rank(), ranks.size());
+    const Rows rows = evenly(ranks.rank(), ranks.size());
     parallel.backward(rows.end - rows.begin, [&](int64_t from, int64_t to) {
       return trainee.model.loss(
           features().slice(0, rows.begin + from, rows.begin + to).to(DType::bfloat16),
@@ -251,7 +249,7 @@ TEST_P(StrategyTest, AModelMayMoveBefore) {
   });
 }
 
-TEST_P(StrategyTest, FrozenParametersStayAsTheyAre) {
+TEST_P(StrategyTest, FrozenParametersStayUnchanged) {
   on_every_rank(size(), [&](Communicator& ranks) {
     Trainee trainee;
     Tensor frozen = trainee.model.parameters().tensors()[2];
@@ -260,15 +258,15 @@ TEST_P(StrategyTest, FrozenParametersStayAsTheyAre) {
     const auto before = frozen.to_vector<float>();
     const auto all = trainee.numbers();
     for (int i = 0; i < 4; ++i) {
-      step(trainee, parallel, shared_evenly(ranks.rank(), ranks.size()));
+      step(trainee, parallel, evenly(ranks.rank(), ranks.size()));
     }
     EXPECT_EQ(frozen.to_vector<float>(), before);
     EXPECT_NE(trainee.numbers(), all);
   });
 }
 
-// Passes everything on, where no collective of the rank, of this communicator or a duplicate, is in
-// flight already.
+// Forwards all calls. Throws Error if another collective of the rank, of this communicator or a
+// duplicate, is in flight.
 class Exclusive final : public Communicator {
  public:
   Exclusive(Communicator& inner, InFlight& in_flight) : inner_(inner), in_flight_(in_flight) {}
@@ -319,7 +317,7 @@ class Exclusive final : public Communicator {
   std::unique_ptr<Communicator> owned_;
 };
 
-// As NCCL requires.
+// NCCL requires this.
 TEST_P(StrategyTest, TwoCommunicatorsOfARankAreNeverInFlightTogether) {
   on_every_rank(size(), [&](Communicator& inner) {
     InFlight in_flight;
@@ -343,9 +341,9 @@ std::string name_of_row(const ::testing::TestParamInfo<std::tuple<Row, int>>& te
 
 INSTANTIATE_TEST_SUITE_P(All, StrategyTest, ::testing::ValuesIn(all_rows()), name_of_row);
 
-TEST(Strategies, RefuseOptionsThatCannotBeCombinedByTheirNames) {
+TEST(Strategies, RejectOptionsThatCannotBeCombined) {
   const std::pair<DataParallelOptions, const char*> refused[] = {
-      {{.wire = DType::float16}, "wire is float16"},
+      {{.wire = DType::float16}, "parallel.wire must be float32 or bfloat16, got float16"},
       {{.slots = 8, .wire = DType::bfloat16}, "parallel.strict cannot be combined with"},
       {{.slots = 8, .power_sgd_rank = 1}, "parallel.strict cannot be combined with"},
       {{.slots = 8, .diloco = {.steps = 2}}, "parallel.strict cannot be combined with"},
@@ -363,7 +361,7 @@ TEST(Strategies, RefuseOptionsThatCannotBeCombinedByTheirNames) {
   }
 }
 
-TEST(Strategies, RefuseALossScaleThatTheyCannotKeepEqual) {
+TEST(Strategies, RejectFloat16WithPowerSgdAndDiloco) {
   const auto ranks = alone();
   for (const DataParallelOptions& options :
        {DataParallelOptions{.power_sgd_rank = 1}, DataParallelOptions{.diloco = {.steps = 2}}}) {

@@ -1,5 +1,5 @@
-// Optimizers as a user writes them, on several ranks: they shard, and their state can be saved and
-// loaded, as ours.
+// User-defined optimizers on several ranks: their state can be sharded, saved and loaded like that
+// of the library's optimizers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ namespace {
 using optim::Common;
 using optim::Optimizer;
 
-// Lion (Chen et al., 2023, arXiv 2302.06675): looks at each element alone.
+// Lion (Chen et al., 2023, arXiv:2302.06675): an element-wise update.
 class Lion final : public Optimizer {
  public:
   Lion(const Parameters& parameters, const Common& common) : Optimizer(parameters, common) {}
@@ -32,7 +32,7 @@ class Lion final : public Optimizer {
   }
 };
 
-// LAMB (You et al., 2020, arXiv 1904.00962): needs norms of whole tensors.
+// LAMB (You et al., 2020, arXiv:1904.00962): requires norms of whole tensors.
 class Lamb final : public Optimizer {
  public:
   Lamb(const Parameters& parameters, const Common& common) : Optimizer(parameters, common) {}
@@ -58,14 +58,14 @@ class Lamb final : public Optimizer {
   }
 };
 
-// What a checkpoint has of a rank: the parameters, and this rank's parts of the state.
+// What a checkpoint saves of a rank: the parameters, and this rank's parts of the state tensors.
 using Saved = std::vector<Tensor>;
 
 Saved saved(Optimizer& optimizer) {
   Saved saved = {optimizer.parameters().values().flat().clone()};
-  for (const auto& slot : optimizer.state()) {
+  for (const auto& state : optimizer.state()) {
     for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
-      const Tensor part = optimizer.part_of(slot, i).part;
+      const Tensor part = optimizer.part_of(state, i).part;
       saved.push_back(part.defined() ? part.clone() : Tensor());
     }
   }
@@ -75,15 +75,15 @@ Saved saved(Optimizer& optimizer) {
 void load(Optimizer& optimizer, const Saved& saved, int64_t steps) {
   optimizer.parameters().values().flat().copy_from(saved[0]);
   std::size_t next = 1;
-  for (const auto& slot : optimizer.state()) {
+  for (const auto& state : optimizer.state()) {
     for (std::size_t i = 0; i < optimizer.parameters().size(); ++i, ++next) {
-      if (saved[next].defined()) optimizer.part_of(slot, i).part.copy_from(saved[next]);
+      if (saved[next].defined()) optimizer.part_of(state, i).part.copy_from(saved[next]);
     }
   }
   optimizer.set_steps_taken(steps);
 }
 
-// Two steps, and two more, by the same optimizer or by a new one that loads what the first saved.
+// Four steps: with one optimizer, or two each with a first and a second one that loads its state.
 template <typename Rule>
 std::vector<float> train(Communicator& ranks, Shard shard, bool resumes) {
   const TrainingJob job;
@@ -107,7 +107,7 @@ class CustomOptimizer : public ::testing::Test {};
 using Rules = ::testing::Types<Lion, Lamb>;
 TYPED_TEST_SUITE(CustomOptimizer, Rules);
 
-TYPED_TEST(CustomOptimizer, ShardsAndResumesToTheBit) {
+TYPED_TEST(CustomOptimizer, ShardsAndResumesBitwise) {
   for (const int size : {2, 3}) {
     std::vector<float> expected;
     on_every_rank(size, [&](Communicator& ranks) {
@@ -130,7 +130,7 @@ TEST(WholeTensors, CannotBeCombinedWithShardedGradients) {
   });
 }
 
-TEST(TensorShards, AreWholeTensorsOfEachBucketOnce) {
+TEST(TensorShards, CoverTheTensorsOfEachBucketOnce) {
   nn::Mlp model({5, 16, 8, 3});
   const Parameters parameters = model.parameters();
   const ArenaLayout& layout = parameters.layout();
@@ -152,17 +152,17 @@ TEST(TensorShards, AreWholeTensorsOfEachBucketOnce) {
   }
 }
 
-// The running mean of what a model sees.
-struct Centred final : nn::Module {
+// A model with a running mean.
+struct Centered final : nn::Module {
   Tensor mean = add_buffer("mean", {2}, nn::Initial::normal(1.0));
   Tensor weight = add_parameter("weight", {2}, nn::Initial::constant(1.0));
 };
 
-TEST(Buffers, StartAsThoseOfRankZero) {
+TEST(Buffers, StartWithRankZerosValues) {
   std::vector<std::vector<float>> means(3);
   on_every_rank(3, [&](Communicator& ranks) {
     random_context().seed = static_cast<uint64_t>(ranks.rank());
-    Centred model;
+    Centered model;
     Lion optimizer(model.parameters(), {});
     const DataParallel parallel(model, optimizer, ranks);
     means[static_cast<std::size_t>(ranks.rank())] = model.mean.to_vector<float>();

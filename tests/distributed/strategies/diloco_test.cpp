@@ -29,7 +29,7 @@ struct Rows {
   }
 };
 
-// One rank's model, and its optimizer.
+// One rank's model with its optimizer.
 struct Trainee {
   nn::Mlp model{{kFeatures, 16, 8, kClasses}};
   optim::AdamW optimizer{model.parameters(), {.learning_rate = 0.01, .max_gradient_norm = 1.0}};
@@ -38,15 +38,16 @@ struct Trainee {
   std::vector<float> numbers() { return values().to_vector<float>(); }
   std::vector<std::vector<float>> state() {
     std::vector<std::vector<float>> all = {numbers()};
-    for (const auto& slot : optimizer.state()) all.push_back(slot.arena->flat().to_vector<float>());
+    for (const auto& state : optimizer.state())
+      all.push_back(state.arena->flat().to_vector<float>());
     return all;
   }
   void set_state(const std::vector<std::vector<float>>& all) {
     const NoGrad no_grad;
     std::size_t next = 0;
     values().copy_from(Tensor::of(values().shape(), all[next]));
-    for (const auto& slot : optimizer.state()) {
-      slot.arena->flat().copy_from(Tensor::of(values().shape(), all[++next]));
+    for (const auto& state : optimizer.state()) {
+      state.arena->flat().copy_from(Tensor::of(values().shape(), all[++next]));
     }
   }
 };
@@ -62,15 +63,16 @@ void train(Trainee& trainee, DataParallel& parallel, const Rows& rows, int steps
   }
 }
 
-// The same in one thread: every rank's model in turn, and the outer step in double.
-std::vector<double> by_a_straight_loop(int size, int rounds) {
+// Reference implementation in one thread: trains each rank's model in turn, and takes the outer
+// step in float64. Returns the parameters.
+std::vector<double> reference_parameters(int size, int rounds) {
   random_context().seed = 0;
   std::vector<std::unique_ptr<Trainee>> ranks;
   for (int rank = 0; rank < size; ++rank) ranks.push_back(std::make_unique<Trainee>());
   const auto start = ranks[0]->numbers();
   std::vector<double> anchor(start.begin(), start.end()), velocity(start.size());
   for (int round = 0; round < rounds; ++round) {
-    std::vector<double> far(start.size());
+    std::vector<double> difference(start.size());
     for (int rank = 0; rank < size; ++rank) {
       Trainee& mine = *ranks[static_cast<std::size_t>(rank)];
       const NoGrad no_grad;
@@ -86,19 +88,21 @@ std::vector<double> by_a_straight_loop(int size, int rounds) {
         mine.optimizer.step(loss.count);
       }
       const auto now = mine.numbers();
-      for (std::size_t i = 0; i < far.size(); ++i) far[i] += (anchor[i] - now[i]) / size;
+      for (std::size_t i = 0; i < difference.size(); ++i)
+        difference[i] += (anchor[i] - now[i]) / size;
     }
-    for (std::size_t i = 0; i < far.size(); ++i) {
-      velocity[i] = kOuter.outer_momentum * velocity[i] + far[i];
-      anchor[i] -= kOuter.outer_learning_rate * (far[i] + kOuter.outer_momentum * velocity[i]);
+    for (std::size_t i = 0; i < difference.size(); ++i) {
+      velocity[i] = kOuter.outer_momentum * velocity[i] + difference[i];
+      anchor[i] -=
+          kOuter.outer_learning_rate * (difference[i] + kOuter.outer_momentum * velocity[i]);
     }
   }
   return anchor;
 }
 
-TEST(Diloco, IsThatOfAStraightLoop) {
+TEST(Diloco, MatchesAReferenceImplementation) {
   for (const int size : {1, 2, 3, 4}) {
-    const auto expected = by_a_straight_loop(size, 4);
+    const auto expected = reference_parameters(size, 4);
     on_every_rank(size, [&](Communicator& ranks) {
       random_context().seed = 0;
       Trainee mine;
@@ -110,7 +114,7 @@ TEST(Diloco, IsThatOfAStraightLoop) {
   }
 }
 
-TEST(Diloco, CommunicatesAtOuterStepsAlone) {
+TEST(Diloco, CommunicatesAtOuterStepsOnly) {
   Counts counts;
   on_every_rank(2, [&](Communicator& inner) {
     Counted ranks(inner, counts);
@@ -122,10 +126,11 @@ TEST(Diloco, CommunicatesAtOuterStepsAlone) {
       EXPECT_EQ(parallel.met(), step % 3 == 0);
     }
   });
-  EXPECT_EQ(counts.all_reduces, 2 * (1 + 2)) << "ranks; the start, outer steps: a bucket";
+  EXPECT_EQ(counts.all_reduces, 2 * (1 + 2))
+      << "2 ranks; initial state, and one bucket per outer step";
 }
 
-TEST(Diloco, RanksAreAlikeAfterAnOuterStepAndBetweenThemNot) {
+TEST(Diloco, RanksAreEqualAfterOuterStepsOnly) {
   std::vector<std::vector<float>> between(2), after(2);
   on_every_rank(2, [&](Communicator& ranks) {
     const auto rank = static_cast<std::size_t>(ranks.rank());
@@ -140,7 +145,7 @@ TEST(Diloco, RanksAreAlikeAfterAnOuterStepAndBetweenThemNot) {
   EXPECT_EQ(after[0], after[1]);
 }
 
-TEST(Diloco, SynchronizeMakesEverythingThatIsSavedAlike) {
+TEST(Diloco, SynchronizeMakesAllSavedStateEqual) {
   std::vector<std::vector<std::vector<float>>> before(3), after(3);
   on_every_rank(3, [&](Communicator& ranks) {
     const auto rank = static_cast<std::size_t>(ranks.rank());
@@ -152,14 +157,14 @@ TEST(Diloco, SynchronizeMakesEverythingThatIsSavedAlike) {
     after[rank] = mine.state();
     const auto once = mine.state();
     parallel.synchronize();
-    EXPECT_EQ(mine.state(), once) << "a second one has nothing to do";
+    EXPECT_EQ(mine.state(), once) << "the second call must not change anything";
   });
   EXPECT_NE(before[0], before[1]);
   EXPECT_EQ(after[0], after[1]);
   EXPECT_EQ(after[0], after[2]);
 }
 
-TEST(Diloco, SynchronizeParametersLeavesTheMomentsOfEachRank) {
+TEST(Diloco, SynchronizeParametersKeepsTheMomentsOfEachRank) {
   std::vector<std::vector<std::vector<float>>> before(2), after(2);
   on_every_rank(2, [&](Communicator& ranks) {
     const auto rank = static_cast<std::size_t>(ranks.rank());
@@ -176,7 +181,7 @@ TEST(Diloco, SynchronizeParametersLeavesTheMomentsOfEachRank) {
   EXPECT_EQ(different, 2) << "both moments of AdamW";
 }
 
-TEST(Diloco, AParameterThatIsFrozenStopsAtTheNextOuterStep) {
+TEST(Diloco, AFrozenParameterStopsAtTheNextOuterStep) {
   on_every_rank(2, [](Communicator& ranks) {
     Trainee mine;
     Tensor weight = mine.model.parameters().tensors()[0];
@@ -190,7 +195,7 @@ TEST(Diloco, AParameterThatIsFrozenStopsAtTheNextOuterStep) {
   });
 }
 
-TEST(Diloco, WhatFollowsASynchronizeDependsOnWhatIsSavedAlone) {
+TEST(Diloco, TrainingAfterSynchronizeDependsOnSavedStateOnly) {
   on_every_rank(2, [](Communicator& ranks) {
     const Rows rows(ranks.rank(), 2);
     Trainee mine, resumed;
@@ -207,7 +212,7 @@ TEST(Diloco, WhatFollowsASynchronizeDependsOnWhatIsSavedAlone) {
   });
 }
 
-TEST(Diloco, CrossesABfloat16Wire) {
+TEST(Diloco, WorksWithABfloat16Wire) {
   on_every_rank(2, [](Communicator& ranks) {
     random_context().seed = 0;
     Trainee mine, plain;
@@ -222,7 +227,7 @@ TEST(Diloco, CrossesABfloat16Wire) {
   });
 }
 
-TEST(Diloco, KeepsParametersOfSixteenBitsInFloat) {
+TEST(Diloco, KeepsSixteenBitParametersInFloat) {
   on_every_rank(2, [](Communicator& ranks) {
     Trainee mine;
     mine.model.to(Device::cpu(), DType::bfloat16);
@@ -232,9 +237,9 @@ TEST(Diloco, KeepsParametersOfSixteenBitsInFloat) {
       parallel.backward(mine.model.loss(rows.x.to(DType::bfloat16), rows.y));
       parallel.step();
     }
-    for (const auto& slot : mine.optimizer.state()) {
-      if (slot.name != "master") continue;
-      const Tensor master = slot.arena->flat();
+    for (const auto& state : mine.optimizer.state()) {
+      if (state.name != "master") continue;
+      const Tensor master = state.arena->flat();
       EXPECT_EQ(master.to(DType::bfloat16).to(DType::float32).to_vector<float>(),
                 mine.values().to(DType::float32).to_vector<float>());
       const Tensor first = master.clone();
@@ -269,7 +274,7 @@ TEST(Diloco, IsPartOfTheMemoryReport) {
                 8 * mine.model.parameters().layout().elements());
 }
 
-TEST(Diloco, RefusesWhatCannotBe) {
+TEST(Diloco, RejectsInvalidOptions) {
   for (const DilocoOptions& bad : {DilocoOptions{.steps = 1, .outer_learning_rate = 0.0},
                                    DilocoOptions{.steps = 1, .outer_momentum = 1.0}}) {
     Trainee mine;

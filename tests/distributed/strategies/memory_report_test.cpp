@@ -1,4 +1,4 @@
-// What a rank keeps, as its memory resource saw it, against what ZeRO says.
+// Compares the memory report with the memory resource's count and the formulas of ZeRO.
 #include "ripieno/distributed/strategies/memory_report.h"
 
 #include <gmock/gmock.h>
@@ -30,12 +30,12 @@ class Counting final : public MemoryResource {
 
 struct Kept {
   double allocated = 0;  // bytes per parameter, after a few steps
-  double reported = 0;   // by memory_report() before them
+  double reported = 0;   // by memory_report(), before the steps
   int64_t transient = 0;
   int64_t gradients = 0;  // of the whole model
 };
 
-// Of the rank that keeps the most.
+// The memory of the rank that uses the most.
 Kept kept_by(int size, Shard shard, DType precision, bool overlap = true) {
   std::vector<Kept> kept(static_cast<std::size_t>(size));
   on_every_rank(size, [&](Communicator& ranks) {
@@ -71,7 +71,7 @@ double bytes_of_zero(int ranks, Shard shard, DType precision) {
   return narrow ? 2.0 + 14.0 / ranks : 4.0 + 12.0 / ranks;
 }
 
-TEST(MemoryReport, IsWhatIsAllocatedAndShrinksWithEveryRank) {
+TEST(MemoryReport, MatchesAllocatedMemoryAndShrinksWithTheNumberOfRanks) {
   for (const DType precision : {DType::float32, DType::bfloat16}) {
     for (const Shard shard : {Shard::none, Shard::optimizer, Shard::gradients}) {
       for (const int ranks : {1, 2, 3, 4}) {
@@ -85,22 +85,22 @@ TEST(MemoryReport, IsWhatIsAllocatedAndShrinksWithEveryRank) {
   }
 }
 
-// Without a thread that sums meanwhile, backward itself sums before it goes on.
-TEST(MemoryReport, ShardedGradientsAreNeverAllThereAtOnce) {
+// Without a background thread, backward sums each bucket before it computes the next one.
+TEST(MemoryReport, ShardedGradientsAreNeverAllAllocatedAtOnce) {
   const Kept kept = kept_by(4, Shard::gradients, DType::float32, /*overlap=*/false);
   EXPECT_LT(kept.transient, kept.gradients);
 }
 
-TEST(MemoryReport, HasTransientBuffersOnALineOfTheirOwn) {
+TEST(MemoryReport, HasALineForTransientBuffers) {
   const Kept kept = kept_by(4, Shard::gradients, DType::float32);
   EXPECT_GT(kept.transient, 0);
   EXPECT_EQ(kept_by(4, Shard::optimizer, DType::float32).transient, 0) << "parts are equal";
   EXPECT_GT(kept_by(3, Shard::optimizer, DType::float32).transient, 0) << "a bucket is padded";
   const MemoryReport report{
       .parameters = 1 << 20,
-      .lines = {{"parameters", 4 << 20}, {"buckets on their way", 1 << 20, true}}};
+      .lines = {{"parameters", 4 << 20}, {"buckets in flight", 1 << 20, true}}};
   EXPECT_EQ(report.persistent_bytes(), 4 << 20);
-  EXPECT_THAT(to_string(report), HasSubstr("for a while: buckets on their way"));
+  EXPECT_THAT(to_string(report), HasSubstr("temporary: buckets in flight"));
 }
 
 }  // namespace

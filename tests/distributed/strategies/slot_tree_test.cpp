@@ -10,20 +10,20 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// The tree as text, with the additions done in their order.
-std::string added_up(const std::vector<SlotRange>& nodes, int slots) {
-  std::vector<std::string> places;
+// The tree as text, built by the additions in their order.
+std::string tree_of(const std::vector<SlotRange>& nodes, int slots) {
+  std::vector<std::string> sums;
   for (const auto& node : nodes) {
-    places.push_back(
+    sums.push_back(
         node.count() == 1
             ? std::to_string(node.begin)
-            : added_up({{node.begin, middle_of(node)}, {middle_of(node), node.end}}, slots));
+            : tree_of({{node.begin, middle_of(node)}, {middle_of(node), node.end}}, slots));
   }
   for (const auto& [into, from] : additions_of(nodes, slots)) {
-    places[into] = "(" + places[into] + " " + places[from] + ")";
-    places[from] = "used";
+    sums[into] = "(" + sums[into] + " " + sums[from] + ")";
+    sums[from] = "used";
   }
-  return places[0];
+  return sums[0];
 }
 
 std::vector<SlotRange> nodes_of_ranks(int ranks, int slots) {
@@ -37,28 +37,28 @@ std::vector<SlotRange> nodes_of_ranks(int ranks, int slots) {
 }
 
 TEST(SlotTree, IsFixedByTheNumberOfSlots) {
-  EXPECT_EQ(added_up({{0, 8}}, 8), "(((0 1) (2 3)) ((4 5) (6 7)))");
-  EXPECT_EQ(added_up({{0, 3}}, 3), "((0 1) 2)");
-  EXPECT_EQ(added_up({{0, 6}}, 6), "(((0 1) (2 3)) (4 5))");
-  EXPECT_EQ(added_up({{0, 1}}, 1), "0");
+  EXPECT_EQ(tree_of({{0, 8}}, 8), "(((0 1) (2 3)) ((4 5) (6 7)))");
+  EXPECT_EQ(tree_of({{0, 3}}, 3), "((0 1) 2)");
+  EXPECT_EQ(tree_of({{0, 6}}, 6), "(((0 1) (2 3)) (4 5))");
+  EXPECT_EQ(tree_of({{0, 1}}, 1), "0");
 }
 
 TEST(SlotTree, IsTheSameOnAnyNumberOfRanks) {
   for (int slots = 1; slots <= 33; ++slots) {
     for (int ranks = 1; ranks <= slots; ++ranks) {
-      EXPECT_EQ(added_up(nodes_of_ranks(ranks, slots), slots), added_up({{0, slots}}, slots))
+      EXPECT_EQ(tree_of(nodes_of_ranks(ranks, slots), slots), tree_of({{0, slots}}, slots))
           << slots << " slots on " << ranks << " ranks";
     }
   }
 }
 
-TEST(SlotTree, RanksShareOutAllSlotsInOrder) {
+TEST(SlotTree, RanksCoverAllSlotsInOrder) {
   EXPECT_EQ(slots_of(0, 3, 8), (SlotRange{0, 3}));
   EXPECT_EQ(slots_of(1, 3, 8), (SlotRange{3, 6}));
   EXPECT_EQ(slots_of(2, 3, 8), (SlotRange{6, 8}));
 }
 
-TEST(SlotTree, ARankHoldsTheLargestNodesOfItsSlots) {
+TEST(SlotTree, ARankHoldsTheMaximalNodesOfItsSlots) {
   EXPECT_THAT(nodes_within({0, 3}, 8), ElementsAre(SlotRange{0, 2}, SlotRange{2, 3}));
   EXPECT_THAT(nodes_within({3, 6}, 8), ElementsAre(SlotRange{3, 4}, SlotRange{4, 6}));
   EXPECT_THAT(nodes_within({4, 8}, 8), ElementsAre(SlotRange{4, 8}));

@@ -1,5 +1,5 @@
-// A small training job for tests of strict mode: a GPT with dropout, on 24 windows of numbers, some
-// of whose targets are ignored.
+// A small training job for tests of strict mode: a GPT with dropout, on 24 token sequences, with
+// some ignored targets.
 #pragma once
 
 #include <vector>
@@ -21,7 +21,7 @@ struct StrictJob {
   int steps = 3;
 
   struct Result {
-    std::vector<float> state;  // parameters, then the optimizer's state
+    std::vector<float> state;  // parameters, then optimizer state
     std::vector<double> losses, norms;
     bool operator==(const Result&) const = default;
   };
@@ -38,7 +38,7 @@ struct StrictJob {
     return Tensor::of({rows, kContext}, values);
   }
 
-  // One rank of it.
+  // Trains one rank.
   Result train(Communicator& ranks) const {
     kernels::set_cpu_threads(threads);
     random_context() = {.seed = 5};
@@ -50,7 +50,7 @@ struct StrictJob {
                    .dropout = 0.2});
     model.to(Device::cpu(), dtype);
     optim::AdamW optimizer(model.parameters(), {.learning_rate = 0.01, .max_gradient_norm = 0.3});
-    // Pieces that do not divide the arena.
+    // A bucket size that does not divide the arena.
     DataParallel parallel(model, optimizer, ranks, {.bucket_bytes = 1000, .slots = slots});
     Result result;
     for (int step = 0; step < steps; ++step) {
@@ -59,7 +59,7 @@ struct StrictJob {
       result.norms.push_back(optimizer.gradient_norm());
     }
     keep(result, model.parameters().values());
-    for (const auto& slot : optimizer.state()) keep(result, *slot.arena);
+    for (const auto& state : optimizer.state()) keep(result, *state.arena);
     return result;
   }
 

@@ -37,18 +37,18 @@ void expect_equal_on_all(const StrictJob& job, const std::vector<int>& sizes) {
   }
 }
 
-TEST(Strict, LossesNormsParametersAndMomentsAreBitwiseEqualOnAnyRanks) {
-  expect_equal_on_all({}, {2, 3, 4, 5, 8});
-}
+TEST(Strict, ResultsAreBitwiseEqualOnAnyNumberOfRanks) { expect_equal_on_all({}, {2, 3, 4, 5, 8}); }
 
-TEST(Strict, SoTheyAreWithSlotsThatAreNoPowerOfTwo) {
+TEST(Strict, ResultsAreBitwiseEqualIfSlotsAreNotAPowerOfTwo) {
   expect_equal_on_all({.slots = 6}, {2, 3, 4, 5, 6});
   expect_equal_on_all({.slots = 3}, {2, 3});
 }
 
-TEST(Strict, SoTheyAreInBfloat16) { expect_equal_on_all({.dtype = DType::bfloat16}, {2, 3, 4, 8}); }
+TEST(Strict, ResultsAreBitwiseEqualInBfloat16) {
+  expect_equal_on_all({.dtype = DType::bfloat16}, {2, 3, 4, 8});
+}
 
-TEST(Strict, SoTheyAreOnAnyNumberOfThreads) {
+TEST(Strict, ResultsAreBitwiseEqualOnAnyNumberOfThreads) {
   const auto expected = StrictJob().train(*alone());
   for (const int threads : {2, 3, 8, 20}) {
     EXPECT_TRUE(StrictJob{.threads = threads}.train(*alone()) == expected) << threads;
@@ -56,14 +56,14 @@ TEST(Strict, SoTheyAreOnAnyNumberOfThreads) {
   }
 }
 
-TEST(Strict, StepsAreThoseOfOneWholeBatchButForRounding) {
+TEST(Strict, StepsMatchOneWholeBatchExceptForRounding) {
   const auto expected = StrictJob{.slots = 1}.train(*alone());
   const auto result = StrictJob().train(*alone());
   EXPECT_THAT(result.losses, Pointwise(DoubleNear(1e-4), expected.losses));
   EXPECT_THAT(result.norms, Pointwise(DoubleNear(1e-4), expected.norms));
 }
 
-// A model that is one number, and a loss that is a row's weight times it.
+// A model with one number; its loss is a weight of the row times that number.
 struct Number final : nn::Module {
   nn::Linear only{1, 1, {.bias = false}}, unused{1, 1, {.bias = false}};
   Number() {
@@ -75,14 +75,14 @@ struct Number final : nn::Module {
   }
 };
 
-// Each slot's rows, as loss_of is given them.
+// The arguments of loss_of for each slot.
 struct Seen {
   std::mutex mutex;
   std::vector<std::pair<int64_t, int64_t>> rows;
   std::vector<int64_t> first_rows;
 };
 
-TEST(Strict, ASlotIsOneUnitThatKnowsItsPlaceInTheBatch) {
+TEST(Strict, ASlotIsComputedAsAWholeWithItsFirstRow) {
   Number model;
   optim::Sgd optimizer(model.parameters());
   const auto ranks = alone();
@@ -107,14 +107,14 @@ TEST(Strict, ASlotIsOneUnitThatKnowsItsPlaceInTheBatch) {
   random_context() = {};
 }
 
-TEST(Strict, GradientsAreAddedAsTheTreeSays) {
-  // In float, ((a + b) + c) + d is 1 here, and (a + b) + (c + d) is 0.
+TEST(Strict, GradientsAreAddedInTheOrderOfTheTree) {
+  // In float32, ((a + b) + c) + d is 1 here, but (a + b) + (c + d) is 0.
   const std::vector<double> weights = {1e8, 1.0, -1e8, 1.0};
   for (const int size : {1, 2, 4}) {
     on_every_rank(size, [&](Communicator& ranks) {
       Number model;
       const auto before = model.only.weight().to_vector<float>()[0];
-      optim::Sgd optimizer(model.parameters(), {.learning_rate = 4.0});  // times a count of 4
+      optim::Sgd optimizer(model.parameters(), {.learning_rate = 4.0});  // the loss counts 4
       DataParallel parallel(model, optimizer, ranks, {.slots = 4});
       const int64_t own = 4 / ranks.size();
       parallel.backward(own, [&](int64_t begin, int64_t) {
@@ -127,7 +127,7 @@ TEST(Strict, GradientsAreAddedAsTheTreeSays) {
   }
 }
 
-TEST(Strict, PartsThatSomeSlotsDoNotUseGetTheOthersGradients) {
+TEST(Strict, ModulesUnusedBySomeSlotsGetTheOthersGradients) {
   Number model;
   const auto ranks = alone();
   optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
@@ -136,7 +136,7 @@ TEST(Strict, PartsThatSomeSlotsDoNotUseGetTheOthersGradients) {
     return std::pair(model.only.weight().to_vector<float>()[0],
                      model.unused.weight().to_vector<float>()[0]);
   };
-  for (int step = 0; step < 3; ++step) {  // what stood in their places must be gone
+  for (int step = 0; step < 3; ++step) {  // gradients of earlier steps must not remain
     const auto before = weights();
     parallel.backward(2, [&](int64_t begin, int64_t) {
       const auto& part = begin == 0 ? model.only : model.unused;
@@ -148,7 +148,7 @@ TEST(Strict, PartsThatSomeSlotsDoNotUseGetTheOthersGradients) {
   }
 }
 
-TEST(Strict, MistakesAreNamed) {
+TEST(Strict, InvalidCallsAreRejected) {
   Number model;
   const auto ranks = alone();
   optim::Sgd optimizer(model.parameters());
@@ -157,29 +157,29 @@ TEST(Strict, MistakesAreNamed) {
   EXPECT_THAT([&] { parallel.backward(model.loss(1.0)); },
               ThrowsMessage<Error>(HasSubstr("call backward(rows, loss_of)")));
   EXPECT_THAT([&] { parallel.backward(6, one); },
-              ThrowsMessage<Error>(HasSubstr("6 rows are not 4 equal slots")));
+              ThrowsMessage<Error>(HasSubstr("6 rows cannot be cut into 4 equal slots")));
   EXPECT_THROW(parallel.step(), Error);
   parallel.backward(4, one);
   EXPECT_THROW(parallel.backward(4, one), Error);
 }
 
-TEST(Strict, MoreRanksThanSlotsAreRefused) {
+TEST(Strict, MoreRanksThanSlotsAreRejected) {
   const auto job = [](Communicator& ranks) { StrictJob{.slots = 2}.train(ranks); };
   EXPECT_THAT([&] { on_every_rank(3, job); },
               ThrowsMessage<ConfigurationError>(
-                  AllOf(HasSubstr("2 slots"), HasSubstr("parallel.slots = 3"))));
+                  AllOf(HasSubstr("parallel.slots is 2"), HasSubstr("parallel.slots=3"))));
 }
 
-TEST(Strict, RanksThatDisagreeOnTheSlotsAreNamed) {
+TEST(Strict, DifferentNumbersOfSlotsAreDetected) {
   on_every_rank(3, [](Communicator& ranks) {
     EXPECT_THAT([&] { StrictJob{.slots = ranks.rank() == 1 ? 4 : 8}.train(ranks); },
                 ThrowsMessage<ConfigurationError>(
-                    AllOf(HasSubstr("rank 1 on "), HasSubstr("the number of slots is 4"))));
+                    AllOf(HasSubstr("rank 1 on "), HasSubstr("parallel.slots is 4"))));
     ranks.barrier();
   });
 }
 
-TEST(Strict, RanksWhoseSlotsDifferInSizeAreNoticedByAll) {
+TEST(Strict, DifferentSlotSizesAreDetectedByAllRanks) {
   on_every_rank(2, [](Communicator& ranks) {
     Number model;
     optim::Sgd optimizer(model.parameters());
@@ -189,7 +189,7 @@ TEST(Strict, RanksWhoseSlotsDifferInSizeAreNoticedByAll) {
   });
 }
 
-TEST(Strict, ASlotThatFailsEndsTheStepAndTheNextIsWhole) {
+TEST(Strict, ASlotThatThrowsEndsTheStepButNotTheNext) {
   Number model;
   const auto ranks = alone();
   optim::Sgd optimizer(model.parameters(), {.learning_rate = 1.0});
@@ -208,7 +208,7 @@ TEST(Strict, ASlotThatFailsEndsTheStepAndTheNextIsWhole) {
   EXPECT_FLOAT_EQ(model.only.weight().to_vector<float>()[0], before - 2.0f);
 }
 
-TEST(Strict, ALostRankIsToldWithTheGradientsThatWaitedForIt) {
+TEST(Strict, ALostRankIsReportedWithTheGradients) {
   on_every_rank(3, [](Communicator& ranks) {
     Number model;
     optim::Sgd optimizer(model.parameters());
@@ -220,13 +220,14 @@ TEST(Strict, ALostRankIsToldWithTheGradientsThatWaitedForIt) {
   });
 }
 
-TEST(Strict, SaysWhatItDoes) {
+TEST(Strict, DescribesItself) {
   on_every_rank(3, [](Communicator& ranks) {
     Number model;
     optim::Sgd optimizer(model.parameters());
     const DataParallel strict(model, optimizer, ranks, {.slots = 8}),
         plain(model, optimizer, ranks);
-    EXPECT_THAT(strict.description(), HasSubstr("strict: 8 slots, 2 or 3 a rank, 1 at once, "));
+    EXPECT_THAT(strict.description(),
+                HasSubstr("strict mode: 8 slots, 2 or 3 per rank, 1 computed at once, "));
     EXPECT_EQ(plain.description(), "");
     ranks.barrier();
   });
@@ -245,7 +246,8 @@ TEST(Strict, ReportsItsMemory) {
   const auto ranks = alone();
   DataParallel plain(model, optimizer, *ranks), strict(model, optimizer, *ranks, {.slots = 8});
   EXPECT_EQ(bytes_of_slots(plain), -1);
-  // One thread, and ((0 1)(2 3)), (4 5) and 6 at most before it; the parameters' own are one set.
+  // One thread and at most ((0 1)(2 3)), (4 5) and 6 that wait; one set is the parameters'
+  // gradients.
   EXPECT_EQ(bytes_of_slots(strict), 3 * model.parameters().gradients().bytes());
 }
 

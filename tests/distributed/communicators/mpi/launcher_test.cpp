@@ -16,7 +16,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// The variables that launchers set, in place of what this process was started with.
+// Replaces the environment variables that launchers set, and restores them when destroyed.
 class Environment {
  public:
   explicit Environment(std::initializer_list<std::pair<const char*, const char*>> variables = {}) {
@@ -40,21 +40,21 @@ class Environment {
   std::map<std::string, std::optional<std::string>> before_;
 };
 
-TEST(Launcher, NoneStartsOneProcess) {
+TEST(Launcher, WithoutALauncherThereIsOneProcess) {
   const Environment none;
   EXPECT_FALSE(started_by_launcher());
   EXPECT_EQ(launched_size(), 1);
   EXPECT_EQ(launched_rank(), 0);
 }
 
-TEST(Launcher, MpirunSaysRankAndSize) {
+TEST(Launcher, RankAndSizeComeFromMpirun) {
   const Environment open_mpi({{"OMPI_COMM_WORLD_RANK", "2"}, {"OMPI_COMM_WORLD_SIZE", "4"}});
   EXPECT_TRUE(started_by_launcher());
   EXPECT_EQ(launched_size(), 4);
   EXPECT_EQ(launched_rank(), 2);
 }
 
-TEST(Launcher, AStepOfSeveralTasksIsSeveralProcessesWithoutAnMpiToo) {
+TEST(Launcher, AStepOfSeveralTasksIsDetectedWithoutMpi) {
   const Environment plain({{"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "4"}});
   EXPECT_FALSE(started_by_launcher());
   EXPECT_EQ(launched_size(), 4);
@@ -72,20 +72,20 @@ TEST(Launcher, AStepOfOneTaskInAJobWithSeveralIsOneProcess) {
   EXPECT_EQ(launched_size(), 1);
 }
 
-TEST(Launcher, MpirunInAStepCountsItsOwnRanks) {
+TEST(Launcher, MpirunInAStepTakesPrecedence) {
   const Environment nested({{"OMPI_COMM_WORLD_RANK", "0"},
                             {"OMPI_COMM_WORLD_SIZE", "1"},
                             {"SLURM_STEP_NUM_TASKS", "2"}});
   EXPECT_EQ(launched_size(), 1);
 }
 
-TEST(Launcher, ARankOfPmixMeansThatThereAreAsManyBeforeIt) {
+TEST(Launcher, APmixRankGivesALowerBoundOfTheSize) {
   const Environment pmix({{"PMIX_RANK", "3"}});
   EXPECT_TRUE(started_by_launcher());
   EXPECT_EQ(launched_size(), 4);
 }
 
-TEST(Launcher, WhatIsNoNumberSaysNothing) {
+TEST(Launcher, InvalidNumbersAreIgnored) {
   const Environment odd({{"PMI_RANK", "x"}, {"PMI_SIZE", "-3"}, {"SLURM_STEP_NUM_TASKS", "4 "}});
   EXPECT_FALSE(started_by_launcher());
   EXPECT_EQ(launched_size(), 1);

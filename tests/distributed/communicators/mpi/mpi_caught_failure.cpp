@@ -1,5 +1,5 @@
-// One rank stops for good, and the others catch the failure: everything after it (other
-// communicators, destructors, MPI_Finalize, a normal return) ends in time, with their status, 76.
+// One rank stops, and the others catch the failure: nothing after it hangs (other communicators,
+// destructors, MPI_Finalize, returning from main). The job must exit with their status, 76.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

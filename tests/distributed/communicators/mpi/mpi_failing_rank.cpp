@@ -1,4 +1,4 @@
-// One rank fails while the others wait for it: the job ends, with that rank's exit status, 65.
+// One rank fails while the others wait for it: the job must exit with that rank's status, 65.
 #include <cstdlib>
 
 #include "ripieno/distributed/communicators/mpi/mpi_world.h"

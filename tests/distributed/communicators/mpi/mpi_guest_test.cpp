@@ -1,4 +1,5 @@
-// A program that initializes MPI itself, without threads: MPI stays as it is.
+// A program that initializes MPI itself, without MPI_THREAD_MULTIPLE: the library does not finalize
+// it.
 #include <gtest/gtest.h>
 
 #include "ripieno/distributed/communicators/mpi/mpi.h"
@@ -14,14 +15,14 @@ TEST(MpiGuest, MpiOutlivesAnEnvironmentThatDidNotInitializeIt) {
   EXPECT_FALSE(finalized);
 }
 
-TEST(MpiGuest, AWorldIsThereWithoutAnEnvironment) {
+TEST(MpiGuest, TheWorldNeedsNoEnvironment) {
   const auto world = mpi_world();
   const Tensor x = Tensor::full({3}, 1.0);
   world->all_reduce(x);
   EXPECT_EQ(x.to_vector<float>(), std::vector<float>(3, static_cast<float>(world->size())));
 }
 
-TEST(MpiGuest, ADuplicateAsksForThreads) {
+TEST(MpiGuest, DuplicateRequiresThreadMultiple) {
   EXPECT_THROW(mpi_world()->duplicate(), ConfigurationError);
 }
 

@@ -1,4 +1,4 @@
-// Strict mode over MPI; each process is one rank and runs every test (mpi_test.cpp).
+// Strict mode over MPI. Each process is one rank and runs every test (mpi_test.cpp).
 #include <gtest/gtest.h>
 
 #include "distributed/strategies/strict_job.h"
@@ -9,7 +9,7 @@
 namespace ripieno::distributed::testing {
 namespace {
 
-TEST(MpiStrict, WindowAndMessagesGiveTheBitsOfOneRankAlone) {
+TEST(MpiStrict, WindowAndMessagesMatchOneRankBitwise) {
   const auto world = mpi_world();
   const bool on_one_host = world->local_size() == world->size();
   for (const DType dtype : {DType::float32, DType::bfloat16}) {

@@ -1,4 +1,4 @@
-// The communicators over MPI. Each process is one rank and runs every test; see ripieno_mpi_test.
+// The communicators over MPI. Each process is one rank and runs every test (see ripieno_mpi_test).
 #include "ripieno/distributed/communicators/mpi/mpi.h"
 
 #include <sys/mman.h>
@@ -34,40 +34,40 @@ template <std::unique_ptr<Communicator> (*join)(MPI_Comm)>
 struct World {
   template <typename Body>
   static void on_every_rank(const Body& body) {
-    if (join == mpi_window && !on_one_host()) GTEST_SKIP() << "a window takes one host";
+    if (join == mpi_window && !on_one_host()) GTEST_SKIP() << "a window requires one host";
     body(*join(MPI_COMM_WORLD));
   }
-  static int together(const Communicator& ranks) {
-    const int of_host = ranks_a_host(MPI_COMM_WORLD);
+  static int summed_first(const Communicator& ranks) {
+    const int of_host = ranks_per_host(MPI_COMM_WORLD);
     return join == mpi && of_host > 0 && ranks.size() > 1 ? of_host : ranks.size();
   }
 };
 
-// On one host, as if it were several with two ranks each, where their number is even.
+// Treats one host as several hosts with two ranks each, if the number of ranks is even.
 struct Hosts {
-  static int ranks_a_host() {
+  static int ranks_per_host() {
     int size = 0;
     MPI_Comm_size(MPI_COMM_WORLD, &size);
-    return size > 2 && size % 2 == 0 ? 2 : 1;  // of 6 ranks: three hosts of two
+    return size > 2 && size % 2 == 0 ? 2 : 1;  // 6 ranks: three hosts of two
   }
   template <typename Body>
   static void on_every_rank(const Body& body) {
-    if (!on_one_host()) GTEST_SKIP() << "takes its own grouping, on one host";
-    body(*mpi_hosts(MPI_COMM_WORLD, ranks_a_host()));
+    if (!on_one_host()) GTEST_SKIP() << "requires all ranks on one host";
+    body(*mpi_hosts(MPI_COMM_WORLD, ranks_per_host()));
   }
-  static int together(const Communicator&) { return ranks_a_host(); }
+  static int summed_first(const Communicator&) { return ranks_per_host(); }
 };
 
-// With messages as small as those among so many ranks.
+// With messages as small as for 5000 ranks.
 std::unique_ptr<Communicator> as_of_5000_ranks(MPI_Comm communicator) {
-  return mpi_messages_as_of(communicator, 5000);
+  return mpi_point_to_point_sized_for(communicator, 5000);
 }
 
 using Groups = ::testing::Types<World<mpi>, World<mpi_window>, World<mpi_point_to_point>, Hosts,
                                 World<as_of_5000_ranks>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(OverMpi, CommunicatorConformance, Groups);
 
-// Sums in the order of ranks, also on several hosts.
+// A communicator that sums in rank order, on several hosts too.
 std::unique_ptr<Communicator> in_rank_order() {
   return on_one_host() ? mpi_world() : mpi_point_to_point(MPI_COMM_WORLD);
 }
@@ -76,14 +76,14 @@ std::unique_ptr<Communicator> as_hosts_of_one(MPI_Comm communicator) {
   return mpi_hosts(communicator, 1);
 }
 
-// What each rank does with its communicator, for comparison.
+// The result of an all_reduce, for comparison of communicators.
 std::vector<float> reduced(Communicator& ranks) {
   const Tensor x = Tensor::of({100003}, numbers<float>(ranks.rank(), 100003));
   ranks.all_reduce(x);
   return x.to_vector<float>();
 }
 
-TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
+TEST(Mpi, MatchesTheInProcessCommunicatorBitwise) {
   const auto world = in_rank_order();
   std::vector<float> in_threads;
   on_every_rank(world->size(), [&](Communicator& ranks) {
@@ -93,7 +93,7 @@ TEST(Mpi, GivesTheBitsOfTheInProcessCommunicator) {
   EXPECT_EQ(reduced(*world), in_threads);
 }
 
-TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
+TEST(Mpi, TrainingMatchesTheInProcessCommunicatorBitwise) {
   const auto world = in_rank_order();
   TrainingJob::Result in_threads;
   on_every_rank(world->size(), [&](Communicator& ranks) {
@@ -105,8 +105,8 @@ TEST(Mpi, TrainsToTheBitsOfTheInProcessCommunicator) {
   EXPECT_EQ(result.losses, in_threads.losses);
 }
 
-TEST(Mpi, MessagesGiveTheBitsOfTheWindow) {
-  if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
+TEST(Mpi, MessagesMatchTheWindowBitwise) {
+  if (!on_one_host()) GTEST_SKIP() << "a window requires one host";
   const auto window = mpi_window(MPI_COMM_WORLD), messages = mpi_point_to_point(MPI_COMM_WORLD);
   EXPECT_EQ(reduced(*window), reduced(*messages));
   EXPECT_EQ(reduced(*window), reduced(*as_of_5000_ranks(MPI_COMM_WORLD)));
@@ -127,20 +127,20 @@ TEST(Mpi, MessagesOfAnyNumberOfRanksFitTheScratchMemory) {
   }
 }
 
-TEST(Mpi, RanksOfOneHostAreCounted) {
-  if (!on_one_host()) GTEST_SKIP() << "there are several";
+TEST(Mpi, LocalRanksAreCorrectOnOneHost) {
+  if (!on_one_host()) GTEST_SKIP() << "requires all ranks on one host";
   const auto world = mpi_world();
   EXPECT_EQ(world->local_rank(), world->rank());
-  EXPECT_EQ(ranks_a_host(MPI_COMM_WORLD), world->size());
+  EXPECT_EQ(ranks_per_host(MPI_COMM_WORLD), world->size());
   EXPECT_THROW(mpi_hosts(MPI_COMM_WORLD, world->size() + 1), Error);
 }
 
-TEST(Mpi, TheProcessKnowsThatMpiLaunchedIt) { EXPECT_TRUE(launched_by_mpi()); }
+TEST(Mpi, LaunchByMpiIsDetected) { EXPECT_TRUE(launched_by_mpi()); }
 
-TEST(Mpi, ACommunicatorOfTheCallersIsTakenAsItIs) {
+TEST(Mpi, ACallersCommunicatorIsUsedAndNotFreed) {
   const auto world = mpi_world();
   const bool odd = world->rank() % 2 == 1;
-  MPI_Comm half = MPI_COMM_NULL;  // of even or of odd ranks, counted from the last
+  MPI_Comm half = MPI_COMM_NULL;  // the even or the odd ranks, in reverse order
   MPI_Comm_split(MPI_COMM_WORLD, odd, world->size() - world->rank(), &half);
   {
     const auto ranks = mpi(half);
@@ -154,7 +154,7 @@ TEST(Mpi, ACommunicatorOfTheCallersIsTakenAsItIs) {
 }
 
 TEST(Mpi, ABarrierWaitsForEveryRank) {
-  if (!on_one_host()) GTEST_SKIP() << "counts in memory of one host";
+  if (!on_one_host()) GTEST_SKIP() << "requires shared memory of one host";
   const auto world = mpi_world();
   for (const auto join : {mpi_window, mpi_point_to_point, as_hosts_of_one}) {
     const auto ranks = join(MPI_COMM_WORLD);
@@ -169,23 +169,24 @@ TEST(Mpi, ABarrierWaitsForEveryRank) {
   }
 }
 
-TEST(Mpi, DifferentCollectivesAreNoticedByEveryRankOfAHost) {
-  if (!on_one_host()) GTEST_SKIP() << "a window takes one host";
+TEST(Mpi, DifferentCollectivesAreDetectedByEveryRankOfAHost) {
+  if (!on_one_host()) GTEST_SKIP() << "a window requires one host";
   const auto ranks = mpi_window(MPI_COMM_WORLD);
   const Tensor x = Tensor::zeros({ranks->rank() == 1 ? 6 : 5});
   EXPECT_THAT([&] { ranks->all_reduce(x); },
-              ThrowsMessage<Error>(HasSubstr("rank 0 in all_reduce of 5 float32, rank 1 in "
+              ThrowsMessage<Error>(HasSubstr("rank 0 called all_reduce of 5 float32, rank 1 called "
                                              "all_reduce of 6 float32")));
 }
 
-TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
+TEST(Mpi, ATimeoutNamesTheMissingRank) {
   for (const auto join : {mpi_window, mpi_point_to_point}) {
     if (join == mpi_window && !on_one_host()) continue;
     const auto ranks = join(MPI_COMM_WORLD);
     const auto other = ranks->duplicate();
     ranks->set_timeout(std::chrono::seconds(1));
-    const auto group = ranks->duplicate();  // begins with this timeout
-    const std::string last = "waited 1 s for rank " + std::to_string(ranks->size() - 1) + ", which";
+    const auto group = ranks->duplicate();  // inherits the timeout
+    const std::string last =
+        "timed out after 1 s waiting for rank " + std::to_string(ranks->size() - 1);
     if (ranks->rank() < ranks->size() - 1) {
       EXPECT_THAT([&] { group->all_reduce(Tensor::zeros({5})); },
                   ThrowsMessage<CommunicationFailure>(
@@ -197,7 +198,7 @@ TEST(Mpi, ARankThatDoesNotComeInTimeIsNamed) {
 
 constexpr auto kDefaultTimeout = Communicator::kDefaultTimeout;
 
-TEST(Mpi, ATimeoutMayBeLongerThanTheClockLasts) {
+TEST(Mpi, ATimeoutMayExceedTheRangeOfTheClock) {
   for (const auto join : {mpi_window, mpi_point_to_point}) {
     if (join == mpi_window && !on_one_host()) continue;
     const auto ranks = join(MPI_COMM_WORLD);
@@ -207,7 +208,7 @@ TEST(Mpi, ATimeoutMayBeLongerThanTheClockLasts) {
   }
 }
 
-TEST(Mpi, AMessageThatComesAfterAFailureIsNotWrittenIntoTheTensor) {
+TEST(Mpi, ALateMessageIsNotWrittenToTheTensorAfterAFailure) {
   const auto ranks = mpi_point_to_point(MPI_COMM_WORLD), after = ranks->duplicate();
   ranks->set_timeout(std::chrono::seconds(1));
   const int root = ranks->size() - 1;
@@ -220,7 +221,7 @@ TEST(Mpi, AMessageThatComesAfterAFailureIsNotWrittenIntoTheTensor) {
   if (ranks->rank() == root) {
     try {
       ranks->broadcast(x, root);
-    } catch (const CommunicationFailure&) {  // the others are not there any more
+    } catch (const CommunicationFailure&) {  // the other ranks do not take part
     }
     x.fill(2.0);
   }
@@ -231,42 +232,44 @@ TEST(Mpi, AMessageThatComesAfterAFailureIsNotWrittenIntoTheTensor) {
   EXPECT_EQ(x.to_vector<float>(), std::vector<float>(5000, 2.0f));
 }
 
-TEST(Mpi, AFileOfAnotherProcessIsRecognizedByMoreThanItsNumbers) {
+TEST(Mpi, AFileOfAnotherProcessIsVerifiedByDeviceAndInode) {
   const int one = memfd_create("one", 0), other = memfd_create("other", 0);
   FileOrigin origin = FileOrigin::of(one);
   const int opened = origin.open();
   EXPECT_GE(opened, 0);
-  origin.descriptor = other;  // as if the process of that number were another
+  origin.descriptor = other;  // as if the process id belonged to another process
   EXPECT_EQ(origin.open(), -1);
   EXPECT_EQ(FileOrigin().open(), -1);
   for (const int file : {one, other, opened}) close(file);
 }
 
-TEST(Mpi, DifferentCollectivesAreNoticedByMessages) {
+TEST(Mpi, DifferentCollectivesAreDetectedByMessages) {
   for (const bool other_kind : {false, true}) {
     const auto ranks = mpi_point_to_point(MPI_COMM_WORLD), after = ranks->duplicate();
-    const auto here = [&] {
+    const auto call = [&] {
       if (ranks->rank() != 1) return ranks->all_reduce(Tensor::zeros({300}));
       other_kind ? ranks->barrier() : ranks->all_reduce(Tensor::zeros({301}));
     };
-    const std::string named = other_kind && ranks->rank() != 1 ? "rank 1 is in another barrier"
-                                                               : "is in another all_reduce";
-    // Of a rank in a barrier not all others hear.
+    const std::string named = other_kind && ranks->rank() != 1
+                                  ? "rank 1 called barrier with other arguments"
+                                  : "called all_reduce with other arguments";
+    // Not all other ranks receive a message of a rank in a barrier.
     ranks->set_timeout(std::chrono::seconds(1));
-    const auto expected = AnyOf(HasSubstr(named), HasSubstr(other_kind ? "waited 1 s" : named));
-    EXPECT_THAT(here, ThrowsMessage<CommunicationFailure>(expected));
+    const auto expected =
+        AnyOf(HasSubstr(named), HasSubstr(other_kind ? "timed out after 1 s" : named));
+    EXPECT_THAT(call, ThrowsMessage<CommunicationFailure>(expected));
     after->barrier();
   }
 }
 
-// Rank 0 sends 10 bytes to rank 1, which expects another number.
+// Rank 0 sends 10 bytes to rank 1, which expects `bytes`.
 void send_to_one_that_expects(std::size_t bytes) {
   const auto ranks = mpi_point_to_point(MPI_COMM_WORLD);
-  MPI_Comm own = MPI_COMM_NULL;
-  MPI_Comm_dup(MPI_COMM_WORLD, &own);
-  MPI_Comm_set_errhandler(own, MPI_ERRORS_RETURN);
+  MPI_Comm copy = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &copy);
+  MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN);
   std::byte data[64] = {};
-  Messages messages(own, 1);
+  Messages messages(copy, 1);
   if (ranks->rank() == 0) {
     messages.send(data, 10, 1, 7);
     messages.wait(kDefaultTimeout);
@@ -274,14 +277,14 @@ void send_to_one_that_expects(std::size_t bytes) {
     messages.receive(data, bytes, 0, 7);
     EXPECT_THROW(messages.wait(kDefaultTimeout), CommunicationFailure);
   }
-  MPI_Comm_free(&own);
+  MPI_Comm_free(&copy);
 }
 
-TEST(Mpi, AnErrorOfMpiIsACommunicationFailure) { send_to_one_that_expects(5); }
+TEST(Mpi, AnMpiErrorIsACommunicationFailure) { send_to_one_that_expects(5); }
 
-TEST(Mpi, AMessageOfAnotherLengthIsACommunicationFailure) { send_to_one_that_expects(20); }
+TEST(Mpi, AMessageOfUnexpectedLengthIsACommunicationFailure) { send_to_one_that_expects(20); }
 
-// Rank 0 reports as usual; of the others only failures are heard.
+// Prints failures only, for ranks other than 0.
 class FailuresOnly final : public ::testing::EmptyTestEventListener {
  public:
   explicit FailuresOnly(int rank) : rank_(rank) {}

@@ -20,14 +20,14 @@ using ::testing::ThrowsMessage;
 
 constexpr std::chrono::seconds kLong(60);
 
-// Two processes with a barrier: this one is rank 0.
+// A barrier of two processes; this one is rank 0.
 struct ProcessBarrierTest : ::testing::Test {
   static constexpr std::size_t kBytes = sizeof(ProcessBarrier::Part) * 2;
   void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ProcessBarrier::Part* parts = new (memory) ProcessBarrier::Part[2];
   pid_t other = 0;
 
-  // The other process calls body(barrier) and ends.
+  // Forks a process that calls body(barrier) as rank 1 and ends.
   template <typename Body>
   void other_process(const Body& body) {
     other = fork();
@@ -43,61 +43,62 @@ struct ProcessBarrierTest : ::testing::Test {
   }
 };
 
-TEST_F(ProcessBarrierTest, ARankWhoseProcessHasEndedIsNamedAtOnce) {
-  std::signal(SIGCHLD, SIG_IGN);  // leaves no zombie
+TEST_F(ProcessBarrierTest, AnEndedProcessIsNamedAtOnce) {
+  std::signal(SIGCHLD, SIG_IGN);  // prevents a zombie
   other_process([](ProcessBarrier& barrier) { barrier.arrive(kLong); });
-  ProcessBarrier here({parts, parts + 1}, 0);
-  here.arrive(kLong);
-  EXPECT_THAT([&] { here.arrive(kLong); },
+  ProcessBarrier mine({parts, parts + 1}, 0);
+  mine.arrive(kLong);
+  EXPECT_THAT([&] { mine.arrive(kLong); },
               ThrowsMessage<CommunicationFailure>(HasSubstr("rank 1 has ended")));
   std::signal(SIGCHLD, SIG_DFL);
 }
 
-TEST_F(ProcessBarrierTest, ARankThatEndsAsItArrivesIsNamedToo) {
+TEST_F(ProcessBarrierTest, AProcessThatEndsOnArrivalIsNamed) {
   std::signal(SIGCHLD, SIG_IGN);
-  ProcessBarrier here({parts, parts + 1}, 0);
+  ProcessBarrier mine({parts, parts + 1}, 0);
   other_process([](ProcessBarrier& barrier) {
     usleep(10'000);
     barrier.arrive(kLong);  // the last one
   });
-  here.arrive(kLong);
+  mine.arrive(kLong);
   while (kill(other, 0) == 0) usleep(1000);
-  EXPECT_THAT([&] { here.arrive(kLong); },
+  EXPECT_THAT([&] { mine.arrive(kLong); },
               ThrowsMessage<CommunicationFailure>(HasSubstr("rank 1 has ended")));
   std::signal(SIGCHLD, SIG_DFL);
 }
 
-TEST_F(ProcessBarrierTest, AProcessThatIsNumberedElsewhereIsNotTakenForEnded) {
-  ProcessBarrier here({parts, parts + 1}, 0);
+TEST_F(ProcessBarrierTest, AProcessInAnotherPidNamespaceIsNotTakenForEnded) {
+  ProcessBarrier mine({parts, parts + 1}, 0);
   other_process([this](ProcessBarrier& barrier) {
-    parts[1].processes.store(1);      // another namespace, where it is
-    parts[1].process.store(INT_MAX);  // a number that no process has here
+    parts[1].processes.store(1);      // another PID namespace
+    parts[1].process.store(INT_MAX);  // an id of no process here
     usleep(250'000);
     barrier.arrive(kLong);
   });
-  EXPECT_NO_THROW(here.arrive(kLong));
+  EXPECT_NO_THROW(mine.arrive(kLong));
 }
 
-TEST_F(ProcessBarrierTest, ARankThatHangsIsNamedInTime) {
+TEST_F(ProcessBarrierTest, AHangingRankIsNamedAfterTheTimeout) {
   other_process([](ProcessBarrier& barrier) {
     barrier.arrive(kLong);
     std::raise(SIGSTOP);
   });
-  ProcessBarrier here({parts, parts + 1}, 0);
-  here.arrive(kLong);
-  EXPECT_THAT([&] { here.arrive(std::chrono::seconds(1)); },
-              ThrowsMessage<CommunicationFailure>(HasSubstr("waited 1 s for rank 1, which")));
+  ProcessBarrier mine({parts, parts + 1}, 0);
+  mine.arrive(kLong);
+  EXPECT_THAT(
+      [&] { mine.arrive(std::chrono::seconds(1)); },
+      ThrowsMessage<CommunicationFailure>(HasSubstr("timed out after 1 s waiting for rank 1")));
 }
 
-TEST_F(ProcessBarrierTest, ASlowRankIsWaitedFor) {
+TEST_F(ProcessBarrierTest, WaitsForASlowRank) {
   other_process([](ProcessBarrier& barrier) {
     for (int round = 0; round < 3; ++round) {
       usleep(250'000);
       barrier.arrive(kLong);
     }
   });
-  ProcessBarrier here({parts, parts + 1}, 0);
-  for (int round = 0; round < 3; ++round) EXPECT_NO_THROW(here.arrive(kLong));
+  ProcessBarrier mine({parts, parts + 1}, 0);
+  for (int round = 0; round < 3; ++round) EXPECT_NO_THROW(mine.arrive(kLong));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Collectives over NCCL: a thread and a GPU for each rank, as many as there are. Skipped where
-// there is no GPU; fails there where RIPIENO_REQUIRE_GPU is set.
+// Collectives over NCCL: one thread and one GPU per rank, up to four. Skipped without a GPU, or
+// failed if RIPIENO_REQUIRE_GPU is set.
 #include "ripieno/distributed/communicators/nccl/nccl.h"
 
 #include <cstdlib>
@@ -16,17 +16,18 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-TEST(NcclChoice, ABuildWithoutNcclSaysSoInOneLine) {
+TEST(NcclChoice, ABuildWithoutNcclThrowsConfigurationError) {
   if (has_nccl()) GTEST_SKIP() << "NCCL is built in";
   EXPECT_THAT([] { over_nccl(alone(), Device::cuda()); },
-              ThrowsMessage<ConfigurationError>(HasSubstr("built without NCCL; configure it")));
+              ThrowsMessage<ConfigurationError>(HasSubstr("no NCCL support; configure it")));
 }
 
-TEST(NcclChoice, TheCpuIsNoDeviceOfNccl) {
+TEST(NcclChoice, TheCpuIsRejected) {
   EXPECT_THROW(over_nccl(alone(), Device::cpu()), ConfigurationError);
 }
 
-// Host memory that claims to be a GPU's, for what is refused before anything reads it.
+// A tensor in host memory that claims to be on `device`, for calls that are rejected before reading
+// it.
 Tensor claimed_to_be_on(Device device) {
   auto claimed = std::make_shared<TensorImplementation>();
   claimed->device = device;
@@ -37,7 +38,7 @@ Tensor claimed_to_be_on(Device device) {
   return Tensor::from(std::move(claimed));
 }
 
-TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRefused) {
+TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRejected) {
   if (!has_nccl()) GTEST_SKIP() << "built without NCCL";
   const Device device = Device::cuda(0);
   const auto ranks = over_nccl(alone(), device), other = ranks->duplicate();
@@ -49,12 +50,13 @@ TEST(NcclChoice, ASecondCollectiveInFlightOnAGpuIsRefused) {
                   ThrowsMessage<Error>(HasSubstr("of this rank is still in flight")));
     }
   }
-  // The peers' collective may still wait for this rank.
-  EXPECT_THAT([&] { ranks->all_reduce(x); },
-              ThrowsMessage<CommunicationFailure>(HasSubstr("the group has failed before")));
+  // Peers may still wait for this rank in that collective.
+  EXPECT_THAT(
+      [&] { ranks->all_reduce(x); },
+      ThrowsMessage<CommunicationFailure>(HasSubstr("an earlier collective of this group failed")));
 }
 
-// Tensors on the host pass by NCCL, which then needs no GPU.
+// Collectives of host tensors do not use NCCL, so no GPU is required.
 struct HostTensors {
   template <typename Body>
   static void on_every_rank(const Body& body) {
@@ -62,7 +64,7 @@ struct HostTensors {
     testing::on_every_rank(
         3, [&](Communicator& group) { body(*over_nccl(group.duplicate(), Device::cuda())); });
   }
-  static int together(const Communicator& ranks) { return ranks.size(); }
+  static int summed_first(const Communicator& ranks) { return ranks.size(); }
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(OverNccl, CommunicatorConformance, HostTensors);
 
@@ -95,7 +97,7 @@ double as_double(T x) {
     return static_cast<double>(x);
 }
 
-// NCCL adds up in an order of its own, and rounds 16-bit sums as often as it likes.
+// NCCL does not define the order of sums or how often 16-bit sums are rounded.
 template <typename T>
 void expect_near_sums(const Tensor& actual, int size, int64_t begin) {
   const Tensor x = actual.to(Device::cpu());
@@ -121,7 +123,7 @@ TEST_F(NcclTest, AllReduceGivesEveryRankTheSum) {
   });
 }
 
-TEST_F(NcclTest, APartMayLieInItsWhole) {
+TEST_F(NcclTest, APartMayAliasTheWhole) {
   on_every_gpu([](Communicator& ranks, Device device) {
     const int64_t part = 30001, all = part * ranks.size(), begin = part * ranks.rank();
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), all)).to(device);
@@ -151,7 +153,7 @@ TEST_F(NcclTest, AllToAllAndBroadcastCopyEveryType) {
   });
 }
 
-TEST_F(NcclTest, GroupsSpeakNcclToo) {
+TEST_F(NcclTest, SplitGroupsUseNccl) {
   on_every_gpu([](Communicator& ranks, Device device) {
     const auto group = ranks.split(0, -ranks.rank());
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001)).to(device);
@@ -160,17 +162,17 @@ TEST_F(NcclTest, GroupsSpeakNcclToo) {
   });
 }
 
-TEST_F(NcclTest, ARankThatDoesNotComeEndsTheWait) {
-  if (kernels::cuda::device_count() < 2) GTEST_SKIP() << "takes two GPUs";
+TEST_F(NcclTest, AMissingRankCausesATimeout) {
+  if (kernels::cuda::device_count() < 2) GTEST_SKIP() << "requires two GPUs";
   on_every_gpu([](Communicator& ranks, Device device) {
     const Tensor x = tensor_of(numbers<float>(ranks.rank(), 1001)).to(device);
     ranks.all_reduce(x);
     ranks.set_timeout(std::chrono::seconds(1));
     if (ranks.rank() > 0) return;
     EXPECT_THROW(ranks.all_reduce(x), CommunicationFailure);
-    EXPECT_THAT([&] { ranks.broadcast(x, 0); },
-                ThrowsMessage<CommunicationFailure>(HasSubstr("the group has failed before, in "
-                                                              "all_reduce of 1001 float32")));
+    EXPECT_THAT([&] { ranks.broadcast(x, 0); }, ThrowsMessage<CommunicationFailure>(HasSubstr(
+                                                    "an earlier collective of this group failed: "
+                                                    "all_reduce of 1001 float32")));
   });
 }
 

@@ -1,4 +1,4 @@
-#include "ripieno/distributed/strategies/start_alike.h"
+#include "ripieno/distributed/strategies/broadcast_initial_state.h"
 
 #include <cstring>
 
@@ -9,7 +9,7 @@ namespace {
 
 struct Progress {
   double learning_rate = 0;
-  optim::LossScale loss_scale;  // with the steps taken
+  optim::LossScale loss_scale;  // includes the number of steps taken
 };
 
 void broadcast_progress(optim::Optimizer& optimizer, Communicator& ranks) {
@@ -25,22 +25,24 @@ void broadcast_progress(optim::Optimizer& optimizer, Communicator& ranks) {
 
 void broadcast_state(optim::Optimizer& optimizer, Communicator& ranks) {
   const auto state = optimizer.state();
-  const Tensor touched({static_cast<int64_t>(state.size())}, DType::int64);
+  const Tensor allocated({static_cast<int64_t>(state.size())}, DType::int64);
   for (std::size_t i = 0; i < state.size(); ++i) {
-    touched.data<int64_t>()[i] = state[i].arena->has_memory();
+    allocated.data<int64_t>()[i] = state[i].arena->has_memory();
   }
-  ranks.all_reduce(touched);
+  ranks.all_reduce(allocated);
   for (std::size_t i = 0; i < state.size(); ++i) {
-    if (touched.data<int64_t>()[i] > 0) ranks.broadcast(state[i].arena->flat(), 0);
+    if (allocated.data<int64_t>()[i] > 0) ranks.broadcast(state[i].arena->flat(), 0);
   }
 }
 
 }  // namespace
 
-void start_alike(optim::Optimizer& optimizer, Communicator& ranks, Shard shard) {
+void broadcast_initial_state(optim::Optimizer& optimizer, Communicator& ranks, Shard shard) {
   ranks.broadcast(optimizer.parameters().values().flat(), 0);
   if (shard == Shard::none && optimizer.is_sharded())
-    fail("data parallel: the optimizer's state is sharded; use the same shard as before");
+    fail(
+        "data parallel: parallel.shard is none, but the optimizer's state is already sharded; use "
+        "the same parallel.shard as before");
   broadcast_progress(optimizer, ranks);
   if (!optimizer.is_sharded()) broadcast_state(optimizer, ranks);
 }
