@@ -1,0 +1,25 @@
+// BuildFacts: which Ripieno this is, what it was built with, and which CPU kernels the loader
+// chose: for `--version`, run.json and bug reports.
+#pragma once
+
+#include <string>
+
+namespace ripieno {
+
+struct BuildFacts {
+  std::string version;     // "0.2.0"
+  std::string compiler;    // "GNU 12.2.0"
+  std::string cuda;        // "CUDA 13.0 for 80-real 90-real", "emulated CUDA" or "without CUDA"
+  std::string mpi;         // "Open MPI v4.1.4" or "without MPI"
+  std::string cpu_level;   // of the CPU kernels in use: "x86-64-v3"
+  std::string build_type;  // "Release"; "none" if CMAKE_BUILD_TYPE was empty
+};
+
+// Also works before MPI is initialized.
+BuildFacts build_facts();
+
+// What `program --version` prints, without the final newline: "train_gpt 0.2.0", then one fact per
+// line, as "compiler: GNU 12.2.0".
+std::string version_text(const std::string& program);
+
+}  // namespace ripieno
