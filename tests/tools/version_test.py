@@ -8,11 +8,11 @@ from programs import BIN, MPIRUN
 
 VERSION = os.environ["RIPIENO_VERSION"]
 FACTS = [
-    ("compiler", r"(GNU|Clang) \d+\.\d+\.\d+"),
-    ("CUDA", r"CUDA \d+\.\d+(\.\d+)? for [0-9a-z][0-9a-z -]*|emulated CUDA|without CUDA"),
-    ("MPI", r"(?!none)\S.*" if MPIRUN else "without MPI"),
-    ("CPU level", r"x86-64-v[234]"),
-    ("build type", r"\w+"),
+    r"compiler: (GNU|Clang) \d+\.\d+\.\d+",
+    r"CUDA \d+\.\d+(\.\d+)?, architectures [0-9a-z -]+|emulated CUDA|without CUDA",
+    r"(?!none|without).*(MPI|MPICH).*\d.*" if MPIRUN else "without MPI",
+    r"CPU level: x86-64-v[234]",
+    r"build type: \w+",
 ]
 
 
@@ -27,12 +27,9 @@ class Version(unittest.TestCase):
             with self.subTest(program):
                 first, *facts = self.lines(program)
                 self.assertEqual(first, f"{program} {VERSION}")
-                self.assertEqual([fact.partition(": ")[0] for fact in facts], [name for name, _ in FACTS])
-                for fact, (name, value) in zip(facts, FACTS):
-                    self.assertRegex(fact, rf"\A{name}: ({value})\Z")
-
-    def test_mpi_is_reported_if_and_only_if_it_is_built_in(self):
-        self.assertEqual("MPI: without MPI" in self.lines("ripieno"), not MPIRUN)
+                self.assertEqual(len(facts), len(FACTS), facts)
+                for fact, pattern in zip(facts, FACTS):
+                    self.assertRegex(fact, rf"\A({pattern})\Z")
 
 
 if __name__ == "__main__":

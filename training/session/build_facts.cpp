@@ -38,8 +38,8 @@ BuildFacts build_facts() {
 
 std::string version_text(const std::string& program) {
   const BuildFacts facts = build_facts();
-  return fmt::format("{} {}\ncompiler: {}\nCUDA: {}\nMPI: {}\nCPU level: {}\nbuild type: {}",
-                     program, facts.version, facts.compiler, facts.cuda, facts.mpi, facts.cpu_level,
+  return fmt::format("{} {}\ncompiler: {}\n{}\n{}\nCPU level: {}\nbuild type: {}", program,
+                     facts.version, facts.compiler, facts.cuda, facts.mpi, facts.cpu_level,
                      facts.build_type);
 }
 
