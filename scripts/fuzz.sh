@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the fuzzers (preset fuzz: clang and its libFuzzer) and lets each look for so many seconds, from its seeds
-# in tests/fuzz/corpus and what was found before. What it finds is left in build/fuzz/found/<parser>: keep it as
-# a test, in tests/fuzz/found/<parser>.
+# Builds the fuzzers (preset fuzz: clang and its libFuzzer) and lets each look for so many seconds,
+# from its seeds in tests/fuzz/corpus and what was found before. What it finds is left in
+# build/fuzz/found/<parser>: keep it as a test, in tests/fuzz/found/<parser>.
 #
 #   scripts/fuzz.sh SECONDS [parser ...]
 set -uo pipefail

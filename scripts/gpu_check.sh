@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds on a machine with an NVIDIA GPU, runs every test there with none skipped for want of one, checks what only
-# a device can show, and measures. From a checkout, or from an unpacked bundle (make_bundle.sh). A stage that is
-# done is not done again for the same commit, so the script can be stopped after any, and goes on where it was.
+# Builds on a machine with an NVIDIA GPU, runs every test there with none skipped for want of one,
+# checks what only a device can show, and measures. From a checkout, or from an unpacked bundle
+# (make_bundle.sh). A stage that is done is not done again for the same commit, so the script can be
+# stopped after any, and goes on where it was.
 #
 #   scripts/gpu_check.sh                    all stages, in the order of --list
 #   scripts/gpu_check.sh build smoke tests  these
@@ -57,7 +58,8 @@ mkdir -p "$state"
 commit=$(git describe --always --dirty 2>/dev/null || cat packages/commit)
 jobs=$(nproc)
 
-# ---- The stages. Each leaves its output in $state/STAGE.log, and figures as lines of JSON in $state/STAGE.json.
+# ---- The stages. Each leaves its output in $state/STAGE.log, and figures as lines of JSON in
+# $state/STAGE.json.
 
 look() {
   if [[ $emulated ]]; then

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what building, testing and running need, from Debian's or Ubuntu's packages. Asks nothing, leaves
-# alone what is there, and is done at once where nothing is missing. As root, or with a sudo that needs no
-# password; otherwise it prints the command to run. The CUDA toolkit, NCCL and cuDNN are used where they are,
-# and never installed.
+# Installs what building, testing and running need, from Debian's or Ubuntu's packages. Asks
+# nothing, leaves alone what is there, and is done at once where nothing is missing. As root, or
+# with a sudo that needs no password; otherwise it prints the command to run. The CUDA toolkit, NCCL
+# and cuDNN are used where they are, and never installed.
 #
 #   scripts/install_dependencies.sh [further packages]
 set -euo pipefail

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes one archive of what a GPU node needs that cannot install packages: the sources as committed, Open MPI,
-# HDF5, GoogleTest, the header-only libraries, and a text to train on. The node has a driver, a CUDA toolkit, g++,
-# CMake, ninja, python3 and glibc 2.36 or later; it is x86-64 with Debian's or Ubuntu's folders. There:
+# Makes one archive of what a GPU node needs that cannot install packages: the sources as committed,
+# Open MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on. The node has a
+# driver, a CUDA toolkit, g++, CMake, ninja, python3 and glibc 2.36 or later; it is x86-64 with
+# Debian's or Ubuntu's folders. There:
 #
 #   tar -xf ripieno-bundle.tar.xz && cd ripieno && scripts/gpu_check.sh
 #
@@ -15,8 +16,8 @@ case ${1-} in
 esac
 bundle=$(realpath --canonicalize-missing -- "${1:-build/ripieno-bundle.tar.xz}")
 
-# Headers, libraries and CMake's files come from these, programs from Open MPI alone; the libraries that their
-# development packages link to are followed.
+# Headers, libraries and CMake's files come from these, programs from Open MPI alone; the libraries
+# that their development packages link to are followed.
 packages=(
   libopenmpi-dev libopenmpi3 openmpi-bin openmpi-common libpmix2 libhdf5-dev
   libgtest-dev libgmock-dev libfmt-dev libeigen3-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, trains a small GPT on two ranks of this machine, and lets it write.
-# A second call goes on where the first one stopped, or says that it is done. Ctrl-C saves first.
+# Installs what is missing, builds, trains a small GPT on two ranks of this machine, and lets it
+# write. A second call goes on where the first one stopped, or says that it is done. Ctrl-C saves
+# first.
 #
 #   scripts/quickstart.sh [--data FILE] [--ranks N]     FILE: a text of your own, in UTF-8
 set -euo pipefail
@@ -28,7 +29,8 @@ while (($#)); do
   shift 2
 done
 
-# The compute capabilities of the GPUs that answer, as CMake names architectures: "90-real;100-real".
+# The compute capabilities of the GPUs that answer, as CMake names architectures:
+# "90-real;100-real".
 gpu_architectures() {
   { timeout 60 nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } |
     sed -nE 's/^([0-9]+)\.([0-9]+)$/\1\2-real/p' | sort -u | paste -s -d ';'
@@ -63,15 +65,16 @@ write_text() {
   mv "$text.partial" "$text"
 }
 
-# mpirun in a session of its own, so that Ctrl-C reaches this script alone, which passes SIGUSR1 on: all ranks
-# save and stop. Sets `status`.
+# mpirun in a session of its own, so that Ctrl-C reaches this script alone, which passes SIGUSR1 on:
+# all ranks save and stop. Sets `status`.
 train() {
   local command=(mpirun --quiet -n "$ranks")
   ((ranks > $(nproc))) && command+=(--oversubscribe --mca mpi_yield_when_idle 1)
   command+=(build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir "$run"
     --set "data.path=$text" --set schedule.steps=4000)
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-  # Containers forbid one process to read another's memory, and Open MPI then complains on every message.
+  # Containers forbid one process to read another's memory, and Open MPI then complains on every
+  # message.
   export OMPI_MCA_btl_vader_single_copy_mechanism=none
   setsid "${command[@]}" </dev/null &
   local mpirun=$!

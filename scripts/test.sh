@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds (preset dev) and runs every test that this machine can run. Arguments go to
-# ctest: scripts/test.sh --tests-regex Checkpoint. RIPIENO_CPU_LEVELS='v2;v3;v4' tests the CPU kernels of each level.
+# Installs what is missing, builds (preset dev) and runs every test that this machine can run.
+# Arguments go to ctest: scripts/test.sh --tests-regex Checkpoint. RIPIENO_CPU_LEVELS='v2;v3;v4'
+# tests the CPU kernels of each level.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What takes too long for every change, hours on two cores: all of .ci/run; the tests of the release build; many
-# kills and power cuts; fuzzing. For the night before a release. Exits with the number of steps that failed.
+# What takes too long for every change, hours on two cores: all of .ci/run; the tests of the release
+# build; many kills and power cuts; fuzzing. For the night before a release. Exits with the number
+# of steps that failed.
 #
 #   scripts/test_long.sh [SECONDS]     SECONDS for each fuzzer: 600 where not given
 set -uo pipefail

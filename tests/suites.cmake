@@ -1,5 +1,5 @@
-# Read by ctest, for each GoogleTest executable: one test for each of its suites. Takes executable, layer and
-# timeout. The list of suites is kept beside the executable until that changes.
+# Read by ctest, for each GoogleTest executable: one test for each of its suites. Takes executable,
+# layer and timeout. The list of suites is kept beside the executable until that changes.
 set(list "${executable}.suites")
 if(NOT EXISTS "${executable}")
   cmake_path(GET executable FILENAME name)

@@ -165,7 +165,7 @@ class Documented(ClusterTest):
         finally:
             programs.kill(training)
         self.assertEqual(training.returncode, 0, out + errors)
-        self.assertIn("supervise.sh: the run ended with 205; starting it again", errors)
+        self.assertIn("supervise.sh: the run exited with 205; restarting it", errors)
         self.assertEqual(max(self.losses("runs/gpt")), 1000)
 
 

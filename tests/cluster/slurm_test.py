@@ -76,7 +76,7 @@ class Slurm(cluster_test.ClusterTest):
         job = self.submit()
         self.wait_until(lambda: self.lines("run") > 20)
         subprocess.run(["scancel", "--batch", "--signal=USR1", job], check=True)
-        self.wait_until(lambda: "start 1 ended with 75" in self.log())
+        self.wait_until(lambda: "launch 1 exited with 75" in self.log())
         saved = len(self.losses("run"))
         self.assertEqual(int(self.checkpoints("run")[-1].name[len("step_"):]), saved)
         state = output_of("scontrol", "show", "job", job)
