@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Restarts a run until it has finished, on hosts without a scheduler that would do it.
 #
-#   deploy/supervise.sh RUN_DIRECTORY COMMAND...    COMMAND: the mpirun that trains in this directory
+#   deploy/supervise.sh RUN_DIRECTORY COMMAND...     COMMAND: the mpirun that trains there
 #
 # Restarts after lost ranks or hosts and after storage failures, waiting PAUSE_SECONDS (10) in
 # between. Stops at what a restart cannot fix: bad usage (64), damaged data (65), an internal error
