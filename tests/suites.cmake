@@ -1,6 +1,6 @@
 # Included by ctest for each GoogleTest executable: adds one test per suite. Uses the variables
-# `executable`, `layer` and `timeout`. The list of suites is cached next to the executable until that
-# changes.
+# `executable`, `layer` and `timeout`. The list of suites is cached next to the executable until
+# that changes.
 set(list "${executable}.suites")
 if(NOT EXISTS "${executable}")
   cmake_path(GET executable FILENAME name)
