@@ -102,7 +102,7 @@ def upward(layer, included):
 
 
 def folder_of(path):
-    """The folder in FOLDERS of the file. For all files below in_place_of_cuda, that is in_place_of_cuda."""
+    """The folder of the file in FOLDERS; for all files below in_place_of_cuda, that folder."""
     folder = path.rpartition("/")[0]
     return folder.partition("/ripieno/")[0]
 

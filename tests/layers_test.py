@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/check_layers.py rejects wrong includes. Each test writes a small tree with one of them."""
+"""scripts/check_layers.py rejects wrong includes. Each test writes a tree with one of them."""
 import pathlib
 import subprocess
 import sys

@@ -8,17 +8,17 @@ each kill:
 * every checkpoint in the directory is intact, and none was moved aside as damaged;
 * the run resumes from the newest checkpoint that was complete at the kill, not from an earlier one.
 
-After the last kill the run finishes. With a constant number of ranks its parameters, optimizer state
-and losses must be bitwise identical to those of an uninterrupted run. With changing numbers, where
-sums are rounded in a different order, each loss must agree within LOSS_TOLERANCE. With --strict,
-everything must be bitwise identical to an uninterrupted run on one rank, whatever the numbers. With
---shard the optimizer state, or also the gradients, are sharded. If a run finishes before all kills
-are used up, another run begins.
+After the last kill the run finishes. With a constant number of ranks its parameters, optimizer
+state and losses must be bitwise identical to those of an uninterrupted run. With changing numbers,
+where sums are rounded in a different order, each loss must agree within LOSS_TOLERANCE. With
+--strict, everything must be bitwise identical to an uninterrupted run on one rank, whatever the
+numbers. With --shard the optimizer state, or also the gradients, are sharded. If a run finishes
+before all kills are used up, another run begins.
 
   crash_loop.py --kills 25 --ranks 2|1-4 [--strict] [--shard optimizer|gradients] [--seed S]
 
-Requires RIPIENO_BIN and, for more than one rank, RIPIENO_MPIRUN in the environment, as tests/training
-does. Prints a summary in JSON. Exits with 0 if every check passed.
+Requires RIPIENO_BIN and, for more than one rank, RIPIENO_MPIRUN in the environment, as
+tests/training does. Prints a summary in JSON. Exits with 0 if every check passed.
 """
 import argparse
 import json

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Cuts the power of a real file system while checkpoints are saved on it, and checks them.
 
-Creates an ext4 or XFS file system in a sparse file. While a process saves one checkpoint after another
-on it, FS_IOC_SHUTDOWN stops all writes at a random time; data in memory is lost, or the journal is
-flushed first. Mounting it again replays the journal as after a power cut. Then the newest intact
-checkpoint must be the last one that was reported as saved, even if that was after the cut, or the one
-that was being saved, and all its values must be those of that save.
+Creates an ext4 or XFS file system in a sparse file. While a process saves one checkpoint after
+another on it, FS_IOC_SHUTDOWN stops all writes at a random time; data in memory is lost, or the
+journal is flushed first. Mounting it again replays the journal as after a power cut. Then the
+newest intact checkpoint must be the last one that was reported as saved, even if that was after the
+cut, or the one that was being saved, and all its values must be those of that save.
 
   power_cut.py --cuts N [--file-system ext4|xfs] [--commit rename|manifest] [--seed S]
 
-Requires root, loop devices and RIPIENO_BIN in the environment. Prints "skipped=" and the reason if it
-cannot run, otherwise a summary in JSON. Exits with 0 if every check passed.
+Requires root, loop devices and RIPIENO_BIN in the environment. Prints "skipped=" and the reason if
+it cannot run, otherwise a summary in JSON. Exits with 0 if every check passed.
 """
 import argparse
 import contextlib

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs a build, moves the install, and builds, installs and runs an external project against it."""
+"""Installs a build, moves the install, and builds, installs and runs an external project."""
 import argparse
 import pathlib
 import re
