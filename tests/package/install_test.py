@@ -34,8 +34,8 @@ def require_learned(output):
         sys.exit(f"the external program printed: {output}")
 
 
-def configure_stranger(a, install, build, *options):
-    return [a.cmake, "-S", HERE / "stranger", "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
+def configure_external_project(a, install, build, *options):
+    return [a.cmake, "-S", HERE / "external_project", "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
             f"-DCMAKE_PREFIX_PATH={install}", *options]
 
 
@@ -44,7 +44,7 @@ def test_pkg_config(a, install, scratch):
     pkg_config = ["env", f"PKG_CONFIG_PATH={next(install.rglob('ripieno.pc')).parent}", "pkg-config"]
     flags = shlex.split(run(*pkg_config, "--cflags", "--libs", "ripieno"))
     program = scratch / "by_pkg_config"
-    run(a.compiler, "-std=c++20", HERE / "stranger/main.cpp", *flags, f"-I{HERE}/stranger/other", "-o", program)
+    run(a.compiler, "-std=c++20", HERE / "external_project/main.cpp", *flags, f"-I{HERE}/external_project/other", "-o", program)
     require_learned(run(program, cwd=scratch))
 
 
@@ -54,19 +54,19 @@ def main():
         arguments.add_argument(f"--{name}", required=True)
     a = arguments.parse_args()
     scratch = pathlib.Path(a.scratch)
-    first, moved, build = scratch / "installed", scratch / "moved elsewhere", scratch / "stranger_build"
-    installed = scratch / "stranger_installed"
+    first, moved, build = scratch / "installed", scratch / "moved elsewhere", scratch / "external_build"
+    installed = scratch / "external_installed"
     for folder in (first, moved, build, installed):
         shutil.rmtree(folder, ignore_errors=True)
 
     run(a.cmake, "--install", a.build, "--prefix", first)
     first.rename(moved)
-    run(*configure_stranger(a, moved, build, f"-DCMAKE_INSTALL_PREFIX={installed}"))
+    run(*configure_external_project(a, moved, build, f"-DCMAKE_INSTALL_PREFIX={installed}"))
     run(a.cmake, "--build", build)
     leave_stale_kernels(moved)
-    require_learned(run(build / "stranger", cwd=scratch))
+    require_learned(run(build / "external_project", cwd=scratch))
     run(a.cmake, "--install", build)
-    require_learned(run(installed / "bin/stranger", cwd=scratch))
+    require_learned(run(installed / "bin/external_project", cwd=scratch))
     if shutil.which("pkg-config"):
         test_pkg_config(a, moved, scratch)
 
