@@ -2,7 +2,6 @@
 # RIPIENO_HAS_CUDNN, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI and RIPIENO_HAS_ONEDNN.
 
 # Stops with an error if ${option} is ON but `found` is false, or if its value is invalid.
-
 function(ripieno_check_option option found what)
   string(TOUPPER "${${option}}" wanted)
   if(wanted STREQUAL "ON" AND NOT found)

@@ -42,8 +42,7 @@ void inspect(const Options& options) {
 
 void add_inspect(CLI::App& app, int&) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("inspect", "Lists the tensors of a checkpoint, or a run's checkpoints.");
+  CLI::App* command = app.add_subcommand("inspect", "Lists tensors, or the checkpoints of a run.");
   command
       ->add_option("PATH", options->path,
                    "checkpoint, safetensors file or directory, or run\n"

@@ -82,8 +82,7 @@ int verify(const Options& options) {
 
 void add_verify(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("verify", "Reads every byte of a checkpoint and compares checksums.");
+  CLI::App* command = app.add_subcommand("verify", "Verifies the checksums of checkpoints.");
   command
       ->add_option("PATH", options->path,
                    "checkpoint, safetensors file or directory, or run\n"
@@ -92,8 +91,8 @@ void add_verify(CLI::App& app, int& status) {
       ->required();
   command->add_flag("--quiet", options->quiet, "report only damage");
   command->footer(
-      "Exit status: 0 if every byte is as it was written, 65 if data is damaged, 74 if a\n"
-      "file cannot be read.");
+      "Exit status: 0 if every byte is as it was written, 65 if data is damaged, 74 if\n"
+      "a file cannot be read.");
   command->callback([options, &status] { status = verify(*options); });
 }
 

@@ -154,9 +154,8 @@ void convert(Options options) {
 
 void add_convert(CLI::App& app, int&) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("convert",
-                                         "Converts between checkpoints, safetensors and NumPy,\n"
-                                         "and between element types.");
+  CLI::App* command =
+      app.add_subcommand("convert", "Converts between checkpoints, safetensors, NumPy.");
   add_options(*command, *options);
   command->callback([options] { convert(*options); });
 }
