@@ -13,6 +13,7 @@
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/kernels/philox.h"
 #include "ripieno/ripieno.h"
+#include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/standard_streams.h"
 #include "ripieno/training/settings/exact_number.h"
@@ -30,7 +31,7 @@ struct Options {
   int64_t seed = 1;
 };
 
-// False where only help was wanted.
+// False if only help or the version was requested.
 bool parse(int argc, char** argv, Options& options) {
   CLI::App app("Writes text with a GPT out of a checkpoint.", "generate");
   app.add_option("checkpoint", options.checkpoint,
@@ -48,10 +49,16 @@ bool parse(int argc, char** argv, Options& options) {
                  "number of likeliest tokens to choose among; 0, the default: all")
       ->check(whole_number(0));
   app.add_option("--seed", options.seed, "seed of the choice (default: 1)")->check(whole_number(0));
+  app.set_version_flag(
+      "--version", [] { return version_text("generate"); },
+      "Print the version and what it was built with");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
+    return false;
+  } catch (const CLI::CallForVersion& version) {
+    fmt::print("{}\n", version.what());
     return false;
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string(error.what()) + "; see generate --help");

@@ -24,7 +24,7 @@ struct CommandLine {
   std::optional<int64_t> threads;        // --threads: CPU threads per rank
   std::optional<int64_t> seed;           // --seed
   bool quiet = false;                    // --quiet
-  std::string help;                      // the text that --help asks for; empty unless asked
+  std::string help;                      // what --help or --version prints; else empty
 };
 
 // `about` and the table's keys make the help text. Throws UsageError.

@@ -44,6 +44,11 @@ TEST(CommandLine, HelpListsFlagsAndSettings) {
   EXPECT_THAT(command.help, HasSubstr("train.batch_size = 12"));
 }
 
+TEST(CommandLine, VersionNeedsNoConfiguration) {
+  EXPECT_THAT(parse({"--version"}).help, HasSubstr("train_it "));
+  EXPECT_THAT(parse({"--version"}).help, HasSubstr("\nbuild type: "));
+}
+
 TEST(CommandLine, RefusesUnknownFlagsBadValuesAndAMissingConfiguration) {
   EXPECT_THROW(parse({"--config", "c.toml", "--stesp", "5"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "--steps", "many"}), UsageError);
