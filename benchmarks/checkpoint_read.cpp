@@ -141,7 +141,7 @@ class Benchmark {
     const auto checkpoint = io::Checkpoint::open(io::local_files(), path_);
     on_each_rank(ranks, [&](int rank) {
       const auto wanted = arguments_.whole ? state_ : io::share_of(state_, rank, ranks);
-      checkpoint.load(wanted, {.verifies_all_as = io::Part{rank, ranks},
+      checkpoint.load(wanted, {.verification_part = io::Part{rank, ranks},
                                .reading = {.threads = std::max(1, arguments_.threads / ranks)}});
     });
   }

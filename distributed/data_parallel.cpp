@@ -77,7 +77,7 @@ void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
 
 void DataParallel::backward() {
   begin_backward();
-  strategy_->backward_nothing();
+  strategy_->backward_without_rows();
   complete_ = true;
 }
 

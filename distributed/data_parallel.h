@@ -70,7 +70,7 @@ class DataParallel {
   // Whether the ranks communicated in the last step(); false between the outer steps of DiLoCo.
   bool met() const { return met_; }
   // Whether each rank takes optimizer steps on its own gradients (DiLoCo).
-  bool steps_alone() const { return strategy_->steps_alone(); }
+  bool has_local_steps() const { return strategy_->has_local_steps(); }
   // Makes the parameters and buffers of all ranks equal; call it before evaluating the model. With
   // DiLoCo it takes an outer step. A collective.
   void synchronize_parameters();
@@ -80,7 +80,7 @@ class DataParallel {
   // Whether buffers are equal on all ranks: false from a backward() until the next synchronization.
   bool buffers_are_equal() const { return buffers_are_equal_; }
 
-  // The loss of the last step over all micro-batches and ranks; of this rank only if steps_alone().
+  // The loss of the last step over all micro-batches and ranks; of this rank only if has_local_steps().
   // Its tensors are valid until the last backward() of the next step.
   const Loss& loss() const { return loss_; }
   // Seconds spent in each phase since construction; on a GPU, of the work that has completed.

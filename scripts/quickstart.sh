@@ -41,7 +41,7 @@ gpu_architectures() {
 # Configures for this machine only. An existing build keeps its configuration.
 configure() {
   [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
-  local gpus what options=(-DRIPIENO_CPU_LEVELS=machine)
+  local gpus what options=(-DRIPIENO_CPU_LEVELS=machine -DCMAKE_UNITY_BUILD=ON)
   gpus=$(gpu_architectures)
   if [[ $gpus ]] && command -v nvcc >/dev/null; then
     options+=(-DRIPIENO_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$gpus")

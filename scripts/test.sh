@@ -3,6 +3,7 @@
 #
 #   scripts/test.sh [ARGUMENTS OF CTEST]     example: scripts/test.sh --tests-regex Checkpoint
 #
+# A first build is a unity build, which takes half the time; an existing one keeps its configuration.
 # RIPIENO_CPU_LEVELS='v2;v3;v4' in the environment builds and tests the CPU kernels of each level.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +11,9 @@ cd "$(dirname "$0")/.."
 echo "Building in build/dev (about 1 GB of disk) and running all tests."
 scripts/install_dependencies.sh
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
-cmake --preset dev ${RIPIENO_CPU_LEVELS:+"-DRIPIENO_CPU_LEVELS=$RIPIENO_CPU_LEVELS"} >/dev/null
+options=()
+[[ -e build/dev/build.ninja ]] || options+=(-DCMAKE_UNITY_BUILD=ON)
+[[ ${RIPIENO_CPU_LEVELS-} ]] && options+=("-DRIPIENO_CPU_LEVELS=$RIPIENO_CPU_LEVELS")
+cmake --preset dev "${options[@]}" >/dev/null
 cmake --build --preset dev
 scripts/run_tests.py build/dev --preset dev --parallel "$(nproc)" "$@"

@@ -27,7 +27,7 @@ void verify_checkpoint(const io::FileSystem& files, const std::string& path, boo
   NotFinite not_finite;
   progress.reach(checkpoint.verify(
       {.progress = [&](int64_t bytes) { progress.reach(bytes); },
-       .found_not_finite = [&](const auto& tensor,
+       .on_not_finite = [&](const auto& tensor,
                                int64_t count) { not_finite.add(tensor, count); }}));
   const std::string speed = progress.finish();
   if (quiet) return;

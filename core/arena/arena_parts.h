@@ -29,7 +29,7 @@ class ArenaParts {
   // tensor must be destroyed before this object.
   Tensor take(std::size_t part);
   // The peak size in bytes of all parts together, including those returned by take().
-  int64_t most_bytes() const { return memory_.peak; }
+  int64_t peak_size_bytes() const { return memory_.peak; }
 
  private:
   // The device's pool, with a count of the bytes that are allocated through this object.

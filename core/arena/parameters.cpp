@@ -67,7 +67,7 @@ void Parameters::complete_gradient(std::size_t parameter) const {
   zero_bytes(leaf.gradient.raw_data(), leaf.gradient.device(), leaf.gradient.bytes());
 }
 
-void Parameters::keep_gradients() const {
+void Parameters::mark_gradients_present() const {
   for (const Tensor& parameter : tensors()) parameter.implementation().leaf->has_gradient = true;
 }
 

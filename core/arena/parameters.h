@@ -60,7 +60,7 @@ class Parameters {
   // The same for one parameter, given by its index.
   void complete_gradient(std::size_t parameter) const;
   // Marks all gradients as present, for code that writes them other than by a backward.
-  void keep_gradients() const;
+  void mark_gradients_present() const;
 
  private:
   struct State {

@@ -22,9 +22,9 @@ namespace ripieno {
 namespace {
 
 using autograd::Saved;
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Matrix = Eigen::MatrixXd;  // by columns, the only order that Eigen is instantiated for
 using Vector = Eigen::VectorXd;
-using View = Eigen::Map<Matrix>;
+using View = Eigen::Map<Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
 
 // ---- Tensors as batches of matrices
 
@@ -241,8 +241,8 @@ Svd svd(const Tensor& a) {
   const Tensor s = host_zeros(shape_after_batch(a, {k}));
   const Tensor v = host_zeros(shape_after_batch(a, {n, k}));
   for (int64_t i = 0; i < batch_of(a) && k > 0; ++i) {
-    const Eigen::BDCSVD<Eigen::MatrixXd> factors(matrix(host, i),
-                                                 Eigen::ComputeThinU | Eigen::ComputeThinV);
+    const Eigen::JacobiSVD<Matrix, Eigen::HouseholderQRPreconditioner> factors(
+        matrix(host, i), Eigen::ComputeThinU | Eigen::ComputeThinV);
     const Vector signs = signs_of(factors.matrixU());
     matrix(u, i) = factors.matrixU() * signs.asDiagonal();
     matrix(v, i) = factors.matrixV() * signs.asDiagonal();

@@ -35,7 +35,7 @@ class GradientShard final : public ReducedGradients {
   // This rank's range of each bucket, in the order of the buckets: the sum over the ranks and the
   // micro-batches of the step.
   Arena& kept() override { return *owned_; }
-  int64_t most_transient_bytes() const override { return parts_->most_bytes(); }
+  int64_t most_transient_bytes() const override { return parts_->peak_size_bytes(); }
 
  private:
   Parameters parameters_;

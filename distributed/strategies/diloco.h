@@ -37,7 +37,7 @@ class Diloco final : public OneRank {
   // save, and training continues from that state with or without a restart.
   void synchronize() override;
 
-  bool steps_alone() const override { return true; }
+  bool has_local_steps() const override { return true; }
   void report(MemoryReport& report) override;
 
  private:

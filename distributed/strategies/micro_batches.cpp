@@ -48,7 +48,7 @@ void MicroBatches::backward(const Loss& loss, bool more) {
 }
 
 void MicroBatches::backward(int64_t rows, const LossOf& loss_of) {
-  if (rows == 0) return backward_nothing();
+  if (rows == 0) return backward_without_rows();
   const int64_t size = replica_.micro_batch_size;
   const int64_t at_once = size > 0 ? size : std::max<int64_t>(rows, 1);
   FirstRow first_row;
@@ -61,7 +61,7 @@ void MicroBatches::backward(int64_t rows, const LossOf& loss_of) {
   } while (begin < rows);
 }
 
-void MicroBatches::backward_nothing() {
+void MicroBatches::backward_without_rows() {
   const PhaseTimes::Span span(replica_.times, &ParallelSeconds::backward);
   const Device device = replica_.parameters().values().device();
   const Tensor nothing = Tensor::zeros({}, DType::float64, device);

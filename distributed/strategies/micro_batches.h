@@ -12,7 +12,7 @@ class MicroBatches : public Strategy {
 
   void backward(const Loss& loss, bool more) final;
   void backward(int64_t rows, const LossOf& loss_of) final;
-  void backward_nothing() final;
+  void backward_without_rows() final;
   Loss finish_gradients() final;
   Arena& gradients() override { return replica_.parameters().gradients(); }
 

@@ -45,9 +45,9 @@ class Strategy {
   // random_context().first_row of the global batch.
   virtual void backward(int64_t rows, const LossOf& loss_of) = 0;
   // Takes part in communication, for a rank without rows or without more rows in this step.
-  virtual void backward_nothing() = 0;
+  virtual void backward_without_rows() = 0;
   // Completes the summed gradients for the optimizer. Returns the loss over all ranks, or of this
-  // rank if steps_alone(); it is valid until the last backward of the next step.
+  // rank if has_local_steps(); it is valid until the last backward of the next step.
   virtual Loss finish_gradients() = 0;
   // Called before the optimizer's step.
   virtual void before_update() {}
@@ -64,7 +64,7 @@ class Strategy {
   virtual void report(MemoryReport&) {}
 
   // Whether each rank takes optimizer steps on its own gradients, between steps that communicate.
-  virtual bool steps_alone() const { return false; }
+  virtual bool has_local_steps() const { return false; }
   // Number of slots in strict mode, else 0.
   virtual int slots() const { return 0; }
   // Number of buckets summed per backward; 0 if gradients are not summed in buckets.

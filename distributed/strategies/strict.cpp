@@ -19,7 +19,7 @@ Strict::Strict(const Replica& replica, int slots)
 
 void Strict::backward(const Loss&, bool) { fail_without_rows(); }
 
-void Strict::backward_nothing() { fail_without_rows(); }
+void Strict::backward_without_rows() { fail_without_rows(); }
 
 void Strict::backward(int64_t rows, const LossOf& loss_of) {
   const PhaseTimes::Span span(replica_.times, &ParallelSeconds::backward);

@@ -17,7 +17,7 @@ class Strict final : public Strategy {
   // Calls loss_of from several threads at the same time, each for one slot.
   void backward(int64_t rows, const LossOf& loss_of) override;
   // Not supported: throws Error, since each rank has at least one slot.
-  void backward_nothing() override;
+  void backward_without_rows() override;
   Loss finish_gradients() override { return backward_.finish(); }
 
   Arena& gradients() override { return replica_.parameters().gradients(); }

@@ -215,7 +215,7 @@ Loss StrictBackward::finish() {
                     [&] { communicator_.all_reduce(totals_); });
   }
   require_equal_slots();
-  parameters_.keep_gradients();
+  parameters_.mark_gradients_present();
   const SlotRange all{0, slots_};
   return {Tensor::full({}, total(0, all), DType::float64),
           Tensor::full({}, total(1, all), DType::float64)};

@@ -78,7 +78,7 @@ State snapshot_of(const State& mine, const State& staging) {
 struct BackgroundSaver::Save {
   Save(FileSystem& to, std::string below) : files(to), directory(std::move(below)) {}
 
-  bool is_silent() const { return files.silent_seconds() > options.silence_seconds; }
+  bool is_silent() const { return files.silent_seconds() > options.stall_timeout_seconds; }
   // Whether it was reached: else storage is silent.
   bool wait_until(const bool Save::*reached) {
     std::unique_lock lock(mutex);
@@ -212,7 +212,7 @@ EndedSave BackgroundSaver::leave_behind() {
   thread_.detach();
   EndedSave ended{.step = save_->ended.step,
                   .failure = fmt::format("{}: storage has not answered for {} s",
-                                         save_->files.path(), save_->options.silence_seconds),
+                                         save_->files.path(), save_->options.stall_timeout_seconds),
                   .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
   save_.reset();
   staging_.clear();

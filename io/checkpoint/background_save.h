@@ -10,7 +10,7 @@
 // had, start() returns once all is written.
 //
 // Nobody waits for ever: where storage leaves an operation unanswered for longer than
-// SaveOptions::silence_seconds, the save has failed, and its thread is left behind.
+// SaveOptions::stall_timeout_seconds, the save has failed, and its thread is left behind.
 #pragma once
 
 #include <cstdint>

@@ -89,12 +89,12 @@ class Loading {
  private:
   // Tells what is not finite of a piece as it comes, where somebody asks.
   std::function<void(int64_t, std::span<const std::byte>)> counted(const SavedTensor& tensor) {
-    if (!options_.found_not_finite) return {};
+    if (!options_.on_not_finite) return {};
     return [this, &tensor](int64_t, std::span<const std::byte> bytes) {
       const int64_t count = count_not_finite(tensor.dtype, bytes);
       if (count == 0) return;
       const std::lock_guard lock(mutex_);
-      options_.found_not_finite(described(tensor), count);
+      options_.on_not_finite(described(tensor), count);
     };
   }
 
@@ -157,7 +157,7 @@ LoadReport Checkpoint::load(const State& wanted, const LoadOptions& options) con
     if (fill.staged_bytes() >= kStagedBytes) loading.read(fill);
   }
   loading.read(fill);
-  if (options.verifies_all_as) loading.verify(*options.verifies_all_as);
+  if (options.verification_part) loading.verify(*options.verification_part);
   report.bytes = loading.bytes();
   return report;
 }

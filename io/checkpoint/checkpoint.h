@@ -32,7 +32,7 @@ struct SaveOptions {
       600;  // how long rank 0 waits for the others' shards once its own is written
   // Of a save in the background: how long storage may leave one operation unanswered before the
   // save is given up.
-  double silence_seconds = 600;
+  double stall_timeout_seconds = 600;
   // Once it is asked for, rank 0 waits no longer for the others, and fails.
   std::stop_token stop = {};
   // The same on all ranks: probe_commit_mode().

@@ -17,7 +17,7 @@ struct ReadOptions {
   std::function<void(int64_t bytes)> progress = {};
   // Of Checkpoint::verify(): told of each run of a tensor, "parameter blocks.0.weight", in which so
   // many elements are NaN or infinite, by one thread at a time.
-  std::function<void(const std::string& tensor, int64_t count)> found_not_finite = {};
+  std::function<void(const std::string& tensor, int64_t count)> on_not_finite = {};
 };
 
 // Names that begin with `from` begin with `to` instead: {"model.", ""}, {"encoder.", "blocks."};
@@ -43,7 +43,7 @@ struct LoadOptions {
   std::string remedy = "choose the configuration that it was saved with";
   // Which rank of those that load at the same time this is: all together then verify every byte of
   // the checkpoint, also what none of them wants. Without it, only what is wanted is verified.
-  std::optional<Part> verifies_all_as = {};
+  std::optional<Part> verification_part = {};
   ReadOptions reading = {};
 };
 

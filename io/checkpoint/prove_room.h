@@ -21,7 +21,7 @@ struct RoomNeeded {
   int64_t saves = 1;    // that the run may still make
   Retention keep = {};  // keep.every is not counted: nobody knows how long those are left there
   // The checkpoints up to this step are earlier ones of the run, and go when newer ones stand.
-  int64_t continues_after = std::numeric_limits<int64_t>::max();
+  int64_t resumed_step = std::numeric_limits<int64_t>::max();
 };
 
 // For rank 0 of a run that has the directory to itself. Throws StorageError where the file system

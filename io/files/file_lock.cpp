@@ -17,7 +17,7 @@ FileLock try_lock(int file) {
   return FileLock::held;
 }
 
-std::string why_locks_are_absent(const std::string& path) {
+std::string reason_for_missing_locks(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (file < 0) return std::strerror(errno);
   const bool absent = try_lock(file) == FileLock::absent;

@@ -16,6 +16,6 @@ FileLock try_lock(int file);
 
 // Empty where the file system of the file at `path` has locks; else the reason that the system
 // gives. A lock that another open file has stays as it is.
-std::string why_locks_are_absent(const std::string& path);
+std::string reason_for_missing_locks(const std::string& path);
 
 }  // namespace ripieno::io

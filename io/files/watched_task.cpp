@@ -16,9 +16,9 @@ namespace ripieno::io {
 
 struct WatchedTask::Shared {
   Shared(FileSystem& to, double seconds, Action what)
-      : files(to), silence_seconds(seconds), action(std::move(what)) {}
+      : files(to), stall_timeout_seconds(seconds), action(std::move(what)) {}
 
-  bool is_silent() const { return files.silent_seconds() > silence_seconds; }
+  bool is_silent() const { return files.silent_seconds() > stall_timeout_seconds; }
   void run() {
     std::exception_ptr met;
     try {
@@ -33,7 +33,7 @@ struct WatchedTask::Shared {
   }
 
   WatchedFiles files;
-  const double silence_seconds;
+  const double stall_timeout_seconds;
   const Action action;
 
   std::mutex mutex;  // of what follows
@@ -42,8 +42,8 @@ struct WatchedTask::Shared {
   bool has_ended = false;
 };
 
-WatchedTask::WatchedTask(FileSystem& files, double silence_seconds, Action action)
-    : shared_(std::make_shared<Shared>(files, silence_seconds, std::move(action))) {
+WatchedTask::WatchedTask(FileSystem& files, double stall_timeout_seconds, Action action)
+    : shared_(std::make_shared<Shared>(files, stall_timeout_seconds, std::move(action))) {
   try {
     thread_ = std::thread([shared = shared_] { shared->run(); });
   } catch (const std::system_error&) {  // no thread is to be had
@@ -77,7 +77,7 @@ void WatchedTask::finish() {
       throw StorageError(
           fmt::format("{}: storage has not answered for {} s; see whether its "
                       "server or disk works, or choose another directory",
-                      shared->files.path(), shared->silence_seconds));
+                      shared->files.path(), shared->stall_timeout_seconds));
     }
   }
   if (thread_.joinable()) thread_.join();

@@ -1,7 +1,7 @@
 // WatchedTask: an action on files in a thread of its own, for a caller that does not wait for ever.
 // Not installed.
 //
-// Where storage leaves an operation unanswered for longer than `silence_seconds`, the task has
+// Where storage leaves an operation unanswered for longer than `stall_timeout_seconds`, the task has
 // failed, and its thread is left behind: what `action` uses must be its own, or outlive the
 // process. Where no thread can be had, the constructor calls `action` and nothing bounds it.
 #pragma once
@@ -20,7 +20,7 @@ class WatchedTask {
 
   // `files` outlives the thread, too. All that `action` does with storage must go through the files
   // that it is given.
-  WatchedTask(FileSystem& files, double silence_seconds, Action action);
+  WatchedTask(FileSystem& files, double stall_timeout_seconds, Action action);
   // As finish(), without a word.
   ~WatchedTask();
   WatchedTask(const WatchedTask&) = delete;

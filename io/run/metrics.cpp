@@ -73,7 +73,7 @@ void StepMetrics::set(Metric metric) {
   *found = std::move(metric);
 }
 
-void require_own_name(const std::string& name) {
+void require_custom_metric_name(const std::string& name) {
   const auto* known = std::find(std::begin(metric::kKnown), std::end(metric::kKnown), name);
   const bool is_one_line = name.find('\n') == std::string::npos;
   if (name.empty() || !is_one_line || name == "step" || name == "seconds" ||

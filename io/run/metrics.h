@@ -67,7 +67,7 @@ struct StepMetrics {
 
 // Throws Error where a program's own metric has a name that a line uses otherwise ("step",
 // "seconds"), or that the run itself writes.
-void require_own_name(const std::string& name);
+void require_custom_metric_name(const std::string& name);
 
 // Appends to a run's file; one writer at a time. Every line but the last is whole, also after
 // kill -9 or a power cut, which may leave the beginning of a line: readers skip it, and the next

@@ -42,7 +42,7 @@ class EmulatedGpu : public ::testing::Test {
     simt::set_eager_streams(false);
   }
   void TearDown() override {
-    cuda::waits_for_each() = false;
+    cuda::synchronizes_each_operation() = false;
     simt::reset();
     simt::set_eager_streams(false);
     trim_pools(kGpu);
@@ -218,7 +218,7 @@ TEST_F(EmulatedGpu, AKernelErrorIsReportedByALaterCallWithTheLastWorkOfTheStream
 TEST_F(EmulatedGpu, WithSyncAnErrorIsThrownByTheCallThatCausedIt) {
   const Tensor x = filled(1.0f);
   current_stream(kGpu).synchronize();
-  cuda::waits_for_each() = true;
+  cuda::synchronizes_each_operation() = true;
   simt::fail_work(1, cudaErrorIllegalAddress);
   EXPECT_THAT([&] { square(x); },
               ThrowsMessage<cuda::CudaError>(
@@ -249,7 +249,7 @@ TEST_F(EmulatedGpu, WithoutADriverThereAreNoGpusAndNoError) {
   simt::gpu().driver_version = 0;
   EXPECT_EQ(cuda::device_count(), 0);
   EXPECT_EQ(cuda::describe(), "no CUDA driver");
-  EXPECT_EQ(cuda::what_is_unusable(), "");
+  EXPECT_EQ(cuda::describe_unusable(), "");
 }
 
 TEST_F(EmulatedGpu, AnOldDriverIsReportedWithTheRequiredVersion) {
@@ -258,7 +258,7 @@ TEST_F(EmulatedGpu, AnOldDriverIsReportedWithTheRequiredVersion) {
   EXPECT_EQ(
       cuda::describe(),
       "the driver supports CUDA up to 12.2, this build requires 13.0; install a newer driver");
-  EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
+  EXPECT_EQ(cuda::describe_unusable(), cuda::describe());
 }
 
 TEST_F(EmulatedGpu, AnUnsupportedGpuIsReportedWithTheSupportedArchitectures) {
@@ -266,14 +266,14 @@ TEST_F(EmulatedGpu, AnUnsupportedGpuIsReportedWithTheSupportedArchitectures) {
   EXPECT_EQ(cuda::device_count(), 0);
   EXPECT_THAT(cuda::describe(), HasSubstr("compute capability 7.5, which this build does not "
                                           "support (built for 80-virtual; requires at least 8.0)"));
-  EXPECT_EQ(cuda::what_is_unusable(), cuda::describe());
+  EXPECT_EQ(cuda::describe_unusable(), cuda::describe());
 }
 
 TEST_F(EmulatedGpu, TheDescriptionIncludesTheMemoryInUse) {
   simt::gpu().bytes_of_others = std::size_t{3} << 30;
   EXPECT_THAT(cuda::describe(), HasSubstr("emulated on the CPU, compute capability 9.0, 64 GiB, 3 "
                                           "GiB in use"));
-  EXPECT_EQ(cuda::what_is_unusable(), "");
+  EXPECT_EQ(cuda::describe_unusable(), "");
 }
 
 }  // namespace

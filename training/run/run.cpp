@@ -84,7 +84,7 @@ std::string memory_line(distributed::DataParallel& parallel) {
 }
 
 void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
-  const std::string why = io::why_locks_are_absent(paths.lock());
+  const std::string why = io::reason_for_missing_locks(paths.lock());
   if (why.empty()) return;
   log.warn(
       fmt::format("{}: its file system has no locks ({}), so another run in this directory would "
@@ -150,7 +150,7 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
     return {.bytes = io::checkpoint_bytes(state_.tensors(), session_.size()),
             .saves = state_.is_finished() ? 0 : saves,
             .keep = options_.keep,
-            .continues_after = path.empty() ? -1 : step()};
+            .resumed_step = path.empty() ? -1 : step()};
   });
   // Also one of step 0, where the run starts anew.
   if (options_.resume != "auto") checkpoints.set_aside_after(path.empty() ? -1 : step());

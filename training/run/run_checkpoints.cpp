@@ -63,7 +63,7 @@ RunCheckpoints::Resumed RunCheckpoints::resume(const std::string& from, const Lo
       if (session_.rank() == 0) require_checkpoint(files, from);
     });
     session_.together(
-        [&] { load(io::Checkpoint::open(files, from), {.verifies_all_as = session_}); });
+        [&] { load(io::Checkpoint::open(files, from), {.verification_part = session_}); });
     return {from, {}};
   }
   std::vector<std::string> rejected;
@@ -102,7 +102,7 @@ std::string RunCheckpoints::refusal_of(const std::string& path, const Load& load
       // Where storage could not tell when it was listed.
       if (session_.rank() == 0 && io::is_set_aside(io::local_files(), path))
         throw StorageError(path + " was set aside");
-      load(io::Checkpoint::open(io::local_files(), path), {.verifies_all_as = session_});
+      load(io::Checkpoint::open(io::local_files(), path), {.verification_part = session_});
     } catch (const DataError& error) {
       refusal = error.what();
     } catch (const StorageError& error) {

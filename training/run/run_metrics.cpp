@@ -51,7 +51,7 @@ bool RunMetrics::is_logged(int64_t step) const {
 bool RunMetrics::is_examined(int64_t step) const {
   const auto* parallel = options_.parallel;
   const bool is_known =
-      parallel ? !parallel->steps_alone() || parallel->met() : session_.size() == 1;
+      parallel ? !parallel->has_local_steps() || parallel->met() : session_.size() == 1;
   return is_known || is_logged(step);
 }
 
@@ -62,7 +62,7 @@ void RunMetrics::add(const Loss& loss, int64_t step) {
 
 void RunMetrics::end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& own) {
   shown_.step = step;
-  for (const auto& metric : own) io::require_own_name(metric.name);
+  for (const auto& metric : own) io::require_custom_metric_name(metric.name);
   if (is_examined(step)) {
     io::StepMetrics line{.step = step};
     if (is_logged(step)) line = line_of(step, samples, own);
@@ -77,7 +77,7 @@ void RunMetrics::end_step(int64_t step, int64_t samples, const std::vector<io::M
 Loss RunMetrics::loss_of_step() {
   const NoGrad no_grad;
   const distributed::DataParallel* parallel = options_.parallel;
-  if (parallel && !parallel->steps_alone()) return parallel->loss();
+  if (parallel && !parallel->has_local_steps()) return parallel->loss();
   if (parallel) losses_.push_back(parallel->loss());
   const Tensor totals = Tensor::zeros({2}, DType::float64, session_.device());
   for (const auto& loss : losses_) {
@@ -116,7 +116,7 @@ void RunMetrics::take(const LateMetrics::Arrived& step) {
 void RunMetrics::examine(const LateMetrics::Arrived& step) {
   if (fault_ || (step.scales_loss && !step.scale_is_least)) return;
   const auto* parallel = options_.parallel;
-  const bool is_gradient_of_all = parallel ? !parallel->steps_alone() : session_.size() == 1;
+  const bool is_gradient_of_all = parallel ? !parallel->has_local_steps() : session_.size() == 1;
   if (!step.loss_is_finite) {
     fault_ = {step.line.step, "the loss"};
   } else if (is_gradient_of_all && !step.gradient_is_finite) {

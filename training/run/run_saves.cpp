@@ -33,8 +33,8 @@ std::string random_name() {
 
 // Runs `action` on every rank, in a thread that is left behind where storage does not answer. The
 // ranks ask one another whether all have ended, so that none waits in a collective meanwhile.
-void watched_together(Session& session, double silence_seconds, io::WatchedTask::Action action) {
-  io::WatchedTask task(io::local_files(), silence_seconds, std::move(action));
+void watched_together(Session& session, double stall_timeout_seconds, io::WatchedTask::Action action) {
+  io::WatchedTask task(io::local_files(), stall_timeout_seconds, std::move(action));
   while (session.agree(0, task.is_running()).failures > 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   session.together([&] { task.finish(); });
@@ -52,7 +52,7 @@ io::State with_copied_buffers(io::State share) {
 // As rank 0 finds it.
 io::CommitMode chosen_commit_mode(Session& session, const RunSavesOptions& options) {
   const auto name = std::make_shared<std::string>();  // also of the thread
-  watched_together(session, options.silence_seconds,
+  watched_together(session, options.stall_timeout_seconds,
                    [name, directory = options.directory, rank = session.rank()](auto& files) {
                      if (rank == 0) *name = io::name_of(io::probe_commit_mode(files, directory));
                    });
@@ -67,7 +67,7 @@ void prove_saves(Session& session, const RunSavesOptions& options,
                                .size = session.size(),
                                .attempt = from_rank_0(session.communicator(), random_name()),
                                .commit = chosen_commit_mode(session, options)};
-  watched_together(session, options.silence_seconds,
+  watched_together(session, options.stall_timeout_seconds,
                    [directory = options.directory, training_state, how](io::FileSystem& files) {
                      io::prove_save(files, directory, training_state, how);
                    });
@@ -78,7 +78,7 @@ void prove_room(Session& session, const RunSavesOptions& options,
   io::RoomNeeded room;
   session.together([&] { room = needed(); });
   watched_together(
-      session, options.silence_seconds,
+      session, options.stall_timeout_seconds,
       [directory = options.directory, room, rank = session.rank()](io::FileSystem& files) {
         if (rank == 0) io::prove_room(files, directory, room);
       });
@@ -210,7 +210,7 @@ io::SaveOptions RunSaves::next_save() {
   return {.rank = session_.rank(),
           .size = session_.size(),
           .attempt = fmt::format("{}_{}", start_, saves_++),
-          .silence_seconds = options_.silence_seconds,
+          .stall_timeout_seconds = options_.stall_timeout_seconds,
           .commit = commit_,
           .keep = options_.keep};
 }

@@ -24,7 +24,7 @@ struct RunSavesOptions {
   SaveSchedule::Options schedule = {};
   io::Retention keep = {};
   // How long storage may leave an operation unanswered before a save, or the proof, has failed.
-  double silence_seconds = 600;
+  double stall_timeout_seconds = 600;
 };
 
 // Before anything is trained: throws where a checkpoint of this training state could not be saved

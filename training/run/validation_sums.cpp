@@ -66,7 +66,7 @@ double& ValidationSums::sum_of(const std::string& name, int64_t slot) {
   auto found =
       std::find_if(sums_.begin(), sums_.end(), [&](const Sums& sums) { return sums.name == name; });
   if (found == sums_.end()) {
-    if (name != io::metric::kAccuracy) io::require_own_name(name);
+    if (name != io::metric::kAccuracy) io::require_custom_metric_name(name);
     found = sums_.insert(found, {name, std::vector<double>(losses_.size())});
   }
   return found->of_slot[static_cast<std::size_t>(slot)];

@@ -35,7 +35,7 @@ Device choose_device(const std::string& name, int local_rank) {
 // world of their own.
 void require_whole_world(int size) {
   if (size > 1 || distributed::launched_size() <= 1) return;
-  throw ConfigurationError(distributed::explain_being_alone(distributed::mpi_library()));
+  throw ConfigurationError(distributed::explain_world_size_of_one(distributed::mpi_library()));
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ void Session::use_device(const std::string& name) {
 void Session::take_device(const std::string& name) {
   together([&] { device_ = choose_device(name, communicator_->local_rank()); });
   const bool is_left_open = name == "auto" && !device_.is_cuda();
-  const std::string why = is_left_open ? kernels::cuda::what_is_unusable() : "";
+  const std::string why = is_left_open ? kernels::cuda::describe_unusable() : "";
   device_remark_ = why.empty() ? "" : fmt::format("{} on {}; the CPU is used", why, host_name());
   speak_nccl();
   describe_places();

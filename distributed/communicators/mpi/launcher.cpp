@@ -49,7 +49,7 @@ int launched_size() {
 
 int launched_rank() { return rank_in_job().value_or(0); }
 
-std::string explain_being_alone(const std::string& mpi) {
+std::string explain_world_size_of_one(const std::string& mpi) {
   const int size = launched_size();
   if (size_of_step().value_or(1) > 1) {
     return fmt::format(

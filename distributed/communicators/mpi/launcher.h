@@ -15,6 +15,6 @@ int launched_size();
 
 // An error message with its remedy, for when MPI reports a world size of 1 although launched_size()
 // is more than 1. mpi: the result of mpi_library().
-std::string explain_being_alone(const std::string& mpi);
+std::string explain_world_size_of_one(const std::string& mpi);
 
 }  // namespace ripieno::distributed

@@ -12,7 +12,7 @@ namespace {
 
 int device_count() { return 0; }
 std::string describe() { return "built without CUDA"; }
-std::string what_is_unusable() { return ""; }
+std::string describe_unusable() { return ""; }
 MemoryInfo memory_info() { throw_no_cuda("memory_info"); }
 void set_device(int) { throw_no_cuda("set_device"); }
 void* allocate(std::size_t) { throw_no_cuda("allocate"); }

@@ -97,7 +97,7 @@ void note(CUstream_st* stream, Work work, std::initializer_list<int64_t> sizes) 
   work.size_count = std::min(sizes.size(), work.sizes.size());
   std::copy_n(sizes.begin(), work.size_count, work.sizes.begin());
   recent_of_streams().note(stream, work);
-  if (!waits_for_each()) return;
+  if (!synchronizes_each_operation()) return;
   const cudaError_t status = cudaStreamSynchronize(stream);
   if (status != cudaSuccess) {
     check(status, to_string(work) + " on " + name_of_stream(stream));
@@ -128,7 +128,7 @@ void name_stream(CUstream_st* stream, const std::string& name) {
 
 std::string name_of_stream(CUstream_st* stream) { return recent_of_streams().name_of(stream); }
 
-bool& waits_for_each() {
+bool& synchronizes_each_operation() {
   static bool waits = [] {
     const char* setting = std::getenv("RIPIENO_SYNC");
     return setting != nullptr && std::string_view(setting) == "1";

@@ -26,6 +26,6 @@ void name_stream(CUstream_st* stream, const std::string& name);
 std::string name_of_stream(CUstream_st* stream);
 
 // Whether record_operation() waits. Initialized from RIPIENO_SYNC; may be changed.
-bool& waits_for_each();
+bool& synchronizes_each_operation();
 
 }  // namespace ripieno::kernels::cuda

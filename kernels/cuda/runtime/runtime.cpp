@@ -92,7 +92,7 @@ void check(cudaError_t status, std::string_view call) {
   std::string message = std::string(call) + ": " + cudaGetErrorString(status);
   if (is_of_earlier_work(status)) {
     message += recent_work();
-    if (!waits_for_each()) message += "; set RIPIENO_SYNC=1 to stop at the operation that failed";
+    if (!synchronizes_each_operation()) message += "; set RIPIENO_SYNC=1 to stop at the operation that failed";
   }
   if (status == cudaErrorMemoryAllocation) throw OutOfMemory(message);
   throw CudaError(message);
@@ -118,7 +118,7 @@ std::string describe() {
   return devices;
 }
 
-std::string what_is_unusable() {
+std::string describe_unusable() {
   cudaError_t status = cudaSuccess;
   const int count = all_devices(status);
   if (count == 0) {

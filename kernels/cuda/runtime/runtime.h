@@ -31,7 +31,7 @@ int device_count();
 std::string describe();
 // The same, if there is a GPU or a driver that cannot be used; otherwise empty, also if there is no
 // GPU.
-std::string what_is_unusable();
+std::string describe_unusable();
 // Sets the current device of the calling thread, for launches and all functions below.
 void set_device(int device);
 

@@ -25,18 +25,18 @@ struct ArenaPartsTest : ::testing::Test {
 };
 
 TEST_F(ArenaPartsTest, HaveMemoryFromFirstUseUntilTake) {
-  EXPECT_EQ(parts->most_bytes(), 0);
+  EXPECT_EQ(parts->peak_size_bytes(), 0);
   tensor(2).fill(2.0);
-  EXPECT_EQ(parts->most_bytes(), 256 * 4);
+  EXPECT_EQ(parts->peak_size_bytes(), 256 * 4);
   tensor(1).fill(1.0);
-  EXPECT_EQ(parts->most_bytes(), 256 * 4);
+  EXPECT_EQ(parts->peak_size_bytes(), 256 * 4);
   const Tensor taken = parts->take(0);
   EXPECT_EQ(taken.elements(), 256);
   EXPECT_THAT(taken.slice(0, 0, 93).to_vector<float>(), Each(1.0f));
   EXPECT_THAT(taken.slice(0, 128, 221).to_vector<float>(), Each(2.0f));
   tensor(1).fill(3.0);  // in new memory
   EXPECT_THAT(taken.slice(0, 0, 93).to_vector<float>(), Each(1.0f));
-  EXPECT_EQ(parts->most_bytes(), 2 * 256 * 4);
+  EXPECT_EQ(parts->peak_size_bytes(), 2 * 256 * 4);
 }
 
 TEST_F(ArenaPartsTest, HaveZeroPaddingBetweenTensors) {

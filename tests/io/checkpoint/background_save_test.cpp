@@ -106,7 +106,7 @@ TEST(StalledSave, FailsOnceStorageHasBeenSilentForTooLong) {
   auto& files = HangingFileSystem::immortal();
   files.hanging = "step_00000001.partial/manifest.json";
   BackgroundSaver saver(files, "run");
-  saver.start(1, sample_state(1), {}, {.attempt = "1", .silence_seconds = 1});
+  saver.start(1, sample_state(1), {}, {.attempt = "1", .stall_timeout_seconds = 1});
   EXPECT_THAT(saver.wait()->failure,
               testing::HasSubstr("manifest.json: storage has not answered for 1 s"));
   EXPECT_FALSE(saver.is_saving());
@@ -119,7 +119,7 @@ TEST(StalledSave, FailsAlsoWhereWhatIsToComeBeforeItHangs) {
   static auto& files = *new CrashingFileSystem;  // its thread outlives the test
   static auto& released = *new std::latch(1);
   BackgroundSaver saver(files, "run");
-  saver.start(1, sample_state(1), {}, {.attempt = "1", .silence_seconds = 1},
+  saver.start(1, sample_state(1), {}, {.attempt = "1", .stall_timeout_seconds = 1},
               [] { released.wait(); });
   EXPECT_THAT(saver.wait()->failure, testing::HasSubstr("run: storage has not answered for 1 s"));
   released.count_down();

@@ -148,7 +148,7 @@ TEST_F(SavedCheckpoint, SaysHowManyOfItsNumbersAreNotFinite) {
   const auto checkpoint = Checkpoint::open(files_, path(1));
   EXPECT_EQ(checkpoint.tensors()[0].not_finite, 2);
   int64_t found = 0;
-  checkpoint.verify({.found_not_finite = [&](const std::string& tensor, int64_t count) {
+  checkpoint.verify({.on_not_finite = [&](const std::string& tensor, int64_t count) {
     EXPECT_EQ(tensor, "parameter w");
     found += count;
   }});

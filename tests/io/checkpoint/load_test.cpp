@@ -160,7 +160,7 @@ TEST_F(Load, VerifiesTogetherEveryByteWithWhatTheOtherRanksVerify) {
     int refusals = 0;
     for (int rank = 0; rank < 2; ++rank) {
       try {
-        load({}, {.verifies_all_as = Part{rank, 2}});
+        load({}, {.verification_part = Part{rank, 2}});
       } catch (const DataError&) {
         ++refusals;
       }
@@ -175,8 +175,8 @@ TEST_F(Load, SpreadsWhatNobodyWantsOverTheRanks) {
     state.push_back(parameter("w" + std::to_string(i), numbers({5000}, DType::float32)));
   save(state, 3);
   const int64_t total = Checkpoint::open(files_, kPath).bytes();
-  const int64_t first = load({}, {.verifies_all_as = Part{0, 2}}).bytes;
-  const int64_t second = load({}, {.verifies_all_as = Part{1, 2}}).bytes;
+  const int64_t first = load({}, {.verification_part = Part{0, 2}}).bytes;
+  const int64_t second = load({}, {.verification_part = Part{1, 2}}).bytes;
   EXPECT_EQ(first + second, total);
   EXPECT_GT(std::min(first, second), total / 4);
 }
@@ -188,14 +188,14 @@ TEST_F(Load, VerifiesWhatLiesOutsideOfThePieces) {
   EXPECT_NO_THROW(load(wanted));
   EXPECT_THAT(
       [&] {
-        load(wanted, {.verifies_all_as = Part{0, 1}});
+        load(wanted, {.verification_part = Part{0, 1}});
       },
       ThrowsMessage<DataError>(HasSubstr("shard_00001_of_00002.h5 is damaged")));
 }
 
 TEST_F(Load, ReadsEveryByteOnceWhereItVerifiesAll) {
   save(sample_state(1), 3);
-  const auto report = load(blank_state(sample_state(1)), {.verifies_all_as = Part{0, 1}});
+  const auto report = load(blank_state(sample_state(1)), {.verification_part = Part{0, 1}});
   EXPECT_EQ(report.bytes, Checkpoint::open(files_, kPath).bytes());
 }
 
@@ -218,7 +218,7 @@ TEST_F(Load, FillsAndVerifiesALargeStateByAFewThreads) {
     loaded.push_back(parameter("w" + std::to_string(i), Tensor::zeros({1'000'003})));
   }
   save(state, 2);
-  load(loaded, {.verifies_all_as = Part{0, 1}});
+  load(loaded, {.verification_part = Part{0, 1}});
   for (std::size_t i = 0; i < state.size(); ++i) {
     EXPECT_EQ(
         std::memcmp(loaded[i].part.raw_data(), state[i].part.raw_data(), state[i].part.bytes()), 0);

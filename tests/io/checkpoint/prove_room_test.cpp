@@ -85,8 +85,8 @@ TEST_F(Room, IsTakenFromEarlierOnesOfTheRun) {
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}}), 1);
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 4}}), 3);
   EXPECT_EQ(checkpoints({.saves = 1, .keep = {.newest = 4}}), 1);
-  EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}, .continues_after = 1}), 2);
-  EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}, .continues_after = -1}), 3);
+  EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}, .resumed_step = 1}), 2);
+  EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}, .resumed_step = -1}), 3);
 }
 
 TEST_F(Room, IsNotNeededWhereNoneIsSavedAnyMore) {

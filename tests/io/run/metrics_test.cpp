@@ -130,8 +130,8 @@ TEST_F(Metrics, WhoseStepsFallAreOfARunThatWentBack) {
 
 TEST_F(Metrics, OfAProgramsOwnHaveNamesThatTheRunDoesNotUse) {
   for (const char* name : {"", "step", "seconds", "loss", "tokens_per_s", "two\nlines"})
-    EXPECT_THROW(require_own_name(name), Error) << name;
-  EXPECT_NO_THROW(require_own_name("kl"));
+    EXPECT_THROW(require_custom_metric_name(name), Error) << name;
+  EXPECT_NO_THROW(require_custom_metric_name("kl"));
 }
 
 TEST_F(Metrics, AreNoneWhereThereIsNoFile) { EXPECT_TRUE(read_metrics(path_).empty()); }

@@ -60,7 +60,7 @@ class ProofOfSaves : public testing::TestWithParam<int> {
   }
   std::string failure(const io::RoomNeeded& needed = {}) const {
     const auto all =
-        failures_of(GetParam(), {.directory = directory_.path(), .silence_seconds = 0.2}, needed);
+        failures_of(GetParam(), {.directory = directory_.path(), .stall_timeout_seconds = 0.2}, needed);
     for (std::size_t rank = 1; rank < all.size(); ++rank) EXPECT_THAT(all[rank], IsEmpty());
     return all[0];
   }

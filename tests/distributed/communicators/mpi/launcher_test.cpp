@@ -58,7 +58,7 @@ TEST(Launcher, AStepOfSeveralTasksIsDetectedWithoutMpi) {
   const Environment plain({{"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "4"}});
   EXPECT_FALSE(started_by_launcher());
   EXPECT_EQ(launched_size(), 4);
-  EXPECT_THAT(explain_being_alone("none"),
+  EXPECT_THAT(explain_world_size_of_one("none"),
               AllOf(HasSubstr("srun started 4 tasks"), HasSubstr("srun --mpi=pmix")));
 }
 
