@@ -63,7 +63,7 @@ struct Sorted {
   const int32_t* positions;  // (count)
   int64_t count;
 
-  __device__ bool resumed_step(int64_t last) const {
+  __device__ bool continues_after(int64_t last) const {
     return last + 1 < count && ids[last + 1] == ids[last];
   }
 };
@@ -127,8 +127,8 @@ __global__ void add_tiles_kernel(T* grad_table, accumulator_t<T>* partials, cons
   const auto invalid = static_cast<int32_t>(shape.vocab);
   const int32_t id_of_lane = index < sorted.count ? sorted.ids[index] : invalid;
   const int32_t position_of_lane = index < sorted.count ? sorted.positions[index] : 0;
-  const int is_last_of_lane = sorted.resumed_step(index) ? 0 : 1;
-  bool continued = begin > 0 && sorted.resumed_step(begin - 1);
+  const int is_last_of_lane = sorted.continues_after(index) ? 0 : 1;
+  bool continued = begin > 0 && sorted.continues_after(begin - 1);
 
   Sum<T, width> sum{zeros<A, width>()};
   for (int first = 0; first < cuda::kWarpSize; first += kInFlight) {
@@ -180,7 +180,7 @@ __global__ void add_partials_kernel(T* grad_table, const accumulator_t<T>* parti
   const int64_t begin = strip.tile * cuda::kWarpSize, last = begin + cuda::kWarpSize - 1;
   if (strip.channel >= shape.channels || last >= sorted.count) return;
   const int32_t id = sorted.ids[last];
-  if (id == shape.vocab || !sorted.resumed_step(last)) return;
+  if (id == shape.vocab || !sorted.continues_after(last)) return;
   if (begin > 0 && sorted.ids[begin - 1] == id) return;  // it began in an earlier tile
 
   const auto partial = [&](int64_t tile, Partial which) {
