@@ -184,7 +184,7 @@ void BackgroundSaver::run(Save& save) {
 
 void BackgroundSaver::wait_until_copied() const {
   if (save_ == nullptr || save_->wait_until(&Save::is_copied)) return;
-  save_->files.give_up();  // nobody may commit numbers that now change
+  save_->files.abandon();  // nobody may commit numbers that now change
 }
 
 bool BackgroundSaver::is_saving() const {
@@ -207,11 +207,11 @@ std::optional<EndedSave> BackgroundSaver::wait() {
 
 // The thread keeps what it uses, and its next operation fails.
 EndedSave BackgroundSaver::leave_behind() {
-  save_->files.give_up();
+  save_->files.abandon();
   thread_.request_stop();
   thread_.detach();
   EndedSave ended{.step = save_->ended.step,
-                  .failure = fmt::format("{}: storage has not answered for {} s",
+                  .failure = fmt::format("{}: storage has not responded for {} s",
                                          save_->files.path(), save_->options.silence_seconds),
                   .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
   save_.reset();

@@ -108,7 +108,7 @@ TEST(StalledSave, FailsOnceStorageHasBeenSilentForTooLong) {
   BackgroundSaver saver(files, "run");
   saver.start(1, sample_state(1), {}, {.attempt = "1", .silence_seconds = 1});
   EXPECT_THAT(saver.wait()->failure,
-              testing::HasSubstr("manifest.json: storage has not answered for 1 s"));
+              testing::HasSubstr("manifest.json: storage has not responded for 1 s"));
   EXPECT_FALSE(saver.is_saving());
   saver.start(2, sample_state(2), {}, {.attempt = "2"});
   EXPECT_THAT(saver.wait()->failure, IsEmpty());
@@ -121,7 +121,7 @@ TEST(StalledSave, FailsAlsoWhereWhatIsToComeBeforeItHangs) {
   BackgroundSaver saver(files, "run");
   saver.start(1, sample_state(1), {}, {.attempt = "1", .silence_seconds = 1},
               [] { released.wait(); });
-  EXPECT_THAT(saver.wait()->failure, testing::HasSubstr("run: storage has not answered for 1 s"));
+  EXPECT_THAT(saver.wait()->failure, testing::HasSubstr("run: storage has not responded for 1 s"));
   released.count_down();
 }
 
@@ -129,7 +129,7 @@ TEST(WatchedFiles, RefuseEverythingOnceGivenUp) {
   CrashingFileSystem files;
   WatchedFiles watched(files);
   const auto file = watched.create("a");
-  watched.give_up();
+  watched.abandon();
   EXPECT_THROW(file->sync(), StorageError);
   EXPECT_THROW(watched.rename("a", "b"), StorageError);
   EXPECT_TRUE(files.exists("a"));

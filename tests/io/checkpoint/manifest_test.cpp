@@ -172,26 +172,29 @@ TEST(Manifest, IsRefusedWhereAMemberIsMissingOrIsNotWhatItMustBe) {
   const std::string too_large(400, '9');
   for (const Wrong& wrong : std::vector<Wrong>{
            {"ripieno checkpoint", "other", "it is not a checkpoint's"},
-           {"\"step\"", "\"stride\"", "it has no step"},
-           {"\"step\": 3", "\"step\": -3", "step: -3 is not a size"},
-           {"\"step\": 3", "\"step\": 3.0", "step: 3.0 is not a size"},
-           {"\"step\": 3", "\"step\": 18446744073709551615", "18446744073709551615 is not a size"},
+           {"\"step\"", "\"stride\"", "member step is missing"},
+           {"\"step\": 3", "\"step\": -3", "step: -3 is not an integer from 0 to"},
+           {"\"step\": 3", "\"step\": 3.0", "step: 3.0 is not an integer from 0 to"},
+           {"\"step\": 3", "\"step\": 18446744073709551615",
+            "18446744073709551615 is not an integer from 0 to 9223372036854775807"},
            {"\"step\": 3", "\"step\": " + too_large, "a number that is too large"},
-           {"\"world_size\": 2", "\"world_size\": 2147483648", "world_size: 2147483648 is not"},
+           {"\"world_size\": 2", "\"world_size\": 2147483648",
+            "world_size: 2147483648 is not an integer from 0 to 2147483647"},
            {"\"world_size\": 2", "\"world_size\": 0", "a world size of 0 cannot be"},
-           {"\"position\":7", "\"position\":NaN", "it is not JSON"},
+           {"\"position\":7", "\"position\":NaN", "invalid JSON at byte"},
            {"\"position\":7", "\"position\":1e999", "a number that is too large"},
-           {"[2,3]", "[2,-3]", "tensors[0]: shape[1]: -3 is not a size"},
-           {"[2,3]", "6", "tensors[0]: shape is 6, not an array"},
+           {"[2,3]", "[2,-3]", "tensors[0]: shape[1]: -3 is not an integer"},
+           {"[2,3]", "6", "tensors[0]: shape is 6, must be an array"},
            {"[2,3]", "[1,1,1,1,1,1,1,1,1]", "tensors[0]: shape[8]: shape: more than 8 axes"},
            {"float32", "float31", "tensors[0]: there is no element type \"float31\""},
            {"parameter\"", "parametre\"", "tensors[0]: there is no kind of tensor \"parametre\""},
-           {"\"offset\":4", "\"offset\":null", "tensors[0]: pieces[1]: offset: null is not a size"},
+           {"\"offset\":4", "\"offset\":null",
+            "tensors[0]: pieces[1]: offset: null is not an integer"},
            {"0000000000000003", "000000000000000X", "\"000000000000000X\" is not a checksum"},
-           {"\"0000000000000003\"", "3", "xxh3 is 3, not a string"},
-           {"{\"name\":\"a.h5\"", "{\"name\":7", "files[0]: name is 7, not a string"},
+           {"\"0000000000000003\"", "3", "xxh3 is 3, must be a string"},
+           {"{\"name\":\"a.h5\"", "{\"name\":7", "files[0]: name is 7, must be a string"},
            {"{\"name\":\"a.h5\",\"bytes\":100,\"xxh3\":\"0000000000000001\"}", "[]",
-            "files[0]: [] is not an object with a member name"}}) {
+            "files[0]: expected an object with a member name, found []"}}) {
     EXPECT_THAT([&] { manifest_from_text(sample_with(wrong.part, wrong.other)); },
                 ThrowsMessage<DataError>(HasSubstr(wrong.why)))
         << wrong.other;
@@ -200,13 +203,13 @@ TEST(Manifest, IsRefusedWhereAMemberIsMissingOrIsNotWhatItMustBe) {
 
 TEST(Manifest, NamesTheByteFromWhichOnItIsNotJson) {
   EXPECT_THAT([] { manifest_from_text(seal("\"a\": [")); },
-              ThrowsMessage<DataError>("from byte 8 on it is not JSON"));
+              ThrowsMessage<DataError>("invalid JSON at byte 8"));
 }
 
 TEST(Manifest, ThatIsNestedTooDeepIsRefusedBeforeItsStackOverflows) {
   const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
   EXPECT_THAT([&] { manifest_from_text(sample_with("{\"position\":7}", deep)); },
-              ThrowsMessage<DataError>(HasSubstr("it is nested deeper than 100 levels")));
+              ThrowsMessage<DataError>(HasSubstr("JSON is nested deeper than 100 levels")));
 }
 
 TEST(Manifest, MayHoldBracketsInItsTexts) {

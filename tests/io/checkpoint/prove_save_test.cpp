@@ -59,7 +59,7 @@ TEST(HangingProof, IsLeftBehind) {
     prove_save(to, "run", {}, {.attempt = "probe"});
   });
   EXPECT_THAT([&] { task.finish(); },
-              ThrowsMessage<StorageError>(HasSubstr("manifest.json: storage has not answered")));
+              ThrowsMessage<StorageError>(HasSubstr("manifest.json: storage has not responded")));
   files.released.count_down();
 }
 

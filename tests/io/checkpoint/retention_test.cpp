@@ -65,7 +65,7 @@ class UnreadableFiles final : public CrashingFileSystem {
   }
   // As by stat(), which fails as well.
   bool exists(const std::string& path) const override {
-    if (is_unreadable(path)) throw StorageError("cannot look at " + path + ": Stale file handle");
+    if (is_unreadable(path)) throw StorageError("cannot stat " + path + ": Stale file handle");
     return CrashingFileSystem::exists(path);
   }
   std::string unreadable;
