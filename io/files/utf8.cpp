@@ -12,7 +12,9 @@ namespace {
 
 [[noreturn]] void not_utf8(std::size_t at) {
   throw DataError(fmt::format(
-      "text: invalid UTF-8 at byte {}; convert the text to UTF-8, or use the byte tokenizer", at));
+      "text: invalid UTF-8 at byte {}; convert the text to UTF-8, or use the byte tokenizer "
+      "(data.tokenizer=bytes)",
+      at));
 }
 
 // Length of a character in bytes, from its first byte; 0 if no character starts with it.
