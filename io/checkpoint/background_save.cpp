@@ -215,7 +215,8 @@ EndedSave BackgroundSaver::abandon() {
   thread_.request_stop();
   thread_.detach();
   EndedSave ended{.step = save_->ended.step,
-                  .failure = fmt::format("{}: storage has not responded for {} s",
+                  .failure = fmt::format("{}: storage has not responded for {} s; check its server "
+                                         "or disk, or choose another directory",
                                          save_->files.path(), save_->options.silence_seconds),
                   .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
   save_.reset();

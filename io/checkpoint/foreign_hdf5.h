@@ -14,8 +14,7 @@ namespace ripieno::io {
 // sets in group /parameters, or from all data sets if the file has no such group. A tensor's name
 // is its path in the group with '.' instead of '/': /blocks/0/weight is blocks.0.weight. Each rank
 // calls it for itself. Throws ConfigurationError, listing all differences, if names or shapes do
-// not match
-// (`wanted` is then unchanged); StorageError or DataError if the file cannot be read.
+// not match (`wanted` is then unchanged); StorageError or DataError if the file cannot be read.
 LoadReport load_foreign_hdf5(const std::string& path, const State& wanted,
                              const LoadOptions& options = {});
 

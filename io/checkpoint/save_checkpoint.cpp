@@ -207,11 +207,11 @@ Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& tra
       }
       SavedTensor& known = manifest.tensors[at->second];
       if (known.shape != tensor.shape || known.dtype != tensor.dtype)
-        fail(fmt::format(
-            "save_checkpoint: {} has another shape or element type on rank {} ({} {}, "
-            "before {} {})",
-            described(tensor), rank, ripieno::name_of(tensor.dtype), to_string(tensor.shape),
-            ripieno::name_of(known.dtype), to_string(known.shape)));
+        fail(
+            fmt::format("save_checkpoint: {} is {} {} on rank {}, but {} {} on an earlier rank; "
+                        "they must match",
+                        described(tensor), ripieno::name_of(tensor.dtype), to_string(tensor.shape),
+                        rank, ripieno::name_of(known.dtype), to_string(known.shape)));
       known.pieces.insert(known.pieces.end(), tensor.pieces.begin(), tensor.pieces.end());
     }
   }

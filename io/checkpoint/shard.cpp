@@ -37,9 +37,10 @@ Shape shape_in_shard(const Piece& piece, const Shape& shape) {
 void check_tensor(const StateTensor& tensor) {
   const int64_t count = tensor.count();
   if (!is_tensor_name(tensor.name))
-    fail("save_checkpoint: \"" + tensor.name +
-         "\" is not a valid tensor name; it must not be empty and have no empty or \".\" component "
-         "and no control character");
+    fail(fmt::format(
+        "save_checkpoint: \"{}\" is not a valid tensor name; it must not be empty, and must not "
+        "contain an empty or \".\" component or a control character",
+        tensor.name));
   if (count > 0 && tensor.part.dtype() != tensor.dtype)
     fail(fmt::format("save_checkpoint: {} is {}, but its part is {}; they must match", tensor.name,
                      ripieno::name_of(tensor.dtype), ripieno::name_of(tensor.part.dtype())));

@@ -21,8 +21,7 @@ std::string report_page(const std::string& title, const nlohmann::json& record,
                         const MetricCurves& metrics, const std::vector<std::string>& checkpoints);
 
 // Reads the run directory and writes its report.html atomically. Returns a one-line message about
-// damaged data that was left out; empty if there is none. Called by rank 0 or a tool, also while
-// the run is active. Throws StorageError.
+// damaged data that was left out; empty if there is none. Called by rank 0. Throws StorageError.
 std::string write_report(FileSystem& files, const RunPaths& paths);
 
 }  // namespace ripieno::io

@@ -190,7 +190,7 @@ TEST(Manifest, IsRejectedIfAMemberIsMissingOrInvalid) {
            {"[2,3]", "6", "tensors[0]: shape is 6, must be an array"},
            {"[2,3]", "[1,1,1,1,1,1,1,1,1]", "tensors[0]: shape[8]: shape: more than 8 axes"},
            {"float32", "float31", "tensors[0]: unknown element type \"float31\""},
-           {"parameter\"", "parametre\"", "tensors[0]: unknown kind of tensor \"parametre\""},
+           {"parameter\"", "weight\"", "tensors[0]: unknown kind of tensor \"weight\""},
            {"\"offset\":4", "\"offset\":null",
             "tensors[0]: pieces[1]: offset: null is not an integer"},
            {"0000000000000003", "000000000000000X", "xxh3 is \"000000000000000X\", must be"},

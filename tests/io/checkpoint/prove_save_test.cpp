@@ -36,7 +36,7 @@ TEST_F(ProvenSave, LeavesNothingBehind) {
 
 TEST_F(ProvenSave, NamesAMemberThatIsNotUtf8) {
   const nlohmann::json state = {
-      {"configuration", {{"data", {{"kind", "bytes"}, {"path", "caf\xe9/text.txt"}}}}}};
+      {"configuration", {{"data", {{"kind", "bytes"}, {"path", "abc\xe9/text.txt"}}}}}};
   EXPECT_THAT([&] { prove(state); }, ThrowsMessage<ConfigurationError>(
                                          HasSubstr("configuration.data.path in the training state "
                                                    "is not valid UTF-8")));

@@ -195,7 +195,7 @@ TEST(TokenData, NamesAMissingFileInTheError) {
 
 TEST(TokenData, NamesAFileThatIsNotUtf8InTheError) {
   TemporaryDirectory directory;
-  write_file(local_files(), directory / "latin1.txt", "caf\xe9");
+  write_file(local_files(), directory / "latin1.txt", "abc\xe9");
   try {
     TokenData::from_text(directory / "latin1.txt");
     FAIL() << "nothing was thrown";
