@@ -80,11 +80,12 @@ State snapshot_of(const State& mine, const State& staging) {
 struct BackgroundSaver::Save {
   Save(FileSystem& to, std::string parent) : files(to), directory(std::move(parent)) {}
 
-  bool is_silent() const { return files.silent_seconds() > options.silence_seconds; }
+  bool is_stalled() const { return files.stalled_seconds() > options.silence_seconds; }
   // Blocks until the flag is set. Returns false if storage stops responding before that.
   bool wait_until(const bool Save::*reached) {
     std::unique_lock lock(mutex);
-    while (!changed.wait_for(lock, kPollInterval, [&] { return this->*reached; }) && !is_silent()) {
+    while (!changed.wait_for(lock, kPollInterval, [&] { return this->*reached; }) &&
+           !is_stalled()) {
     }
     return this->*reached;
   }
@@ -192,7 +193,7 @@ void BackgroundSaver::wait_until_copied() const {
 }
 
 bool BackgroundSaver::is_saving() const {
-  return save_ != nullptr && !save_->is(&Save::has_ended) && !save_->is_silent();
+  return save_ != nullptr && !save_->is(&Save::has_ended) && !save_->is_stalled();
 }
 
 std::optional<EndedSave> BackgroundSaver::poll() {

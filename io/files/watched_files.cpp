@@ -64,7 +64,7 @@ class WatchedFiles::Reader final : public ReadableFile {
   std::unique_ptr<ReadableFile> file_;
 };
 
-double WatchedFiles::silent_seconds() const {
+double WatchedFiles::stalled_seconds() const {
   const std::lock_guard lock(mutex_);
   if (pending_ == 0) return 0;
   return std::chrono::duration<double>(Clock::now() - last_event_).count();

@@ -20,7 +20,7 @@ class WatchedFiles final : public FileSystem {
   explicit WatchedFiles(FileSystem& files) : files_(files) {}
 
   // Seconds since any operation last started or ended; 0 if no operation is pending. Thread-safe.
-  double silent_seconds() const;
+  double stalled_seconds() const;
   // Path of the operation that started last. Thread-safe.
   std::string path() const;
   // Makes every later operation throw StorageError. Thread-safe.

@@ -18,7 +18,7 @@ struct WatchedTask::Shared {
   Shared(FileSystem& to, double seconds, Action what)
       : files(to), silence_seconds(seconds), action(std::move(what)) {}
 
-  bool is_silent() const { return files.silent_seconds() > silence_seconds; }
+  bool is_stalled() const { return files.stalled_seconds() > silence_seconds; }
   void run() {
     std::exception_ptr thrown;
     try {
@@ -61,7 +61,7 @@ WatchedTask::~WatchedTask() {
 bool WatchedTask::is_running() const {
   if (shared_ == nullptr) return false;
   const std::lock_guard lock(shared_->mutex);
-  return !shared_->has_ended && !shared_->is_silent();
+  return !shared_->has_ended && !shared_->is_stalled();
 }
 
 void WatchedTask::finish() {
@@ -71,7 +71,7 @@ void WatchedTask::finish() {
     constexpr auto kPollInterval = std::chrono::milliseconds(50);
     std::unique_lock lock(shared->mutex);
     while (!shared->changed.wait_for(lock, kPollInterval, [&] { return shared->has_ended; })) {
-      if (!shared->is_silent()) continue;
+      if (!shared->is_stalled()) continue;
       shared->files.abandon();  // the thread's next operation fails
       thread_.detach();
       throw StorageError(

@@ -123,7 +123,7 @@ class BadInput(programs.ProgramTest):
         folder = self.directory / os.fsdecode(b"caf\xe9")
         folder.mkdir()
         path = shutil.copy(self.directory / "text.txt", folder)
-        self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path is not", "UTF-8")
+        self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path in the training state is not valid UTF-8")
         self.assertEqual(self.lines("run"), 0)
         self.assertEqual(list((self.directory / "run/checkpoints").iterdir()), [])
 
