@@ -12,8 +12,8 @@
 
 namespace ripieno::io {
 
-// Upper estimate of the size in bytes of a checkpoint of this state, saved by `ranks` ranks: the
-// data of its tensors, and the metadata of its files.
+// Estimated size in bytes (on the high side) of a checkpoint of this state saved by `ranks` ranks:
+// the data of its tensors, and the metadata of its files.
 int64_t checkpoint_bytes(const State& whole, int ranks);
 
 struct RoomNeeded {
