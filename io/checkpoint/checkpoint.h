@@ -51,8 +51,8 @@ struct SaveOptions {
 //
 // Throws StorageError if storage fails or, on rank 0, if another rank failed or its shard was not
 // written within timeout_seconds; Error if the arguments are invalid or the ranks' shares do not
-// cover every tensor exactly once. Earlier checkpoints can then still be loaded, and the save may be
-// repeated with another `attempt`.
+// cover every tensor exactly once. Earlier checkpoints can then still be loaded, and the save may
+// be repeated with another `attempt`.
 void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
                      const State& mine, const nlohmann::json& training_state,
                      const SaveOptions& options);

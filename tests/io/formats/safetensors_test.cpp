@@ -61,15 +61,15 @@ struct Rejected {
   std::string why;
 };
 
-class SafetensorsRejects : public testing::TestWithParam<Rejected> {};
+class SafetensorsRefuses : public testing::TestWithParam<Rejected> {};
 
-TEST_P(SafetensorsRejects, WithTheReason) {
+TEST_P(SafetensorsRefuses, WithTheReason) {
   EXPECT_THAT([&] { parsed(GetParam().header, GetParam().data_bytes); },
               ThrowsMessage<DataError>(HasSubstr(GetParam().why)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Headers, SafetensorsRejects,
+    Headers, SafetensorsRefuses,
     testing::Values(
         Rejected{"", 0, "does not begin with {"}, Rejected{" {}", 0, "does not begin with {"},
         Rejected{R"({"a":})", 0, "invalid JSON at byte 14"},
