@@ -22,37 +22,39 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-bool is_like(const StateTensor& staged, const StateTensor& tensor) {
+bool has_same_layout(const StateTensor& staged, const StateTensor& tensor) {
   return staged.count() == tensor.count() &&
          (tensor.count() == 0 || staged.part.dtype() == tensor.part.dtype());
 }
 
-// In parts, so that a device's own work is never held up for long.
-void copy_in_parts(const Tensor& to, const Tensor& from) {
-  constexpr std::size_t kPartBytes = std::size_t{32} << 20;
-  for (std::size_t at = 0; at < from.bytes(); at += kPartBytes) {
+// Copies in chunks, so that the work of a GPU is never delayed for long.
+void copy_in_chunks(const Tensor& to, const Tensor& from) {
+  constexpr std::size_t kChunkBytes = std::size_t{32} << 20;
+  for (std::size_t at = 0; at < from.bytes(); at += kChunkBytes) {
     copy_bytes(static_cast<std::byte*>(to.raw_data()) + at, to.device(),
                static_cast<const std::byte*>(from.raw_data()) + at, from.device(),
-               std::min(kPartBytes, from.bytes() - at));
+               std::min(kChunkBytes, from.bytes() - at));
   }
 }
 
-// A state like `mine`, in memory of its own on the CPU: that of `known` where it is of these sizes.
-State staged_like(const State& mine, State known) {
-  const bool is_known = std::equal(known.begin(), known.end(), mine.begin(), mine.end(), is_like);
-  if (!is_known) known.clear();  // before more is taken
+// A state with the layout of `mine` in separate CPU memory: that of `existing` if its layout
+// matches, else newly allocated.
+State staged_like(const State& mine, State existing) {
+  const bool matches =
+      std::equal(existing.begin(), existing.end(), mine.begin(), mine.end(), has_same_layout);
+  if (!matches) existing.clear();  // free it before allocating more
   State staging = mine;
   for (std::size_t i = 0; i < mine.size(); ++i) {
     if (mine[i].count() == 0) continue;
     const Tensor& part = mine[i].part;
-    staging[i].part =
-        is_known ? known[i].part.reshape(part.shape()) : Tensor::zeros(part.shape(), part.dtype());
+    staging[i].part = matches ? existing[i].part.reshape(part.shape())
+                              : Tensor::zeros(part.shape(), part.dtype());
   }
   return staging;
 }
 
-// What is on a GPU is copied there, in the order of its work; where the GPU has no room, to
-// `staging` at once.
+// A copy of the GPU tensors on the GPU itself, enqueued on its compute stream; if the GPU has no
+// memory for it, they are copied to `staging` immediately. CPU tensors are not copied.
 State snapshot_of(const State& mine, const State& staging) {
   State snapshot = mine;
   for (std::size_t i = 0; i < mine.size(); ++i) {
@@ -65,7 +67,7 @@ State snapshot_of(const State& mine, const State& staging) {
     try {
       snapshot[i].part = part.clone();
     } catch (const std::exception&) {
-      copy_in_parts(staging[i].part, part.dense());
+      copy_in_chunks(staging[i].part, part.dense());
       snapshot[i].part = staging[i].part;
     }
   }
@@ -74,15 +76,16 @@ State snapshot_of(const State& mine, const State& staging) {
 
 }  // namespace
 
-// What the saver and the save's thread share.
+// State shared by the saver and the thread of the save.
 struct BackgroundSaver::Save {
-  Save(FileSystem& to, std::string below) : files(to), directory(std::move(below)) {}
+  Save(FileSystem& to, std::string parent) : files(to), directory(std::move(parent)) {}
 
-  bool is_silent() const { return files.silent_seconds() > options.stall_timeout_seconds; }
-  // Whether it was reached: else storage is silent.
+  bool is_stalled() const { return files.stalled_seconds() > options.silence_seconds; }
+  // Blocks until the flag is set. Returns false if storage stops responding before that.
   bool wait_until(const bool Save::*reached) {
     std::unique_lock lock(mutex);
-    while (!changed.wait_for(lock, kLook, [&] { return this->*reached; }) && !is_silent()) {
+    while (!changed.wait_for(lock, kPollInterval, [&] { return this->*reached; }) &&
+           !is_stalled()) {
     }
     return this->*reached;
   }
@@ -96,18 +99,18 @@ struct BackgroundSaver::Save {
     return this->*reached;
   }
 
-  static constexpr auto kLook = std::chrono::milliseconds(50);
+  static constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
   WatchedFiles files;
   const std::string directory;
   const Clock::time_point start = Clock::now();
-  EndedSave ended;  // the thread's, until it has_ended
+  EndedSave ended;  // written by the thread until has_ended
   State source, written;
   nlohmann::json training_state;
   SaveOptions options;
   std::function<void()> before;
 
-  std::mutex mutex;  // of what follows
+  std::mutex mutex;  // guards the members below
   std::condition_variable changed;
   bool is_copied = false, has_ended = false;
 };
@@ -123,14 +126,16 @@ BackgroundSaver::~BackgroundSaver() {
 }
 
 void BackgroundSaver::reserve(const State& mine) {
-  if (is_saving()) fail("BackgroundSaver::reserve: a save is under way; wait() for it");
+  if (is_saving()) fail("BackgroundSaver::reserve: a save is in progress; call wait() first");
   staging_ = staged_like(mine, std::exchange(staging_, {}));
 }
 
 void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::json& training_state,
                             const SaveOptions& options, std::function<void()> before, Copy copy) {
   if (save_ != nullptr)
-    fail("BackgroundSaver::start: a save is under way, or untold; wait() first");
+    fail(
+        "BackgroundSaver::start: the previous save is in progress or its result was not collected; "
+        "call wait() first");
   auto save = std::make_shared<Save>(files_, directory_);
   save->ended.step = step;
   save->written = mine;
@@ -144,7 +149,7 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
       save->source = snapshot_of(mine, staging_);
       save->written = staging_;
     }
-  } catch (const std::exception&) {  // no memory
+  } catch (const std::exception&) {  // out of memory: save without a copy
     staging_.clear();
   }
   save_ = save;
@@ -153,42 +158,42 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
       save->options.stop = stop;
       run(*save);
     });
-  } catch (const std::system_error&) {  // no thread is to be had
+  } catch (const std::system_error&) {  // cannot start a thread
     run(*save);
   }
 }
 
 void BackgroundSaver::run(Save& save) {
-  // The caller may change the numbers from then on.
-  const auto let_go = [&] {
+  // From then on the caller may change the tensors.
+  const auto release_source = [&] {
     save.source.clear();
     save.reach(&Save::is_copied);
   };
   try {
     for (std::size_t i = 0; i < save.source.size(); ++i) {
       const Tensor &from = save.source[i].part, &to = save.written[i].part;
-      const bool is_there = save.source[i].count() == 0 || from.raw_data() == to.raw_data();
-      if (!is_there) copy_in_parts(to, from);
+      const bool is_copied = save.source[i].count() == 0 || from.raw_data() == to.raw_data();
+      if (!is_copied) copy_in_chunks(to, from);
     }
-    if (!save.source.empty()) let_go();
+    if (!save.source.empty()) release_source();
     if (save.before) save.files.watch(save.directory, save.before);
     save_checkpoint(save.files, save.directory, save.ended.step, save.written, save.training_state,
                     save.options);
   } catch (const std::exception& error) {
     save.ended.failure = error.what();
   }
-  let_go();
+  release_source();
   save.ended.seconds = std::chrono::duration<double>(Clock::now() - save.start).count();
   save.reach(&Save::has_ended);
 }
 
 void BackgroundSaver::wait_until_copied() const {
   if (save_ == nullptr || save_->wait_until(&Save::is_copied)) return;
-  save_->files.give_up();  // nobody may commit numbers that now change
+  save_->files.abandon();  // the caller may now change the tensors: they must not be committed
 }
 
 bool BackgroundSaver::is_saving() const {
-  return save_ != nullptr && !save_->is(&Save::has_ended) && !save_->is_silent();
+  return save_ != nullptr && !save_->is(&Save::has_ended) && !save_->is_stalled();
 }
 
 std::optional<EndedSave> BackgroundSaver::poll() {
@@ -198,21 +203,22 @@ std::optional<EndedSave> BackgroundSaver::poll() {
 
 std::optional<EndedSave> BackgroundSaver::wait() {
   if (save_ == nullptr) return std::nullopt;
-  if (!save_->wait_until(&Save::has_ended)) return leave_behind();
+  if (!save_->wait_until(&Save::has_ended)) return abandon();
   if (thread_.joinable()) thread_.join();
   EndedSave ended = std::move(save_->ended);
   save_.reset();
   return ended;
 }
 
-// The thread keeps what it uses, and its next operation fails.
-EndedSave BackgroundSaver::leave_behind() {
-  save_->files.give_up();
+// The detached thread owns everything that it uses; its next storage operation fails.
+EndedSave BackgroundSaver::abandon() {
+  save_->files.abandon();
   thread_.request_stop();
   thread_.detach();
   EndedSave ended{.step = save_->ended.step,
-                  .failure = fmt::format("{}: storage has not answered for {} s",
-                                         save_->files.path(), save_->options.stall_timeout_seconds),
+                  .failure = fmt::format("{}: storage has not responded for {} s; check its server "
+                                         "or disk, or choose another directory",
+                                         save_->files.path(), save_->options.silence_seconds),
                   .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
   save_.reset();
   staging_.clear();

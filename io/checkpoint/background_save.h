@@ -1,16 +1,16 @@
-// BackgroundSaver: saves checkpoints in a thread of its own while training goes on.
+// BackgroundSaver: saves checkpoints in a background thread while training continues.
 //
-//   saver.start(step, mine, training_state, options);  // returns at once
+//   saver.start(step, mine, training_state, options);  // returns without waiting for storage
 //   … the next forward and backward …
-//   saver.wait_until_copied();                         // before the optimizer's next step
+//   saver.wait_until_copied();                         // before the next optimizer step
 //
-// It writes a copy of the numbers. Of those on the CPU the copy is made behind the caller's back:
-// they must stay as they are until wait_until_copied() returns. Those on a GPU are copied on the
-// device, in the order of its work. One save at a time; one thread calls. Where no thread can be
-// had, start() returns once all is written.
+// Writes a copy of the state. Tensors on the CPU are copied by the background thread and must not
+// change until wait_until_copied() returns. Tensors on a GPU are copied on the device, by start(),
+// in stream order. One save at a time. Not thread-safe: call it from one thread. If no thread can
+// be started, start() returns once everything is written.
 //
-// Nobody waits for ever: where storage leaves an operation unanswered for longer than
-// SaveOptions::stall_timeout_seconds, the save has failed, and its thread is left behind.
+// If storage does not complete a single operation within SaveOptions::silence_seconds, the save
+// fails and its thread is detached, so no call blocks forever.
 #pragma once
 
 #include <cstdint>
@@ -27,35 +27,41 @@ namespace ripieno::io {
 
 struct EndedSave {
   int64_t step = 0;
-  std::string failure;  // empty where the checkpoint stands
-  double seconds = 0;   // from start() to its end
+  std::string failure;  // error message; empty if the save succeeded
+  double seconds = 0;   // from start() to the end of the save
 };
 
 class BackgroundSaver {
  public:
-  // `files` outlives this.
+  // `files` must outlive this object and any detached thread.
   BackgroundSaver(FileSystem& files, std::string checkpoints_directory);
-  // Waits for the save under way as wait() does, but not for other ranks' part in it: where that is
-  // missing, the save fails.
+  // Waits like wait(), but not for other ranks: if a shard of another rank is missing, the save
+  // fails.
   ~BackgroundSaver();
 
-  // Takes the memory that saves of such a state are copied to, and touches it, so that the first
-  // save does not have to. Throws Error where there is not enough.
+  // Allocates and touches the CPU memory for copies of a state with this layout, so that the first
+  // save does not have to. Throws Error if there is not enough memory or a save is in progress.
   void reserve(const State& mine);
 
-  // As save_checkpoint(), on every rank, where no save is under way, also not on rank 0, and poll()
-  // or wait() has told how the last one ended. `before` is called in the thread, before anything is
-  // written; what it throws is the save's failure. Where there is no memory for a copy, or
-  // none is wanted, the numbers must stay as they are until all is written.
+  // Starts save_checkpoint() with these arguments in the background. Every rank calls it, once the
+  // previous save has ended on all ranks (rank 0 too) and its result was collected with poll() or
+  // wait(). `before` is called in the thread before anything is written; an exception of it fails
+  // the save. Errors of the save are in EndedSave::failure; throws Error only if called too early.
+  //
+  // Copy::no writes the tensors themselves: they must not change until wait_until_copied() returns,
+  // which is then at the end of the save. The same happens if there is no memory for a copy.
   enum class Copy { yes, no };
   void start(int64_t step, const State& mine, const nlohmann::json& training_state,
              const SaveOptions& options, std::function<void()> before = {}, Copy copy = Copy::yes);
-  // Has the save under way fail where it still waits for another rank.
+  // Makes the save in progress fail if it is waiting for another rank's shard (rank 0).
   void give_up() { thread_.request_stop(); }
+  // Blocks until the tensors passed to start() may change. Returns immediately if there is no save.
   void wait_until_copied() const;
 
+  // Whether a save is in progress. False once it has ended or storage does not respond.
   bool is_saving() const;
-  // The save that has ended, once; wait() waits for the one under way. Nothing where there is none.
+  // The result of the save that has ended, returned once. poll() returns nullopt while the save is
+  // in progress; wait() blocks until it ends. Both return nullopt if there is no save.
   std::optional<EndedSave> poll();
   std::optional<EndedSave> wait();
 
@@ -63,13 +69,13 @@ class BackgroundSaver {
   struct Save;
 
   static void run(Save& save);
-  EndedSave leave_behind();
+  EndedSave abandon();
 
   FileSystem& files_;
   const std::string directory_;
   std::shared_ptr<CheckpointLayouts> layouts_;
-  State staging_;               // like the newest state, in memory of its own on the CPU
-  std::shared_ptr<Save> save_;  // shared with its thread, which may be left behind
+  State staging_;               // CPU memory for copies, with the layout of the last state
+  std::shared_ptr<Save> save_;  // shared with its thread, which may be detached
   std::jthread thread_;
 };
 

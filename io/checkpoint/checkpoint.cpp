@@ -20,28 +20,29 @@
 namespace ripieno::io {
 namespace {
 
-constexpr int64_t kStagedBytes = 256 << 20;  // of host memory for parts that are elsewhere
+// Host memory for loading tensors that are on a GPU or not contiguous.
+constexpr int64_t kStagedBytes = 256 << 20;
 
-struct Place {
+struct PieceRef {
   const SavedTensor* tensor;
   const Piece* piece;
 };
 
-// The pieces of each file, in the order in which they lie there.
-std::map<std::string, std::vector<Place>> places_by_file(const Manifest& manifest) {
-  std::map<std::string, std::vector<Place>> places;
+// The pieces in each file, in file order.
+std::map<std::string, std::vector<PieceRef>> pieces_by_file(const Manifest& manifest) {
+  std::map<std::string, std::vector<PieceRef>> by_file;
   for (const SavedTensor& tensor : manifest.tensors) {
-    for (const Piece& piece : tensor.pieces) places[piece.file].push_back({&tensor, &piece});
+    for (const Piece& piece : tensor.pieces) by_file[piece.file].push_back({&tensor, &piece});
   }
-  for (auto& [file, pieces] : places) {
-    std::sort(pieces.begin(), pieces.end(), [](const Place& a, const Place& b) {
+  for (auto& [file, pieces] : by_file) {
+    std::sort(pieces.begin(), pieces.end(), [](const PieceRef& a, const PieceRef& b) {
       return a.piece->file_offset < b.piece->file_offset;
     });
   }
-  return places;
+  return by_file;
 }
 
-// Reads what is wanted of a checkpoint, and what a rank has to verify besides.
+// Reads the requested pieces of a checkpoint, and those that a rank only verifies.
 class Loading {
  public:
   Loading(const FileSystem& files, const std::string& directory, const Manifest& manifest,
@@ -50,34 +51,34 @@ class Loading {
         directory_(directory),
         manifest_(manifest),
         options_(options),
-        places_(places_by_file(manifest)) {}
+        pieces_(pieces_by_file(manifest)) {}
 
-  // What somebody wants, into its place.
+  // Reads and verifies the pieces that `fill` needs, and copies them to their destinations.
   void read(LoadFill& fill) {
     read_files([&](const SavedFile& file, FileRead& read) {
-      for (const Place& place : places_[file.name]) {
-        auto wanted = fill.read_of(*place.tensor, *place.piece);
+      for (const PieceRef& ref : pieces_[file.name]) {
+        auto wanted = fill.read_of(*ref.tensor, *ref.piece);
         if (!wanted) continue;
         read.pieces.push_back(*std::move(wanted));
-        verified_.insert(place.piece);
+        verified_.insert(ref.piece);
       }
     });
     fill.finish();
   }
 
-  // This part of the bytes, but for what was read before.
+  // Verifies the bytes of all files that fall to `part`, except pieces that were read before.
   void verify(Part part) {
-    double total = 0, before = 0;  // bytes of all files, and of those so far
+    double total = 0, before = 0;  // bytes of all files, and of the files before the current one
     for (const SavedFile& file : manifest_.files) total += static_cast<double>(file.bytes);
     read_files([&](const SavedFile& file, FileRead& read) {
       const auto is_mine = [&](int64_t offset) {
-        const double place = (before + static_cast<double>(offset)) / std::max(total, 1.0);
-        return std::min(static_cast<int>(place * part.size), part.size - 1) == part.rank;
+        const double fraction = (before + static_cast<double>(offset)) / std::max(total, 1.0);
+        return std::min(static_cast<int>(fraction * part.size), part.size - 1) == part.rank;
       };
-      for (const Place& place : places_[file.name]) {
-        read.all.push_back(place.piece);
-        if (is_mine(place.piece->file_offset) && !verified_.contains(place.piece))
-          read.pieces.push_back({place.tensor, place.piece, nullptr, counted(*place.tensor)});
+      for (const PieceRef& ref : pieces_[file.name]) {
+        read.all.push_back(ref.piece);
+        if (is_mine(ref.piece->file_offset) && !verified_.contains(ref.piece))
+          read.pieces.push_back({ref.tensor, ref.piece, nullptr, counted(*ref.tensor)});
       }
       read.verifies_outside = is_mine(0);
       before += static_cast<double>(file.bytes);
@@ -87,7 +88,8 @@ class Loading {
   int64_t bytes() const { return bytes_; }
 
  private:
-  // Tells what is not finite of a piece as it comes, where somebody asks.
+  // A function that reports the NaN and infinite elements of each chunk to found_not_finite; empty
+  // if there is no such callback.
   std::function<void(int64_t, std::span<const std::byte>)> counted(const SavedTensor& tensor) {
     if (!options_.on_not_finite) return {};
     return [this, &tensor](int64_t, std::span<const std::byte> bytes) {
@@ -112,10 +114,10 @@ class Loading {
   const std::string& directory_;
   const Manifest& manifest_;
   const ReadOptions& options_;
-  std::map<std::string, std::vector<Place>> places_;
+  std::map<std::string, std::vector<PieceRef>> pieces_;
   std::set<const Piece*> verified_;
   int64_t bytes_ = 0;
-  std::mutex mutex_;  // of those who are told
+  std::mutex mutex_;  // held while calling found_not_finite
 };
 
 }  // namespace
@@ -145,10 +147,10 @@ std::vector<CheckpointTensor> Checkpoint::tensors() const {
 
 LoadReport Checkpoint::load(const State& wanted, const LoadOptions& options) const {
   const trace::Scope traced({.name = "load of a checkpoint"});
-  std::vector<Loadable> there;
+  std::vector<Loadable> available;
   for (const SavedTensor& saved : manifest_->tensors)
-    there.push_back({saved.name, saved.kind, saved.dtype, saved.shape});
-  auto [sources, report] = match(there, wanted, path_, options);
+    available.push_back({saved.name, saved.kind, saved.dtype, saved.shape});
+  auto [sources, report] = match(available, wanted, path_, options);
   Loading loading(*files_, path_, *manifest_, options.reading);
   LoadFill fill;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -177,7 +179,7 @@ int64_t Checkpoint::bytes() const {
 
 namespace {
 
-// Of one that storage does not tell about, its reader will say why.
+// True also if storage returns an error: reading the checkpoint will report it.
 bool may_be_candidate(const FileSystem& files, const StepDirectory& found) {
   try {
     return is_candidate(files, found);

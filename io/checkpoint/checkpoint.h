@@ -1,5 +1,5 @@
-// Checkpoints: a directory step_<n> of HDF5 shards that is whole or absent, for any number of
-// ranks.
+// Saving and loading checkpoints: directories step_<n> of HDF5 shards, committed atomically, saved
+// by any number of ranks and loadable by any other number.
 //
 // docs/checkpoint_format.md describes the files.
 #pragma once
@@ -24,32 +24,35 @@ struct CheckpointLayouts;
 
 struct SaveOptions {
   int rank = 0;
-  int size = 1;
-  // Chosen by rank 0, the same on all ranks, and another for each save: it keeps what an earlier
-  // attempt left behind apart.
+  int size = 1;  // number of ranks that save
+  // Identifies this save: the same string on all ranks, different for each save (rank 0 chooses
+  // it), so that files of an earlier, failed save are not mixed in. With CommitMode::manifest:
+  // letters, digits, '-' and '_'.
   std::string attempt;
-  double timeout_seconds =
-      600;  // how long rank 0 waits for the others' shards once its own is written
-  // Of a save in the background: how long storage may leave one operation unanswered before the
-  // save is given up.
-  double stall_timeout_seconds = 600;
-  // Once it is asked for, rank 0 waits no longer for the others, and fails.
+  // Seconds that rank 0 waits for the other ranks' shards after writing its own.
+  double timeout_seconds = 600;
+  // BackgroundSaver: seconds that a single storage operation may take before the save fails.
+  double silence_seconds = 600;
+  // A stop request makes rank 0 fail instead of waiting for the other ranks' shards.
   std::stop_token stop = {};
-  // The same on all ranks: probe_commit_mode().
+  // Must be the same on all ranks; see probe_commit_mode().
   CommitMode commit = CommitMode::rename;
-  // Of a rank's saves, one after the other: what the next one need not work out again.
+  // Cache that consecutive saves of a rank may share, so that equal file layouts are computed once.
   std::shared_ptr<CheckpointLayouts> layouts = {};
-  Retention keep = {};  // of the checkpoints up to this step
+  // Which earlier checkpoints, up to this step, are kept after the commit.
+  Retention keep = {};
 };
 
-// Saves `mine` as this rank's share of checkpoints_directory/step_<step>. Every rank calls it;
-// ranks meet through the storage alone. Once rank 0 returns, the checkpoint is whole and would
-// survive a power cut; the other ranks return once their share would. Only rank 0's training_state
-// is kept; it must be UTF-8, and finite (JSON has no NaN).
+// Saves `mine` as this rank's share of the checkpoint checkpoints_directory/step_<step>. Every rank
+// calls it, from any thread; ranks coordinate through files only, not through a communicator. It
+// blocks until the files are written. When it returns on rank 0, the checkpoint is committed and
+// survives a power cut; on other ranks only their own shard does. Only rank 0's training_state is
+// saved; its strings must be UTF-8, and its numbers finite (JSON has no NaN).
 //
-// Throws StorageError, on the rank that met it and on rank 0, where storage fails or a rank's share
-// does not come in time. What was saved before is then as it was, and the save may be tried again
-// under another attempt.
+// Throws StorageError if storage fails or, on rank 0, if another rank failed or its shard was not
+// written within timeout_seconds; Error if the arguments are invalid or the ranks' shares do not
+// cover every tensor exactly once. Earlier checkpoints can then still be loaded, and the save may
+// be repeated with another `attempt`.
 void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
                      const State& mine, const nlohmann::json& training_state,
                      const SaveOptions& options);
@@ -59,42 +62,48 @@ struct CheckpointTensor {
   StateKind kind;
   DType dtype;
   Shape shape;
-  // Elements that are NaN or infinite, as the save counted them; checkpoints of earlier programs do
-  // not say: 0.
+  // Number of NaN or infinite elements, counted by the save; 0 for checkpoints of earlier versions,
+  // which did not count them.
   int64_t not_finite = 0;
 };
 
 struct Manifest;
 
-// A checkpoint that was saved. `files` must outlive it.
+// A saved checkpoint, opened for reading. A cheap handle; const functions are thread-safe.
 class Checkpoint {
  public:
-  // Reads and verifies the manifest. Throws DataError where it is damaged, StorageError where there
-  // is none to read.
+  // Reads and verifies the manifest of the checkpoint directory `path`. `files` must outlive the
+  // result. Throws StorageError if the manifest cannot be read, DataError if it is damaged or of a
+  // newer format version.
   static Checkpoint open(const FileSystem& files, const std::string& path);
 
   const std::string& path() const { return path_; }
   int64_t step() const;
-  // The number of ranks that saved it; any number may load it.
+  // Number of ranks that saved it; any number may load it.
   int world_size() const;
   CommitMode commit_mode() const;
+  // What the saving program passed to save_checkpoint() on rank 0.
   const nlohmann::json& training_state() const;
+  // All tensors, in the order in which rank 0 saved them.
   std::vector<CheckpointTensor> tensors() const;
 
-  // Fills the parts of `wanted`, and reads only the pieces that hold some of them, each verified
-  // before this returns. Any rank may want any part of a tensor, on any device, and in another
-  // floating-point type than the saved one (rounded to nearest even). Of each kind that `wanted`
-  // names at all it must name every tensor, though its part may be empty: else a smaller model
-  // would load silently; LoadOptions say what else goes.
+  // Loads the elements in wanted[i].part, in place. Reads only the pieces that contain some of
+  // them, with several threads, and verifies their checksums before it returns. Each rank calls it
+  // for itself; any rank may load any range of any tensor, to any device, and into another
+  // floating-point type than the saved one (rounded to nearest, ties to even). For each kind of
+  // state (parameter, buffer, optimizer) that occurs in `wanted`, all saved tensors of that kind
+  // must be in `wanted`, possibly with an empty part; otherwise a smaller model would load
+  // unnoticed. LoadOptions relaxes this, renames tensors and sets the number of threads.
   //
-  // Throws ConfigurationError that lists what does not match, before anything is filled; DataError
-  // or StorageError that names the file that is damaged or cannot be read. `wanted` then holds
-  // some of it and must be filled anew, from another checkpoint.
+  // Throws ConfigurationError, listing all differences, if names, shapes or types do not match;
+  // `wanted` is then unchanged. Throws DataError or StorageError, naming the file, if it is damaged
+  // or cannot be read; `wanted` is then partly overwritten.
   LoadReport load(const State& wanted, const LoadOptions& options = {}) const;
-  // Reads every byte of every file, by several threads, and returns how many: bytes(). Throws
-  // DataError or StorageError that names the file that is damaged.
+  // Reads and verifies every byte of every file, with several threads. Returns the number of bytes,
+  // which equals bytes(). Throws DataError or StorageError, naming the file, if it is damaged or
+  // cannot be read.
   int64_t verify(const ReadOptions& options = {}) const;
-  // Of all files but the manifest.
+  // Size of all files in bytes, without the manifest.
   int64_t bytes() const;
 
  private:
@@ -105,16 +114,18 @@ class Checkpoint {
   std::shared_ptr<const Manifest> manifest_;
 };
 
-// The paths of what may be checkpoints, newest first. Some may prove damaged.
+// Paths of the checkpoints in a directory, newest first, without reading them: some may turn out to
+// be damaged. Empty if the directory does not exist. Throws StorageError.
 std::vector<std::string> candidates_in(const FileSystem& files,
                                        const std::string& checkpoints_directory);
 
 struct Found {
   std::optional<std::string> path;
-  std::vector<std::string> rejected;  // newer ones: a line each that names the file and why
+  std::vector<std::string> rejected;  // one message for each newer checkpoint that is not intact
 };
 
-// The newest checkpoint of which every byte is as it was written.
+// The newest checkpoint that passes verify(); `path` is nullopt if there is none. Throws
+// StorageError if the directory cannot be listed.
 Found newest_intact(const FileSystem& files, const std::string& checkpoints_directory);
 
 }  // namespace ripieno::io

@@ -6,7 +6,7 @@
 namespace ripieno::io {
 namespace {
 
-// A rename that moved the name but not what lies below it would be no rename.
+// Whether a directory can be renamed together with its content.
 bool renames(FileSystem& files, const std::string& from, const std::string& to) {
   try {
     files.rename(from, to);
@@ -32,15 +32,15 @@ std::optional<CommitMode> commit_mode_named(std::string_view name) {
 CommitMode probe_commit_mode(FileSystem& files, const std::string& checkpoints_directory) {
   const std::string to = checkpoints_directory + "/" + std::string(kProbeName);
   const std::string from = to + std::string(kPartial);
-  const auto tidy = [&] {
+  const auto clean_up = [&] {
     files.remove_all(from);
     files.remove_all(to);
   };
-  tidy();  // what a probe that was cut short left
+  clean_up();  // remains of an interrupted probe
   files.make_directories(from);
   write_file(files, from + "/file", "probe");
   const bool does_rename = renames(files, from, to);
-  tidy();
+  clean_up();
   return does_rename ? CommitMode::rename : CommitMode::manifest;
 }
 

@@ -34,10 +34,10 @@ LoadReport load_foreign_hdf5(const std::string& path, const State& wanted,
                              const LoadOptions& options) {
   const Hdf5File file(path);
   const auto data_sets = parameters_in(file);
-  std::vector<Loadable> there;
+  std::vector<Loadable> available;
   for (const Hdf5DataSet& set : data_sets)
-    there.push_back({name_of(set), StateKind::parameter, set.dtype, set.shape});
-  auto [sources, report] = match(there, wanted, path, options);
+    available.push_back({name_of(set), StateKind::parameter, set.dtype, set.shape});
+  auto [sources, report] = match(available, wanted, path, options);
   const NoGrad no_grad;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!sources[i] || wanted[i].count() == 0) continue;

@@ -1,5 +1,6 @@
-// Parameters out of an HDF5 file that others wrote. It carries no checksums: what was damaged reads
-// as wrong numbers, and may take libhdf5 down. So it is opened only where somebody asks for it.
+// Loads parameters from an HDF5 file written by another program. Such a file has no checksums:
+// damaged data can be read as wrong numbers or crash libhdf5, so call this only if the user
+// requests it explicitly.
 #pragma once
 
 #include <string>
@@ -9,10 +10,11 @@
 
 namespace ripieno::io {
 
-// Fills the parameters of `wanted` (and master weights, "master/<name>") from the data sets below
-// /parameters where the file has such a group, else from all. A name is the path from there with
-// '.' for '/': /blocks/0/weight is blocks.0.weight. Throws ConfigurationError that lists what does
-// not match, before anything is filled; StorageError or DataError where the file cannot be read.
+// Loads the parameters in `wanted` (and master weights, "master/<name>"), in place, from the data
+// sets in group /parameters, or from all data sets if the file has no such group. A tensor's name
+// is its path in the group with '.' instead of '/': /blocks/0/weight is blocks.0.weight. Each rank
+// calls it for itself. Throws ConfigurationError, listing all differences, if names or shapes do
+// not match (`wanted` is then unchanged); StorageError or DataError if the file cannot be read.
 LoadReport load_foreign_hdf5(const std::string& path, const State& wanted,
                              const LoadOptions& options = {});
 

@@ -8,7 +8,8 @@
 namespace ripieno::io {
 namespace {
 
-// Elements from `begin` of a tensor of `dtype`, as far as they are wanted, to where they are.
+// `bytes` are elements of a saved tensor of type `dtype`, from its element `begin`. Copies those
+// that overlap with the range of `flat`, which starts at element `wanted_begin`, and converts them.
 void copy_or_convert(DType dtype, std::span<const std::byte> bytes, int64_t begin,
                      int64_t wanted_begin, const Tensor& flat) {
   const auto element = static_cast<int64_t>(size_of(dtype));

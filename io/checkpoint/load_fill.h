@@ -1,5 +1,5 @@
-// Where the elements of saved tensors go: the parts of a state that want them, in their element
-// type. For checkpoint.cpp. Not installed.
+// LoadFill: routes the elements of saved tensors to the tensors being loaded, and converts their
+// type. Used by checkpoint.cpp. Not installed.
 #pragma once
 
 #include <map>
@@ -13,21 +13,21 @@ namespace ripieno::io {
 
 class LoadFill {
  public:
-  // Fills `wanted` from `saved`. Both outlive it.
+  // Registers that `wanted` is loaded from `saved`. Both must stay valid until finish().
   void add(const SavedTensor& saved, const StateTensor& wanted);
 
-  // How a piece is read so that whoever wants some of it has it: into its place where that is on
-  // the CPU, dense, and takes the whole piece as it is; else through a chunk of it. Nothing where
-  // nobody wants any.
+  // How to read a piece: directly into its destination if that is contiguous CPU memory, of the
+  // same type, and takes the whole piece; otherwise chunk by chunk. nullopt if no element is
+  // wanted.
   std::optional<PieceRead> read_of(const SavedTensor& saved, const Piece& piece) const;
 
-  // Bytes of memory beside the state's own that it takes until finish(): for parts that are not on
-  // the CPU, or not dense.
+  // Bytes of staging memory in use, for tensors that are on a GPU or not contiguous.
   int64_t staged_bytes() const { return staged_bytes_; }
+  // Copies staged tensors to their destinations and forgets everything that was added.
   void finish();
 
  private:
-  // The run of elements begin <= i < begin + elements of a saved tensor, as `flat` takes it.
+  // Where elements begin <= i < begin + flat.elements() of a saved tensor go.
   struct Destination {
     int64_t begin;
     Tensor flat;  // (elements), dense, on the CPU

@@ -14,7 +14,7 @@ namespace ripieno::io {
 namespace {
 
 constexpr std::string_view kMaster = "master/";
-constexpr std::size_t kListed = 10;  // names in a message
+constexpr std::size_t kListed = 10;  // maximum number of names in a message
 
 using Key = std::pair<StateKind, std::string>;
 
@@ -26,7 +26,7 @@ Key master_of(const std::string& parameter) {
   return {StateKind::optimizer, std::string(kMaster) + parameter};
 }
 
-// Where the module's name begins: an optimizer's tensor has its slot in front.
+// Index at which the parameter's name begins: optimizer state is named "first_moment/<parameter>".
 std::size_t start_of_name(StateKind kind, const std::string& name) {
   const auto slash = name.find('/');
   return kind == StateKind::optimizer && slash != std::string::npos ? slash + 1 : 0;
@@ -43,8 +43,10 @@ bool converts(DType from, DType to) {
 void check_part(const StateTensor& wanted) {
   const bool is_typed = wanted.count() == 0 || wanted.part.dtype() == wanted.dtype;
   if (wanted.begin < 0 || wanted.count() > wanted.shape.elements() - wanted.begin || !is_typed)
-    fail(fmt::format("Checkpoint::load: the part of {} {} does not fit it", name_of(wanted.kind),
-                     wanted.name));
+    fail(
+        fmt::format("Checkpoint::load: {} {}: `part` must have the type of the tensor, and lie "
+                    "within its shape {}",
+                    name_of(wanted.kind), wanted.name, to_string(wanted.shape)));
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -57,16 +59,16 @@ std::string listed(const std::vector<std::string>& names) {
 
 class Matcher {
  public:
-  Matcher(const std::vector<Loadable>& there, const std::string& path, const LoadOptions& options)
-      : there_(there), path_(path), options_(options) {
-    for (std::size_t i = 0; i < there.size(); ++i) {
-      auto name = wanted_name(there[i], options);
+  Matcher(const std::vector<Loadable>& saved, const std::string& path, const LoadOptions& options)
+      : saved_(saved), path_(path), options_(options) {
+    for (std::size_t i = 0; i < saved.size(); ++i) {
+      auto name = wanted_name(saved[i], options);
       if (!name) continue;
-      const auto [at, is_new] = by_name_.try_emplace({there[i].kind, *std::move(name)}, i);
+      const auto [at, is_new] = by_name_.try_emplace({saved[i].kind, *std::move(name)}, i);
       if (!is_new)
         throw ConfigurationError(
-            fmt::format("{}: {} and {} would both be loaded as {}; change how they are renamed",
-                        path, there[at->second].name, there[i].name, at->first.second));
+            fmt::format("{}: {} and {} would both be loaded as {}; change the renaming rules", path,
+                        saved[at->second].name, saved[i].name, at->first.second));
     }
   }
 
@@ -82,9 +84,9 @@ class Matcher {
     for (const auto& [key, index] : by_name_) {
       if (kinds.contains(key.first) && !names.contains(key) && !is_master(key.first, key.second))
         result_.report.unused.push_back(
-            described(key.first, there_[index].name, there_[index].shape));
+            described(key.first, saved_[index].name, saved_[index].shape));
     }
-    if (options_.strict && !result_.report.matches()) refuse();
+    if (options_.strict && !result_.report.matches()) throw_mismatch();
     return std::move(result_);
   }
 
@@ -100,9 +102,9 @@ class Matcher {
     if (!named && is_master(wanted.kind, wanted.name))
       return find({StateKind::parameter, wanted.name.substr(kMaster.size())});
     if (!named || wanted.kind != StateKind::parameter) return named;
-    const bool is_wider = size_of(wanted.dtype) > size_of(there_[*named].dtype);
+    const bool is_wider = size_of(wanted.dtype) > size_of(saved_[*named].dtype);
     const auto master = find(master_of(wanted.name));
-    return is_wider && master && there_[*master].shape == wanted.shape ? master : named;
+    return is_wider && master && saved_[*master].shape == wanted.shape ? master : named;
   }
 
   std::optional<std::size_t> source_of(const StateTensor& wanted) {
@@ -112,10 +114,11 @@ class Matcher {
       report.missing.push_back(described(wanted.kind, wanted.name, wanted.shape));
       return std::nullopt;
     }
-    const Loadable& saved = there_[*found];
-    const auto differs = [&](std::string_view there, std::string_view here) {
-      report.different.push_back(fmt::format("{} {} is {} in it, {} in this run",
-                                             name_of(wanted.kind), wanted.name, there, here));
+    const Loadable& saved = saved_[*found];
+    const auto differs = [&](std::string_view is_saved, std::string_view is_wanted) {
+      report.different.push_back(fmt::format("{} {} was saved as {} but is {} in this run",
+                                             name_of(wanted.kind), wanted.name, is_saved,
+                                             is_wanted));
       return std::nullopt;
     };
     if (saved.shape != wanted.shape)
@@ -125,18 +128,19 @@ class Matcher {
     return found;
   }
 
-  [[noreturn]] void refuse() const {
+  [[noreturn]] void throw_mismatch() const {
     const LoadReport& report = result_.report;
-    std::vector<std::string> how;
-    if (!report.different.empty()) how.push_back(listed(report.different));
-    if (!report.missing.empty()) how.push_back("it has no " + listed(report.missing));
+    std::vector<std::string> differences;
+    if (!report.different.empty()) differences.push_back(listed(report.different));
+    if (!report.missing.empty())
+      differences.push_back("missing from the checkpoint: " + listed(report.missing));
     if (!report.unused.empty())
-      how.push_back("it has " + listed(report.unused) + ", which this run has not");
-    throw ConfigurationError(fmt::format("{} is a checkpoint of another model: {}; {}", path_,
-                                         fmt::join(how, "; "), options_.remedy));
+      differences.push_back("in the checkpoint but not in this run: " + listed(report.unused));
+    throw ConfigurationError(fmt::format("{} does not match the model: {}; {}", path_,
+                                         fmt::join(differences, "; "), options_.remedy));
   }
 
-  const std::vector<Loadable>& there_;
+  const std::vector<Loadable>& saved_;
   const std::string& path_;
   const LoadOptions& options_;
   std::map<Key, std::size_t> by_name_;
@@ -153,8 +157,7 @@ std::vector<Renaming> renamings_from_text(const std::string& text) {
     const auto equals = rule.find('=');
     if (equals == std::string::npos)
       throw ConfigurationError(fmt::format(
-          "renaming by \"{}\": it has no '='; write old=new, as in \"model.=,enc.=blocks.\"",
-          rule));
+          "renaming rule \"{}\" has no '='; write old=new, as in \"model.=,enc.=blocks.\"", rule));
     rules.push_back({rule.substr(0, equals), rule.substr(equals + 1)});
     begin = end + 1;
   }
@@ -172,9 +175,9 @@ std::optional<std::string> wanted_name(const Loadable& saved, const LoadOptions&
   return saved.name.substr(0, start) + name;
 }
 
-LoadMatch match(const std::vector<Loadable>& there, const State& wanted, const std::string& path,
+LoadMatch match(const std::vector<Loadable>& saved, const State& wanted, const std::string& path,
                 const LoadOptions& options) {
-  return Matcher(there, path, options).match(wanted);
+  return Matcher(saved, path, options).match(wanted);
 }
 
 }  // namespace ripieno::io

@@ -1,9 +1,10 @@
-// Which tensor of a checkpoint fills which one that is wanted, by name. For checkpoint.cpp and
+// Matches the tensors of a checkpoint with those to be loaded, by name. Used by checkpoint.cpp and
 // foreign_hdf5.cpp. Not installed.
 //
-// A wanted parameter of a wider element type than the saved one's is filled from its master weight,
-// "master/<name>" of the optimizer, where there is one; and a master weight that was not saved,
-// from the parameter. So a run goes on in another precision with the best numbers that there are.
+// A parameter whose element type is wider than the saved one is loaded from its master weight
+// ("master/<name>" of the optimizer) if that was saved; a master weight that was not saved is
+// loaded from the parameter. So a run that continues in another precision loads the most precise
+// values available.
 #pragma once
 
 #include <optional>
@@ -15,7 +16,7 @@
 
 namespace ripieno::io {
 
-// What there is to load from.
+// A saved tensor that can be loaded.
 struct Loadable {
   std::string name;
   StateKind kind;
@@ -23,20 +24,22 @@ struct Loadable {
   Shape shape;
 };
 
-// The name by which it is wanted, by the options' prefix and renamings; nothing where it is not
-// among those to take.
+// The name under which a saved tensor is loaded, after applying prefix and renaming rules of the
+// options; nullopt if it does not have the prefix.
 std::optional<std::string> wanted_name(const Loadable& saved, const LoadOptions& options);
 
 struct LoadMatch {
-  std::vector<std::optional<std::size_t>>
-      sources;  // of each wanted tensor: an index of what there is
+  // For each wanted tensor the index of the saved tensor it is loaded from; nullopt if there is
+  // none.
+  std::vector<std::optional<std::size_t>> sources;
   LoadReport report;
 };
 
-// Of each kind of state that `wanted` names at all, but for master weights, it must name every
-// tensor that there is. Throws ConfigurationError that lists what does not match, where `options`
-// are strict; or where renaming gives two tensors the same name.
-LoadMatch match(const std::vector<Loadable>& there, const State& wanted, const std::string& path,
+// For each kind of state that occurs in `wanted`, all saved tensors of that kind except master
+// weights must be in `wanted`. Throws ConfigurationError, listing all differences, if
+// options.strict and something does not match; or if renaming gives two tensors the same name.
+// `path`: the checkpoint, for messages.
+LoadMatch match(const std::vector<Loadable>& saved, const State& wanted, const std::string& path,
                 const LoadOptions& options);
 
 }  // namespace ripieno::io

@@ -1,4 +1,4 @@
-// How a checkpoint is read: by how many threads, and what may differ between it and what it fills.
+// Options for loading and verifying checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -12,47 +12,50 @@
 namespace ripieno::io {
 
 struct ReadOptions {
-  int threads = 0;  // that read and hash at the same time; 0: a few, one for a small checkpoint
-  // Told now and then how many bytes were read so far, by one thread at a time.
+  // Number of threads that read and hash; 0: 4 to 8, fewer for a small checkpoint.
+  int threads = 0;
+  // Called repeatedly with the number of bytes read so far, from several threads but one at a time.
   std::function<void(int64_t bytes)> progress = {};
-  // Of Checkpoint::verify(): told of each run of a tensor, "parameter blocks.0.weight", in which so
-  // many elements are NaN or infinite, by one thread at a time.
-  std::function<void(const std::string& tensor, int64_t count)> on_not_finite = {};
+  // Checkpoint::verify() calls it for each chunk of a tensor that has NaN or infinite elements,
+  // with the tensor ("parameter blocks.0.weight") and their number; one thread at a time.
+  std::function<void(const std::string& tensor, int64_t count)> found_not_finite = {};
 };
 
-// Names that begin with `from` begin with `to` instead: {"model.", ""}, {"encoder.", "blocks."};
-// an empty `from` puts `to` in front of every name.
+// Replaces the prefix `from` of a name by `to`: {"model.", ""}, {"encoder.", "blocks."}. An empty
+// `from` prepends `to` to every name.
 struct Renaming {
   std::string from, to;
 };
 
-// "model.=,encoder.=blocks.": rules separated by commas. Throws ConfigurationError where a rule has
-// no '='.
+// Parses rules separated by commas: "model.=,encoder.=blocks.". Throws ConfigurationError if a rule
+// has no '='.
 std::vector<Renaming> renamings_from_text(const std::string& text);
 
 struct LoadOptions {
-  // Of a checkpoint's tensors those alone whose names begin with it, without it: "encoder." takes
-  // "encoder.0.weight" for "0.weight". Of an optimizer's tensors it is what follows the slot that
-  // counts.
+  // Loads only the saved tensors whose names have this prefix, which is removed: with "encoder.",
+  // "encoder.0.weight" is loaded as "0.weight". For optimizer state
+  // ("first_moment/encoder.0.weight") it applies to the name after the '/'.
   std::string prefix = {};
-  // Then each rule in turn, on every name, from the checkpoint's to the wanted one.
+  // Rules applied in order to every name, after the prefix was removed.
   std::vector<Renaming> rename = {};
-  // Whether everything must match; else what does not keeps its values, and is reported.
+  // true: throws unless everything matches. false: tensors that do not match keep their values and
+  // are listed in the LoadReport.
   bool strict = true;
-  // How the message ends where it must match, and does not.
-  std::string remedy = "choose the configuration that it was saved with";
-  // Which rank of those that load at the same time this is: all together then verify every byte of
-  // the checkpoint, also what none of them wants. Without it, only what is wanted is verified.
-  std::optional<Part> verification_part = {};
+  // End of the error message for tensors that do not match: what the user can do.
+  std::string remedy = "use the configuration that it was saved with";
+  // Rank and number of the ranks that load at the same time: together they then verify every byte
+  // of the checkpoint, including tensors that none of them loads. Without it, only the pieces that
+  // are loaded are verified.
+  std::optional<Part> verifies_all_as = {};
   ReadOptions reading = {};
 };
 
-// What did not match, a description each: "parameter head.weight (65, 128)".
+// The tensors that did not match, one description each: "parameter head.weight (65, 128)".
 struct LoadReport {
   std::vector<std::string> missing;    // wanted, but not in the checkpoint
   std::vector<std::string> unused;     // in the checkpoint, but not wanted
-  std::vector<std::string> different;  // of another shape, or of a type that is not converted
-  int64_t bytes = 0;                   // that were read and verified
+  std::vector<std::string> different;  // of a different shape, or of a type that is not converted
+  int64_t bytes = 0;                   // number of bytes read and verified
 
   bool matches() const { return missing.empty() && unused.empty() && different.empty(); }
 };

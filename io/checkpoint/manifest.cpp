@@ -34,12 +34,13 @@ StateKind kind_named(const json& object) {
   for (const auto kind : {StateKind::parameter, StateKind::buffer, StateKind::optimizer}) {
     if (name_of(kind) == name) return kind;
   }
-  refuse("there is no kind of tensor {}", excerpt(name));
+  refuse("unknown kind of tensor {}; must be parameter, buffer or optimizer", excerpt(name));
 }
 
 uint64_t hash_from_json(const json& object) {
   const auto hash = from_hexadecimal(text_member(object, "xxh3"));
-  if (!hash) refuse("{} is not a checksum", excerpt(object.at("xxh3")));
+  if (!hash)
+    refuse("xxh3 is {}, must be 16 lower-case hexadecimal digits", excerpt(object.at("xxh3")));
   return *hash;
 }
 
@@ -66,7 +67,7 @@ Piece piece_from_json(const json& value) {
           .not_finite = value.contains("not_finite") ? count_member(value, "not_finite") : 0};
 }
 
-// An array with each element on a line of its own.
+// A JSON array with one element per line.
 template <typename Element>
 std::string lines_of(std::string_view name, const std::vector<Element>& elements) {
   std::string text = fmt::format("\"{}\": [", name);
@@ -77,21 +78,22 @@ std::string lines_of(std::string_view name, const std::vector<Element>& elements
   return text + "]";
 }
 
-// The first manifests did not say.
+// The first versions did not write this member.
 CommitMode commit_from_json(const json& manifest) {
   if (!manifest.contains("commit")) return CommitMode::rename;
   const auto mode = commit_mode_named(text_member(manifest, "commit"));
-  if (!mode) refuse("there is no way to commit named {}", excerpt(manifest.at("commit")));
+  if (!mode) refuse("commit is {}, must be rename or manifest", excerpt(manifest.at("commit")));
   return *mode;
 }
 
 Manifest parse(const json& value) {
-  if (member(value, "format") != kFormat) refuse("it is not a checkpoint's");
+  if (member(value, "format") != kFormat)
+    refuse("format is {}, must be \"{}\"", excerpt(member(value, "format")), kFormat);
   const json& version = member(value, "version");
   if (version != kVersion)
-    throw LaterVersion(
-        fmt::format("its format version is {}, this program reads version {}; use a newer ripieno",
-                    excerpt(version), kVersion));
+    throw LaterVersion(fmt::format(
+        "its format version is {}, but this program reads version {}; use a newer ripieno",
+        excerpt(version), kVersion));
   Manifest manifest{.step = count_member(value, "step"),
                     .world_size = static_cast<int>(count_member(value, "world_size", INT_MAX)),
                     .training_state = member(value, "training_state"),
@@ -115,15 +117,15 @@ std::map<std::string, int64_t> sizes_by_name(const std::vector<SavedFile>& files
   int64_t total = 0;
   for (const SavedFile& file : files) {
     if (__builtin_add_overflow(total, file.bytes, &total))
-      refuse("its files have more bytes than there are numbers");
+      refuse("the total size of its files exceeds 2^63 - 1 bytes");
     if (!is_file_name(file.name))
-      refuse("{} is not the name of a file beside it", excerpt(file.name));
+      refuse("{} is not a valid name of a file in the checkpoint directory", excerpt(file.name));
     if (!sizes.emplace(file.name, file.bytes).second) refuse("{} is listed twice", file.name);
   }
   return sizes;
 }
 
-// Also the strides of a tensor without elements, and its bytes, must be numbers that exist.
+// The size in bytes and the strides must fit int64_t, also those of a tensor without elements.
 void check_size(const SavedTensor& tensor) {
   auto bytes = static_cast<int64_t>(size_of(tensor.dtype));
   for (const int64_t size : tensor.shape) {
@@ -137,14 +139,14 @@ void check_covered(const SavedTensor& tensor) {
   int64_t covered = 0;
   for (const Piece& piece : tensor.pieces) {
     if (piece.begin < covered)
-      refuse("{}: element {} is there twice", described(tensor), piece.begin);
+      refuse("{}: element {} is in two pieces", described(tensor), piece.begin);
     if (piece.begin > covered) refuse("{}: element {} is missing", described(tensor), covered);
     if (piece.count <= 0 || piece.count > elements - covered ||
         piece.bytes != piece.count * static_cast<int64_t>(size_of(tensor.dtype)))
-      refuse("{}: the piece from element {} has a wrong size", described(tensor), piece.begin);
+      refuse("{}: the piece at element {} has the wrong size", described(tensor), piece.begin);
     if (piece.not_finite > piece.count)
-      refuse("{}: the piece from element {} counts more than it has", described(tensor),
-             piece.begin);
+      refuse("{}: not_finite of the piece at element {} is {}, but it has {} elements",
+             described(tensor), piece.begin, piece.not_finite, piece.count);
     covered += piece.count;
   }
   if (covered != elements) refuse("{}: element {} is missing", described(tensor), covered);
@@ -190,7 +192,7 @@ ordered_json to_json(const SavedFile& file) {
 
 SavedTensor tensor_from_json(const json& value) {
   const auto dtype = dtype_named(text_member(value, "dtype"));
-  if (!dtype) refuse("there is no element type {}", excerpt(value.at("dtype")));
+  if (!dtype) refuse("unknown element type {}", excerpt(value.at("dtype")));
   SavedTensor tensor{text_member(value, "name"), kind_named(value), *dtype, {}, {}};
   for_each_in(value, "shape", [&](const json& size) { tensor.shape.push_back(count_of(size)); });
   for_each_in(value, "pieces",
@@ -222,7 +224,7 @@ Manifest read_manifest(const FileSystem& files, const std::string& directory) {
   const std::string path = fmt::format("{}/{}", directory, kManifestName);
   const auto file = files.open(path);
   if (file->size() > kLargestManifestBytes)
-    refuse("{} is damaged: it has {} bytes, and no manifest has more than {}", path, file->size(),
+    refuse("{} is damaged: it has {} bytes, but a manifest has at most {}", path, file->size(),
            kLargestManifestBytes);
   std::string text(static_cast<std::size_t>(file->size()), '\0');
   file->read(0, std::as_writable_bytes(std::span(text)));
@@ -236,10 +238,10 @@ Manifest read_manifest(const FileSystem& files, const std::string& directory) {
 }
 
 void check_manifest(const Manifest& manifest) {
-  if (manifest.world_size < 1) refuse("a world size of {} cannot be", manifest.world_size);
+  if (manifest.world_size < 1) refuse("world_size must be at least 1, got {}", manifest.world_size);
   const auto sizes = sizes_by_name(manifest.files);
   std::set<std::pair<StateKind, std::string>> names;
-  std::set<std::tuple<std::string, int64_t, int64_t>> places;  // file, begin, end
+  std::set<std::tuple<std::string, int64_t, int64_t>> ranges;  // file, begin, end
   for (const SavedTensor& tensor : manifest.tensors) {
     if (!names.emplace(tensor.kind, tensor.name).second)
       refuse("{} is listed twice", described(tensor));
@@ -250,18 +252,19 @@ void check_manifest(const Manifest& manifest) {
     for (const Piece& piece : tensor.pieces) {
       const auto file = sizes.find(piece.file);
       if (file == sizes.end())
-        refuse("{} lies in {}, which is not listed", described(tensor), excerpt(piece.file));
+        refuse("{} is in {}, which is not in the list of files", described(tensor),
+               excerpt(piece.file));
       if (piece.bytes > file->second || piece.file_offset > file->second - piece.bytes)
-        refuse("{} lies outside {}", described(tensor), piece.file);
-      if (!places.emplace(piece.file, piece.file_offset, piece.file_offset + piece.bytes).second)
-        refuse("two pieces lie in {} at byte {}", piece.file, piece.file_offset);
+        refuse("{} has a piece outside the bytes of {}", described(tensor), piece.file);
+      if (!ranges.emplace(piece.file, piece.file_offset, piece.file_offset + piece.bytes).second)
+        refuse("two pieces are at byte {} of {}", piece.file_offset, piece.file);
     }
   }
-  for (auto it = places.begin(); it != places.end(); ++it) {
+  for (auto it = ranges.begin(); it != ranges.end(); ++it) {
     const auto next = std::next(it);
-    if (next != places.end() && std::get<0>(*next) == std::get<0>(*it) &&
+    if (next != ranges.end() && std::get<0>(*next) == std::get<0>(*it) &&
         std::get<1>(*next) < std::get<2>(*it))
-      refuse("two pieces overlap in {} at byte {}", std::get<0>(*it), std::get<1>(*next));
+      refuse("two pieces overlap at byte {} of {}", std::get<1>(*next), std::get<0>(*it));
   }
 }
 

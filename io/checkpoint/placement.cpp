@@ -10,12 +10,13 @@
 namespace ripieno::io {
 namespace {
 
-// A directory of its own for each attempt, so that none is written to that is a checkpoint, however
-// late shared storage shows what others did.
+// Without renames, each attempt has its own directory, so that nothing is written to a directory
+// that is already a checkpoint, even if shared storage shows changes of other hosts late.
 std::string directory_of(const std::string& final, const std::string& attempt, CommitMode mode) {
   if (mode == CommitMode::rename) return final + std::string(kPartial);
   if (!is_attempt(attempt))
-    fail(fmt::format("save_checkpoint: attempt \"{}\" must be letters, digits, - and _", attempt));
+    fail(fmt::format(
+        "save_checkpoint: attempt must consist of letters, digits, - and _, got \"{}\"", attempt));
   return final + kAttempt + attempt;
 }
 
@@ -34,16 +35,16 @@ bool Placement::is_committed() const {
   return mode_ == CommitMode::manifest && has_sealed_manifest(files_, path_);
 }
 
-void Placement::make_room(const std::function<bool(const std::string&)>& belongs) {
+void Placement::prepare(const std::function<bool(const std::string&)>& belongs) {
   files_.make_directories(path_);
   files_.sync_directory(parent_of(directory_));
   for (const StepDirectory& found : step_directories(files_, directory_)) {
     if (found.path != path_ && is_unfinished(files_, found)) files_.remove_all(found.path);
   }
-  remove_strangers(belongs);
+  remove_others(belongs);
 }
 
-void Placement::remove_strangers(const std::function<bool(const std::string&)>& belongs) {
+void Placement::remove_others(const std::function<bool(const std::string&)>& belongs) {
   for (const std::string& name : files_.names_in(path_)) {
     if (!belongs(name)) files_.remove_all(path_of(name));
   }
@@ -57,31 +58,31 @@ void Placement::write_sealed(const std::string& name, const std::string& text) {
 }
 
 void Placement::commit(const std::string& manifest) {
-  // Where there is a manifest, there is all that it lists.
+  // A manifest must not become durable before the files that it lists.
   if (mode_ == CommitMode::manifest) files_.sync_directory(path_);
   write_file(files_, path_of(std::string(kManifestName)), manifest);
   files_.sync_directory(path_);
   if (mode_ == CommitMode::rename) {
-    set_aside();
+    move_existing();
     files_.rename(path_, final_);
   }
   files_.sync_directory(directory_);
 }
 
-// Makes way for a step that is saved again. A checkpoint stays one until the new one stands, unless
-// it proves damaged.
-void Placement::set_aside() {
+// If the step was saved before, renames its checkpoint to .replaced, or to .damaged if it is
+// damaged. A .replaced checkpoint can still be loaded until the new one is committed.
+void Placement::move_existing() {
   if (!files_.exists(final_)) return;
-  std::string aside = final_ + std::string(kReplaced);
+  std::string target = final_ + std::string(kReplaced);
   try {
     Checkpoint::open(files_, final_).verify();
   } catch (const LaterVersion&) {
   } catch (const DataError&) {
-    aside = final_ + std::string(kDamaged);
-  } catch (const StorageError&) {  // it may be intact, and only out of reach for now
+    target = final_ + std::string(kDamaged);
+  } catch (const StorageError&) {  // it may be intact but temporarily unreadable
   }
-  files_.remove_all(aside);
-  files_.rename(final_, aside);
+  files_.remove_all(target);
+  files_.rename(final_, target);
 }
 
 void Placement::remove_replaced() {

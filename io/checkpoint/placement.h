@@ -1,5 +1,6 @@
-// Placement: where the files of a save lie, and how they become a checkpoint: by a rename of their
-// directory, or, where there is none, by the manifest that is written last. Not installed.
+// Placement: the directory in which a save writes its files, and how they are committed: by
+// renaming the directory or, on file systems without renames, by writing the manifest last. Not
+// installed.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@ namespace ripieno::io {
 
 class Placement {
  public:
-  // Every rank comes to the same directory without asking. `attempt` is another for each save.
+  // All ranks compute the same directory without communication. `attempt` must be different for
+  // each save.
   Placement(FileSystem& files, const std::string& directory, int64_t step,
             const std::string& attempt, CommitMode mode);
 
@@ -22,31 +24,33 @@ class Placement {
   const std::string& path() const { return path_; }
   std::string path_of(const std::string& name) const { return path_ + "/" + name; }
 
-  // Whether a save of this attempt was committed before.
+  // Whether a save with this attempt was already committed.
   bool is_committed() const;
-  // Makes the directory, and removes what earlier saves left unfinished.
-  void make_room(const std::function<bool(const std::string&)>& belongs);
-  void remove_strangers(const std::function<bool(const std::string&)>& belongs);
+  // Creates the directory, and removes remains of unfinished saves: other directories, and files in
+  // this one whose name `belongs` rejects.
+  void prepare(const std::function<bool(const std::string&)>& belongs);
+  // Removes all files in the directory whose name `belongs` rejects.
+  void remove_others(const std::function<bool(const std::string&)>& belongs);
 
-  // For text that readers know to be whole by its seal. With CommitMode::manifest it may be seen
-  // before this returns, and also where it throws.
+  // Writes text with a seal, by which readers recognize that it is complete. With
+  // CommitMode::manifest readers may see it before this returns, and also if it throws.
   void write_sealed(const std::string& name, const std::string& text);
 
-  // Once it returns, the checkpoint stands and would survive a power cut.
+  // Writes the manifest and commits. When it returns, the checkpoint survives a power cut.
   void commit(const std::string& manifest);
-  // Then: of other saves of the same step, what the commit did not put out of the way.
+  // After commit(): removes other checkpoints of the same step that the commit did not rename.
   void remove_replaced();
-  // Of a save that failed.
+  // Removes the files of a save that failed.
   void remove();
 
  private:
-  void set_aside();
+  void move_existing();
 
   FileSystem& files_;
   const std::string& directory_;
   const int64_t step_;
   const CommitMode mode_;
-  const std::string final_;  // where the mode is rename
+  const std::string final_;  // the committed directory; CommitMode::rename only
   const std::string path_;
 };
 

@@ -16,8 +16,8 @@ int64_t product(int64_t a, int64_t b) {
   return __builtin_mul_overflow(a, b, &result) ? std::numeric_limits<int64_t>::max() : result;
 }
 
-// How many come to those that are there.
-int64_t more_at_once(const RoomNeeded& needed, int64_t found) {
+// By how much the number of checkpoints on disk will exceed the `found` existing ones, at most.
+int64_t additional_checkpoints(const RoomNeeded& needed, int64_t found) {
   if (needed.keep.newest <= 0) return 1;
   const int64_t kept = int64_t{needed.keep.newest} + needed.keep.best;
   const int64_t replaced = std::min(found, kept);
@@ -30,34 +30,34 @@ void remove_unfinished(FileSystem& files, const std::string& checkpoints_directo
   }
 }
 
-int64_t earlier_ones(const FileSystem& files, const std::string& checkpoints_directory,
-                     int64_t newest_step) {
+int64_t existing_checkpoints(const FileSystem& files, const std::string& checkpoints_directory,
+                             int64_t newest_step) {
   const auto all = step_directories(files, checkpoints_directory);
   return std::count_if(all.begin(), all.end(), [&](const StepDirectory& found) {
     return found.step <= newest_step && is_candidate(files, found);
   });
 }
 
-// Storage looks at what it has free as soon as it hears how long a file is to become.
-void announce(FileSystem& files, const std::string& path, const RoomNeeded& needed, int64_t count) {
+// WritableFile::reserve() compares the announced size with the free space.
+void check_space(FileSystem& files, const std::string& path, const RoomNeeded& needed,
+                 int64_t count) {
   const auto file = files.create(path);
   try {
     file->reserve(product(count, needed.bytes));
   } catch (const StorageError& error) {
-    const std::string of =
-        count == 1 ? "a checkpoint"
-                   : fmt::format(
-                         "{} checkpoints at once, which a smaller checkpoint.keep makes "
-                         "fewer",
-                         count);
-    throw StorageError(fmt::format("{}, for {}", error.what(), of));
+    const std::string purpose =
+        count == 1
+            ? "a checkpoint"
+            : fmt::format("{} checkpoints at once; a smaller checkpoint.keep reduces their number",
+                          count);
+    throw StorageError(fmt::format("{}, for {}", error.what(), purpose));
   }
 }
 
 }  // namespace
 
 int64_t checkpoint_bytes(const State& whole, int ranks) {
-  // A tensor is named by a shard, the view and the manifest.
+  // Metadata: each tensor is described in a shard, in the view and in the manifest.
   constexpr int64_t kPerFile = 2 << 10, kPerTensor = 3 << 9;
   int64_t bytes = kPerFile * (int64_t{ranks} + 2);
   for (const StateTensor& tensor : whole)
@@ -70,10 +70,10 @@ void prove_room(FileSystem& files, const std::string& checkpoints_directory,
   const std::string directory = checkpoints_directory + "/" + std::string(kProbeName);
   if (needed.saves <= 0) return;
   remove_unfinished(files, checkpoints_directory);
-  const int64_t found = earlier_ones(files, checkpoints_directory, needed.resumed_step);
+  const int64_t found = existing_checkpoints(files, checkpoints_directory, needed.continues_after);
   files.make_directories(directory);
   try {
-    announce(files, directory + "/room", needed, more_at_once(needed, found));
+    check_space(files, directory + "/room", needed, additional_checkpoints(needed, found));
   } catch (const StorageError&) {
     try {
       files.remove_all(directory);

@@ -1,5 +1,5 @@
-// prove_room(): that the disk has room for the checkpoints of a run, before it spends time on what
-// could not be kept.
+// prove_room(): checks at startup that the disk has space for the checkpoints of a run, before the
+// run spends time on training.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,24 @@
 
 namespace ripieno::io {
 
-// What a checkpoint of this state takes, saved by that many ranks: its numbers, and about as much
-// as the headers of its files and its manifest take.
+// Estimated size in bytes (on the high side) of a checkpoint of this state saved by `ranks` ranks:
+// the data of its tensors, and the metadata of its files.
 int64_t checkpoint_bytes(const State& whole, int ranks);
 
 struct RoomNeeded {
-  int64_t bytes = 0;    // of a checkpoint
-  int64_t saves = 1;    // that the run may still make
-  Retention keep = {};  // keep.every is not counted: nobody knows how long those are left there
-  // The checkpoints up to this step are earlier ones of the run, and go when newer ones stand.
-  int64_t resumed_step = std::numeric_limits<int64_t>::max();
+  int64_t bytes = 0;    // size of one checkpoint
+  int64_t saves = 1;    // number of saves that the run may still make; 0: nothing is checked
+  Retention keep = {};  // keep.every is not counted: it is not known how long those are kept
+  // Step from which the run resumes: checkpoints up to it belong to the run and will be replaced by
+  // newer ones. -1: none do.
+  int64_t continues_after = std::numeric_limits<int64_t>::max();
 };
 
-// For rank 0 of a run that has the directory to itself. Throws StorageError where the file system
-// has no room for as many checkpoints as will be there at once: those that are kept, and the one
-// that is being written; where all are kept, one. What saves cut short have left is removed first,
-// as each save does. A file system that does not count its space is not asked, and a quota is not
-// seen. Leaves nothing behind.
+// Called by rank 0 only, while no other run uses the directory. Throws StorageError if the file
+// system has no space for as many checkpoints as will exist at the same time: those that are kept
+// and the one being written (if all are kept: one). Removes remains of interrupted saves first, as
+// every save does. Detects neither quotas nor a lack of space on file systems that do not report
+// their size. Leaves no files behind.
 void prove_room(FileSystem& files, const std::string& checkpoints_directory,
                 const RoomNeeded& needed);
 

@@ -23,7 +23,7 @@ bool is_utf8(const json& value) {
   }
 }
 
-// "configuration.data.path"; the innermost member that is not UTF-8.
+// The innermost member that is not UTF-8: "configuration.data.path".
 std::string first_not_utf8(const json& value) {
   for (const auto& [name, inner] : value.items()) {
     if (!value.is_structured() || is_utf8(inner)) continue;
@@ -36,13 +36,13 @@ std::string first_not_utf8(const json& value) {
 void require_utf8(const json& training_state) {
   if (is_utf8(training_state)) return;
   throw ConfigurationError(
-      fmt::format("a checkpoint could not be saved: its training state is text in UTF-8, and {} is "
-                  "not; name files and folders in UTF-8",
+      fmt::format("cannot save checkpoints: {} in the training state is not valid UTF-8; use UTF-8 "
+                  "names for files and directories",
                   first_not_utf8(training_state)));
 }
 
-// This rank's share of a state of one number a rank.
-State few_numbers(const SaveOptions& options) {
+// This rank's share of a state with one float per rank.
+State probe_state(const SaveOptions& options) {
   const State whole = {
       state_of("probe", StateKind::parameter, Tensor::zeros({options.size}, DType::float32))};
   return share_of(whole, options.rank, options.size);
@@ -52,7 +52,7 @@ void remove_quietly(FileSystem& files, const std::string& path) {
   try {
     files.remove_all(path);
   } catch (const StorageError&) {
-    // The failure that led here is the one to tell; the next probe removes what is left.
+    // The caller rethrows the original failure; the next probe removes what is left.
   }
 }
 
@@ -63,7 +63,7 @@ void prove_save(FileSystem& files, const std::string& checkpoints_directory,
   require_utf8(training_state);
   const std::string directory = checkpoints_directory + "/" + std::string(kProbeName);
   try {
-    save_checkpoint(files, directory, 0, few_numbers(options), training_state, options);
+    save_checkpoint(files, directory, 0, probe_state(options), training_state, options);
     if (options.rank != 0) return;
     for (const std::string& path : candidates_in(files, directory))
       Checkpoint::open(files, path).verify();

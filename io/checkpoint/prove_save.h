@@ -1,4 +1,5 @@
-// prove_save(): that checkpoints can be saved, before a run spends time on what could not be kept.
+// prove_save(): checks at startup that checkpoints can be saved, before a run spends time on
+// training.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,10 +10,10 @@
 
 namespace ripieno::io {
 
-// Every rank calls it, as save_checkpoint(), after rank 0's probe_commit_mode(): it saves a few
-// numbers with this training state below `checkpoints_directory`, and rank 0 reads them back and
-// removes them. Throws ConfigurationError, on every rank, where the training state is not UTF-8;
-// else as save_checkpoint().
+// Saves a tiny checkpoint with this training state below `checkpoints_directory`; rank 0 then
+// verifies and removes it. Every rank calls it, after probe_commit_mode() on rank 0. Throws
+// ConfigurationError on every rank if the training state is not UTF-8, otherwise as
+// save_checkpoint().
 void prove_save(FileSystem& files, const std::string& checkpoints_directory,
                 const nlohmann::json& training_state, const SaveOptions& options);
 

@@ -14,17 +14,17 @@
 namespace ripieno::io {
 namespace {
 
-// What its manifest says. `unread`: it may be intact, but an error stands between, which may pass,
-// or it is of a later program.
-enum class Look { opens, damaged, unread };
+// State of a manifest. `unknown`: it may be intact, but cannot be read now (the error may be
+// temporary) or has a newer format version.
+enum class ManifestState { valid, damaged, unknown };
 
 struct Candidate {
   StepDirectory directory;
-  Look look = Look::unread;
+  ManifestState manifest = ManifestState::unknown;
   bool is_finite = false;
   std::optional<double> measured = {};
 
-  bool opens() const { return look == Look::opens; }
+  bool is_valid() const { return manifest == ManifestState::valid; }
 };
 
 std::optional<double> measured_in(const nlohmann::json& training_state, const std::string& metric) {
@@ -41,29 +41,32 @@ bool lacks_manifest(const FileSystem& files, const std::string& path) {
     const auto names = files.names_in(path);
     return std::find(names.begin(), names.end(), kManifestName) == names.end();
   } catch (const StorageError&) {
-    return false;  // nobody knows
+    return false;  // not known
   }
 }
 
-Candidate looked_at(const FileSystem& files, const StepDirectory& step, const std::string& metric) {
+Candidate read_candidate(const FileSystem& files, const StepDirectory& step,
+                         const std::string& metric) {
   try {
     const Manifest manifest = read_manifest(files, step.path);
-    return {step, Look::opens, is_finite(manifest), measured_in(manifest.training_state, metric)};
+    return {step, ManifestState::valid, is_finite(manifest),
+            measured_in(manifest.training_state, metric)};
   } catch (const LaterVersion&) {
     return {step};
   } catch (const DataError&) {
-    return {step, Look::damaged};
+    return {step, ManifestState::damaged};
   } catch (const StorageError&) {
-    return {step, lacks_manifest(files, step.path) ? Look::damaged : Look::unread};
+    return {step,
+            lacks_manifest(files, step.path) ? ManifestState::damaged : ManifestState::unknown};
   }
 }
 
-// Nothing of one that is none; unread where nobody can tell.
+// nullopt if the directory is not a checkpoint; `unknown` if storage returns an error.
 std::optional<Candidate> candidate_at(const FileSystem& files, const StepDirectory& step,
                                       const std::string& metric) {
   try {
     if (!is_candidate(files, step)) return std::nullopt;
-    return looked_at(files, step, metric);
+    return read_candidate(files, step, metric);
   } catch (const StorageError&) {
     return Candidate{step};
   }
@@ -83,7 +86,7 @@ std::vector<Candidate> candidates(const FileSystem& files, const std::string& di
 std::set<int64_t> newest_steps(const std::vector<Candidate>& candidates, int count) {
   std::set<int64_t> steps;
   for (const Candidate& candidate : candidates) {
-    if (candidate.opens() && std::ssize(steps) < count) steps.insert(candidate.directory.step);
+    if (candidate.is_valid() && std::ssize(steps) < count) steps.insert(candidate.directory.step);
   }
   return steps;
 }
@@ -103,7 +106,7 @@ std::set<int64_t> best_steps(const std::vector<Candidate>& candidates, const Ret
   return steps;
 }
 
-// Decides from the newest to the oldest.
+// Decides which checkpoints are kept. keeps() must be called from the newest to the oldest.
 class Choice {
  public:
   Choice(const std::vector<Candidate>& candidates, const Retention& retention)
@@ -113,29 +116,30 @@ class Choice {
 
   bool keeps(const Candidate& candidate) {
     const int64_t step = candidate.directory.step;
-    switch (candidate.look) {
-      case Look::unread:
+    switch (candidate.manifest) {
+      case ManifestState::unknown:
         return true;
-      case Look::damaged:  // it may yet be mended, and goes once enough newer ones stand
-        return is_named(step) || std::ssize(newest_) < retention_.newest || step > *newest_.begin();
-      case Look::opens:
+      case ManifestState::damaged:  // may be repairable: kept until there are enough newer ones
+        return is_selected(step) || std::ssize(newest_) < retention_.newest ||
+               step > *newest_.begin();
+      case ManifestState::valid:
         break;
     }
     const bool is_newest_finite = candidate.is_finite && !has_finite_;
     has_finite_ = has_finite_ || candidate.is_finite;
     const bool is_first = seen_.insert(step).second;
-    return is_newest_finite || (is_first && is_named(step));
+    return is_newest_finite || (is_first && is_selected(step));
   }
 
  private:
-  bool is_named(int64_t step) const {
+  bool is_selected(int64_t step) const {
     return newest_.contains(step) || best_.contains(step) ||
            (retention_.every > 0 && step % retention_.every == 0);
   }
 
   const Retention& retention_;
   const std::set<int64_t> newest_, best_;
-  std::set<int64_t> seen_;  // steps: of two that were saved, one may be kept
+  std::set<int64_t> seen_;  // steps seen so far: at most one checkpoint per step is kept
   bool has_finite_ = false;
 };
 

@@ -24,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// For tidying: what cannot be removed now is removed by a later save.
+// For cleaning up: what cannot be removed now is removed by a later save.
 void try_to(const std::function<void()>& action) {
   try {
     action();
@@ -32,7 +32,7 @@ void try_to(const std::function<void()>& action) {
   }
 }
 
-// One rank's part in one save.
+// One rank's side of a save.
 class Save {
  public:
   Save(FileSystem& files, const std::string& directory, int64_t step, const SaveOptions& options)
@@ -55,9 +55,9 @@ class Save {
     placement_.write_sealed(side_name(options_.rank, options_.size), to_text(side));
   }
 
-  void refuse_used_attempt() const;
-  void report(Side& side, const std::exception& error, bool was_told);
-  void make_room();
+  void reject_used_attempt() const;
+  void report(Side& side, const std::exception& error, bool may_be_committed);
+  void prepare();
   void collect_others(std::vector<Shard>& shards) const;
   std::optional<Side> side_of(int rank, std::string& why_not) const;
   Manifest merge(const std::vector<Shard>& shards, const nlohmann::json& training_state) const;
@@ -72,34 +72,34 @@ class Save {
 };
 
 void Save::as_other_rank(const State& mine) {
-  refuse_used_attempt();
+  reject_used_attempt();
   Side side{options_.attempt, {}, std::nullopt};
-  bool was_told = false;
+  bool may_be_committed = false;
   try {
     files_.make_directories(placement_.path());
     side.shard =
         write_shard(files_, placement_.path(), options_.rank, options_.size, mine, layouts_->shard);
-    was_told = true;
+    may_be_committed = true;
     write_side(side);
   } catch (const std::exception& error) {
-    report(side, error, was_told);
+    report(side, error, may_be_committed);
     throw;
   }
 }
 
-// The shard goes first, so that a full disk has room for the side file. But it stays where rank 0
-// may know of it, and may have committed it.
-void Save::report(Side& side, const std::exception& error, bool was_told) {
+// Reports the error to rank 0. The shard is removed first, so that a full disk has space for the
+// side file; but not if rank 0 may have seen the side file and committed the shard.
+void Save::report(Side& side, const std::exception& error, bool may_be_committed) {
   side.error = error.what();
-  if (!was_told || placement_.mode() == CommitMode::rename)
+  if (!may_be_committed || placement_.mode() == CommitMode::rename)
     try_to([&] { files_.remove_all(shard_path(options_.rank)); });
   try_to([&] { write_side(side); });
 }
 
 void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
-  refuse_used_attempt();
+  reject_used_attempt();
   try {
-    make_room();
+    prepare();
     std::vector<Shard> shards;
     std::exception_ptr failure;
     const auto note_failure = [&](const auto& action) {
@@ -114,7 +114,7 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
           write_shard(files_, placement_.path(), 0, options_.size, mine, layouts_->shard));
     });
     if (shards.empty()) try_to([&] { files_.remove_all(shard_path(0)); });
-    // Also after a failure: tidying must not meet a rank that still writes.
+    // Also after a failure: the clean-up must not run while other ranks are writing.
     note_failure([&] { collect_others(shards); });
     if (failure != nullptr) std::rethrow_exception(failure);
     commit(merge(shards, training_state));
@@ -122,14 +122,14 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
     try_to([&] { placement_.remove(); });
     throw;
   }
-  // Not tried only: while one of them stands, nobody can tell which of the two was meant.
+  // A failure here fails the save: with two checkpoints of the step it is not clear which is valid.
   placement_.remove_replaced();
   try_to([&] { remove_surplus(files_, directory_, step_, options_.keep); });
 }
 
-// Attempts have random names, so one that storage will not tell of is taken for unused: the save
-// then meets the error itself, where the other ranks hear of it.
-void Save::refuse_used_attempt() const {
+// If storage returns an error, the attempt is assumed to be unused (names of attempts are random):
+// the save will then encounter the error itself and report it to the other ranks.
+void Save::reject_used_attempt() const {
   bool is_used = false;
   try_to([&] {
     std::string why_not;
@@ -137,21 +137,22 @@ void Save::refuse_used_attempt() const {
   });
   if (!is_used) return;
   fail(
-      fmt::format("save_checkpoint: attempt \"{}\" was used for step {} before; choose another for "
-                  "each save",
+      fmt::format("save_checkpoint: attempt \"{}\" was already used for step {}; use a different "
+                  "one for each save",
                   options_.attempt, step_));
 }
 
-// For this save's files; what cannot be its own goes.
-void Save::make_room() {
+// Prepares the directory; removes files that cannot belong to this save.
+void Save::prepare() {
   std::set<std::string> names;
   for (int rank = 0; rank < options_.size; ++rank)
     names.insert({shard_name(rank, options_.size), side_name(rank, options_.size),
                   side_name(rank, options_.size) + std::string(kPartial)});
-  placement_.make_room([&](const std::string& name) { return names.contains(name); });
+  placement_.prepare([&](const std::string& name) { return names.contains(name); });
 }
 
-// A rank's side file of this attempt, once it and its shard are seen whole from here.
+// The side file of a rank in this attempt, once it and the rank's shard are completely visible
+// here. `why_not` receives the last storage error.
 std::optional<Side> Save::side_of(int rank, std::string& why_not) const {
   try {
     const std::string path = placement_.path_of(side_name(rank, options_.size));
@@ -161,9 +162,9 @@ std::optional<Side> Save::side_of(int rank, std::string& why_not) const {
     if (!side.error && files_.open(shard_path(rank))->size() != side.shard.file.bytes)
       return std::nullopt;
     return side;
-  } catch (const StorageError& error) {  // shared storage may show it late
+  } catch (const StorageError& error) {  // may not be visible yet on shared storage
     why_not = fmt::format(" ({})", error.what());
-  } catch (const DataError&) {  // being written
+  } catch (const DataError&) {  // still being written
   }
   return std::nullopt;
 }
@@ -171,7 +172,7 @@ std::optional<Side> Save::side_of(int rank, std::string& why_not) const {
 void Save::collect_others(std::vector<Shard>& shards) const {
   const auto deadline = Clock::now() + std::chrono::duration<double>(options_.timeout_seconds);
   std::string failure, why_not;
-  auto pause = std::chrono::microseconds(1000);  // and then about an eighth of the wait so far
+  auto pause = std::chrono::microseconds(1000);  // grows by an eighth each time, up to 0.2 s
   for (int rank = 1; rank < options_.size;) {
     if (auto side = side_of(rank, why_not)) {
       if (side->error && failure.empty()) failure = fmt::format("rank {}: {}", rank, *side->error);
@@ -180,18 +181,18 @@ void Save::collect_others(std::vector<Shard>& shards) const {
       continue;
     }
     if (Clock::now() > deadline)
-      throw StorageError(fmt::format("{}: rank {} did not write its shard within {} s{}",
-                                     placement_.path(), rank, options_.timeout_seconds, why_not));
+      throw StorageError(fmt::format("{}: timed out after {} s waiting for the shard of rank {}{}",
+                                     placement_.path(), options_.timeout_seconds, rank, why_not));
     if (options_.stop.stop_requested())
-      throw StorageError(
-          fmt::format("{}: given up while rank {} was writing its shard", placement_.path(), rank));
+      throw StorageError(fmt::format("{}: stopped while waiting for the shard of rank {}",
+                                     placement_.path(), rank));
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 9 / 8, std::chrono::microseconds(200'000));
   }
   if (!failure.empty()) throw StorageError(failure);
 }
 
-// Tensors in rank 0's order, which knows them all unless it was given less.
+// Tensors in the order of rank 0's state; any that it does not have follow.
 Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& training_state) const {
   Manifest manifest{step_, options_.size, training_state, {}, {}, options_.commit};
   std::map<std::pair<StateKind, std::string>, std::size_t> index;
@@ -206,7 +207,11 @@ Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& tra
       }
       SavedTensor& known = manifest.tensors[at->second];
       if (known.shape != tensor.shape || known.dtype != tensor.dtype)
-        fail(fmt::format("save_checkpoint: {} is another on rank {}", described(tensor), rank));
+        fail(
+            fmt::format("save_checkpoint: {} is {} {} on rank {}, but {} {} on an earlier rank; "
+                        "they must match",
+                        described(tensor), ripieno::name_of(tensor.dtype), to_string(tensor.shape),
+                        rank, ripieno::name_of(known.dtype), to_string(known.shape)));
       known.pieces.insert(known.pieces.end(), tensor.pieces.begin(), tensor.pieces.end());
     }
   }
@@ -217,7 +222,8 @@ Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& tra
   try {
     check_manifest(manifest);
   } catch (const DataError& error) {
-    fail(fmt::format("save_checkpoint: the ranks' shares do not fit together: {}", error.what()));
+    fail(fmt::format("save_checkpoint: the shares of the ranks do not cover the state: {}",
+                     error.what()));
   }
   return manifest;
 }
@@ -226,14 +232,15 @@ void Save::commit(Manifest manifest) {
   manifest.files.push_back(write_view(files_, placement_.path(), manifest.tensors, layouts_->view));
   std::set<std::string> names;
   for (const SavedFile& file : manifest.files) names.insert(file.name);
-  placement_.remove_strangers([&](const std::string& name) { return names.contains(name); });
+  placement_.remove_others([&](const std::string& name) { return names.contains(name); });
   placement_.commit(to_text(manifest));
 }
 
 void check(int64_t step, const nlohmann::json& training_state, const SaveOptions& options) {
-  if (step < 0) fail(fmt::format("save_checkpoint: there is no step {}", step));
+  if (step < 0) fail(fmt::format("save_checkpoint: step must be at least 0, got {}", step));
   if (options.size < 1 || options.rank < 0 || options.rank >= options.size)
-    fail(fmt::format("save_checkpoint: there is no rank {} of {}", options.rank, options.size));
+    fail(fmt::format("save_checkpoint: rank {} is outside 0 .. size - 1 for size {}", options.rank,
+                     options.size));
   try {
     if (options.rank == 0) training_state.dump();
   } catch (const nlohmann::json::exception& error) {
@@ -254,7 +261,7 @@ void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory
                      const State& mine, const nlohmann::json& training_state,
                      const SaveOptions& options) {
   check(step, training_state, options);
-  // Where storage does not answer and the thread is left behind, it ends late, or never.
+  // If storage does not respond and the thread is detached, this event ends late or never.
   const trace::Scope traced({.name = "save of a checkpoint", .bytes = bytes_in(mine)});
   Save save(files, checkpoints_directory, step, options);
   if (options.rank == 0) {

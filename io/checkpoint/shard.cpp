@@ -29,7 +29,7 @@ std::string path_of(StateKind kind, const std::string& name) { return group_of(k
 
 bool is_whole(const Piece& piece, const Shape& shape) { return piece.count == shape.elements(); }
 
-// A whole tensor keeps its shape in a shard, a part of one is flat.
+// In a shard, a complete tensor keeps its shape; a piece of one is flat.
 Shape shape_in_shard(const Piece& piece, const Shape& shape) {
   return is_whole(piece, shape) ? shape : Shape{piece.count};
 }
@@ -37,20 +37,27 @@ Shape shape_in_shard(const Piece& piece, const Shape& shape) {
 void check_tensor(const StateTensor& tensor) {
   const int64_t count = tensor.count();
   if (!is_tensor_name(tensor.name))
-    fail("save_checkpoint: \"" + tensor.name + "\" names no tensor");
+    fail(fmt::format(
+        "save_checkpoint: \"{}\" is not a valid tensor name; it must not be empty, and must not "
+        "contain an empty or \".\" component or a control character",
+        tensor.name));
   if (count > 0 && tensor.part.dtype() != tensor.dtype)
-    fail("save_checkpoint: the part of " + tensor.name + " has another element type");
+    fail(fmt::format("save_checkpoint: {} is {}, but its part is {}; they must match", tensor.name,
+                     ripieno::name_of(tensor.dtype), ripieno::name_of(tensor.part.dtype())));
   if (tensor.begin < 0 || count > tensor.shape.elements() - tensor.begin)
-    fail(fmt::format("save_checkpoint: {} elements from {} on of {} do not fit shape {}", count,
-                     tensor.begin, tensor.name, to_string(tensor.shape)));
+    fail(fmt::format("save_checkpoint: {} elements from element {} are outside {} of shape {}",
+                     count, tensor.begin, tensor.name, to_string(tensor.shape)));
 }
 
-// A second run of a tensor is told from the first by where it begins.
+// Path of the data set. If a shard has several pieces of a tensor, "@<begin>" is appended to the
+// names of all but the first.
 std::string unused_path(std::set<std::string>& used, const StateTensor& tensor) {
   std::string path = path_of(tensor.kind, tensor.name);
   if (!used.insert(path).second) {
     path += fmt::format("@{}", tensor.begin);
-    if (!used.insert(path).second) fail("save_checkpoint: " + tensor.name + " is there twice");
+    if (!used.insert(path).second)
+      fail(fmt::format("save_checkpoint: {} from element {} was passed twice", tensor.name,
+                       tensor.begin));
   }
   return path;
 }

@@ -27,25 +27,28 @@ StateTensor state_of(const std::string& name, StateKind kind, const Tensor& whol
 
 State share_of(const State& whole, int rank, int size) {
   if (size < 1 || rank < 0 || rank >= size)
-    fail(fmt::format("share_of: there is no rank {} of {}", rank, size));
+    fail(fmt::format("share_of: rank {} is outside 0 .. size - 1 for size {}", rank, size));
   int64_t total = 0;
   for (const StateTensor& tensor : whole) {
     if (tensor.sharded) continue;
     if (tensor.part.elements() != tensor.shape.elements())
-      fail(fmt::format("share_of: {} is not whole", tensor.name));
+      fail(
+          fmt::format("share_of: {} has shape {}, but its part has {} elements; pass the whole "
+                      "tensor, or set `sharded`",
+                      tensor.name, to_string(tensor.shape), tensor.part.elements()));
     total += static_cast<int64_t>(tensor.part.bytes());
   }
-  // In two steps, so that it does not overflow.
+  // Computed in two terms to avoid overflow.
   const auto bound = [&](int64_t r) { return total / size * r + total % size * r / size; };
   const int64_t begin = bound(rank), end = bound(rank + 1);
 
   State share = whole;
-  int64_t before = 0;  // bytes of the tensors so far
+  int64_t before = 0;  // bytes of all tensors before the current one
   for (StateTensor& tensor : share) {
     if (tensor.sharded) continue;
     const auto element = static_cast<int64_t>(size_of(tensor.dtype));
     const int64_t elements = tensor.shape.elements();
-    const auto index_at = [&](int64_t byte) {  // an element belongs to where its first byte lies
+    const auto index_at = [&](int64_t byte) {  // an element belongs to the rank of its first byte
       return std::clamp<int64_t>((byte - before + element - 1) / element, 0, elements);
     };
     const int64_t first = index_at(begin), last = index_at(end);

@@ -75,7 +75,7 @@ bool is_unfinished(const FileSystem& files, const StepDirectory& found) {
     return !has_manifest ||
            !ends_with_seal(read_file(files, fmt::format("{}/{}", found.path, kManifestName)));
   } catch (const StorageError&) {
-    return false;  // nobody knows; a reader will say why
+    return false;  // not known; reading it will report the error
   }
 }
 

@@ -17,21 +17,21 @@
 namespace ripieno::io {
 namespace {
 
-constexpr int64_t kChunkBytes = 1 << 20;      // read at a time: fits a core's cache, for the hash
-constexpr int64_t kTaskBytes = 16 << 20;      // that one thread reads in a row
-constexpr int64_t kBytesPerThread = 8 << 20;  // below it a thread costs more than it saves
+constexpr int64_t kChunkBytes = 1 << 20;      // bytes per read: the chunk stays cached for the hash
+constexpr int64_t kTaskBytes = 16 << 20;      // bytes per task of a thread
+constexpr int64_t kBytesPerThread = 8 << 20;  // below this an additional thread does not pay off
 
-// A file of the size that the manifest says.
+// Opens a file and checks that it has the size given in the manifest.
 std::unique_ptr<ReadableFile> open_whole(const FileSystem& files, const std::string& path,
                                          const SavedFile& saved) {
   auto file = files.open(path);
   if (file->size() != saved.bytes)
-    throw DataError(fmt::format("{} is damaged: it has {} bytes instead of {}", path, file->size(),
-                                saved.bytes));
+    throw DataError(fmt::format("{} is damaged: it has {} bytes, the manifest requires {}", path,
+                                file->size(), saved.bytes));
   return file;
 }
 
-// What one thread does in a row: some pieces of a file, or what lies outside of all.
+// A unit of work for one thread: some pieces of a file, or the bytes outside all pieces.
 struct Task {
   const FileRead* read;
   std::span<const PieceRead> pieces;
@@ -47,7 +47,7 @@ void add_tasks(const FileRead& read, std::vector<Task>& tasks) {
     tasks.push_back({&read, all.subspan(begin, end - begin)});
     begin = end;
   }
-  // Last, since most of it was then read along with the pieces.
+  // Last, because most of these bytes are then already in the page cache.
   if (read.verifies_outside) tasks.push_back({&read, {}, true});
 }
 
@@ -70,7 +70,7 @@ class Reader {
       std::vector<std::jthread> threads;
       try {
         for (int64_t i = 1; i < thread_count(); ++i) threads.emplace_back([this] { work(); });
-      } catch (const std::system_error&) {  // no more to be had: fewer do it as well
+      } catch (const std::system_error&) {  // cannot start another thread: fewer work as well
       }
       work();
     }
@@ -124,9 +124,9 @@ class Reader {
       count(static_cast<int64_t>(size));
     }
     if (hash.value() != piece.hash)
-      throw DataError(fmt::format("{} is damaged: {}, bytes {} to {}, does not match its checksum",
-                                  path, described(*read.tensor), piece.file_offset,
-                                  piece.file_offset + piece.bytes - 1));
+      throw DataError(fmt::format("{} is damaged: bytes {} to {} ({}) do not match their checksum",
+                                  path, piece.file_offset, piece.file_offset + piece.bytes - 1,
+                                  described(*read.tensor)));
   }
 
   void verify_outside(const ReadableFile& file, const std::string& path, const FileRead& read,
@@ -150,15 +150,16 @@ class Reader {
     add_until(seen, read.file->bytes);
     if (outside.value() != read.file->outside_hash)
       throw DataError(fmt::format(
-          "{} is damaged: what describes its data sets does not match its checksum", path));
+          "{} is damaged: its metadata (all bytes outside the tensors) does not match its checksum",
+          path));
   }
 
   void count(int64_t bytes) {
     const int64_t done = done_ += bytes;
     if (!options_.progress) return;
     const std::lock_guard lock(mutex_);
-    told_ = std::max(told_, done);
-    options_.progress(told_);
+    reported_ = std::max(reported_, done);
+    options_.progress(reported_);
   }
 
   const FileSystem& files_;
@@ -169,7 +170,7 @@ class Reader {
   std::atomic<std::size_t> first_failure_ = std::numeric_limits<std::size_t>::max();
   std::atomic<int64_t> done_ = 0;
   std::mutex mutex_;
-  int64_t told_ = 0;
+  int64_t reported_ = 0;
   std::exception_ptr failure_;
 };
 

@@ -1,5 +1,5 @@
-// Reading a checkpoint's files by several threads, every byte hashed on its way. For
-// checkpoint.cpp. Not installed.
+// read_verified(): reads the files of a checkpoint with several threads and verifies their
+// checksums. Used by checkpoint.cpp. Not installed.
 #pragma once
 
 #include <functional>
@@ -13,26 +13,27 @@
 
 namespace ripieno::io {
 
-// A piece, and where its bytes go as they come, before they are known to be intact.
+// A piece to read, and where its bytes go. They are delivered before the checksum is verified.
 struct PieceRead {
   const SavedTensor* tensor;
   const Piece* piece;
-  std::byte* into = nullptr;  // room for all of it; null: nowhere, or to `take`
-  // Takes the bytes from `offset` of the piece on: whole elements, in order, by one thread.
+  std::byte* into = nullptr;  // buffer for the whole piece; null: the bytes are not stored
+  // Called with each chunk and its byte offset in the piece: whole elements, in order, by one
+  // thread.
   std::function<void(int64_t offset, std::span<const std::byte> bytes)> take = {};
 };
 
 struct FileRead {
   const SavedFile* file;
-  std::vector<PieceRead> pieces = {};  // in the order in which they lie in the file
-  // Whether what lies outside of all of the file's pieces, in that order, is verified too.
+  std::vector<PieceRead> pieces = {};  // in file order
+  // Whether to verify also the bytes outside all pieces of the file.
   bool verifies_outside = false;
-  std::vector<const Piece*> all = {};
+  std::vector<const Piece*> all = {};  // all pieces of the file, in file order
 };
 
-// Reads and verifies all of it; the bytes read. Throws DataError or StorageError that names the
-// file: of several failures that of the earliest file and place. What was read until then has gone
-// where it should.
+// Reads and verifies everything in `reads`. Returns the number of bytes read. Throws DataError or
+// StorageError, naming the file; if there are several failures, that of the first in the order of
+// `reads`, whatever the timing of the threads. Bytes read before a failure have been delivered.
 int64_t read_verified(const FileSystem& files, const std::string& directory,
                       const std::vector<FileRead>& reads, const ReadOptions& options);
 

@@ -12,7 +12,7 @@ const Tensor& Batch::extra(std::string_view name) const {
   const auto found = std::find_if(extras.begin(), extras.end(),
                                   [&](const NamedTensor& extra) { return extra.name == name; });
   if (found != extras.end()) return found->tensor;
-  fail(fmt::format("batch: no extra is named \"{}\"; the data set's layout() declares extras",
+  fail(fmt::format("batch: there is no extra tensor \"{}\"; declare it in the data set's layout()",
                    name));
 }
 

@@ -1,4 +1,4 @@
-// Batch: the rows of a training batch that one rank has.
+// Batch: one rank's rows of a global batch, as a Loader returns it.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace ripieno::io {
 
-// Targets of this value count neither in a loss nor in an accuracy.
+// Targets with this value are ignored by losses and accuracies.
 inline constexpr int32_t kIgnoredTarget = -1;
 
 struct NamedTensor {
@@ -18,17 +18,17 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-// This rank's rows of a batch, on the CPU.
+// All tensors are on the CPU. A rank may have no rows.
 struct Batch {
   Tensor inputs;            // (rows, …)
-  Tensor targets;           // (rows, …), int32
-  int64_t first_row = 0;    // where these rows begin in the batch of all ranks
-  int64_t global_rows = 0;  // of all ranks together
-  int64_t units = 0;        // tokens or samples (Loader::unit), of all ranks together
-  // What else the samples have: lengths, masks, document ids; each is (rows, …).
+  Tensor targets;           // (rows, …), int32 unless the data set's layout() says otherwise
+  int64_t first_row = 0;    // index of the first of these rows in the global batch
+  int64_t global_rows = 0;  // number of rows of all ranks together
+  int64_t units = 0;        // tokens or samples (Loader::unit) of all ranks together
+  // Additional tensors, e.g. lengths, masks or document ids; each is (rows, …).
   std::vector<NamedTensor> extras = {};
 
-  // The extra of that name. Throws Error where there is none.
+  // The additional tensor `name`. Throws Error if there is none.
   const Tensor& extra(std::string_view name) const;
 };
 

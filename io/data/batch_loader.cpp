@@ -24,7 +24,7 @@ int64_t units_of(const Dataset& data, const Order& order, int64_t position, int6
   return units;
 }
 
-// The rows that are `part`'s, of the batch of `global_rows` samples at `position`.
+// The rows of `part` in the batch of `global_rows` samples that starts at `position`.
 Batch make_batch(const Dataset& data, const Order& order, Part part, int64_t position,
                  int64_t global_rows) {
   const Rows rows = rows_of(part, global_rows);
@@ -37,7 +37,7 @@ Batch make_batch(const Dataset& data, const Order& order, Part part, int64_t pos
   return batch;
 }
 
-Order in_turn(int64_t size) {
+Order sequential(int64_t size) {
   return [size](int64_t position) { return position % size; };
 }
 
@@ -53,7 +53,7 @@ BatchLoader::BatchLoader(std::shared_ptr<const Dataset> data, const Options& opt
                     "{}",
                     options_.threads, options_.ahead));
   }
-  if (!options_.order) options_.order = in_turn(data_->size());
+  if (!options_.order) options_.order = sequential(data_->size());
   prefetcher_ = std::make_unique<Prefetcher>(
       [this](int64_t position) {
         return make_batch(*data_, options_.order, part_, position, options_.batch_size);

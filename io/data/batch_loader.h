@@ -1,4 +1,5 @@
-// BatchLoader: batches of any Dataset, for training and for validation; threads read ahead.
+// BatchLoader: batches of any Dataset, for training and validation, read ahead by background
+// threads.
 //
 //   auto data = std::make_shared<MyData>(…);
 //   BatchLoader loader(data, {.batch_size = 64, .order = shuffled(data->size(), seed)}, session);
@@ -16,19 +17,21 @@ namespace ripieno::io {
 class Prefetcher;
 
 struct BatchLoaderOptions {
-  int64_t batch_size = 0;  // samples, of all ranks together
-  Order order = {};        // by default every sample in turn, again and again
-  // Held out for validation, each sample once; nothing by default.
+  int64_t batch_size = 0;  // samples per batch, of all ranks together; at least 1
+  Order order = {};        // default: all samples in order of their indices, repeatedly
+  // Data set for validation, from which held_out() takes each sample once. Default: none.
   std::shared_ptr<const Dataset> validation = {};
-  int threads = 1;  // that read samples, beside the one that trains
-  int ahead = 2;    // batches made ahead; at least 1, and no fewer than threads keep all busy
+  int threads = 1;  // background threads that read samples; at least 1
+  int ahead = 2;    // batches prepared in advance; at least 1, at least `threads` to keep all busy
 };
 
 class BatchLoader : public Loader {
  public:
   using Options = BatchLoaderOptions;
 
-  // Throws ConfigurationError where the data set is empty or the batch has no samples.
+  // Starts the threads. Every rank constructs one with the same data and options, and its own
+  // `part`; a Session converts to a Part. Throws ConfigurationError if the data set is empty or an
+  // option is out of range.
   BatchLoader(std::shared_ptr<const Dataset> data, const Options& options, Part part = {});
   ~BatchLoader() override;
 
@@ -49,10 +52,11 @@ class BatchLoader : public Loader {
   std::unique_ptr<Prefetcher> prefetcher_;
 };
 
-// Samples order(0) .. order(samples - 1) of a data set; by default all, in their order.
+// Batches of samples order(0) .. order(samples - 1) of a data set; by default all samples in order
+// of their indices.
 class EvaluationBatches : public EvaluationSet {
  public:
-  // Throws ConfigurationError where the batch has no samples.
+  // `batch_size`: samples of all ranks together. Throws ConfigurationError if it is below 1.
   EvaluationBatches(std::shared_ptr<const Dataset> data, int64_t batch_size, Part part = {});
   EvaluationBatches(std::shared_ptr<const Dataset> data, int64_t samples, Order order,
                     int64_t batch_size, Part part = {});

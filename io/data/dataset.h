@@ -1,7 +1,7 @@
-// Dataset: samples that can be read in any order, for a BatchLoader.
+// Dataset: the interface to implement for your own data: samples with random access by index.
 //
-// A data set is a pure function from an index to a sample. BatchLoader adds the order, the rows of
-// each rank and the threads that read ahead.
+// A data set is a pure function from an index to a sample. BatchLoader adds shuffling, the split
+// between ranks and reading ahead in background threads.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@
 
 namespace ripieno::io {
 
-// One tensor of a sample; in a batch it has one axis more, the rows, outermost.
+// Shape and element type of one tensor of a sample. In a batch it has an additional outermost axis,
+// the rows.
 struct FieldLayout {
   Shape shape;
   DType dtype = DType::float32;
@@ -31,11 +32,12 @@ struct SampleLayout {
   std::vector<Extra> extras = {};
 };
 
-// An uninitialized batch of `rows` rows, on the CPU.
+// An uninitialized batch of `rows` rows on the CPU.
 Batch allocate(const SampleLayout& layout, int64_t rows);
 
-// One row of a batch, which a data set fills. Throws Error where T is not the tensor's type, or
-// there is no extra of that name.
+// One row of a batch, to be filled by Dataset::read(). Each accessor returns the row's elements,
+// flattened, row-major. Throws Error if T is not the element type of the tensor, or if there is no
+// extra `name`. The batch must outlive it.
 class SampleRow {
  public:
   SampleRow(const Batch& batch, int64_t row) : batch_(batch), row_(row) {}
@@ -53,7 +55,7 @@ class SampleRow {
     return of<T>(batch_.extra(name));
   }
 
-  // Copies row `row` of all tensors of `rows`, whose layout is the same.
+  // Fills this row with row `row` of every tensor of `rows`, which must have the same layout.
   void copy_from(const Batch& rows, int64_t row) const;
 
  private:
@@ -67,33 +69,37 @@ class SampleRow {
   int64_t row_;
 };
 
-// Any number of threads call it at once.
+// All functions must be thread-safe: BatchLoader calls them from several threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;
 
-  // Indices are 0 .. size() - 1.
+  // Number of samples. Indices are 0 .. size() - 1.
   virtual int64_t size() const = 0;
+  // Shapes (without the rows) and element types of one sample; the same for all samples.
   virtual SampleLayout layout() const = 0;
-  // Fills every element of the row. May throw; BatchLoader::next() then throws the same.
+  // Writes every element of the row; the batch is uninitialized. An exception is rethrown by
+  // BatchLoader::next().
   virtual void read(int64_t index, const SampleRow& into) const = 0;
-  // Identifies the content: it changes with any sample.
+  // Identifies the content: must change if any sample changes. Compared when a run is resumed.
   virtual std::string fingerprint() const = 0;
 
-  // What the progress of training is counted in, and how many a sample has: on average where they
-  // vary, as those of packed sequences do.
+  // What progress is counted in ("samples", "tokens"), and the number per sample: the average if
+  // units_vary(), e.g. for sequences of different lengths.
   virtual std::string_view unit() const { return "samples"; }
   virtual int64_t units_per_sample() const { return 1; }
   virtual bool units_vary() const { return false; }
-  // Of one sample. Cheap, without reading it: every rank asks for the samples of all ranks.
+  // Number of units of sample `index`. Called only if units_vary(). Must be cheap, without reading
+  // the sample: every rank calls it for the samples of all ranks.
   virtual int64_t units(int64_t) const { return units_per_sample(); }
 };
 
-// The index of the sample at each position, counted from the start of the run: a pure function,
-// which several threads call at once.
+// Returns the index of the sample at `position`, counted in samples from the start of the run. A
+// pure function; several threads call it at once.
 using Order = std::function<int64_t(int64_t position)>;
 
-// Every sample once an epoch, in another order in each epoch (sampler.h).
+// Every sample once per epoch, shuffled differently in each epoch (sampler.h). Throws Error if size
+// is below 1.
 Order shuffled(int64_t size, uint64_t seed);
 
 }  // namespace ripieno::io

@@ -33,8 +33,8 @@ void require_match(const ImageData& data, const Shape& labels) {
   const Shape& images = data.images.shape();
   if (images.rank() < 2 || labels.rank() != 1 || images[0] != labels[0] || images.elements() == 0) {
     throw DataError(
-        fmt::format("{}: images {} and labels {} do not match; (n, …) and (n) are required, with "
-                    "at least one pixel",
+        fmt::format("{}: images have shape {}, labels have shape {}; they must be (n, …) and (n), "
+                    "with at least one pixel",
                     data.name, to_string(images), to_string(labels)));
   }
 }
@@ -52,7 +52,7 @@ void require_finite_pixels(const ImageData& data) {
                   data.name, (found - first) % pixels, (found - first) / pixels, *found));
 }
 
-// (n) int32. Labels may be stored as any type, but each must be a whole number from 0 on.
+// Converts labels of any element type to (n) int32. Each must be an integer of at least 0.
 Tensor exact_labels(const std::string& name, const Tensor& labels) {
   const auto numbers = labels.to(DType::float64).to_vector<double>();
   constexpr double kLargest = std::numeric_limits<int32_t>::max();
@@ -60,7 +60,7 @@ Tensor exact_labels(const std::string& name, const Tensor& labels) {
   const auto found = std::find_if_not(numbers.begin(), numbers.end(), is_label);
   if (found == numbers.end()) return labels.to(DType::int32);
   throw DataError(fmt::format(
-      "{}: label {} of sample {} is not a class; labels must be whole numbers from 0 to {}", name,
+      "{}: label {} of sample {} is not a class index; labels must be integers from 0 to {}", name,
       *found, found - numbers.begin(), kLargest));
 }
 
@@ -70,7 +70,7 @@ ImageData ImageData::read(const std::string& path, const std::string& images,
                           const std::string& labels) {
   if (!local_files().exists(path)) {
     throw ConfigurationError(
-        fmt::format("data: there is no file {}; give the path of an HDF5 file", path));
+        fmt::format("data: file {} does not exist; give the path of an HDF5 file", path));
   }
   const Hdf5File file(path);
   const Tensor stored_labels = file.read(labels);

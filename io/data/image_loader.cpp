@@ -8,7 +8,7 @@
 namespace ripieno::io {
 namespace {
 
-// The k-th sample that is trained on, and the k-th that is held out.
+// Indices in the data of the k-th training sample and of the k-th held-out sample.
 int64_t training_sample(int64_t k) { return k + k / (kHeldOutEvery - 1); }
 int64_t held_out_sample(int64_t k) { return k * kHeldOutEvery + kHeldOutEvery - 1; }
 
@@ -22,7 +22,7 @@ Order shuffled_for_training(const ImageData& data, const ImageLoaderOptions& opt
   };
 }
 
-// Calls visit(first pixel as its own type).
+// Calls visit() with a pointer to the first pixel in the element type of the images.
 template <typename Visit>
 void visit_pixels(const Tensor& images, Visit visit) {
   if (images.dtype() == DType::uint8) {

@@ -1,4 +1,4 @@
-// ImageLoader: labelled images out of an HDF5 file, for training a classifier.
+// ImageLoader: batches of labeled images from an HDF5 file, for training a classifier.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,21 @@
 
 namespace ripieno::io {
 
-// Every fifth sample (4, 9, 14, …) is held out for validation; the others are trained on.
+// Every fifth sample (4, 9, 14, …) is held out for validation; all others are training samples.
 inline constexpr int64_t kHeldOutEvery = 5;
 
-// What a model sees of a pixel: (pixel - mean) / deviation.
+// Normalization of pixels: (pixel - mean) / deviation.
 struct PixelScale {
   double mean = 0;
   double deviation = 1;
 };
 
 struct ImageLoaderOptions {
-  int64_t batch_size = 0;  // images, of all ranks together
-  uint64_t seed = 0;
+  int64_t batch_size = 0;  // images per batch, of all ranks together; at least 1
+  uint64_t seed = 0;       // of the order of images
 };
 
-// Images in memory as float32, shifted and scaled. Targets are the labels, int32.
+// Images as float32, normalized with `scale`. Targets are the labels, int32 scalars.
 class ImageDataset final : public Dataset {
  public:
   ImageDataset(const ImageData& data, PixelScale scale) : data_(data), scale_(scale) {}
@@ -39,14 +39,15 @@ class ImageDataset final : public Dataset {
   PixelScale scale_;
 };
 
-// Batch::inputs is (rows, …) float32, shifted and scaled so that the pixels of all training images
-// have mean 0 and deviation 1; Batch::targets is (rows), int32. Every image once an epoch; a batch
-// may span two epochs.
+// Batch::inputs is (rows, …) float32, normalized so that the pixels of all training images have
+// mean 0 and standard deviation 1; Batch::targets is (rows) int32. Every training image once per
+// epoch, shuffled; a batch may span two epochs.
 class ImageLoader final : public BatchLoader {
  public:
   using Options = ImageLoaderOptions;
 
-  // Throws ConfigurationError where the batch is empty.
+  // Throws ConfigurationError if batch_size is below 1; the second constructor also throws as
+  // ImageData::read().
   ImageLoader(const ImageData& data, const Options& options, Part part = {});
   ImageLoader(const std::string& path, const Options& options, Part part = {});
 

@@ -1,8 +1,8 @@
-// Loader: batches for training, in an order that is a pure function of (seed, position), for any
-// model.
+// Loader: the interface through which a training run reads batches.
 //
-// N ranks with a Part each get, together and in rank order, exactly the batch that one rank gets
-// alone.
+// The order of samples is a pure function of (seed, position). Each rank has its own loader with
+// its own Part; the rows of N ranks, concatenated in rank order, are exactly the batch of a single
+// rank.
 #pragma once
 
 #include <cstdint>
@@ -15,36 +15,40 @@
 
 namespace ripieno::io {
 
-// Held-out samples, each exactly once, in order. Any thread may call it.
+// Held-out samples, each exactly once, in a fixed order. Thread-safe.
 class EvaluationSet {
  public:
   virtual ~EvaluationSet() = default;
-  // The same on every rank.
+  // Number of batches; the same on every rank.
   virtual int64_t batches() const = 0;
-  // In the last batch a rank may have no rows at all.
+  // This rank's rows of batch `index`, 0 .. batches() - 1. The last batch may be smaller, and a
+  // rank may have no rows of it.
   virtual Batch batch(int64_t index) const = 0;
 };
 
-// One thread at a time.
+// Not thread-safe: one thread at a time.
 class Loader {
  public:
   virtual ~Loader() = default;
 
-  // Throws what reading the data throws. With fewer rows than ranks, some ranks have none.
+  // This rank's rows of the next batch; blocks until it is ready. Every rank calls it once per
+  // step. A rank has no rows if there are fewer rows than ranks. Rethrows errors of reading the
+  // data.
   virtual Batch next() = 0;
-  // The samples that all ranks have taken together since the run began: what a resumed run must
-  // know.
+  // Number of samples that all ranks together have consumed since the start of the run; the same on
+  // every rank. Saved in checkpoints; seek() to it when resuming.
   virtual int64_t position() const = 0;
   virtual void seek(int64_t position) = 0;
 
-  // Samples in a batch, of all ranks together.
+  // Samples per batch, of all ranks together.
   virtual int64_t batch_size() const = 0;
-  // What the progress of training is counted in, "tokens" or "samples", and how many a sample has.
+  // What progress is counted in, "tokens" or "samples", and the (average) number per sample.
   virtual std::string_view unit() const = 0;
   virtual int64_t units_per_sample() const = 0;
-  // Names the data set by its content.
+  // Identifies the content of the data set.
   virtual std::string fingerprint() const = 0;
-  // What is held out for validation, in batches of `batch_size` samples; null where nothing is.
+  // The samples held out for validation, in batches of `batch_size` samples of all ranks together;
+  // null if there are none.
   virtual std::unique_ptr<EvaluationSet> held_out(int64_t batch_size) const = 0;
 };
 

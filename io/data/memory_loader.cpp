@@ -12,7 +12,7 @@
 namespace ripieno::io {
 namespace {
 
-// Dense, on the CPU, with as many rows as `first`.
+// `tensor` made contiguous, after checking that it is on the CPU and has as many rows as `first`.
 Tensor rows_like(const Tensor& first, const Tensor& tensor, const std::string& name) {
   if (tensor.rank() < 1 || tensor.size(0) != first.size(0)) {
     fail(

@@ -1,4 +1,4 @@
-// MemoryLoader: training data that is already in tensors.
+// MemoryLoader: batches of training data that is already in tensors, like PyTorch's TensorDataset.
 //
 //   io::MemoryLoader loader(x, y, {.batch_size = 32, .order = io::shuffled(x.size(0), seed)});
 #pragma once
@@ -10,10 +10,12 @@
 
 namespace ripieno::io {
 
-// Sample i is row i of each tensor. Shares the tensors, which must not change afterwards.
+// Sample i is row i of each tensor. Shares the memory of contiguous tensors, which must not change
+// afterwards.
 class MemoryDataset final : public Dataset {
  public:
-  // On the CPU: (n, …) each. Throws Error where the numbers of rows differ.
+  // All tensors are (n, …), on the CPU. Throws Error if they are on a GPU or their numbers of rows
+  // differ.
   MemoryDataset(const Tensor& inputs, const Tensor& targets, std::vector<NamedTensor> extras = {});
 
   int64_t size() const override { return rows_.inputs.size(0); }
@@ -27,6 +29,7 @@ class MemoryDataset final : public Dataset {
 
 class MemoryLoader final : public BatchLoader {
  public:
+  // Throws as MemoryDataset and BatchLoader.
   MemoryLoader(const Tensor& inputs, const Tensor& targets, const Options& options, Part part = {});
 };
 

@@ -9,11 +9,11 @@
 namespace ripieno::io {
 
 Prefetcher::Prefetcher(std::function<Batch(int64_t)> make, int64_t stride, int threads, int depth)
-    : make_(std::move(make)), stride_(stride), slots_(static_cast<std::size_t>(depth)) {
+    : make_(std::move(make)), stride_(stride), ring_(static_cast<std::size_t>(depth)) {
   for (int i = 0; i < threads; ++i) {
     try {
       threads_.push_back(start_thread("to read ahead", [this] { work(); }));
-    } catch (const ConfigurationError&) {  // fewer do it as well
+    } catch (const ConfigurationError&) {  // cannot start another thread: fewer work as well
       if (threads_.empty()) throw;
       return;
     }
@@ -31,7 +31,7 @@ Prefetcher::~Prefetcher() {
 
 Batch Prefetcher::next() {
   std::unique_lock lock(mutex_);
-  Slot& next = slot(taken_);
+  Entry& next = entry(taken_);
   {
     const trace::Scope traced({.name = "wait for a batch"});
     changed_.wait(lock, [&] { return next.batch || next.failure; });
@@ -47,8 +47,8 @@ Batch Prefetcher::next() {
 void Prefetcher::seek(int64_t position) {
   const std::lock_guard lock(mutex_);
   ++generation_;
-  for (Slot& slot : slots_) slot = {};
-  taken_ = begun_ = 0;
+  for (Entry& entry : ring_) entry = {};
+  taken_ = started_ = 0;
   failed_ = false;
   position_ = start_ = position;
   changed_.notify_all();
@@ -65,10 +65,10 @@ void Prefetcher::work() {
 
 void Prefetcher::make_next(std::unique_lock<std::mutex>& lock) {
   const int64_t generation = generation_;
-  const int64_t index = begun_++;
+  const int64_t index = started_++;
   const int64_t position = start_ + index * stride_;
   lock.unlock();
-  Slot made;
+  Entry made;
   try {
     made.batch = make_(position);
   } catch (...) {
@@ -77,7 +77,7 @@ void Prefetcher::make_next(std::unique_lock<std::mutex>& lock) {
   lock.lock();
   if (generation != generation_) return;
   if (made.failure) failed_ = true;
-  slot(index) = std::move(made);
+  entry(index) = std::move(made);
   changed_.notify_all();
 }
 

@@ -11,22 +11,22 @@ namespace ripieno::io {
 namespace {
 
 constexpr int kRounds = 6;
-// Streams of random numbers of their own, apart from those of modules, which are keyed by a hash.
+// Random streams that differ from those of modules, which are keyed by a hash.
 constexpr uint64_t kOrderStream = 0x6f72646572;     // "order"
 constexpr uint64_t kOffsetStream = 0x6f6666736574;  // "offset"
 
 }  // namespace
 
 Sampler::Sampler(int64_t size, uint64_t seed) : size_(size), seed_(seed) {
-  if (size < 1) fail(fmt::format("sampler: {} samples to choose from; at least 1 is needed", size));
+  if (size < 1) fail(fmt::format("sampler: size must be at least 1, got {}", size));
   const int bits = std::bit_width(static_cast<uint64_t>(size - 1));
   half_bits_ = (bits + 1) / 2;
 }
 
-int64_t Sampler::at(int64_t epoch, int64_t place) const {
-  auto value = static_cast<uint64_t>(place);
-  // A permutation's cycle comes back to its start, which is below size, so this ends; as the domain
-  // is less than four times the size, after fewer than four steps on average.
+int64_t Sampler::at(int64_t epoch, int64_t index) const {
+  auto value = static_cast<uint64_t>(index);
+  // Terminates because the cycle of a permutation returns to its start, which is below size. Takes
+  // fewer than four iterations on average, because the domain is less than four times the size.
   do {
     value = permuted(static_cast<uint64_t>(epoch), value);
   } while (value >= static_cast<uint64_t>(size_));

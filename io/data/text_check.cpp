@@ -13,8 +13,8 @@ namespace {
 using namespace std::literals;
 
 constexpr auto kUnpack = "unpack it first"sv;
-constexpr auto kTokens = "token ids need a token file (docs/token_file_format.md)"sv;
-constexpr auto kNoText = "data.path takes a text or a token file"sv;
+constexpr auto kTokens = "to train on token ids, write a token file (docs/token_file_format.md)"sv;
+constexpr auto kNotText = "data.path must be a text file or a token file"sv;
 
 struct Kind {
   std::string_view magic;
@@ -24,8 +24,8 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
-    Kind{"RIPTOKEN"sv, "a token file", "open it as one (TokenData::open)"},
-    Kind{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file", kNoText},
+    Kind{"RIPTOKEN"sv, "a token file", "open it with TokenData::open"},
+    Kind{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file", kNotText},
     Kind{"\x1f\x8b"sv, "a gzip archive", kUnpack},
     Kind{"\x28\xb5\x2f\xfd"sv, "a Zstandard archive", kUnpack},
     Kind{"\xfd"
@@ -42,12 +42,12 @@ constexpr std::array kKinds = {
     Kind{"ARROW1"sv, "an Arrow file", "export its text first"},
     Kind{"SQLite format 3\0"sv, "an SQLite database", "export its text first"},
     Kind{"%PDF-"sv, "a PDF", "extract its text first (pdftotext)"},
-    Kind{"GGUF"sv, "a GGUF model", kNoText},
-    Kind{"\x89PNG\r\n"sv, "a PNG image", kNoText},
-    Kind{"\xff\xd8\xff"sv, "a JPEG image", kNoText},
+    Kind{"GGUF"sv, "a GGUF model", kNotText},
+    Kind{"\x89PNG\r\n"sv, "a PNG image", kNotText},
+    Kind{"\xff\xd8\xff"sv, "a JPEG image", kNotText},
     Kind{"\x7f"
          "ELF"sv,
-         "a program (ELF)", kNoText},
+         "a program (ELF)", kNotText},
     Kind{"\xff\xfe\0\0"sv, "UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8"},
     Kind{"\0\0\xfe\xff"sv, "UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8"},
     Kind{"\xff\xfe"sv, "UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8"},
@@ -58,8 +58,8 @@ bool is_printed(char byte) {
   return (byte >= ' ' && byte <= '~') || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-// The share of 16-bit words whose high byte is NUL and whose low byte is a printed character of
-// ASCII; the high byte comes at `high` of each pair.
+// The fraction of 16-bit words whose high byte is NUL and whose low byte is a printable ASCII
+// character. `high`: index of the high byte in each pair, 0 or 1.
 double share_of_characters(std::string_view bytes, std::size_t high) {
   const std::size_t words = bytes.size() / 2;
   std::size_t count = 0;
@@ -74,7 +74,7 @@ std::string looks_like(std::string_view name, std::string_view remedy) {
 
 }  // namespace
 
-std::string what_is_no_text(std::string_view bytes) {
+std::string describe_non_text(std::string_view bytes) {
   for (const Kind& kind : kKinds) {
     if (bytes.size() > kind.at && bytes.substr(kind.at).starts_with(kind.magic))
       return looks_like(kind.name, kind.remedy);
@@ -89,7 +89,7 @@ std::string what_is_no_text(std::string_view bytes) {
   if (share_of_characters(beginning, 0) > kMost)
     return looks_like("UTF-16 text without a byte-order mark",
                       "convert it: iconv -f UTF-16BE -t UTF-8");
-  return fmt::format("is binary data, not a text: byte {} is NUL; {}", nul, kTokens);
+  return fmt::format("is binary data, not text: byte {} is NUL; {}", nul, kTokens);
 }
 
 }  // namespace ripieno::io

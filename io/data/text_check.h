@@ -1,4 +1,4 @@
-// Whether bytes are a text at all, before they are trained on as one.
+// Detects files that are not text, before a model is trained on them.
 #pragma once
 
 #include <string>
@@ -6,8 +6,9 @@
 
 namespace ripieno::io {
 
-// What the bytes are, and what to do with them, where they are known to be no UTF-8 or single-byte
-// text: an archive, HDF5, UTF-16, raw token ids, anything with NULs. Empty for a text.
-std::string what_is_no_text(std::string_view bytes);
+// If `bytes`, the content of a file, is not UTF-8 or single-byte text (an archive, HDF5, UTF-16,
+// raw token ids, anything with NULs): what it is and what to do, to follow the file name in a
+// message. Empty for text.
+std::string describe_non_text(std::string_view bytes);
 
 }  // namespace ripieno::io

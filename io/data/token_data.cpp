@@ -19,7 +19,7 @@ namespace {
 void require_file(const std::string& path) {
   if (local_files().exists(path)) return;
   throw ConfigurationError(
-      fmt::format("data: there is no file {}; give the path of a text or a token file", path));
+      fmt::format("data: file {} does not exist; give the path of a text or token file", path));
 }
 
 bool is_token_file(const std::string& path) {
@@ -39,7 +39,7 @@ Tokenizer tokenizer_for(std::string_view text, Tokenizer::Kind kind) {
     case Tokenizer::Kind::external:
       break;
   }
-  fail("data: a text needs the tokenizer characters or bytes");
+  fail("data: the tokenizer of a text must be characters or bytes, got external");
 }
 
 }  // namespace
@@ -59,12 +59,13 @@ TokenData TokenData::of(std::span<const int32_t> tokens, const Tokenizer& tokeni
 TokenData TokenData::from_text(const std::string& path, Tokenizer::Kind kind) {
   require_file(path);
   const std::string text = read_file(local_files(), path);
-  if (const auto what = what_is_no_text(text); !what.empty()) throw DataError(path + " " + what);
+  if (const auto what = describe_non_text(text); !what.empty()) throw DataError(path + " " + what);
   try {
     return of(text, tokenizer_for(text, kind), path);
   } catch (const DataError& error) {
-    throw DataError(fmt::format("{}: {}; token ids need a token file (docs/token_file_format.md)",
-                                path, error.what()));
+    throw DataError(
+        fmt::format("{}: {}; to train on token ids, write a token file (docs/token_file_format.md)",
+                    path, error.what()));
   }
 }
 
@@ -97,23 +98,23 @@ std::string TokenData::fingerprint() const { return hexadecimal(store_->hash());
 
 TokenData TokenData::slice(int64_t begin, int64_t end) const {
   if (begin < 0 || end < begin || end > size()) {
-    fail(fmt::format("{}: slice {} .. {} of {} tokens", name(), begin, end, size()));
+    fail(fmt::format("{}: slice {} .. {} is outside its {} tokens", name(), begin, end, size()));
   }
   return TokenData(store_, begin_ + begin, begin_ + end);
 }
 
 void TokenData::copy(int64_t begin, std::span<int32_t> out) const {
   if (begin < 0 || begin > size() - static_cast<int64_t>(out.size())) {
-    fail(fmt::format("{}: {} tokens from {} on, of {}", name(), out.size(), begin, size()));
+    fail(fmt::format("{}: cannot copy {} tokens from token {}, it has {}", name(), out.size(),
+                     begin, size()));
   }
   store_->copy(begin_ + begin, out);
 }
 
 TokenSplit split(const TokenData& data, double validation_fraction) {
   if (!(validation_fraction >= 0 && validation_fraction < 1)) {
-    throw ConfigurationError(
-        fmt::format("data: a validation fraction of {}; it must be at least 0 and below 1",
-                    validation_fraction));
+    throw ConfigurationError(fmt::format(
+        "data: validation_fraction must be at least 0 and below 1, got {}", validation_fraction));
   }
   const auto size = static_cast<double>(data.size());
   const auto train = static_cast<int64_t>(size * (1 - validation_fraction));

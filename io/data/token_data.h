@@ -1,8 +1,8 @@
-// TokenData: a long sequence of tokens with its tokenizer, from a text or from a token file, for
-// training on text.
+// TokenData: a sequence of tokens and its tokenizer, from a text or a token file, for training
+// language models.
 //
-// A handle on shared, constant memory: copies and slices are cheap, and any thread may read. A
-// token file is memory-mapped, and each of its blocks is verified the first time it is read
+// A handle on shared, immutable memory: copies and slices are cheap, and reading is thread-safe. A
+// token file is memory-mapped; each of its blocks is verified when it is first read
 // (docs/token_file_format.md).
 #pragma once
 
@@ -21,35 +21,41 @@ class TokenStore;
 
 class TokenData {
  public:
-  // The tokens of a text, in memory. `name` stands in messages.
+  // Tokens in memory, from a text or from token ids. `name` identifies the data in messages. Throws
+  // DataError if the tokenizer cannot encode the text, or if an id is outside the vocabulary.
   static TokenData of(std::string_view text, const Tokenizer& tokenizer,
                       const std::string& name = "text");
   static TokenData of(std::span<const int32_t> tokens, const Tokenizer& tokenizer,
                       const std::string& name = "tokens");
-  // A text file, and as its vocabulary all its characters (or the bytes). Throws DataError, with
-  // what it is and what to do, where it is another kind of file, or UTF-16, or has NULs.
+  // Reads and encodes a text file. The vocabulary is the set of its characters, or the 256 bytes.
+  // Throws ConfigurationError if the file does not exist; DataError, saying what it is and what to
+  // do, if it is not text (an archive, UTF-16, contains NULs) or not valid UTF-8.
   static TokenData from_text(const std::string& path,
                              Tokenizer::Kind kind = Tokenizer::Kind::characters);
-  // A token file. Throws ConfigurationError where there is none, DataError where it is damaged.
+  // Maps a token file and verifies its header. Throws ConfigurationError if it does not exist,
+  // DataError if it is damaged.
   static TokenData open(const std::string& path);
-  // Either: a token file is known by its first bytes; everything else is read as text.
+  // open() if the file begins like a token file, else from_text().
   static TokenData load(const std::string& path,
                         Tokenizer::Kind kind = Tokenizer::Kind::characters);
 
-  // Writes a token file, whole or not at all.
+  // Writes a token file atomically; durable once it returns. Throws StorageError, or DataError if
+  // the source is damaged.
   void save(FileSystem& files, const std::string& path) const;
 
+  // Number of tokens.
   int64_t size() const { return end_ - begin_; }
   const Tokenizer& tokenizer() const;
-  // Where it came from, for messages.
+  // The path, or the name given to of(); for messages.
   const std::string& name() const;
-  // 16 hexadecimal digits that change with any token and with the vocabulary; of a slice, those of
-  // the whole.
+  // Hash of all tokens and the vocabulary, 16 hexadecimal digits. A slice has that of the whole
+  // data.
   std::string fingerprint() const;
 
-  // The tokens begin .. end - 1 of these.
+  // Tokens begin .. end - 1. Throws Error if they are out of range.
   TokenData slice(int64_t begin, int64_t end) const;
-  // out[i] = token begin + i. Throws DataError where the file's block is damaged.
+  // out[i] = token begin + i. Throws Error if the range is outside the data, DataError if its block
+  // of the file is damaged.
   void copy(int64_t begin, std::span<int32_t> out) const;
 
  private:
@@ -61,12 +67,12 @@ class TokenData {
   int64_t end_;
 };
 
-// The first part to train on, the last to validate with.
+// The beginning of the data for training, the end for validation.
 struct TokenSplit {
   TokenData train;
   TokenData validation;
 };
-// Throws ConfigurationError where the fraction is outside [0, 1).
+// Throws ConfigurationError if the fraction is outside [0, 1).
 TokenSplit split(const TokenData& data, double validation_fraction);
 
 }  // namespace ripieno::io

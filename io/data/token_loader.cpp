@@ -11,16 +11,16 @@
 namespace ripieno::io {
 namespace {
 
-// The first token of the window at each position, for Sampling::random.
-Order anywhere(int64_t size, const TokenLoaderOptions& options) {
-  return [places = size - options.context, seed = options.seed](int64_t position) {
-    return random_index(seed, position, places);
+// Sampling::random: the index of the first token of the window at each position.
+Order random_windows(int64_t size, const TokenLoaderOptions& options) {
+  return [starts = size - options.context, seed = options.seed](int64_t position) {
+    return random_index(seed, position, starts);
   };
 }
 
-// The same for Sampling::epoch: one window fewer than fit, where there are some, so that an epoch
-// can begin at any token of the first window, and windows are cut elsewhere each time.
-Order side_by_side(int64_t size, const TokenLoaderOptions& options) {
+// The same for Sampling::epoch. Uses one window fewer than fit, if more than one fits, so that an
+// epoch can start at any token of the first window and windows are cut differently in each epoch.
+Order adjacent_windows(int64_t size, const TokenLoaderOptions& options) {
   const int64_t context = options.context;
   const int64_t windows = std::max<int64_t>(1, (size - 1) / context - 1);
   const int64_t offsets = std::min(context, size - windows * context);
@@ -36,27 +36,26 @@ BatchLoaderOptions batches_of(const TokenSplit& split, const TokenLoaderOptions&
   const int64_t size = data.size();
   if (size < options.context + 1) {
     throw ConfigurationError(
-        fmt::format("{}: {} tokens to train on, but one context and its target take {}; use a "
+        fmt::format("{}: {} tokens for training, but a context of {} requires at least {}; use a "
                     "longer text or a smaller context",
-                    data.name(), size, options.context + 1));
+                    data.name(), size, options.context, options.context + 1));
   }
   if (options.validation_fraction > 0 && held_out_tokens < 2) {
     throw ConfigurationError(fmt::format(
-        "{}: a validation_fraction of {} holds out {} of {} tokens, too few to validate with; "
-        "raise "
+        "{}: validation_fraction={} holds out {} of {} tokens, but at least 2 are required; raise "
         "it, use a longer text, or set it to 0",
         data.name(), options.validation_fraction, held_out_tokens, size + held_out_tokens));
   }
   return {.batch_size = options.batch_size,
-          .order = options.sampling == Sampling::random ? anywhere(size, options)
-                                                        : side_by_side(size, options)};
+          .order = options.sampling == Sampling::random ? random_windows(size, options)
+                                                        : adjacent_windows(size, options)};
 }
 
 std::shared_ptr<const Dataset> windows_of(const TokenData& data, int64_t context) {
   return std::make_shared<const TokenWindows>(data, context);
 }
 
-int64_t windows_side_by_side(const TokenData& data, int64_t context) {
+int64_t adjacent_window_count(const TokenData& data, int64_t context) {
   require_context(context);
   return data.size() < 2 ? 0 : (data.size() - 1 + context - 1) / context;
 }
@@ -83,7 +82,7 @@ std::unique_ptr<EvaluationSet> TokenLoader::held_out(int64_t batch_size) const {
 TokenEvaluation::TokenEvaluation(const TokenData& data, int64_t batch_size, int64_t context,
                                  Part part)
     : EvaluationBatches(
-          windows_of(data, context), windows_side_by_side(data, context),
+          windows_of(data, context), adjacent_window_count(data, context),
           [context](int64_t window) { return window * context; }, batch_size, part) {}
 
 }  // namespace ripieno::io

@@ -1,4 +1,5 @@
-// TokenLoader: windows of a text for training a language model, read ahead of time by a thread.
+// TokenLoader: batches of token windows for training a language model, read ahead by a background
+// thread.
 //
 //   TokenLoader loader("tokens.bin", {.batch_size = 512, .context = 1024}, {.rank = 0, .size = 8});
 #pragma once
@@ -13,18 +14,18 @@
 namespace ripieno::io {
 
 enum class Sampling {
-  random,  // each window begins anywhere, drawn anew for each sample
-  epoch,  // windows side by side, each once an epoch, in an order and from an offset of the epoch's
-          // own
+  random,  // every window starts at a random token
+  epoch,   // adjacent windows, each once per epoch; the order and the first token of the windows
+           // differ in each epoch
 };
 
 struct TokenLoaderOptions {
-  int64_t batch_size = 0;  // windows, of all ranks together
-  int64_t context = 0;     // tokens in a window
-  uint64_t seed = 0;
+  int64_t batch_size = 0;  // windows per batch, of all ranks together; at least 1
+  int64_t context = 0;     // tokens per window; at least 1
+  uint64_t seed = 0;       // of the order of windows
   Sampling sampling = Sampling::random;
-  double validation_fraction = 0.1;  // of the tokens: the last ones are held out
-  Tokenizer::Kind tokenizer = Tokenizer::Kind::characters;  // where the file is a text
+  double validation_fraction = 0.1;  // fraction of the tokens, from the end, that is held out
+  Tokenizer::Kind tokenizer = Tokenizer::Kind::characters;  // used if the file is a text
 };
 
 // Batch::inputs and Batch::targets are (rows, context), int32 (token_windows.h).
@@ -32,9 +33,10 @@ class TokenLoader final : public BatchLoader {
  public:
   using Options = TokenLoaderOptions;
 
-  // Throws ConfigurationError where the batch is empty, or the data is smaller than one context.
+  // Throws ConfigurationError if an option is out of range, or if the data is too small for one
+  // window or for validation.
   TokenLoader(const TokenData& data, const Options& options, Part part = {});
-  // A token file or a text.
+  // Loads a token file or a text with TokenData::load(), and throws as it does.
   TokenLoader(const std::string& path, const Options& options, Part part = {});
 
   std::unique_ptr<EvaluationSet> held_out(int64_t batch_size) const override;
@@ -49,7 +51,8 @@ class TokenLoader final : public BatchLoader {
   Part part_;
 };
 
-// All windows of `data` side by side, so that each token but the first is a target once.
+// Adjacent windows that cover all of `data`, so that every token but the first is a target exactly
+// once.
 class TokenEvaluation final : public EvaluationBatches {
  public:
   TokenEvaluation(const TokenData& data, int64_t batch_size, int64_t context, Part part = {});

@@ -16,15 +16,15 @@ constexpr std::size_t kHashedHeaderBytes = offsetof(TokenFileHeader, hash);
 constexpr int64_t kWidestInTwoBytes = 1 << 16;
 
 [[noreturn]] void damaged(const std::string& name, const std::string& what) {
-  throw DataError(fmt::format("{}: {}; make the token file again", name, what));
+  throw DataError(fmt::format("{}: {}; write the token file again", name, what));
 }
 
 [[noreturn]] void outside(const std::string& name, int64_t token, int64_t vocabulary_size) {
-  throw DataError(
-      fmt::format("{}: token {} is outside the vocabulary of {}", name, token, vocabulary_size));
+  throw DataError(fmt::format("{}: token {} is outside the vocabulary of {} tokens", name, token,
+                              vocabulary_size));
 }
 
-// Calls visit(first token as its own type), so that a loop runs over numbers of one known width.
+// Calls visit() with a pointer of the right type to the first token.
 template <typename Visit>
 void visit_tokens(const std::byte* bytes, uint32_t token_bytes, Visit visit) {
   if (token_bytes == 2) {
@@ -40,7 +40,7 @@ void narrow(std::span<const int32_t> tokens, std::byte* out) {
                  [](int32_t token) { return static_cast<Token>(token); });
 }
 
-// A size that no file has would overflow where offsets are computed from it.
+// Rejects sizes larger than the file first, so that computing offsets from them cannot overflow.
 bool is_plausible(const TokenFileHeader& header, uint64_t file_bytes) {
   return (header.token_bytes == 2 || header.token_bytes == 4) && header.tokens <= file_bytes &&
          header.description_bytes <= file_bytes && header.block_bytes >= header.token_bytes &&
@@ -67,7 +67,7 @@ TokenStore::TokenStore(const std::string& path) : name_(path), map_(path), image
                                                  /*allow_exceptions=*/false);
   tokenizer_ = Tokenizer::described(description);
   if (tokenizer_->vocabulary_size() != static_cast<int64_t>(header_.vocabulary_size)) {
-    damaged(name_, fmt::format("its header says {} tokens in the vocabulary, its tokenizer has {}",
+    damaged(name_, fmt::format("its header gives a vocabulary of {} tokens, its tokenizer has {}",
                                header_.vocabulary_size, tokenizer_->vocabulary_size()));
   }
   verified_ = std::make_unique<std::atomic<bool>[]>(header_.blocks());
@@ -100,17 +100,17 @@ void TokenStore::build(std::span<const int32_t> tokens) {
 }
 
 void TokenStore::read_header() {
-  if (image_.size() < sizeof(header_)) damaged(name_, "it is too short for a token file");
+  if (image_.size() < sizeof(header_)) damaged(name_, "too short for a token file");
   std::memcpy(&header_, image_.data(), sizeof(header_));
   if (!std::equal(header_.magic, header_.magic + sizeof(header_.magic), TokenFileHeader::kMagic)) {
-    damaged(name_, "it is not a token file");
+    damaged(name_, "not a token file");
   }
   if (header_.version != TokenFileHeader::kVersion) {
-    throw DataError(fmt::format("{}: token file of version {}; this program reads version {}",
+    throw DataError(fmt::format("{}: token file of version {}, but this program reads version {}",
                                 name_, header_.version, TokenFileHeader::kVersion));
   }
   if (!is_plausible(header_, image_.size())) {
-    damaged(name_, "its length is not what its header says, so it is cut short or damaged");
+    damaged(name_, "truncated or damaged: its length does not match its header");
   }
   if (header_hash() != header_.hash) damaged(name_, "its header does not match its checksum");
   if (hash_of(image_.subspan(header_.tokens_end())) != header_.table_hash) {
@@ -148,7 +148,7 @@ void TokenStore::verify_block(uint64_t block) const {
   std::memcpy(&expected, image_.data() + header_.table_offset() + block * sizeof(expected),
               sizeof(expected));
   if (hash_of(bytes) != expected) {
-    damaged(name_, fmt::format("its tokens from byte {} on do not match their checksum",
+    damaged(name_, fmt::format("the block of tokens at byte {} does not match its checksum",
                                header_.tokens_offset() + block * header_.block_bytes));
   }
   visit_tokens(bytes.data(), header_.token_bytes, [&](const auto* first) {

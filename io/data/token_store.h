@@ -1,4 +1,4 @@
-// TokenStore: the constant memory behind TokenData, laid out as a token file is
+// TokenStore: the immutable memory behind TokenData, in the layout of a token file
 // (docs/token_file_format.md).
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace ripieno::io {
 
-// The first bytes of a token file, little-endian.
+// The first 64 bytes of a token file, little-endian.
 struct TokenFileHeader {
   static constexpr char kMagic[8] = {'R', 'I', 'P', 'T', 'O', 'K', 'E', 'N'};
   static constexpr uint32_t kVersion = 1;
@@ -27,10 +27,10 @@ struct TokenFileHeader {
   uint32_t token_bytes;  // 2 or 4
   uint64_t vocabulary_size;
   uint64_t tokens;
-  uint64_t description_bytes;  // of the tokenizer, as JSON, right after this header
-  uint64_t block_bytes;        // of tokens, under one hash
-  uint64_t table_hash;         // of what follows the tokens: padding, and the hash of each block
-  uint64_t hash;               // of the fields before this one, the description and its padding
+  uint64_t description_bytes;  // size of the tokenizer's description (JSON) after this header
+  uint64_t block_bytes;        // bytes of tokens covered by one hash
+  uint64_t table_hash;         // hash of all bytes after the tokens: padding and block hashes
+  uint64_t hash;               // hash of the fields above, the description and its padding
 
   uint64_t tokens_offset() const {
     return (sizeof(TokenFileHeader) + description_bytes + 63) / 64 * 64;
@@ -44,9 +44,9 @@ static_assert(sizeof(TokenFileHeader) == 64);
 
 class TokenStore {
  public:
-  // A token file's image, in memory. Throws DataError where a token is outside the vocabulary.
+  // Builds a token file in memory. Throws DataError if a token is outside the vocabulary.
   TokenStore(std::span<const int32_t> tokens, const Tokenizer& tokenizer, const std::string& name);
-  // A token file, mapped. Verifies all but the tokens.
+  // Maps a token file and verifies everything except the tokens. Throws StorageError, DataError.
   explicit TokenStore(const std::string& path);
 
   int64_t size() const { return static_cast<int64_t>(header_.tokens); }
@@ -55,9 +55,10 @@ class TokenStore {
   uint64_t hash() const { return header_.hash; }
   std::span<const std::byte> image() const { return image_; }
 
-  // Tokens begin .. begin + out.size() - 1. Throws DataError where they are damaged.
+  // Copies tokens begin .. begin + out.size() - 1. Verifies their blocks on first use; throws
+  // DataError if one is damaged. Thread-safe.
   void copy(int64_t begin, std::span<int32_t> out) const;
-  // Throws DataError where any token is damaged.
+  // Verifies all blocks. Throws DataError if one is damaged.
   void verify() const { verify(0, size()); }
 
  private:
@@ -70,11 +71,11 @@ class TokenStore {
 
   std::string name_;
   std::optional<Tokenizer> tokenizer_;
-  std::optional<MemoryMap> map_;   // of a file
-  std::vector<std::byte> memory_;  // of tokens made here
-  std::span<const std::byte> image_;
+  std::optional<MemoryMap> map_;      // of a file
+  std::vector<std::byte> memory_;     // of tokens in memory
+  std::span<const std::byte> image_;  // the whole file: map_ or memory_
   TokenFileHeader header_{};
-  std::unique_ptr<std::atomic<bool>[]> verified_;  // by block
+  std::unique_ptr<std::atomic<bool>[]> verified_;  // one flag per block; null for tokens in memory
 };
 
 }  // namespace ripieno::io

@@ -1,4 +1,4 @@
-// TokenWindows: a Dataset whose sample i is the window of a text that begins at token i.
+// TokenWindows: a Dataset whose sample i is the window of tokens that starts at token i.
 #pragma once
 
 #include <algorithm>
@@ -10,17 +10,17 @@
 
 namespace ripieno::io {
 
-// Throws ConfigurationError where a window would have no token.
+// Throws ConfigurationError if `context` is below 1.
 void require_context(int64_t context);
 
-// Inputs and targets are (context) int32; the target of a token is the one after it. A window that
-// passes the end of the text is filled up with targets that are ignored.
+// Inputs and targets are (context) int32; the target of a token is the next token. Beyond the end
+// of the data, inputs are 0 and targets are kIgnoredTarget.
 class TokenWindows final : public Dataset {
  public:
-  // Throws ConfigurationError where the context is below 1.
+  // `context`: tokens per window. Throws ConfigurationError if it is below 1.
   TokenWindows(const TokenData& data, int64_t context);
 
-  // Every token but the last begins a window.
+  // A window starts at every token but the last.
   int64_t size() const override { return std::max<int64_t>(0, data_.size() - 1); }
   SampleLayout layout() const override;
   void read(int64_t index, const SampleRow& into) const override;

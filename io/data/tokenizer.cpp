@@ -12,10 +12,10 @@
 namespace ripieno::io {
 namespace {
 
-constexpr char32_t kCharacters = 0x110000;  // as many as Unicode has places for
+constexpr char32_t kCharacters = 0x110000;  // number of Unicode code points
 
 [[noreturn]] void outside(char32_t character, std::size_t size) {
-  throw DataError(fmt::format("tokenizer: {} is not among the {} characters that the model knows",
+  throw DataError(fmt::format("tokenizer: {} is not in the model's vocabulary of {} characters",
                               shown(character), size));
 }
 
@@ -46,7 +46,7 @@ Tokenizer Tokenizer::characters(std::vector<char32_t> sorted) {
 
 Tokenizer Tokenizer::external(std::string name, int64_t vocabulary_size) {
   if (vocabulary_size < 1) {
-    throw DataError(fmt::format("tokenizer {}: a vocabulary of {}; at least 1 is needed", name,
+    throw DataError(fmt::format("tokenizer {}: vocabulary_size must be at least 1, got {}", name,
                                 vocabulary_size));
   }
   Tokenizer tokenizer(Kind::external, vocabulary_size);
@@ -70,10 +70,10 @@ Tokenizer Tokenizer::described(const nlohmann::json& description) {
     if (kind == "bytes") return bytes();
     if (kind == "external") return read_external(description);
     if (kind == "characters") return characters_of(description.at("characters").get<std::string>());
-    throw DataError(fmt::format(
-        "tokenizer: its kind is \"{}\"; known are bytes, characters and external", kind));
+    throw DataError(
+        fmt::format("tokenizer: unknown kind \"{}\"; must be bytes, characters or external", kind));
   } catch (const nlohmann::json::exception& error) {
-    throw DataError(fmt::format("tokenizer: its description cannot be read ({})", error.what()));
+    throw DataError(fmt::format("tokenizer: invalid description ({})", error.what()));
   }
 }
 
@@ -102,8 +102,8 @@ std::string Tokenizer::decode(std::span<const int32_t> tokens) const {
   std::string text;
   for (const int32_t token : tokens) {
     if (token < 0 || token >= vocabulary_size_) {
-      throw DataError(fmt::format("tokenizer: token {} is outside the vocabulary of {}", token,
-                                  vocabulary_size_));
+      throw DataError(fmt::format("tokenizer: token {} is outside the vocabulary of {} tokens",
+                                  token, vocabulary_size_));
     }
     if (kind_ == Kind::bytes) {
       text.push_back(static_cast<char>(token));
@@ -116,8 +116,10 @@ std::string Tokenizer::decode(std::span<const int32_t> tokens) const {
 
 void Tokenizer::require_known(const char* operation) const {
   if (kind_ != Kind::external) return;
-  fail(fmt::format("tokenizer {}: cannot {}, its tokens were made by another program; use that one",
-                   name_, operation));
+  fail(
+      fmt::format("tokenizer {}: cannot {} with an external tokenizer; use the program that made "
+                  "the tokens",
+                  name_, operation));
 }
 
 }  // namespace ripieno::io

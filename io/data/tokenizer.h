@@ -1,7 +1,7 @@
-// Tokenizer: text to token numbers and back, for training data, prompts and generated text.
+// Tokenizer: converts text to token ids and back, for training data, prompts and generated text.
 //
-// Its description travels with the tokens and with the checkpoints, so that whoever has those can
-// read the model's words.
+// Token files and checkpoints contain its description, so that the text of a model can be decoded
+// without the training data. Immutable and thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -16,29 +16,32 @@ namespace ripieno::io {
 class Tokenizer {
  public:
   enum class Kind {
-    bytes,       // a token is a byte
-    characters,  // a token is the index of a Unicode character in the sorted set of a text's
-                 // characters
-    external,    // tokens made by another program: nothing is known but how many there are
+    bytes,       // a token is a byte: 256 tokens
+    characters,  // a token is the index of a Unicode character in the sorted set of characters of
+                 // the training text
+    external,    // tokens made by another program; only their number is known
   };
 
   static Tokenizer bytes();
-  // Throws DataError where `text` is not UTF-8.
+  // The vocabulary is the set of characters in `text`. Throws DataError if it is not valid UTF-8.
   static Tokenizer characters_of(std::string_view text);
+  // For token ids from another program. Throws DataError if vocabulary_size is below 1.
   static Tokenizer external(std::string name, int64_t vocabulary_size);
 
   // {"kind": "bytes"}, {"kind": "characters", "characters": " abc"} or
   // {"kind": "external", "name": "gpt2", "vocabulary_size": 50257}
   nlohmann::json description() const;
-  // Throws DataError where it is none of these.
+  // The tokenizer with this description. Throws DataError if the description is invalid.
   static Tokenizer described(const nlohmann::json& description);
 
   Kind kind() const { return kind_; }
   int64_t vocabulary_size() const { return vocabulary_size_; }
 
-  // Throws DataError at a character outside the vocabulary, and Error where the kind is external.
+  // Token ids of `text`. Throws DataError if the text is not valid UTF-8 (kind characters) or has a
+  // character outside the vocabulary, Error if the kind is external.
   std::vector<int32_t> encode(std::string_view text) const;
-  // Throws DataError at a token outside the vocabulary, and Error where the kind is external.
+  // Text of `tokens`. Throws DataError if a token is outside the vocabulary, Error if the kind is
+  // external.
   std::string decode(std::span<const int32_t> tokens) const;
 
  private:
@@ -50,8 +53,8 @@ class Tokenizer {
 
   Kind kind_;
   int64_t vocabulary_size_;
-  std::vector<char32_t> characters_;  // sorted; a token is an index
-  std::string name_;                  // of an external one
+  std::vector<char32_t> characters_;  // sorted; a token is an index into it
+  std::string name_;                  // kind external only
 };
 
 }  // namespace ripieno::io

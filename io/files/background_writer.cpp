@@ -21,14 +21,14 @@ BackgroundWriter::BackgroundWriter(DirectOutput& output, int64_t needed_bytes)
     : output_(output), needed_bytes_(needed_bytes) {
   try {
     thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error&) {  // no more to be had: the caller writes
+  } catch (const std::system_error&) {  // cannot start a thread: append() writes synchronously
   }
 }
 
 BackgroundWriter::~BackgroundWriter() {
   {
     const std::lock_guard lock(mutex_);
-    is_ending_ = true;
+    is_stopping_ = true;
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
@@ -40,41 +40,41 @@ void BackgroundWriter::append(std::span<const std::byte> bytes) {
     std::memcpy(filling().memory.get() + filling().size, bytes.data(), count);
     filling().size += count;
     bytes = bytes.subspan(count);
-    if (filling().size == kBufferBytes) hand_over();
+    if (filling().size == kBufferBytes) submit();
   }
 }
 
 void BackgroundWriter::flush() {
-  hand_over();
+  submit();
   std::unique_lock lock(mutex_);
-  wait_until_waiting(0, lock);
+  wait_until_unwritten(0, lock);
 }
 
-void BackgroundWriter::hand_over() {
+void BackgroundWriter::submit() {
   if (!thread_.joinable()) {
     output_.write({filling().memory.get(), std::exchange(filling().size, 0)}, needed_bytes_);
     return;
   }
   {
     std::unique_lock lock(mutex_);
-    wait_until_waiting(kBuffers - 2, lock);
-    ++waiting_;
+    wait_until_unwritten(kBuffers - 2, lock);
+    ++unwritten_;
   }
   changed_.notify_all();
   filling_ = (filling_ + 1) % kBuffers;
   filling().size = 0;
 }
 
-void BackgroundWriter::wait_until_waiting(int at_most, std::unique_lock<std::mutex>& lock) {
-  changed_.wait(lock, [&] { return waiting_ <= at_most || failure_ != nullptr; });
+void BackgroundWriter::wait_until_unwritten(int count, std::unique_lock<std::mutex>& lock) {
+  changed_.wait(lock, [&] { return unwritten_ <= count || failure_ != nullptr; });
   if (failure_ != nullptr) std::rethrow_exception(failure_);
 }
 
 void BackgroundWriter::run() {
   std::unique_lock lock(mutex_);
   for (std::size_t first = 0; failure_ == nullptr; first = (first + 1) % kBuffers) {
-    changed_.wait(lock, [&] { return waiting_ > 0 || is_ending_; });
-    if (is_ending_) return;
+    changed_.wait(lock, [&] { return unwritten_ > 0 || is_stopping_; });
+    if (is_stopping_) return;
     lock.unlock();
     const Buffer& writing = buffers_[first];
     std::exception_ptr failure;
@@ -84,7 +84,7 @@ void BackgroundWriter::run() {
       failure = std::current_exception();
     }
     lock.lock();
-    --waiting_;
+    --unwritten_;
     failure_ = failure;
     changed_.notify_all();
   }

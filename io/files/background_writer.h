@@ -1,8 +1,9 @@
-// BackgroundWriter: writes a large file in a thread of its own while its caller computes the next
-// bytes; where no thread can be had, the caller writes. For local_files(). Not installed.
+// BackgroundWriter: writes a large file in a background thread while the caller produces the next
+// bytes. If no thread can be started, the calling thread writes. Used by local_files(). Not
+// installed.
 //
-// Three buffers: one is being filled, one is being written, and one waits, so that the thread never
-// waits for another to wake up.
+// Three buffers form a ring: one is being filled, one is queued and one is being written, so the
+// writing thread never has to wait for the caller to wake up.
 #pragma once
 
 #include <array>
@@ -21,17 +22,18 @@ namespace ripieno::io {
 
 class BackgroundWriter {
  public:
-  // `output` must outlive it.
+  // `output` must outlive this object. `needed_bytes`: size of the whole file, for the error
+  // message when the disk is full.
   BackgroundWriter(DirectOutput& output, int64_t needed_bytes);
-  // Drops what was not flushed.
+  // Joins the thread. Bytes that were not flushed are discarded.
   ~BackgroundWriter();
   BackgroundWriter(const BackgroundWriter&) = delete;
   BackgroundWriter& operator=(const BackgroundWriter&) = delete;
 
-  // Takes a copy, and may wait until an earlier one is written. What the thread met is thrown here,
-  // or by flush(), and then by every later call.
+  // Copies the bytes; blocks while all buffers are full. An error of the writing thread is rethrown
+  // here or by flush(), and by every later call.
   void append(std::span<const std::byte> bytes);
-  // Once it returns, all bytes are handed to the system.
+  // Blocks until all bytes are written to the file. They are not synced.
   void flush();
 
  private:
@@ -48,21 +50,21 @@ class BackgroundWriter {
   static Buffer make_buffer();
 
   Buffer& filling() { return buffers_[filling_]; }
-  void hand_over();
-  // Until so many wait at most, the one being written included.
-  void wait_until_waiting(int at_most, std::unique_lock<std::mutex>& lock);
+  void submit();
+  // Blocks until at most `count` buffers are unwritten, including the one being written.
+  void wait_until_unwritten(int count, std::unique_lock<std::mutex>& lock);
   void run();
 
   DirectOutput& output_;
   const int64_t needed_bytes_;
   std::array<Buffer, kBuffers> buffers_ = {make_buffer(), make_buffer(), make_buffer()};  // a ring
-  std::size_t filling_ = 0;  // the caller's
+  std::size_t filling_ = 0;  // index of the buffer that append() fills; calling thread only
 
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // guards the members below
   std::condition_variable changed_;
-  int waiting_ = 0;  // those before filling_, the first of which is being written
+  int unwritten_ = 0;  // buffers submitted before filling_; the first of them is being written
   std::exception_ptr failure_;
-  bool is_ending_ = false;
+  bool is_stopping_ = false;
   std::thread thread_;
 };
 

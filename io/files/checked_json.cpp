@@ -24,7 +24,7 @@ void check_depth(std::string_view text) {
     } else if (c == '[' || c == '{') {
       if (++depth > kDeepestJson)
         throw DataError(
-            fmt::format("at byte {} it is nested deeper than {} levels", at, kDeepestJson));
+            fmt::format("JSON is nested deeper than {} levels at byte {}", kDeepestJson, at));
     } else if (c == ']' || c == '}') {
       --depth;
     }
@@ -39,9 +39,9 @@ json parse_json(std::string_view text) {
     return json::parse(text);
   } catch (const json::parse_error& error) {
     throw DataError(
-        fmt::format("from byte {} on it is not JSON", std::max<std::size_t>(error.byte, 1) - 1));
+        fmt::format("invalid JSON at byte {}", std::max<std::size_t>(error.byte, 1) - 1));
   } catch (const json::exception&) {
-    throw DataError("it has a number that is too large");
+    throw DataError("JSON contains a number that is too large");
   }
 }
 
@@ -53,24 +53,26 @@ std::string excerpt(const json& value) {
 
 const json& member(const json& object, const char* name) {
   if (!object.is_object())
-    throw DataError(fmt::format("{} is not an object with a member {}", excerpt(object), name));
+    throw DataError(
+        fmt::format("expected an object with a member {}, found {}", name, excerpt(object)));
   const auto found = object.find(name);
-  if (found == object.end()) throw DataError(fmt::format("it has no {}", name));
+  if (found == object.end()) throw DataError(fmt::format("member {} is missing", name));
   return *found;
 }
 
 const std::string& text_member(const json& object, const char* name) {
   const json& value = member(object, name);
   if (!value.is_string())
-    throw DataError(fmt::format("{} is {}, not a string", name, excerpt(value)));
+    throw DataError(fmt::format("{} is {}, must be a string", name, excerpt(value)));
   return value.get_ref<const std::string&>();
 }
 
 int64_t count_of(const json& value, int64_t most) {
-  // An unsigned number beyond int64_t would be negative as one.
+  // An unsigned number above INT64_MAX converts to a negative int64_t.
   const bool is_count =
       value.is_number_integer() && value.get<int64_t>() >= 0 && value.get<int64_t>() <= most;
-  if (!is_count) throw DataError(fmt::format("{} is not a size", excerpt(value)));
+  if (!is_count)
+    throw DataError(fmt::format("{} is not an integer from 0 to {}", excerpt(value), most));
   return value.get<int64_t>();
 }
 
@@ -86,7 +88,7 @@ void for_each_in(const json& object, const char* name,
                  const std::function<void(const json&)>& read) {
   const json& array = member(object, name);
   if (!array.is_array())
-    throw DataError(fmt::format("{} is {}, not an array", name, excerpt(array)));
+    throw DataError(fmt::format("{} is {}, must be an array", name, excerpt(array)));
   for (std::size_t i = 0; i < array.size(); ++i) {
     try {
       read(array[i]);

@@ -27,8 +27,8 @@ void DirectOutput::write(std::span<const std::byte> bytes, int64_t needed_bytes)
     const auto written = ::write(file_, bytes.data(), count);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EINVAL && is_direct_) {
-      // The file system said yes to the flag but not to the write, or the last one was cut short
-      // within a block.
+      // The file system accepts O_DIRECT but rejects the write, or the previous write ended inside
+      // a block.
       use_page_cache();
       continue;
     }

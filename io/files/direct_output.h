@@ -1,8 +1,8 @@
-// DirectOutput: the end of a file being written, past the page cache where the file system allows
-// it. For local_files(). Not installed.
+// DirectOutput: appends to a file with direct I/O (O_DIRECT) if the file system supports it. Used
+// by local_files(). Not installed.
 //
-// Direct writes spare a copy and the wait for writeback, but take only whole blocks from aligned
-// memory; what does not fit goes through the page cache.
+// Direct writes avoid a copy and the wait for writeback, but accept only whole blocks from aligned
+// memory; the remainder goes through the page cache.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +14,17 @@ namespace ripieno::io {
 
 class DirectOutput {
  public:
-  static constexpr std::size_t kAlignment = 4096;  // of memory and sizes: that of any disk
+  // Alignment of memory and sizes, in bytes: a multiple of the block size of any disk.
+  static constexpr std::size_t kAlignment = 4096;
 
-  // `file` must outlive it, and is written at its position, from a multiple of kAlignment on.
+  // `file`: open descriptor that must outlive this object. Writes start at its current position,
+  // which must be a multiple of kAlignment.
   DirectOutput(int file, std::string path) : file_(file), path_(std::move(path)) {}
 
-  // From now on, where the file system can.
+  // Uses direct I/O for all later writes if the file system supports it.
   void bypass_page_cache();
-  // `needed_bytes` of the whole file, for the message where there is no room. Throws StorageError.
+  // `needed_bytes`: size of the whole file, for the message if the disk is full. Throws
+  // StorageError.
   void write(std::span<const std::byte> bytes, int64_t needed_bytes);
 
  private:

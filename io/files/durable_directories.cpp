@@ -7,14 +7,14 @@
 namespace ripieno::io {
 
 void make_durable_directories(FileSystem& files, const std::string& path) {
-  std::vector<std::string> parents;  // of those that are missing
+  std::vector<std::string> parents;  // of the missing directories
   for (std::string at = path; !files.exists(at) && parent_of(at) != at; at = parent_of(at))
     parents.push_back(parent_of(at));
   files.make_directories(path);
   for (const std::string& parent : parents) {
     try {
       files.sync_directory(parent);
-    } catch (const StorageError&) {  // a directory may be one to write to, and not to read
+    } catch (const StorageError&) {  // syncing opens it for reading; it may be write-only
     }
   }
 }

@@ -1,4 +1,4 @@
-// make_durable_directories(): new directories that a power cut does not take away. Not installed.
+// make_durable_directories(): creates directories that survive a power cut. Not installed.
 #pragma once
 
 #include <string>
@@ -7,7 +7,9 @@
 
 namespace ripieno::io {
 
-// As FileSystem::make_directories(); once it returns, those that it made would survive a power cut.
+// FileSystem::make_directories(), then syncs the parents of the directories it created, so that
+// they survive a power cut. Parents that cannot be opened for reading are not synced. Throws
+// StorageError.
 void make_durable_directories(FileSystem& files, const std::string& path);
 
 }  // namespace ripieno::io

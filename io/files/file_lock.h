@@ -1,4 +1,4 @@
-// flock() by what came of it, for files that one process holds at a time.
+// Exclusive file locks (flock), for files that one process at a time may hold.
 #pragma once
 
 #include <string>
@@ -6,16 +6,16 @@
 namespace ripieno::io {
 
 enum class FileLock {
-  held,   // by this open file, until it is closed
-  busy,   // another holds it
-  absent  // the file system has no locks; errno says in what way
+  held,   // acquired; released when the descriptor is closed
+  busy,   // held through another open file
+  absent  // the file system does not support locks; errno has the reason
 };
 
-// Without waiting.
+// Tries to lock the open descriptor `file` exclusively. Does not block.
 FileLock try_lock(int file);
 
-// Empty where the file system of the file at `path` has locks; else the reason that the system
-// gives. A lock that another open file has stays as it is.
-std::string reason_for_missing_locks(const std::string& path);
+// Empty if the file system of the existing file `path` supports locks, otherwise the system's error
+// message. Does not disturb a lock that is held through another open file.
+std::string why_locks_are_absent(const std::string& path);
 
 }  // namespace ripieno::io

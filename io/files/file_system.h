@@ -1,8 +1,9 @@
-// FileSystem: the few file operations that io builds on, so that a test can cut the power between
-// them.
+// FileSystem: the interface for all file operations of io. Tests replace it to inject failures and
+// power cuts; programs use local_files().
 //
-// Paths are separated by '/'. Every operation throws StorageError, which names the path, where
-// storage refuses. Any number of threads may call it; a file is used by one thread at a time.
+// Paths use '/' as separator. Every operation throws StorageError, which names the path, if the
+// system reports an error. A FileSystem is thread-safe; an open file may be used by one thread at a
+// time.
 #pragma once
 
 #include <cstddef>
@@ -14,24 +15,27 @@
 
 namespace ripieno::io {
 
-// A new file, written from its beginning to its end. The destructor closes it.
+// A new file, written sequentially from its beginning. The destructor closes it without syncing.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
-  // Announces a file of this many bytes: a disk without room for it is met before the first byte is
-  // written, and large files are written the fastest way.
+  // Announces the final size of the file, before the first append(): throws StorageError if the
+  // disk has less free space, and selects the fastest way to write a large file. Allocates nothing.
   virtual void reserve(int64_t bytes) = 0;
+  // Bytes may still be buffered when it returns.
   virtual void append(std::span<const std::byte> bytes) = 0;
-  // Once it returns, the bytes would survive a power cut. After a failure the file is lost: the
-  // system forgets what it could not write, so a second sync would succeed and mean nothing.
+  // Blocks until all appended bytes survive a power cut. After any failure, of append() too, the
+  // file must be written again from the start: the system discards bytes that it could not write,
+  // so a second sync could succeed without having written them.
   virtual void sync() = 0;
 };
 
 class ReadableFile {
  public:
   virtual ~ReadableFile() = default;
+  // In bytes, at the time the file was opened.
   virtual int64_t size() const = 0;
-  // Throws DataError where the file ends before `into` is full.
+  // Fills `into` from byte `offset`. Throws DataError if the file ends before `into` is full.
   virtual void read(int64_t offset, std::span<std::byte> into) const = 0;
 };
 
@@ -39,32 +43,36 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  // Takes the place of a file of that name: whoever still has the old one open keeps it.
+  // Creates a new, empty file. An existing file of that name is unlinked first: readers that have
+  // it open keep the old content.
   virtual std::unique_ptr<WritableFile> create(const std::string& path) = 0;
   virtual std::unique_ptr<ReadableFile> open(const std::string& path) const = 0;
+  // False only if the system reports that the path does not exist; any other error throws.
   virtual bool exists(const std::string& path) const = 0;
 
-  // With the directories above it; those that exist are left as they are.
+  // Creates the directory and its missing parents; does nothing if it exists.
   virtual void make_directories(const std::string& path) = 0;
-  // Files and directories, sorted.
+  // Names of the files and directories in `directory`, sorted.
   virtual std::vector<std::string> names_in(const std::string& directory) const = 0;
 
-  // `to` must not be a directory that holds something. Atomic, durable only after sync_directory().
+  // Atomic. Replaces a file or an empty directory at `to`; throws if `to` is a directory that is
+  // not empty. Durable only after sync_directory() of the parent directories.
   virtual void rename(const std::string& from, const std::string& to) = 0;
-  // With all below it; nothing where it does not exist.
+  // Removes a file, or a directory with everything below it. Does nothing if it does not exist.
   virtual void remove_all(const std::string& path) = 0;
-  // Once it returns, the directory's list of names would survive a power cut.
+  // Blocks until the directory's entries (names created, renamed or removed in it) survive a power
+  // cut.
   virtual void sync_directory(const std::string& path) = 0;
 };
 
-// The files of this machine, shared storage among them. It lives as long as the process.
+// The file systems mounted on this host, including shared storage. Lives as long as the process.
 FileSystem& local_files();
 
-// A small file, whole. write_file() syncs it.
+// Reads or writes a small file as a whole. write_file() syncs the file, but not its directory.
 std::string read_file(const FileSystem& files, const std::string& path);
 void write_file(FileSystem& files, const std::string& path, const std::string& text);
 
-// "a/b" of "a/b/c", "." of "c".
+// The directory part of a path: "a/b" for "a/b/c", "." for "c", "/" for "/a".
 std::string parent_of(const std::string& path);
 
 }  // namespace ripieno::io

@@ -1,4 +1,4 @@
-// XXH3, the 64-bit checksum of everything that io writes, for whoever verifies a file.
+// XXH3 (64 bits, seed 0): the checksum in checkpoints, token files and fingerprints.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ namespace ripieno::io {
 uint64_t hash_of(std::span<const std::byte> bytes);
 uint64_t hash_of(std::string_view text);
 
-// The hash of bytes that come in parts: equals hash_of() of the whole.
+// Incremental hash: value() equals hash_of() of all bytes added so far.
 class Hash {
  public:
   Hash();
@@ -29,7 +29,8 @@ class Hash {
   std::unique_ptr<State, Deleter> state_;
 };
 
-// 16 lower-case hexadecimal digits, and back; nullopt for anything else.
+// A hash as 16 lower-case hexadecimal digits, and back. from_hexadecimal() returns nullopt for any
+// other text.
 std::string hexadecimal(uint64_t value);
 std::optional<uint64_t> from_hexadecimal(std::string_view digits);
 

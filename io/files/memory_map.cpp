@@ -20,17 +20,17 @@ namespace {
   throw StorageError("cannot map " + path + ": " + std::strerror(errno));
 }
 
-// What a signal handler can read: no locks, no allocation.
+// A table that a signal handler can read: no locks, no allocation.
 struct Mapping {
-  std::atomic<const std::byte*> begin = nullptr;  // null: free; written last
+  std::atomic<const std::byte*> begin = nullptr;  // null: entry is free; written last
   std::atomic<std::size_t> bytes = 0;
   char path[256] = {};
 };
 Mapping mappings[64];
-std::mutex writing;  // of mappings
+std::mutex mappings_mutex;  // held while writing to `mappings`
 
-void note(std::span<const std::byte> bytes, const std::string& path) {
-  const std::lock_guard lock(writing);
+void register_mapping(std::span<const std::byte> bytes, const std::string& path) {
+  const std::lock_guard lock(mappings_mutex);
   for (Mapping& mapping : mappings) {
     if (mapping.begin) continue;
     const std::size_t length = path.copy(mapping.path, sizeof mapping.path - 1);
@@ -41,8 +41,8 @@ void note(std::span<const std::byte> bytes, const std::string& path) {
   }
 }
 
-void forget(std::span<const std::byte> bytes) {
-  const std::lock_guard lock(writing);
+void unregister_mapping(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(mappings_mutex);
   for (Mapping& mapping : mappings) {
     if (mapping.begin == bytes.data()) mapping.begin = nullptr;
   }
@@ -75,12 +75,12 @@ MemoryMap::MemoryMap(const std::string& path) {
   errno = error;
   if (!mapped) refuse(path);
   bytes_ = {static_cast<const std::byte*>(memory), static_cast<std::size_t>(status.st_size)};
-  if (!bytes_.empty()) note(bytes_, path);
+  if (!bytes_.empty()) register_mapping(bytes_, path);
 }
 
 MemoryMap::~MemoryMap() {
   if (bytes_.empty()) return;
-  forget(bytes_);
+  unregister_mapping(bytes_);
   ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 

@@ -1,4 +1,4 @@
-// MemoryMap: a file's bytes as constant memory that the system reads when they are first touched.
+// MemoryMap: a file mapped read-only into memory; the system reads pages when they are first used.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,10 @@
 
 namespace ripieno::io {
 
-// The file must not be cut shorter while it is mapped: touching what is gone raises SIGBUS.
+// The file must not be truncated while it is mapped: accessing a page past its end raises SIGBUS.
 class MemoryMap {
  public:
-  // Throws StorageError.
+  // Throws StorageError if the file cannot be opened or mapped.
   explicit MemoryMap(const std::string& path);
   ~MemoryMap();
   MemoryMap(const MemoryMap&) = delete;
@@ -22,8 +22,8 @@ class MemoryMap {
   std::span<const std::byte> bytes_;
 };
 
-// The path of the mapped file that `address` lies in; null where it is in none. A signal handler
-// may call it. Knows the first 64 files that are mapped at a time, and 255 bytes of each path.
+// The path of the mapped file that contains `address`, or null. Async-signal-safe. Covers up to 64
+// simultaneous mappings and the first 255 bytes of each path.
 const char* mapped_file_at(const void* address) noexcept;
 
 }  // namespace ripieno::io

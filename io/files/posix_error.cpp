@@ -20,11 +20,11 @@ std::string remedy_for_space(int error, const std::string& path, int64_t needed_
   const std::string needed =
       needed_bytes > 0 ? readable(static_cast<double>(needed_bytes)) + " needed" : "none left";
   struct statvfs space;
-  if (error == EDQUOT) return "; free some space, or some files, of your quota: " + needed;
+  if (error == EDQUOT) return "; delete files to get below your quota: " + needed;
   if (::statvfs(parent_of(path).c_str(), &space) != 0 || !counts_blocks(space))
     return "; free some space: " + needed;
   if (space.f_files > 0 && space.f_favail == 0)
-    return "; remove some files: there is space, but the file system has no inodes left";
+    return "; delete some files: there is free space, but the file system has no inodes left";
   const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
   return fmt::format("; free some space: {}, {} free", needed, readable(free));
 }
@@ -33,7 +33,7 @@ std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
   if (error == ENOSPC || error == EDQUOT) return remedy_for_space(error, path, needed_bytes);
   if (error == EACCES || error == EPERM || error == EROFS)
     return "; make it writable, or choose another directory";
-  if (error == EIO) return "; see the system's log for what the disk says, or choose another";
+  if (error == EIO) return "; check the system log for disk errors, or choose another directory";
   return "";
 }
 

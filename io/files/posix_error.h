@@ -1,4 +1,5 @@
-// What storage refused, as one line: operation, path, reason, and what to do. Not installed.
+// Errors of system calls as StorageError with one line: operation, path, reason, remedy. Not
+// installed.
 #pragma once
 
 #include <sys/statvfs.h>
@@ -8,15 +9,16 @@
 
 namespace ripieno::io {
 
-// Throws StorageError. `needed_bytes`, where known, is what the file would have taken in all.
+// Throws StorageError for the errno value `error`. `operation` is a verb ("write"); `needed_bytes`
+// is the size of the whole file, 0 if unknown.
 [[noreturn]] void refuse(const char* operation, const std::string& path, int error,
                          int64_t needed_bytes = 0);
 
-// Whether a file system counts its space at all: ramfs, some of FUSE and a tmpfs without a limit
-// have zero blocks, of which none is free.
+// Whether a file system reports its size: ramfs, some FUSE file systems and a tmpfs without a limit
+// report zero blocks, none of them free.
 bool counts_blocks(const struct statvfs& space);
 
-// Of a system call that has just set errno.
+// Throws as refuse() with the current errno if a system call did not succeed.
 void require(bool succeeded, const char* operation, const std::string& path);
 
 }  // namespace ripieno::io

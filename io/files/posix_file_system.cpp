@@ -32,7 +32,8 @@ class Descriptor {
   int number_;
 };
 
-// Small files are written as they come; for large ones a thread and direct writes pay.
+// Small files are written directly by append(). For large ones a background thread and direct I/O
+// are faster.
 class PosixWritableFile final : public WritableFile {
  public:
   explicit PosixWritableFile(const std::string& path)
@@ -41,8 +42,8 @@ class PosixWritableFile final : public WritableFile {
   void reserve(int64_t bytes) override {
     attempt([&] {
       needed_bytes_ = bytes;
-      // Asked for, not taken: space that fallocate() takes must be marked as written afterwards,
-      // which makes each direct write slower.
+      // Free space is checked, not allocated: blocks from fallocate() have to be marked as written
+      // later, which slows down every direct write.
       struct statvfs space;
       if (::fstatvfs(file_.get(), &space) == 0 && counts_blocks(space) &&
           static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize) <
@@ -61,7 +62,7 @@ class PosixWritableFile final : public WritableFile {
     });
   }
 
-  // The size is among what fdatasync() makes durable, the times are not.
+  // fdatasync() makes the file's size durable, but not its timestamps.
   void sync() override {
     attempt([&] {
       if (background_ != nullptr) background_->flush();
@@ -82,8 +83,8 @@ class PosixWritableFile final : public WritableFile {
   template <typename Action>
   void attempt(Action action) {
     if (is_lost_)
-      throw StorageError("cannot go on with " + path_ +
-                         ": what came before could not be written; write it anew");
+      throw StorageError("cannot write " + path_ +
+                         ": an earlier write of it failed; write the file again from the start");
     is_lost_ = true;
     action();
     is_lost_ = false;
@@ -97,7 +98,7 @@ class PosixWritableFile final : public WritableFile {
   bool is_lost_ = false;
 };
 
-// ESTALE: the file was replaced on a network file system; opening it again finds the new one.
+// ESTALE: the file was replaced on a network file system; opening it again finds the new file.
 int open_for_reading(const std::string& path) {
   for (int attempt = 0;; ++attempt) {
     const int number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -111,7 +112,8 @@ class PosixReadableFile final : public ReadableFile {
   explicit PosixReadableFile(const std::string& path) : path_(path), file_(open_for_reading(path)) {
     struct stat status;
     require(file_.get() >= 0 && ::fstat(file_.get(), &status) == 0, "open", path);
-    if (!S_ISREG(status.st_mode)) throw StorageError("cannot open " + path + ": it is not a file");
+    if (!S_ISREG(status.st_mode))
+      throw StorageError("cannot open " + path + ": not a regular file");
     size_ = status.st_size;
   }
 
@@ -123,7 +125,7 @@ class PosixReadableFile final : public ReadableFile {
       if (got < 0 && errno == EINTR) continue;
       require(got >= 0, "read", path_);
       if (got == 0)
-        throw DataError(fmt::format("{} ends at byte {}: it is cut off", path_, offset));
+        throw DataError(fmt::format("{} ends at byte {}: it is truncated", path_, offset));
       into = into.subspan(static_cast<std::size_t>(got));
       offset += got;
     }
@@ -146,14 +148,14 @@ class PosixFileSystem final : public FileSystem {
   bool exists(const std::string& path) const override {
     struct stat status;
     if (::stat(path.c_str(), &status) == 0) return true;
-    require(errno == ENOENT || errno == ENOTDIR, "look at", path);
+    require(errno == ENOENT || errno == ENOTDIR, "stat", path);
     return false;
   }
 
   void make_directories(const std::string& path) override {
     std::error_code error;
     std::filesystem::create_directories(path, error);
-    if (error) refuse("make directory", path, error.value());
+    if (error) refuse("create directory", path, error.value());
   }
 
   std::vector<std::string> names_in(const std::string& directory) const override {
@@ -180,10 +182,10 @@ class PosixFileSystem final : public FileSystem {
   void sync_directory(const std::string& path) override {
     const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     require(directory.get() >= 0, "open", path);
-    // EINVAL: a file system (some network and FUSE ones) that has no such thing.
+    // EINVAL: the file system (some network and FUSE ones) cannot sync a directory.
     require(::fsync(directory.get()) == 0 || errno == EINVAL, "sync", path);
-    // XFS that has shut itself down syncs a directory without an error and writes nothing; only
-    // here it says so.
+    // After an XFS shutdown, fsync of a directory succeeds although nothing is written; fstat then
+    // reports the error.
     struct stat status;
     require(::fstat(directory.get(), &status) == 0, "sync", path);
   }
@@ -191,7 +193,7 @@ class PosixFileSystem final : public FileSystem {
 
 }  // namespace
 
-// Never destroyed: a thread that storage holds up may still use it while the process ends.
+// Never destroyed: a thread blocked in storage may still use it while the process exits.
 FileSystem& local_files() {
   static auto* const files = new PosixFileSystem;
   return *files;

@@ -1,5 +1,5 @@
-// replace_file(): a file that is whole or as it was before, whatever happens, for what io writes in
-// one piece.
+// replace_file(): atomically replaces a small file: after a failure or a power cut it has either
+// its old or its new content.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,9 @@
 
 namespace ripieno::io {
 
-// Written aside as `path`.partial, synced, renamed, and the directory synced. Throws StorageError;
-// what was written aside is removed then.
+// Writes the concatenation of `parts` to `path`.partial, syncs it, renames it to `path` and syncs
+// the directory. Durable once it returns. On failure removes `path`.partial and throws
+// StorageError.
 void replace_file(FileSystem& files, const std::string& path,
                   const std::vector<std::span<const std::byte>>& parts);
 void replace_file(FileSystem& files, const std::string& path, std::string_view text);

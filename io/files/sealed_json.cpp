@@ -43,8 +43,9 @@ bool ends_with_seal(std::string_view text) {
 
 nlohmann::json unseal(std::string_view text) {
   if (!is_sealed(text))
-    throw DataError(fmt::format("its {} bytes do not match the checksum that should be the last {}",
-                                text.size(), kTailBytes));
+    throw DataError(fmt::format(
+        "checksum mismatch: of its {} bytes, the last {} must hold the checksum of the others",
+        text.size(), kTailBytes));
   return parse_json(text);
 }
 

@@ -1,5 +1,5 @@
-// Sealed JSON: an object whose last member is the checksum of the bytes before it. For manifests
-// and the side files of shards. Not installed.
+// Sealed JSON: a JSON object whose last member is the XXH3 checksum of the bytes before it. Used
+// for manifests and the side files of shards. Not installed.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -8,12 +8,12 @@
 
 namespace ripieno::io {
 
-// `members` is the text of an object without its braces.
+// Returns the complete object with its checksum. `members`: the text of the object without braces.
 std::string seal(std::string_view members);
-// Whether it ends as what seal() returned does, even where a bit of the end is damaged: a text that
-// was cut short does not.
+// Whether the text ends like a sealed one, even if a bit of that end is damaged. False for a
+// truncated text; the checksum is not verified.
 bool ends_with_seal(std::string_view text);
-// Throws DataError where a single bit differs from what seal() returned.
+// Verifies the checksum and parses. Throws DataError if any bit differs from what seal() returned.
 nlohmann::json unseal(std::string_view text);
 
 }  // namespace ripieno::io

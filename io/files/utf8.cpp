@@ -12,10 +12,12 @@ namespace {
 
 [[noreturn]] void not_utf8(std::size_t at) {
   throw DataError(fmt::format(
-      "text: the byte at offset {} is not UTF-8; convert the text, or use the byte tokenizer", at));
+      "text: invalid UTF-8 at byte {}; convert the text to UTF-8, or use the byte tokenizer "
+      "(data.tokenizer=bytes)",
+      at));
 }
 
-// How many bytes a character has, by its first one; 0 where none begins so.
+// Length of a character in bytes, from its first byte; 0 if no character starts with it.
 int length_of(uint8_t first) {
   const int ones = std::countl_one(first);
   if (ones == 0) return 1;
@@ -23,8 +25,7 @@ int length_of(uint8_t first) {
 }
 
 bool is_character(char32_t value, int length) {
-  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800,
-                                 0x10000};  // shorter ones must be written shorter
+  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // below: an overlong encoding
   const bool is_surrogate = value >= 0xd800 && value <= 0xdfff;
   return value >= kLeast[length] && value <= 0x10ffff && !is_surrogate;
 }

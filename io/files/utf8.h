@@ -1,4 +1,4 @@
-// UTF-8 text as Unicode characters, and back, for the tokenizers.
+// Conversion between UTF-8 text and Unicode characters, for the tokenizers.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,11 @@
 
 namespace ripieno::io {
 
-// The character that begins at byte `at`, which moves past it. Throws DataError where the bytes are
-// not UTF-8.
+// Decodes the character that starts at byte `at` and advances `at` past it. Throws DataError if the
+// bytes are not valid UTF-8. `at` must be below text.size().
 char32_t next_character(std::string_view text, std::size_t& at);
 void append_character(std::string& text, char32_t character);
-// A character as a message shows it: 'é' (U+00E9).
+// A character as shown in messages: 'é' (U+00E9).
 std::string shown(char32_t character);
 
 }  // namespace ripieno::io

@@ -9,36 +9,36 @@ namespace ripieno::io {
 WatchedFiles::Operation::Operation(const WatchedFiles& files, const std::string& path)
     : files_(files) {
   const std::lock_guard lock(files.mutex_);
-  ++files.under_way_;
-  files.last_sign_ = Clock::now();
+  ++files.pending_;
+  files.last_event_ = Clock::now();
   files.path_ = path;
 }
 
 WatchedFiles::Operation::~Operation() {
   const std::lock_guard lock(files_.mutex_);
-  --files_.under_way_;
-  files_.last_sign_ = Clock::now();
+  --files_.pending_;
+  files_.last_event_ = Clock::now();
 }
 
 class WatchedFiles::Writer final : public WritableFile {
  public:
   Writer(const WatchedFiles& files, const std::string& path, std::unique_ptr<WritableFile> file)
       : files_(files), path_(path), file_(std::move(file)) {}
-  // To close a file may be to write it.
+  // Closing a file may write it.
   ~Writer() override {
     const Operation operation(files_, path_);
     file_.reset();
   }
   void reserve(int64_t bytes) override {
-    const Operation operation(files_.wanted(path_), path_);
+    const Operation operation(files_.checked(path_), path_);
     file_->reserve(bytes);
   }
   void append(std::span<const std::byte> bytes) override {
-    const Operation operation(files_.wanted(path_), path_);
+    const Operation operation(files_.checked(path_), path_);
     file_->append(bytes);
   }
   void sync() override {
-    const Operation operation(files_.wanted(path_), path_);
+    const Operation operation(files_.checked(path_), path_);
     file_->sync();
   }
 
@@ -54,7 +54,7 @@ class WatchedFiles::Reader final : public ReadableFile {
       : files_(files), path_(path), file_(std::move(file)) {}
   int64_t size() const override { return file_->size(); }
   void read(int64_t offset, std::span<std::byte> into) const override {
-    const Operation operation(files_.wanted(path_), path_);
+    const Operation operation(files_.checked(path_), path_);
     file_->read(offset, into);
   }
 
@@ -64,10 +64,10 @@ class WatchedFiles::Reader final : public ReadableFile {
   std::unique_ptr<ReadableFile> file_;
 };
 
-double WatchedFiles::silent_seconds() const {
+double WatchedFiles::stalled_seconds() const {
   const std::lock_guard lock(mutex_);
-  if (under_way_ == 0) return 0;
-  return std::chrono::duration<double>(Clock::now() - last_sign_).count();
+  if (pending_ == 0) return 0;
+  return std::chrono::duration<double>(Clock::now() - last_event_).count();
 }
 
 std::string WatchedFiles::path() const {
@@ -75,53 +75,54 @@ std::string WatchedFiles::path() const {
   return path_;
 }
 
-const WatchedFiles& WatchedFiles::wanted(const std::string& path) const {
-  if (is_given_up_) throw StorageError(path + ": given up");
+const WatchedFiles& WatchedFiles::checked(const std::string& path) const {
+  if (is_abandoned_)
+    throw StorageError(path + ": operation abandoned because storage did not respond");
   return *this;
 }
 
 void WatchedFiles::watch(const std::string& path, const std::function<void()>& action) const {
-  const Operation operation(wanted(path), path);
+  const Operation operation(checked(path), path);
   action();
 }
 
 std::unique_ptr<WritableFile> WatchedFiles::create(const std::string& path) {
-  const Operation operation(wanted(path), path);
+  const Operation operation(checked(path), path);
   return std::make_unique<Writer>(*this, path, files_.create(path));
 }
 
 std::unique_ptr<ReadableFile> WatchedFiles::open(const std::string& path) const {
-  const Operation operation(wanted(path), path);
+  const Operation operation(checked(path), path);
   return std::make_unique<Reader>(*this, path, files_.open(path));
 }
 
 bool WatchedFiles::exists(const std::string& path) const {
-  const Operation operation(wanted(path), path);
+  const Operation operation(checked(path), path);
   return files_.exists(path);
 }
 
 void WatchedFiles::make_directories(const std::string& path) {
-  const Operation operation(wanted(path), path);
+  const Operation operation(checked(path), path);
   files_.make_directories(path);
 }
 
 std::vector<std::string> WatchedFiles::names_in(const std::string& directory) const {
-  const Operation operation(wanted(directory), directory);
+  const Operation operation(checked(directory), directory);
   return files_.names_in(directory);
 }
 
 void WatchedFiles::rename(const std::string& from, const std::string& to) {
-  const Operation operation(wanted(from), from);
+  const Operation operation(checked(from), from);
   files_.rename(from, to);
 }
 
 void WatchedFiles::remove_all(const std::string& path) {
-  const Operation operation(wanted(path), path);
+  const Operation operation(checked(path), path);
   files_.remove_all(path);
 }
 
 void WatchedFiles::sync_directory(const std::string& path) {
-  const Operation operation(wanted(path), path);
+  const Operation operation(checked(path), path);
   files_.sync_directory(path);
 }
 

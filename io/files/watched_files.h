@@ -1,5 +1,5 @@
-// WatchedFiles: another FileSystem, which notes how long its storage has not answered, so that a
-// caller in another thread can stop waiting for it. Not installed.
+// WatchedFiles: wraps a FileSystem and records for how long storage has not responded, so that
+// another thread can stop waiting for it. Not installed.
 #pragma once
 
 #include <atomic>
@@ -16,17 +16,17 @@ namespace ripieno::io {
 
 class WatchedFiles final : public FileSystem {
  public:
-  // `files` outlives this; this outlives the files that it opens.
+  // `files` must outlive this object, and this object the files that it opens.
   explicit WatchedFiles(FileSystem& files) : files_(files) {}
 
-  // Since an operation under way last began, or another ended; 0 where none is under way. Any
-  // thread may ask.
-  double silent_seconds() const;
-  // The path of the operation that began last.
+  // Seconds since any operation last started or ended; 0 if no operation is pending. Thread-safe.
+  double stalled_seconds() const;
+  // Path of the operation that started last. Thread-safe.
   std::string path() const;
-  // From now on every operation throws StorageError.
-  void give_up() { is_given_up_ = true; }
-  // Calls `action`, which uses storage past this, as an operation on `path`.
+  // Makes every later operation throw StorageError. Thread-safe.
+  void abandon() { is_abandoned_ = true; }
+  // Calls `action`, which accesses storage without this object, and times it as an operation on
+  // `path`.
   void watch(const std::string& path, const std::function<void()>& action) const;
 
   std::unique_ptr<WritableFile> create(const std::string& path) override;
@@ -41,7 +41,7 @@ class WatchedFiles final : public FileSystem {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // One operation, from its construction to its end.
+  // A pending operation, for the lifetime of the object.
   class Operation {
    public:
     Operation(const WatchedFiles& files, const std::string& path);
@@ -55,14 +55,14 @@ class WatchedFiles final : public FileSystem {
   class Writer;
   class Reader;
 
-  // This, unless it was given up: then throws StorageError.
-  const WatchedFiles& wanted(const std::string& path) const;
+  // Returns *this; throws StorageError after abandon().
+  const WatchedFiles& checked(const std::string& path) const;
 
   FileSystem& files_;
-  std::atomic<bool> is_given_up_ = false;
-  mutable std::mutex mutex_;  // of what follows
-  mutable int under_way_ = 0;
-  mutable Clock::time_point last_sign_;
+  std::atomic<bool> is_abandoned_ = false;
+  mutable std::mutex mutex_;  // guards the members below
+  mutable int pending_ = 0;
+  mutable Clock::time_point last_event_;
   mutable std::string path_;
 };
 

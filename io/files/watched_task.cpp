@@ -18,16 +18,16 @@ struct WatchedTask::Shared {
   Shared(FileSystem& to, double seconds, Action what)
       : files(to), stall_timeout_seconds(seconds), action(std::move(what)) {}
 
-  bool is_silent() const { return files.silent_seconds() > stall_timeout_seconds; }
+  bool is_stalled() const { return files.stalled_seconds() > silence_seconds; }
   void run() {
-    std::exception_ptr met;
+    std::exception_ptr thrown;
     try {
       action(files);
     } catch (...) {
-      met = std::current_exception();
+      thrown = std::current_exception();
     }
     const std::lock_guard lock(mutex);
-    failure = met;
+    failure = thrown;
     has_ended = true;
     changed.notify_all();
   }
@@ -36,7 +36,7 @@ struct WatchedTask::Shared {
   const double stall_timeout_seconds;
   const Action action;
 
-  std::mutex mutex;  // of what follows
+  std::mutex mutex;  // guards the members below
   std::condition_variable changed;
   std::exception_ptr failure;
   bool has_ended = false;
@@ -46,7 +46,7 @@ WatchedTask::WatchedTask(FileSystem& files, double stall_timeout_seconds, Action
     : shared_(std::make_shared<Shared>(files, stall_timeout_seconds, std::move(action))) {
   try {
     thread_ = std::thread([shared = shared_] { shared->run(); });
-  } catch (const std::system_error&) {  // no thread is to be had
+  } catch (const std::system_error&) {  // cannot start a thread
     shared_->run();
   }
 }
@@ -61,23 +61,23 @@ WatchedTask::~WatchedTask() {
 bool WatchedTask::is_running() const {
   if (shared_ == nullptr) return false;
   const std::lock_guard lock(shared_->mutex);
-  return !shared_->has_ended && !shared_->is_silent();
+  return !shared_->has_ended && !shared_->is_stalled();
 }
 
 void WatchedTask::finish() {
   const auto shared = std::exchange(shared_, nullptr);
   if (shared == nullptr) return;
   {
-    constexpr auto kLook = std::chrono::milliseconds(50);
+    constexpr auto kPollInterval = std::chrono::milliseconds(50);
     std::unique_lock lock(shared->mutex);
-    while (!shared->changed.wait_for(lock, kLook, [&] { return shared->has_ended; })) {
-      if (!shared->is_silent()) continue;
-      shared->files.give_up();  // its next operation fails
+    while (!shared->changed.wait_for(lock, kPollInterval, [&] { return shared->has_ended; })) {
+      if (!shared->is_stalled()) continue;
+      shared->files.abandon();  // the thread's next operation fails
       thread_.detach();
       throw StorageError(
-          fmt::format("{}: storage has not answered for {} s; see whether its "
-                      "server or disk works, or choose another directory",
-                      shared->files.path(), shared->stall_timeout_seconds));
+          fmt::format("{}: storage has not responded for {} s; check its server or disk, or choose "
+                      "another directory",
+                      shared->files.path(), shared->silence_seconds));
     }
   }
   if (thread_.joinable()) thread_.join();

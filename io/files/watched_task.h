@@ -1,9 +1,10 @@
-// WatchedTask: an action on files in a thread of its own, for a caller that does not wait for ever.
-// Not installed.
+// WatchedTask: runs an action on files in a background thread and stops waiting for it if storage
+// does not respond. Not installed.
 //
-// Where storage leaves an operation unanswered for longer than `stall_timeout_seconds`, the task has
-// failed, and its thread is left behind: what `action` uses must be its own, or outlive the
-// process. Where no thread can be had, the constructor calls `action` and nothing bounds it.
+// If a single storage operation takes longer than `silence_seconds`, the task fails and its thread
+// is detached, because a blocked system call cannot be interrupted. So `action` must own what it
+// uses, or use what lives as long as the process. If no thread can be started, the constructor runs
+// `action` itself, without a time limit.
 #pragma once
 
 #include <functional>
@@ -18,24 +19,24 @@ class WatchedTask {
  public:
   using Action = std::function<void(FileSystem&)>;
 
-  // `files` outlives the thread, too. All that `action` does with storage must go through the files
-  // that it is given.
-  WatchedTask(FileSystem& files, double stall_timeout_seconds, Action action);
-  // As finish(), without a word.
+  // `files` must outlive the thread, even a detached one. `action` must access storage only through
+  // the FileSystem passed to it.
+  WatchedTask(FileSystem& files, double silence_seconds, Action action);
+  // Calls finish() and ignores errors.
   ~WatchedTask();
   WatchedTask(const WatchedTask&) = delete;
   WatchedTask& operator=(const WatchedTask&) = delete;
 
-  // False also once storage has been silent for too long.
+  // False once the action has ended or storage has not responded for too long.
   bool is_running() const;
-  // Waits, and throws what `action` threw; StorageError where the thread was left behind. To be
-  // called once.
+  // Blocks until the action ends and rethrows its exception. Throws StorageError if storage does
+  // not respond and the thread was detached. Later calls do nothing.
   void finish();
 
  private:
   struct Shared;
 
-  std::shared_ptr<Shared> shared_;  // with the thread; null once it was told how the task ended
+  std::shared_ptr<Shared> shared_;  // also owned by the thread; null after finish()
   std::thread thread_;
 };
 

@@ -9,7 +9,7 @@ void remove_quietly(FileSystem& files, const std::string& path) {
   try {
     files.remove_all(path);
   } catch (const StorageError&) {
-    // The failure that led here is the one to tell.
+    // The caller rethrows the original failure.
   }
 }
 

@@ -1,4 +1,5 @@
-// write_aside(): a file or directory that is whole or as it was before, whatever happens.
+// write_aside(): writes a file or directory under a temporary name and renames it, so that after a
+// failure or a power cut it is either complete or unchanged.
 #pragma once
 
 #include <functional>
@@ -8,12 +9,12 @@
 
 namespace ripieno::io {
 
-// `write` writes and syncs something at `aside`, which then takes the name `path`, and the
-// directory is synced. Where anything throws, what is at `aside` is removed, and `path` is as it
-// was.
+// Calls `write`, which must create and sync a file or directory at `aside`; renames it to `path`
+// and syncs the directory. If `write` or the rename throws, removes `aside`, leaves `path`
+// unchanged and rethrows.
 void write_aside(FileSystem& files, const std::string& path, const std::string& aside,
                  const std::function<void()>& write);
-// At `path`.partial.
+// The same with `path`.partial as the temporary name, which is passed to `write`.
 void write_aside(FileSystem& files, const std::string& path,
                  const std::function<void(const std::string& aside)>& write);
 

@@ -14,7 +14,8 @@
 namespace ripieno::io {
 namespace {
 
-// The smallest of our integers that holds every value of the type in the file.
+// The smallest integer DType that can represent every value of the file's type; nullopt if none
+// can.
 std::optional<DType> integer_type(hid_t type) {
   const auto size = H5Tget_size(type);
   const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
@@ -58,41 +59,41 @@ std::optional<Shape> shape_of(hid_t space) {
   return shape;
 }
 
-// "strings", "uint64", for messages.
+// A type that cannot be read, as messages show it: "strings", "uint64".
 std::string name_of_type(hid_t type) {
   const auto bits = H5Tget_size(type) * 8;
   switch (H5Tget_class(type)) {
     case H5T_INTEGER:
       return fmt::format("{}int{}", H5Tget_sign(type) == H5T_SGN_2 ? "" : "u", bits);
     case H5T_FLOAT:
-      return fmt::format("floating-point numbers of {} bits", bits);
+      return fmt::format("{}-bit floating-point numbers", bits);
     case H5T_STRING:
       return "strings";
     case H5T_COMPOUND:
-      return "compounds of several members";
+      return "compound values";
     case H5T_ENUM:
-      return "an enumeration";
+      return "enumeration values";
     case H5T_REFERENCE:
       return "references";
     case H5T_VLEN:
-      return "lists of variable length";
+      return "variable-length sequences";
     case H5T_ARRAY:
       return "arrays";
     default:
-      return "another kind";
+      return "of an unknown class";
   }
 }
 
-// Of one that describe() does not know.
+// Why describe() returned nullopt for this data set.
 std::string reason_not_read(hid_t data_set, const std::string& what) {
   const Hdf5Handle type(H5Dget_type(data_set), H5Tclose, what);
   const Hdf5Handle space(H5Dget_space(data_set), H5Sclose, what);
   if (!type_of(type.get()))
     return fmt::format(
-        "its elements are {}, which are not read; write it as float32, float64, int64, int32 or "
-        "uint8",
+        "its elements are {}, which are not supported; write it as float32, float64, int64, int32 "
+        "or uint8",
         name_of_type(type.get()));
-  return fmt::format("it has {} axes, and at most {} are read",
+  return fmt::format("it has {} axes; at most {} are supported",
                      H5Sget_simple_extent_ndims(space.get()), Shape::kMaxRank);
 }
 
@@ -111,14 +112,14 @@ std::optional<Hdf5DataSet> describe(hid_t data_set, const std::string& path,
 struct Hdf5File::Handles {
   std::string path;
   Hdf5Handle file;
-  std::set<std::string> whole = {};  // data sets that were examined
+  std::set<std::string> whole = {};  // data sets that passed require_whole()
 
   std::string named(const std::string& data_set) const { return path + ": data set " + data_set; }
 
   Hdf5Handle open(const std::string& data_set) const {
     return {H5Dopen2(file.get(), data_set.c_str(), H5P_DEFAULT), H5Dclose, named(data_set)};
   }
-  // To read from: all its numbers are there.
+  // Opens a data set for reading; throws if any of its values are missing.
   Hdf5Handle open_whole(const std::string& data_set) {
     Hdf5Handle opened = open(data_set);
     if (!whole.contains(data_set)) require_whole(opened.get(), path, data_set);
@@ -182,8 +183,8 @@ Tensor Hdf5File::read_rows(const std::string& path, int64_t begin, int64_t end) 
   const Hdf5DataSet described = data_set(path);
   Shape shape = described.shape;
   if (shape.rank() == 0 || begin < 0 || begin > end || end > shape[0])
-    fail(fmt::format("{} of shape {} has no rows {} to {}", handles_->named(path), to_string(shape),
-                     begin, end));
+    fail(fmt::format("{}: rows {} .. {} are outside its shape {}", handles_->named(path), begin,
+                     end, to_string(shape)));
   shape[0] = end - begin;
   const Hdf5Lock lock;
   Tensor tensor(shape, described.dtype);

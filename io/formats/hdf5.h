@@ -1,8 +1,8 @@
 // Hdf5File: reads the data sets of an HDF5 file into tensors, for data loaders and tools.
 //
-// Any thread may call it; calls wait for one another, in all files together, since libhdf5 runs one
-// at a time. An HDF5 file carries no checksum: what was damaged can read as wrong numbers.
-// Checkpoints are therefore verified and read by checkpoint.h, which does not use this.
+// Thread-safe. Calls are serialized across all files, because libhdf5 is not thread-safe. HDF5
+// files have no checksums, so damaged data can be read as wrong numbers without an error.
+// Checkpoints are therefore verified and read without this class (checkpoint.h).
 #pragma once
 
 #include <cstdint>
@@ -24,19 +24,22 @@ struct Hdf5DataSet {
 
 class Hdf5File {
  public:
-  // Throws StorageError where the file cannot be opened, DataError where it is not HDF5.
+  // Opens the file for reading. Throws StorageError if it cannot be opened, DataError if it is not
+  // an HDF5 file.
   explicit Hdf5File(const std::string& path);
   ~Hdf5File();
   Hdf5File(Hdf5File&&) noexcept;
 
-  // Every data set whose element type we have, in the order of their names.
+  // All data sets in the file whose element type and number of axes are supported, sorted by path.
   std::vector<Hdf5DataSet> data_sets() const;
-  // Throws DataError that names file and data set where there is none, ConfigurationError where its
-  // elements or its axes are not what we read.
+  // Describes one data set. Throws DataError if it does not exist, ConfigurationError if its
+  // element type or number of axes is not supported. The message names the file and the data set.
   Hdf5DataSet data_set(const std::string& path) const;
-  // On the CPU. Throws DataError where some of its numbers are nowhere: a source of a virtual data
-  // set is missing, or a chunk was never written; ConfigurationError where it is stored in a way
-  // that is not read. The second reads the rows begin <= row < end of the outermost axis.
+  // Reads a data set into a new CPU tensor. read_rows() reads rows begin <= row < end of the
+  // outermost axis. Throws as data_set(); DataError if values are missing (the source of a virtual
+  // data set does not exist, or a chunk was never written); ConfigurationError if the storage
+  // layout is not supported (a missing filter, external storage). read_rows() throws Error if the
+  // rows are out of range.
   Tensor read(const std::string& path) const;
   Tensor read_rows(const std::string& path, int64_t begin, int64_t end) const;
 
@@ -45,7 +48,8 @@ class Hdf5File {
   std::unique_ptr<Handles> handles_;
 };
 
-// A new HDF5 file of these data sets, by path: written aside, synced and renamed.
+// Writes the given (path, tensor) data sets as a new HDF5 file, atomically: writes `path`.partial,
+// syncs it and renames it. Tensors may be on any device. Throws StorageError.
 void write_hdf5(FileSystem& files, const std::string& path,
                 const std::vector<std::pair<std::string, Tensor>>& data_sets);
 

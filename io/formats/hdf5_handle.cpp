@@ -13,7 +13,7 @@ std::recursive_mutex& library_mutex() {
   return mutex;
 }
 
-// Of the stack of errors, the first is the cause.
+// H5Ewalk2 callback: takes the first entry of the error stack, which is the cause.
 herr_t keep_first(unsigned index, const H5E_error2_t* error, void* reason) {
   if (index == 0 && error->desc != nullptr) *static_cast<std::string*>(reason) = error->desc;
   return 0;
@@ -54,7 +54,7 @@ Hdf5Handle boolean_type() {
 }  // namespace
 
 Hdf5Lock::Hdf5Lock() : lock_(library_mutex()) {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // of this thread
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // a setting of the current thread
 }
 
 template <typename T>
@@ -94,10 +94,12 @@ Hdf5Handle hdf5_type(DType dtype) {
 }
 
 Hdf5Handle hdf5_space(const Shape& shape) {
-  if (shape.rank() == 0) return {H5Screate(H5S_SCALAR), H5Sclose, "hdf5: make a scalar space"};
+  if (shape.rank() == 0)
+    return {H5Screate(H5S_SCALAR), H5Sclose, "hdf5: create a scalar data space"};
   std::array<hsize_t, Shape::kMaxRank> sizes{};
   for (int axis = 0; axis < shape.rank(); ++axis) sizes[axis] = static_cast<hsize_t>(shape[axis]);
-  return {H5Screate_simple(shape.rank(), sizes.data(), nullptr), H5Sclose, "hdf5: make a space"};
+  return {H5Screate_simple(shape.rank(), sizes.data(), nullptr), H5Sclose,
+          "hdf5: create a data space"};
 }
 
 }  // namespace ripieno::io

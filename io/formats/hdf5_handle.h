@@ -1,6 +1,6 @@
-// Each libhdf5 call once, checked: what the other hdf5 files of io are written with. Not installed.
+// Checked wrappers around libhdf5, used by all HDF5 code of io. Not installed.
 //
-// libhdf5 has one lock and a state per process; whoever calls it here holds an Hdf5Lock meanwhile.
+// libhdf5 has global state and is not thread-safe: hold an Hdf5Lock during every call.
 #pragma once
 
 #include <hdf5.h>
@@ -14,7 +14,7 @@
 
 namespace ripieno::io {
 
-// Keeps libhdf5 for this thread, and keeps it from printing.
+// Serializes access to libhdf5 (a recursive lock) and disables its printing of errors to stderr.
 class Hdf5Lock {
  public:
   Hdf5Lock();
@@ -23,15 +23,15 @@ class Hdf5Lock {
   std::unique_lock<std::recursive_mutex> lock_;
 };
 
-// The number that a libhdf5 call returned. Negative: throws DataError with `what` and libhdf5's
-// reason.
+// Returns the result of a libhdf5 call. Throws DataError "<what>: <libhdf5's error>" if it is
+// negative.
 template <typename T>
 T check_hdf5(T returned, const std::string& what);
 extern template herr_t check_hdf5(herr_t, const std::string&);
 extern template hid_t check_hdf5(hid_t, const std::string&);
 extern template hssize_t check_hdf5(hssize_t, const std::string&);
 
-// Owns one identifier of libhdf5. Destroyed while an Hdf5Lock is held.
+// Owns one libhdf5 identifier. Must be destroyed while an Hdf5Lock is held.
 class Hdf5Handle {
  public:
   using Closer = herr_t (*)(hid_t);
@@ -49,7 +49,8 @@ class Hdf5Handle {
   }
 
   hid_t get() const { return id_; }
-  // Closing can fail where it writes; destruction ignores it, this throws.
+  // Closes the identifier and throws DataError on failure (closing may write). The destructor
+  // ignores failures.
   void close(const std::string& what);
 
  private:
@@ -62,10 +63,10 @@ class Hdf5Handle {
   Closer closer_ = nullptr;
 };
 
-// How an element type lies in a file: little-endian; bfloat16 is a 16-bit float of 1 sign, 8
-// exponent and 7 mantissa bits; bool is h5py's enumeration of FALSE and TRUE.
+// The file representation of an element type: little-endian; bfloat16 is a 16-bit float with 1
+// sign, 8 exponent and 7 mantissa bits; bool is h5py's enumeration of FALSE and TRUE.
 Hdf5Handle hdf5_type(DType dtype);
-// Row-major; a scalar for rank 0.
+// A row-major data space; scalar for rank 0.
 Hdf5Handle hdf5_space(const Shape& shape);
 
 }  // namespace ripieno::io

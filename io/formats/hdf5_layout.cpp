@@ -14,19 +14,19 @@
 namespace ripieno::io {
 namespace {
 
-constexpr hsize_t kAlignBytes = 64;       // so that a mapped file can be computed with
-constexpr hsize_t kMetadataBytes = 8192;  // taken at a time for what describes data sets
-constexpr std::size_t kRunBytes = 256 << 10;
+constexpr hsize_t kAlignBytes = 64;       // so that tensors can be used directly in a mapped file
+constexpr hsize_t kMetadataBytes = 8192;  // block size in which space for metadata is allocated
+constexpr std::size_t kChunkBytes = 256 << 10;
 
 using Sizes = std::array<hsize_t, Shape::kMaxRank>;
 
 Hdf5Handle property_list(hid_t kind) {
-  return {H5Pcreate(kind), H5Pclose, "hdf5: make a property list"};
+  return {H5Pcreate(kind), H5Pclose, "hdf5: create a property list"};
 }
 
 Hdf5Handle creation_list() {
   Hdf5Handle list = property_list(H5P_DATASET_CREATE);
-  // The same bytes each time.
+  // No timestamps, so that equal content gives identical bytes.
   check_hdf5(H5Pset_obj_track_times(list.get(), false), "hdf5: lay out a file");
   return list;
 }
@@ -62,15 +62,16 @@ void set_fill_value(hid_t creation, DType dtype) {
       return set_fill_value(creation, type.get(), std::numeric_limits<int32_t>::lowest());
     case DType::uint8:
     case DType::boolean:
-      return;  // zero: there is no number to spare
+      return;  // zero, the default: all values are valid
   }
 }
 
-// The dense run begin <= i < end of a row-major `shape` as boxes: what is left of the row in front,
-// whole rows, and the part of the row at the back; the parts are split the same way.
 struct Box {
   Sizes start{}, count{};
 };
+// Appends to `boxes` the hyperslabs that make up elements begin <= i < end of a row-major `shape`:
+// the rest of the first row, whole rows, and the beginning of the last row. Partial rows are split
+// recursively, along the next axis.
 void split_run(const Shape& shape, int axis, Sizes start, int64_t begin, int64_t end,
                std::vector<Box>& boxes) {
   if (begin == end) return;
@@ -100,7 +101,8 @@ void split_run(const Shape& shape, int axis, Sizes start, int64_t begin, int64_t
   if (splits_last) within(last, last * row, end);
 }
 
-// The boxes of a run from `begin` on, each with its part of the source, which follow one another.
+// Maps a contiguous range of the virtual data set, from element source.begin, to the source. The
+// boxes of the range take consecutive elements of the source.
 void map_source(hid_t creation, const Shape& shape, const Hdf5Source& source) {
   const std::string what = "hdf5: map " + source.data_set + " of " + source.file;
   const Hdf5Handle whole = hdf5_space(shape), part = hdf5_space(source.shape);
@@ -127,14 +129,14 @@ void map_source(hid_t creation, const Shape& shape, const Hdf5Source& source) {
   }
 }
 
-// Gathers small writes into larger ones.
+// Combines small writes into larger ones.
 class GatheredOutput {
  public:
-  explicit GatheredOutput(WritableFile& file) : file_(file) { gathered_.reserve(kRunBytes); }
+  explicit GatheredOutput(WritableFile& file) : file_(file) { gathered_.reserve(kChunkBytes); }
 
   void append(std::span<const std::byte> bytes) {
-    if (gathered_.size() + bytes.size() > kRunBytes) flush();
-    if (bytes.size() >= kRunBytes) return file_.append(bytes);
+    if (gathered_.size() + bytes.size() > kChunkBytes) flush();
+    if (bytes.size() >= kChunkBytes) return file_.append(bytes);
     gathered_.insert(gathered_.end(), bytes.begin(), bytes.end());
   }
   void flush() {
@@ -152,16 +154,16 @@ struct Appended {
   int64_t not_finite = 0;
 };
 
-// In runs that stay in the cache between the checksum and the copy.
+// Works in chunks that stay in the cache between checksum and copy.
 Appended append_hashed(GatheredOutput& output, DType dtype, std::span<const std::byte> bytes) {
   Hash hash;
   int64_t not_finite = 0;
   while (!bytes.empty()) {
-    const auto run = bytes.first(std::min(bytes.size(), kRunBytes));
-    hash.add(run);
-    not_finite += count_not_finite(dtype, run);
-    output.append(run);
-    bytes = bytes.subspan(run.size());
+    const auto chunk = bytes.first(std::min(bytes.size(), kChunkBytes));
+    hash.add(chunk);
+    not_finite += count_not_finite(dtype, chunk);
+    output.append(chunk);
+    bytes = bytes.subspan(chunk.size());
   }
   return {hash.value(), not_finite};
 }
@@ -196,7 +198,7 @@ Hdf5Layout::~Hdf5Layout() {
 
 void Hdf5Layout::create(const std::string& path, DType dtype, const Shape& shape, hid_t creation,
                         Hdf5Handle& data_set) {
-  const std::string what = "hdf5: make data set " + path;
+  const std::string what = "hdf5: create data set " + path;
   data_set = {H5Dcreate2(file_.get(), path.c_str(), hdf5_type(dtype).get(), hdf5_space(shape).get(),
                          link_.get(), creation, H5P_DEFAULT),
               H5Dclose, what};
@@ -208,7 +210,8 @@ int64_t Hdf5Layout::add(const std::string& path, DType dtype, const Shape& shape
   create(path, dtype, shape, contiguous_.get(), data_set);
   if (shape.elements() == 0) return 0;
   const haddr_t offset = H5Dget_offset(data_set.get());
-  if (offset == HADDR_UNDEF) throw DataError("hdf5: " + path + " was given no place in the file");
+  if (offset == HADDR_UNDEF)
+    throw DataError("hdf5: no space in the file was allocated for data set " + path);
   return static_cast<int64_t>(offset);
 }
 

@@ -1,5 +1,6 @@
-// Hdf5Layout: an HDF5 file laid out whole, but for the numbers, which are then written by us, not
-// by libhdf5, in one pass from front to back. For checkpoints and write_hdf5(). Not installed.
+// Hdf5Layout: builds the metadata of an HDF5 file in memory, with libhdf5; write_laid_out() then
+// writes file and tensor data in one sequential pass, without libhdf5. Used for checkpoints and
+// write_hdf5(). Not installed.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +19,19 @@ class Hdf5Layout {
   Hdf5Layout();
   ~Hdf5Layout();
 
-  // A contiguous data set. Returns where in the file its numbers go; 0 where it has none.
+  // Adds a contiguous data set. Returns the file offset of its data in bytes; 0 if it has no
+  // elements.
   int64_t add(const std::string& path, DType dtype, const Shape& shape);
-  // A data set whose numbers are those of the sources. Where one cannot be read it shows the fill
-  // value: NaN, or the lowest number of an integer type.
+  // Adds a virtual data set, whose elements are those of the sources. Elements of a source that
+  // cannot be read have the fill value: NaN, the lowest int32 or int64, or 0 for uint8 and bool.
   void add_virtual(const std::string& path, DType dtype, const Shape& shape,
                    const std::vector<Hdf5Source>& sources);
-  // No more data sets: the layout is now complete.
+  // Completes the layout; call it once, after the last data set and before size() and read().
   void finish();
 
+  // Size of the whole file in bytes.
   int64_t size() const { return memory_.size; }
+  // The bytes of the file from `offset`; tensor data reads as zeros.
   void read(int64_t offset, std::span<std::byte> into) const { memory_.read(offset, into); }
 
  private:
@@ -36,23 +40,24 @@ class Hdf5Layout {
 
   Hdf5Memory memory_;
   Hdf5Handle file_;
-  Hdf5Handle link_, contiguous_;  // property lists, which take long to make
+  Hdf5Handle link_, contiguous_;  // property lists, reused because creating them is slow
 };
 
-// A tensor, wherever it lives, and where in the file its numbers go.
+// A tensor, on any device, and the file offset of its data in bytes.
 struct Hdf5Block {
   int64_t offset;
   Tensor numbers;
 };
 
 struct Hdf5Written {
-  int64_t bytes;                       // of the file
-  uint64_t outside_hash;               // of all that lies outside the blocks, in order
-  std::vector<uint64_t> block_hashes;  // in the order of the blocks given
-  std::vector<int64_t> not_finite;     // elements of each block that are NaN or infinite
+  int64_t bytes;                       // size of the file
+  uint64_t outside_hash;               // XXH3 of all bytes outside the blocks, in file order
+  std::vector<uint64_t> block_hashes;  // XXH3 of each block, in the order of `blocks`
+  std::vector<int64_t> not_finite;     // number of NaN or infinite elements of each block
 };
 
-// Writes and syncs the file. Throws StorageError; the file is then of no use.
+// Writes and syncs the file. Blocks are written in file order, hashed on the way. Throws
+// StorageError; the file is then incomplete.
 Hdf5Written write_laid_out(FileSystem& files, const std::string& path, const Hdf5Layout& layout,
                            const std::vector<Hdf5Block>& blocks);
 

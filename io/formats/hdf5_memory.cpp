@@ -11,7 +11,7 @@
 namespace ripieno::io {
 namespace {
 
-// What H5Pset_driver() copies into the property list.
+// The driver information that H5Pset_driver() copies into the property list.
 struct Target {
   Hdf5Memory* memory;
 };
@@ -55,7 +55,7 @@ herr_t write_memory(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t address, std::size_
     memory_of(file).write(static_cast<int64_t>(address),
                           {static_cast<const std::byte*>(bytes), size});
     return 0;
-  } catch (const std::exception&) {  // no memory: an exception must not cross libhdf5
+  } catch (const std::exception&) {  // out of memory; an exception must not pass through libhdf5
     return -1;
   }
 }
@@ -73,7 +73,7 @@ H5FD_class_t driver_class() {
   driver.get_eof = size_of_memory;
   driver.read = read_memory;
   driver.write = write_memory;
-  return driver;  // fl_map of zeros: every kind of bytes is allocated for itself
+  return driver;  // fl_map is all zeros: each memory type is allocated separately
 }
 
 hid_t driver() {
@@ -85,9 +85,9 @@ hid_t driver() {
 }  // namespace
 
 Hdf5Handle Hdf5Memory::access() {
-  Hdf5Handle list(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "hdf5: make a property list");
+  Hdf5Handle list(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "hdf5: create a property list");
   const Target target{this};
-  check_hdf5(H5Pset_driver(list.get(), driver(), &target), "hdf5: choose the file driver");
+  check_hdf5(H5Pset_driver(list.get(), driver(), &target), "hdf5: set the file driver");
   return list;
 }
 

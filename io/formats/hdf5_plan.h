@@ -1,4 +1,5 @@
-// What an HDF5 file is to hold, before it is laid out; without HDF5's own headers. Not installed.
+// Descriptions of the data sets of an HDF5 file to be written, without libhdf5's headers. Not
+// installed.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +11,12 @@
 
 namespace ripieno::io {
 
-// Elements of a virtual data set, a dense run from `begin` on, that lie in a data set of another
-// file.
+// Source of a contiguous range of elements of a virtual data set: a data set in another file.
 struct Hdf5Source {
-  std::string file;  // relative to the file of the virtual data set
+  std::string file;  // path relative to the file of the virtual data set
   std::string data_set;
-  Shape shape;  // of that data set, all of which is taken
-  int64_t begin;
+  Shape shape;    // of the source data set, all of whose elements are used
+  int64_t begin;  // first element of the range in the virtual data set, row-major
 
   bool operator==(const Hdf5Source&) const = default;
 };
@@ -25,7 +25,7 @@ struct Hdf5DataSetPlan {
   std::string path;
   DType dtype;
   Shape shape;
-  std::vector<Hdf5Source> sources;  // none: the numbers lie in the same file
+  std::vector<Hdf5Source> sources;  // of a virtual data set; empty: the data is in the same file
 
   bool operator==(const Hdf5DataSetPlan&) const = default;
 };

@@ -15,16 +15,16 @@
 namespace ripieno::io {
 namespace {
 
-constexpr int kDeepest = 8;  // virtual data sets of virtual data sets
+constexpr int kDeepest = 8;  // nesting of virtual data sets
 
 using Sizes = std::array<hsize_t, H5S_MAX_RANK>;
 
-// A data set, and its name in messages.
+// A data set being examined.
 struct Examined {
   hid_t data_set;
   std::string path;  // of its file
-  std::string what;
-  int depth;
+  std::string what;  // its name in messages
+  int depth;         // number of virtual data sets that lead to it
 };
 
 void require_whole(const Examined& examined);
@@ -39,19 +39,19 @@ void require_filters(hid_t creation, const std::string& what) {
                                    name.size() - 1, name.data(), &configuration);
     if (H5Zfilter_avail(id) > 0) continue;
     throw ConfigurationError(fmt::format(
-        "{} is stored through the filter \"{}\" (number {}), which this HDF5 library has not; "
-        "write it anew with gzip (h5repack -f GZIP=4), or set HDF5_PLUGIN_PATH to the folder of "
-        "its plugin",
+        "{} is compressed with the filter \"{}\" (number {}), which is not available in this HDF5 "
+        "library; convert the file to gzip (h5repack -f GZIP=4), or set HDF5_PLUGIN_PATH to the "
+        "directory of the filter's plugin",
         what, name.data(), static_cast<int>(id)));
   }
 }
 
 [[noreturn]] void refuse_unwritten(const std::string& what, const std::string& part) {
-  throw DataError(fmt::format("{} has {} that were never written; HDF5 would make up their numbers",
-                              what, part));
+  throw DataError(
+      fmt::format("{} has {} that were never written (HDF5 would read fill values)", what, part));
 }
 
-// The first element of the first chunk that does not lie in the file.
+// Indices of the first element of the first chunk that is not stored in the file.
 std::vector<hsize_t> first_missing(hid_t data_set, int rank, const Sizes& sizes,
                                    const Sizes& chunk) {
   std::vector<hsize_t> at(static_cast<std::size_t>(rank), 0);
@@ -77,14 +77,14 @@ void require_chunks(const Examined& examined, hid_t creation, hid_t space) {
   Sizes sizes{}, chunk{};
   const int rank = H5Sget_simple_extent_dims(space, sizes.data(), nullptr);
   check_hdf5(H5Pget_chunk(creation, rank, chunk.data()), examined.what);
-  hsize_t expected = 1, there = 0;
+  hsize_t expected = 1, stored = 0;
   for (std::size_t axis = 0; axis < static_cast<std::size_t>(rank); ++axis)
     expected *= (sizes[axis] + chunk[axis] - 1) / chunk[axis];
-  check_hdf5(H5Dget_num_chunks(examined.data_set, space, &there), examined.what);
-  if (there >= expected) return;
+  check_hdf5(H5Dget_num_chunks(examined.data_set, space, &stored), examined.what);
+  if (stored >= expected) return;
   refuse_unwritten(
       examined.what,
-      fmt::format("{} of {} chunks, the first at [{}],", expected - there, expected,
+      fmt::format("{} of {} chunks, the first at [{}],", expected - stored, expected,
                   fmt::join(first_missing(examined.data_set, rank, sizes, chunk), ", ")));
 }
 
@@ -94,30 +94,30 @@ std::string text_of(ssize_t size, const auto& get) {
   return text;
 }
 
-// Where HDF5 looks for a source, in its order.
+// The path of a source file, found by the same rules and in the same order as libhdf5.
 std::string found_source(const std::string& path, const std::string& source,
                          const std::string& what) {
   if (source == ".") return path;
-  std::vector<std::string> places;
+  std::vector<std::string> candidates;
   if (const char* prefix = std::getenv("HDF5_VDS_PREFIX"); prefix != nullptr && *prefix != '\0')
-    places.push_back(fmt::format("{}/{}", prefix, source));
-  if (!source.starts_with('/')) places.push_back(fmt::format("{}/{}", parent_of(path), source));
-  places.push_back(source);
-  std::exception_ptr unreadable;  // a place is passed over, as by HDF5
-  for (const std::string& place : places) {
+    candidates.push_back(fmt::format("{}/{}", prefix, source));
+  if (!source.starts_with('/')) candidates.push_back(fmt::format("{}/{}", parent_of(path), source));
+  candidates.push_back(source);
+  std::exception_ptr unreadable;  // like libhdf5, tries the next path after an error
+  for (const std::string& candidate : candidates) {
     try {
-      if (local_files().exists(place)) return place;
+      if (local_files().exists(candidate)) return candidate;
     } catch (const StorageError&) {
       if (!unreadable) unreadable = std::current_exception();
     }
   }
   if (unreadable) std::rethrow_exception(unreadable);
-  throw DataError(fmt::format("{} takes numbers from {}, which is not there", what, source));
+  throw DataError(fmt::format("{} refers to {}, which does not exist", what, source));
 }
 
 int64_t points_in(hid_t space) { return static_cast<int64_t>(H5Sget_select_npoints(space)); }
 
-// All that is taken of a source must lie within it.
+// Checks that the elements selected from a source lie within it.
 void require_within(hid_t selected, hid_t source, int64_t wanted, const std::string& what) {
   const Hdf5Handle space(H5Dget_space(source), H5Sclose, what);
   Sizes sizes{}, begin{}, end{};
@@ -127,12 +127,12 @@ void require_within(hid_t selected, hid_t source, int64_t wanted, const std::str
                           H5Sget_select_bounds(selected, begin.data(), end.data()) >= 0;
   for (std::size_t axis = 0; has_bounds && axis < static_cast<std::size_t>(rank); ++axis)
     is_within = is_within && end[axis] < sizes[axis];
-  if (!is_within) throw DataError(what + " has fewer numbers than are taken from it");
+  if (!is_within) throw DataError(what + " has fewer elements than the virtual data set needs");
 }
 
-// Returns how many numbers it gives.
+// Checks source `index` of a virtual data set. Returns the number of elements it supplies.
 int64_t require_source(const Examined& examined, hid_t creation, std::size_t index) {
-  const Hdf5Handle place(H5Pget_virtual_vspace(creation, index), H5Sclose, examined.what);
+  const Hdf5Handle target(H5Pget_virtual_vspace(creation, index), H5Sclose, examined.what);
   const Hdf5Handle selected(H5Pget_virtual_srcspace(creation, index), H5Sclose, examined.what);
   const auto file_name = text_of(
       H5Pget_virtual_filename(creation, index, nullptr, 0),
@@ -140,12 +140,12 @@ int64_t require_source(const Examined& examined, hid_t creation, std::size_t ind
   const auto name = text_of(
       H5Pget_virtual_dsetname(creation, index, nullptr, 0),
       [&](char* to, std::size_t room) { H5Pget_virtual_dsetname(creation, index, to, room); });
-  const int64_t wanted = points_in(place.get());
-  const std::string pattern = "%b";  // the number of a file
+  const int64_t wanted = points_in(target.get());
+  const std::string pattern = "%b";  // stands for the number of a file in a series
   if (wanted < 0 || file_name.find(pattern) != std::string::npos ||
       name.find(pattern) != std::string::npos)
-    throw ConfigurationError(examined.what +
-                             " takes numbers from files without an end, which is not read");
+    throw ConfigurationError(
+        examined.what + " refers to an unlimited series of files (\"%b\"), which is not supported");
   const std::string path = found_source(examined.path, file_name, examined.what);
   const Hdf5Handle file = open_hdf5(path);
   const std::string what = fmt::format("{}: its source {} of {}", examined.what, name, path);
@@ -157,16 +157,16 @@ int64_t require_source(const Examined& examined, hid_t creation, std::size_t ind
 
 void require_sources(const Examined& examined, hid_t creation, hid_t space) {
   if (examined.depth >= kDeepest)
-    throw ConfigurationError(examined.what + ": more virtual data sets of virtual ones than " +
-                             std::to_string(kDeepest));
+    throw ConfigurationError(examined.what + ": virtual data sets are nested deeper than " +
+                             std::to_string(kDeepest) + " levels");
   std::size_t count = 0;
   check_hdf5(H5Pget_virtual_count(creation, &count), examined.what);
   int64_t given = 0;
   for (std::size_t i = 0; i < count; ++i) given += require_source(examined, creation, i);
   if (const auto all = points_in(space); given < all)
     throw DataError(
-        fmt::format("{}: its sources give {} of {} numbers; HDF5 would make up the "
-                    "others",
+        fmt::format("{}: its sources supply {} of {} elements (HDF5 would read fill values for the "
+                    "others)",
                     examined.what, given, all));
 }
 
@@ -177,8 +177,8 @@ void require_whole(const Examined& examined) {
   const Hdf5Handle creation(H5Dget_create_plist(examined.data_set), H5Pclose, what);
   if (H5Pget_external_count(creation.get()) > 0)
     throw ConfigurationError(what +
-                             " lies in a raw file beside it (external storage), which is not read; "
-                             "h5repack writes it whole");
+                             " uses external storage (a separate raw file), which is not "
+                             "supported; convert it with h5repack");
   switch (H5Pget_layout(creation.get())) {
     case H5D_CHUNKED:
       require_filters(creation.get(), what);
@@ -186,9 +186,9 @@ void require_whole(const Examined& examined) {
     case H5D_VIRTUAL:
       return require_sources(examined, creation.get(), space.get());
     case H5D_CONTIGUOUS:
-      if (H5Dget_offset(examined.data_set) == HADDR_UNDEF) refuse_unwritten(what, "numbers");
+      if (H5Dget_offset(examined.data_set) == HADDR_UNDEF) refuse_unwritten(what, "elements");
       return;
-    default:  // in the header of the data set
+    default:  // compact: stored in the object header
       return;
   }
 }
@@ -196,11 +196,12 @@ void require_whole(const Examined& examined) {
 }  // namespace
 
 Hdf5Handle open_hdf5(const std::string& path) {
-  local_files().open(path);  // names the system's reason where it cannot be read
+  local_files().open(path);  // throws with the system's reason if the file cannot be read
   const Hdf5Lock lock;
   const std::string what = "cannot read " + path + " as HDF5";
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, what);
-  check_hdf5(H5Pset_file_locking(access.get(), false, true), what);  // some shared storage has none
+  // Some shared storage does not support locks.
+  check_hdf5(H5Pset_file_locking(access.get(), false, true), what);
   return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose, what};
 }
 

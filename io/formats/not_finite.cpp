@@ -5,7 +5,7 @@
 namespace ripieno::io {
 namespace {
 
-// NaN and infinity are what has all bits of the exponent.
+// A floating-point number is NaN or infinite if all bits of its exponent are set.
 template <typename Word>
 int64_t count(std::span<const std::byte> bytes, Word exponent) {
   int64_t found = 0;

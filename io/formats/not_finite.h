@@ -1,4 +1,4 @@
-// Counts the numbers that are NaN or infinite among the bytes of a tensor. Not installed.
+// Counts the NaN and infinite elements in the bytes of a tensor. Not installed.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,8 @@
 
 namespace ripieno::io {
 
-// Of whole elements, aligned or not; 0 for types that are no floating-point numbers.
+// `bytes`: whole elements of `dtype`, not necessarily aligned. Returns 0 for integer types and
+// bool.
 int64_t count_not_finite(DType dtype, std::span<const std::byte> bytes);
 
 }  // namespace ripieno::io

@@ -42,12 +42,13 @@ template <typename... Arguments>
   throw DataError(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
-// Valid, but of a kind that is not read.
+// The tensor is valid, but its element type or number of axes is not supported.
 struct UnsupportedTensor : DataError {
   using DataError::DataError;
 };
 
-// A name as a message may hold it: not longer than a line, no control characters.
+// A name from a file as shown in messages: quoted, shortened to 80 bytes, control characters
+// escaped.
 std::string shown(std::string_view name) {
   constexpr std::size_t kLongest = 80;
   const bool is_long = name.size() > kLongest;
@@ -55,8 +56,8 @@ std::string shown(std::string_view name) {
          (is_long ? "…" : "");
 }
 
-// Refuses, while the text is read, what the finished value could not show: a key that is there
-// twice, and nesting that has no meaning here.
+// Parser callback that rejects what the parsed value would not show: duplicate keys, and nesting
+// that the format does not allow.
 class KeyCheck {
  public:
   bool operator()(int depth, json::parse_event_t event, const json& value) {
@@ -66,10 +67,10 @@ class KeyCheck {
       if (event == json::parse_event_t::object_start)
         keys_[static_cast<std::size_t>(depth)].clear();
     }
-    // A key's depth is that of what it belongs to, plus one.
+    // The depth of a key is that of its object plus one.
     if (event == json::parse_event_t::key &&
         !keys_[static_cast<std::size_t>(depth - 1)].insert(value.get<std::string>()).second)
-      refuse("its header has {} twice", shown(value.get<std::string>()));
+      refuse("its header has the key {} twice", shown(value.get<std::string>()));
     return true;
   }
 
@@ -82,25 +83,26 @@ json parse_json(std::string_view text) {
   try {
     return json::parse(text, KeyCheck());
   } catch (const json::parse_error& error) {
-    refuse("its header is not JSON at byte {}",
+    refuse("its header is invalid JSON at byte {}",
            kSafetensorsPrefixBytes + static_cast<int64_t>(error.byte));
   } catch (const json::exception&) {
-    refuse("its header has a number that is too large");
+    refuse("its header contains a number that is too large");
   }
 }
 
-// Throws where `value` is not a number of bytes or elements.
+// A number of bytes or elements of tensor `name`.
 int64_t size_from(const json& value, std::string_view name) {
   if (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX)
-    refuse("{} has the size {}", shown(name), shown(value.dump()));
+    refuse("tensor {} has the size {}; sizes must be integers of at least 0", shown(name),
+           shown(value.dump()));
   return value.get<int64_t>();
 }
 
 Shape shape_from(const json& sizes, std::string_view name) {
-  if (!sizes.is_array()) refuse("{} has no shape", shown(name));
+  if (!sizes.is_array()) refuse("the shape of tensor {} is not an array", shown(name));
   if (sizes.size() > static_cast<std::size_t>(Shape::kMaxRank))
-    throw UnsupportedTensor(fmt::format("{} has {} axes, this program reads up to {}", shown(name),
-                                        sizes.size(), Shape::kMaxRank));
+    throw UnsupportedTensor(fmt::format("tensor {} has {} axes; at most {} are supported",
+                                        shown(name), sizes.size(), Shape::kMaxRank));
   Shape shape;
   for (const json& size : sizes) shape.push_back(size_from(size, name));
   return shape;
@@ -113,34 +115,38 @@ int64_t bytes_of(DType dtype, const Shape& shape, std::string_view name) {
   }
   for (const int64_t size : shape) {
     if (__builtin_mul_overflow(bytes, size, &bytes))
-      refuse("{} has the shape {}, which no file holds", shown(name), to_string(shape));
+      refuse("tensor {} has the shape {}, which is larger than any file", shown(name),
+             to_string(shape));
   }
   return bytes;
 }
 
 SafetensorsTensor tensor_from(const std::string& name, const json& value, int64_t data_begin,
                               int64_t data_bytes) {
-  if (!value.is_object()) refuse("its header says of {} what is not an object", shown(name));
+  if (!value.is_object()) refuse("the header entry of tensor {} is not an object", shown(name));
   for (const char* member : {"dtype", "shape", "data_offsets"}) {
-    if (!value.contains(member)) refuse("its header has no {} of {}", member, shown(name));
+    if (!value.contains(member)) refuse("tensor {} has no {}", shown(name), member);
   }
   const json& type = value["dtype"];
   const auto dtype =
       type.is_string() ? dtype_of_name(type.get_ref<const std::string&>()) : std::nullopt;
   if (!dtype)
     throw UnsupportedTensor(fmt::format(
-        "{} has the element type {}, which this program does not read; write it in another one",
+        "tensor {} has the element type {}, which is not supported; convert it to a supported type "
+        "(F32, F16, BF16, F64, I64, I32, U8, BOOL)",
         shown(name), shown(type.dump(-1, ' ', true, json::error_handler_t::replace))));
   const Shape shape = shape_from(value["shape"], name);
   const json& offsets = value["data_offsets"];
-  if (!offsets.is_array() || offsets.size() != 2) refuse("{} has no two offsets", shown(name));
+  if (!offsets.is_array() || offsets.size() != 2)
+    refuse("data_offsets of tensor {} is not an array of two numbers", shown(name));
   const int64_t begin = size_from(offsets[0], name), end = size_from(offsets[1], name);
   if (begin > end || end > data_bytes)
-    refuse("{} lies from {} to {} of {} bytes of numbers", shown(name), begin, end, data_bytes);
+    refuse("tensor {} has data_offsets {} to {}, outside the {} bytes of data", shown(name), begin,
+           end, data_bytes);
   const int64_t bytes = bytes_of(*dtype, shape, name);
   if (end - begin != bytes)
-    refuse("{} has {} bytes, its shape {} takes {}", shown(name), end - begin, to_string(shape),
-           bytes);
+    refuse("tensor {} has {} bytes, but its shape {} requires {}", shown(name), end - begin,
+           to_string(shape), bytes);
   return {name, *dtype, shape, data_begin + begin, bytes};
 }
 
@@ -148,7 +154,7 @@ std::map<std::string, std::string> metadata_from(const json& value) {
   if (!value.is_object()) refuse("its {} is not an object", kMetadata);
   std::map<std::string, std::string> metadata;
   for (const auto& [name, text] : value.items()) {
-    if (!text.is_string()) refuse("its {} says of {} what is not a string", kMetadata, shown(name));
+    if (!text.is_string()) refuse("the value of {} in {} is not a string", shown(name), kMetadata);
     metadata[name] = text.get<std::string>();
   }
   return metadata;
@@ -159,15 +165,15 @@ void check_contiguous(const std::vector<SafetensorsTensor>& tensors, int64_t dat
   int64_t covered = data_begin;
   for (const SafetensorsTensor& tensor : tensors) {
     if (tensor.file_offset < covered)
-      refuse("{} begins at byte {}, inside the tensor before it", shown(tensor.name),
+      refuse("tensor {} begins at byte {}, inside the tensor before it", shown(tensor.name),
              tensor.file_offset);
     if (tensor.file_offset > covered)
-      refuse("bytes {} to {}, before {}, belong to no tensor", covered, tensor.file_offset,
+      refuse("bytes {} to {}, before tensor {}, belong to no tensor", covered, tensor.file_offset,
              shown(tensor.name));
     covered += tensor.bytes;
   }
   if (covered != file_bytes)
-    refuse("its tensors end at byte {}, the file at byte {}", covered, file_bytes);
+    refuse("its tensors end at byte {}, but the file ends at byte {}", covered, file_bytes);
 }
 
 std::string padded(std::string header) {
@@ -176,14 +182,15 @@ std::string padded(std::string header) {
   return header;
 }
 
-// Works out where each tensor lies, from the first byte after the header on.
+// The header's JSON text. Also computes `bytes` of each tensor.
 std::string header_text(SafetensorsHeader& header) {
   nlohmann::ordered_json text = nlohmann::ordered_json::object();
   if (!header.metadata.empty()) text[kMetadata] = header.metadata;
   int64_t offset = 0;
   for (SafetensorsTensor& tensor : header.tensors) {
     if (tensor.name == kMetadata || text.contains(tensor.name))
-      fail(fmt::format("safetensors: the name {} is taken", shown(tensor.name)));
+      fail(
+          fmt::format("safetensors: tensor name {} is reserved or used twice", shown(tensor.name)));
     tensor.bytes = tensor.shape.elements() * static_cast<int64_t>(size_of(tensor.dtype));
     text[tensor.name] = {{"dtype", safetensors_name_of(tensor.dtype)},
                          {"shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end())},
@@ -221,15 +228,15 @@ std::string_view safetensors_name_of(DType dtype) {
 
 int64_t safetensors_header_bytes(std::string_view first_bytes, int64_t file_bytes) {
   if (std::ssize(first_bytes) < kSafetensorsPrefixBytes)
-    refuse("it has {} bytes, not even the 8 of its header's length", first_bytes.size());
+    refuse("it has {} bytes, too few for the 8-byte length of the header", first_bytes.size());
   uint64_t length = 0;
   for (int i = kSafetensorsPrefixBytes - 1; i >= 0; --i)
     length = length << 8 | static_cast<uint8_t>(first_bytes[static_cast<std::size_t>(i)]);
   if (length > static_cast<uint64_t>(kSafetensorsHeaderLimit))
-    refuse("its first 8 bytes say a header of {} bytes, more than the {} that the format allows",
-           length, kSafetensorsHeaderLimit);
+    refuse("its first 8 bytes give a header of {} bytes; the format allows at most {}", length,
+           kSafetensorsHeaderLimit);
   if (static_cast<int64_t>(length) > file_bytes - kSafetensorsPrefixBytes)
-    refuse("it ends at byte {}, within its header of {} bytes", file_bytes, length);
+    refuse("it ends at byte {}, inside its header of {} bytes", file_bytes, length);
   return static_cast<int64_t>(length);
 }
 
@@ -237,7 +244,7 @@ SafetensorsHeader parse_safetensors(std::string_view beginning, int64_t file_byt
   const int64_t header_bytes = safetensors_header_bytes(beginning, file_bytes);
   const int64_t data_begin = kSafetensorsPrefixBytes + header_bytes;
   if (std::ssize(beginning) < data_begin)
-    refuse("its header is cut off at byte {}", beginning.size());
+    refuse("its header is truncated at byte {}", beginning.size());
   const json value = parse_json(beginning.substr(static_cast<std::size_t>(kSafetensorsPrefixBytes),
                                                  static_cast<std::size_t>(header_bytes)));
   SafetensorsHeader header;
@@ -261,16 +268,17 @@ SafetensorsReader::SafetensorsReader(const FileSystem& files, std::string path)
   } catch (const UnsupportedTensor& error) {
     throw ConfigurationError(fmt::format("{}: {}", path_, error.what()));
   } catch (const DataError& error) {
-    throw DataError(fmt::format("{} is damaged, or no safetensors file: {}; fetch or write it anew",
-                                path_, error.what()));
+    throw DataError(
+        fmt::format("{} is damaged or not a safetensors file: {}; download or write it again",
+                    path_, error.what()));
   }
 }
 
 void SafetensorsReader::read(const SafetensorsTensor& tensor, int64_t begin,
                              std::span<std::byte> into) const {
   if (begin < 0 || std::ssize(into) > tensor.bytes - begin)
-    fail(
-        fmt::format("safetensors: {} has no {} bytes from {} on", tensor.name, into.size(), begin));
+    fail(fmt::format("safetensors: {} bytes from byte {} are outside tensor {} of {} bytes",
+                     into.size(), begin, tensor.name, tensor.bytes));
   file_->read(tensor.file_offset + begin, into);
 }
 
@@ -285,14 +293,16 @@ SafetensorsWriter::SafetensorsWriter(FileSystem& files, const std::string& path,
 }
 
 void SafetensorsWriter::append(std::span<const std::byte> bytes) {
-  if (std::ssize(bytes) > missing_) fail("safetensors: more bytes than the tensors take");
+  if (std::ssize(bytes) > missing_)
+    fail(fmt::format("safetensors: {} bytes appended, but only {} remain to be written",
+                     bytes.size(), missing_));
   file_->append(bytes);
   missing_ -= std::ssize(bytes);
 }
 
 void SafetensorsWriter::finish() {
   if (missing_ != 0)
-    fail(fmt::format("safetensors: {} bytes of the tensors are missing", missing_));
+    fail(fmt::format("safetensors: {} bytes of the tensors were not appended", missing_));
   file_->sync();
 }
 

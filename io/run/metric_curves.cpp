@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kMostNotFinite = 200;
 
-// The value of that name, which is made where there is none.
+// The value with this name; appended if there is none.
 template <typename Value>
 Value& named(std::vector<std::pair<std::string, Value>>& values, std::string_view name) {
   auto found = std::find_if(values.begin(), values.end(),
@@ -21,50 +21,49 @@ Value& named(std::vector<std::pair<std::string, Value>>& values, std::string_vie
 
 void MetricCurve::add(int64_t step, double value) {
   const ChartPoint point{static_cast<double>(step), value};
-  if (stretches_.empty() || stretches_.back().count == length_) {
-    if (stretches_.size() == kMostStretches) merge_pairs();
-    stretches_.push_back({.low = point, .high = point});
+  if (bins_.empty() || bins_.back().count == length_) {
+    if (bins_.size() == kMostBins) merge_pairs();
+    bins_.push_back({.low = point, .high = point});
   }
-  Stretch& stretch = stretches_.back();
-  if (value < stretch.low.y) stretch.low = point;
-  if (value > stretch.high.y) stretch.high = point;
-  stretch.last_x = point.x;
-  stretch.sum += value;
-  ++stretch.count;
+  Bin& bin = bins_.back();
+  if (value < bin.low.y) bin.low = point;
+  if (value > bin.high.y) bin.high = point;
+  bin.last_x = point.x;
+  bin.sum += value;
+  ++bin.count;
   if (count_++ == 0 || value < least_.y) least_ = point;
   last_ = point;
 }
 
 void MetricCurve::merge_pairs() {
-  for (std::size_t i = 0; i < stretches_.size() / 2; ++i) {
-    Stretch merged = stretches_[2 * i];
-    const Stretch& next = stretches_[2 * i + 1];
+  for (std::size_t i = 0; i < bins_.size() / 2; ++i) {
+    Bin merged = bins_[2 * i];
+    const Bin& next = bins_[2 * i + 1];
     if (next.low.y < merged.low.y) merged.low = next.low;
     if (next.high.y > merged.high.y) merged.high = next.high;
     merged.last_x = next.last_x;
     merged.sum += next.sum;
     merged.count += next.count;
-    stretches_[i] = merged;
+    bins_[i] = merged;
   }
-  stretches_.resize(stretches_.size() / 2);
+  bins_.resize(bins_.size() / 2);
   length_ *= 2;
 }
 
 std::vector<ChartPoint> MetricCurve::extremes() const {
   std::vector<ChartPoint> points;
-  for (const Stretch& stretch : stretches_) {
-    const bool is_low_first = stretch.low.x <= stretch.high.x;
-    points.push_back(is_low_first ? stretch.low : stretch.high);
-    if (stretch.low.x != stretch.high.x)
-      points.push_back(is_low_first ? stretch.high : stretch.low);
+  for (const Bin& bin : bins_) {
+    const bool is_low_first = bin.low.x <= bin.high.x;
+    points.push_back(is_low_first ? bin.low : bin.high);
+    if (bin.low.x != bin.high.x) points.push_back(is_low_first ? bin.high : bin.low);
   }
   return points;
 }
 
 std::vector<ChartPoint> MetricCurve::means() const {
   std::vector<ChartPoint> points;
-  for (const Stretch& stretch : stretches_)
-    points.push_back({stretch.last_x, stretch.sum / static_cast<double>(stretch.count)});
+  for (const Bin& bin : bins_)
+    points.push_back({bin.last_x, bin.sum / static_cast<double>(bin.count)});
   return points;
 }
 

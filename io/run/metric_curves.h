@@ -1,4 +1,4 @@
-// Metric curves: what the report shows of metrics.jsonl, in memory that does not grow with the
+// MetricCurves: a summary of metrics.jsonl for the report, in memory that does not grow with the
 // number of steps. Not installed.
 #pragma once
 
@@ -13,23 +13,26 @@
 
 namespace ripieno::io {
 
-// One metric over the steps. Up to kMostStretches values are all kept; of more, the lowest, the
-// highest and the mean of each stretch of steps.
+// One metric as a function of the step. Keeps all values up to kMostBins; if there are more,
+// keeps the minimum, maximum and mean of each bin of consecutive values.
 class MetricCurve {
  public:
-  static constexpr std::size_t kMostStretches = 4096;
+  static constexpr std::size_t kMostBins = 4096;
 
-  // In the order of steps.
+  // Must be called in the order of steps.
   void add(int64_t step, double value);
 
+  // Number of values added.
   int64_t count() const { return count_; }
   ChartPoint last() const { return last_; }
   ChartPoint least() const { return least_; }
+  // Minimum and maximum of each bin, ordered by step; all values if no bins were merged.
   std::vector<ChartPoint> extremes() const;
+  // Mean of each bin, at the last step of the bin.
   std::vector<ChartPoint> means() const;
 
  private:
-  struct Stretch {
+  struct Bin {
     ChartPoint low, high;
     double last_x = 0;
     double sum = 0;
@@ -37,28 +40,29 @@ class MetricCurve {
   };
   void merge_pairs();
 
-  std::vector<Stretch> stretches_;
-  int64_t length_ = 1;  // values in a stretch
+  std::vector<Bin> bins_;
+  int64_t length_ = 1;  // number of values in a full bin
   int64_t count_ = 0;
   ChartPoint last_, least_;
 };
 
 class MetricCurves {
  public:
-  // In the order of steps.
+  // Must be called in the order of steps.
   void add(const StepMetrics& metrics);
 
-  // Null where nothing finite was measured under that name.
+  // The curve of a metric; null if it has no finite value.
   const MetricCurve* find(std::string_view name) const;
-  // In the order in which they were first seen.
+  // All curves, in the order in which they first occurred.
   const std::vector<std::pair<std::string, MetricCurve>>& all() const { return curves_; }
 
   int64_t last_step() const { return last_step_; }
-  // Where the loss or the validation's was not finite: the first steps, and how many there are.
+  // Steps whose training or validation loss was not finite: the first 200, and their number.
   const std::vector<int64_t>& not_finite() const { return not_finite_; }
   int64_t not_finite_count() const { return not_finite_count_; }
 
-  // Seconds of each phase, summed over the steps that have them, in the order of a step.
+  // Seconds per phase, summed over the steps that have timings (timed_steps()), in the order of the
+  // phases within a step.
   const std::vector<std::pair<std::string, double>>& seconds() const { return seconds_; }
   int64_t timed_steps() const { return timed_steps_; }
 

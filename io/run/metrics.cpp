@@ -19,10 +19,10 @@
 namespace ripieno::io {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keeps the order in which a line is written
+using Json = nlohmann::ordered_json;  // members keep the order in which they are added
 
-// Where a line has it: its own metrics after the known ones, in their order.
-std::ptrdiff_t place_of(const Metric& metric) {
+// Position of a metric in a line: known ones in the order of kKnown, custom ones after them.
+std::ptrdiff_t position_of(const Metric& metric) {
   return std::find(std::begin(metric::kKnown), std::end(metric::kKnown), metric.name) -
          std::begin(metric::kKnown);
 }
@@ -30,8 +30,9 @@ std::ptrdiff_t place_of(const Metric& metric) {
 std::vector<const Metric*> in_order(const std::vector<Metric>& metrics) {
   std::vector<const Metric*> ordered;
   for (const Metric& metric : metrics) ordered.push_back(&metric);
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [](const Metric* a, const Metric* b) { return place_of(*a) < place_of(*b); });
+  std::stable_sort(ordered.begin(), ordered.end(), [](const Metric* a, const Metric* b) {
+    return position_of(*a) < position_of(*b);
+  });
   return ordered;
 }
 
@@ -78,8 +79,10 @@ void require_custom_metric_name(const std::string& name) {
   const bool is_one_line = name.find('\n') == std::string::npos;
   if (name.empty() || !is_one_line || name == "step" || name == "seconds" ||
       known != std::end(metric::kKnown))
-    fail(fmt::format("metrics: '{}' cannot be the name of a program's own metric; choose another",
-                     name));
+    fail(
+        fmt::format("metrics: '{}' cannot be the name of a custom metric: it is reserved, empty or "
+                    "has several lines; choose another",
+                    name));
 }
 
 MetricsWriter::MetricsWriter(const std::string& path, int64_t after_step)
@@ -106,7 +109,7 @@ void MetricsWriter::append(const std::string& line) {
   } while (written < 0 && errno == EINTR);
   if (written == static_cast<ssize_t>(line.size())) return;
   if (written < 0) refuse("write", path_);
-  // The disk became full within the line.
+  // The disk is full: only part of the line was written; remove it.
   struct stat status;
   if (::fstat(file_, &status) != 0 || ::ftruncate(file_, status.st_size - written) != 0)
     refuse("write", path_);

@@ -1,4 +1,5 @@
-// metrics.jsonl: what a run measured, one line a logged step, for people, tools and the report.
+// Writes metrics.jsonl, the measurements of a run: one JSON object per logged step, for tools and
+// the report.
 #pragma once
 
 #include <concepts>
@@ -12,7 +13,7 @@
 
 namespace ripieno::io {
 
-// A named number; an integer is written and read back as one.
+// A named number. Integers stay integers when written and read back.
 struct Metric {
   Metric(std::string metric_name, std::floating_point auto number)
       : name(std::move(metric_name)), value(static_cast<double>(number)) {}
@@ -26,20 +27,20 @@ struct Metric {
   std::variant<int64_t, double> value;
 };
 
-// What a run measures by itself, in the order in which a line has it. A program's own metrics
-// follow.
+// Names of the metrics that every run writes, in the order in which they appear in a line. Custom
+// metrics of a program follow them.
 namespace metric {
 inline constexpr const char* kLoss = "loss";
 inline constexpr const char* kValidationLoss = "validation_loss";
-inline constexpr const char* kAccuracy = "accuracy";  // of validation, 0 to 1
-inline constexpr const char* kTokens = "tokens";      // since the run began
-inline constexpr const char* kSamples = "samples";
+inline constexpr const char* kAccuracy = "accuracy";  // of the validation, 0 to 1
+inline constexpr const char* kTokens = "tokens";      // processed since the start of the run
+inline constexpr const char* kSamples = "samples";    // processed since the start of the run
 inline constexpr const char* kTokensPerSecond = "tokens_per_s";
 inline constexpr const char* kSamplesPerSecond = "samples_per_s";
 inline constexpr const char* kLearningRate = "learning_rate";
 inline constexpr const char* kGradientNorm = "gradient_norm";
-inline constexpr const char* kLossScale = "loss_scale";        // of this step, where it is scaled
-inline constexpr const char* kSkippedSteps = "skipped_steps";  // since the run began
+inline constexpr const char* kLossScale = "loss_scale";        // of this step; float16 only
+inline constexpr const char* kSkippedSteps = "skipped_steps";  // since the start of the run
 
 inline constexpr const char* kKnown[] = {
     kLoss,         kValidationLoss,  kAccuracy,         kTokens,
@@ -47,43 +48,44 @@ inline constexpr const char* kKnown[] = {
     kGradientNorm, kLossScale,       kSkippedSteps};
 }  // namespace metric
 
-// A line: the metrics of a step, counted from 1. What is not finite is written as null, and read
-// as NaN.
+// One line: the metrics of a step. Values that are not finite are written as null and read back as
+// NaN.
 struct StepMetrics {
-  int64_t step = 0;
+  int64_t step = 0;  // counted from 1
   std::vector<Metric> values = {};
-  // Of this step, by phase: data, forward, backward, communication_exposed, optimizer, checkpoint,
-  // total.
+  // Seconds of this step by phase: data, forward, backward, communication_exposed, optimizer,
+  // checkpoint, total.
   std::vector<std::pair<std::string, double>> seconds = {};
 
-  // Nothing where it was not measured, or is not finite.
+  // Value of a metric; nullopt if it was not measured or is not finite.
   std::optional<double> get(std::string_view name) const;
+  // Null if it was not measured.
   const Metric* find(std::string_view name) const;
-  // Replaces one of that name.
+  // Adds a metric, or replaces the one with the same name.
   void set(Metric metric);
 
   bool operator==(const StepMetrics&) const = default;
 };
 
-// Throws Error where a program's own metric has a name that a line uses otherwise ("step",
-// "seconds"), or that the run itself writes.
-void require_custom_metric_name(const std::string& name);
+// Throws Error if `name` cannot be the name of a program's custom metric: it is empty, has several
+// lines, or is reserved ("step", "seconds", the names above).
+void require_own_name(const std::string& name);
 
-// Appends to a run's file; one writer at a time. Every line but the last is whole, also after
-// kill -9 or a power cut, which may leave the beginning of a line: readers skip it, and the next
-// writer removes it.
+// Appends lines to metrics.jsonl. Only rank 0 has a writer; there may be one at a time, used by one
+// thread at a time. Every line but the last is complete, even after kill -9 or a power cut; readers
+// skip an incomplete last line, and the next writer removes it. Lines are durable after sync().
 class MetricsWriter {
  public:
-  // A run that continues after `after_step` leaves the lines of later steps behind, if there are
-  // any: a line says so to readers. Throws StorageError.
+  // Opens or creates the file. `after_step`: the step from which the run resumes. If the file has
+  // lines of later steps, a line is appended that makes readers ignore them. Throws StorageError.
   explicit MetricsWriter(const std::string& path, int64_t after_step = INT64_MAX);
   ~MetricsWriter();
   MetricsWriter(const MetricsWriter&) = delete;
   MetricsWriter& operator=(const MetricsWriter&) = delete;
 
-  // Throws StorageError, for instance where the disk is full; no part of the line then stays.
+  // Appends one line. Throws StorageError, e.g. if the disk is full; the file is then unchanged.
   void write(const StepMetrics& metrics);
-  // Returns once all lines would survive a power cut.
+  // Blocks until all lines survive a power cut. Throws StorageError.
   void sync();
 
  private:

@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kStep = "{\"step\":";
 constexpr std::string_view kBranch = ",\"resumed\":true}";
 
-constexpr int64_t kBytesAtOnce = 1 << 16;
+constexpr int64_t kChunkBytes = 1 << 16;
 
 std::string_view read_at(const ReadableFile& file, int64_t offset, int64_t bytes,
                          std::vector<char>& buffer) {
@@ -24,20 +24,20 @@ std::string_view read_at(const ReadableFile& file, int64_t offset, int64_t bytes
   return {buffer.data(), buffer.size()};
 }
 
-// Collects lines out of pieces of a file.
+// Assembles lines from consecutive chunks of a file.
 class Lines {
  public:
   explicit Lines(const std::function<void(std::string_view, int64_t)>& visit) : visit_(visit) {}
 
-  void add(std::string_view piece) {
-    for (auto end = piece.find('\n'); end != std::string_view::npos; end = piece.find('\n')) {
-      keep(piece.substr(0, end));
+  void add(std::string_view chunk) {
+    for (auto end = chunk.find('\n'); end != std::string_view::npos; end = chunk.find('\n')) {
+      keep(chunk.substr(0, end));
       visit_(is_too_long_ ? std::string_view() : std::string_view(line_), ++number_);
       line_.clear();
       is_too_long_ = false;
-      piece.remove_prefix(end + 1);
+      chunk.remove_prefix(end + 1);
     }
-    keep(piece);
+    keep(chunk);
   }
 
  private:
@@ -60,8 +60,8 @@ void for_each_line(const std::string& path,
   const int64_t size = file->size();
   std::vector<char> buffer;
   Lines lines(visit);
-  for (int64_t begin = 0; begin < size; begin += kBytesAtOnce)
-    lines.add(read_at(*file, begin, std::min(kBytesAtOnce, size - begin), buffer));
+  for (int64_t begin = 0; begin < size; begin += kChunkBytes)
+    lines.add(read_at(*file, begin, std::min(kChunkBytes, size - begin), buffer));
 }
 
 LinesEnd end_of_lines(const std::string& path) {
@@ -69,10 +69,10 @@ LinesEnd end_of_lines(const std::string& path) {
   std::vector<char> buffer;
   std::string tail;
   int64_t begin = file->size();
-  // Until it has the last whole line, and the end of the one before it.
+  // Read backwards until `tail` contains the last complete line and the end of the line before it.
   while (begin > 0 && (std::count(tail.begin(), tail.end(), '\n') < 2)) {
     if (tail.size() > 2 * kLongestLine && tail.find('\n') != std::string::npos) break;
-    const int64_t bytes = std::min(kBytesAtOnce, begin);
+    const int64_t bytes = std::min(kChunkBytes, begin);
     begin -= bytes;
     tail.insert(0, read_at(*file, begin, bytes, buffer));
   }

@@ -1,4 +1,4 @@
-// The lines of metrics.jsonl as text, for its writer and its readers. Not installed.
+// Reads metrics.jsonl as lines of text, for its writer and reader. Not installed.
 #pragma once
 
 #include <cstdint>
@@ -9,30 +9,31 @@
 
 namespace ripieno::io {
 
-// A longer one is none of ours, and is not read.
+// Maximum length of a line in bytes. Longer ones were not written by MetricsWriter and are not
+// read.
 inline constexpr std::size_t kLongestLine = std::size_t{1} << 18;
 
-// Calls visit(line, number) for each line that has its end, with memory for one; a line that is
-// too long comes empty. Throws StorageError.
+// Calls visit(line, number) for each line that ends with a newline; numbers start at 1. Keeps one
+// line in memory. A line that is too long is passed as an empty one. Throws StorageError.
 void for_each_line(const std::string& path,
                    const std::function<void(std::string_view line, int64_t number)>& visit);
 
 struct LinesEnd {
-  int64_t bytes = 0;       // up to the end of the last whole line
-  int64_t last_step = -1;  // of that line; INT64_MAX where it cannot be read
+  int64_t bytes = 0;       // file size up to the end of the last complete line
+  int64_t last_step = -1;  // step of that line; INT64_MAX if it cannot be parsed
 };
-// Reads the end of the file alone. Throws StorageError.
+// Reads only the end of the file. Throws StorageError.
 LinesEnd end_of_lines(const std::string& path);
 
-// A line after which earlier lines of later steps do not count: the run went back to `step`.
+// A line stating that the run resumed from `step`: readers ignore earlier lines of later steps.
 std::string branch_line(int64_t step);
 
-// What a line says of the order of lines.
+// The step of a line, without parsing the rest.
 struct LineStep {
   int64_t step = 0;
-  bool is_branch = false;
+  bool is_branch = false;  // whether it is a branch_line()
 };
-// Nothing where the line is not one of a step.
+// nullopt if the line has no step.
 std::optional<LineStep> step_of(std::string_view line);
 
 }  // namespace ripieno::io

@@ -15,15 +15,15 @@
 namespace ripieno::io {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keeps the order of a program's own metrics
+using Json = nlohmann::ordered_json;  // keeps the order of custom metrics
 
-// After the line of that number, lines of later steps before it do not count.
+// Lines before number `line` with a step after `step` are ignored.
 struct Cut {
   int64_t line = 0;
   int64_t step = 0;
 };
 
-// One for each line that goes back, or says that the run did.
+// A cut for each line whose step is below that of the line before it, and for each branch line.
 std::vector<Cut> cuts_of(const std::string& path) {
   std::vector<Cut> cuts;
   int64_t before = std::numeric_limits<int64_t>::min();
@@ -31,7 +31,7 @@ std::vector<Cut> cuts_of(const std::string& path) {
     const auto found = step_of(line);
     if (!found) return;
     if (found->is_branch || found->step < before) {
-      // An earlier cut at the same step or later says nothing that this one does not.
+      // This cut makes earlier cuts at the same or a later step redundant.
       while (!cuts.empty() && cuts.back().step >= found->step) cuts.pop_back();
       cuts.push_back({number, found->step});
     }
@@ -45,7 +45,8 @@ bool is_known(const std::string& name) {
          std::end(metric::kKnown);
 }
 
-// Throws Json::exception where a metric of ours is not a number.
+// Adds a metric. Throws Json::exception if a known metric is not a number; ignores custom metrics
+// that are not.
 void read_value(const std::string& name, const Json& value, StepMetrics& metrics) {
   const bool is_too_large = value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX;
   if (value.is_number_integer() && !is_too_large) {
@@ -63,7 +64,7 @@ void read_seconds(const Json& seconds, StepMetrics& metrics) {
   }
 }
 
-// Nothing where the line cannot be read.
+// nullopt if the line cannot be parsed.
 std::optional<StepMetrics> parsed(std::string_view text) {
   try {
     const Json line = Json::parse(text);
@@ -105,9 +106,9 @@ SkippedLines for_each_step(const std::string& path,
     auto metrics = parsed(line);
     if (!metrics && skipped.count++ == 0) skipped.first = number;
     while (next_cut != cuts.end() && next_cut->line <= number) ++next_cut;
-    // The next cut goes back furthest of those that follow.
-    const bool is_left = metrics && next_cut != cuts.end() && metrics->step > next_cut->step;
-    if (!metrics || is_left) return;
+    // Of all following cuts, the next one has the lowest step.
+    const bool is_ignored = metrics && next_cut != cuts.end() && metrics->step > next_cut->step;
+    if (!metrics || is_ignored) return;
     if (step && step->step == metrics->step) return merge(*step, std::move(*metrics));
     if (step) visit(*step);
     step = std::move(metrics);

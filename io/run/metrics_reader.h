@@ -1,5 +1,5 @@
-// Reads metrics.jsonl, for the report and for tools, also where a power cut or another program
-// damaged some of its lines.
+// Reads metrics.jsonl, for the report and tools. Tolerates lines damaged by a power cut or another
+// program.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,23 @@
 
 namespace ripieno::io {
 
-// Lines that cannot be read, which do not count.
+// Lines that could not be parsed and were ignored.
 struct SkippedLines {
   int64_t count = 0;
   int64_t first = 0;  // counted from 1
 
-  // "PATH: 2 lines cannot be read and are skipped, the first is line 41"; empty where there are
-  // none.
+  // "PATH: 2 lines cannot be read and are skipped, the first is line 41"; empty if count is 0.
   std::string description(const std::string& path) const;
 };
 
-// Calls visit(metrics) for each step, in order; its memory does not grow with the file. Of a step
-// that stands on several lines each later value replaces the earlier one. Where a run went back to
-// an earlier step, the later steps before that do not count. A last line that was cut short is left
-// out. Throws StorageError where there is no file to read.
+// Calls visit(metrics) for each step, in order, in memory that does not grow with the file. If a
+// step has several lines, later values replace earlier ones. If the run resumed from an earlier
+// step, the lines of later steps before that are ignored, as is an incomplete last line. Throws
+// StorageError if the file cannot be read.
 SkippedLines for_each_step(const std::string& path,
                            const std::function<void(const StepMetrics&)>& visit);
 
-// All of them; none where there is no file.
+// All steps as a vector; empty if the file does not exist.
 std::vector<StepMetrics> read_metrics(const std::string& path);
 
 }  // namespace ripieno::io

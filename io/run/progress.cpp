@@ -17,7 +17,7 @@ constexpr int kNarrowestBar = 8;
 constexpr std::string_view kGap = "  ";
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
-// How many columns UTF-8 text takes, where each character takes one.
+// Width of UTF-8 text on a terminal, for characters that are one column wide.
 int columns_of(std::string_view text) {
   return static_cast<int>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
@@ -42,7 +42,7 @@ std::string rate(const ProgressState& state) {
   return fmt::format("{} {}/s", with_thousands(std::llround(value)), state.unit);
 }
 
-// What a line says, the most important first.
+// The fields of a progress line, the most important first.
 std::vector<std::string> parts_of(const ProgressState& state) {
   std::vector<std::string> parts;
   parts.push_back(fmt::format("{} {}/{}", state.counts, with_thousands(state.step),
@@ -103,7 +103,7 @@ void Progress::update(const ProgressState& state) {
 void Progress::show(const ProgressState& state) {
   pending_.reset();
   if (terminal_) {
-    // The last column stays free: a terminal would wrap there.
+    // The last column stays free, because some terminals wrap there.
     line_ = progress_line(state, terminal_columns(out_) - 1);
     fmt::print(out_, "{}{}", kClearLine, line_);
   } else {
@@ -128,8 +128,8 @@ void Progress::finish() {
   std::fflush(out_);
 }
 
-// mpirun gives each rank a terminal, whatever it writes to itself: that one has a width only where
-// mpirun's own output is a terminal.
+// mpirun gives each rank a pseudo-terminal even if its own output is not a terminal; its width is
+// then 0.
 bool is_terminal(std::FILE* out) {
   winsize size{};
   return ::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;

@@ -1,7 +1,7 @@
-// Progress: how far a run is, on a terminal as one line that is redrawn, elsewhere as plain lines
-// now and then.
+// Progress: shows the progress of a run, on a terminal as one line that is redrawn, otherwise as
+// plain lines at intervals.
 //
-// The library prints nothing by itself: the caller gives the stream.
+// Output goes to the stream that the caller passes. Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -16,37 +16,38 @@
 namespace ripieno::io {
 
 struct ProgressState {
-  int64_t step = 0;                  // finished
-  int64_t steps = 0;                 // of the whole run
-  std::string_view counts = "step";  // what those two count
+  int64_t step = 0;                  // steps done
+  int64_t steps = 0;                 // steps of the whole run
+  std::string_view counts = "step";  // what `step` and `steps` count
   std::optional<double> loss = {};
-  std::optional<double> validation_loss = {};                // the newest
-  std::vector<std::pair<std::string, double>> metrics = {};  // others, by name
+  std::optional<double> validation_loss = {};                // the latest
+  std::vector<std::pair<std::string, double>> metrics = {};  // other metrics, by name
   std::optional<double> units_per_s = {};
   std::string_view unit = "tokens";
   std::optional<double> seconds_left = {};
 };
 
 // "step 1,200/2,000  ━━━━━━━━╸━━━━  60 %  loss 1.7310  validation 1.8802  54,210 tokens/s  0:12
-// left", of `columns` columns at most: what there is no room for is left out, the bar first.
+// left". At most `columns` wide: if there is not enough space, the bar is omitted first, then
+// fields from the end.
 std::string progress_line(const ProgressState& state, int columns);
-// The same without a bar.
+// All fields, without the bar.
 std::string plain_progress_line(const ProgressState& state);
 
 class Progress {
  public:
-  // On a terminal (see is_terminal) the line is redrawn ten times a second at most; elsewhere a
-  // line is written every `plain_seconds` at most. The stream must outlive this.
+  // `terminal` (see is_terminal()): redraws one line at most ten times per second; otherwise writes
+  // a line at most every `plain_seconds`. The stream must outlive this object.
   Progress(std::FILE* out, bool terminal, double plain_seconds = 10);
-  // Leaves the last state standing.
+  // Calls finish().
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   void update(const ProgressState& state);
-  // A line of its own, above the progress.
+  // Writes a separate line, above the progress line.
   void note(std::string_view text);
-  // Shows the last state, if it is not shown yet, and ends the line.
+  // Shows the last state if it was not shown yet, and ends the line.
   void finish();
 
  private:
@@ -56,18 +57,21 @@ class Progress {
   bool terminal_;
   std::chrono::duration<double> interval_;
   std::optional<std::chrono::steady_clock::time_point> drawn_;
-  std::string line_;                      // what stands on the terminal, without an end of line
-  std::optional<ProgressState> pending_;  // the last state, where it is not shown
+  std::string line_;                      // the line on the terminal, not ended by a newline
+  std::optional<ProgressState> pending_;  // the last state, if it was not shown yet
 };
 
+// Whether output goes to a terminal that has a width; false for the pseudo-terminals of mpirun if
+// its own output is redirected.
 bool is_terminal(std::FILE* out);
 
-// Seconds left, from the rate of the steps since this was made (the first, slow one left out).
+// Estimates the remaining time from the average time per step, without the first (slow) step.
 class TimeLeft {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // The steps done by `now`. Nothing before two calls with a step between them.
+  // Remaining seconds if `step` of `steps` are done at time `now`. nullopt on the first call, and
+  // until `step` has increased since then.
   std::optional<double> after(int64_t step, int64_t steps, Clock::time_point now = Clock::now());
 
  private:

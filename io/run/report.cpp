@@ -78,7 +78,7 @@ std::string report_page(const std::string& title, const Json& record, const Metr
   if (record.contains("starts")) body += starts_section(record["starts"]);
   body += last_start_section(start);
   return head + body +
-         "<footer>Made from run.json and metrics.jsonl</footer>\n</main>\n</body>\n</html>\n";
+         "<footer>Generated from run.json and metrics.jsonl</footer>\n</main>\n</body>\n</html>\n";
 }
 
 std::string write_report(FileSystem& files, const RunPaths& paths) {

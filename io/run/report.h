@@ -1,4 +1,5 @@
-// report.html: one self-contained page that shows a run, from its run.json and metrics.jsonl alone.
+// Writes report.html, a self-contained page that summarizes a run, from its run.json and
+// metrics.jsonl.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -12,14 +13,15 @@ namespace ripieno::io {
 class FileSystem;
 class MetricCurves;
 
-// The page. `record` is run.json; of its last start it shows "configuration" (an object of
-// sections), "command", "started_at", "hosts" and "devices" (lists), "world_size", "seed",
-// "version", "data_fingerprint" and "resumed_from", as far as they are there.
+// Returns the HTML of the page. `record`: run.json; shows, if present in its last start,
+// "configuration" (an object of sections), "command", "started_at", "hosts" and "devices" (lists,
+// one entry per rank), "world_size", "seed", "version", "data_fingerprint" and "resumed_from".
+// `checkpoints`: names of checkpoints to list.
 std::string report_page(const std::string& title, const nlohmann::json& record,
                         const MetricCurves& metrics, const std::vector<std::string>& checkpoints);
 
-// Reads the run directory and writes its report.html, whole or not at all. A line for people about
-// what could not be read and is not in it; empty where all could. Throws StorageError.
+// Reads the run directory and writes its report.html atomically. Returns a one-line message about
+// damaged data that was left out; empty if there is none. Called by rank 0. Throws StorageError.
 std::string write_report(FileSystem& files, const RunPaths& paths);
 
 }  // namespace ripieno::io

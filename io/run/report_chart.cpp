@@ -12,9 +12,9 @@
 namespace ripieno::io {
 namespace {
 
-constexpr double kLeft = 58, kRight = 18, kTop = 14, kBottom = 30;  // room for the axes' labels
+constexpr double kLeft = 58, kRight = 18, kTop = 14, kBottom = 30;  // margins for axis labels
 
-// Beyond these an axis' arithmetic would overflow.
+// Bounds within which the arithmetic of an axis does not overflow or underflow.
 constexpr double kLargest = 1e300, kSmallest = 1e-290;
 
 struct Interval {
@@ -27,7 +27,7 @@ struct Interval {
   }
 };
 
-// Where numbers lie on the drawing.
+// Maps values to coordinates of the drawing.
 struct Scale {
   Interval from;
   double begin, end;
@@ -60,14 +60,14 @@ Frame frame_of(const Chart& chart) {
   if (x.low == x.high) x.high += 1;
   y.low = std::clamp(y.low, -kLargest, kLargest);
   y.high = std::clamp(y.high, -kLargest, kLargest);
-  // Level numbers have an axis as well, and so have those that differ in their last digits alone.
+  // The axis must not be empty if all values are equal or differ only in their last digits.
   const double least_height = std::max(std::abs(y.low) * 1e-12, kSmallest);
   if (y.high - y.low < least_height)
     y.high += std::abs(y.low) < kSmallest ? 1 : std::abs(y.low) * 0.1;
   Frame frame;
   frame.x_ticks = round_ticks(x.low, x.high, chart.x_ticks);
   frame.y_ticks = round_ticks(y.low, y.high, chart.y_ticks);
-  // The vertical axis ends at round numbers; the horizontal one where the run does.
+  // The vertical axis ends at ticks, the horizontal one at the first and last step.
   frame.y = {{frame.y_ticks.front(), frame.y_ticks.back()}, chart.height - kBottom, kTop};
   frame.x = {x, kLeft, chart.width - kRight};
   std::erase_if(frame.x_ticks, [&](double tick) { return !lies_in(tick, x); });
@@ -153,15 +153,13 @@ std::string line_chart(const Chart& chart) {
   return svg + "</svg>";
 }
 
-std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size_t buckets) {
-  if (points.size() <= 2 * buckets) return points;
+std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size_t bins) {
+  if (points.size() <= 2 * bins) return points;
   std::vector<ChartPoint> kept;
   const auto lower = [](ChartPoint a, ChartPoint b) { return a.y < b.y; };
-  for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
-    const auto begin =
-        points.begin() + static_cast<std::ptrdiff_t>(bucket * points.size() / buckets);
-    const auto end =
-        points.begin() + static_cast<std::ptrdiff_t>((bucket + 1) * points.size() / buckets);
+  for (std::size_t bin = 0; bin < bins; ++bin) {
+    const auto begin = points.begin() + static_cast<std::ptrdiff_t>(bin * points.size() / bins);
+    const auto end = points.begin() + static_cast<std::ptrdiff_t>((bin + 1) * points.size() / bins);
     auto [low, high] = std::minmax_element(begin, end, lower);
     kept.push_back(*std::min(low, high));
     if (low != high) kept.push_back(*std::max(low, high));
@@ -173,7 +171,7 @@ std::vector<ChartPoint> smoothed(const std::vector<ChartPoint>& points, double w
   std::vector<ChartPoint> averages;
   double average = 0;
   for (const ChartPoint point : points) {
-    // The first points are averaged over fewer, or the curve would lag where it is steepest.
+    // The window is shorter for the first points, where the curve is steepest, to avoid a lag.
     const double over =
         std::clamp(static_cast<double>(averages.size()) / 8, 1.0, std::max(1.0, window));
     average += (point.y - average) / over;

@@ -1,5 +1,5 @@
-// Line charts as inline SVG, for the report. Colours come from the page's style, so that they
-// follow light and dark.
+// Line charts as inline SVG, for the report. Colors come from the page's style sheet, so that they
+// follow light and dark mode.
 #pragma once
 
 #include <cstdint>
@@ -14,37 +14,37 @@ struct ChartPoint {
 };
 
 struct Curve {
-  std::string style = {};  // the class of its line: "train", "smooth", "validation", …
+  std::string style = {};  // CSS class: "raw", "smooth", "validation"
   std::vector<ChartPoint> points = {};
-  bool dots = false;        // a dot, which tells its numbers, at each point
-  bool mark_least = false;  // a label at the lowest point
+  bool dots = false;        // whether each point has a dot with a tooltip
+  bool mark_least = false;  // whether the lowest point is labeled
 };
 
 struct Chart {
   int width = 960;
   int height = 340;
-  std::string label = {};  // what it shows, for who cannot see it
+  std::string label = {};  // description for screen readers (aria-label)
   std::vector<Curve> curves = {};
-  std::vector<double> faults = {};  // where a red cross stands, at the top
-  int x_ticks = 8;
+  std::vector<double> faults = {};  // x values marked with a red cross at the top
+  int x_ticks = 8;                  // approximate number of ticks
   int y_ticks = 6;
-  bool from_zero = false;  // the vertical axis begins at 0
+  bool from_zero = false;  // whether the vertical axis includes 0
 };
 
-// An <svg> element; empty where no curve has a point.
+// An <svg> element; empty if no curve has points.
 std::string line_chart(const Chart& chart);
 
-// At most about 2 * `buckets` points, the lowest and the highest of each stretch: the curve looks
-// the same.
-std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size_t buckets);
-// The exponential moving average over about `window` points, over fewer near the start.
+// Reduces a curve to at most 2 * `bins` points, the lowest and highest of each bin, which looks the
+// same when drawn.
+std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points, std::size_t bins);
+// Exponential moving average over about `window` points, fewer near the start.
 std::vector<ChartPoint> smoothed(const std::vector<ChartPoint>& points, double window);
 
-// Round numbers that cover [low, high], about `count` of them: 1, 2 or 5 times a power of ten
-// apart.
+// About `count` round numbers that cover [low, high]; their spacing is 1, 2 or 5 times a power of
+// ten.
 std::vector<double> round_ticks(double low, double high, int count);
-// "1,500", "0.25", "2.5e-05", "1.5e+25": as few digits as tell a number from its neighbours
-// `spacing` away.
+// "1,500", "0.25", "2.5e-05", "1.5e+25": with the fewest digits that distinguish ticks with this
+// spacing.
 std::string tick_label(double value, double spacing);
 
 }  // namespace ripieno::io

@@ -17,11 +17,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-// A chart has about this many places side by side.
-constexpr std::size_t kBuckets = 450;
-constexpr int kPhaseColours = 7;
+// Horizontal resolution of a chart in bins.
+constexpr std::size_t kBins = 450;
+constexpr int kPhaseColors = 7;
 
-// Of a metric, all that was measured or what stands for it; none where there is no such metric.
+// The points of a metric's curve; none if there is no such metric.
 std::vector<ChartPoint> points_of(const MetricCurves& metrics, std::string_view name) {
   const MetricCurve* curve = metrics.find(name);
   return curve ? curve->extremes() : std::vector<ChartPoint>();
@@ -58,7 +58,7 @@ std::string joined(const Json& array, std::string_view separator) {
   return fmt::format("{}", fmt::join(items, separator));
 }
 
-// A value of run.json as a person reads it: "a, b" for ["a", "b"].
+// A value of run.json as readable text: "a, b" for ["a", "b"].
 std::string shown_value(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_array()) return joined(value, ", ");
@@ -68,7 +68,7 @@ std::string shown_value(const Json& value) {
   return fmt::format("{}", fmt::join(items, ", "));
 }
 
-// "host-a ×2, host-b" for ["host-a", "host-a", "host-b"], one of each rank.
+// "host-a ×2, host-b" for ["host-a", "host-a", "host-b"], a list with one entry per rank.
 std::string counted(const Json& names) {
   if (!names.is_array()) return shown_value(names);
   std::vector<std::pair<std::string, int>> counts;
@@ -99,17 +99,17 @@ std::string rate_figure(const MetricCurves& metrics) {
                                    std::pair{metric::kSamplesPerSecond, "samples/s"}}) {
     const MetricCurve* curve = metrics.find(name);
     if (!curve) continue;
-    return figure("Rate", with_thousands(std::llround(median(curve->means()))),
-                  fmt::format("{}, the median", unit));
+    return figure("Throughput", with_thousands(std::llround(median(curve->means()))),
+                  fmt::format("{}, median", unit));
   }
   return "";
 }
 
-// At the last step; a line that has neither is a validation's.
-std::string seen_figure(const MetricCurves& metrics) {
+// Tokens or samples processed, from the last line that has them (lines of a validation do not).
+std::string processed_figure(const MetricCurves& metrics) {
   for (const char* name : {metric::kTokens, metric::kSamples}) {
     const MetricCurve* curve = metrics.find(name);
-    if (curve) return figure("Seen", with_thousands(std::llround(curve->last().y)), name);
+    if (curve) return figure("Trained on", with_thousands(std::llround(curve->last().y)), name);
   }
   return "";
 }
@@ -118,21 +118,21 @@ std::string not_finite_figure(const MetricCurves& metrics) {
   const int64_t count = metrics.not_finite_count();
   if (count == 0) return "";
   const std::string first = with_thousands(metrics.not_finite().front());
-  return figure("Loss not finite", fmt::format("step {}", first),
-                count == 1 ? "infinite or not a number"
-                           : fmt::format("and {} later ones", with_thousands(count - 1)),
-                "figure fault");
+  return figure(
+      "Loss not finite", fmt::format("step {}", first),
+      count == 1 ? "infinite or NaN" : fmt::format("and {} later steps", with_thousands(count - 1)),
+      "figure fault");
 }
 
 int64_t planned_steps(const Json& configuration) {
-  const Json::json_pointer place("/schedule/steps");
-  const bool known = configuration.contains(place) && configuration[place].is_number_integer();
-  return known ? configuration[place].get<int64_t>() : 0;
+  const Json::json_pointer key("/schedule/steps");
+  const bool known = configuration.contains(key) && configuration[key].is_number_integer();
+  return known ? configuration[key].get<int64_t>() : 0;
 }
 
-std::string legend(std::string_view colour, std::string_view text) {
+std::string legend(std::string_view color, std::string_view text) {
   return fmt::format("<span><i class=\"swatch\" style=\"background:var(--{})\"></i>{}</span>",
-                     colour, text);
+                     color, text);
 }
 
 std::string small_chart(std::string_view heading, std::string_view style,
@@ -145,11 +145,11 @@ std::string small_chart(std::string_view heading, std::string_view style,
               .x_ticks = 3,
               .y_ticks = 3,
               .from_zero = from_zero};
-  chart.curves = {{.style = std::string(style), .points = thinned(points, kBuckets / 3)}};
+  chart.curves = {{.style = std::string(style), .points = thinned(points, kBins / 3)}};
   return section(heading, line_chart(chart));
 }
 
-// The names of the sections, in the order in which people think of them; others after these.
+// The names of the configuration's sections: the most important ones first, then the others.
 std::vector<std::string> ordered_sections(const Json& configuration) {
   std::vector<std::string> names;
   for (const char* name : {"model", "data", "optimizer", "schedule", "train"}) {
@@ -164,8 +164,8 @@ std::vector<std::string> ordered_sections(const Json& configuration) {
 
 using Phases = std::vector<std::pair<std::string, double>>;
 
-// Seconds in each phase, of all logged steps together, in the order of a step; what the phases
-// leave of "total" is "other".
+// Seconds per phase, summed over all logged steps, in the order of phases within a step. "other" is
+// the part of "total" that no phase accounts for.
 Phases phases_of(const MetricCurves& metrics) {
   Phases phases = metrics.seconds();
   double total = 0, sum = 0;
@@ -232,7 +232,7 @@ std::string key_figures(const Json& configuration, const MetricCurves& metrics) 
     figures += figure("Accuracy", fmt::format("{:.2f} %", 100 * last.y),
                       fmt::format("at step {}", with_thousands(std::llround(last.x))));
   }
-  return "<div class=\"figures\">" + figures + rate_figure(metrics) + seen_figure(metrics) +
+  return "<div class=\"figures\">" + figures + rate_figure(metrics) + processed_figure(metrics) +
          "</div>\n";
 }
 
@@ -240,15 +240,15 @@ std::string loss_section(const MetricCurves& metrics) {
   const MetricCurve* losses = metrics.find(metric::kLoss);
   const auto validation = points_of(metrics, metric::kValidationLoss);
   if (!losses && validation.empty()) {
-    const char* why =
-        metrics.not_finite_count() > 0 ? "It was never finite." : "No step has been logged yet.";
+    const char* why = metrics.not_finite_count() > 0 ? "The loss was never finite."
+                                                     : "No step has been logged yet.";
     return section("Loss", fmt::format("<p class=\"empty\">{}</p>", why));
   }
-  Chart chart{.label = "Loss over the steps"};
+  Chart chart{.label = "Loss as a function of the step"};
   const auto means = losses ? losses->means() : std::vector<ChartPoint>();
   const auto average = smoothed(means, static_cast<double>(means.size()) / 50);
-  chart.curves = {{.style = "raw", .points = thinned(points_of(metrics, metric::kLoss), kBuckets)},
-                  {.style = "smooth", .points = thinned(average, kBuckets)},
+  chart.curves = {{.style = "raw", .points = thinned(points_of(metrics, metric::kLoss), kBins)},
+                  {.style = "smooth", .points = thinned(average, kBins)},
                   {.style = "validation",
                    .points = validation,
                    .dots = validation.size() <= 60,
@@ -288,15 +288,15 @@ std::string time_section(const MetricCurves& metrics) {
   std::string bar, list;
   for (std::size_t i = 0; i < phases.size(); ++i) {
     const auto& [name, seconds] = phases[i];
-    const auto colour = name == "other" ? kPhaseColours - 1 : i % (kPhaseColours - 1);
+    const auto color = name == "other" ? kPhaseColors - 1 : i % (kPhaseColors - 1);
     const double percent = 100 * seconds / total;
-    bar += fmt::format("<i class=\"phase-{}\" style=\"flex:{:.4f}\" title=\"{}\"></i>", colour,
+    bar += fmt::format("<i class=\"phase-{}\" style=\"flex:{:.4f}\" title=\"{}\"></i>", color,
                        percent, escaped(spaced(name)));
     list +=
         fmt::format("<li><i class=\"swatch phase-{}\"></i>{} <b>{:.1f} %</b> <span>{}</span></li>",
-                    colour, escaped(spaced(name)), percent, duration(seconds / steps));
+                    color, escaped(spaced(name)), percent, duration(seconds / steps));
   }
-  return section(fmt::format("Time of a step: {}", duration(total / steps)),
+  return section(fmt::format("Time per step: {}", duration(total / steps)),
                  "<div class=\"stack\">" + bar + "</div><ul class=\"phases\">" + list + "</ul>");
 }
 
@@ -325,7 +325,7 @@ std::string starts_section(const Json& starts) {
 }
 
 std::string last_start_section(const Json& start) {
-  // These are shown elsewhere on the page.
+  // These are in other sections of the page.
   constexpr std::string_view kElsewhere[] = {"configuration", "started_at", "world_size",
                                              "hosts",         "devices",    "resumed_from"};
   std::string rows;

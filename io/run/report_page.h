@@ -1,4 +1,4 @@
-// The pieces of the report's page, each a text of HTML.
+// The sections of the report page, each as HTML. Not installed.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,23 +10,23 @@
 
 namespace ripieno::io {
 
-// Text as HTML shows it literally.
+// Text with HTML's special characters escaped.
 std::string escaped(std::string_view text);
 
-// "2026-01-02 03:04:05 UTC" for "2026-01-02T03:04:05Z"; other text as it is.
+// "2026-01-02 03:04:05 UTC" for "2026-01-02T03:04:05Z"; other text is returned unchanged.
 std::string readable_time(std::string text);
 
-// Steps, losses, rate: a card each.
+// One card each for steps, losses, accuracy and throughput.
 std::string key_figures(const nlohmann::json& configuration, const MetricCurves& metrics);
-// The loss over the steps, of training and validation.
+// Chart of training and validation loss.
 std::string loss_section(const MetricCurves& metrics);
-// Rate, learning rate, gradient norm and the program's own metrics over the steps: a small chart
-// each, as far as there are numbers.
+// A small chart each for throughput, learning rate, gradient norm and custom metrics, if they were
+// measured.
 std::string small_charts(const MetricCurves& metrics);
-// Where the time of a step goes.
+// Time per step, divided into phases.
 std::string time_section(const MetricCurves& metrics);
 std::string checkpoints_section(const std::vector<std::string>& checkpoints);
-// Each start of the run, and what is known of the last one.
+// A table of all starts of the run, and one of further facts about the last start.
 std::string starts_section(const nlohmann::json& starts);
 std::string last_start_section(const nlohmann::json& start);
 std::string configuration_section(const nlohmann::json& configuration);

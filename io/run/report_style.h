@@ -1,4 +1,4 @@
-// How the report looks: its style sheet, for light and dark.
+// The style sheet of the report, for light and dark mode. Not installed.
 #pragma once
 
 namespace ripieno::io {

@@ -33,7 +33,8 @@ int open_lock(const RunPaths& paths) {
   return lock;
 }
 
-// False where another process holds it to the end. True as well where the file system has no locks.
+// Waits for the lock. False if another process still holds it after `seconds`; true if it was
+// acquired or the file system does not support locks.
 bool wait_for(int lock, double seconds) {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   while (try_lock(lock) == FileLock::busy) {
@@ -43,16 +44,16 @@ bool wait_for(int lock, double seconds) {
   return true;
 }
 
-// "process 1234 on host7": what a holder leaves in the lock file for whoever waits.
+// The text that the holder of the lock wrote to the lock file: "process 1234 on host7".
 std::string holder_in(int lock) {
   char text[256];
   const ssize_t size = ::pread(lock, text, sizeof(text), 0);
   return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : "another process";
 }
 
-void leave_name_in(int lock) {
+void write_holder_to(int lock) {
   const std::string text = fmt::format("process {} on {}", ::getpid(), host_name());
-  // It only makes a message better, so a failure is no reason to stop.
+  // Used only in messages, so failures are ignored.
   [[maybe_unused]] const bool written =
       ::ftruncate(lock, 0) == 0 && ::pwrite(lock, text.data(), text.size(), 0) > 0;
 }
@@ -70,9 +71,10 @@ RunDirectory::RunDirectory(const std::string& path, double wait_seconds) : paths
     const std::string holder = holder_in(lock_);
     ::close(lock_);
     throw ConfigurationError(fmt::format(
-        "run directory {} is in use by {}; wait for its end, or choose another", path, holder));
+        "run directory {} is in use by {}; wait until it ends, or choose another directory", path,
+        holder));
   }
-  leave_name_in(lock_);
+  write_holder_to(lock_);
 }
 
 RunDirectory::~RunDirectory() { ::close(lock_); }
@@ -83,7 +85,8 @@ nlohmann::json read_record(const RunPaths& paths) {
   auto record = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!record.contains("starts") || !record["starts"].is_array()) {
     throw DataError(paths.record() +
-                    " is not the record of a run; move it away to begin a new one");
+                    " is damaged or not the record of a run: it has no array \"starts\"; move it "
+                    "away to start a new record");
   }
   return record;
 }

@@ -1,5 +1,5 @@
-// RunDirectory: where a run keeps all it writes, for every rank of it and for the tools that read
-// it.
+// RunDirectory: creates and locks the directory that contains everything a run writes. RunPaths has
+// the names of its files, for all ranks and for tools.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,7 +9,7 @@ namespace ripieno::io {
 
 class FileSystem;
 
-// The names in a run directory.
+// The paths in a run directory.
 struct RunPaths {
   std::string directory;
 
@@ -20,13 +20,14 @@ struct RunPaths {
   std::string lock() const { return directory + "/.lock"; }
 };
 
-// Holds a run directory for as long as it lives, so that two runs never write to the same one. For
-// rank 0; the other ranks need RunPaths alone. The hold ends with the process, however that ends.
+// Holds an exclusive lock on a run directory for its lifetime, so that no two runs write to the
+// same one. Only rank 0 creates one; other ranks use RunPaths. The system releases the lock when
+// the process ends, also if it is killed.
 class RunDirectory {
  public:
-  // Makes the directory where it is missing. Throws ConfigurationError where it cannot be written,
-  // or another process still holds it after `wait_seconds`. Where the file system has no locks,
-  // goes on without.
+  // Creates the directory (durably) if it does not exist, and locks it; waits up to `wait_seconds`
+  // for another process to release it. Throws ConfigurationError if it is not writable or still
+  // locked. If the file system does not support locks, continues without one.
   explicit RunDirectory(const std::string& path, double wait_seconds = 10);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
@@ -39,10 +40,11 @@ class RunDirectory {
   int lock_ = -1;
 };
 
-// run.json is {"starts": […]}: an entry for each time that the run was started. Whole or as it was,
-// as it is replaced. Throws DataError where the file there cannot be read.
+// Appends an entry to run.json, which is {"starts": […]} with one entry per launch of the run.
+// Atomic and durable. Called by rank 0. Throws DataError if the existing file is damaged,
+// StorageError.
 void append_start(FileSystem& files, const RunPaths& paths, const nlohmann::json& start);
-// {"starts": []} where there is no file.
+// The content of run.json; {"starts": []} if the file does not exist. Throws as append_start().
 nlohmann::json read_record(const RunPaths& paths);
 
 }  // namespace ripieno::io

@@ -1,4 +1,4 @@
-// What io reports to a trace: saving, loading and verifying a checkpoint, and waiting for data.
+// The trace events of io: saving, loading and verifying a checkpoint, and waiting for a batch.
 #include <gmock/gmock.h>
 
 #include "io/checkpoint/sample_state.h"
@@ -11,7 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(TraceOfIo, HasTheSaveTheLoadAndTheVerificationOfACheckpoint) {
+TEST(TraceOfIo, HasEventsForSavingLoadingAndVerifyingACheckpoint) {
   CrashingFileSystem files;
   RecordedTrace trace;
   const State state = sample_state(1);
@@ -25,7 +25,7 @@ TEST(TraceOfIo, HasTheSaveTheLoadAndTheVerificationOfACheckpoint) {
   EXPECT_EQ(trace.begun[2].bytes, checkpoint.bytes());
 }
 
-TEST(TraceOfIo, EndsAlsoWhereASaveFails) {
+TEST(TraceOfIo, EndsTheEventIfASaveFails) {
   CrashingFileSystem files;
   RecordedTrace trace;
   files.fail_from("create", 0);
@@ -33,7 +33,7 @@ TEST(TraceOfIo, EndsAlsoWhereASaveFails) {
   EXPECT_THAT(trace.ended, ElementsAre("save of a checkpoint"));
 }
 
-TEST(TraceOfIo, HasTheWaitForABatch) {
+TEST(TraceOfIo, HasAnEventForTheWaitForABatch) {
   Prefetcher prefetcher([](int64_t) { return Batch(); }, 1);
   RecordedTrace trace;
   prefetcher.next();

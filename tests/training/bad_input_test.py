@@ -123,7 +123,7 @@ class BadInput(programs.ProgramTest):
         folder = self.directory / os.fsdecode(b"caf\xe9")
         folder.mkdir()
         path = shutil.copy(self.directory / "text.txt", folder)
-        self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path is not", "UTF-8")
+        self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path in the training state is not valid UTF-8")
         self.assertEqual(self.lines("run"), 0)
         self.assertEqual(list((self.directory / "run/checkpoints").iterdir()), [])
 
@@ -264,7 +264,7 @@ class FullDisk(programs.ProgramTest):
         ended = self.train("disk/run", "--steps", 400, "--set", "checkpoint.every=1", "--set", "checkpoint.keep=99")
         self.assertEqual(ended.returncode, 74, ended.stderr)
         self.assertRegex(ended.stderr, r"\A[^\n]*No space left on device; free some space: [0-9.]+ MiB needed, "
-                                       r"[0-9.]+ MiB free, for 100 checkpoints at once, [^\n]*checkpoint.keep[^\n]*\n\Z")
+                                       r"[0-9.]+ MiB free, for 100 checkpoints at once; [^\n]*checkpoint.keep[^\n]*\n\Z")
         self.assertFalse((self.disk / "run/metrics.jsonl").exists())
         self.assertEqual(self.checkpoints("disk/run"), [])
         self.finish("disk/run", "--steps", 20)

@@ -33,8 +33,8 @@ class BackgroundSave : public testing::Test {
     saver_.start(step, state, training_state(1), {.attempt = std::to_string(step)},
                  std::move(before));
   }
-  // A function that returns once `released_` is counted down.
-  std::function<void()> held() {
+  // A function that blocks until `released_` is counted down.
+  std::function<void()> blocked() {
     return [this] { released_.wait(); };
   }
 
@@ -43,16 +43,16 @@ class BackgroundSave : public testing::Test {
   BackgroundSaver saver_{local_files(), directory_.path()};
 };
 
-// Copies of the numbers, so that a test may change them.
-State changeable(int version) {
+// A copy of sample_state() that a test may change.
+State mutable_state(int version) {
   State state = sample_state(version);
   for (StateTensor& tensor : state) tensor.part = tensor.part.clone();
   return state;
 }
 
-TEST_F(BackgroundSave, HoldsTheNumbersOfItsStart) {
-  State state = changeable(1);
-  start(1, state, held());
+TEST_F(BackgroundSave, SavesTheStateAtItsStart) {
+  State state = mutable_state(1);
+  start(1, state, blocked());
   saver_.wait_until_copied();
   for (StateTensor& tensor : state) tensor.part.fill(0.0);
   released_.count_down();
@@ -60,8 +60,8 @@ TEST_F(BackgroundSave, HoldsTheNumbersOfItsStart) {
   EXPECT_EQ(numbers_in(local_files(), path(1)), numbers_of(sample_state(1)));
 }
 
-TEST_F(BackgroundSave, LetsItsCallerGoOn) {
-  start(1, sample_state(1), held());
+TEST_F(BackgroundSave, DoesNotBlockItsCaller) {
+  start(1, sample_state(1), blocked());
   EXPECT_TRUE(saver_.is_saving());
   EXPECT_FALSE(saver_.poll().has_value());
   EXPECT_FALSE(local_files().exists(path(1)));
@@ -70,15 +70,15 @@ TEST_F(BackgroundSave, LetsItsCallerGoOn) {
   EXPECT_TRUE(local_files().exists(path(1)));
 }
 
-TEST_F(BackgroundSave, TellsItsEndOnce) {
+TEST_F(BackgroundSave, ReturnsItsResultOnce) {
   start(1, sample_state(1));
   EXPECT_TRUE(saver_.wait().has_value());
   EXPECT_FALSE(saver_.wait().has_value());
   EXPECT_FALSE(saver_.poll().has_value());
 }
 
-TEST_F(BackgroundSave, IsOneAtATime) {
-  start(1, sample_state(1), held());
+TEST_F(BackgroundSave, AllowsOneSaveAtATime) {
+  start(1, sample_state(1), blocked());
   EXPECT_THROW(start(2, sample_state(2)), Error);
   EXPECT_THROW(saver_.reserve(sample_state(2)), Error);
   released_.count_down();
@@ -87,7 +87,7 @@ TEST_F(BackgroundSave, IsOneAtATime) {
   EXPECT_EQ(saver_.wait()->step, 2);
 }
 
-TEST_F(BackgroundSave, TellsWhyItFailedAndLeavesTheNextOneAlone) {
+TEST_F(BackgroundSave, ReportsItsFailureAndSavesTheNextOne) {
   start(1, sample_state(1), [] { throw StorageError("the disk is gone"); });
   EXPECT_EQ(saver_.wait()->failure, "the disk is gone");
   EXPECT_FALSE(local_files().exists(path(1)));
@@ -95,64 +95,64 @@ TEST_F(BackgroundSave, TellsWhyItFailedAndLeavesTheNextOneAlone) {
   EXPECT_THAT(saver_.wait()->failure, IsEmpty());
 }
 
-TEST_F(BackgroundSave, IsGivenUpWhereItsSaverGoesAndOtherRanksAreMissing) {
+TEST_F(BackgroundSave, StopsWaitingForOtherRanksWhenItsSaverIsDestroyed) {
   BackgroundSaver saver(local_files(), directory_.path());
   saver.start(1, share_of(sample_state(1), 0, 2), {},
               {.rank = 0, .size = 2, .attempt = "a", .timeout_seconds = 1e6});
-  // Returns, though rank 1 never comes.
+  // The destructor returns although rank 1 never saves.
 }
 
-TEST(StalledSave, FailsOnceStorageHasBeenSilentForTooLong) {
+TEST(StalledSave, FailsIfStorageDoesNotRespondForTooLong) {
   auto& files = HangingFileSystem::immortal();
   files.hanging = "step_00000001.partial/manifest.json";
   BackgroundSaver saver(files, "run");
   saver.start(1, sample_state(1), {}, {.attempt = "1", .stall_timeout_seconds = 1});
   EXPECT_THAT(saver.wait()->failure,
-              testing::HasSubstr("manifest.json: storage has not answered for 1 s"));
+              testing::HasSubstr("manifest.json: storage has not responded for 1 s"));
   EXPECT_FALSE(saver.is_saving());
   saver.start(2, sample_state(2), {}, {.attempt = "2"});
   EXPECT_THAT(saver.wait()->failure, IsEmpty());
   files.released.count_down();
 }
 
-TEST(StalledSave, FailsAlsoWhereWhatIsToComeBeforeItHangs) {
+TEST(StalledSave, FailsIfTheFunctionCalledBeforeItHangs) {
   static auto& files = *new CrashingFileSystem;  // its thread outlives the test
   static auto& released = *new std::latch(1);
   BackgroundSaver saver(files, "run");
   saver.start(1, sample_state(1), {}, {.attempt = "1", .stall_timeout_seconds = 1},
               [] { released.wait(); });
-  EXPECT_THAT(saver.wait()->failure, testing::HasSubstr("run: storage has not answered for 1 s"));
+  EXPECT_THAT(saver.wait()->failure, testing::HasSubstr("run: storage has not responded for 1 s"));
   released.count_down();
 }
 
-TEST(WatchedFiles, RefuseEverythingOnceGivenUp) {
+TEST(WatchedFiles, FailEveryOperationOnceAbandoned) {
   CrashingFileSystem files;
   WatchedFiles watched(files);
   const auto file = watched.create("a");
-  watched.give_up();
+  watched.abandon();
   EXPECT_THROW(file->sync(), StorageError);
   EXPECT_THROW(watched.rename("a", "b"), StorageError);
   EXPECT_TRUE(files.exists("a"));
 }
 
-// Ends the process: 0 where the save stands.
+// Exits the process, with status 0 if the save succeeded.
 [[noreturn]] void save_without_threads(const std::string& directory) {
   if (!refuse_threads()) std::_Exit(0);
   BackgroundSaver saver(local_files(), directory);
-  const Tensor large = Tensor::full({3 << 20}, 1);  // for which a file has a thread of its own
+  const Tensor large = Tensor::full({3 << 20}, 1);  // large enough for a background writer
   saver.start(1, {state_of("large", StateKind::parameter, large)}, {}, {.attempt = "a"});
   const auto ended = saver.wait();
   if (!ended->failure.empty()) std::fputs(ended->failure.c_str(), stderr);
   std::_Exit(ended->failure.empty() ? 0 : 1);
 }
 
-TEST(SaveWithoutThreads, IsWrittenByItsCaller) {
+TEST(SaveWithoutThreads, IsWrittenByTheCallingThread) {
   const TemporaryDirectory directory;
   std::filesystem::permissions(directory.path(), std::filesystem::perms::all);
   EXPECT_EXIT(save_without_threads(directory.path()), testing::ExitedWithCode(0), "");
 }
 
-TEST_F(BackgroundSave, TakesItsMemoryBeforehand) {
+TEST_F(BackgroundSave, AllocatesItsMemoryInReserve) {
   const State state = {
       state_of("weight", StateKind::parameter, Tensor::zeros({1 << 20}, DType::float32))};
   const auto held = [] { return pool(Device::cpu()).statistics().bytes_held; };
@@ -165,7 +165,7 @@ TEST_F(BackgroundSave, TakesItsMemoryBeforehand) {
   EXPECT_LT(held() - before, 1 << 20);  // of 4 MiB
 }
 
-// All numbers of its HDF5 files, as HDF5 reads them.
+// All values in the HDF5 files of a checkpoint, as libhdf5 reads them.
 std::map<std::string, std::vector<double>> numbers_by_path(const std::string& checkpoint) {
   std::map<std::string, std::vector<double>> numbers;
   for (const std::string name : {"checkpoint.h5", "shard_00000_of_00001.h5"}) {
@@ -179,7 +179,7 @@ std::map<std::string, std::vector<double>> numbers_by_path(const std::string& ch
   return numbers;
 }
 
-TEST_F(BackgroundSave, LaysFilesOutAsAFirstSaveWould) {
+TEST_F(BackgroundSave, WritesTheSameLayoutAsAFirstSave) {
   State fewer = sample_state(3);
   fewer.erase(fewer.begin());
   State renamed = sample_state(4);
@@ -195,7 +195,7 @@ TEST_F(BackgroundSave, LaysFilesOutAsAFirstSaveWould) {
   }
 }
 
-TEST_F(BackgroundSave, TakesAStateOfAnotherShape) {
+TEST_F(BackgroundSave, AcceptsAStateOfAnotherShapeThanReserved) {
   saver_.reserve(share_of(sample_state(1), 0, 3));
   start(1, sample_state(2));
   EXPECT_THAT(saver_.wait()->failure, IsEmpty());

@@ -1,5 +1,5 @@
-// What a save leaves when the power is cut, or storage fails, at any of its operations, in each way
-// to commit: by a rename, and by the manifest alone where there is no rename.
+// Checkpoints are complete or absent after a power cut or a storage failure at any operation of a
+// save, in both commit modes: by rename, and by manifest on file systems without renames.
 #include <gmock/gmock.h>
 
 #include <functional>
@@ -36,7 +36,7 @@ void make_run_directory(FileSystem& files) {
   files.sync_directory(".");
 }
 
-// What the newest intact checkpoint holds is one of `versions`, whole.
+// Checks that the newest intact checkpoint contains the complete state of one of `versions`.
 void expect_one_of(const FileSystem& files, const std::vector<int>& versions) {
   const Found found = newest_intact(files, "run/checkpoints");
   ASSERT_TRUE(found.path.has_value());
@@ -63,8 +63,8 @@ class CheckpointCommit : public testing::TestWithParam<CommitMode> {
     return GetParam() == CommitMode::rename ? path : path + "@" + attempt;
   }
 
-  // Runs `action` on what `prepare` leaves, with the power cut at each of its operations in turn,
-  // and calls `check` with whether it was done.
+  // Calls `prepare`, then `action` with the power cut at each of its operations in turn, restarts
+  // and calls `check` with whether the action finished.
   template <typename Prepare, typename Action, typename Check>
   static void cut_power_everywhere(Prepare prepare, Action action, Check check) {
     for (const Outcome outcome : outcomes()) {
@@ -87,13 +87,13 @@ class CheckpointCommit : public testing::TestWithParam<CommitMode> {
     }
   }
 
-  // Calls `act` with each of its operations failing in turn, and then `check`, once storage has
-  // recovered, with what was thrown.
+  // Calls `prepare`, then `act` with each of its operations failing in turn, and, after storage has
+  // recovered, `check` with the error message (empty if nothing was thrown).
   template <typename Prepare, typename Act, typename Check>
   static void fail_everywhere(Prepare prepare, Act act, Check check) {
     fail_at_any_call([](auto& files, int n) { files.fail_after(n); }, prepare, act, check);
   }
-  // With that operation failing, and all after it of its kind, or of any kind.
+  // The same with all later operations of the same kind failing, or all later operations.
   template <typename Prepare, typename Act, typename Check>
   static void fail_on_everywhere(Prepare prepare, Act act, Check check) {
     for (const std::string operation :
@@ -136,7 +136,7 @@ TEST_P(CheckpointCommit, IsWholeOrAbsentAfterAPowerCutAtAnyOperation) {
                        });
 }
 
-TEST_P(CheckpointCommit, TheFirstIsWholeOrAbsentAfterAPowerCutAtAnyOperation) {
+TEST_P(CheckpointCommit, OfTheFirstCheckpointIsWholeOrAbsentAfterAPowerCutAtAnyOperation) {
   cut_power_everywhere([](auto&) {}, [](auto& files) { save(files, 1, 1, "first"); },
                        [](auto& files, bool finished) {
                          const Found found = newest_intact(files, "run/checkpoints");
@@ -162,7 +162,7 @@ bool opens(const FileSystem& files, const std::string& path) {
   }
 }
 
-TEST_P(CheckpointCommit, IsWholeWhereItOpensWhileItIsBeingRemoved) {
+TEST_P(CheckpointCommit, IsWholeIfItOpensAfterAPowerCutDuringItsRemoval) {
   cut_power_everywhere([](auto& files) { save(files, 1, 1, "old", 1); },
                        [](auto& files) { save(files, 2, 2, "new", 1); },
                        [](auto& files, bool) {
@@ -183,7 +183,7 @@ TEST_P(CheckpointCommit, IsSavedAfterAPowerCutAtAnyOperation) {
                        });
 }
 
-// The save that throws left the old checkpoint as it was, the one that does not is whole.
+// If the save threw, the old checkpoint is unchanged; otherwise the new one is complete.
 void expect_saved(CrashingFileSystem& files, const std::string& failure) {
   expect_one_of(files, failure.empty() ? std::vector{2} : std::vector{1, 2});
 }
@@ -201,9 +201,9 @@ TEST_P(CheckpointCommit, IsWholeOrAbsentAfterAFailureAtAnyOperation) {
   fail_on_everywhere(prepare, act, check);
 }
 
-TEST_P(CheckpointCommit, IsNeverLostWhereItsStepIsSavedAgainAndAnyOperationFails) {
+TEST_P(CheckpointCommit, IsNeverLostIfItsStepIsSavedAgainAndAnyOperationFails) {
   const auto prepare = [](auto& files) { save(files, 1, 1, "old"); };
-  // By its name it comes after the old one.
+  // This name sorts after that of the old attempt.
   const auto act = [](auto& files) { save(files, 1, 2, "young"); };
   const auto check = [](auto& files, const std::string& failure) {
     expect_saved(files, failure);
@@ -215,7 +215,7 @@ TEST_P(CheckpointCommit, IsNeverLostWhereItsStepIsSavedAgainAndAnyOperationFails
   fail_on_everywhere(prepare, act, check);
 }
 
-TEST_P(CheckpointCommit, KeepsOneWhereAnyOperationFailsAndOnlyOneIsKept) {
+TEST_P(CheckpointCommit, KeepsOneCheckpointIfAnyOperationFailsAndOnlyOneIsKept) {
   fail_everywhere([](auto& files) { save(files, 1, 1, "old", 1); },
                   [](auto& files) { save(files, 2, 2, "new", 1); },
                   [](auto& files, const std::string& failure) {
@@ -225,7 +225,7 @@ TEST_P(CheckpointCommit, KeepsOneWhereAnyOperationFailsAndOnlyOneIsKept) {
                   });
 }
 
-TEST_P(CheckpointCommit, NamesTheFileWhereAnyOperationFails) {
+TEST_P(CheckpointCommit, NamesTheFileIfAnyOperationFails) {
   fail_everywhere([](auto&) {}, [](auto& files) { save(files, 1, 1, "first"); },
                   [](auto&, const std::string& failure) {
                     EXPECT_TRUE(failure.empty() || failure.find("run") != std::string::npos)
@@ -233,7 +233,7 @@ TEST_P(CheckpointCommit, NamesTheFileWhereAnyOperationFails) {
                   });
 }
 
-TEST_P(CheckpointCommit, LeavesNoRemainsWhereASaveFails) {
+TEST_P(CheckpointCommit, LeavesNothingBehindIfASaveFails) {
   fail_everywhere([](auto& files) { save(files, 1, 1, "old"); },
                   [](auto& files) { save(files, 2, 2, "new"); },
                   [](auto& files, const std::string&) {
@@ -243,7 +243,7 @@ TEST_P(CheckpointCommit, LeavesNoRemainsWhereASaveFails) {
                   });
 }
 
-TEST_P(CheckpointCommit, IsRecorded) {
+TEST_P(CheckpointCommit, IsRecordedInTheManifest) {
   const auto files = new_files();
   save(*files, 1, 1, "first");
   const std::string manifest = read_file(*files, path_of(1, "first") + "/manifest.json");
@@ -260,8 +260,8 @@ INSTANTIATE_TEST_SUITE_P(, CheckpointCommit,
                          testing::Values(CommitMode::rename, CommitMode::manifest),
                          [](const auto& mode) { return "by_" + std::string(name_of(mode.param)); });
 
-// One of them would be torn while the other is written, or taken for it.
-TEST(CommitByManifest, NeedsAnotherAttemptForEachSave) {
+// With the same directory, one save would overwrite the other's files.
+TEST(CommitByManifest, RequiresADifferentAttemptForEachSave) {
   SequentialFileSystem files;
   const auto save = [&](const std::string& attempt) {
     save_on_ranks(files, "run", 1, 1, sample_state(1), attempt, 3, CommitMode::manifest);
@@ -273,7 +273,7 @@ TEST(CommitByManifest, NeedsAnotherAttemptForEachSave) {
   EXPECT_EQ(numbers_in(files, "run/step_00000001@first"), numbers_of(sample_state(1)));
 }
 
-TEST(CommitByManifest, LeavesNoSaveUnfinishedForAReader) {
+TEST(CommitByManifest, HidesASaveWithATruncatedManifestFromReaders) {
   SequentialFileSystem files;
   save_on_ranks(files, "run", 1, 1, sample_state(1), "first", 3, CommitMode::manifest);
   const std::string path = "run/step_00000001@first";
@@ -283,14 +283,14 @@ TEST(CommitByManifest, LeavesNoSaveUnfinishedForAReader) {
     manifest = whole.substr(0, size);
     EXPECT_THAT(candidates_in(files, "run"), IsEmpty()) << size;
   }
-  for (std::size_t at = 0; at < whole.size(); ++at) {  // damaged is not unfinished
+  for (std::size_t at = 0; at < whole.size(); ++at) {  // a damaged manifest is reported instead
     manifest = whole;
     manifest[at] ^= 1;
     EXPECT_THAT(newest_intact(files, "run").rejected, testing::SizeIs(1)) << at;
   }
 }
 
-// Does something, and then fails, when a side file is synced.
+// Calls before_failing() and then fails when a side file is synced.
 class FailingSideFiles final : public CrashingFileSystem {
  public:
   std::function<void()> before_failing;
@@ -319,7 +319,7 @@ class FailingSideFiles final : public CrashingFileSystem {
   };
 };
 
-TEST(Checkpoint, LeavesNoShardOfARankThatFailed) {
+TEST(Checkpoint, RemovesTheShardOfARankThatFailed) {
   FailingSideFiles files;
   files.before_failing = [] {};
   EXPECT_THROW(save_checkpoint(files, "run", 1, share_of(sample_state(1), 1, 2), {},
@@ -328,7 +328,7 @@ TEST(Checkpoint, LeavesNoShardOfARankThatFailed) {
   EXPECT_FALSE(files.exists("run/step_00000001.partial/shard_00001_of_00002.h5"));
 }
 
-TEST(CommitByManifest, LeavesWhatIsMarkedAsSetAside) {
+TEST(CommitByManifest, KeepsCheckpointsMarkedAsSetAside) {
   SequentialFileSystem files;
   const auto save = [&](int64_t step) {
     save_on_ranks(files, "run", step, 1, sample_state(1), "a", 1, CommitMode::manifest);
@@ -343,8 +343,8 @@ TEST(CommitByManifest, LeavesWhatIsMarkedAsSetAside) {
   EXPECT_EQ(numbers_in(files, "run/step_00000002@a"), numbers_of(sample_state(1)));
 }
 
-// There it can be seen before it is known to be written.
-TEST(CommitByManifest, KeepsTheShardThatItMayHaveCommitted) {
+// In this mode rank 0 may see the side file before its rank knows that it is written.
+TEST(CommitByManifest, KeepsAShardThatRank0MayHaveCommitted) {
   FailingSideFiles files;
   const auto save_share = [&](int rank) {
     save_checkpoint(files, "run", 1, share_of(sample_state(1), rank, 2), {},
@@ -359,7 +359,7 @@ TEST(CommitByManifest, KeepsTheShardThatItMayHaveCommitted) {
   EXPECT_THAT(newest_intact(files, "run").path, Optional(std::string("run/step_00000001@first")));
 }
 
-TEST(Checkpoint, IsNotCommittedWithAShardWhoseRankMayStillFail) {
+TEST(Checkpoint, IsNotCommittedBeforeAllSideFilesAreComplete) {
   FailingSideFiles files;
   const auto save_share = [&](int rank) {
     save_checkpoint(files, "run", 1, share_of(sample_state(1), rank, 2), {},

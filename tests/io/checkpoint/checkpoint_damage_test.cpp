@@ -1,4 +1,4 @@
-// Every way of damaging a file of a checkpoint is noticed.
+// Any damage to a file of a checkpoint is detected.
 #include <gmock/gmock.h>
 
 #include "io/checkpoint/sample_state.h"
@@ -20,7 +20,7 @@ class DamagedCheckpoint : public testing::TestWithParam<std::string> {
   DamagedCheckpoint() { save_on_ranks(files_, "run", 1, 2, sample_state(1), "first"); }
 
   std::string& bytes() { return files_.bytes(file_); }
-  bool is_refused() const {
+  bool is_rejected() const {
     try {
       Checkpoint::open(files_, kPath).verify();
       return false;
@@ -33,34 +33,34 @@ class DamagedCheckpoint : public testing::TestWithParam<std::string> {
   const std::string file_ = kPath + "/" + GetParam();
 };
 
-TEST_P(DamagedCheckpoint, IsRefusedForAnyByte) {
-  ASSERT_FALSE(is_refused());
+TEST_P(DamagedCheckpoint, IsRejectedForAnyByte) {
+  ASSERT_FALSE(is_rejected());
   for (std::size_t at = 0; at < bytes().size(); ++at) {
     const char flipped = static_cast<char>(1 << at % 8);
     bytes()[at] ^= flipped;
-    ASSERT_TRUE(is_refused()) << "byte " << at;
+    ASSERT_TRUE(is_rejected()) << "byte " << at;
     bytes()[at] ^= flipped;
   }
 }
 
-TEST_P(DamagedCheckpoint, IsRefusedWhenCutOffAnywhere) {
+TEST_P(DamagedCheckpoint, IsRejectedIfTruncatedAtAnyByte) {
   const std::string whole = bytes();
   for (std::size_t size = 0; size < whole.size(); ++size) {
     bytes() = whole.substr(0, size);
-    ASSERT_TRUE(is_refused()) << size << " bytes";
+    ASSERT_TRUE(is_rejected()) << size << " bytes";
   }
 }
 
-TEST_P(DamagedCheckpoint, IsRefusedWhenSomethingIsAdded) {
+TEST_P(DamagedCheckpoint, IsRejectedIfAByteIsAppended) {
   bytes() += '\0';
-  EXPECT_TRUE(is_refused());
+  EXPECT_TRUE(is_rejected());
 }
 
-// A load reads only the pieces that it needs, and may not notice damage beside them.
-TEST_P(DamagedCheckpoint, LoadsAsItWasSavedOrIsRefusedForAnyByte) {
+// A load reads only the pieces that it needs, and need not detect damage outside them.
+TEST_P(DamagedCheckpoint, LoadsCorrectlyOrIsRejectedForAnyByte) {
   const auto saved = numbers_of(sample_state(1));
   const bool is_read = GetParam() != "checkpoint.h5";
-  int refused = 0;
+  int rejected = 0;
   for (std::size_t at = 0; at < bytes().size(); at += is_read ? 1 : 97) {
     const char flipped = static_cast<char>(1 << at % 8);
     bytes()[at] ^= flipped;
@@ -68,11 +68,11 @@ TEST_P(DamagedCheckpoint, LoadsAsItWasSavedOrIsRefusedForAnyByte) {
       ASSERT_EQ(numbers_in(files_, kPath), saved) << "byte " << at;
     } catch (const DataError& error) {
       ASSERT_THAT(error.what(), HasSubstr(file_));
-      ++refused;
+      ++rejected;
     }
     bytes()[at] ^= flipped;
   }
-  EXPECT_EQ(refused > 0, is_read);
+  EXPECT_EQ(rejected > 0, is_read);
 }
 
 INSTANTIATE_TEST_SUITE_P(, DamagedCheckpoint,
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(, DamagedCheckpoint,
                            return test.param.substr(0, test.param.find('.'));
                          });
 
-// What a rank tells rank 0, read before it is committed.
+// The file through which a rank reports its shard to rank 0.
 class DamagedSideFile : public testing::Test {
  protected:
   static std::string text() {
@@ -94,7 +94,7 @@ class DamagedSideFile : public testing::Test {
   }
 };
 
-TEST_F(DamagedSideFile, IsRefusedForAnyBit) {
+TEST_F(DamagedSideFile, IsRejectedForAnyBit) {
   std::string side = text();
   side_from_text(side);
   for (std::size_t bit = 0; bit < 8 * side.size(); ++bit) {
@@ -104,14 +104,14 @@ TEST_F(DamagedSideFile, IsRefusedForAnyBit) {
   }
 }
 
-TEST_F(DamagedSideFile, IsRefusedWhenCutOffAnywhere) {
+TEST_F(DamagedSideFile, IsRejectedIfTruncatedAtAnyByte) {
   const std::string side = text();
   for (std::size_t size = 0; size < side.size(); ++size)
     ASSERT_THROW(side_from_text(std::string_view(side).substr(0, size)), DataError) << size;
 }
 
-// The JSON is right and the seal as well; it is the numbers that cannot be.
-TEST(SideFile, OfATensorOfTooManyAxesIsRefused) {
+// JSON and checksum are valid, but the shape is not.
+TEST(SideFile, WithATensorOfTooManyAxesIsRejected) {
   EXPECT_THAT(
       [] {
         side_from_text(seal(

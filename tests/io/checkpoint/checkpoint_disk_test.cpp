@@ -1,4 +1,5 @@
-// Checkpoints on a real disk: ranks as threads, a full disk, and other programs that read HDF5.
+// Checkpoints on a real file system: ranks as threads, a full disk, and other programs that read
+// HDF5.
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
@@ -27,7 +28,7 @@ class CheckpointOnDisk : public testing::Test {
     save_on_ranks(local_files(), directory_ / "checkpoints", 1, ranks, sample_state(1), "first");
     return directory_ / "checkpoints/step_00000001";
   }
-  // What a program prints, or nothing where it fails.
+  // The output of a command; empty if it fails.
   std::string output_of(const std::string& command) {
     const std::string out = directory_ / "out";
     if (::system((command + " >" + out + " 2>&1").c_str()) != 0) return "";
@@ -37,7 +38,7 @@ class CheckpointOnDisk : public testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(CheckpointOnDisk, IsSavedByRanksAtTheSameTime) {
+TEST_F(CheckpointOnDisk, IsSavedByConcurrentRanks) {
   constexpr int kRanks = 4;
   for (const int64_t step : {1, 2, 3}) {
     std::vector<std::jthread> ranks;
@@ -56,7 +57,7 @@ TEST_F(CheckpointOnDisk, IsSavedByRanksAtTheSameTime) {
   }
 }
 
-TEST_F(CheckpointOnDisk, LeavesNothingOfARankThatIsLateWhereRank0Failed) {
+TEST_F(CheckpointOnDisk, RemovesTheShardOfALateRankIfRank0Failed) {
   State unnamed = share_of(sample_state(1), 0, 2);
   unnamed[0].name = "";
   std::jthread rank_0([&] {
@@ -71,7 +72,7 @@ TEST_F(CheckpointOnDisk, LeavesNothingOfARankThatIsLateWhereRank0Failed) {
   EXPECT_THAT(local_files().names_in(directory_ / "c"), IsEmpty());
 }
 
-TEST_F(CheckpointOnDisk, ShowsEveryTensorWholeInItsView) {
+TEST_F(CheckpointOnDisk, HasEveryTensorInItsView) {
   for (const int ranks : {1, 3, 4}) {
     const Hdf5File view(saved(ranks) + "/checkpoint.h5");
     const State sample = sample_state(1);
@@ -88,16 +89,16 @@ TEST_F(CheckpointOnDisk, ShowsEveryTensorWholeInItsView) {
   }
 }
 
-TEST_F(CheckpointOnDisk, NamesTheShardThatItsViewMisses) {
+TEST_F(CheckpointOnDisk, NamesAShardThatIsMissingFromItsView) {
   const std::string path = saved(2);
   std::filesystem::remove(path + "/shard_00000_of_00002.h5");
   const Hdf5File view(path + "/checkpoint.h5");
   EXPECT_THAT([&] { view.read("/parameters/embedding.weight"); },
               ThrowsMessage<DataError>(
-                  HasSubstr("takes numbers from shard_00000_of_00002.h5, which is not there")));
+                  HasSubstr("refers to shard_00000_of_00002.h5, which does not exist")));
 }
 
-TEST_F(CheckpointOnDisk, IsReadByH5pyAlsoWhereItWasMovedTo) {
+TEST_F(CheckpointOnDisk, CanBeReadByH5pyAfterItWasMoved) {
   std::string python;
   for (const std::string program : {"python3", "/usr/bin/python3"}) {
     if (!output_of(program + " -c 'import h5py; print(1)'").empty()) python = program;
@@ -119,7 +120,7 @@ with h5py.File(sys.argv[1], "r") as view:
       expected + "]\n(7, 3, 5) bool\n");
 }
 
-TEST_F(CheckpointOnDisk, IsReadByH5dump) {
+TEST_F(CheckpointOnDisk, CanBeReadByH5dump) {
   if (output_of("h5dump --version").empty()) GTEST_SKIP() << "no hdf5-tools";
   const std::string shown =
       output_of("h5dump -d /parameters/blocks.0.bias " + saved(2) + "/checkpoint.h5");
@@ -127,7 +128,7 @@ TEST_F(CheckpointOnDisk, IsReadByH5dump) {
   EXPECT_THAT(shown, HasSubstr("(0): 5, 12, 19, 26, 2, 9"));
 }
 
-TEST(Checkpoint, OfBeforeStaysWhereTheDiskIsFull) {
+TEST(Checkpoint, IsKeptIfTheDiskIsFullForTheNextOne) {
   const TinyDisk disk("600k");
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
   const State state = {state_of("weight", StateKind::parameter, Tensor::full({60000}, 1))};
@@ -136,7 +137,7 @@ TEST(Checkpoint, OfBeforeStaysWhereTheDiskIsFull) {
                     {.attempt = std::to_string(step), .keep = {.newest = 1}});
   };
   save(1);
-  save(2);  // 240 KB each: a third time only because the first is gone
+  save(2);  // 240 KB each: there is space for a third only because the first was removed
   std::ofstream(disk / "others") << std::string(300'000, 'x');
   EXPECT_THAT([&] { save(3); }, ThrowsMessage<StorageError>(HasSubstr(
                                     "No space left on device; free some space: 0.2 MiB needed")));
@@ -148,7 +149,7 @@ TEST(Checkpoint, OfBeforeStaysWhereTheDiskIsFull) {
   EXPECT_THAT(newest_intact(local_files(), disk / "c").path, Optional(disk / "c/step_00000004"));
 }
 
-TEST(Checkpoint, HasTheRoomThatAnEarlierAttemptTook) {
+TEST(Checkpoint, UsesTheSpaceOfAnEarlierAttempt) {
   const TinyDisk disk("400k");
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
   const State state = {state_of("weight", StateKind::parameter, Tensor::full({60000}, 1))};

@@ -29,7 +29,7 @@ class SavedCheckpoint : public testing::Test {
   static std::string path(int64_t step) { return "run/step_0000000" + std::to_string(step); }
   std::vector<std::string> names() { return files_.names_in("run"); }
   void flip(const std::string& file) { files_.bytes(file)[files_.bytes(file).size() / 2] ^= 1; }
-  // Within the numbers of the first tensor.
+  // Flips a bit in the data of the first tensor.
   void flip_number(int64_t step) {
     const auto json = nlohmann::json::parse(read_file(files_, path(step) + "/manifest.json"));
     const auto& piece = json["tensors"][0]["pieces"][0];
@@ -40,12 +40,12 @@ class SavedCheckpoint : public testing::Test {
   int attempts_ = 0;
 };
 
-TEST_F(SavedCheckpoint, HoldsEveryElementType) {
+TEST_F(SavedCheckpoint, SupportsEveryElementType) {
   save(1);
   EXPECT_EQ(numbers_in(files_, path(1)), numbers_of(sample_state(1)));
 }
 
-TEST_F(SavedCheckpoint, HoldsTheTrainingState) {
+TEST_F(SavedCheckpoint, ContainsTheTrainingState) {
   save(7);
   EXPECT_EQ(opened(7).training_state(), training_state(7));
   EXPECT_EQ(opened(7).step(), 7);
@@ -74,7 +74,7 @@ TEST_F(SavedCheckpoint, LoadsOnAnyNumberOfRanks) {
   }
 }
 
-TEST_F(SavedCheckpoint, LoadsOneKindAlone) {
+TEST_F(SavedCheckpoint, LoadsASingleKindOfState) {
   save(1, 2);
   State parameters = blank_state(sample_state(1));
   std::erase_if(parameters, [](const auto& t) { return t.kind != StateKind::parameter; });
@@ -82,7 +82,7 @@ TEST_F(SavedCheckpoint, LoadsOneKindAlone) {
   EXPECT_EQ(numbers_of(parameters)[0], numbers_of(sample_state(1))[0]);
 }
 
-TEST_F(SavedCheckpoint, NeedsOnlyThePiecesThatAreWanted) {
+TEST_F(SavedCheckpoint, ReadsOnlyThePiecesThatAreLoaded) {
   save(1, 4);
   files_.remove_all(path(1) + "/shard_00003_of_00004.h5");
   State share = share_of(blank_state(sample_state(1)), 0, 4);
@@ -90,7 +90,7 @@ TEST_F(SavedCheckpoint, NeedsOnlyThePiecesThatAreWanted) {
   EXPECT_EQ(numbers_of(share), numbers_of(share_of(sample_state(1), 0, 4)));
 }
 
-TEST_F(SavedCheckpoint, IsRefusedBeforeAnythingIsFilled) {
+TEST_F(SavedCheckpoint, LeavesTheStateUnchangedIfItDoesNotMatch) {
   save(1);
   State wanted = blank_state(sample_state(1));
   const auto before = numbers_of(wanted);
@@ -99,7 +99,7 @@ TEST_F(SavedCheckpoint, IsRefusedBeforeAnythingIsFilled) {
   EXPECT_EQ(numbers_of(wanted), before);
 }
 
-TEST_F(SavedCheckpoint, IsNotLoadedWhereAPieceIsDamaged) {
+TEST_F(SavedCheckpoint, IsNotLoadedIfAPieceIsDamaged) {
   save(1);
   flip_number(1);
   EXPECT_THAT([&] { opened(1).load(blank_state(sample_state(1))); },
@@ -107,7 +107,7 @@ TEST_F(SavedCheckpoint, IsNotLoadedWhereAPieceIsDamaged) {
                                              HasSubstr("parameter embedding.weight"))));
 }
 
-TEST_F(SavedCheckpoint, HoldsNothingBesideItsFiles) {
+TEST_F(SavedCheckpoint, ContainsOnlyItsFiles) {
   save(1, 2);
   EXPECT_THAT(files_.names_in(path(1)),
               ElementsAre("checkpoint.h5", "manifest.json", "shard_00000_of_00002.h5",
@@ -115,7 +115,7 @@ TEST_F(SavedCheckpoint, HoldsNothingBesideItsFiles) {
   EXPECT_THAT(names(), ElementsAre("step_00000001"));
 }
 
-TEST_F(SavedCheckpoint, IsFoundAsTheNewest) {
+TEST_F(SavedCheckpoint, IsFoundIfItIsTheNewest) {
   EXPECT_EQ(newest_intact(files_, "run").path, std::nullopt);
   save(1);
   save(2, 3);
@@ -124,7 +124,7 @@ TEST_F(SavedCheckpoint, IsFoundAsTheNewest) {
   EXPECT_THAT(found.rejected, IsEmpty());
 }
 
-TEST_F(SavedCheckpoint, GivesWayToAnOlderOneWhereItIsDamaged) {
+TEST_F(SavedCheckpoint, IsSkippedForAnOlderOneIfItIsDamaged) {
   for (const int64_t step : {1, 2, 3}) save(step);
   flip(path(3) + "/manifest.json");
   flip(path(2) + "/checkpoint.h5");
@@ -134,7 +134,7 @@ TEST_F(SavedCheckpoint, GivesWayToAnOlderOneWhereItIsDamaged) {
                                           HasSubstr(path(2) + "/checkpoint.h5 is damaged")));
 }
 
-TEST_F(SavedCheckpoint, IsRejectedWhereAFileIsMissing) {
+TEST_F(SavedCheckpoint, IsRejectedIfAFileIsMissing) {
   save(1, 2);
   files_.remove_all(path(1) + "/shard_00001_of_00002.h5");
   const Found found = newest_intact(files_, "run");
@@ -142,7 +142,7 @@ TEST_F(SavedCheckpoint, IsRejectedWhereAFileIsMissing) {
   EXPECT_THAT(found.rejected, ElementsAre(HasSubstr("shard_00001_of_00002.h5")));
 }
 
-TEST_F(SavedCheckpoint, SaysHowManyOfItsNumbersAreNotFinite) {
+TEST_F(SavedCheckpoint, CountsItsNonFiniteElements) {
   const Tensor weight = Tensor::of<float>({4}, {1, std::nanf(""), 3, -HUGE_VALF});
   save_on_ranks(files_, "run", 1, 2, {state_of("w", StateKind::parameter, weight)}, "once");
   const auto checkpoint = Checkpoint::open(files_, path(1));
@@ -155,37 +155,37 @@ TEST_F(SavedCheckpoint, SaysHowManyOfItsNumbersAreNotFinite) {
   EXPECT_EQ(found, 2);
 }
 
-TEST_F(SavedCheckpoint, IsKeptAmongTheNewest) {
+TEST_F(SavedCheckpoint, IsKeptIfItIsAmongTheNewest) {
   for (const int64_t step : {1, 2, 3, 4}) save(step, 2, /*keep=*/2);
   EXPECT_THAT(names(), ElementsAre("step_00000003", "step_00000004"));
 }
 
-TEST_F(SavedCheckpoint, IsKeptWhereAllAre) {
+TEST_F(SavedCheckpoint, IsKeptIfAllAreKept) {
   for (const int64_t step : {1, 2, 3, 4}) save(step, 1, /*keep=*/0);
   EXPECT_EQ(names().size(), 4u);
 }
 
-TEST_F(SavedCheckpoint, IsKeptForOneWhoseManifestIsDamaged) {
+TEST_F(SavedCheckpoint, IsKeptInPlaceOfOneWhoseManifestIsDamaged) {
   for (const int64_t step : {1, 2}) save(step);
   flip(path(2) + "/manifest.json");
   save(3, 1, /*keep=*/2);
   EXPECT_THAT(names(), ElementsAre("step_00000001", "step_00000002", "step_00000003"));
 }
 
-TEST_F(SavedCheckpoint, OfALaterStepIsLeftToItsOwner) {
+TEST_F(SavedCheckpoint, OfALaterStepIsNotRemoved) {
   save(5);
   for (const int64_t step : {1, 2, 3}) save(step, 1, /*keep=*/1);
   EXPECT_THAT(names(), ElementsAre("step_00000003", "step_00000005"));
 }
 
-TEST_F(SavedCheckpoint, IsReplacedByTheSameStepOnOtherRanks) {
+TEST_F(SavedCheckpoint, IsReplacedIfItsStepIsSavedOnAnotherNumberOfRanks) {
   save(1, 3);
   save_on_ranks(files_, "run", 1, 2, sample_state(8), "again");
   EXPECT_THAT(names(), ElementsAre("step_00000001"));
   EXPECT_EQ(numbers_in(files_, path(1)), numbers_of(sample_state(8)));
 }
 
-TEST_F(SavedCheckpoint, IsSetAsideAsDamagedWhenItsStepIsSavedAgain) {
+TEST_F(SavedCheckpoint, IsRenamedToDamagedIfItIsDamagedAndItsStepIsSavedAgain) {
   save(1);
   flip(path(1) + "/shard_00000_of_00001.h5");
   save(1);
@@ -193,19 +193,20 @@ TEST_F(SavedCheckpoint, IsSetAsideAsDamagedWhenItsStepIsSavedAgain) {
   EXPECT_THAT(newest_intact(files_, "run").path, Optional(path(1)));
 }
 
-TEST_F(SavedCheckpoint, MixesInNothingOfAnEarlierAttempt) {
-  // An attempt that rank 0 did not live to commit; then one on which rank 1 says nothing.
+TEST_F(SavedCheckpoint, UsesNoFilesOfAnEarlierAttempt) {
+  // In the first attempt rank 0 saves nothing, in the second rank 1 saves nothing.
   save_checkpoint(files_, "run", 1, share_of(sample_state(3), 1, 2), {},
                   {.rank = 1, .size = 2, .attempt = "earlier"});
   const auto save_alone = [&] {
     save_checkpoint(files_, "run", 1, share_of(sample_state(1), 0, 2), {},
                     {.rank = 0, .size = 2, .attempt = "later", .timeout_seconds = 0});
   };
-  EXPECT_THAT(save_alone, ThrowsMessage<StorageError>(HasSubstr("rank 1 did not write its shard")));
+  EXPECT_THAT(save_alone,
+              ThrowsMessage<StorageError>(HasSubstr("waiting for the shard of rank 1")));
   EXPECT_THAT(names(), IsEmpty());
 }
 
-TEST_F(SavedCheckpoint, ClearsWhatEarlierAttemptsLeft) {
+TEST_F(SavedCheckpoint, RemovesTheRemainsOfEarlierAttempts) {
   for (const int size : {4, 2}) {
     save_checkpoint(files_, "run", 1, share_of(sample_state(3), 1, size), {},
                     {.rank = 1, .size = size, .attempt = "earlier"});
@@ -218,16 +219,16 @@ TEST_F(SavedCheckpoint, ClearsWhatEarlierAttemptsLeft) {
   EXPECT_EQ(numbers_in(files_, path(1)), numbers_of(sample_state(1)));
 }
 
-TEST_F(SavedCheckpoint, RefusesAnAttemptThatWasUsed) {
+TEST_F(SavedCheckpoint, RejectsAnAttemptThatWasUsed) {
   const auto save_rank_1 = [&] {
     save_checkpoint(files_, "run", 1, share_of(sample_state(3), 1, 2), {},
                     {.rank = 1, .size = 2, .attempt = "the same"});
   };
   save_rank_1();
-  EXPECT_THAT(save_rank_1, ThrowsMessage<Error>(HasSubstr("choose another")));
+  EXPECT_THAT(save_rank_1, ThrowsMessage<Error>(HasSubstr("was already used for step 1")));
 }
 
-TEST_F(SavedCheckpoint, TellsRank0WhatAnotherRankMet) {
+TEST_F(SavedCheckpoint, ReportsTheErrorOfAnotherRankOnRank0) {
   State damaged = share_of(sample_state(1), 1, 2);
   damaged[8].name = "a//b";
   EXPECT_THROW(
@@ -241,7 +242,7 @@ TEST_F(SavedCheckpoint, TellsRank0WhatAnotherRankMet) {
       ThrowsMessage<StorageError>(HasSubstr("rank 1: save_checkpoint: \"a//b\"")));
 }
 
-TEST_F(SavedCheckpoint, IsNotCommittedWhileAShardIsSeenInPartOnly) {
+TEST_F(SavedCheckpoint, IsNotCommittedWhileAShardIsPartlyVisible) {
   save_checkpoint(files_, "run", 1, share_of(sample_state(1), 1, 2), {},
                   {.rank = 1, .size = 2, .attempt = "one"});
   files_.bytes(path(1) + ".partial/shard_00001_of_00002.h5").pop_back();
@@ -250,10 +251,10 @@ TEST_F(SavedCheckpoint, IsNotCommittedWhileAShardIsSeenInPartOnly) {
         save_checkpoint(files_, "run", 1, share_of(sample_state(1), 0, 2), {},
                         {.rank = 0, .size = 2, .attempt = "one", .timeout_seconds = 0});
       },
-      ThrowsMessage<StorageError>(HasSubstr("rank 1 did not write its shard")));
+      ThrowsMessage<StorageError>(HasSubstr("waiting for the shard of rank 1")));
 }
 
-TEST_F(SavedCheckpoint, TellsWhatRank0MetRatherThanThatOthersAreLate) {
+TEST_F(SavedCheckpoint, ReportsTheErrorOfRank0RatherThanATimeoutOfOthers) {
   State unnamed = share_of(sample_state(1), 0, 2);
   unnamed[0].name = "";
   EXPECT_THAT(
@@ -261,10 +262,10 @@ TEST_F(SavedCheckpoint, TellsWhatRank0MetRatherThanThatOthersAreLate) {
         save_checkpoint(files_, "run", 1, unnamed, {},
                         {.rank = 0, .size = 2, .attempt = "one", .timeout_seconds = 0});
       },
-      ThrowsMessage<Error>(HasSubstr("names no tensor")));
+      ThrowsMessage<Error>(HasSubstr("\"\" is not a valid tensor name")));
 }
 
-TEST_F(SavedCheckpoint, IsRefusedWhereRanksLeaveAGap) {
+TEST_F(SavedCheckpoint, IsRejectedIfTheSharesLeaveAGap) {
   State share = share_of(sample_state(1), 0, 2);
   const auto save_half = [&] {
     save_checkpoint(files_, "run", 1, share, {}, {.rank = 0, .size = 1, .attempt = "half"});
@@ -273,7 +274,7 @@ TEST_F(SavedCheckpoint, IsRefusedWhereRanksLeaveAGap) {
   EXPECT_THAT(names(), IsEmpty());
 }
 
-TEST_F(SavedCheckpoint, RefusesATrainingStateThatIsNotUtf8) {
+TEST_F(SavedCheckpoint, RejectsATrainingStateThatIsNotUtf8) {
   EXPECT_THAT(
       [&] {
         save_checkpoint(files_, "run", 1, sample_state(1), {{"text", "\xff"}}, {});

@@ -1,5 +1,5 @@
-// Loading a checkpoint into any shape: any partition, another element type, part of a model, other
-// names.
+// Loading a checkpoint on any number of ranks, into other element types, into part of a model, and
+// under other names.
 #include <gmock/gmock.h>
 
 #include <chrono>
@@ -55,7 +55,7 @@ class Load : public testing::Test {
     }
     return "loaded";
   }
-  // Within the numbers of a tensor's first piece.
+  // Flips a bit in the data of the tensor's first piece.
   void flip_a_number_of(std::size_t tensor) {
     const auto json = nlohmann::json::parse(read_file(files_, kPath + "/manifest.json"));
     const auto& piece = json["tensors"][tensor]["pieces"][0];
@@ -66,27 +66,28 @@ class Load : public testing::Test {
   int attempts_ = 0;
 };
 
-TEST_F(Load, IsRefusedWithAllThatDiffers) {
+TEST_F(Load, IsRejectedWithAListOfAllDifferences) {
   save(sample_state(1));
   State other = blank_state(sample_state(1));
   other[1] = parameter("blocks.0.weight", Tensor({34, 3}, DType::bfloat16));
   other[0].name = "wte.weight";
   other[5] = state_of("seen", StateKind::buffer, Tensor({5}, DType::int32));
   EXPECT_THAT(complaint(other),
-              AllOf(HasSubstr("blocks.0.weight is (33, 3) in it, (34, 3) in this run"),
-                    HasSubstr("seen is int64 in it, int32 in this run"),
-                    HasSubstr("it has no parameter wte.weight (7, 3, 5)"),
-                    HasSubstr("it has parameter embedding.weight (7, 3, 5), which this run")));
+              AllOf(HasSubstr("blocks.0.weight was saved as (33, 3) but is (34, 3) in this run"),
+                    HasSubstr("seen was saved as int64 but is int32 in this run"),
+                    HasSubstr("missing from the checkpoint: parameter wte.weight (7, 3, 5)"),
+                    HasSubstr("not in this run: parameter embedding.weight (7, 3, 5)")));
 }
 
-TEST_F(Load, IsRefusedByAModelThatHasLess) {
+TEST_F(Load, IsRejectedIfTheModelLacksATensor) {
   save(sample_state(1));
   State fewer = blank_state(sample_state(1));
   fewer.erase(fewer.begin() + 2);
-  EXPECT_THAT(complaint(fewer), HasSubstr("it has parameter blocks.0.bias (31), which this run"));
+  EXPECT_THAT(complaint(fewer),
+              HasSubstr("in the checkpoint but not in this run: parameter blocks.0.bias (31)"));
 }
 
-TEST_F(Load, NamesTenTensorsThatAreMissingAndCountsTheOthers) {
+TEST_F(Load, NamesTenMissingTensorsAndCountsTheOthers) {
   save({parameter("there", numbers({1}, DType::float32))});
   State wanted = {parameter("there", numbers({1}, DType::float32))};
   for (int i = 0; i < 13; ++i)
@@ -94,7 +95,7 @@ TEST_F(Load, NamesTenTensorsThatAreMissingAndCountsTheOthers) {
   EXPECT_THAT(complaint(wanted), AllOf(HasSubstr("x9 (1) and 3 more"), Not(HasSubstr("x10"))));
 }
 
-// Each rank has some runs of elements of each tensor, cut anywhere, as sharded optimizers do.
+// The share of a rank that holds a random range of each tensor, like a sharded optimizer.
 State random_share(const State& whole, const std::vector<std::vector<int64_t>>& cuts,
                    std::size_t rank) {
   State share;
@@ -121,7 +122,7 @@ std::vector<std::vector<int64_t>> random_cuts(const State& whole, int ranks, std
   return cuts;
 }
 
-TEST_F(Load, FillsAnyPartitionFromAnyPartition) {
+TEST_F(Load, LoadsAnyPartitionFromAnyPartition) {
   std::mt19937 random(5);
   const State whole = sample_state(1);
   for (int trial = 0; trial < 50; ++trial) {
@@ -146,30 +147,30 @@ TEST_F(Load, FillsAnyPartitionFromAnyPartition) {
   }
 }
 
-TEST_F(Load, FillsPartsThatAreNotDense) {
+TEST_F(Load, LoadsIntoTensorsThatAreNotContiguous) {
   save({parameter("w", numbers({6, 5}, DType::float32))}, 2);
   const Tensor transposed = Tensor::zeros({5, 6}).transpose(0, 1);
   load({parameter("w", transposed)});
   EXPECT_EQ(transposed.to_vector<float>(), numbers({6, 5}, DType::float32).to_vector<float>());
 }
 
-TEST_F(Load, VerifiesTogetherEveryByteWithWhatTheOtherRanksVerify) {
+TEST_F(Load, VerifiesEveryByteOnOneOfTheRanks) {
   for (const std::size_t tensor : {0, 3, 5, 8}) {
     save(sample_state(1), 3);
     flip_a_number_of(tensor);
-    int refusals = 0;
+    int rejections = 0;
     for (int rank = 0; rank < 2; ++rank) {
       try {
         load({}, {.verification_part = Part{rank, 2}});
       } catch (const DataError&) {
-        ++refusals;
+        ++rejections;
       }
     }
-    EXPECT_EQ(refusals, 1) << tensor;
+    EXPECT_EQ(rejections, 1) << tensor;
   }
 }
 
-TEST_F(Load, SpreadsWhatNobodyWantsOverTheRanks) {
+TEST_F(Load, DividesTheVerificationOfUnloadedTensorsBetweenTheRanks) {
   State state;
   for (int i = 0; i < 20; ++i)
     state.push_back(parameter("w" + std::to_string(i), numbers({5000}, DType::float32)));
@@ -181,7 +182,7 @@ TEST_F(Load, SpreadsWhatNobodyWantsOverTheRanks) {
   EXPECT_GT(std::min(first, second), total / 4);
 }
 
-TEST_F(Load, VerifiesWhatLiesOutsideOfThePieces) {
+TEST_F(Load, VerifiesBytesOutsideThePieces) {
   save(sample_state(1), 2);
   files_.bytes(kPath + "/shard_00001_of_00002.h5")[3] ^= 1;
   State wanted = blank_state(sample_state(1));
@@ -193,13 +194,13 @@ TEST_F(Load, VerifiesWhatLiesOutsideOfThePieces) {
       ThrowsMessage<DataError>(HasSubstr("shard_00001_of_00002.h5 is damaged")));
 }
 
-TEST_F(Load, ReadsEveryByteOnceWhereItVerifiesAll) {
+TEST_F(Load, ReadsEveryByteOnceIfItVerifiesAll) {
   save(sample_state(1), 3);
   const auto report = load(blank_state(sample_state(1)), {.verification_part = Part{0, 1}});
   EXPECT_EQ(report.bytes, Checkpoint::open(files_, kPath).bytes());
 }
 
-TEST_F(Load, NamesTheEarliestDamageWhicheverThreadMeetsIt) {
+TEST_F(Load, ReportsTheFirstDamageInTheFilesWhicheverThreadFindsIt) {
   save(sample_state(1), 4);
   flip_a_number_of(8);
   flip_a_number_of(0);
@@ -209,7 +210,7 @@ TEST_F(Load, NamesTheEarliestDamageWhicheverThreadMeetsIt) {
   }
 }
 
-TEST_F(Load, FillsAndVerifiesALargeStateByAFewThreads) {
+TEST_F(Load, LoadsAndVerifiesALargeStateWithSeveralThreads) {
   State state, loaded;
   for (int i = 0; i < 6; ++i) {
     const Tensor whole({1'000'003});
@@ -227,7 +228,8 @@ TEST_F(Load, FillsAndVerifiesALargeStateByAFewThreads) {
   EXPECT_THAT([&] { load(loaded); }, ThrowsMessage<DataError>(HasSubstr("parameter w4")));
 }
 
-// The damage of rank 0's file is met while that of rank 1's is still to be.
+// Opening the shard of rank 0 takes less time than opening that of rank 1, so its damage is found
+// first.
 class LateFileSystem : public CrashingFileSystem {
  public:
   std::unique_ptr<ReadableFile> open(const std::string& path) const override {
@@ -237,7 +239,7 @@ class LateFileSystem : public CrashingFileSystem {
   }
 };
 
-TEST(LoadByThreads, NamesTheEarliestDamageAlsoWhereItIsMetFirst) {
+TEST(LoadByThreads, ReportsTheFirstDamageInTheFilesAlsoIfItIsFoundFirst) {
   LateFileSystem files;
   for (int rank = 1; rank >= 0; --rank) {
     const State share = {
@@ -252,26 +254,26 @@ TEST(LoadByThreads, NamesTheEarliestDamageAlsoWhereItIsMetFirst) {
               ThrowsMessage<DataError>(HasSubstr("shard_00000_of_00002.h5 is damaged")));
 }
 
-TEST_F(Load, TellsItsProgressUpToTheLastByte) {
+TEST_F(Load, ReportsItsProgressUpToTheLastByte) {
   save(sample_state(1), 3);
-  int64_t told = 0;
+  int64_t reported = 0;
   const auto checkpoint = Checkpoint::open(files_, kPath);
   const auto note = [&](int64_t bytes) {
-    EXPECT_GE(bytes, told);
-    told = bytes;
+    EXPECT_GE(bytes, reported);
+    reported = bytes;
   };
   EXPECT_EQ(checkpoint.verify({.threads = 3, .progress = note}), checkpoint.bytes());
-  EXPECT_EQ(told, checkpoint.bytes());
+  EXPECT_EQ(reported, checkpoint.bytes());
 }
 
-TEST_F(Load, PassesOnWhatTheListenerThrows) {
+TEST_F(Load, RethrowsAnExceptionOfTheProgressCallback) {
   save(sample_state(1), 3);
   const auto stop = [](int64_t) { throw StorageError("enough"); };
   EXPECT_THROW(Checkpoint::open(files_, kPath).verify({.threads = 3, .progress = stop}),
                StorageError);
 }
 
-TEST_F(Load, ConvertsBetweenFloatingPointTypesToTheNearest) {
+TEST_F(Load, ConvertsBetweenFloatingPointTypesWithRoundingToNearest) {
   const std::vector<double> values = {0, -1.5, 3.140625, 1.00390625, 1.01171875, 65504, 1e-3};
   const auto type_of = [&](DType dtype) {
     Tensor whole({7}, dtype);
@@ -290,21 +292,21 @@ TEST_F(Load, ConvertsBetweenFloatingPointTypesToTheNearest) {
   }
 }
 
-TEST_F(Load, RoundsHalfwayNumbersToEven) {
+TEST_F(Load, RoundsTiesToEven) {
   save({parameter("w", Tensor::of<float>({2}, {1.00390625F, 1.01171875F}))});
   const Tensor loaded({2}, DType::bfloat16);
   load({parameter("w", loaded)});
   EXPECT_THAT(loaded.to(DType::float32).to_vector<float>(), ElementsAre(1.0F, 1.015625F));
 }
 
-TEST_F(Load, ConvertsNoIntegers) {
+TEST_F(Load, DoesNotConvertIntegers) {
   save({state_of("n", StateKind::buffer, numbers({3}, DType::int32))});
   for (const DType to : {DType::int64, DType::float32, DType::boolean})
     EXPECT_THAT(complaint({state_of("n", StateKind::buffer, Tensor({3}, to))}),
-                HasSubstr("buffer n is int32 in it"));
+                HasSubstr("buffer n was saved as int32"));
 }
 
-TEST_F(Load, TakesAWiderParameterFromItsMasterWeight) {
+TEST_F(Load, LoadsAWiderParameterFromItsMasterWeight) {
   const Tensor exact = Tensor::of<float>({2}, {1.001F, 2.002F});
   save({parameter("w", exact.to(DType::bfloat16)), master("w", exact)});
   const Tensor wide({2}), narrow({2}, DType::bfloat16), half({2}, DType::float16);
@@ -315,7 +317,7 @@ TEST_F(Load, TakesAWiderParameterFromItsMasterWeight) {
             exact.to(DType::bfloat16).to(DType::float32).to_vector<float>());
 }
 
-TEST_F(Load, FillsMasterWeightsThatWereNotSavedFromTheParameters) {
+TEST_F(Load, LoadsMasterWeightsThatWereNotSavedFromTheParameters) {
   const Tensor exact = Tensor::of<float>({2}, {1.001F, 2.002F});
   save({parameter("w", exact), state_of("first_moment/w", StateKind::optimizer, exact)}, 2);
   const Tensor narrow({2}, DType::bfloat16), masters({2}), moments({2});
@@ -326,7 +328,7 @@ TEST_F(Load, FillsMasterWeightsThatWereNotSavedFromTheParameters) {
             exact.to(DType::bfloat16).to(DType::float32).to_vector<float>());
 }
 
-TEST_F(Load, FillsSeveralTensorsFromOne) {
+TEST_F(Load, LoadsSeveralTensorsFromOne) {
   const Tensor saved = numbers({5}, DType::float32, 1);
   save({parameter("w", saved)}, 2);
   const Tensor w = Tensor::full({5}, 99), masters = Tensor::full({5}, 99);
@@ -335,7 +337,7 @@ TEST_F(Load, FillsSeveralTensorsFromOne) {
   EXPECT_EQ(masters.to_vector<float>(), saved.to_vector<float>());
 }
 
-TEST_F(Load, TakesOnlyWhatHasThePrefixAndDropsIt) {
+TEST_F(Load, LoadsOnlyTensorsWithThePrefixAndRemovesIt) {
   save({parameter("encoder.w", numbers({2}, DType::float32, 1)),
         parameter("encoder.b", numbers({1}, DType::float32, 5)),
         parameter("head.w", numbers({9}, DType::float32)),
@@ -351,7 +353,7 @@ TEST_F(Load, TakesOnlyWhatHasThePrefixAndDropsIt) {
   EXPECT_THAT(moment.to_vector<float>(), ElementsAre(7, 8));
 }
 
-TEST_F(Load, RenamesByEachRuleInTurn) {
+TEST_F(Load, AppliesRenamingRulesInOrder) {
   save({parameter("model.enc.w", numbers({2}, DType::float32, 1)),
         parameter("model.head", numbers({2}, DType::float32, 3))});
   const Tensor w({2}), head({2});
@@ -361,19 +363,19 @@ TEST_F(Load, RenamesByEachRuleInTurn) {
   EXPECT_THAT(head.to_vector<float>(), ElementsAre(3, 4));
 }
 
-TEST_F(Load, RefusesTwoTensorsThatWouldHaveOneName) {
+TEST_F(Load, RejectsTwoTensorsRenamedToTheSameName) {
   save({parameter("a.w", numbers({2}, DType::float32)),
         parameter("b.w", numbers({2}, DType::float32))});
   EXPECT_THAT(complaint({parameter("w", Tensor({2}))}, {.rename = renamings_from_text("a.=,b.=")}),
               HasSubstr("a.w and b.w would both be loaded as w"));
 }
 
-TEST_F(Load, RefusesARuleWithoutAnEqualsSign) {
+TEST_F(Load, RejectsARuleWithoutAnEqualsSign) {
   EXPECT_THAT([] { renamings_from_text("a=b,model."); },
               ThrowsMessage<ConfigurationError>(HasSubstr("\"model.\"")));
 }
 
-TEST_F(Load, LeavesAndReportsWhatDoesNotMatchWhereItNeedNot) {
+TEST_F(Load, KeepsAndReportsTensorsThatDoNotMatchIfNotStrict) {
   save({parameter("same", numbers({2}, DType::float32, 1)),
         parameter("wider", numbers({3}, DType::float32)),
         parameter("gone", numbers({1}, DType::float32))});
@@ -386,11 +388,12 @@ TEST_F(Load, LeavesAndReportsWhatDoesNotMatchWhereItNeedNot) {
   EXPECT_THAT(fresh.to_vector<float>(), ElementsAre(6));
   EXPECT_THAT(report.missing, ElementsAre("parameter fresh (1)"));
   EXPECT_THAT(report.unused, ElementsAre("parameter gone (1)"));
-  EXPECT_THAT(report.different, ElementsAre(HasSubstr("wider is (3) in it, (4) in this run")));
+  EXPECT_THAT(report.different,
+              ElementsAre(HasSubstr("wider was saved as (3) but is (4) in this run")));
   EXPECT_FALSE(report.matches());
 }
 
-TEST_F(Load, ReportsNothingWhereAllMatches) {
+TEST_F(Load, ReportsNothingIfEverythingMatches) {
   save(sample_state(1));
   EXPECT_TRUE(load(blank_state(sample_state(1))).matches());
 }

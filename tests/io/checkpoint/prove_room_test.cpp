@@ -19,7 +19,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::ThrowsMessage;
 
-// A disk that has so many bytes free.
+// A file system with `free` bytes of free space.
 class SmallFiles final : public CrashingFileSystem {
  public:
   std::unique_ptr<WritableFile> create(const std::string& path) override {
@@ -59,7 +59,7 @@ class Room : public testing::Test {
       return false;
     }
   }
-  // The least that is enough, in checkpoints.
+  // The smallest sufficient amount of space, in checkpoints.
   int64_t checkpoints(RoomNeeded needed) {
     needed.bytes = 100;
     int64_t count = 0;
@@ -73,14 +73,14 @@ class Room : public testing::Test {
   SmallFiles files_;
 };
 
-TEST_F(Room, IsNeededForThoseThatAreKeptAndTheOneBeingWritten) {
+TEST_F(Room, IsRequiredForTheKeptCheckpointsAndTheOneBeingWritten) {
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 3}}), 4);
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 3, .best = 2}}), 6);
   EXPECT_EQ(checkpoints({.saves = 2, .keep = {.newest = 3}}), 2);
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 0}}), 1);
 }
 
-TEST_F(Room, IsTakenFromEarlierOnesOfTheRun) {
+TEST_F(Room, IsReusedFromEarlierCheckpointsOfTheRun) {
   for (const int64_t step : {1, 2}) save(step);
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}}), 1);
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 4}}), 3);
@@ -89,11 +89,11 @@ TEST_F(Room, IsTakenFromEarlierOnesOfTheRun) {
   EXPECT_EQ(checkpoints({.saves = 10, .keep = {.newest = 2}, .resumed_step = -1}), 3);
 }
 
-TEST_F(Room, IsNotNeededWhereNoneIsSavedAnyMore) {
+TEST_F(Room, IsNotRequiredIfNothingIsSaved) {
   EXPECT_EQ(checkpoints({.saves = 0, .keep = {.newest = 2}}), 0);
 }
 
-TEST_F(Room, IsTakenFromSavesThatWereCutShort) {
+TEST_F(Room, IsReusedFromInterruptedSaves) {
   save(1);
   files_.make_directories("run/step_00000002.partial");
   write_file(files_, "run/step_00000002.partial/shard_00000_of_00001.h5", "half of it");
@@ -101,7 +101,7 @@ TEST_F(Room, IsTakenFromSavesThatWereCutShort) {
   EXPECT_THAT(files_.names_in("run"), testing::ElementsAre("step_00000001"));
 }
 
-TEST_F(Room, IsSaidToBeMissingInOneLineWithARemedy) {
+TEST_F(Room, ThatIsMissingIsReportedInOneLineWithARemedy) {
   EXPECT_THAT(
       [&] { prove_room(files_, "run", {.bytes = 1 << 20, .saves = 10, .keep = {.newest = 2}}); },
       ThrowsMessage<StorageError>(
@@ -129,19 +129,19 @@ TEST(RoomOnDisk, IsMeasured) {
   EXPECT_THAT(local_files().names_in(disk / "run"), IsEmpty());
 }
 
-TEST(RoomOnDisk, IsNotMissedWhereTheFileSystemCountsNone) {
+TEST(RoomOnDisk, IsNotCheckedIfTheFileSystemDoesNotReportItsSize) {
   const TinyDisk disk("0");  // without a limit
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a disk";
   prove_room(local_files(), disk / "run", {.bytes = int64_t{1} << 60});
 }
 
-TEST(CheckpointBytes, AreAboutThoseOfACheckpoint) {
+TEST(CheckpointBytes, AreAtMostTwiceTheSizeOfTheCheckpoint) {
   const TemporaryDirectory directory;
   for (const int ranks : {1, 4}) {
-    const std::string place = directory / std::to_string(ranks);
-    save_on_ranks(local_files(), place, 1, ranks, sample_state(1), "a");
+    const std::string path = directory / std::to_string(ranks);
+    save_on_ranks(local_files(), path, 1, ranks, sample_state(1), "a");
     int64_t bytes = 0;
-    for (const auto& file : std::filesystem::directory_iterator(place + "/step_00000001"))
+    for (const auto& file : std::filesystem::directory_iterator(path + "/step_00000001"))
       bytes += static_cast<int64_t>(file.file_size());
     EXPECT_GE(checkpoint_bytes(sample_state(1), ranks), bytes);
     EXPECT_LE(checkpoint_bytes(sample_state(1), ranks), 2 * bytes);

@@ -34,15 +34,16 @@ TEST_F(ProvenSave, LeavesNothingBehind) {
   }
 }
 
-TEST_F(ProvenSave, NamesWhatIsNotUtf8) {
+TEST_F(ProvenSave, NamesAMemberThatIsNotUtf8) {
   const nlohmann::json state = {
-      {"configuration", {{"data", {{"kind", "bytes"}, {"path", "caf\xe9/text.txt"}}}}}};
-  EXPECT_THAT([&] { prove(state); },
-              ThrowsMessage<ConfigurationError>(HasSubstr("configuration.data.path is not")));
+      {"configuration", {{"data", {{"kind", "bytes"}, {"path", "abc\xe9/text.txt"}}}}}};
+  EXPECT_THAT([&] { prove(state); }, ThrowsMessage<ConfigurationError>(
+                                         HasSubstr("configuration.data.path in the training state "
+                                                   "is not valid UTF-8")));
   EXPECT_THAT(files_.names_in("run"), IsEmpty());
 }
 
-TEST_F(ProvenSave, FailsAsASaveWould) {
+TEST_F(ProvenSave, FailsIfAnOperationOfASaveFails) {
   for (const char* operation : {"create", "append", "sync", "rename", "sync_directory"}) {
     files_.fail_from(operation, 0);
     EXPECT_THROW(prove({}), StorageError) << operation;
@@ -51,7 +52,7 @@ TEST_F(ProvenSave, FailsAsASaveWould) {
   }
 }
 
-TEST(HangingProof, IsLeftBehind) {
+TEST(HangingProof, FailsIfStorageDoesNotRespond) {
   auto& files = HangingFileSystem::immortal();
   files.hanging = "manifest.json";
   WatchedTask task(files, 0.2, [](FileSystem& to) {
@@ -59,7 +60,7 @@ TEST(HangingProof, IsLeftBehind) {
     prove_save(to, "run", {}, {.attempt = "probe"});
   });
   EXPECT_THAT([&] { task.finish(); },
-              ThrowsMessage<StorageError>(HasSubstr("manifest.json: storage has not answered")));
+              ThrowsMessage<StorageError>(HasSubstr("manifest.json: storage has not responded")));
   files.released.count_down();
 }
 

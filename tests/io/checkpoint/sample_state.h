@@ -1,4 +1,5 @@
-// A small state of every element type, and its saves and loads on several ranks.
+// A small state with every element type, and functions to save and load it on several ranks, for
+// tests.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -9,7 +10,7 @@
 
 namespace ripieno::io {
 
-// Numbers that tell one `version` of the state from another.
+// States of different `version` have the same names and shapes but different values.
 inline State sample_state(int version) {
   State state;
   const auto add = [&](const std::string& name, StateKind kind, DType dtype, const Shape& shape) {
@@ -33,7 +34,7 @@ inline State sample_state(int version) {
   return state;
 }
 
-// The same names and shapes, filled with what no sample holds.
+// The same names and shapes, filled with values that do not occur in samples.
 inline State blank_state(const State& like) {
   State blank = like;
   for (StateTensor& tensor : blank) {
@@ -54,7 +55,7 @@ inline nlohmann::json training_state(int version) {
   return {{"position", version * 1000}, {"rate", 0.1 * version}, {"note", "é \"quoted\"\n"}};
 }
 
-// Every rank saves in turn, rank 0 last; the first failure is thrown.
+// Saves on every rank in turn, rank 0 last. Throws the last StorageError of any rank.
 inline void save_on_ranks(FileSystem& files, const std::string& directory, int64_t step, int size,
                           const State& state, const std::string& attempt, int keep = 3,
                           CommitMode commit = CommitMode::rename) {
@@ -76,7 +77,7 @@ inline void save_on_ranks(FileSystem& files, const std::string& directory, int64
   if (failure != nullptr) std::rethrow_exception(failure);
 }
 
-// The numbers of the newest checkpoint, read whole.
+// The values in the checkpoint at `path`.
 inline std::vector<std::vector<double>> numbers_in(const FileSystem& files,
                                                    const std::string& path) {
   State loaded = blank_state(sample_state(0));

@@ -14,7 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A user's own data set: sequences of 1, 2, 3, 1, 2, … tokens, padded to 3.
+// A custom data set: sequences of 1, 2, 3, 1, 2, … tokens, padded to 3.
 class Sequences final : public Dataset {
  public:
   explicit Sequences(int64_t size) : size_(size) {}
@@ -51,7 +51,7 @@ std::vector<int64_t> lengths(const Batch& batch) {
   return batch.extra("lengths").to_vector<int64_t>();
 }
 
-TEST(BatchLoader, ReadsAUsersOwnDataSetInTurn) {
+TEST(BatchLoader, ReadsACustomDataSetSequentially) {
   BatchLoader loader(sequences(5), {.batch_size = 2});
   const Batch batch = loader.next();
   EXPECT_THAT(batch.inputs.to_vector<int32_t>(), ElementsAre(0, 0, 0, 1, 1, 0));
@@ -60,7 +60,7 @@ TEST(BatchLoader, ReadsAUsersOwnDataSetInTurn) {
   EXPECT_THAT(lengths(loader.next()), ElementsAre(2, 1));  // samples 4 and 0
 }
 
-TEST(BatchLoader, CountsTheUnitsOfAllRanksWhereTheyVary) {
+TEST(BatchLoader, CountsTheUnitsOfAllRanksIfTheyVary) {
   BatchLoader second(sequences(5), {.batch_size = 3}, {1, 2});
   const Batch batch = second.next();
   EXPECT_THAT(lengths(batch), ElementsAre(3));
@@ -68,7 +68,7 @@ TEST(BatchLoader, CountsTheUnitsOfAllRanksWhereTheyVary) {
   EXPECT_EQ(batch.first_row, 2);
 }
 
-TEST(BatchLoader, GivesTheSameBatchesOnAnyNumberOfThreads) {
+TEST(BatchLoader, ReturnsTheSameBatchesForAnyNumberOfThreads) {
   const Order order = shuffled(70, 3);
   BatchLoader one(sequences(70), {.batch_size = 4, .order = order});
   BatchLoader many(sequences(70), {.batch_size = 4, .order = order, .threads = 3, .ahead = 5});
@@ -79,7 +79,7 @@ TEST(BatchLoader, GivesTheSameBatchesOnAnyNumberOfThreads) {
   }
 }
 
-TEST(BatchLoader, ThrowsWhatReadingASampleThrewAfterTheBatchesBefore) {
+TEST(BatchLoader, RethrowsAnErrorOfASampleAfterTheBatchesBeforeIt) {
   for (const int threads : {1, 4}) {
     BatchLoader loader(sequences(80), {.batch_size = 7, .threads = threads, .ahead = 4});
     for (int i = 0; i < 11; ++i) loader.next();
@@ -98,13 +98,13 @@ TEST(BatchLoader, ValidatesWithEachSampleOnce) {
   EXPECT_EQ(BatchLoader(sequences(5), {.batch_size = 2}).held_out(2), nullptr);
 }
 
-TEST(BatchLoader, RefusesAnEmptyDataSetAndAnEmptyBatch) {
+TEST(BatchLoader, RejectsAnEmptyDataSetAndAnEmptyBatch) {
   EXPECT_THROW(BatchLoader(sequences(0), {.batch_size = 2}), ConfigurationError);
   EXPECT_THROW(BatchLoader(sequences(5), {.batch_size = 0}), ConfigurationError);
   EXPECT_THROW(BatchLoader(sequences(5), {.batch_size = 2, .threads = 0}), ConfigurationError);
 }
 
-TEST(Batch, NamesAnExtraThatIsMissing) {
+TEST(Batch, NamesAMissingExtraInTheError) {
   try {
     Batch().extra("mask");
     FAIL();

@@ -19,7 +19,7 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Images of one pixel, whose labels are their places.
+// A file of one-pixel images, whose labels are their indices.
 class ImageFile : public testing::Test {
  protected:
   void write(int size) {
@@ -48,13 +48,13 @@ TEST_F(ImageFile, HoldsOutEveryFifthImage) {
   EXPECT_THAT(labels, ElementsAre(0, 1, 2, 3, 5, 6, 7, 8, 10));
 }
 
-TEST_F(ImageFile, IsVisitedInAnotherOrderEachEpoch) {
+TEST_F(ImageFile, IsShuffledDifferentlyInEachEpoch) {
   write(20);
   ImageLoader loader(path_, {.batch_size = 16});
   EXPECT_NE(next_labels(loader), next_labels(loader));
 }
 
-TEST_F(ImageFile, GivesSeveralRanksTogetherTheBatchOfOneAcrossEpochs) {
+TEST_F(ImageFile, SplitsBetweenRanksTheBatchOfASingleRankAcrossEpochs) {
   write(20);
   ImageLoader alone(path_, {.batch_size = 5}), first(path_, {.batch_size = 5}, {0, 2}),
       second(path_, {.batch_size = 5}, {1, 2});
@@ -66,7 +66,7 @@ TEST_F(ImageFile, GivesSeveralRanksTogetherTheBatchOfOneAcrossEpochs) {
   }
 }
 
-TEST_F(ImageFile, GoesOnWhereItWas) {
+TEST_F(ImageFile, ResumesAtAPosition) {
   write(20);
   ImageLoader whole(path_, {.batch_size = 3}), resumed(path_, {.batch_size = 3});
   for (int i = 0; i < 7; ++i) whole.next();
@@ -74,8 +74,8 @@ TEST_F(ImageFile, GoesOnWhereItWas) {
   EXPECT_EQ(next_labels(resumed), next_labels(whole));
 }
 
-TEST_F(ImageFile, IsScaledByTheImagesThatAreTrainedOn) {
-  write(10);  // trained on: 100 … 103 and 105 … 108
+TEST_F(ImageFile, IsNormalizedByItsTrainingImages) {
+  write(10);  // training images: 100 … 103 and 105 … 108
   ImageLoader loader(path_, {.batch_size = 8});
   const PixelScale scale = loader.pixel_scale();
   EXPECT_DOUBLE_EQ(scale.mean, 104);
@@ -85,21 +85,21 @@ TEST_F(ImageFile, IsScaledByTheImagesThatAreTrainedOn) {
   EXPECT_NEAR(held_out.inputs.item(), 0, 1e-6);
 }
 
-TEST_F(ImageFile, IsRefusedWhereImagesAndLabelsDoNotGoTogether) {
+TEST_F(ImageFile, IsRejectedIfImagesAndLabelsDoNotMatch) {
   write_hdf5(local_files(), path_,
              {{"/images", Tensor::zeros({3, 2, 2}, DType::uint8)},
               {"/labels", Tensor::zeros({4}, DType::uint8)}});
   EXPECT_THROW(ImageData::read(path_), DataError);
 }
 
-TEST_F(ImageFile, IsRefusedWhereALabelIsNegative) {
+TEST_F(ImageFile, IsRejectedIfALabelIsNegative) {
   write_hdf5(
       local_files(), path_,
       {{"/images", Tensor::zeros({2, 2, 2})}, {"/labels", Tensor::of<int32_t>({2}, {0, -1})}});
   EXPECT_THROW(ImageData::read(path_), DataError);
 }
 
-TEST_F(ImageFile, IsRefusedWithTheSampleWhereAPixelOrALabelIsNotANumberToTrainOn) {
+TEST_F(ImageFile, IsRejectedNamingTheSampleIfAPixelOrLabelIsInvalid) {
   const auto complaint = [&](const Tensor& images, const Tensor& labels) -> std::string {
     write_hdf5(local_files(), path_, {{"/images", images}, {"/labels", labels}});
     try {
@@ -125,11 +125,9 @@ TEST_F(ImageFile, IsRefusedWithTheSampleWhereAPixelOrALabelIsNotANumberToTrainOn
   EXPECT_EQ(complaint(pixels, Tensor::of<double>({2}, {0, 3})), "taken");
 }
 
-TEST_F(ImageFile, IsNamedWhereItIsMissing) {
-  EXPECT_THROW(ImageData::read(path_), ConfigurationError);
-}
+TEST_F(ImageFile, MustExist) { EXPECT_THROW(ImageData::read(path_), ConfigurationError); }
 
-TEST_F(ImageFile, GivesARankNoRowsWhereThereAreFewerThanRanks) {
+TEST_F(ImageFile, GivesARankNoRowsIfThereAreFewerRowsThanRanks) {
   write(20);
   const io::Batch batch = ImageLoader(path_, {.batch_size = 2}, {2, 3}).next();
   EXPECT_EQ(batch.inputs.size(0), 0);
@@ -151,7 +149,7 @@ TEST_F(ImageFile, HasAFingerprintOfItsImagesAndLabels) {
   EXPECT_NE(fingerprint_of({2, 3, 2}, 5, 1), fingerprint);
 }
 
-TEST(Digits, AreTheHandwrittenOnesOfUci) {
+TEST(Digits, AreTheHandwrittenDigitsOfUci) {
   const ImageData digits = ImageData::read(DIGITS_FILE);
   EXPECT_EQ(digits.images.shape(), Shape({1797, 8, 8}));
   EXPECT_EQ(digits.classes(), 10);

@@ -11,10 +11,10 @@
 namespace ripieno::io {
 namespace {
 
-// A batch without tensors, which knows its position.
+// A batch without tensors whose first_row is its position.
 Batch numbered(int64_t position) { return {{}, {}, position, 0}; }
 
-TEST(Prefetcher, GivesBatchesInOrder) {
+TEST(Prefetcher, ReturnsBatchesInOrder) {
   Prefetcher prefetcher(numbered, 4);
   for (int64_t position = 0; position < 400; position += 4) {
     EXPECT_EQ(prefetcher.position(), position);
@@ -22,7 +22,7 @@ TEST(Prefetcher, GivesBatchesInOrder) {
   }
 }
 
-TEST(Prefetcher, GivesNothingMadeBeforeASeek) {
+TEST(Prefetcher, ReturnsNoBatchPreparedBeforeASeek) {
   Prefetcher prefetcher(numbered, 1);
   for (int64_t target = 0; target < 500; ++target) {
     prefetcher.seek(target * 1'000);
@@ -31,24 +31,24 @@ TEST(Prefetcher, GivesNothingMadeBeforeASeek) {
   }
 }
 
-TEST(Prefetcher, DropsABatchThatWasBegunBeforeASeek) {
-  std::binary_semaphore begun(0), go_on(0);
+TEST(Prefetcher, DiscardsABatchStartedBeforeASeek) {
+  std::binary_semaphore begun(0), resume(0);
   Prefetcher prefetcher(
       [&](int64_t position) {
         if (position == 0) {
           begun.release();
-          go_on.acquire();
+          resume.acquire();
         }
         return numbered(position);
       },
       1);
   begun.acquire();
   prefetcher.seek(100);
-  go_on.release();
+  resume.release();
   EXPECT_EQ(prefetcher.next().first_row, 100);
 }
 
-TEST(Prefetcher, MakesNoMoreThanTwoBatchesAhead) {
+TEST(Prefetcher, PreparesAtMostTwoBatchesInAdvance) {
   std::atomic<int64_t> furthest = 0;
   Prefetcher prefetcher(
       [&](int64_t position) {
@@ -62,7 +62,7 @@ TEST(Prefetcher, MakesNoMoreThanTwoBatchesAhead) {
   }
 }
 
-TEST(Prefetcher, ThrowsWhatMakingABatchThrewAfterTheBatchesBefore) {
+TEST(Prefetcher, RethrowsAnErrorOfABatchAfterTheBatchesBeforeIt) {
   std::binary_semaphore failing(0);
   Prefetcher prefetcher(
       [&](int64_t position) {

@@ -18,17 +18,17 @@ std::vector<int64_t> epoch_of(const Sampler& sampler, int64_t epoch) {
   return order;
 }
 
-TEST(Sampler, VisitsEverySampleOnceAnEpoch) {
+TEST(Sampler, VisitsEverySampleOncePerEpoch) {
   for (const int64_t size : {1, 2, 3, 4, 5, 16, 17, 31, 32, 33, 1001, 4097}) {
     std::vector<int64_t> order = epoch_of(Sampler(size, 7), 3);
     std::sort(order.begin(), order.end());
     std::vector<int64_t> all(static_cast<std::size_t>(size));
     std::iota(all.begin(), all.end(), 0);
-    EXPECT_EQ(order, all) << "of " << size;
+    EXPECT_EQ(order, all) << "size " << size;
   }
 }
 
-TEST(Sampler, HasAnOrderOfItsOwnForEachSeedAndEpoch) {
+TEST(Sampler, HasADifferentOrderForEachSeedAndEpoch) {
   const Sampler sampler(1001, 7);
   EXPECT_EQ(epoch_of(sampler, 0), epoch_of(Sampler(1001, 7), 0));
   EXPECT_NE(epoch_of(sampler, 0), epoch_of(sampler, 1));
@@ -40,9 +40,9 @@ TEST(Sampler, CountsEpochsByPosition) {
   EXPECT_EQ(sampler.at(33 * 2 + 5), sampler.at(2, 5));
 }
 
-// The mean distance of neighbours in a random order of n is (n + 1) / 3, give or take n / sqrt(18
-// n).
-TEST(Sampler, ScattersNeighboursLikeARandomOrder) {
+// The mean distance of neighbors in a random order of n is (n + 1) / 3, with a standard deviation
+// of n / sqrt(18 n).
+TEST(Sampler, ScattersNeighborsLikeARandomOrder) {
   const int64_t size = 10'000;
   const std::vector<int64_t> order = epoch_of(Sampler(size, 1), 0);
   double distance = 0;
@@ -50,7 +50,7 @@ TEST(Sampler, ScattersNeighboursLikeARandomOrder) {
   EXPECT_NEAR(distance / (size - 1), (size + 1) / 3.0, 150);
 }
 
-TEST(Sampler, PutsASampleAnywhereWithTheSameFrequency) {
+TEST(Sampler, VisitsEverySampleFirstEquallyOften) {
   const int64_t size = 5, epochs = 5'000;
   const Sampler sampler(size, 1);
   std::vector<int> counts(size);
@@ -59,7 +59,7 @@ TEST(Sampler, PutsASampleAnywhereWithTheSameFrequency) {
     EXPECT_NEAR(count, epochs / size, 150);  // five standard deviations
 }
 
-TEST(Sampler, RefusesToChooseFromNothing) { EXPECT_THROW(Sampler(0, 1), Error); }
+TEST(Sampler, RejectsASizeOfZero) { EXPECT_THROW(Sampler(0, 1), Error); }
 
 TEST(RandomIndex, IsUniformBelowItsBound) {
   std::vector<int> counts(10);
@@ -68,7 +68,7 @@ TEST(RandomIndex, IsUniformBelowItsBound) {
   for (const int count : counts) EXPECT_NEAR(count, 1'000, 150);
 }
 
-TEST(RandomIndex, ReachesBeyondThirtyTwoBits) {
+TEST(RandomIndex, SupportsBoundsAboveThirtyTwoBits) {
   const int64_t bound = int64_t{1} << 50;
   int64_t largest = 0;
   for (int64_t position = 0; position < 100; ++position) {
@@ -94,7 +94,7 @@ TEST(Part, CoversAllRowsInOrderAndEvenly) {
   }
 }
 
-TEST(Part, ASlotIsTheSameRowsOnAnyNumberOfRanks) {
+TEST(Part, ASlotHasTheSameRowsForAnyNumberOfRanks) {
   for (const int64_t rows : {0, 3, 8, 13, 24}) {
     for (const int size : {1, 2, 3, 5, 8, 9}) {
       int64_t next = 0;

@@ -33,17 +33,18 @@ std::vector<int32_t> counting(int32_t size) {
 
 class TokenFile : public testing::Test {
  protected:
-  // 100,000 tokens in several blocks.
+  // The file has 100,000 tokens in several blocks.
   void SetUp() override { data_.save(local_files(), path_); }
 
   std::string bytes() const { return read_file(local_files(), path_); }
-  std::string refusal() const {
+  // The message that opening and reading the file throws.
+  std::string failure() const {
     try {
       all_of(TokenData::open(path_));
     } catch (const DataError& error) {
       return error.what();
     }
-    return "it was not refused";
+    return "no error";
   }
   void flip(std::size_t at) {
     std::string changed = bytes();
@@ -63,24 +64,24 @@ TEST_F(TokenFile, ReadsBackWhatWasSaved) {
   EXPECT_EQ(read.tokenizer().vocabulary_size(), 100'000);
 }
 
-TEST_F(TokenFile, HoldsTheTokenizerOfItsText) {
+TEST_F(TokenFile, ContainsItsTokenizer) {
   TokenData::of("héllo", Tokenizer::characters_of("héllo")).save(local_files(), path_);
   const TokenData read = TokenData::load(path_);
   EXPECT_EQ(read.tokenizer().decode(all_of(read)), "héllo");
 }
 
-TEST_F(TokenFile, TakesTwoBytesATokenWhereTheyAreEnough) {
+TEST_F(TokenFile, UsesTwoBytesPerTokenForSmallVocabularies) {
   TokenData::of(counting(1'000), Tokenizer::external("small", 65'536)).save(local_files(), path_);
   EXPECT_LT(bytes().size(), 2'300u);
   EXPECT_EQ(all_of(TokenData::open(path_)), counting(1'000));
 }
 
-TEST_F(TokenFile, OfASliceHoldsTheSliceAlone) {
+TEST_F(TokenFile, OfASliceContainsOnlyTheSlice) {
   data_.slice(10, 13).save(local_files(), path_);
   EXPECT_THAT(all_of(TokenData::open(path_)), ElementsAre(10, 11, 12));
 }
 
-TEST_F(TokenFile, IsRefusedWhereverABitIsFlipped) {
+TEST_F(TokenFile, IsRejectedIfAnyByteHasAFlippedBit) {
   TokenData::of(counting(5), Tokenizer::external("five", 5)).save(local_files(), path_);
   const std::size_t size = bytes().size();
   for (std::size_t at = 0; at < size; ++at) {
@@ -91,7 +92,7 @@ TEST_F(TokenFile, IsRefusedWhereverABitIsFlipped) {
   EXPECT_EQ(all_of(TokenData::open(path_)), counting(5));
 }
 
-TEST_F(TokenFile, IsRefusedWhereItIsCutShort) {
+TEST_F(TokenFile, IsRejectedIfItIsTruncated) {
   const std::string whole = bytes();
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64},
                                  whole.size() / 2, whole.size() - 1}) {
@@ -100,7 +101,7 @@ TEST_F(TokenFile, IsRefusedWhereItIsCutShort) {
   }
 }
 
-TEST_F(TokenFile, IsRefusedWhereverItIsCutShort) {
+TEST_F(TokenFile, IsRejectedIfItIsTruncatedAtAnyByte) {
   TokenData::of(counting(5), Tokenizer::external("five", 5)).save(local_files(), path_);
   for (std::size_t size = bytes().size(); size-- > 0;) {
     std::filesystem::resize_file(path_, size);
@@ -108,25 +109,25 @@ TEST_F(TokenFile, IsRefusedWhereverItIsCutShort) {
   }
 }
 
-TEST_F(TokenFile, KeepsItsWholeBlocksUsableBesideADamagedOne) {
+TEST_F(TokenFile, CanBeReadOutsideADamagedBlock) {
   flip(200'000);
   const TokenData read = TokenData::open(path_);
   EXPECT_THAT(all_of(read.slice(0, 3)), ElementsAre(0, 1, 2));
   EXPECT_THROW(all_of(read), DataError);
 }
 
-TEST_F(TokenFile, IsNotCopiedWhereItIsDamaged) {
+TEST_F(TokenFile, IsNotSavedAgainIfItIsDamaged) {
   flip(200'000);
   EXPECT_THROW(TokenData::open(path_).save(local_files(), directory_ / "copy.bin"), DataError);
 }
 
-TEST_F(TokenFile, OfAnotherVersionSaysSo) {
+TEST_F(TokenFile, OfAnotherVersionIsRejectedWithItsVersion) {
   flip(8);
-  EXPECT_THAT(refusal(), HasSubstr("of version 17"));
+  EXPECT_THAT(failure(), HasSubstr("of version 17"));
 }
 
-// Another program may write such a file, with checksums that are right.
-TEST_F(TokenFile, IsRefusedWhereATokenIsOutsideTheVocabulary) {
+// Another program may write such a file, with correct checksums.
+TEST_F(TokenFile, IsRejectedIfATokenIsOutsideTheVocabulary) {
   TokenData::of(counting(6), Tokenizer::external("x", 6)).save(local_files(), path_);
   std::string changed = bytes();
   changed[16] = 5;
@@ -134,10 +135,10 @@ TEST_F(TokenFile, IsRefusedWhereATokenIsOutsideTheVocabulary) {
   const uint64_t hash = hash_of(changed.substr(0, 56) + changed.substr(64, 64));
   std::memcpy(changed.data() + 56, &hash, sizeof(hash));
   write_file(local_files(), path_, changed);
-  EXPECT_THAT(refusal(), HasSubstr("token 5 is outside the vocabulary of 5"));
+  EXPECT_THAT(failure(), HasSubstr("token 5 is outside the vocabulary of 5 tokens"));
 }
 
-TEST(TokenData, HoldsNoTokenOutsideTheVocabulary) {
+TEST(TokenData, RejectsATokenOutsideTheVocabulary) {
   EXPECT_THROW(TokenData::of(counting(6), Tokenizer::external("five", 5)), DataError);
   EXPECT_THROW(TokenData::of(std::vector<int32_t>{-1}, Tokenizer::external("five", 5)), DataError);
 }
@@ -151,7 +152,7 @@ TEST(TokenData, FingerprintChangesWithTokensAndVocabulary) {
   EXPECT_NE(of("ab", "ab"), of("ab", "abc"));
 }
 
-TEST(TokenData, IsWholeOrAsBeforeAfterAPowerCutAtAnyOperation) {
+TEST(TokenData, IsOldOrNewAfterAPowerCutAtAnyOperation) {
   const TokenData before = TokenData::of("old", Tokenizer::bytes()),
                   after = TokenData::of("newer", Tokenizer::bytes());
   bool finished = false;
@@ -175,7 +176,7 @@ TEST(TokenData, IsWholeOrAsBeforeAfterAPowerCutAtAnyOperation) {
   }
 }
 
-TEST(TokenData, ReadsATextWithItsOwnVocabulary) {
+TEST(TokenData, ReadsATextAndDerivesItsVocabulary) {
   TemporaryDirectory directory;
   write_file(local_files(), directory / "text.txt", "abcab");
   EXPECT_THAT(all_of(TokenData::load(directory / "text.txt")), ElementsAre(0, 1, 2, 0, 1));
@@ -183,7 +184,7 @@ TEST(TokenData, ReadsATextWithItsOwnVocabulary) {
   EXPECT_THAT(all_of(bytes), ElementsAre(97, 98, 99, 97, 98));
 }
 
-TEST(TokenData, NamesAMissingFile) {
+TEST(TokenData, NamesAMissingFileInTheError) {
   try {
     TokenData::load("/nowhere/text.txt");
     FAIL() << "nothing was thrown";
@@ -192,19 +193,19 @@ TEST(TokenData, NamesAMissingFile) {
   }
 }
 
-TEST(TokenData, NamesATextThatIsNotUtf8) {
+TEST(TokenData, NamesAFileThatIsNotUtf8InTheError) {
   TemporaryDirectory directory;
-  write_file(local_files(), directory / "latin1.txt", "caf\xe9");
+  write_file(local_files(), directory / "latin1.txt", "abc\xe9");
   try {
     TokenData::from_text(directory / "latin1.txt");
     FAIL() << "nothing was thrown";
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("latin1.txt"));
-    EXPECT_THAT(error.what(), HasSubstr("offset 3"));
+    EXPECT_THAT(error.what(), HasSubstr("at byte 3"));
   }
 }
 
-TEST(TokenData, SplitsAsTheFractionSays) {
+TEST(TokenData, IsSplitByAFraction) {
   const TokenData data = TokenData::of(counting(1'115'394), Tokenizer::external("tiny", 2'000'000));
   const TokenSplit parts = split(data, 0.1);
   EXPECT_EQ(parts.train.size(), 1'003'854);
@@ -213,7 +214,7 @@ TEST(TokenData, SplitsAsTheFractionSays) {
   EXPECT_THROW(split(data, -0.1), ConfigurationError);
 }
 
-TEST(TokenData, RefusesToReadOutsideItsTokens) {
+TEST(TokenData, ThrowsOnAReadOutsideItsTokens) {
   const TokenData data = TokenData::of(counting(10), Tokenizer::external("ten", 10)).slice(2, 8);
   std::vector<int32_t> three(3);
   EXPECT_THROW(data.copy(4, three), Error);
@@ -223,7 +224,7 @@ TEST(TokenData, RefusesToReadOutsideItsTokens) {
   EXPECT_THAT(three, ElementsAre(5, 6, 7));
 }
 
-TEST(TextFile, IsRefusedWhereItIsAnotherKindOfFile) {
+TEST(TextFile, IsRejectedIfItIsNotText) {
   const TemporaryDirectory directory;
   const std::string path = directory / "data";
   const auto complaint = [&](const std::string& bytes, Tokenizer::Kind kind) -> std::string {

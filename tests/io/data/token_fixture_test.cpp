@@ -1,4 +1,5 @@
-// Token files of earlier programs (tests/fixtures) hold what they held.
+// Token files written by earlier versions (tests/fixtures) can still be read, and the same bytes
+// are still written.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ std::vector<int32_t> tokens_of(const TokenData& data) {
   return tokens;
 }
 
-// The file has these tokens, and saving them now writes the same bytes.
+// Checks that the file has these tokens, and that saving them again writes the same bytes.
 void expect_file_of(const std::string& name, const TokenData& data) {
   const TokenData kept = TokenData::open(kFixtures + "/" + name);
   EXPECT_EQ(tokens_of(kept), tokens_of(data)) << name;
@@ -32,13 +33,13 @@ void expect_file_of(const std::string& name, const TokenData& data) {
   std::filesystem::remove(again);
 }
 
-TEST(TokenFixture, TextsAreTokensAsBefore) {
+TEST(TokenFixture, TextsAreEncodedAsBefore) {
   const std::string text = kFixtures + "/text.txt";
   expect_file_of("bytes.tokens", TokenData::from_text(text, Tokenizer::Kind::bytes));
   expect_file_of("characters.tokens", TokenData::from_text(text, Tokenizer::Kind::characters));
 }
 
-TEST(TokenFixture, TokensOfOtherProgramsAreReadAsBefore) {
+TEST(TokenFixture, ExternalTokensAreReadAsBefore) {
   std::vector<int32_t> squares(2000), wide(1000);
   for (int i = 0; i < 2000; ++i) squares[static_cast<std::size_t>(i)] = i * i % 37;
   for (int i = 0; i < 1000; ++i) wide[static_cast<std::size_t>(i)] = i * 97;

@@ -17,7 +17,7 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 
-// Tokens that are their own places.
+// Tokens whose ids are their indices.
 TokenData counting(int32_t size) {
   std::vector<int32_t> tokens(static_cast<std::size_t>(size));
   std::iota(tokens.begin(), tokens.end(), 0);
@@ -37,7 +37,7 @@ std::vector<int32_t> next_inputs(TokenLoader& loader) {
   return loader.next().inputs.to_vector<int32_t>();
 }
 
-TEST(TokenLoader, PairsEachTokenWithTheOneAfterIt) {
+TEST(TokenLoader, HasTheNextTokenAsTheTargetOfEachToken) {
   TokenLoader loader(counting(1'001), options(3, 7));
   const Batch batch = loader.next();
   EXPECT_EQ(batch.inputs.shape(), Shape({3, 7}));
@@ -46,7 +46,7 @@ TEST(TokenLoader, PairsEachTokenWithTheOneAfterIt) {
   for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(targets[i], inputs[i] + 1);
 }
 
-TEST(TokenLoader, GivesSeveralRanksTogetherTheBatchOfOne) {
+TEST(TokenLoader, SplitsBetweenRanksTheBatchOfASingleRank) {
   for (const int size : {2, 3, 4, 5}) {
     TokenLoader alone(counting(1'001), options(7, 9));
     std::vector<int32_t> together;
@@ -64,7 +64,7 @@ TEST(TokenLoader, GivesSeveralRanksTogetherTheBatchOfOne) {
   }
 }
 
-TEST(TokenLoader, GoesOnWhereItWas) {
+TEST(TokenLoader, ResumesAtAPosition) {
   TokenLoader whole(counting(1'001), options(4, 8)), resumed(counting(1'001), options(4, 8));
   for (int i = 0; i < 5; ++i) whole.next();
   EXPECT_EQ(whole.position(), 20);
@@ -72,7 +72,7 @@ TEST(TokenLoader, GoesOnWhereItWas) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(next_inputs(resumed), next_inputs(whole));
 }
 
-TEST(TokenLoader, GoesBackWhereItIsAskedTo) {
+TEST(TokenLoader, SeeksBackToTheBeginning) {
   TokenLoader loader(counting(1'001), options(4, 8));
   const auto first = next_inputs(loader);
   loader.next();
@@ -81,7 +81,7 @@ TEST(TokenLoader, GoesBackWhereItIsAskedTo) {
   EXPECT_EQ(next_inputs(loader), first);
 }
 
-TEST(TokenLoader, DrawsWindowsFromEverywhere) {
+TEST(TokenLoader, DrawsWindowsFromAllOfTheData) {
   TokenLoader loader(counting(20), options(500, 8));
   const auto inputs = next_inputs(loader);
   std::map<int32_t, int> firsts;
@@ -90,17 +90,17 @@ TEST(TokenLoader, DrawsWindowsFromEverywhere) {
   EXPECT_EQ(firsts.rbegin()->first, 11);
 }
 
-TEST(TokenLoader, VisitsEachWindowOnceAnEpoch) {
+TEST(TokenLoader, VisitsEachWindowOncePerEpoch) {
   TokenLoader loader(counting(10 * 8 + 1), options(9, 8, Sampling::epoch));
   for (int epoch = 0; epoch < 3; ++epoch) {
     std::vector<int32_t> inputs = next_inputs(loader);
     std::sort(inputs.begin(), inputs.end());
     EXPECT_EQ(std::adjacent_find(inputs.begin(), inputs.end()), inputs.end());
-    EXPECT_EQ(inputs.back() - inputs.front(), 9 * 8 - 1);  // side by side
+    EXPECT_EQ(inputs.back() - inputs.front(), 9 * 8 - 1);  // the windows are adjacent
   }
 }
 
-TEST(TokenLoader, CutsWindowsElsewhereInEachEpoch) {
+TEST(TokenLoader, CutsWindowsDifferentlyInEachEpoch) {
   TokenLoader loader(counting(10 * 8 + 1), options(9, 8, Sampling::epoch));
   std::vector<int32_t> offsets;
   for (int epoch = 0; epoch < 20; ++epoch) {
@@ -112,7 +112,7 @@ TEST(TokenLoader, CutsWindowsElsewhereInEachEpoch) {
   EXPECT_THAT(offsets, Each(testing::Lt(8)));
 }
 
-TEST(TokenLoader, TrainsOnASingleContextThatJustFits) {
+TEST(TokenLoader, AcceptsATextOfExactlyOneWindow) {
   for (const Sampling sampling : {Sampling::random, Sampling::epoch}) {
     TokenLoader loader(counting(9), options(2, 8, sampling));
     EXPECT_THAT(loader.next().targets.slice(0, 1, 2).to_vector<int32_t>(),
@@ -120,19 +120,19 @@ TEST(TokenLoader, TrainsOnASingleContextThatJustFits) {
   }
 }
 
-TEST(TokenLoader, RefusesATextSmallerThanOneContext) {
+TEST(TokenLoader, RejectsATextSmallerThanOneWindow) {
   EXPECT_THROW(TokenLoader(counting(8), options(2, 8)), ConfigurationError);
   EXPECT_THROW(TokenLoader(counting(0), options(2, 8)), ConfigurationError);
 }
 
-TEST(TokenLoader, GivesARankNoRowsWhereThereAreFewerThanRanks) {
+TEST(TokenLoader, GivesARankNoRowsIfThereAreFewerRowsThanRanks) {
   const Batch batch = TokenLoader(counting(100), options(2, 8), {2, 3}).next();
   EXPECT_EQ(batch.inputs.shape(), (Shape{0, 8}));
   EXPECT_EQ(batch.targets.shape(), (Shape{0, 8}));
   EXPECT_THROW(TokenLoader(counting(100), options(0, 8)), ConfigurationError);
 }
 
-TEST(TokenLoader, RefusesAContextOfNothing) {
+TEST(TokenLoader, RejectsAContextOfZero) {
   EXPECT_THROW(TokenLoader(counting(100), options(2, 0)), ConfigurationError);
 }
 
@@ -144,17 +144,17 @@ TEST(TokenLoader, HoldsOutTheLastTokens) {
   EXPECT_EQ(TokenLoader(counting(1'000), options(2, 8)).held_out(1), nullptr);
 }
 
-TEST(TokenLoader, RefusesToHoldOutTooFewTokensToValidateWith) {
+TEST(TokenLoader, RejectsHoldingOutTooFewTokens) {
   TokenLoaderOptions some = options(2, 8);
   some.validation_fraction = 0.01;
   EXPECT_THROW(TokenLoader(counting(100), some), ConfigurationError);
   EXPECT_NE(TokenLoader(counting(200), some).held_out(1), nullptr);
 }
 
-TEST(TokenLoader, TakesNothingFromTheSystemOnceItRuns) {
+TEST(TokenLoader, AllocatesNothingFromTheSystemInTheSteadyState) {
   TokenLoader loader(counting(1'001), options(4, 8));
-  // The pool grows once for each batch more that is there at a time, whenever the threads first
-  // meet so; what each batch took would show in every round.
+  // The pool grows whenever more batches exist at the same time than before, which depends on the
+  // timing of the threads. An allocation per batch would show in every round.
   int64_t least = std::numeric_limits<int64_t>::max();
   for (int round = 0; round < 5; ++round) {
     const int64_t before = pool(Device::cpu()).statistics().upstream_allocations;
@@ -164,7 +164,7 @@ TEST(TokenLoader, TakesNothingFromTheSystemOnceItRuns) {
   EXPECT_EQ(least, 0);
 }
 
-// All targets of an evaluation, of every rank.
+// All targets of the evaluation batches of all ranks, sorted.
 std::vector<int32_t> targets_of(const TokenData& data, int64_t batch_size, int64_t context,
                                 int ranks) {
   std::vector<int32_t> targets;
@@ -188,7 +188,7 @@ TEST(TokenEvaluation, HasEachTokenButTheFirstAsATargetOnce) {
   }
 }
 
-TEST(TokenEvaluation, HasAsManyBatchesOnEveryRankAndMayLeaveOneWithoutRows) {
+TEST(TokenEvaluation, HasTheSameNumberOfBatchesOnEveryRankEvenIfOneHasNoRows) {
   const TokenEvaluation evaluation(counting(8 * 5 + 2), 5, 8, {2, 3});
   ASSERT_EQ(evaluation.batches(), 2);
   EXPECT_EQ(evaluation.batch(1).global_rows, 1);

@@ -1,5 +1,5 @@
-// CrashingFileSystem: files in memory that fail on demand, and of which a power cut keeps only what
-// was synced, or some more: both are what a disk may do.
+// CrashingFileSystem: an in-memory file system for tests. Operations fail on demand, and a
+// simulated power cut keeps what was synced and, optionally, some of what was not, as a disk may.
 #pragma once
 
 #include <algorithm>
@@ -18,17 +18,17 @@
 
 namespace ripieno::io {
 
-// Not a std::exception, so that no error handling goes on without power.
+// Not derived from std::exception, so that the code under test does not handle it as an error.
 struct PowerCut {};
 
 class CrashingFileSystem : public FileSystem {
  public:
-  // The operation number `operations` from now, and all after it, do not happen.
+  // Lets `operations` more operations succeed; every later one throws PowerCut.
   void cut_power_after(int operations) { cut_at_ = operations_ + operations; }
-  // The operation number `operations` from now fails; those after it work.
+  // Lets `operations` more operations succeed; the next one fails, later ones succeed again.
   void fail_after(int operations) { fail_at_ = operations_ + operations; }
-  // From the call number `calls` from now on, every one of this operation fails: "append", "sync",
-  // "rename", ... ; of "any", every one of all.
+  // Lets `calls` more calls of one operation ("append", "sync", "rename", ...; "any" for all)
+  // succeed; every later one fails.
   void fail_from(const std::string& operation, int calls) {
     failing_ = operation;
     fail_from_ = calls;
@@ -40,8 +40,8 @@ class CrashingFileSystem : public FileSystem {
   }
 
   enum class Survives { what_was_synced, every_name, some };
-  // What is on the disk after a power cut. Bytes that were not synced are lost, or, with `some`,
-  // torn.
+  // Replaces the content by what is on the disk after a power cut, and lets operations succeed
+  // again. Bytes that were not synced are lost or, with `some`, truncated at a random byte.
   void restart(Survives survives, unsigned seed = 0) {
     cut_at_ = -1;
     recover();
@@ -49,7 +49,7 @@ class CrashingFileSystem : public FileSystem {
     root_ = survivor(*root_, survives);
   }
 
-  // Damage, past the interface.
+  // The bytes of a file, for damaging them.
   std::string& bytes(const std::string& path) { return node(path)->bytes; }
 
   std::unique_ptr<WritableFile> create(const std::string& path) override {
@@ -108,7 +108,7 @@ class CrashingFileSystem : public FileSystem {
   struct Node {
     bool is_directory = false;
     std::string bytes, synced_bytes;
-    bool is_lost = false;  // a sync failed: later ones succeed, and mean nothing
+    bool is_lost = false;  // a sync failed: later syncs succeed without writing
     std::map<std::string, std::shared_ptr<Node>> names, synced_names;
   };
 
@@ -119,7 +119,7 @@ class CrashingFileSystem : public FileSystem {
     void reserve(int64_t) override { files_.step("reserve", path_); }
     void append(std::span<const std::byte> bytes) override {
       const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      node_->bytes += text.substr(0, text.size() / 2);  // torn, if it fails
+      node_->bytes += text.substr(0, text.size() / 2);  // only half is written if it fails
       files_.step("append", path_);
       node_->bytes += text.substr(text.size() / 2);
     }
@@ -157,7 +157,7 @@ class CrashingFileSystem : public FileSystem {
   };
 
   static std::string name_of(const std::string& path) {
-    return path.substr(path.rfind('/') + 1);  // all of it where there is no slash
+    return path.substr(path.rfind('/') + 1);  // the whole path if it has no slash
   }
 
   void step(const std::string& operation, const std::string& path) const {
@@ -190,7 +190,7 @@ class CrashingFileSystem : public FileSystem {
     node(parent_of(path))->names[name_of(path)] = added;
     return added;
   }
-  // One name after the other, as a disk does.
+  // Removes one entry at a time, as a disk does; each is an operation that can fail.
   void remove_below(Node& parent, const std::string& path) {
     const auto removed = parent.names.at(name_of(path));
     while (!removed->names.empty())
@@ -208,8 +208,8 @@ class CrashingFileSystem : public FileSystem {
   }
   bool coin() { return random_() % 2 == 0; }
 
-  // Each change since the last sync was made or not, in any order; but a rename is made whole, and
-  // nothing takes the place of what is still there.
+  // Each change since the last sync survives or does not, independently of the others. But a rename
+  // survives whole or not at all, and no new entry replaces one that survived.
   Names some_names(const Node& directory) {
     const bool renamed = coin();
     Names kept;
@@ -240,7 +240,7 @@ class CrashingFileSystem : public FileSystem {
   }
 
   mutable std::mutex mutex_;
-  // Verifying reads from several threads.
+  // Atomic, because verification reads from several threads.
   mutable std::atomic<int> operations_ = 0, fail_from_ = kNever;
   std::string failing_;
   int cut_at_ = -1;

@@ -19,7 +19,7 @@ void append(WritableFile& file, const std::string& text) {
   file.append(std::as_bytes(std::span(text)));
 }
 
-// What holds of any FileSystem, and so of the one that other tests crash.
+// Properties of every FileSystem, including the one that other tests crash.
 class EachFileSystem : public testing::TestWithParam<bool> {
  protected:
   FileSystem& files() { return GetParam() ? local_files() : crashing_; }
@@ -35,7 +35,7 @@ TEST_P(EachFileSystem, ReadsWhatWasWritten) {
   EXPECT_EQ(read_file(files(), at("a")), "what was written");
 }
 
-TEST_P(EachFileSystem, LeavesAReplacedFileToItsReaders) {
+TEST_P(EachFileSystem, KeepsAReplacedFileReadableForItsOpenReaders) {
   write_file(files(), at("a"), "old");
   const auto reader = files().open(at("a"));
   write_file(files(), at("a"), "new");
@@ -45,7 +45,7 @@ TEST_P(EachFileSystem, LeavesAReplacedFileToItsReaders) {
   EXPECT_EQ(read_file(files(), at("a")), "new");
 }
 
-TEST_P(EachFileSystem, RefusesToReadPastTheEnd) {
+TEST_P(EachFileSystem, ThrowsOnAReadPastTheEnd) {
   write_file(files(), at("a"), "12345");
   std::string text(4, ' ');
   EXPECT_THROW(files().open(at("a"))->read(2, std::as_writable_bytes(std::span(text))), DataError);
@@ -67,7 +67,7 @@ TEST_P(EachFileSystem, ListsNamesInOrder) {
   EXPECT_THAT(files().names_in(at("d")), ElementsAre("a", "b", "c"));
 }
 
-TEST_P(EachFileSystem, RenamesADirectoryWithWhatIsInIt) {
+TEST_P(EachFileSystem, RenamesADirectoryWithItsContent) {
   files().make_directories(at("d"));
   write_file(files(), at("d/a"), "inside");
   files().rename(at("d"), at("e"));
@@ -75,7 +75,7 @@ TEST_P(EachFileSystem, RenamesADirectoryWithWhatIsInIt) {
   EXPECT_EQ(read_file(files(), at("e/a")), "inside");
 }
 
-TEST_P(EachFileSystem, RenamesOverNoDirectoryThatHoldsSomething) {
+TEST_P(EachFileSystem, DoesNotRenameOverANonEmptyDirectory) {
   files().make_directories(at("d"));
   files().make_directories(at("e"));
   write_file(files(), at("e/a"), "kept");
@@ -83,15 +83,15 @@ TEST_P(EachFileSystem, RenamesOverNoDirectoryThatHoldsSomething) {
   EXPECT_EQ(read_file(files(), at("e/a")), "kept");
 }
 
-TEST_P(EachFileSystem, RemovesAllBelow) {
+TEST_P(EachFileSystem, RemovesADirectoryRecursively) {
   files().make_directories(at("d/e"));
   write_file(files(), at("d/e/a"), "");
   files().remove_all(at("d"));
   EXPECT_FALSE(files().exists(at("d")));
-  files().remove_all(at("d"));  // nothing there is fine
+  files().remove_all(at("d"));  // no error if it does not exist
 }
 
-TEST_P(EachFileSystem, NamesAMissingFile) {
+TEST_P(EachFileSystem, NamesTheMissingFileInTheError) {
   EXPECT_THAT([&] { files().open(at("missing")); },
               ThrowsMessage<StorageError>(HasSubstr(at("missing"))));
 }
@@ -99,31 +99,31 @@ TEST_P(EachFileSystem, NamesAMissingFile) {
 INSTANTIATE_TEST_SUITE_P(Local, EachFileSystem, testing::Values(true));
 INSTANTIATE_TEST_SUITE_P(InMemory, EachFileSystem, testing::Values(false));
 
-TEST(LocalFiles, SayWhyAndWhatToDo) {
+TEST(LocalFiles, NameThePathAndTheReasonInErrors) {
   EXPECT_THAT([] { local_files().make_directories("/proc/nowhere"); },
               ThrowsMessage<StorageError>(HasSubstr("/proc/nowhere: ")));
   EXPECT_THAT([] { local_files().open("/missing/file"); },
               ThrowsMessage<StorageError>("cannot open /missing/file: No such file or directory"));
 }
 
-TEST(LocalFiles, AreAbsentOnlyWhereStorageSaysSo) {
+TEST(LocalFiles, AreMissingOnlyIfTheSystemReportsThat) {
   const TemporaryDirectory directory;
   std::filesystem::create_symlink("loop", directory / "loop");
   write_file(local_files(), directory / "file", "");
   EXPECT_FALSE(local_files().exists(directory / "missing/file"));
   EXPECT_FALSE(local_files().exists(directory / "file/below"));
   EXPECT_THAT([&] { local_files().exists(directory / "loop"); },
-              ThrowsMessage<StorageError>("cannot look at " + directory.path() +
+              ThrowsMessage<StorageError>("cannot stat " + directory.path() +
                                           "/loop: Too many levels of symbolic links"));
   EXPECT_THROW(local_files().exists(directory / std::string(300, 'x')), StorageError);
 }
 
-TEST(LocalFiles, DoNotTakeADirectoryForAFile) {
+TEST(LocalFiles, DoNotOpenADirectoryAsAFile) {
   EXPECT_THAT([] { local_files().open("/"); },
-              ThrowsMessage<StorageError>(HasSubstr("it is not a file")));
+              ThrowsMessage<StorageError>(HasSubstr("not a regular file")));
 }
 
-TEST(LocalFiles, KnowTheDirectoryOfAPath) {
+TEST(LocalFiles, FindTheDirectoryOfAPath) {
   EXPECT_EQ(parent_of("a/b/c"), "a/b");
   EXPECT_EQ(parent_of("a/b/"), "a");
   EXPECT_EQ(parent_of("a"), ".");
@@ -131,7 +131,7 @@ TEST(LocalFiles, KnowTheDirectoryOfAPath) {
   EXPECT_EQ(parent_of("/"), "/");
 }
 
-TEST(LocalFiles, MeetAFullDiskBeforeTheFirstByte) {
+TEST(LocalFiles, ReportAFullDiskBeforeTheFirstByteIsWritten) {
   const TinyDisk disk("100k");
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
   const auto file = local_files().create(disk / "a");
@@ -140,7 +140,7 @@ TEST(LocalFiles, MeetAFullDiskBeforeTheFirstByte) {
       ThrowsMessage<StorageError>(HasSubstr("free some space: 1.5 MiB needed, 0.1 MiB free")));
 }
 
-TEST(LocalFiles, TakeAFileSystemThatCountsNothingAsItComes) {
+TEST(LocalFiles, WriteToAFileSystemThatDoesNotReportItsSize) {
   const TinyDisk disk("0");  // without a limit
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a disk";
   const auto file = local_files().create(disk / "a");
@@ -150,16 +150,16 @@ TEST(LocalFiles, TakeAFileSystemThatCountsNothingAsItComes) {
   EXPECT_EQ(read_file(local_files(), disk / "a"), "kept");
 }
 
-TEST(LocalFiles, SayWhereThereIsSpaceButNoInode) {
+TEST(LocalFiles, ReportThatTheFileSystemHasNoInodesLeft) {
   const TinyDisk disk("1m,nr_inodes=2");
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
   write_file(local_files(), disk / "a", "the last");
   EXPECT_THAT([&] { local_files().create(disk / "b"); },
-              ThrowsMessage<StorageError>(HasSubstr("remove some files: there is space, but the "
-                                                    "file system has no inodes left")));
+              ThrowsMessage<StorageError>(HasSubstr("delete some files: there is free space, but "
+                                                    "the file system has no inodes left")));
 }
 
-TEST(CrashingFileSystem, LosesWhatWasNotSynced) {
+TEST(CrashingFileSystem, LosesUnsyncedBytesAndNames) {
   CrashingFileSystem files;
   write_file(files, "unlisted", "synced, but its name is not");
   files.restart(CrashingFileSystem::Survives::what_was_synced);
@@ -171,7 +171,7 @@ TEST(CrashingFileSystem, LosesWhatWasNotSynced) {
   EXPECT_EQ(read_file(files, "unsynced"), "");
 }
 
-TEST(CrashingFileSystem, ForgetsWhatAFailedSyncDidNotWrite) {
+TEST(CrashingFileSystem, LosesBytesThatAFailedSyncDidNotWrite) {
   CrashingFileSystem files;
   const auto file = files.create("a");
   append(*file, "lost");

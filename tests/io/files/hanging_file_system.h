@@ -1,5 +1,5 @@
-// HangingFileSystem: as of a network whose server has gone: some operations do not return until
-// they are released.
+// HangingFileSystem: simulates a network file system whose server does not respond: creating
+// certain files blocks until released.
 #pragma once
 
 #include <deque>
@@ -13,7 +13,8 @@ namespace ripieno::io {
 
 class HangingFileSystem final : public CrashingFileSystem {
  public:
-  // One that is never destroyed, since threads that a test left behind may outlive it.
+  // A file system that is never destroyed, because a thread detached by the test may outlive the
+  // test.
   static HangingFileSystem& immortal() {
     static auto& all = *new std::deque<HangingFileSystem>;
     return all.emplace_back();
@@ -25,7 +26,7 @@ class HangingFileSystem final : public CrashingFileSystem {
   }
 
   std::latch released{1};
-  std::string hanging;  // how the path of a file ends that cannot be created
+  std::string hanging;  // creating a file whose path ends with this blocks; empty: none
 };
 
 }  // namespace ripieno::io

@@ -1,5 +1,5 @@
-// For tests of file systems without locks: flock() as they answer it. Include it in one source of
-// an executable, where it takes the place of the C library's.
+// Simulates a file system without locks: replaces flock() of the C library. Include it in exactly
+// one source file of a test executable.
 #pragma once
 
 #include <sys/file.h>
@@ -10,7 +10,7 @@
 
 namespace ripieno::io {
 
-inline int flock_fails_with = 0;  // an errno; 0: it works
+inline int flock_fails_with = 0;  // errno that flock() fails with; 0: flock() works
 
 }  // namespace ripieno::io
 

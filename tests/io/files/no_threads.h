@@ -1,4 +1,4 @@
-// For the child process of a death test: from here on it is refused every thread.
+// refuse_threads(): makes the system refuse new threads, for the child process of a death test.
 #pragma once
 
 #include <sys/resource.h>
@@ -9,9 +9,9 @@
 
 namespace ripieno::io {
 
-// False where the system does not refuse them all the same.
+// Returns false if threads can still be started afterwards.
 inline bool refuse_threads() {
-  constexpr uid_t kNobody = 64917;  // root is refused nothing
+  constexpr uid_t kNobody = 64917;  // limits do not apply to root
   if (::geteuid() == 0 && ::setuid(kNobody) != 0) return false;
   const rlimit none{0, 0};
   if (::setrlimit(RLIMIT_NPROC, &none) != 0) return false;

@@ -1,4 +1,4 @@
-// RecordedTrace: the events that io reports while it lives, for tests of them.
+// RecordedTrace: records trace events during its lifetime, for tests.
 #pragma once
 
 #include <mutex>

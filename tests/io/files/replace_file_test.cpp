@@ -8,7 +8,7 @@
 namespace ripieno::io {
 namespace {
 
-// A disk that holds run/file with "old".
+// Starts each case from a disk on which run/file contains "old".
 class ReplaceFile : public testing::Test {
  protected:
   void begin() {
@@ -22,7 +22,7 @@ class ReplaceFile : public testing::Test {
   std::optional<CrashingFileSystem> files_;
 };
 
-TEST_F(ReplaceFile, HoldsTheNewTextOnceItReturns) {
+TEST_F(ReplaceFile, IsDurableOnceItReturns) {
   begin();
   replace_file(*files_, "run/file", "new");
   files_->restart(CrashingFileSystem::Survives::what_was_synced);
@@ -49,7 +49,7 @@ TEST_F(ReplaceFile, IsOldOrNewAfterAPowerCutAtAnyOperation) {
   }
 }
 
-TEST_F(ReplaceFile, IsOldOrNewWhereAnyOperationFails) {
+TEST_F(ReplaceFile, IsOldOrNewIfAnyOperationFails) {
   bool finished = false;
   for (int operations = 0; !finished; ++operations) {
     begin();
@@ -59,7 +59,7 @@ TEST_F(ReplaceFile, IsOldOrNewWhereAnyOperationFails) {
     } catch (const StorageError&) {
     }
     finished = !files_->failed();
-    files_->fail_after(1'000'000);  // what looks at the outcome works
+    files_->fail_after(1'000'000);  // the checks below must not fail
     EXPECT_TRUE(text() == "new" || (!finished && text() == "old")) << "operation " << operations;
     EXPECT_FALSE(files_->exists("run/file.partial")) << "operation " << operations;
   }

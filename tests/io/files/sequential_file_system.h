@@ -1,5 +1,5 @@
-// SequentialFileSystem: as a mounted object store is. A file is written once from front to back and
-// seen when it is synced or closed; nothing can be renamed. It loses power like its base.
+// SequentialFileSystem: simulates a mounted object store. A file is written once, sequentially, and
+// becomes visible when it is synced or closed; renames fail. Power cuts work as in its base class.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ class SequentialFileSystem final : public CrashingFileSystem {
   class Upload final : public WritableFile {
    public:
     Upload(SequentialFileSystem& files, const std::string& path) : files_(files), path_(path) {}
-    // A close has nobody to tell its failure to.
+    // An error of a close has no caller to report it to.
     ~Upload() override {
       try {
         if (!is_ended_) upload();
@@ -31,11 +31,11 @@ class SequentialFileSystem final : public CrashingFileSystem {
     }
     void reserve(int64_t) override {}
     void append(std::span<const std::byte> bytes) override {
-      if (is_ended_) throw StorageError(path_ + ": it was written to its end before");
+      if (is_ended_) throw StorageError(path_ + ": append after sync");
       text_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     void sync() override {
-      if (is_ended_) throw StorageError(path_ + ": it was synced before");
+      if (is_ended_) throw StorageError(path_ + ": second sync");
       upload()->sync();
     }
 

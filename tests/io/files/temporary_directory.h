@@ -1,4 +1,4 @@
-// TemporaryDirectory: a directory of the disk that goes with the test.
+// TemporaryDirectory: a directory on disk that is removed when the test ends.
 #pragma once
 
 #include <stdlib.h>

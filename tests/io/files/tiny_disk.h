@@ -1,5 +1,4 @@
-// TinyDisk: a file system of a few hundred kilobytes in memory, for tests that fill a disk for
-// real.
+// TinyDisk: mounts a small tmpfs, for tests that fill a disk.
 #pragma once
 
 #include <sys/mount.h>
@@ -21,7 +20,7 @@ class TinyDisk {
   TinyDisk(const TinyDisk&) = delete;
   TinyDisk& operator=(const TinyDisk&) = delete;
 
-  // Only root may mount.
+  // False unless the test runs as root.
   bool is_mounted() const { return is_mounted_; }
   std::string operator/(const std::string& name) const { return directory_ / name; }
 

@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-TEST(WatchedTask, DoesWhatItIsGiven) {
+TEST(WatchedTask, RunsItsAction) {
   CrashingFileSystem files;
   WatchedTask task(files, 60, [](FileSystem& to) { write_file(to, "a", "text"); });
   task.finish();
@@ -20,22 +20,22 @@ TEST(WatchedTask, DoesWhatItIsGiven) {
   EXPECT_EQ(read_file(files, "a"), "text");
 }
 
-TEST(WatchedTask, ThrowsWhatItsActionThrew) {
+TEST(WatchedTask, RethrowsTheExceptionOfItsAction) {
   CrashingFileSystem files;
   WatchedTask task(files, 60, [](FileSystem& to) { read_file(to, "missing"); });
   EXPECT_THAT([&] { task.finish(); }, ThrowsMessage<StorageError>("missing does not exist"));
 }
 
-TEST(WatchedTask, IsLeftBehindWhereStorageIsSilentForTooLong) {
+TEST(WatchedTask, FailsIfStorageDoesNotRespondForTooLong) {
   auto& files = HangingFileSystem::immortal();
   files.hanging = "a";
   WatchedTask task(files, 0.2, [](FileSystem& to) { write_file(to, "a", "text"); });
   EXPECT_THAT([&] { task.finish(); },
-              ThrowsMessage<StorageError>(HasSubstr("a: storage has not answered for 0.2 s")));
+              ThrowsMessage<StorageError>(HasSubstr("a: storage has not responded for 0.2 s")));
   files.released.count_down();
 }
 
-TEST(WatchedTask, IsNotWaitedForByItsDestructorEither) {
+TEST(WatchedTask, DoesNotBlockItsDestructorIfStorageDoesNotRespond) {
   auto& files = HangingFileSystem::immortal();
   files.hanging = "a";
   {
@@ -44,7 +44,7 @@ TEST(WatchedTask, IsNotWaitedForByItsDestructorEither) {
   files.released.count_down();
 }
 
-// Ends the process: 0 where the file was written.
+// Exits the process, with status 0 if the file was written.
 [[noreturn]] void write_without_threads() {
   if (!refuse_threads()) std::_Exit(0);
   CrashingFileSystem files;
@@ -53,7 +53,7 @@ TEST(WatchedTask, IsNotWaitedForByItsDestructorEither) {
   std::_Exit(files.exists("a") ? 0 : 1);
 }
 
-TEST(WatchedTask, IsItsCallersWhereNoThreadIsToBeHad) {
+TEST(WatchedTask, RunsInTheCallingThreadIfNoThreadCanBeStarted) {
   EXPECT_EXIT(write_without_threads(), testing::ExitedWithCode(0), "");
 }
 

@@ -1,4 +1,4 @@
-// How local_files() writes: what the system does to it, and what it asks of the system.
+// Tests which system calls local_files() makes when writing, and how it handles their failures.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/syscall.h>
@@ -17,7 +17,8 @@
 
 namespace {
 
-// What the tests let the system do instead of writing; nothing where it is empty.
+// Overrides write(): the result to return (bytes to write, or 0 or -1), or nullopt for a normal
+// write. Not used if empty.
 std::function<std::optional<ssize_t>(int file, std::size_t count)> instead_of_write;
 std::atomic<int> writes = 0, direct_writes = 0, syncs = 0;
 std::atomic<bool> sync_fails = false;
@@ -31,7 +32,7 @@ ssize_t fail_with(int error) {
 
 }  // namespace
 
-// These stand before the C library's.
+// These replace the functions of the C library.
 extern "C" ssize_t write(int file, const void* bytes, size_t count) {
   ++writes;
   if (is_direct(file)) ++direct_writes;
@@ -92,7 +93,7 @@ class WritableFileOnDisk : public testing::Test {
       file->append(bytes_of(text).subspan(at, std::min(run, text.size() - at)));
     file->sync();
   }
-  // What is thrown first, by append() or by sync().
+  // The first error thrown by append() or sync(); empty if there is none.
   std::string failure_of_writing(const std::string& text) {
     try {
       write_large(path_, text);
@@ -106,7 +107,7 @@ class WritableFileOnDisk : public testing::Test {
   const std::string path_ = directory_ / "large";
 };
 
-TEST_F(WritableFileOnDisk, HasTheBytesOfAnySize) {
+TEST_F(WritableFileOnDisk, HasTheRightBytesForAnySize) {
   for (const std::size_t size : {8 * kMiB - 1, 8 * kMiB, 8 * kMiB + 1, 16 * kMiB, 16 * kMiB + 4096,
                                  16 * kMiB + 4095, kLarge}) {
     const std::string text = sample(size);
@@ -115,7 +116,7 @@ TEST_F(WritableFileOnDisk, HasTheBytesOfAnySize) {
   }
 }
 
-TEST_F(WritableFileOnDisk, HasTheBytesOfAppendsOfAnySize) {
+TEST_F(WritableFileOnDisk, HasTheRightBytesForAppendsOfAnySize) {
   const std::string text = sample(kLarge);
   for (const std::size_t run : {4096ul, 100'003ul, 8 * kMiB, kLarge}) {
     write_large(path_, text, run);
@@ -123,7 +124,7 @@ TEST_F(WritableFileOnDisk, HasTheBytesOfAppendsOfAnySize) {
   }
 }
 
-TEST_F(WritableFileOnDisk, GoesOnAfterASync) {
+TEST_F(WritableFileOnDisk, AcceptsAppendsAfterASync) {
   const std::string text = sample(9 * kMiB + 5);
   const auto file = local_files().create(path_);
   file->reserve(2 * std::ssize(text));
@@ -134,7 +135,7 @@ TEST_F(WritableFileOnDisk, GoesOnAfterASync) {
   EXPECT_TRUE(read_file(local_files(), path_) == text + text);
 }
 
-TEST_F(WritableFileOnDisk, PassesThePageCacheWhereItIsLarge) {
+TEST_F(WritableFileOnDisk, BypassesThePageCacheIfItIsLarge) {
   const int probe = ::open((directory_ / "probe").c_str(), O_WRONLY | O_CREAT | O_DIRECT, 0600);
   if (probe < 0) GTEST_SKIP() << "the file system of " << directory_.path() << " has no O_DIRECT";
   ::close(probe);
@@ -143,7 +144,7 @@ TEST_F(WritableFileOnDisk, PassesThePageCacheWhereItIsLarge) {
   EXPECT_EQ(writes, 4);
 }
 
-TEST_F(WritableFileOnDisk, TakesThePageCacheWhereDirectWritesAreRefused) {
+TEST_F(WritableFileOnDisk, UsesThePageCacheIfDirectWritesFail) {
   instead_of_write = [](int file, std::size_t) -> std::optional<ssize_t> {
     if (is_direct(file)) return fail_with(EINVAL);
     return std::nullopt;
@@ -153,7 +154,7 @@ TEST_F(WritableFileOnDisk, TakesThePageCacheWhereDirectWritesAreRefused) {
   EXPECT_TRUE(read_file(local_files(), path_) == text);
 }
 
-TEST_F(WritableFileOnDisk, IsWholeWhereWritesAreInterruptedOrCutShort) {
+TEST_F(WritableFileOnDisk, IsCompleteIfWritesAreInterruptedOrShort) {
   int call = 0;
   instead_of_write = [&](int, std::size_t count) -> std::optional<ssize_t> {
     if (++call % 3 == 0) return fail_with(EINTR);
@@ -164,7 +165,7 @@ TEST_F(WritableFileOnDisk, IsWholeWhereWritesAreInterruptedOrCutShort) {
   EXPECT_TRUE(read_file(local_files(), path_) == text);
 }
 
-TEST_F(WritableFileOnDisk, TakesNoThreadWhereItIsSmall) {
+TEST_F(WritableFileOnDisk, StartsNoThreadIfItIsSmall) {
   const auto before = threads();
   const auto file = local_files().create(path_);
   file->reserve(1 << 20);
@@ -173,7 +174,7 @@ TEST_F(WritableFileOnDisk, TakesNoThreadWhereItIsSmall) {
   EXPECT_EQ(direct_writes, 0);
 }
 
-TEST_F(WritableFileOnDisk, LeavesNoThreadWhereItIsNotSynced) {
+TEST_F(WritableFileOnDisk, JoinsItsThreadIfItIsNotSynced) {
   const auto before = threads();
   for (const std::size_t size : {0ul, kMiB, 30 * kMiB}) {
     const auto file = local_files().create(path_);
@@ -184,7 +185,7 @@ TEST_F(WritableFileOnDisk, LeavesNoThreadWhereItIsNotSynced) {
   EXPECT_EQ(threads(), before);
 }
 
-TEST_F(WritableFileOnDisk, TellsWhatItsThreadMetAtAnyWrite) {
+TEST_F(WritableFileOnDisk, ReportsAFailureOfAnyWriteOfItsThread) {
   for (int at = 1; at <= 4; ++at) {
     int call = 0;
     instead_of_write = [&](int, std::size_t) -> std::optional<ssize_t> {
@@ -194,19 +195,19 @@ TEST_F(WritableFileOnDisk, TellsWhatItsThreadMetAtAnyWrite) {
     syncs = 0;
     EXPECT_EQ(failure_of_writing(sample(kLarge)),
               "cannot write " + path_ +
-                  ": Input/output error; see the system's log for what the disk says, or choose "
-                  "another");
+                  ": Input/output error; check the system log for disk errors, or choose another "
+                  "directory");
     EXPECT_EQ(call, at);
     EXPECT_EQ(syncs, 0);
   }
 }
 
-TEST_F(WritableFileOnDisk, DoesNotWaitForASystemThatWritesNothing) {
+TEST_F(WritableFileOnDisk, FailsIfTheSystemWritesNothing) {
   instead_of_write = [](int, std::size_t) { return 0; };
   EXPECT_THAT(failure_of_writing(sample(1)), HasSubstr("cannot write " + path_));
 }
 
-TEST_F(WritableFileOnDisk, IsOfNoUseAfterAFailure) {
+TEST_F(WritableFileOnDisk, RejectsEveryCallAfterAFailure) {
   for (const int64_t size : {std::ssize(sample(1)), int64_t{16 << 20}}) {
     const std::string text = sample(static_cast<std::size_t>(size));
     const auto file = local_files().create(path_);
@@ -219,10 +220,10 @@ TEST_F(WritableFileOnDisk, IsOfNoUseAfterAFailure) {
     EXPECT_THROW(write(), StorageError);
     instead_of_write = nullptr;
     writes = syncs = 0;
-    const auto is_refused = ThrowsMessage<StorageError>(HasSubstr("write it anew"));
-    EXPECT_THAT([&] { file->append(bytes_of(text)); }, is_refused);
-    EXPECT_THAT([&] { file->sync(); }, is_refused);
-    EXPECT_THAT([&] { file->reserve(1); }, is_refused);
+    const auto is_rejected = ThrowsMessage<StorageError>(HasSubstr("write the file again"));
+    EXPECT_THAT([&] { file->append(bytes_of(text)); }, is_rejected);
+    EXPECT_THAT([&] { file->sync(); }, is_rejected);
+    EXPECT_THAT([&] { file->reserve(1); }, is_rejected);
     EXPECT_EQ(writes + syncs, 0);
   }
 }
@@ -238,12 +239,12 @@ TEST_F(WritableFileOnDisk, IsNeverSyncedAgainAfterAFailedSync) {
   EXPECT_EQ(syncs, 1);
 }
 
-TEST_F(WritableFileOnDisk, NamesTheFileThatItsThreadFoundNoRoomFor) {
+TEST_F(WritableFileOnDisk, NamesTheFileIfItsThreadFindsTheDiskFull) {
   const TinyDisk disk("12m");
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
   const auto file = local_files().create(disk / "a");
   file->reserve(9 << 20);
-  const std::string text = sample(24 * kMiB);  // more than it was said to be
+  const std::string text = sample(24 * kMiB);  // more than was reserved
   EXPECT_THAT(
       [&] {
         file->append(bytes_of(text));

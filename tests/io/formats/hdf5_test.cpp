@@ -63,7 +63,7 @@ TEST_F(Hdf5, ListsItsDataSets) {
   EXPECT_EQ(found[1].dtype, DType::int32);
 }
 
-TEST_F(Hdf5, ReadsSomeRows) {
+TEST_F(Hdf5, ReadsARangeOfRows) {
   const Hdf5File file = written({{"/n", Tensor::of<int64_t>({4, 2}, {0, 1, 2, 3, 4, 5, 6, 7})}});
   const Tensor rows = file.read_rows("/n", 1, 3);
   EXPECT_EQ(rows.shape(), (Shape{2, 2}));
@@ -72,7 +72,7 @@ TEST_F(Hdf5, ReadsSomeRows) {
   EXPECT_THROW(file.read_rows("/n", 3, 5), Error);
 }
 
-TEST_F(Hdf5, ReadsScalarsAndEmptyOnes) {
+TEST_F(Hdf5, ReadsScalarsAndEmptyDataSets) {
   const Hdf5File file =
       written({{"/scalar", Tensor::full({}, 4)}, {"/empty", Tensor::zeros({3, 0})}});
   EXPECT_EQ(file.read("/scalar").item(), 4);
@@ -90,7 +90,7 @@ TEST_F(Hdf5, HoldsManyDataSets) {
   }
 }
 
-TEST_F(Hdf5, NamesFileAndDataSetThatAreNotThere) {
+TEST_F(Hdf5, NamesAMissingFileOrDataSetInTheError) {
   const Hdf5File file = written({{"/a", Tensor::zeros({1})}});
   EXPECT_THAT([&] { file.read("/images"); },
               ThrowsMessage<DataError>(HasSubstr(path_ + ": data set /images: ")));
@@ -98,18 +98,19 @@ TEST_F(Hdf5, NamesFileAndDataSetThatAreNotThere) {
               ThrowsMessage<StorageError>(HasSubstr("missing.h5: No such file")));
 }
 
-TEST_F(Hdf5, RefusesAnotherKindOfFile) {
+TEST_F(Hdf5, RejectsAFileThatIsNotHdf5) {
   write_file(local_files(), path_, "not HDF5");
   EXPECT_THAT([&] { Hdf5File{path_}; },
               ThrowsMessage<DataError>(HasSubstr("cannot read " + path_ + " as HDF5")));
 }
 
-// Files as other programs write them: one data set, of which some rows are written.
+// Files as other programs may write them: one data set, of which only some rows are written.
 class ForeignHdf5File : public testing::Test {
  protected:
   using Set = std::function<void(hid_t creation)>;
 
-  // 10 rows of `type`, laid out as `set` says, of which the first `written` are written.
+  // Creates a data set of 10 rows of `type` with the properties that `set` sets, and writes the
+  // first `written` rows.
   void make(const Set& set, hsize_t written = 10, hid_t type = H5T_STD_I32LE) {
     const Hdf5Lock lock;
     const hsize_t rows = 10, first = 0;
@@ -133,7 +134,7 @@ class ForeignHdf5File : public testing::Test {
     const hsize_t chunk = 4;
     H5Pset_chunk(creation, 1, &chunk);
   }
-  // Rows `begin` to `end` of the data set are those of `source`.
+  // Maps rows begin <= row < end of a virtual data set to `source`.
   static void map(hid_t creation, hsize_t begin, hsize_t end, const std::string& source) {
     const hsize_t rows = 10, count = end - begin;
     const Hdf5Handle whole(H5Screate_simple(1, &rows, nullptr), H5Sclose, "whole");
@@ -142,7 +143,7 @@ class ForeignHdf5File : public testing::Test {
     check_hdf5(H5Pset_virtual(creation, whole.get(), source.c_str(), "/n", part.get()), "map");
   }
   template <typename Failure>
-  void expect_refused(const std::string& why) const {
+  void expect_rejected(const std::string& why) const {
     const Hdf5File file(path_);
     EXPECT_THAT([&] { file.read("/n"); },
                 ThrowsMessage<Failure>(AllOf(HasSubstr(path_ + ": data set /n"), HasSubstr(why))));
@@ -153,58 +154,58 @@ class ForeignHdf5File : public testing::Test {
   const std::string path_ = directory_ / "foreign.h5";
 };
 
-TEST_F(ForeignHdf5File, IsReadWhereAllOfItIsThere) {
+TEST_F(ForeignHdf5File, IsReadIfAllChunksAreWritten) {
   make(chunked);
   EXPECT_THAT(Hdf5File(path_).read("/n").to_vector<int32_t>(), testing::Each(7));
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWhereAChunkWasNeverWritten) {
+TEST_F(ForeignHdf5File, IsRejectedIfAChunkWasNeverWritten) {
   make(chunked, /*written=*/4);
-  expect_refused<DataError>("2 of 3 chunks, the first at [4], that were never written");
+  expect_rejected<DataError>("2 of 3 chunks, the first at [4], that were never written");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWhereNothingWasEverWritten) {
+TEST_F(ForeignHdf5File, IsRejectedIfNothingWasWritten) {
   make([](hid_t) {}, /*written=*/0);
-  expect_refused<DataError>("numbers that were never written");
+  expect_rejected<DataError>("elements that were never written");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWhereASourceIsMissing) {
+TEST_F(ForeignHdf5File, IsRejectedIfASourceIsMissing) {
   make([](hid_t creation) { map(creation, 0, 10, "elsewhere.h5"); }, /*written=*/0);
-  expect_refused<DataError>("elsewhere.h5, which is not there");
+  expect_rejected<DataError>("elsewhere.h5, which does not exist");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWhereASourceHasTooLittleOrOtherThings) {
+TEST_F(ForeignHdf5File, IsRejectedIfASourceHasTooFewElementsOrNoSuchDataSet) {
   make([](hid_t creation) { map(creation, 0, 10, "source.h5"); }, /*written=*/0);
   write_hdf5(local_files(), directory_ / "source.h5", {{"/n", Tensor::zeros({9})}});
-  expect_refused<DataError>("has fewer numbers");
+  expect_rejected<DataError>("has fewer elements");
   write_hdf5(local_files(), directory_ / "source.h5", {{"/other", Tensor::zeros({10})}});
-  expect_refused<DataError>("its source /n of");
+  expect_rejected<DataError>("its source /n of");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWhereItsSourcesLeaveAGap) {
+TEST_F(ForeignHdf5File, IsRejectedIfItsSourcesLeaveAGap) {
   write_hdf5(local_files(), directory_ / "source.h5", {{"/n", Tensor::zeros({8})}});
   make([](hid_t creation) { map(creation, 0, 8, "source.h5"); }, /*written=*/0);
-  expect_refused<DataError>("its sources give 8 of 10 numbers");
+  expect_rejected<DataError>("its sources supply 8 of 10 elements");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWhereItsNumbersLieInARawFile) {
+TEST_F(ForeignHdf5File, IsRejectedIfItUsesExternalStorage) {
   write_file(local_files(), directory_ / "secret", std::string(40, 's'));
   make([&](hid_t creation) { H5Pset_external(creation, (directory_ / "secret").c_str(), 0, 40); },
        /*written=*/0);
-  expect_refused<ConfigurationError>("external storage");
+  expect_rejected<ConfigurationError>("external storage");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWhereASourcesNumbersLieInARawFile) {
+TEST_F(ForeignHdf5File, IsRejectedIfASourceUsesExternalStorage) {
   write_file(local_files(), directory_ / "secret", std::string(40, 's'));
   make([&](hid_t creation) { H5Pset_external(creation, (directory_ / "secret").c_str(), 0, 40); },
        /*written=*/0);
   std::filesystem::rename(path_, directory_ / "source.h5");
   make([](hid_t creation) { map(creation, 0, 10, "source.h5"); }, /*written=*/0);
-  expect_refused<ConfigurationError>("external storage");
+  expect_rejected<ConfigurationError>("external storage");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWithTheFilterThatIsMissing) {
-  constexpr H5Z_filter_t kFilter = 511;  // of those for tests
+TEST_F(ForeignHdf5File, IsRejectedWithTheNameOfAMissingFilter) {
+  constexpr H5Z_filter_t kFilter = 511;  // in the range reserved for testing
   const auto pass = [](unsigned, std::size_t, const unsigned*, std::size_t bytes, std::size_t*,
                        void**) { return bytes; };
   const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kFilter, 1, 1, "shrinker", nullptr, nullptr, pass};
@@ -220,14 +221,14 @@ TEST_F(ForeignHdf5File, IsRefusedWithTheFilterThatIsMissing) {
     const Hdf5Lock lock;
     check_hdf5(H5Zunregister(kFilter), "unregister");
   }
-  expect_refused<ConfigurationError>("the filter \"shrinker\" (number 511)");
+  expect_rejected<ConfigurationError>("the filter \"shrinker\" (number 511)");
 }
 
-TEST_F(ForeignHdf5File, IsRefusedWithTheTypeThatIsNotRead) {
+TEST_F(ForeignHdf5File, IsRejectedWithTheNameOfAnUnsupportedType) {
   make([](hid_t) {}, /*written=*/0, H5T_STD_U64LE);
-  expect_refused<ConfigurationError>("its elements are uint64");
+  expect_rejected<ConfigurationError>("its elements are uint64");
   make([](hid_t) {}, /*written=*/0, H5T_C_S1);
-  expect_refused<ConfigurationError>("its elements are strings");
+  expect_rejected<ConfigurationError>("its elements are strings");
 }
 
 }  // namespace

@@ -13,14 +13,14 @@ namespace {
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-// A file's first bytes: the length of the header, and the header.
+// The first bytes of a file: the length of the header, and the header.
 std::string beginning_with(const std::string& header) {
   std::string text;
   for (int i = 0; i < 8; ++i) text += static_cast<char>(header.size() >> (8 * i) & 0xff);
   return text + header;
 }
 
-// One that `data_bytes` of numbers follow.
+// Parses a header that is followed by `data_bytes` of tensor data.
 SafetensorsHeader parsed(const std::string& header, int64_t data_bytes) {
   const std::string beginning = beginning_with(header);
   return parse_safetensors(beginning, std::ssize(beginning) + data_bytes);
@@ -31,7 +31,7 @@ std::string of_one(const std::string& dtype, const std::string& shape, const std
          "}}";
 }
 
-TEST(Safetensors, SaysWhereEachTensorLies) {
+TEST(Safetensors, ParsesTheOffsetOfEachTensor) {
   const std::string header =
       R"({"__metadata__":{"format":"pt"},"late":{"dtype":"BF16","shape":[3],"data_offsets":[8,14]},)"
       R"("early":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}   )";
@@ -45,7 +45,7 @@ TEST(Safetensors, SaysWhereEachTensorLies) {
   EXPECT_EQ(found.metadata.at("format"), "pt");
 }
 
-TEST(Safetensors, TakesScalarsAndTensorsWithoutElements) {
+TEST(Safetensors, AcceptsScalarsAndTensorsWithoutElements) {
   const auto found =
       parsed(R"({"n":{"dtype":"I64","shape":[0,9223372036854775807],"data_offsets":[8,8]},)"
              R"("s":{"dtype":"F64","shape":[],"data_offsets":[0,8]}})",
@@ -55,13 +55,13 @@ TEST(Safetensors, TakesScalarsAndTensorsWithoutElements) {
   EXPECT_TRUE(parsed("{}", 0).tensors.empty());
 }
 
-struct Refused {
+struct Rejected {
   std::string header;
   int64_t data_bytes;
   std::string why;
 };
 
-class SafetensorsRefuses : public testing::TestWithParam<Refused> {};
+class SafetensorsRefuses : public testing::TestWithParam<Rejected> {};
 
 TEST_P(SafetensorsRefuses, WithTheReason) {
   EXPECT_THAT([&] { parsed(GetParam().header, GetParam().data_bytes); },
@@ -71,43 +71,44 @@ TEST_P(SafetensorsRefuses, WithTheReason) {
 INSTANTIATE_TEST_SUITE_P(
     Headers, SafetensorsRefuses,
     testing::Values(
-        Refused{"", 0, "does not begin with {"}, Refused{" {}", 0, "does not begin with {"},
-        Refused{R"({"a":})", 0, "not JSON at byte 14"}, Refused{R"({"a":1})", 0, "not an object"},
-        Refused{R"({"a":{"dtype":"F32","shape":[1]}})", 4, "no data_offsets of \"a\""},
-        Refused{of_one("F8_E4M3", "[4]", "[0,4]"), 4, "element type \"\\\"F8_E4M3\\\"\""},
-        Refused{of_one("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, "9 axes"},
-        Refused{of_one("F32", "[-1]", "[0,4]"), 4, "has the size \"-1\""},
-        Refused{of_one("F32", "[1.5]", "[0,4]"), 4, "has the size \"1.5\""},
-        Refused{of_one("F32", "[18446744073709551615]", "[0,4]"), 4, "has the size"},
-        Refused{of_one("F32", "[4294967296,4294967296]", "[0,4]"), 4, "which no file holds"},
-        Refused{of_one("F32", "[2]", "[0,4]"), 4, "its shape (2) takes 8"},
-        Refused{of_one("F32", "[1]", "[4,0]"), 4, "from 4 to 0 of 4 bytes"},
-        Refused{of_one("F32", "[1]", "[0,4]"), 3, "from 0 to 4 of 3 bytes"},
-        Refused{of_one("F32", "[1]", "[0,4,8]"), 8, "no two offsets"},
-        Refused{of_one("F32", "[1]", "[0,4]"), 5, "the file at byte"},
-        Refused{of_one("F32", "[1]", "[4,8]"), 8, "belong to no tensor"},
-        Refused{R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
-                R"("b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
-                3, "inside the tensor before it"},
-        Refused{R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)"
-                R"("a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
-                0, "has \"a\" twice"},
-        Refused{R"({"a":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}})", 0,
-                "has \"dtype\" twice"},
-        Refused{R"({"a":{"dtype":"U8","shape":[[0]],"data_offsets":[0,0]}})", 0, "nested"},
-        Refused{R"({"__metadata__":{"format":1}})", 0, "not a string"}));
+        Rejected{"", 0, "does not begin with {"}, Rejected{" {}", 0, "does not begin with {"},
+        Rejected{R"({"a":})", 0, "invalid JSON at byte 14"},
+        Rejected{R"({"a":1})", 0, "not an object"},
+        Rejected{R"({"a":{"dtype":"F32","shape":[1]}})", 4, "tensor \"a\" has no data_offsets"},
+        Rejected{of_one("F8_E4M3", "[4]", "[0,4]"), 4, "element type \"\\\"F8_E4M3\\\"\""},
+        Rejected{of_one("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, "9 axes"},
+        Rejected{of_one("F32", "[-1]", "[0,4]"), 4, "has the size \"-1\""},
+        Rejected{of_one("F32", "[1.5]", "[0,4]"), 4, "has the size \"1.5\""},
+        Rejected{of_one("F32", "[18446744073709551615]", "[0,4]"), 4, "has the size"},
+        Rejected{of_one("F32", "[4294967296,4294967296]", "[0,4]"), 4, "larger than any file"},
+        Rejected{of_one("F32", "[2]", "[0,4]"), 4, "its shape (2) requires 8"},
+        Rejected{of_one("F32", "[1]", "[4,0]"), 4, "data_offsets 4 to 0, outside the 4 bytes"},
+        Rejected{of_one("F32", "[1]", "[0,4]"), 3, "data_offsets 0 to 4, outside the 3 bytes"},
+        Rejected{of_one("F32", "[1]", "[0,4,8]"), 8, "is not an array of two numbers"},
+        Rejected{of_one("F32", "[1]", "[0,4]"), 5, "the file ends at byte"},
+        Rejected{of_one("F32", "[1]", "[4,8]"), 8, "belong to no tensor"},
+        Rejected{R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
+                 R"("b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+                 3, "inside the tensor before it"},
+        Rejected{R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)"
+                 R"("a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+                 0, "has the key \"a\" twice"},
+        Rejected{R"({"a":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}})", 0,
+                 "has the key \"dtype\" twice"},
+        Rejected{R"({"a":{"dtype":"U8","shape":[[0]],"data_offsets":[0,0]}})", 0, "nested"},
+        Rejected{R"({"__metadata__":{"format":1}})", 0, "not a string"}));
 
-TEST(Safetensors, TakesNoLengthOnTrust) {
-  const auto refuses = [](const std::string& first, int64_t bytes, const std::string& why) {
+TEST(Safetensors, ValidatesTheLengthOfTheHeader) {
+  const auto rejects = [](const std::string& first, int64_t bytes, const std::string& why) {
     EXPECT_THAT([&] { safetensors_header_bytes(first, bytes); },
                 ThrowsMessage<DataError>(HasSubstr(why)));
   };
-  refuses("1234567", 7, "not even the 8");
-  refuses(std::string(8, '\xff'), INT64_MAX, "more than the 100000000");
-  refuses(std::string("\x01\xe1\xf5\x05\0\0\0\0", 8), INT64_MAX, "header of 100000001 bytes");
-  refuses(std::string("\x03\0\0\0\0\0\0\0", 8), 10, "ends at byte 10");
+  rejects("1234567", 7, "too few for the 8-byte length");
+  rejects(std::string(8, '\xff'), INT64_MAX, "the format allows at most 100000000");
+  rejects(std::string("\x01\xe1\xf5\x05\0\0\0\0", 8), INT64_MAX, "header of 100000001 bytes");
+  rejects(std::string("\x03\0\0\0\0\0\0\0", 8), 10, "ends at byte 10");
   EXPECT_THAT([] { parse_safetensors(std::string("\x03\0\0\0\0\0\0\0{", 9), 11); },
-              ThrowsMessage<DataError>(HasSubstr("cut off at byte 9")));
+              ThrowsMessage<DataError>(HasSubstr("truncated at byte 9")));
 }
 
 SafetensorsHeader two_tensors() {
@@ -137,7 +138,7 @@ TEST(Safetensors, ReadsWhatItWrote) {
   EXPECT_EQ(reader.header().metadata, two_tensors().metadata);
 }
 
-TEST(Safetensors, WritesWhatWasAnnouncedAndNothingElse) {
+TEST(Safetensors, RequiresExactlyTheBytesOfItsTensors) {
   const TemporaryDirectory directory;
   SafetensorsWriter writer(local_files(), directory / "x.safetensors", two_tensors());
   EXPECT_THROW(writer.append(bytes_of("12345678")), Error);
@@ -148,12 +149,12 @@ TEST(Safetensors, WritesWhatWasAnnouncedAndNothingElse) {
   EXPECT_THROW(SafetensorsWriter(local_files(), directory / "y.safetensors", twice), Error);
 }
 
-TEST(Safetensors, NamesTheFileThatIsRefused) {
+TEST(Safetensors, NamesTheRejectedFileInTheError) {
   const TemporaryDirectory directory;
   write_file(local_files(), directory / "x.safetensors", beginning_with("{}") + "left over");
   EXPECT_THAT([&] { SafetensorsReader(local_files(), directory / "x.safetensors"); },
               ThrowsMessage<DataError>(testing::AllOf(HasSubstr("x.safetensors is damaged"),
-                                                      HasSubstr("the file at byte 19"))));
+                                                      HasSubstr("the file ends at byte 19"))));
 }
 
 }  // namespace

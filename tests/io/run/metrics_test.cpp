@@ -31,7 +31,7 @@ class Metrics : public testing::Test {
   std::string path_ = directory_ / "metrics.jsonl";
 };
 
-TEST_F(Metrics, AreWrittenAsTheyAreNamed) {
+TEST_F(Metrics, AreWrittenInAFixedOrder) {
   StepMetrics metrics{.step = 3, .seconds = {{"forward", 0.25}, {"total", 0.5}}};
   metrics.values = {{"kl", 0.5}, {"tokens", 768}, {"validation_loss", 2.75}, {"loss", 2.5}};
   MetricsWriter(path_).write(metrics);
@@ -52,7 +52,7 @@ TEST_F(Metrics, ReadBackExactly) {
   EXPECT_EQ(read_metrics(path_), std::vector{metrics});
 }
 
-TEST_F(Metrics, ThatAreNotFiniteAreNull) {
+TEST_F(Metrics, ThatAreNotFiniteAreWrittenAsNull) {
   const StepMetrics metrics{
       .step = 1, .values = {{metric::kLoss, std::nan("")}, {metric::kGradientNorm, INFINITY}}};
   MetricsWriter(path_).write(metrics);
@@ -61,14 +61,14 @@ TEST_F(Metrics, ThatAreNotFiniteAreNull) {
   EXPECT_TRUE(std::isnan(read_metrics(path_).front().find(metric::kLoss)->number()));
 }
 
-TEST_F(Metrics, GoOnAfterALineThatWasCutShort) {
+TEST_F(Metrics, AreAppendedAfterAnIncompleteLastLine) {
   put("{\"step\":1,\"loss\":3.0}\n{\"step\":2,\"lo");
   EXPECT_EQ(read_metrics(path_).size(), 1u);
   MetricsWriter(path_).write({.step = 2, .values = {{"loss", 2.5}}});
   EXPECT_EQ(text(), "{\"step\":1,\"loss\":3.0}\n{\"step\":2,\"loss\":2.5}\n");
 }
 
-TEST_F(Metrics, OfAStepThatStandsTwiceAreTheLater) {
+TEST_F(Metrics, OfAStepWithSeveralLinesAreTheLaterOnes) {
   put("{\"step\":1,\"loss\":3.0}\n{\"step\":2,\"loss\":2.0}\n{\"step\":2,\"loss\":2.5}\n{\"step\":"
       "2,\"validation_loss\":2.75}\n");
   const auto metrics = read_metrics(path_);
@@ -77,12 +77,12 @@ TEST_F(Metrics, OfAStepThatStandsTwiceAreTheLater) {
   EXPECT_EQ(metrics[1].get(metric::kValidationLoss), 2.75);
 }
 
-TEST_F(Metrics, ComeInTheOrderOfSteps) {
+TEST_F(Metrics, AreReadInTheOrderOfSteps) {
   put("{\"step\":20}\n{\"step\":3}\n");
   EXPECT_EQ(read_metrics(path_).front().step, 3);
 }
 
-TEST_F(Metrics, ThatCannotBeReadAreSkippedAndNamedByTheirLine) {
+TEST_F(Metrics, ThatCannotBeParsedAreSkippedAndReportedByLine) {
   for (const std::string& line :
        {std::string("nonsense"), std::string("{}"), std::string("{\"step\":\"two\"}"),
         std::string("{\"step\":2,\"loss\":\"high\"}"), std::string("[1]"),
@@ -98,7 +98,7 @@ TEST_F(Metrics, ThatCannotBeReadAreSkippedAndNamedByTheirLine) {
   }
 }
 
-TEST_F(Metrics, OfStepsThatARunWentBackBehindDoNotCount) {
+TEST_F(Metrics, OfLaterStepsAreIgnoredAfterARunResumesFromAnEarlierStep) {
   for (int64_t step = 1; step <= 40; ++step)
     MetricsWriter(path_).write(
         {.step = step, .values = {{"loss", 40.0}, {"validation_loss", 1.0}}});
@@ -107,40 +107,40 @@ TEST_F(Metrics, OfStepsThatARunWentBackBehindDoNotCount) {
     if (step == 30) writer.write({.step = step, .values = {{"loss", 25.0}}});
   }
   const auto metrics = read_metrics(path_);
-  ASSERT_EQ(metrics.size(), 20u) << "what was written after step 20 was left twice";
+  ASSERT_EQ(metrics.size(), 20u) << "the run resumed from step 20 twice";
   EXPECT_EQ(metrics.back().step, 20);
   MetricsWriter(path_, 20).write({.step = 25, .values = {{"loss", 25.0}}});
   EXPECT_EQ(read_metrics(path_).back().step, 25);
   EXPECT_EQ(read_metrics(path_).back().get("validation_loss"), std::nullopt);
 }
 
-TEST_F(Metrics, OfARunThatGoesOnWhereItWasAreOneAfterTheOther) {
+TEST_F(Metrics, OfARunThatResumesFromItsLastStepAreAppended) {
   MetricsWriter(path_).write({.step = 20});
   MetricsWriter(path_, 20).write({.step = 21});
   EXPECT_EQ(text(), "{\"step\":20}\n{\"step\":21}\n");
 }
 
-// Files from before a line said that a run went back.
-TEST_F(Metrics, WhoseStepsFallAreOfARunThatWentBack) {
+// Earlier versions did not write branch lines.
+TEST_F(Metrics, WithDecreasingStepsAreOfARunThatResumedFromAnEarlierStep) {
   put("{\"step\":1}\n{\"step\":2,\"loss\":2.0}\n{\"step\":3}\n{\"step\":2,\"loss\":1.5}\n");
   const auto metrics = read_metrics(path_);
   ASSERT_EQ(metrics.size(), 2u);
   EXPECT_EQ(metrics[1].get("loss"), 1.5);
 }
 
-TEST_F(Metrics, OfAProgramsOwnHaveNamesThatTheRunDoesNotUse) {
+TEST_F(Metrics, RejectReservedNamesOfCustomMetrics) {
   for (const char* name : {"", "step", "seconds", "loss", "tokens_per_s", "two\nlines"})
     EXPECT_THROW(require_custom_metric_name(name), Error) << name;
   EXPECT_NO_THROW(require_custom_metric_name("kl"));
 }
 
-TEST_F(Metrics, AreNoneWhereThereIsNoFile) { EXPECT_TRUE(read_metrics(path_).empty()); }
+TEST_F(Metrics, AreEmptyIfThereIsNoFile) { EXPECT_TRUE(read_metrics(path_).empty()); }
 
-TEST_F(Metrics, RefuseAPlaceThatDoesNotExist) {
+TEST_F(Metrics, RequireAnExistingDirectory) {
   EXPECT_THROW(MetricsWriter(directory_ / "none/metrics.jsonl"), StorageError);
 }
 
-// A process that writes lines until it is killed; how long it lives is up to chance.
+// Writes lines until the process is killed, after a random number of lines.
 void write_until_killed(const std::string& path) {
   MetricsWriter writer(path);
   StepMetrics metrics{.step = 0,
@@ -152,8 +152,8 @@ void write_until_killed(const std::string& path) {
   }
 }
 
-// A write is not atomic: of the last line the first part can be all that arrives.
-TEST_F(Metrics, AreWholeLinesButTheLastAfterTheWriterWasKilled) {
+// A write is not atomic: the last line can be incomplete.
+TEST_F(Metrics, AreCompleteLinesExceptTheLastAfterTheWriterIsKilled) {
   for (int attempt = 0; attempt < 60; ++attempt) {
     const pid_t writer = ::fork();
     if (writer == 0) write_until_killed(path_);
@@ -161,7 +161,7 @@ TEST_F(Metrics, AreWholeLinesButTheLastAfterTheWriterWasKilled) {
     ::kill(writer, SIGKILL);
     ::waitpid(writer, nullptr, 0);
     std::string lines = local_files().exists(path_) ? text() : "";
-    lines.resize(lines.rfind('\n') + 1);  // none: 0
+    lines.resize(lines.rfind('\n') + 1);  // 0 if there is none
     std::istringstream stream(
         lines.substr(lines.size() < 100'000 ? 0 : lines.find('\n', lines.size() - 100'000) + 1));
     for (std::string line; std::getline(stream, line);)
@@ -171,8 +171,8 @@ TEST_F(Metrics, AreWholeLinesButTheLastAfterTheWriterWasKilled) {
   EXPECT_EQ(skipped.count, 0);
 }
 
-// Whatever the kill leaves of a line, nothing of it is seen, and the next writer begins a new one.
-TEST_F(Metrics, CutAnywhereInTheLastLineAreReadAndContinued) {
+// An incomplete last line is ignored by readers and removed by the next writer.
+TEST_F(Metrics, TruncatedAnywhereInTheLastLineAreReadAndContinued) {
   const std::string first = "{\"step\":1,\"loss\":3.0}\n", second = "{\"step\":2,\"loss\":2.5}";
   for (std::size_t kept = 0; kept <= second.size(); ++kept) {
     put(first + second.substr(0, kept));
@@ -182,7 +182,7 @@ TEST_F(Metrics, CutAnywhereInTheLastLineAreReadAndContinued) {
   }
 }
 
-TEST(MetricsOnAFullDisk, StayWholeLines) {
+TEST(MetricsOnAFullDisk, HaveOnlyCompleteLines) {
   TinyDisk disk("64k");
   if (!disk.is_mounted()) GTEST_SKIP() << "only root may mount a disk to fill";
   MetricsWriter writer(disk / "metrics.jsonl");

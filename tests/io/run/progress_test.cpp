@@ -23,7 +23,7 @@ ProgressState state_at(int64_t step) {
   return state;
 }
 
-// What a Progress writes to a file.
+// Collects the output of a Progress in a temporary file.
 class ProgressTest : public testing::Test {
  protected:
   std::string written() {
@@ -40,7 +40,7 @@ class ProgressTest : public testing::Test {
   std::unique_ptr<std::FILE, Close> file_{std::tmpfile()};
 };
 
-TEST(ProgressLine, SaysWhereTheRunIs) {
+TEST(ProgressLine, ShowsStepLossesThroughputAndRemainingTime) {
   EXPECT_EQ(plain_progress_line(state_at(1'200)),
             "step 1,200/2,000  loss 1.7310  validation 1.8802  54,210 tokens/s  0:12 left");
   EXPECT_EQ(plain_progress_line({.step = 1, .steps = 5}), "step 1/5");
@@ -53,7 +53,7 @@ TEST(ProgressLine, ShowsOtherMetricsAfterTheLosses) {
               HasSubstr("validation 1.8802  kl 0.1235  accuracy 0.5  54,210 tokens/s"));
 }
 
-TEST(ProgressLine, ShowsHowMuchIsDone) {
+TEST(ProgressLine, ShowsABarAndAPercentage) {
   EXPECT_THAT(progress_line(state_at(0), 120), HasSubstr("──────────────────────────────   0 %"));
   EXPECT_THAT(progress_line(state_at(1'000), 120),
               HasSubstr("━━━━━━━━━━━━━━━───────────────  50 %"));
@@ -84,7 +84,7 @@ TEST_F(ProgressTest, IsRedrawnOnATerminalAndEndsWithTheLastState) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
 
-TEST_F(ProgressTest, IsAFewPlainLinesElsewhere) {
+TEST_F(ProgressTest, WritesPlainLinesWithoutATerminal) {
   {
     Progress progress(file_.get(), /*terminal=*/false, /*plain_seconds=*/3'600);
     for (int64_t step = 1; step <= 100; ++step) progress.update(state_at(step));
@@ -93,19 +93,19 @@ TEST_F(ProgressTest, IsAFewPlainLinesElsewhere) {
             plain_progress_line(state_at(1)) + "\n" + plain_progress_line(state_at(100)) + "\n");
 }
 
-TEST_F(ProgressTest, KeepsANoteAboveTheLine) {
+TEST_F(ProgressTest, WritesANoteAboveTheLine) {
   Progress progress(file_.get(), /*terminal=*/true);
   progress.update(state_at(1));
   progress.note("saved step 1");
   EXPECT_THAT(written(), HasSubstr("\r\x1b[Ksaved step 1\nstep 1/2,000"));
 }
 
-TEST_F(ProgressTest, WritesNothingAtTheEndOfNothing) {
+TEST_F(ProgressTest, WritesNothingIfItWasNotUpdated) {
   { Progress progress(file_.get(), /*terminal=*/true); }
   EXPECT_EQ(written(), "");
 }
 
-TEST(TimeLeft, FollowsFromTheRateSinceTheFirstStep) {
+TEST(TimeLeft, IsEstimatedFromTheRateSinceTheFirstStep) {
   TimeLeft left;
   const auto start = TimeLeft::Clock::time_point{};
   EXPECT_EQ(left.after(1'001, 2'000, start), std::nullopt);
@@ -113,7 +113,7 @@ TEST(TimeLeft, FollowsFromTheRateSinceTheFirstStep) {
   EXPECT_DOUBLE_EQ(left.after(1'101, 2'001, start + std::chrono::seconds(10)).value(), 90);
 }
 
-TEST(Numbers, AreWrittenForPeople) {
+TEST(Numbers, AreFormattedWithSeparators) {
   EXPECT_EQ(with_thousands(0), "0");
   EXPECT_EQ(with_thousands(999), "999");
   EXPECT_EQ(with_thousands(1'000), "1,000");

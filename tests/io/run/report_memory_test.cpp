@@ -1,5 +1,5 @@
-// That the report of a long run takes no more memory than that of a short one. Every allocation of
-// this program is counted, so it stands alone.
+// The report of a long run takes no more memory than that of a short one. A separate executable,
+// because every allocation of the process is counted.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -44,7 +44,7 @@ void operator delete(void* memory, std::size_t) noexcept { operator delete(memor
 namespace ripieno::io {
 namespace {
 
-// Bytes that are held at once while it runs, beyond those held before.
+// Maximum number of bytes allocated at the same time during the action, beyond those before it.
 int64_t peak_of(const std::function<void()>& action) {
   const int64_t before = held;
   most = before;
@@ -72,8 +72,8 @@ TEST(MemoryOfTheReport, DoesNotGrowWithTheLengthOfTheRun) {
   RecordProperty("peak_bytes", std::to_string(report));
 }
 
-// That the counting sees what the report avoids.
-TEST(MemoryOfTheReport, IsFarLessThanAllLinesTake) {
+// Checks that the counting works: reading all lines into memory takes more.
+TEST(MemoryOfTheReport, IsLessThanThatOfAllLines) {
   constexpr int64_t kLines = 20'000;
   const TemporaryDirectory directory;
   const RunPaths paths{directory.path()};

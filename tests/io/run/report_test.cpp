@@ -47,14 +47,14 @@ MetricCurves curves_of(const std::vector<StepMetrics>& lines) {
 
 MetricCurves metrics() { return curves_of(lines()); }
 
-// The number of places where `part` stands in `text`.
+// Number of occurrences of `part` in `text`.
 int count_of(const std::string& text, const std::string& part) {
   int count = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
   return count;
 }
 
-TEST(Report, ShowsTheFiguresOfTheRun) {
+TEST(Report, ShowsTheKeyFiguresOfTheRun) {
   const std::string page = report_page("first", record(), metrics(), {"step_00000100"});
   for (const char* text :
        {"<h1>first</h1>", "<b>100</b><small>of 2,000</small>",
@@ -65,7 +65,7 @@ TEST(Report, ShowsTheFiguresOfTheRun) {
   }
 }
 
-TEST(Report, DrawsTrainingAndValidation) {
+TEST(Report, DrawsTrainingAndValidationLoss) {
   const std::string page = report_page("first", record(), metrics(), {});
   EXPECT_EQ(count_of(page, "class=\"curve raw\""), 1);
   EXPECT_EQ(count_of(page, "class=\"curve validation\""), 1);
@@ -73,19 +73,19 @@ TEST(Report, DrawsTrainingAndValidation) {
   EXPECT_THAT(page, HasSubstr("best 2.0000"));
 }
 
-TEST(Report, NeedsNothingFromElsewhere) {
+TEST(Report, IsSelfContained) {
   const std::string page = report_page("first", record(), metrics(), {});
   for (const char* text : {"<script", "<link", "src=", "url(", "@import", "http"})
     EXPECT_THAT(page, Not(HasSubstr(text)));
 }
 
-TEST(Report, ShowsTextLiterally) {
+TEST(Report, EscapesText) {
   const std::string page = report_page("<i>&\"", record(), MetricCurves(), {});
   EXPECT_THAT(page, HasSubstr("<h1>&lt;i&gt;&amp;&quot;</h1>"));
   EXPECT_THAT(page, HasSubstr("train_gpt --set a&lt;b"));
 }
 
-TEST(Report, IsMadeOfWhateverIsThere) {
+TEST(Report, ToleratesMissingAndInvalidData) {
   for (const char* text :
        {"{}", R"({"starts": []})", R"({"starts": [3]})",
         R"({"starts": [{"configuration": 3, "command": [4, null], "hosts": 5}]})"}) {
@@ -113,7 +113,7 @@ TEST(Report, IsWrittenFromTheRunDirectory) {
   EXPECT_THAT(page, Not(HasSubstr(".damaged")));
 }
 
-TEST(Report, ShowsALossThatIsNotFiniteInRed) {
+TEST(Report, MarksALossThatIsNotFinite) {
   auto steps = lines();
   steps[4].set({metric::kLoss, INFINITY});
   const std::string page = report_page("first", record(), curves_of(steps), {});
@@ -122,20 +122,20 @@ TEST(Report, ShowsALossThatIsNotFiniteInRed) {
   EXPECT_EQ(count_of(report_page("first", record(), metrics(), {}), "class=\"cross\""), 0);
 }
 
-TEST(Report, OfARunWhoseLossWasNeverFiniteSaysSo) {
+TEST(Report, SaysIfTheLossWasNeverFinite) {
   const StepMetrics diverged{.step = 1, .values = {{metric::kLoss, std::nan("")}}};
   EXPECT_THAT(report_page("first", record(), curves_of({diverged}), {}),
-              HasSubstr("It was never finite"));
+              HasSubstr("The loss was never finite"));
 }
 
-TEST(Report, DrawsMetricsOfTheProgramsOwn) {
+TEST(Report, DrawsCustomMetrics) {
   auto steps = lines();
   for (auto& step : steps) step.set({"kl_to_<teacher>", 0.5});
   EXPECT_THAT(report_page("first", record(), curves_of(steps), {}),
               HasSubstr("<h2>kl to &lt;teacher&gt;</h2>"));
 }
 
-TEST(Report, IsWrittenAlsoWhereLinesOrTheRecordCannotBeRead) {
+TEST(Report, IsWrittenEvenIfLinesOrTheRecordCannotBeRead) {
   TemporaryDirectory directory;
   const RunPaths paths{directory.path()};
   write_file(local_files(), paths.metrics(),
@@ -145,7 +145,7 @@ TEST(Report, IsWrittenAlsoWhereLinesOrTheRecordCannotBeRead) {
   EXPECT_THAT(read_file(local_files(), paths.report()), HasSubstr("3.0000"));
 }
 
-TEST(Curve, KeepsItsExtremesMeansAndLastPointHoweverLongItIs) {
+TEST(Curve, KeepsItsExtremesAndLastPointForAnyLength) {
   MetricCurve curve;
   constexpr int64_t kSteps = 100'000;
   for (int64_t step = 1; step <= kSteps; ++step)
@@ -153,7 +153,7 @@ TEST(Curve, KeepsItsExtremesMeansAndLastPointHoweverLongItIs) {
   EXPECT_EQ(curve.count(), kSteps);
   EXPECT_EQ(curve.least().x, 12'345);
   EXPECT_EQ(curve.last().x, kSteps);
-  EXPECT_LE(curve.extremes().size(), 2 * MetricCurve::kMostStretches);
+  EXPECT_LE(curve.extremes().size(), 2 * MetricCurve::kMostBins);
   double low = 0, high = 0, x = 0;
   for (const ChartPoint point : curve.extremes()) {
     low = std::min(low, point.y);
@@ -164,7 +164,7 @@ TEST(Curve, KeepsItsExtremesMeansAndLastPointHoweverLongItIs) {
   EXPECT_EQ(high, 9);
 }
 
-TEST(Curve, OfFewPointsIsThosePoints) {
+TEST(Curve, KeepsAllPointsIfThereAreFew) {
   MetricCurve curve;
   for (int64_t step = 1; step <= 100; ++step) curve.add(step, std::sin(static_cast<double>(step)));
   const auto points = curve.extremes(), means = curve.means();
@@ -175,7 +175,7 @@ TEST(Curve, OfFewPointsIsThosePoints) {
   }
 }
 
-TEST(Chart, OfAnyFiniteNumbersIsFinite) {
+TEST(Chart, HasFiniteCoordinatesForAnyFiniteValues) {
   for (const auto& [low, high] :
        std::vector<std::pair<double, double>>{{0, 1e25},
                                               {1e25, 1e25},
@@ -194,7 +194,7 @@ TEST(Chart, OfAnyFiniteNumbersIsFinite) {
   }
 }
 
-TEST(Chart, HasRoundTicksAroundItsNumbers) {
+TEST(Chart, HasRoundTicksThatCoverItsValues) {
   EXPECT_THAT(round_ticks(0, 10, 5), ElementsAre(0, 2, 4, 6, 8, 10));
   EXPECT_THAT(round_ticks(1, 2000, 4), ElementsAre(0, 500, 1000, 1500, 2000));
   EXPECT_THAT(round_ticks(-0.3, 0.3, 3),
@@ -202,7 +202,7 @@ TEST(Chart, HasRoundTicksAroundItsNumbers) {
                           testing::DoubleEq(0.2), testing::DoubleEq(0.4)));
 }
 
-TEST(Chart, LabelsTicksWithAsFewDigitsAsTellThemApart) {
+TEST(Chart, LabelsTicksWithTheFewestDistinguishingDigits) {
   EXPECT_EQ(tick_label(1500, 500), "1,500");
   EXPECT_EQ(tick_label(1.5, 0.5), "1.5");
   EXPECT_EQ(tick_label(0.25, 0.05), "0.25");
@@ -213,7 +213,7 @@ TEST(Chart, LabelsTicksWithAsFewDigitsAsTellThemApart) {
   EXPECT_EQ(tick_label(2e9, 1e9), "2e+09");
 }
 
-TEST(Chart, KeepsItsExtremesWhenThinned) {
+TEST(Chart, KeepsExtremesWhenThinned) {
   std::vector<ChartPoint> points;
   for (int i = 0; i < 100'000; ++i) points.push_back({static_cast<double>(i), std::sin(i * 0.01)});
   points[54'321].y = 9;
@@ -227,7 +227,7 @@ TEST(Chart, KeepsItsExtremesWhenThinned) {
                              [](ChartPoint a, ChartPoint b) { return a.x < b.x; }));
 }
 
-TEST(Chart, OfOnePointOrLevelNumbersIsFinite) {
+TEST(Chart, HasFiniteCoordinatesForOnePointOrEqualValues) {
   for (const std::vector<ChartPoint>& points :
        {std::vector<ChartPoint>{{5, 0}}, {{5, 2}, {6, 2}}}) {
     const std::string svg =
@@ -238,11 +238,11 @@ TEST(Chart, OfOnePointOrLevelNumbersIsFinite) {
   }
 }
 
-TEST(Chart, IsNothingWithoutPoints) {
+TEST(Chart, IsEmptyWithoutPoints) {
   EXPECT_EQ(line_chart({.label = "", .curves = {{.style = "raw"}}}), "");
 }
 
-TEST(Smoothing, LeavesALevelCurveLevel) {
+TEST(Smoothing, KeepsAConstantCurveConstant) {
   std::vector<ChartPoint> level(50, {0, 3});
   for (const ChartPoint point : smoothed(level, 10)) EXPECT_DOUBLE_EQ(point.y, 3);
 }

@@ -26,20 +26,21 @@ using testing::HasSubstr;
 
 class RunDirectoryTest : public testing::Test {
  protected:
-  std::string refusal(double wait_seconds = 0) {
+  // The error that opening the run directory throws.
+  std::string failure(double wait_seconds = 0) {
     try {
       RunDirectory directory(path_, wait_seconds);
     } catch (const ConfigurationError& error) {
       return error.what();
     }
-    return "it was not refused";
+    return "no error";
   }
 
-  TemporaryDirectory place_;
-  std::string path_ = place_ / "runs/first";
+  TemporaryDirectory parent_;
+  std::string path_ = parent_ / "runs/first";
 };
 
-TEST_F(RunDirectoryTest, MakesItsPlace) {
+TEST_F(RunDirectoryTest, CreatesItsDirectories) {
   RunDirectory directory(path_);
   EXPECT_TRUE(std::filesystem::is_directory(directory.paths().checkpoints()));
   EXPECT_EQ(directory.paths().metrics(), path_ + "/metrics.jsonl");
@@ -47,10 +48,10 @@ TEST_F(RunDirectoryTest, MakesItsPlace) {
 
 TEST_F(RunDirectoryTest, IsHeldByOneAtATime) {
   RunDirectory holder(path_);
-  EXPECT_THAT(refusal(), HasSubstr(path_ + " is in use by process " + std::to_string(::getpid())));
+  EXPECT_THAT(failure(), HasSubstr(path_ + " is in use by process " + std::to_string(::getpid())));
 }
 
-TEST_F(RunDirectoryTest, IsFreeAgainWhenItsHolderLetsGo) {
+TEST_F(RunDirectoryTest, CanBeLockedAgainAfterItsHolderIsDestroyed) {
   { RunDirectory holder(path_); }
   EXPECT_NO_THROW(RunDirectory(path_, 0));
 }
@@ -61,13 +62,13 @@ TEST_F(RunDirectoryTest, IsNotBlockedByAHolderThatWasKilled) {
   const pid_t holder = ::fork();
   if (holder == 0) {
     RunDirectory directory(path_);
-    const bool told = ::write(ready[1], "x", 1) == 1;
-    while (told) ::pause();
+    const bool is_ready = ::write(ready[1], "x", 1) == 1;
+    while (is_ready) ::pause();
     ::_exit(1);
   }
   char byte;
   ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-  EXPECT_THAT(refusal(), HasSubstr("in use by process " + std::to_string(holder)));
+  EXPECT_THAT(failure(), HasSubstr("in use by process " + std::to_string(holder)));
   ::kill(holder, SIGKILL);
   ::waitpid(holder, nullptr, 0);
   EXPECT_NO_THROW(RunDirectory(path_, 0));
@@ -75,49 +76,49 @@ TEST_F(RunDirectoryTest, IsNotBlockedByAHolderThatWasKilled) {
 
 TEST_F(RunDirectoryTest, WaitsForItsHolder) {
   auto holder = std::make_unique<RunDirectory>(path_);
-  std::thread letting_go([&] {
+  std::thread releasing([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     holder.reset();
   });
-  EXPECT_EQ(refusal(60), "it was not refused");
-  letting_go.join();
+  EXPECT_EQ(failure(60), "no error");
+  releasing.join();
 }
 
-TEST_F(RunDirectoryTest, IsUsedWithoutALockWhereTheFileSystemHasNone) {
+TEST_F(RunDirectoryTest, IsUsedWithoutALockIfTheFileSystemHasNone) {
   for (const int error : {ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS}) {
     flock_fails_with = error;
-    EXPECT_EQ(refusal(), "it was not refused");
-    EXPECT_EQ(reason_for_missing_locks(RunPaths{path_}.lock()), std::strerror(error));
+    EXPECT_EQ(failure(), "no error");
+    EXPECT_EQ(why_locks_are_absent(RunPaths{path_}.lock()), std::strerror(error));
     flock_fails_with = 0;
   }
 }
 
-TEST_F(RunDirectoryTest, HasALockThatIsHeldAfterALookForOne) {
+TEST_F(RunDirectoryTest, KeepsItsLockWhenLockSupportIsTested) {
   RunDirectory holder(path_);
-  EXPECT_EQ(reason_for_missing_locks(holder.paths().lock()), "");
-  EXPECT_THAT(refusal(), HasSubstr("is in use by process"));
+  EXPECT_EQ(why_locks_are_absent(holder.paths().lock()), "");
+  EXPECT_THAT(failure(), HasSubstr("is in use by process"));
 }
 
-TEST_F(RunDirectoryTest, IsRefusedWhereItCannotBeWritten) {
-  write_file(local_files(), place_ / "runs", "a file in the way");
-  EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
+TEST_F(RunDirectoryTest, IsRejectedIfItCannotBeCreated) {
+  write_file(local_files(), parent_ / "runs", "a file in the way");
+  EXPECT_THAT(failure(), HasSubstr("run directory " + path_ + " cannot be written"));
 }
 
-TEST_F(RunDirectoryTest, IsRefusedWhereItsLockCannotBeOpened) {
+TEST_F(RunDirectoryTest, IsRejectedIfItsLockFileCannotBeOpened) {
   local_files().make_directories(path_ + "/.lock");
-  EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
+  EXPECT_THAT(failure(), HasSubstr("run directory " + path_ + " cannot be written"));
 }
 
-TEST_F(RunDirectoryTest, IsRefusedWhereItIsReadOnly) {
+TEST_F(RunDirectoryTest, IsRejectedIfItIsReadOnly) {
   if (::geteuid() == 0) {
-    path_ = "/proc/self";  // where root cannot write either
-    EXPECT_THAT(refusal(), HasSubstr("run directory /proc/self cannot be written"));
+    path_ = "/proc/self";  // not writable even for root
+    EXPECT_THAT(failure(), HasSubstr("run directory /proc/self cannot be written"));
     return;
   }
   std::filesystem::create_directories(path_ + "/checkpoints");
   std::filesystem::permissions(
       path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
-  EXPECT_THAT(refusal(), HasSubstr("run directory " + path_ + " cannot be written"));
+  EXPECT_THAT(failure(), HasSubstr("run directory " + path_ + " cannot be written"));
 }
 
 class Record : public testing::Test {
@@ -134,20 +135,20 @@ TEST_F(Record, HasAnEntryForEachStart) {
             nlohmann::json::parse(R"({"starts": [{"seed": 1}, {"seed": 2}]})"));
 }
 
-TEST_F(Record, ThatIsDamagedIsNamedAndKept) {
+TEST_F(Record, IsNotOverwrittenIfItIsDamaged) {
   write_file(local_files(), paths_.record(), "{\"starts\": [");
   EXPECT_THROW(append_start(local_files(), paths_, {{"seed", 1}}), DataError);
   EXPECT_EQ(read_file(local_files(), paths_.record()), "{\"starts\": [");
 }
 
-TEST_F(Record, IsNotBegunAnewWhereItCannotBeLookedAt) {
+TEST_F(Record, IsNotOverwrittenIfItCannotBeRead) {
   std::filesystem::create_symlink("run.json", paths_.record());  // to itself
   EXPECT_THROW(append_start(local_files(), paths_, {{"seed", 1}}), StorageError);
   EXPECT_TRUE(std::filesystem::is_symlink(paths_.record()));
 }
 
-TEST_F(Record, TakesTextThatIsNotUtf8) {
-  append_start(local_files(), paths_, {{"command", "caf\xe9"}});
+TEST_F(Record, AcceptsTextThatIsNotUtf8) {
+  append_start(local_files(), paths_, {{"command", "abc\xe9"}});
   EXPECT_EQ(read_record(paths_)["starts"].size(), 1u);
 }
 

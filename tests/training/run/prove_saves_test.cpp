@@ -74,7 +74,7 @@ TEST_P(ProofOfSaves, LeavesNothingBehind) {
 
 TEST_P(ProofOfSaves, DoesNotWaitForEverForStorageThatDoesNotAnswer) {
   hangs = true;
-  EXPECT_THAT(failure(), HasSubstr("storage has not answered for 0.2 s"));
+  EXPECT_THAT(failure(), HasSubstr("storage has not responded for 0.2 s"));
 }
 
 TEST_P(ProofOfSaves, FailsWhereTheDiskIsTooSmallForTheRun) {
