@@ -72,7 +72,7 @@ class Strict(programs.ProgramTest):
     def test_slots_that_do_not_divide_the_batch_are_named_with_those_that_do(self):
         ended = self.train("run", *STRICT, "--set", "train.batch_size=12", "--set", "parallel.slots=8")
         self.assertEqual(ended.returncode, 78)
-        self.assertIn("parallel.slots = 8 does not divide train.batch_size = 12; the nearest that do are 6 and 12",
+        self.assertIn("parallel.slots=8 must divide train.batch_size=12; nearest divisors: 6 and 12",
                       ended.stderr)
 
     @programs.needs_mpi
