@@ -149,7 +149,7 @@ class BadInput(programs.ProgramTest):
         newest = str(self.checkpoints("run")[-1])
         for path in ("run", "run/checkpoints"):
             ended = self.train("other", "--resume", self.directory / path)
-            self.assert_one_line(ended, 78, "it holds checkpoints", newest)
+            self.assert_one_line(ended, 78, "not a checkpoint", newest)
 
     def test_a_text_that_is_missing(self):
         (self.directory / "text.txt").unlink()
@@ -287,7 +287,7 @@ class FullDisk(programs.ProgramTest):
         self.fill()
         line = training.stderr.readline()
         os.remove(self.disk / "filler")
-        self.assertIn("training goes on", line)
+        self.assertIn("training continues", line)
         training.communicate()
         self.assertEqual(training.returncode, 0)
         self.assertEqual(self.losses("disk/run"), whole)

@@ -106,7 +106,7 @@ class Steps(programs.ProgramTest):
         command = [word for word in self.command("run", "--steps", 5) if word != "--quiet"]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
         self.assertEqual(ended.returncode, 0)
-        self.assertIn("finished already, at step 5", ended.stdout)
+        self.assertIn("already finished at step 5", ended.stdout)
         self.assertEqual(ended.stderr, "")
 
     def test_stopping_early_changes_no_later_step(self):

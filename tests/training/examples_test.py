@@ -50,7 +50,7 @@ class Examples(programs.ProgramTest):
             training.send_signal(signal.SIGUSR1)
             output, errors = training.communicate()
             self.assertEqual((training.returncode, errors), (75, ""))
-            self.assertIn("the same command continues", output)
+            self.assertIn("run the same command to continue", output)
             self.assertGreaterEqual(len(self.losses("runs/small_gpt")), steps)
 
     @programs.needs_mpi

@@ -75,7 +75,7 @@ class LostRank(programs.ProgramTest):
     def test_failing_it_speaks_for_itself(self):
         ended = self.lose("fails")
         self.assertEqual(ended.returncode, 65, ended.stderr)
-        self.assertEqual(self.ours, ["lose_rank: rank 1 has read nonsense"])
+        self.assertEqual(self.ours, ["lose_rank: rank 1 read invalid data"])
         self.assert_it_continues()
 
 
