@@ -90,7 +90,7 @@ void bind_train(Settings& settings, TrainingOptions& options) {
       "attention stores its scores, and matrix product algorithms are chosen by heuristics "
       "instead of measurement");
   settings.add("train.gradient_clip", &options.optimizer.max_gradient_norm,
-               "maximum global norm of the gradient, to which larger gradients are scaled down; 0 "
+               "maximum global norm of the gradient; a larger gradient is scaled down to it; 0 "
                "disables clipping",
                Accepts::between(0, kLargestRate));
   settings.add("train.threads", &options.threads,
@@ -117,17 +117,17 @@ void bind_parallel(Settings& settings, TrainingOptions& options) {
   settings.add("parallel.strict", &options.strict,
                "whether losses and parameters are bitwise identical on any number of ranks and "
                "threads (strict mode)");
-  settings.add("parallel.slots", &options.slots,
-               "number of slots, equal shares of the batch that strict mode computes one at a time "
-               "in place of micro-batches; must divide train.batch_size; \"auto\": the largest "
-               "divisor up to 8",
-               Accepts::between(1, 65536));
+  settings.add(
+      "parallel.slots", &options.slots,
+      "number of slots, equal shares of the batch that strict mode computes separately in place of "
+      "micro-batches; must divide train.batch_size; \"auto\": the largest divisor up to 8",
+      Accepts::between(1, 65536));
   settings.add("parallel.timeout_seconds", &options.timeout_seconds,
                "seconds to wait for another rank before the run fails with exit status 76",
                Accepts::between(1, kMostSeconds));
   settings.add("parallel.check_every", &options.run.check_every,
-               "steps between checks that all ranks hold identical parameters and optimizer state, "
-               "which are also checked before each save; 0 disables the checks",
+               "steps between checks that all ranks hold identical parameters and optimizer state; "
+               "each save is preceded by a check too; 0 disables all checks",
                Accepts::between(0, kMostSteps));
   settings.add(
       "parallel.wire",
@@ -135,7 +135,7 @@ void bind_parallel(Settings& settings, TrainingOptions& options) {
       "element type in which float32 gradients are sent between ranks; 16-bit gradients are "
       "sent as they are");
   settings.add("parallel.power_sgd_rank", &parallel.power_sgd_rank,
-               "rank of the PowerSGD approximation in which gradients of matrices are sent between "
+               "rank of the PowerSGD approximation of the matrix gradients that are sent between "
                "ranks; 0 disables compression",
                Accepts::between(0, 1024));
   settings.add("parallel.diloco_steps", &parallel.diloco.steps,
@@ -161,12 +161,12 @@ void bind_checkpoint(Settings& settings, RunOptions& run) {
   settings.add("checkpoint.keep", &run.keep.newest, "number of newest checkpoints to keep",
                Accepts::between(1, kMostCheckpoints));
   settings.add("checkpoint.keep_every", &run.keep.every,
-               "interval in steps whose multiples are kept permanently once saved; 0: none",
+               "interval in steps: checkpoints at its multiples are kept permanently; 0: none",
                Accepts::between(0, kMostSteps));
-  settings.add("checkpoint.keep_best", &run.keep.best,
-               "number of best checkpoints to keep, as measured by validation; each new best is "
-               "saved; 0: none",
-               Accepts::between(0, 1000));
+  settings.add(
+      "checkpoint.keep_best", &run.keep.best,
+      "number of best checkpoints to keep, by checkpoint.best_by; each new best is saved; 0: none",
+      Accepts::between(0, 1000));
   settings.add("checkpoint.best_by", &run.keep.metric,
                "validation metric that decides which checkpoints are best",
                Accepts::one_of({"validation_loss", "accuracy"}));
@@ -187,8 +187,8 @@ void bind_initial(Settings& settings, InitialParameters& initial) {
                "comma-separated old=new rules, each replacing the prefix old of parameter names in "
                "checkpoint.load by new");
   settings.add("checkpoint.strict", &initial.strict,
-               "whether all parameters must match those of checkpoint.load in name and shape; "
-               "otherwise the rest keep their random initial values");
+               "whether the parameters must match checkpoint.load completely, in names and shapes; "
+               "otherwise those without a match keep their initial values");
   settings.add("checkpoint.foreign", &initial.foreign,
                "whether checkpoint.load may be an HDF5 file written by another program, without "
                "checksums");
