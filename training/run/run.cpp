@@ -175,8 +175,7 @@ void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
     try {
       io::append_start(files, paths_, start);
     } catch (const DataError& error) {
-      remark =
-          fmt::format("{}; the file was renamed (.set_aside) and replaced", error.what());
+      remark = fmt::format("{}; the file was renamed (.set_aside) and replaced", error.what());
       set_aside(files, paths_.record());
       io::append_start(files, paths_, start);
     }

@@ -27,30 +27,30 @@ void RunLog::write(const io::StepMetrics& metrics) {
 }
 
 void RunLog::flush() {
-  if (sync_refused_->exchange(false)) refused(paths_.metrics() + ": sync failed");
+  if (sync_failed_->exchange(false)) warn_of_failure(paths_.metrics() + ": sync failed");
   std::size_t written = 0;
   try {
     if (!metrics_) metrics_ = std::make_shared<io::MetricsWriter>(paths_.metrics(), step_);
     for (; written < unwritten_.size(); ++written) metrics_->write(unwritten_[written]);
-    storage_refused_ = false;
+    write_failed_ = false;
   } catch (const StorageError& error) {
-    refused(error.what());
+    warn_of_failure(error.what());
   }
   unwritten_.erase(unwritten_.begin(), unwritten_.begin() + static_cast<std::ptrdiff_t>(written));
 }
 
-void RunLog::refused(const std::string& why) {
-  if (!storage_refused_) warn(why + "; training continues, and the lines will be written later");
-  storage_refused_ = true;
+void RunLog::warn_of_failure(const std::string& why) {
+  if (!write_failed_) warn(why + "; training continues, and the lines will be written later");
+  write_failed_ = true;
 }
 
 std::function<void()> RunLog::syncing() {
-  if (!writes_ || storage_refused_ || !metrics_) return {};
-  return [metrics = metrics_, refused = sync_refused_] {
+  if (!writes_ || write_failed_ || !metrics_) return {};
+  return [metrics = metrics_, failed = sync_failed_] {
     try {
       metrics->sync();
     } catch (const StorageError&) {
-      *refused = true;
+      *failed = true;
     }
   };
 }

@@ -37,7 +37,7 @@ class RunLog {
 
  private:
   void flush();
-  void refused(const std::string& why);
+  void warn_of_failure(const std::string& why);
   void drop_lost_progress();
 
   io::RunPaths paths_;
@@ -49,8 +49,8 @@ class RunLog {
   // Null until the file could be opened; shared with syncing().
   std::shared_ptr<io::MetricsWriter> metrics_;
   std::vector<io::StepMetrics> unwritten_;
-  bool storage_refused_ = false;
-  std::shared_ptr<std::atomic<bool>> sync_refused_ = std::make_shared<std::atomic<bool>>(false);
+  bool write_failed_ = false;
+  std::shared_ptr<std::atomic<bool>> sync_failed_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace ripieno

@@ -49,14 +49,14 @@ std::vector<Hashes> gather_hashes(Session& session, const std::vector<Replicated
 }
 
 // The ranks that differ from the majority; all ranks if there is no majority.
-std::vector<int> odd_ranks(const std::vector<Hashes>& hashes) {
+std::vector<int> deviating_ranks(const std::vector<Hashes>& hashes) {
   std::map<Hashes, std::size_t> count;
   for (const auto& theirs : hashes) ++count[theirs];
-  std::vector<int> odd;
+  std::vector<int> deviating;
   for (std::size_t rank = 0; rank < hashes.size(); ++rank) {
-    if (2 * count[hashes[rank]] <= hashes.size()) odd.push_back(static_cast<int>(rank));
+    if (2 * count[hashes[rank]] <= hashes.size()) deviating.push_back(static_cast<int>(rank));
   }
-  return odd;
+  return deviating;
 }
 
 // The name of the first values that differ between ranks.
@@ -68,9 +68,9 @@ const std::string& name_of_difference(const std::vector<Hashes>& hashes,
   return numbers[i].name;
 }
 
-std::string describe(const Session& session, const std::vector<int>& odd) {
+std::string describe(const Session& session, const std::vector<int>& deviating) {
   std::vector<std::string> ranks;
-  for (const int rank : odd) {
+  for (const int rank : deviating) {
     const auto i = static_cast<std::size_t>(rank);
     ranks.push_back(
         fmt::format("rank {} on {} ({})", rank, session.hosts()[i], session.devices()[i]));
@@ -98,13 +98,13 @@ void require_same_numbers(Session& session, const std::vector<Replicated>& numbe
                           const std::vector<distributed::Fact>& facts) {
   if (session.size() == 1) return;
   const auto hashes = gather_hashes(session, numbers);
-  const auto odd = odd_ranks(hashes);
-  if (odd.empty()) return;
-  const bool is_majority = odd.size() < hashes.size();
+  const auto deviating = deviating_ranks(hashes);
+  if (deviating.empty()) return;
+  const bool is_majority = deviating.size() < hashes.size();
   const auto disagreement = distributed::disagreement(session.communicator(), facts);
   const auto message =
       fmt::format("after step {} the {} of {} differ from {}: {}; this step is not saved", step,
-                  name_of_difference(hashes, numbers), describe(session, odd),
+                  name_of_difference(hashes, numbers), describe(session, deviating),
                   is_majority ? "those of all other ranks" : "each other",
                   likely_cause(disagreement, is_majority));
   throw RankFailure(ExitStatus::ranks_differ, session.rank() == 0 ? message : "");

@@ -13,24 +13,24 @@ namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void refuse(const char* name, const json& value) {
+[[noreturn]] void reject(const char* name, const json& value) {
   throw DataError(fmt::format("invalid {}: {}", name, io::excerpt(value)));
 }
 
 double rate_of(const json& value) {
-  if (!value.is_number() || !std::isfinite(value.get<double>())) refuse("learning_rate", value);
+  if (!value.is_number() || !std::isfinite(value.get<double>())) reject("learning_rate", value);
   return value.get<double>();
 }
 
 uint64_t seed_of(const json& value) {
   const bool is_seed =
       value.is_number_unsigned() || (value.is_number_integer() && value.get<int64_t>() >= 0);
-  if (!is_seed) refuse("seed", value);
+  if (!is_seed) reject("seed", value);
   return value.get<uint64_t>();
 }
 
 bool flag_of(const json& value) {
-  if (!value.is_boolean()) refuse("evaluation_pending", value);
+  if (!value.is_boolean()) reject("evaluation_pending", value);
   return value.get<bool>();
 }
 
@@ -42,7 +42,7 @@ std::optional<optim::LossScale> loss_scale_of(const json& state) {
   const int64_t good_steps = io::count_member(kept, "good_steps", kernels::kGoodStepsToDouble - 1);
   if (!scale.is_number() || !(scale.get<double>() >= kernels::kSmallestLossScale) ||
       !(scale.get<double>() <= kernels::kLargestLossScale))
-    refuse("scale", scale);
+    reject("scale", scale);
   return optim::LossScale{.scale = scale.get<float>(),
                           .good_steps = static_cast<int32_t>(good_steps),
                           .steps = io::count_member(state, "optimizer_steps"),

@@ -48,14 +48,14 @@ class ResumeTest : public testing::Test {
   // Continues the run. Returns its first step and its messages.
   std::pair<int64_t, std::string> first_step(TinyRun run, int ranks) {
     run.options.steps = 14;
-    const std::string said = directory_ / "said";
-    run.options.messages = std::fopen(said.c_str(), "w");
+    const std::string path = directory_ / "messages";
+    run.options.messages = std::fopen(path.c_str(), "w");
     int64_t first = 0;
     run.train_on(ranks, [&](Session& session, int64_t step) {
       if (session.rank() == 0 && first == 0) first = step;
     });
     std::fclose(run.options.messages);
-    std::ifstream file(said);
+    std::ifstream file(path);
     std::ostringstream text;
     text << file.rdbuf();
     return {first, text.str()};
@@ -70,10 +70,10 @@ TEST_F(ResumeTest, UsesTheNewestIntactCheckpointOnEveryRank) {
     const auto run = trained_on(2);
     flip_a_number(checkpoint(run, 12), 3);
     flip_a_number(checkpoint(run, 10), 0);
-    const auto [first, said] = first_step(run, ranks);
+    const auto [first, messages] = first_step(run, ranks);
     EXPECT_EQ(first, 6);
-    EXPECT_THAT(said, AllOf(HasSubstr("step_00000012/shard_00000_of_00002.h5 is damaged"),
-                            HasSubstr("step_00000010/shard_00000_of_00002.h5 is damaged")));
+    EXPECT_THAT(messages, AllOf(HasSubstr("step_00000012/shard_00000_of_00002.h5 is damaged"),
+                                HasSubstr("step_00000010/shard_00000_of_00002.h5 is damaged")));
   }
 }
 
@@ -95,9 +95,9 @@ TEST_F(ResumeTest, RestoresTheLossScaleAndTheNumberOfSkippedSteps) {
 TEST_F(ResumeTest, SkipsACheckpointThatOneRankFindsDamaged) {
   const auto run = trained_on(3);
   flip(checkpoint(run, 12) + "/checkpoint.h5", 100);  // verified by one rank only
-  const auto [first, said] = first_step(run, 3);
+  const auto [first, messages] = first_step(run, 3);
   EXPECT_EQ(first, 11);
-  EXPECT_THAT(said, HasSubstr("step_00000012/checkpoint.h5 is damaged"));
+  EXPECT_THAT(messages, HasSubstr("step_00000012/checkpoint.h5 is damaged"));
 }
 
 TEST_F(ResumeTest, UsesOnlyTheValuesOfTheOlderCheckpoint) {
