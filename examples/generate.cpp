@@ -80,8 +80,7 @@ void require_finite(const io::Checkpoint& checkpoint) {
     if (tensor.kind != io::StateKind::parameter || tensor.not_finite == 0) continue;
     throw DataError(
         fmt::format("{}: {} of {} elements of parameter {} are NaN or infinite, so training has "
-                    "diverged; use an "
-                    "earlier checkpoint",
+                    "diverged; use an earlier checkpoint",
                     checkpoint.path(), tensor.not_finite, tensor.shape.elements(), tensor.name));
   }
 }

@@ -31,8 +31,7 @@ struct Settings {
         "data.sampling",
         choice(&data.sampling, {{"random", io::Sampling::random}, {"epoch", io::Sampling::epoch}}),
         "order of training sequences: at random positions, or each sequence once per epoch in "
-        "random "
-        "order");
+        "random order");
   }
 };
 

@@ -149,11 +149,10 @@ void bind_parallel(Settings& settings, TrainingOptions& options) {
 }
 
 void bind_checkpoint(Settings& settings, RunOptions& run) {
-  settings.add(
-      "checkpoint.every", &run.checkpoint_every,
-      "steps between checkpoints; \"auto\": a time interval derived from the measured cost "
-      "of saving; a checkpoint is always saved at the end",
-      Accepts::between(1, kMostSteps));
+  settings.add("checkpoint.every", &run.checkpoint_every,
+               "steps between checkpoints; \"auto\": a time interval derived from the measured "
+               "cost of saving; a checkpoint is always saved at the end",
+               Accepts::between(1, kMostSteps));
   settings.add("checkpoint.failures_per_day", &run.failures_per_day,
                "expected failures of the whole job per day, for checkpoint.every = \"auto\"; 0: "
                "unknown, saving takes at most 3 % of the time",
@@ -194,8 +193,7 @@ void bind_initial(Settings& settings, InitialParameters& initial) {
                "checksums");
   settings.add(
       "checkpoint.allow_differences", &initial.allow_differences,
-      "whether checkpoint.load may have another tokenizer or other model options than this "
-      "run");
+      "whether checkpoint.load may have another tokenizer or other model options than this run");
 }
 
 }  // namespace

@@ -56,11 +56,10 @@ io::LoadReport load(const InitialParameters& initial, const std::string& path,
     return checkpoint.load(wanted, options);
   }
   if (initial.foreign) return io::load_foreign_hdf5(path, wanted, options);
-  throw ConfigurationError(
-      fmt::format("checkpoint.load: {} is not a checkpoint (it has no manifest.json); for an HDF5 "
-                  "file of another program, which has no checksums, use "
-                  "--set checkpoint.foreign=true",
-                  path));
+  throw ConfigurationError(fmt::format(
+      "checkpoint.load: {} is not a checkpoint (it has no manifest.json); for an HDF5 file of "
+      "another program, which has no checksums, use --set checkpoint.foreign=true",
+      path));
 }
 
 void warn_of(const std::vector<std::string>& names, const std::string& path, std::string_view what,
@@ -88,10 +87,10 @@ std::vector<std::string> load(const InitialParameters& initial, Session& session
     const io::State wanted = wanted_of(model, optimizer);
     report = load(initial, path, wanted, opened);
     if (report.missing.size() + report.different.size() == wanted.size())
-      throw ConfigurationError(fmt::format(
-          "checkpoint.load: no tensor in {} matches a parameter of the model in name and "
-          "shape; set checkpoint.load_prefix or checkpoint.rename",
-          path));
+      throw ConfigurationError(
+          fmt::format("checkpoint.load: no tensor in {} matches a parameter of the model in name "
+                      "and shape; set checkpoint.load_prefix or checkpoint.rename",
+                      path));
   });
   warn_of(report.missing, path, "not in the checkpoint, initial values are kept", warnings);
   warn_of(report.different, path, "different shape or type, initial values are kept", warnings);

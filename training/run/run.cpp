@@ -50,8 +50,7 @@ void require_schedule_steps(const std::optional<optim::Schedule>& schedule) {
   if (!ends || schedule->steps > 0) return;
   throw ConfigurationError(
       fmt::format("run: optim::Schedule::steps is {}, so every step would have the final learning "
-                  "rate; it must "
-                  "be at least 1, usually the same as RunOptions::steps",
+                  "rate; it must be at least 1, usually the same as RunOptions::steps",
                   schedule->steps));
 }
 
@@ -59,8 +58,7 @@ void require_positive(const std::optional<int64_t>& checkpoint_every) {
   if (checkpoint_every.value_or(1) > 0) return;
   throw ConfigurationError(
       fmt::format("run: checkpoint_every is {}; it must be at least 1, or empty for an interval "
-                  "that depends on "
-                  "the cost of saving",
+                  "that depends on the cost of saving",
                   *checkpoint_every));
 }
 
@@ -189,9 +187,8 @@ void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
 void Run::announce() {
   if (!validation_.has_samples() && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
     log_->warn(
-        "validation is enabled (evaluate_every or keep_best), but no data is held out for it; the "
-        "run "
-        "continues without validation");
+        "validation is enabled (train.evaluate_every or checkpoint.keep_best), but no data is held "
+        "out for it; the run continues without validation");
   }
   log_->note("saving checkpoints " + saves_->take_description());
   const std::string parallel = options_.parallel ? options_.parallel->description() : "";
@@ -336,7 +333,8 @@ void Run::end_diverged(int64_t step, const std::string& what) {
                 "the inputs of sample {} of the run (counted from 0) are not finite, correct the "
                 "data",
                 *sample)
-          : "try a lower learning rate or gradient clipping";
+          : "try a lower learning rate (optimizer.learning_rate) or gradient clipping "
+            "(train.gradient_clip)";
   const std::string message = fmt::format(
       "step {}: {} is not finite; {}; this step is not saved, earlier checkpoints are kept", step,
       what, remedy);

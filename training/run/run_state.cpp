@@ -84,10 +84,10 @@ void RunState::keep_and_compare(const std::string& name, const nlohmann::json& v
   keep(name, value);
   const auto found = origin_state_->find(name);
   if (found == origin_state_->end() || *found == value) return;
-  throw ConfigurationError(fmt::format(
-      "{}: its {} is {}, but this run has {}, for which its parameters are meaningless; "
-      "use the data it was trained on, or {}",
-      origin_, name, io::excerpt(*found), io::excerpt(value), remedy()));
+  throw ConfigurationError(
+      fmt::format("{}: its {} is {}, but this run has {}, for which its parameters are "
+                  "meaningless; use the data it was trained on, or {}",
+                  origin_, name, io::excerpt(*found), io::excerpt(value), remedy()));
 }
 
 // Options that change the meaning of parameters, but not always their shapes, must match.

@@ -82,14 +82,11 @@ std::string likely_cause(const std::string& disagreement, bool is_majority) {
   if (!disagreement.empty()) return "the ranks disagree: " + disagreement;
   if (is_majority) {
     return "if the program treats all ranks alike, memory or a processor there is faulty; run "
-           "again, "
-           "without that host if it recurs";
+           "again, without that host if it recurs";
   }
   return "either gradients are not summed over the ranks (call DataParallel's backward() and "
-         "step() "
-         "in each step), or the program changes parameters differently on each rank, or memory or "
-         "a "
-         "processor of one rank is faulty";
+         "step() in each step), or the program changes parameters differently on each rank, or "
+         "memory or a processor of one rank is faulty";
 }
 
 }  // namespace

@@ -37,8 +37,8 @@ void require_distinct_gpus(const std::vector<std::string>& gpus) {
     const auto first = std::find(gpus.begin(), gpu, *gpu);
     if (gpu->empty() || first == gpu) continue;
     throw ConfigurationError(fmt::format(
-        "ranks {} and {} would share {}; start at most one rank per GPU of a host (slots=N "
-        "in the host file), use --device cpu, or set RIPIENO_SHARE_GPU=1 to allow it",
+        "ranks {} and {} would share {}; start at most one rank per GPU of a host (slots=N in the "
+        "host file), use --device cpu, or set RIPIENO_SHARE_GPU=1 to allow it",
         first - gpus.begin(), gpu - gpus.begin(), *gpu));
   }
 }

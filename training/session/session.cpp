@@ -173,13 +173,11 @@ void Session::require_whole_batch(const io::Batch& batch) {
   together([&] {
     fail(
         fmt::format("the parts of the first batch must cover each row exactly once, but rank 0 has "
-                    "rows {} to {} "
-                    "of {} and rank 1 has rows {} to {} of {}{}",
+                    "rows [{}, {}) of {} and rank 1 has rows [{}, {}) of {}{}",
                     first_rows[0], first_rows[0] + all_rows[0], global_rows[0], first_rows[1],
                     first_rows[1] + all_rows[1], global_rows[1],
                     same ? "; all ranks would train on the same rows: pass the session to the "
-                           "loader as its last "
-                           "argument"
+                           "loader as its last argument"
                          : ""));
   });
 }
@@ -188,7 +186,7 @@ void Session::require_agreement(const std::vector<distributed::Fact>& facts) {
   if (size() == 1) return;
   const auto found = distributed::disagreement(*communicator_, facts);
   together([&] {
-    if (!found.empty()) throw ConfigurationError("the ranks do not agree: " + found);
+    if (!found.empty()) throw ConfigurationError("the ranks disagree: " + found);
   });
 }
 

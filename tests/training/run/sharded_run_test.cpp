@@ -10,7 +10,7 @@ namespace {
 
 using distributed::Shard;
 
-struct Setup {
+struct RankSetup {
   int ranks;
   Shard shard;
 };
@@ -23,7 +23,7 @@ class ShardedRun : public testing::TestWithParam<Shard> {
     return run;
   }
   // Trains to step 6, then continues to step 12 with another setup.
-  std::map<int64_t, double> losses_of(const Setup& first, const Setup& second,
+  std::map<int64_t, double> losses_of(const RankSetup& first, const RankSetup& second,
                                       DType precision) const {
     TinyRun run = run_as("stopped", first.shard);
     std::filesystem::remove_all(run.directory);
@@ -44,11 +44,11 @@ TEST_P(ShardedRun, ContinuesOnAnyNumberOfRanksWithAndWithoutShards) {
     const double tolerance =
         precision == DType::float32 ? 1e-5 : 1e-2;  // sums over ranks are rounded differently
     const auto expected = losses_of({1, Shard::none}, {1, Shard::none}, precision);
-    for (const auto& [first, second] :
-         std::initializer_list<std::pair<Setup, Setup>>{{{3, GetParam()}, {1, Shard::none}},
-                                                        {{1, Shard::none}, {3, GetParam()}},
-                                                        {{2, GetParam()}, {3, GetParam()}},
-                                                        {{3, GetParam()}, {2, Shard::none}}}) {
+    for (const auto& [first, second] : std::initializer_list<std::pair<RankSetup, RankSetup>>{
+             {{3, GetParam()}, {1, Shard::none}},
+             {{1, Shard::none}, {3, GetParam()}},
+             {{2, GetParam()}, {3, GetParam()}},
+             {{3, GetParam()}, {2, Shard::none}}}) {
       const auto losses = losses_of(first, second, precision);
       ASSERT_EQ(losses.size(), expected.size());
       for (const auto& [step, loss] : expected) EXPECT_NEAR(losses.at(step), loss, tolerance);
