@@ -29,8 +29,8 @@ double communication_seconds(const Link& link, const Traffic& traffic);
 
 // With communication during the backward pass: forward + max(backward, communication) + optimizer.
 double overlapped_step_seconds(const Computation& computation, double communication);
-// With separate communication every `steps` steps: forward + backward + optimizer +
-// communication / steps.
+// With separate communication every `steps` steps: forward + backward + optimizer + communication /
+// steps.
 double separate_step_seconds(const Computation& computation, double communication, double steps);
 
 }  // namespace ripieno::benchmarks

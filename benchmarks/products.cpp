@@ -1,7 +1,6 @@
 // products: the time of a GPT's matrix products: with measured algorithms and fused epilogues where
 // they are faster ("chosen"), with the library's heuristics ("guessed"), and without fused
-// epilogues
-// ("plain").
+// epilogues ("plain").
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
