@@ -2,8 +2,8 @@
 // first in main().
 //
 // It owns the communicator, so it must outlive DataParallel, the loaders and the Run. It sets the
-// number of threads of the CPU kernels and installs signal handlers (stop_signal.h). Not
-// thread-safe: it is used by the thread that constructed it.
+// number of threads of the CPU kernels that the constructing thread calls, and installs signal
+// handlers (stop_signal.h). Not thread-safe: it is used by the thread that constructed it.
 #pragma once
 
 #include <cstdint>
