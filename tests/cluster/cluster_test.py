@@ -1,4 +1,4 @@
-"""Training on several hosts, also when one of them is lost. Runs inside hosts.sh."""
+"""Training on several hosts, and what becomes of it when one of them is lost; runs within hosts.sh."""
 import os
 import pathlib
 import re
@@ -35,7 +35,7 @@ class ClusterTest(programs.ProgramTest):
 class Training(ClusterTest):
     STEPS = 40
 
-    def test_two_hosts_are_bitwise_identical_to_two_ranks_of_one_host(self):
+    def test_two_hosts_give_the_bits_of_two_ranks_of_one_host(self):
         on_hosts = self.finish("hosts")
         self.assertEqual(on_hosts, self.on_one_host("one", ranks=2))
         self.assertEqual(self.values("hosts", "validation_loss"), self.values("one", "validation_loss"))
@@ -46,7 +46,7 @@ class Training(ClusterTest):
         self.addCleanup(hosts, "limit", "h2", "none")
         self.assertEqual(self.finish("slow"), fast)
 
-    def test_one_host_continues_a_run_of_two_and_vice_versa(self):
+    def test_what_two_hosts_save_one_continues_and_the_other_way_round(self):
         whole = self.finish("whole")
         self.finish("run", "--steps", 15)
         self.on_one_host("run", "--steps", 25, ranks=2)
@@ -56,24 +56,24 @@ class Training(ClusterTest):
 class RanksOnHosts(ClusterTest):
     STEPS, SLOTS = 40, 2
 
-    def test_two_ranks_on_each_of_two_hosts_have_the_losses_of_four_on_one(self):
+    def test_two_on_each_of_two_give_the_losses_of_four_on_one(self):
         on_hosts, one = self.finish("hosts"), self.on_one_host("one", ranks=4)
         self.assertEqual(on_hosts.keys(), one.keys())
-        for step, loss in one.items():  # each host sums its own ranks first
+        for step, loss in one.items():  # each host adds up its own ranks first
             self.assertLessEqual(abs(on_hosts[step] - loss), 3e-6 * loss, f"step {step}")
 
-    def test_in_strict_mode_they_are_bitwise_identical_to_one_rank(self):
+    def test_in_strict_mode_they_give_the_bits_of_one_rank(self):
         strict = ("--set", "parallel.strict=true")
         self.assertEqual(self.finish("hosts", *strict), self.on_one_host("one", *strict, ranks=1))
 
 
 class Faults(ClusterTest):
     STEPS = 200
-    SECONDS = 150  # within which a loss is detected, far less than the default timeout
-    LOST = (76, 205)  # of a rank, and of mpirun for a lost host
+    SECONDS = 150  # in which a loss is noticed, far less than the default timeout
+    LOST = (76, 205)  # ours, and mpirun's for a host
 
     def lose(self, *loss):
-        """Runs `hosts.sh loss` after a few steps of a run. Returns the stderr of the run."""
+        """What a run says that loses something after a few steps."""
         training = self.start("run")
         self.wait_for_steps("run", training, 25)
         lost = time.monotonic()
@@ -112,7 +112,7 @@ class Documented(ClusterTest):
     STEPS = 100000
 
     def setUp(self):
-        """Prepares the folder of the page and an ssh command that connects to the hosts."""
+        """The folder that the page speaks of, and an ssh that leads to the hosts."""
         super().setUp()
         self.configuration.rename(self.directory / "gpt.toml")
         for name, target in (("bin", programs.BIN), ("deploy", PAGE.parents[1] / "deploy")):
@@ -151,7 +151,7 @@ class Documented(ClusterTest):
         self.assertEqual(training.returncode, 75, out + errors)
         self.assertGreater(max(self.losses("runs/gpt")), saved)
 
-    def test_a_supervised_run_continues_after_a_cable_was_pulled(self):
+    def test_a_supervised_run_goes_on_after_a_cable_was_pulled(self):
         command = re.findall(r"```sh\n(deploy/supervise.*?)```", PAGE.read_text(), re.DOTALL)[0]
         (self.directory / "hosts").write_text("h1 slots=1\nh2 slots=1\n")
         self.environment["PAUSE_SECONDS"] = "1"

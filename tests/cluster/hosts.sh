@@ -1,23 +1,22 @@
 #!/usr/bin/env bash
-# Emulates several hosts on one Linux machine, connected by a network. Requires root and iproute2.
+# Several hosts on one Linux machine, so that what runs on them crosses a network. Needs root and iproute2.
 #
-#   hosts.sh over N[xSLOTS][@RATE] PROGRAM…   all in one: N hosts with links of RATE, one rank per slot
-#   hosts.sh within COMMAND…   runs the command on an isolated machine, "head", where all commands below must be run;
-#                              its hosts and all their processes end with it
-#   hosts.sh up N [SLOTS]      connects hosts h1…hN (10.77.0.1…N) and head by a switch
-#   hosts.sh on HOST COMMAND   like ssh: runs the command in the host's namespaces, on one core, with a minimal
-#                              environment
-#   hosts.sh run PROGRAM…      mpirun from head, one rank per slot; further options in MPIRUN_OPTIONS
-#   hosts.sh limit HOST RATE   limits the sending rate of the host (in the syntax of tc: 1gbit, 100mbit); none: no limit
-#   hosts.sh cut HOST, join HOST      disconnects the host from the network, connects it again
-#   hosts.sh kill HOST, start HOST    turns the host off, turns it on again
+#   hosts.sh over N[xSLOTS][@RATE] PROGRAM…   does it all: N hosts, links of RATE, one rank a slot
+#   hosts.sh within COMMAND…   runs the command on a machine of its own, "head", where all that follows happens;
+#                              its hosts and whatever they run end with it, however it ends
+#   hosts.sh up N [SLOTS]      plugs hosts h1…hN, 10.77.0.1…N, into a switch that head is plugged into too
+#   hosts.sh on HOST COMMAND   as ssh does: in the host's namespaces, on a core of its own, with a bare environment
+#   hosts.sh run PROGRAM…      mpirun from head, one rank a slot; further options in MPIRUN_OPTIONS
+#   hosts.sh limit HOST RATE   the host sends at most RATE (of tc: 1gbit, 100mbit); none: no limit
+#   hosts.sh cut HOST, join HOST      pulls its cable, and plugs it in again
+#   hosts.sh kill HOST, start HOST    takes its power, and gives it again
 #
-# A host is a process with separate network, host name, process, mount and /dev/shm namespaces. The file system is
-# that of the machine, so every folder is shared storage. Exits with 77 if the machine does not allow namespaces.
+# A host is a process with a network, a name, processes, mounts and a /dev/shm of its own; the file system is that
+# of the machine, so every folder is shared storage. Ends with 77 where the machine does not allow it.
 set -euo pipefail
 
 self=$(realpath "$0")
-state=/dev/shm/hosts  # only inside the namespace
+state=/dev/shm/hosts  # of the namespace alone
 network=10.77.0
 
 pid_of() { cat "$state/$1"; }
@@ -25,17 +24,17 @@ names() { seq -f 'h%g' "$(cat "$state/count")"; }
 
 within() {
   local what=(--mount --pid --net --uts --fork --kill-child --mount-proc)
-  # Tried in advance, because the kernel may lack any of these.
+  # By doing it: a kernel may lack any of these.
   unshare "${what[@]}" sh -e -c 'mount -t tmpfs shm /dev/shm; nsenter --target $$ --net true
     ip link add type veth; ip link add type bridge; tc qdisc add dev veth0 root tbf rate 1mbit burst 32kb latency 50ms
     ' >/dev/null 2>&1 || {
-    echo "hosts.sh: skipped: requires root, iproute2, and a kernel with namespaces, veth, bridge and tbf"
+    echo "hosts.sh: skipped: hosts need root, iproute2, and a kernel with namespaces, veth, bridge and tbf"
     exit 77
   }
   exec unshare "${what[@]}" "$self" head "$@"
 }
 
-# Process 1 of the namespace: all others are killed when it ends.
+# Process 1 of the namespace: its end is the end of everything.
 head_of_all() {
   mount -t tmpfs shm /dev/shm
   mkdir "$state"
@@ -43,7 +42,7 @@ head_of_all() {
   ip link set lo up
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm_rsh_agent="$self on"
   export OMPI_MCA_orte_tmpdir_base=/dev/shm OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none
-  # Not with exec, because process 1 has no default actions for signals.
+  # Not by exec: process 1 has no default actions for signals.
   "$@" </dev/null &
   trap 'kill $! 2>/dev/null' TERM INT
   wait $! || exit $?
@@ -70,7 +69,7 @@ start() {
     trap exit TERM
     while :; do sleep 1 & wait $!; done' bash "$1" 2>&1 </dev/null)
   read -r <&"$is_up"
-  read -r pid </proc/$!/task/$!/children || [[ $pid ]]  # the file has no final newline
+  read -r pid </proc/$!/task/$!/children || [[ $pid ]]  # there is no end of line
   echo "$pid" >"$state/$1"
   inside=(nsenter --target "$pid" --net)
   ip link add "to_$1" type veth peer name eth0 netns "$pid"
@@ -86,7 +85,7 @@ on() {
     nsenter --target "$pid" --net --uts --mount --pid -- taskset --cpu-list $core \
       env -i HOME="$HOME" PATH="$PATH" RIPIENO_SHARE_GPU=1 sh -c "${*:2}" 2>&3 || status=$?
   } 3>&2 2>/dev/null
-  [[ $(pid_of "$1") == "$pid" ]] || exec sleep infinity  # ssh does not notice that its host was turned off
+  [[ $(pid_of "$1") == "$pid" ]] || exec sleep infinity  # nobody tells ssh that its host has lost its power
   exit "$status"
 }
 
@@ -104,7 +103,7 @@ limit() {
   [[ $2 == none ]] || "${eth0[@]}" replace dev eth0 root tbf rate "$2" burst 128kb latency 50ms
 }
 
-# The link is removed first, so that nothing its processes send while they die arrives.
+# Nothing that its processes say while they die is heard any more.
 power_off() {
   ip link delete "to_$1"
   local pid

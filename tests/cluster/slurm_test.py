@@ -1,4 +1,4 @@
-"""deploy/slurm.sbatch under a real Slurm with two hosts. Runs inside hosts.sh; requires an installed Slurm."""
+"""deploy/slurm.sbatch under a real Slurm of two hosts; runs within hosts.sh, where Slurm is installed."""
 import os
 import pathlib
 import shutil
@@ -10,7 +10,7 @@ import cluster_test
 import programs
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "deploy/slurm.sbatch"
-FOLDER = pathlib.Path("/dev/shm/slurm")  # in the namespace and on each host
+FOLDER = pathlib.Path("/dev/shm/slurm")  # of the namespace, and of each host
 CONFIGURATION = """
 ClusterName=hosts
 SlurmctldHost=head
@@ -72,7 +72,7 @@ class Slurm(cluster_test.ClusterTest):
         self.assertEqual(submitted.returncode, 0, submitted.stderr)
         return submitted.stdout.strip()
 
-    def test_a_job_saves_after_a_signal_is_requeued_and_continues(self):
+    def test_a_job_that_is_told_to_end_saves_queues_again_and_continues(self):
         job = self.submit()
         self.wait_until(lambda: self.lines("run") > 20)
         subprocess.run(["scancel", "--batch", "--signal=USR1", job], check=True)
@@ -81,7 +81,7 @@ class Slurm(cluster_test.ClusterTest):
         self.assertEqual(int(self.checkpoints("run")[-1].name[len("step_"):]), saved)
         state = output_of("scontrol", "show", "job", job)
         self.assertRegex(state, "Restarts=1")
-        # Slurm delays a requeued job by two minutes, so that the nodes can clean up.
+        # Slurm holds back what is queued again for two minutes, so that the nodes may clean up.
         self.wait_until(lambda: output_of("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "2")
         time.sleep(5)
         subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The program in the README is identical to examples/train_small_gpt.cpp."""
+"""The program in the README is examples/train_small_gpt.cpp, to the letter."""
 import pathlib
 import re
 import sys
@@ -8,4 +8,4 @@ root = pathlib.Path(__file__).resolve().parents[2]
 shown = re.search(r"```cpp\n(.*?)```", (root / "README.md").read_text(), re.S)
 program = (root / "examples/train_small_gpt.cpp").read_text()
 if not shown or shown[1] != program:
-    sys.exit("the program in README.md differs from examples/train_small_gpt.cpp; copy it from there")
+    sys.exit("README.md does not show examples/train_small_gpt.cpp as it is: copy it there.")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs a build, moves the install, and builds, installs and runs a user's project against it."""
+"""Installs a build, moves the install, and builds, installs and runs a project that knows nothing else of us."""
 import argparse
 import pathlib
 import re
@@ -19,7 +19,7 @@ def run(*command, **options):
 
 
 def leave_stale_kernels(install):
-    """Leaves invalid kernel libraries of another build or release where the loader searches first."""
+    """What an earlier build with more levels, or another release, may have left where the loader looks first."""
     library = next(install.rglob("libripieno_kernels_cpu.so"))
     names = [library.name, re.sub(r"-[0-9a-f]+$", "-00000000", library.resolve().name)]
     for level in ("v2", "v3", "v4"):
@@ -29,9 +29,9 @@ def leave_stale_kernels(install):
             (folder / name).write_text("stale")
 
 
-def require_learned(output):
-    if output.split()[-1:] != ["learned"]:
-        sys.exit(f"the user's program did not learn; its output: {output}")
+def require_learned(said):
+    if said.split()[-1:] != ["learned"]:
+        sys.exit(f"the stranger's program said: {said}")
 
 
 def configure_stranger(a, install, build, *options):
@@ -40,7 +40,7 @@ def configure_stranger(a, install, build, *options):
 
 
 def test_pkg_config(a, install, scratch):
-    """The program links with the flags of pkg-config and finds its libraries."""
+    """It is complete: the program links by it, and finds its library."""
     pkg_config = ["env", f"PKG_CONFIG_PATH={next(install.rglob('ripieno.pc')).parent}", "pkg-config"]
     flags = shlex.split(run(*pkg_config, "--cflags", "--libs", "ripieno"))
     program = scratch / "by_pkg_config"
@@ -73,7 +73,7 @@ def main():
     texts = [path for path in moved.rglob("*") if path.suffix in {".cmake", ".h", ".pc"}]
     tied = [str(path) for path in texts if str(pathlib.Path(a.build).resolve()) in path.read_text()]
     if tied:
-        sys.exit("installed files contain the path of the build folder: " + ", ".join(tied))
+        sys.exit("the install names the folder that it was built in: " + ", ".join(tied))
 
 
 if __name__ == "__main__":

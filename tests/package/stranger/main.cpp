@@ -1,11 +1,11 @@
-// Fits y = 3 x and prints whether that succeeded.
+// Learns y = 3 x, and says so.
 #include <core/tensor.h>
 #include <ripieno/ripieno.h>
 
 #include <cmath>
 #include <iostream>
 
-static_assert(kIsOfAnotherProject, "Ripieno's headers are found only below ripieno/");
+static_assert(kIsOfAnotherProject, "our folders are found under ripieno/ alone");
 
 int main(int argc, char** argv) {
   ripieno::Session session(argc, argv);

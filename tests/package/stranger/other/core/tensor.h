@@ -1,3 +1,3 @@
-// A header of another project with the name of one of Ripieno's.
+// Another project's header of that name.
 #pragma once
 inline constexpr bool kIsOfAnotherProject = true;
