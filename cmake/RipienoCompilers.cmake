@@ -1,13 +1,13 @@
-# What makes a build quicker and changes nothing in its result: a compiler cache and a linker, where they are
-# found, and precompiled headers.
-option(RIPIENO_CCACHE "Compile through ccache where it is found" ${PROJECT_IS_TOP_LEVEL})
-option(RIPIENO_PRECOMPILED_HEADERS "Compile headers of the standard library and of other projects once" OFF)
+# Speeds up builds without changing their result: a compiler cache and a faster linker, if found,
+# and precompiled headers.
+option(RIPIENO_CCACHE "Use ccache if it is found" ${PROJECT_IS_TOP_LEVEL})
+option(RIPIENO_PRECOMPILED_HEADERS "Precompile headers of the standard library and other projects" OFF)
 
 if(RIPIENO_CCACHE)
   find_program(RIPIENO_CCACHE_PROGRAM ccache)
   mark_as_advanced(RIPIENO_CCACHE_PROGRAM)
   if(RIPIENO_CCACHE_PROGRAM)
-    # The build folders of a tree share what they compile.
+    # All build folders of a source tree share cached objects.
     set(launcher env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
       CCACHE_SLOPPINESS=pch_defines,time_macros ${RIPIENO_CCACHE_PROGRAM})
     foreach(language C CXX CUDA)
@@ -18,10 +18,10 @@ if(RIPIENO_CCACHE)
   endif()
 endif()
 
-# A changed CPU kernel relinks its library alone.
+# A changed CPU kernel relinks only its own library.
 set(CMAKE_LINK_DEPENDS_NO_SHARED ON)
 
-# In debug builds alone: what users install is linked as their other programs are.
+# Only in debug builds: installed programs are linked with the user's default linker.
 if(PROJECT_IS_TOP_LEVEL)
   include(CheckLinkerFlag)
   foreach(linker mold lld)
@@ -37,9 +37,10 @@ set(RIPIENO_STANDARD_HEADERS <algorithm> <array> <atomic> <chrono> <cmath> <cond
   <cstring> <filesystem> <fstream> <functional> <limits> <map> <memory> <mutex> <numeric> <optional> <set> <span>
   <sstream> <stdexcept> <string> <string_view> <thread> <utility> <vector>)
 
-# ripieno_precompile(<target> HEADERS <header>... | FROM <target that has them>)
+# ripieno_precompile(<target> HEADERS <header>... | FROM <target with precompiled headers>)
 #
-# Both are of one kind, library or executable: their code is position-independent in different ways.
+# With FROM, both targets must be libraries or both executables, because position-independent code
+# differs between the two.
 function(ripieno_precompile target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "FROM" "HEADERS")
   if(NOT RIPIENO_PRECOMPILED_HEADERS)
@@ -50,7 +51,7 @@ function(ripieno_precompile target)
   else()
     target_precompile_headers(${target} PRIVATE ${arg_HEADERS})
   endif()
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # so that ccache sees them
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # so that ccache takes them into account
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
   endif()
 endfunction()

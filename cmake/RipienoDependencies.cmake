@@ -1,12 +1,13 @@
-# What is built against, found once. Sets RIPIENO_HAS_CUDA (the toolkit), RIPIENO_EMULATES_CUDA,
-# RIPIENO_HAS_CUDNN, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI, RIPIENO_HAS_ONEDNN.
+# Finds the dependencies. Sets RIPIENO_HAS_CUDA (the toolkit), RIPIENO_EMULATES_CUDA,
+# RIPIENO_HAS_CUDNN, RIPIENO_HAS_NCCL, RIPIENO_HAS_MPI and RIPIENO_HAS_ONEDNN.
 
-function(ripieno_choose option found what)
+# Stops with an error if ${option} is ON but `found` is false, or if its value is invalid.
+function(ripieno_check_option option found what)
   string(TOUPPER "${${option}}" wanted)
   if(wanted STREQUAL "ON" AND NOT found)
-    message(FATAL_ERROR "${option}=ON, but ${what} was not found. Install it, or use ${option}=OFF.")
+    message(FATAL_ERROR "${option}=ON, but ${what} was not found. Install it or set ${option}=OFF.")
   elseif(NOT wanted MATCHES "^(AUTO|ON|OFF)$")
-    message(FATAL_ERROR "${option} is ${wanted}; it takes AUTO, ON or OFF (RIPIENO_CUDA: EMULATED too).")
+    message(FATAL_ERROR "${option}=${wanted}; must be AUTO, ON or OFF (RIPIENO_CUDA: also EMULATED).")
   endif()
 endfunction()
 
@@ -31,7 +32,7 @@ endif()
 
 set(RIPIENO_HAS_ONEDNN false)
 if(RIPIENO_ONEDNN AND RIPIENO_OPENMP)
-  # Not by its own package file, which asks for OpenCL's headers where the library was built with it.
+  # Without its package file, which requires OpenCL headers if the library was built with OpenCL.
   find_path(DNNL_INCLUDE_DIR dnnl.h)
   find_library(DNNL_LIBRARY dnnl)
   mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)
@@ -41,7 +42,7 @@ if(RIPIENO_ONEDNN AND RIPIENO_OPENMP)
       INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
     set(RIPIENO_HAS_ONEDNN true)
   else()
-    message(STATUS "oneDNN was not found: all CPU matrix products are our own")
+    message(STATUS "oneDNN was not found; CPU matrix products use Ripieno's own kernels")
   endif()
 endif()
 
@@ -52,26 +53,27 @@ if(RIPIENO_CUDA STREQUAL "EMULATED")
 elseif(NOT RIPIENO_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
-  ripieno_choose(RIPIENO_CUDA "${CMAKE_CUDA_COMPILER}" "nvcc")
+  ripieno_check_option(RIPIENO_CUDA "${CMAKE_CUDA_COMPILER}" "nvcc")
   if(CMAKE_CUDA_COMPILER)
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-      # Named, not detected, so that a machine without a GPU builds the same thing.
-      set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING "GPU architectures to compile for")
+      # Fixed, not detected, so that a machine without a GPU builds the same.
+      set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual CACHE STRING
+        "GPU architectures to compile for")
     endif()
     enable_language(CUDA)
-    # CMake 3.25.1 deprecates this target without looking whether the toolkit still has it: 13 does not.
+    # CMake 3.25.1 expects this target, but toolkit 13 no longer has it.
     if(NOT TARGET CUDA::nvToolsExt)
       add_library(CUDA::nvToolsExt INTERFACE IMPORTED)
     endif()
     find_package(CUDAToolkit REQUIRED)
-    # CMake 3.25 does not know that nvcc speaks C++20.
+    # CMake 3.25 lacks the C++20 options of nvcc.
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
     set(RIPIENO_HAS_CUDA true)
   endif()
 endif()
 
-# cuDNN's headers; the library is opened when the program runs (kernels/cuda/cudnn/cudnn_library.h).
+# Only cuDNN's headers: the library is opened at run time (kernels/cuda/cudnn/cudnn_library.h).
 set(RIPIENO_HAS_CUDNN false)
 if(NOT RIPIENO_CUDNN STREQUAL "OFF")
   set(found OFF)
@@ -81,7 +83,7 @@ if(NOT RIPIENO_CUDNN STREQUAL "OFF")
       HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib PATH_SUFFIXES lib lib64 x86_64-linux-gnu)
     mark_as_advanced(CUDNN_INCLUDE_DIR CUDNN_FILE)
     if(NOT CUDNN_FILE)
-      set(CUDNN_FILE libcudnn.so.9)  # wherever the system's loader looks
+      set(CUDNN_FILE libcudnn.so.9)  # found by the system's loader
     endif()
   endif()
   if(RIPIENO_HAS_CUDA AND CUDNN_INCLUDE_DIR)
@@ -93,7 +95,7 @@ if(NOT RIPIENO_CUDNN STREQUAL "OFF")
       set(RIPIENO_HAS_CUDNN true)
     endif()
   endif()
-  ripieno_choose(RIPIENO_CUDNN "${found}" "cuDNN 9.16 or a later 9, with CUDA,")
+  ripieno_check_option(RIPIENO_CUDNN "${found}" "cuDNN 9.16 or a later version 9, with CUDA,")
 endif()
 
 set(RIPIENO_HAS_NCCL false)
@@ -111,17 +113,18 @@ if(NOT RIPIENO_NCCL STREQUAL "OFF")
       INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
     set(RIPIENO_HAS_NCCL true)
   endif()
-  ripieno_choose(RIPIENO_NCCL "${found}" "NCCL, with CUDA,")
+  ripieno_check_option(RIPIENO_NCCL "${found}" "NCCL, with CUDA,")
 endif()
 
 set(RIPIENO_HAS_MPI false)
 if(NOT RIPIENO_MPI STREQUAL "OFF")
   find_package(MPI QUIET COMPONENTS C)
-  ripieno_choose(RIPIENO_MPI "${MPI_C_FOUND}" "MPI")
+  ripieno_check_option(RIPIENO_MPI "${MPI_C_FOUND}" "MPI")
   if(MPI_C_FOUND)
     set(RIPIENO_HAS_MPI true)
   endif()
 endif()
 
-message(STATUS "Ripieno: CUDA ${RIPIENO_HAS_CUDA} (emulated ${RIPIENO_EMULATES_CUDA}), cuDNN ${RIPIENO_HAS_CUDNN}, "
+message(STATUS
+  "Ripieno: CUDA ${RIPIENO_HAS_CUDA} (emulated ${RIPIENO_EMULATES_CUDA}), cuDNN ${RIPIENO_HAS_CUDNN}, "
   "NCCL ${RIPIENO_HAS_NCCL}, MPI ${RIPIENO_HAS_MPI}, oneDNN ${RIPIENO_HAS_ONEDNN}")

@@ -1,7 +1,7 @@
-# The install: a relocatable tree that a stranger's project finds with find_package(ripieno).
+# The install: a relocatable tree that other projects find with find_package(ripieno).
 include(CMakePackageConfigHelpers)
 if(RIPIENO_EMULATES_CUDA)
-  install(CODE [[message(FATAL_ERROR "RIPIENO_CUDA=EMULATED is for tests: nothing is installed of it.")]])
+  install(CODE [[message(FATAL_ERROR "a build with RIPIENO_CUDA=EMULATED is for tests and cannot be installed")]])
 endif()
 
 # All layers under one name.
@@ -25,8 +25,8 @@ install(FILES
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/ripieno.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ripieno)
 
-# For programs that are built without CMake: g++ -std=c++20 main.cpp $(pkg-config --cflags --libs ripieno). It names
-# the libraries of other projects by their files, as this build found them.
+# For programs built without CMake: g++ -std=c++20 main.cpp $(pkg-config --cflags --libs ripieno).
+# The libraries of other projects are listed as the files that this build found.
 set(pc_libraries ${HDF5_C_LIBRARIES} ${XXHASH_LIBRARY})
 list(FILTER pc_libraries INCLUDE REGEX "hdf5|xxhash")
 set(pc_flags)

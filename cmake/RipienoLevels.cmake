@@ -1,4 +1,5 @@
-# RIPIENO_CPU_LEVELS=machine becomes the highest x86-64 level of this machine, as the loader sees it.
+# Replaces RIPIENO_CPU_LEVELS=machine with the highest x86-64 level that the dynamic loader reports
+# for this machine.
 if(RIPIENO_CPU_LEVELS STREQUAL "machine")
   execute_process(COMMAND /lib64/ld-linux-x86-64.so.2 --help OUTPUT_VARIABLE loader ERROR_QUIET)
   set(RIPIENO_CPU_LEVELS v2)

@@ -1,8 +1,8 @@
 # ripieno_library(<layer> HEADERS ... SOURCES ... DEPENDS ... [PRIVATE ...] [PRECOMPILED target])
 #
-# One layer as one library, ripieno::<layer>. HEADERS are installed, and each is checked to compile on
-# its own; SOURCES may include other headers, which stay private. DEPENDS shows in the public headers,
-# PRIVATE does not.
+# Builds a layer as one library, ripieno::<layer>. HEADERS are installed, and each must compile
+# alone. Other headers are private. DEPENDS: libraries that public headers use; PRIVATE: other
+# libraries.
 function(ripieno_library layer)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "PRECOMPILED" "HEADERS;SOURCES;DEPENDS;PRIVATE")
   set(target ripieno_${layer})
@@ -18,8 +18,8 @@ function(ripieno_library layer)
   install(TARGETS ${target} EXPORT ripieno FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endfunction()
 
-# The public headers of a library target, seen by all as "ripieno/<layer>/<header>" and under no shorter name:
-# <core/tensor.h> may be another project's.
+# Sets the public headers of a library target. They are included as "ripieno/<layer>/<header>" and
+# by no shorter name, which might be that of another project's header (<core/tensor.h>).
 function(ripieno_headers target)
   set(base ${PROJECT_BINARY_DIR}/include)
   file(RELATIVE_PATH layer ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
@@ -28,14 +28,15 @@ function(ripieno_headers target)
   set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 endfunction()
 
-# The language and the warnings that everything of ours is compiled with.
+# The language standard and the warnings for all of our code.
 function(ripieno_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow $<$<BOOL:${RIPIENO_WERROR}>:-Werror>>)
 endfunction()
 
-# What the layers share as precompiled headers: the standard library, and from io on JSON and fmt as well.
+# Precompiled headers that the layers share: the standard library, and for io and later layers also
+# JSON and fmt.
 function(ripieno_precompiled_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;DEPENDS")
   if(NOT RIPIENO_PRECOMPILED_HEADERS)

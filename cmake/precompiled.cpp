@@ -1,2 +1,2 @@
-// Nothing: its target carries precompiled headers, as a library or as a program.
+// Empty source of the targets that build precompiled headers, as a library or an executable.
 int main() {}

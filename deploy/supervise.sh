@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Starts a run again until it has finished: on hosts of your own, where no scheduler does it.
+# Restarts a run until it has finished, on hosts without a scheduler that would do it.
 #
-#   deploy/supervise.sh RUN_DIRECTORY COMMAND…     the command is the mpirun that trains in that directory
+#   deploy/supervise.sh RUN_DIRECTORY COMMAND...     COMMAND: the mpirun that trains there
 #
-# Lost ranks and hosts, and storage that fails for a while, are waited out; what starting again cannot mend ends it:
-# bad usage (64), damaged data (65), a fault of the program's (70) or a host's (72), bad configuration (78), or
-# several starts in a row that got no further. USR1, TERM or INT saves the run and ends it, with 75.
+# Restarts after lost ranks or hosts and after storage failures, waiting PAUSE_SECONDS (10) in
+# between. Stops at what a restart cannot fix: bad usage (64), damaged data (65), an internal error
+# (70), ranks whose numbers differ (72), bad configuration (78), or MOST_IN_VAIN (10) launches in a
+# row without progress. SIGUSR1, SIGTERM or SIGINT saves the run and stops, with status 75.
 #
-# A run that logs nothing for STALL_SECONDS (1800) is killed: a mpirun whose own host lost its network never ends.
+# Kills a run that logs nothing for STALL_SECONDS (1800), because an mpirun whose own host lost its
+# network never ends.
 set -uo pipefail
 
 metrics=$1/metrics.jsonl
@@ -25,7 +27,7 @@ watch_until_end() {
     wait -n "$training" $! 2>/dev/null
     [[ $(steps) == "$last" ]] || last=$(steps) moved=$SECONDS
     if ((SECONDS - moved > stall_seconds)); then
-      echo "supervise.sh: nothing logged for $stall_seconds s; killing the run" >&2
+      echo "supervise.sh: no progress logged for $stall_seconds s; killing the run" >&2
       kill -KILL -- "-$training"
     fi
   done
@@ -34,7 +36,7 @@ watch_until_end() {
 
 asked=0 in_vain=0
 trap 'asked=1; kill -USR1 "$training" 2>/dev/null' USR1 TERM INT
-set -m # the run is a process group, so that all of it can be killed
+set -m # puts the run into its own process group, which can be killed as a whole
 while :; do
   before=$(steps)
   "$@" &
@@ -45,6 +47,6 @@ while :; do
   ((asked)) && exit $status
   [[ $(steps) == "$before" ]] && ((++in_vain)) || in_vain=0
   ((in_vain >= most_in_vain)) && exit $status
-  echo "supervise.sh: the run ended with $status; starting it again" >&2
+  echo "supervise.sh: the run exited with $status; restarting it" >&2
   sleep "$pause_seconds"
 done

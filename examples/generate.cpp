@@ -13,6 +13,7 @@
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/kernels/philox.h"
 #include "ripieno/ripieno.h"
+#include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/standard_streams.h"
 #include "ripieno/training/settings/exact_number.h"
@@ -30,7 +31,7 @@ struct Options {
   int64_t seed = 1;
 };
 
-// Returns false after --help.
+// Returns false after --help and --version.
 bool parse(int argc, char** argv, Options& options) {
   CLI::App app("Generates text with a GPT from a checkpoint.", "generate");
   app.add_option("checkpoint", options.checkpoint,
@@ -50,10 +51,16 @@ bool parse(int argc, char** argv, Options& options) {
       ->check(whole_number(0));
   app.add_option("--seed", options.seed, "random seed of the sampling (default: 1)")
       ->check(whole_number(0));
+  app.set_version_flag(
+      "--version", [] { return version_text("generate"); },
+      "Print the version and what it was built with");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
+    return false;
+  } catch (const CLI::CallForVersion& version) {
+    fmt::print("{}\n", version.what());
     return false;
   } catch (const CLI::ParseError& error) {
     throw UsageError(std::string(error.what()) + "; see generate --help");

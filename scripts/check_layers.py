@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Fails where a file includes a layer, a folder or a library that its own must not know, or where files include
-each other in a circle.
+"""Fails if a file includes a layer, folder or library that it must not depend on, or if includes
+form a cycle.
 
     check_layers.py [ROOT]
 """
@@ -19,8 +19,8 @@ MAY_INCLUDE = {
 }
 LAYERS = {*MAY_INCLUDE, "examples", "tools", "benchmarks", "tests"}
 
-# Within a layer: what each folder may include besides itself. A folder that is missing here is refused, so that a
-# new one is placed on purpose. "FOLDER" is its own files without those of its folders; "FILE.h" is that file alone.
+# Within a layer: what each folder may include besides itself. Every folder must be listed, so that
+# a new one is added deliberately. An entry without ".h" means the files directly in that folder.
 FOLDERS = {
     # formulas <- menu <- everything;  runtime <- {device, products, cudnn} <- cuda
     "kernels/formulas": set(),
@@ -72,7 +72,7 @@ FOLDERS = {
     "tools": {"tools/sources", "tools/convert"},
 }
 
-# Libraries that one folder wraps for all others.
+# Libraries that are wrapped by one folder and used through it.
 ONLY_IN = {
     r"cuda\w*\.h|cublas\w*\.h|cudnn\w*\.h": {"kernels/cuda", "kernels/emulator"},
     r"nccl\.h": {"distributed/communicators/nccl"},
@@ -81,7 +81,7 @@ ONLY_IN = {
     r"(oneapi/)?dnnl\w*(/.*)?\.h(pp)?": {"kernels/cpu/gemm"},
     r"Eigen/.*": {"core/ops/linear_algebra.cpp"},
 }
-# What costs seconds to compile stays out of every public header.
+# Headers that take seconds to compile are not allowed in public headers.
 HEAVY = r"CLI/.*|toml\+\+.*|spdlog/.*|nlohmann/json\.hpp"
 
 INCLUDE = re.compile(r'\s*#\s*include\s+[<"]([^>"]+)[>"]')
@@ -98,37 +98,39 @@ def upward(layer, included):
     parts = included.split("/")
     if parts[0] != "ripieno" or len(parts) < 3 or parts[1] not in LAYERS:
         return None
-    return None if parts[1] in MAY_INCLUDE[layer] else f"{layer} must not know {parts[1]}"
+    return None if parts[1] in MAY_INCLUDE[layer] else f"{layer} must not include {parts[1]}"
 
 
 def folder_of(path):
-    """The folder of FOLDERS that holds the file, as deep as its table goes below in_place_of_cuda."""
+    """The folder of the file in FOLDERS; for all files below in_place_of_cuda, that folder."""
     folder = path.rpartition("/")[0]
     return folder.partition("/ripieno/")[0]
 
 
-def sideways(place, included):
+def sideways(file, included):
     if not included.startswith("ripieno/") or included.count("/") < 2:
         return None
-    home, target = folder_of(place), included[len("ripieno/"):]
-    there = target.rpartition("/")[0]
+    home, target = folder_of(file), included[len("ripieno/"):]
+    included_folder = target.rpartition("/")[0]
     if home not in FOLDERS:
-        return f"{home} is not in the table of folders in scripts/check_layers.py"
-    if there == home or there.split("/")[0] != home.split("/")[0]:
+        return f"{home} is missing from FOLDERS in scripts/check_layers.py"
+    if included_folder == home or included_folder.split("/")[0] != home.split("/")[0]:
         return None
-    return None if {there, target} & FOLDERS[home] else f"{home} must not know {there}"
+    return None if {included_folder, target} & FOLDERS[home] else f"{home} must not include {included_folder}"
 
 
-def misplaced(place, included):
+def not_wrapped(file, included):
     for library, homes in ONLY_IN.items():
-        if re.fullmatch(library, included) and not any(place == home or place.startswith(home + "/") for home in homes):
-            return f"<{included}> belongs in {' or '.join(sorted(homes))} alone"
+        if re.fullmatch(library, included) and not any(file == home or file.startswith(home + "/") for home in homes):
+            return f"<{included}> may be included only in {' or '.join(sorted(homes))}"
     return None
 
 
 def heavy(root, path, included):
     public = path.suffix == ".h" and path.relative_to(root).as_posix() in public_headers(root)
-    return f"<{included}> is too heavy for a public header" if public and re.fullmatch(HEAVY, included) else None
+    if public and re.fullmatch(HEAVY, included):
+        return f"<{included}> takes too long to compile for a public header"
+    return None
 
 
 def public_headers(root, known={}):
@@ -140,63 +142,63 @@ def public_headers(root, known={}):
     return known
 
 
-# A tensor and the record of its operations are one thing in several files.
-ONE_UNIT = {"core/tensor_implementation", "core/autograd", "core/backward", "core/place", "core/add_into", "core/operands",
-            "core/tensor_reads"}
+# A tensor and its autograd graph, in several files that include each other.
+TENSOR_FILES = {"core/tensor_implementation", "core/autograd", "core/backward", "core/place",
+                "core/add_into", "core/operands", "core/tensor_reads"}
 
 
-def unit_of(path):
-    """A header and its source are one: "core/shape" for core/shape.h and core/shape.cpp."""
-    unit = path.rpartition(".")[0]
-    return "core/tensor" if unit in ONE_UNIT else unit
+def module_of(path):
+    """A header and its source count as one: "core/shape" for core/shape.h and core/shape.cpp."""
+    module = path.rpartition(".")[0]
+    return "core/tensor" if module in TENSOR_FILES else module
 
 
-def is_backward_of_an_operation(place, included):
-    """The backward of an operation is made of others, so their sources may include each other's headers."""
-    return place.startswith("core/ops/") and place.endswith(".cpp") and included.startswith("ripieno/core/ops/")
+def is_backward_of_an_operation(file, included):
+    """A backward calls other operations, so their sources may include each other's headers."""
+    return file.startswith("core/ops/") and file.endswith(".cpp") and included.startswith("ripieno/core/ops/")
 
 
-def circle_from(unit, graph, path, done):
-    path.append(unit)
-    for other in sorted(graph.get(unit, ())):
+def cycle_from(module, graph, path, done):
+    path.append(module)
+    for other in sorted(graph.get(module, ())):
         if other in path:
             return path[path.index(other):] + [other]
-        if other not in done and (found := circle_from(other, graph, path, done)):
+        if other not in done and (found := cycle_from(other, graph, path, done)):
             return found
     path.pop()
-    done.add(unit)
+    done.add(module)
     return None
 
 
-def circles(graph):
+def cycles(graph):
     done = set()
-    for unit in sorted(graph):
-        if unit not in done and (found := circle_from(unit, graph, [], done)):
-            yield "a circle: " + " -> ".join(found)
+    for module in sorted(graph):
+        if module not in done and (found := cycle_from(module, graph, [], done)):
+            yield "cycle: " + " -> ".join(found)
             return
 
 
-def complaints(root):
+def violations(root):
     graph = {}
     for layer in MAY_INCLUDE:
         for path in sorted((root / layer).rglob("*")):
             if path.suffix not in CODE:
                 continue
-            place = path.relative_to(root).as_posix()
+            file = path.relative_to(root).as_posix()
             for number, included in includes(path):
-                if included.startswith("ripieno/") and not is_backward_of_an_operation(place, included):
-                    target = unit_of(included[len("ripieno/"):])
-                    if target != unit_of(place):
-                        graph.setdefault(unit_of(place), set()).add(target)
-                for wrong in (upward(layer, included), sideways(place, included), misplaced(place, included),
+                if included.startswith("ripieno/") and not is_backward_of_an_operation(file, included):
+                    target = module_of(included[len("ripieno/"):])
+                    if target != module_of(file):
+                        graph.setdefault(module_of(file), set()).add(target)
+                for wrong in (upward(layer, included), sideways(file, included), not_wrapped(file, included),
                               heavy(root, path, included)):
                     if wrong:
-                        yield f"{place}:{number}: {wrong}"
-    yield from circles(graph)
+                        yield f"{file}:{number}: {wrong}"
+    yield from cycles(graph)
 
 
 if __name__ == "__main__":
-    here = pathlib.Path(__file__).resolve().parent.parent
-    found = list(complaints(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else here))
-    print("\n".join(found) or "layers: every include points the right way")
+    project = pathlib.Path(__file__).resolve().parent.parent
+    found = list(violations(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else project))
+    print("\n".join(found) or "layers: every include is allowed")
     sys.exit(bool(found))

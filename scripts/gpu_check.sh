@@ -1,36 +1,38 @@
 #!/usr/bin/env bash
-# Builds on a machine with an NVIDIA GPU, runs every test there with none skipped for want of one, checks what only
-# a device can show, and measures. From a checkout, or from an unpacked bundle (make_bundle.sh). A stage that is
-# done is not done again for the same commit, so the script can be stopped after any, and goes on where it was.
+# Builds on a machine with an NVIDIA GPU, runs every test there without skipping GPU tests, runs the
+# checks that require a physical GPU, and measures performance. Runs in a checkout or an unpacked
+# bundle (make_bundle.sh). Stages that passed for the same commit are skipped, so the script can be
+# stopped and continued.
 #
 #   scripts/gpu_check.sh                    all stages, in the order of --list
-#   scripts/gpu_check.sh build smoke tests  these
-#   scripts/gpu_check.sh --list             the stages, and how far each is
-#   scripts/gpu_check.sh --again …          done or not
-#   scripts/gpu_check.sh --emulated …       a rehearsal on a machine without a GPU: smaller, and nothing is measured
+#   scripts/gpu_check.sh build smoke tests  only these stages
+#   scripts/gpu_check.sh --list             lists the stages and their state
+#   scripts/gpu_check.sh --again ...        repeats stages that passed
+#   scripts/gpu_check.sh --emulated ...     a smaller rehearsal on an emulated GPU; measures nothing
 #
-#   TEXT=file       to train on; the King James Bible where not given
-#   PYTHON=python3  the one that has PyTorch, for comparisons; without it they are left out
-#   LLM_C=folder    llm.c with its train_gpt2cu built, to be compared as well
+# Environment:
+#   TEXT=file       text to train on; default: the King James Bible
+#   PYTHON=python3  Python interpreter; with PyTorch installed, training speed is compared with it
+#   LLM_C=folder    llm.c with train_gpt2cu built, to compare with as well
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 stages=(look build smoke tests training ranks kernels steps outputs sanitizer machine_code results)
 declare -A about=(
-  [look]='what the machine has'
-  [build]='everything, for this GPU'
-  [smoke]='the smallest check that can fail: one test of each kind, one training step'
-  [tests]='every test, none skipped for want of a GPU'
-  [training]='gpt_char on GPU and CPU: the same losses, and checkpoints of one resumed on the other'
-  [ranks]='two processes on one GPU, over NCCL'
-  [kernels]='each kernel beside a copy in the same run, and the matrix products of a block'
-  [steps]='whole training steps beside PyTorch, and llm.c, in turn'
-  [outputs]='what each kernel computes on the GPU beside what the emulator computed'
+  [look]='list the hardware and software of the machine'
+  [build]='build everything for this GPU'
+  [smoke]='a few tests of each kind and two training steps'
+  [tests]='all tests; a GPU test that cannot run fails'
+  [training]='gpt_char on GPU and CPU: same losses, and each resumes from checkpoints of the other'
+  [ranks]='two ranks on one GPU, over NCCL'
+  [kernels]='speed of each kernel relative to a copy, and of the matrix products of a block'
+  [steps]='speed of training steps, compared with PyTorch and llm.c'
+  [outputs]='kernel outputs on the GPU compared with those of the emulator'
   [sanitizer]='the kernels under compute-sanitizer: memcheck and racecheck'
-  [machine_code]='the machine code: 16-byte accesses, local memory, matrix instructions'
-  [results]='benchmarks/results/<device>-<date>.json, and the table in docs/results.md')
+  [machine_code]='counts of 16-byte accesses, local memory and matrix instructions per kernel'
+  [results]='write benchmarks/results/<device>-<date>.json and the table in docs/results.md')
 
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit "$1"; }
 say() { echo "gpu_check.sh: $*" >&2; }
 
 emulated='' again='' list='' wanted=()
@@ -40,7 +42,7 @@ for argument; do
     --list) list=yes ;;
     --again) again=yes ;;
     --emulated) emulated=yes ;;
-    *) [[ ${about[$argument]-} ]] || { say "there is no stage $argument; --list names them"; exit 64; }
+    *) [[ ${about[$argument]-} ]] || { say "unknown stage or option $argument; see --list and --help"; exit 64; }
        wanted+=("$argument") ;;
   esac
 done
@@ -53,24 +55,25 @@ preset=gpu kernel_tests=kernels_cuda_tests
 [[ ! $emulated ]] || preset=emulated kernel_tests=kernels_emulated_tests
 state=build/gpu_check/$preset bin=build/$preset/bin python=${PYTHON:-python3}
 mkdir -p "$state"
-# Of a bundle, which is no checkout, the archive names it.
+# A bundle is not a checkout; it has the commit in a file.
 commit=$(git describe --always --dirty 2>/dev/null || cat packages/commit)
 jobs=$(nproc)
 
-# ---- The stages. Each leaves its output in $state/STAGE.log, and figures as lines of JSON in $state/STAGE.json.
+# ---- The stages. Each writes its output to $state/STAGE.log, and measurements as lines of JSON to
+# $state/STAGE.json.
 
 look() {
   if [[ $emulated ]]; then
     echo '{"gpu": "emulated"}' >"$state/look.json"
     return
   fi
-  command -v nvidia-smi >/dev/null || { say 'there is no nvidia-smi, so no NVIDIA driver; --emulated rehearses without a GPU'; return 78; }
-  command -v nvcc >/dev/null || { say 'there is no nvcc on the PATH or in /usr/local/cuda/bin: install the CUDA toolkit'; return 78; }
+  command -v nvidia-smi >/dev/null || { say 'nvidia-smi not found, so there is no NVIDIA driver; use --emulated without a GPU'; return 78; }
+  command -v nvcc >/dev/null || { say 'nvcc not found on the PATH or in /usr/local/cuda/bin; install the CUDA toolkit'; return 78; }
   nvidia-smi --query-gpu=name,compute_cap,driver_version,memory.total,memory.used,clocks.sm,clocks.mem --format=csv &&
     nvcc --version && cmake --version && g++ --version || return
   local tool
   for tool in ninja ncu compute-sanitizer cuobjdump mpirun; do echo "$tool: $(command -v "$tool" || echo none)"; done
-  "$python" -c 'import torch; print("PyTorch", torch.__version__)' || echo 'PyTorch: none, so nothing is compared with it'
+  "$python" -c 'import torch; print("PyTorch", torch.__version__)' || echo 'PyTorch: none; skipping comparisons with it'
   nvidia-smi --query-gpu=name,compute_cap,driver_version,memory.total --format=csv,noheader --id=0 |
     "$python" -c 'import json, sys; print(json.dumps(dict(zip(["gpu", "compute_capability", "driver", "memory"], sys.stdin.read().strip().split(", ")))))' >"$state/look.json"
 }
@@ -112,9 +115,9 @@ training() {
   env RIPIENO_REQUIRE_GPU=1 RIPIENO_BIN="$PWD/$bin" "${real[@]}" "$python" tests/training/gpu_test.py --verbose
 }
 
-# NCCL refuses two ranks of one GPU, unless each says that it is on a host of its own.
+# NCCL rejects two ranks on one GPU unless each claims to be on a different host.
 ranks() {
-  [[ ! $emulated ]] || { echo 'NCCL is not emulated'; return; }
+  [[ ! $emulated ]] || { echo 'skipped: NCCL is not emulated'; return; }
   env RIPIENO_REQUIRE_GPU=1 RIPIENO_BIN="$PWD/$bin" RIPIENO_MPIRUN="$PWD/tests/distributed/under_mpi.sh" \
     timeout 300 "$python" tests/training/shared_gpu_test.py --verbose
 }
@@ -126,7 +129,7 @@ kernels() {
     "$bin/products" "${device[@]}" | tee "$state/products.json"
 }
 
-# compare WORKLOAD OPTIONS...: one line a side and round, and the comparison last.
+# compare WORKLOAD OPTIONS...: prints one line per side and round, then the comparison.
 compare() { "$python" benchmarks/compare_with_peer.py "$@" --device cuda --bin "$bin" --python "$python" | tee -a "$state/steps.json"; }
 
 steps() {
@@ -142,7 +145,7 @@ steps() {
   else
     "$bin/train_step" --workload gpt2-124m --device cuda --dtype bf16 --batch 64 --steps 20 | tee -a "$state/steps.json"
   fi || return
-  # The second start finds the algorithms chosen.
+  # The second launch uses the algorithms that the first one chose.
   "$bin/train_step" --workload gpt2-124m --device cuda --dtype bf16 --batch 64 --steps 10 | tee -a "$state/steps.json"
   [[ ! ${LLM_C-} ]] || "$python" benchmarks/peers/llm_c.py "$LLM_C" --batch 64 --steps 30 | tee -a "$state/steps.json"
 }
@@ -156,8 +159,8 @@ outputs() {
 }
 
 sanitizer() {
-  [[ ! $emulated ]] || { echo 'AddressSanitizer and ThreadSanitizer do this for the emulator: presets asan and tsan'; return; }
-  command -v compute-sanitizer >/dev/null || { echo 'there is no compute-sanitizer here'; return; }
+  [[ ! $emulated ]] || { echo 'skipped: the presets asan and tsan check the emulator'; return; }
+  command -v compute-sanitizer >/dev/null || { echo 'skipped: compute-sanitizer not found'; return; }
   local tool
   for tool in memcheck racecheck; do
     compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/kernels_cuda_tests" --gtest_brief=1 || return
@@ -165,8 +168,8 @@ sanitizer() {
 }
 
 machine_code() {
-  [[ ! $emulated ]] || { echo 'the emulator has none'; return; }
-  command -v cuobjdump >/dev/null || { echo 'there is no cuobjdump here'; return; }
+  [[ ! $emulated ]] || { echo 'skipped: the emulator has no machine code'; return; }
+  command -v cuobjdump >/dev/null || { echo 'skipped: cuobjdump not found'; return; }
   cuobjdump --dump-sass "$bin/train_step" | awk '
     /Function :/ { name = $3; names[name] }
     /LDG\.E.*\.128/ { wide[name]++ }  /STG\.E.*\.128/ { wide[name]++ }  / LD[LG]\.| ST[LG]\./ { any[name]++ }
@@ -181,9 +184,9 @@ results() {
   "$python" "${results[@]}"
 }
 
-# ---- Their order, and how far they are.
+# ---- Order and state of the stages.
 
-# Of this commit. What is not committed may have changed since, so then nothing counts as done.
+# Whether a stage passed for this commit. Uncommitted changes make every stage count as not done.
 is_done() { [[ $commit != *-dirty && -e $state/$1.done && $(<"$state/$1.done") == "$commit" ]]; }
 
 overview() {
@@ -197,7 +200,7 @@ overview() {
   done
 }
 
-# run STAGE: its status; the marks say how it ended.
+# run STAGE: returns its status and records it in $state/STAGE.done or STAGE.failed.
 run() {
   local stage=$1 start=$SECONDS status
   printf '\n== %s: %s\n' "$stage" "${about[$stage]}"
@@ -210,13 +213,13 @@ run() {
 }
 
 [[ ! $list ]] || { overview; exit 0; }
-trap 'echo; say "stopped; the same command goes on here:"; overview; exit 130' INT TERM
+trap 'echo; say "stopped; run the same command to continue"; overview; exit 130' INT TERM
 failed=0
 for stage in "${wanted[@]}"; do
-  [[ ! $again ]] && is_done "$stage" && { echo "== $stage: done already"; continue; }
+  [[ ! $again ]] && is_done "$stage" && { echo "== $stage: already done"; continue; }
   run "$stage" || {
     failed=$?
-    # Nothing works without these; all others tell something by themselves.
+    # The others do not depend on each other.
     [[ $stage != look && $stage != build ]] || break
   }
 done

@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
-# Installs what building, testing and running need, from Debian's or Ubuntu's packages. Asks nothing, leaves
-# alone what is there, and is done at once where nothing is missing. As root, or with a sudo that needs no
-# password; otherwise it prints the command to run. The CUDA toolkit, NCCL and cuDNN are used where they are,
-# and never installed.
+# Installs the Debian or Ubuntu packages that are required to build, test and run, if any are
+# missing. Never prompts. Requires root, or sudo without a password; otherwise it prints the command
+# to run. Never installs the CUDA toolkit, NCCL or cuDNN, which are optional.
 #
-#   scripts/install_dependencies.sh [further packages]
+#   scripts/install_dependencies.sh [MORE PACKAGES]
 set -euo pipefail
 
 packages=(
   ca-certificates cmake g++ ninja-build python3
-  libopenmpi-dev openmpi-bin                       # ranks
-  pkg-config                                       # the package, tried without CMake
-  iproute2                                         # hosts for tests, as namespaces
-  libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and other programs that read them
-  libdnnl-dev libeigen3-dev                        # arithmetic
+  libopenmpi-dev openmpi-bin                       # communication between ranks
+  pkg-config                                       # test of the install without CMake
+  iproute2                                         # network namespaces as hosts in tests
+  libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and tests that read them with other programs
+  libdnnl-dev libeigen3-dev                        # linear algebra
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
   libgtest-dev libgmock-dev
   bible-kjv                                        # 4.4 MB of public-domain text to train on
@@ -25,7 +24,7 @@ fail() {
 }
 
 command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
-  fail "this system has no apt-get; install the equivalents of: ${packages[*]}"
+  fail "apt-get not found; install the equivalents of: ${packages[*]}"
 
 installed=$(dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
 mapfile -t missing < <(printf '%s\n' "${packages[@]}" | grep --line-regexp --invert-match --fixed-strings "$installed" || true)
@@ -36,15 +35,15 @@ if ((EUID != 0)); then
   if command -v sudo >/dev/null && sudo --non-interactive true 2>/dev/null; then
     root=(sudo)
   else
-    echo "These packages are missing: ${missing[*]}" >&2
-    echo "Install them as root, then run this again:" >&2
+    echo "Missing packages: ${missing[*]}" >&2
+    echo "Install them as root, then run this script again:" >&2
     echo "  apt-get update && apt-get install --yes --no-install-recommends ${missing[*]}" >&2
     exit 78
   fi
 fi
 
-echo "Installing ${#missing[@]} packages that are missing: ${missing[*]}"
-echo "On a bare system this takes about 1.3 GB of disk and two minutes."
+echo "Installing ${#missing[@]} missing packages: ${missing[*]}"
+echo "This takes up to 1.3 GB of disk and two minutes."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 as_root() {

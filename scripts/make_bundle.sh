@@ -1,30 +1,33 @@
 #!/usr/bin/env bash
-# Makes one archive of what a GPU node needs that cannot install packages: the sources as committed, Open MPI,
-# HDF5, GoogleTest, the header-only libraries, and a text to train on. The node has a driver, a CUDA toolkit, g++,
-# CMake, ninja, python3 and glibc 2.36 or later; it is x86-64 with Debian's or Ubuntu's folders. There:
+# Makes an archive for a GPU host on which packages cannot be installed: the committed sources, Open
+# MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on.
+#
+#   scripts/make_bundle.sh [FILE]     default: build/ripieno-bundle.tar.xz
+#
+# The host must be x86-64, have the folder layout of Debian or Ubuntu, and have an NVIDIA driver, a
+# CUDA toolkit, g++, CMake, ninja, python3 and glibc 2.36 or later. On the host:
 #
 #   tar -xf ripieno-bundle.tar.xz && cd ripieno && scripts/gpu_check.sh
-#
-#   scripts/make_bundle.sh [FILE]     FILE: build/ripieno-bundle.tar.xz where not given
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case ${1-} in
-  --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
   -*) echo "make_bundle.sh: unknown argument $1" >&2; exit 64 ;;
 esac
 bundle=$(realpath --canonicalize-missing -- "${1:-build/ripieno-bundle.tar.xz}")
 
-# Headers, libraries and CMake's files come from these, programs from Open MPI alone; the libraries that their
-# development packages link to are followed.
+# The packages that supply headers, libraries and CMake files, and the programs of Open MPI. Links
+# from them to libraries of other packages are followed.
 packages=(
   libopenmpi-dev libopenmpi3 openmpi-bin openmpi-common libpmix2 libhdf5-dev
   libgtest-dev libgmock-dev libfmt-dev libeigen3-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev)
-# Fortran, Java, C++ and high-level HDF5; transports of networks that the node's tests do not use.
+# Excludes Fortran, Java, the C++ and high-level APIs of HDF5, and network transports that the tests
+# do not use.
 left_out='/(doc|man|java|gitweb|bash-completion|lintian)/|fortran|mpi_usempi|mpi_mpifh|libmpi_java|oshmem|liboshmem|sshmem|spml|scoll|memheap|hdf5.*(_cpp|_hl)|hdf5/mpich|hdf5/openmpi|_(ofi|ucx|psm|psm2|openib)\.so|verbs|libmpi_cxx|ompitrace|libcaf|pmix2/bin|\.mod$|/lib[a-z0-9_+-]*(hdf5|mpi|open-)[a-z0-9_+-]*\.a$'
 
 scripts/install_dependencies.sh
-# Each under the name that this version of Debian or Ubuntu gives it (libhdf5-103-1t64).
+# Some releases of Debian and Ubuntu append t64 to a package's name (libhdf5-103-1t64).
 installed=()
 for package in "${packages[@]}"; do
   for name in "$package" "${package}t64"; do
@@ -37,7 +40,7 @@ trap 'rm -rf "$work"' EXIT
 tree=$work/ripieno
 mkdir -p "$tree/packages/usr/bin" "$tree/packages/closure" "$(dirname "$bundle")"
 git archive HEAD | tar -x -C "$tree"
-[[ -z $(git status --porcelain --untracked-files=no) ]] || echo "make_bundle.sh: what is not committed is not in it" >&2
+[[ -z $(git status --porcelain --untracked-files=no) ]] || echo "make_bundle.sh: warning: uncommitted changes are not in the bundle" >&2
 
 dpkg --listfiles "${installed[@]}" | sort -u | grep -E '^/(usr/)?(include|lib|share/(cmake|eigen3|openmpi|pmix))/|^/usr/bin/(orterun|orted|opal_wrapper)$' |
   grep -vE "$left_out" | while read -r file; do
@@ -49,16 +52,16 @@ libraries=$tree/packages/usr/lib/$(gcc -print-multiarch)
 ln -s orterun "$tree/packages/usr/bin/mpirun"
 ln -s orterun "$tree/packages/usr/bin/mpiexec"
 ln -s opal_wrapper "$tree/packages/usr/bin/mpicc"
-# A package for development has links to another package's libraries.
+# Replaces links to libraries of other packages with the libraries.
 find "$tree/packages" -xtype l -printf '%P\n' | while read -r link; do
   cp "$(readlink -f "/$link")" "$libraries/"
 done
 /sbin/ldconfig -n "$libraries"
-# Where CMake looks for HDF5 that has no compiler wrapper.
+# Where CMake looks for HDF5 without a compiler wrapper.
 cp -a "$tree"/packages/usr/include/hdf5/serial/*.h "$tree/packages/usr/include/"
 ln -s "$(gcc -print-multiarch)/libhdf5_serial.so" "$tree/packages/usr/lib/libhdf5.so"
 
-# What those libraries want in turn, and glibc does not have.
+# The dependencies of those libraries, except glibc and the compiler's runtime.
 find "$tree/packages" -name '*.so*' -type f -exec ldd {} + 2>/dev/null | sed -nE 's/.* => (\/[^ ]+) .*/\1/p' | sort -u |
   grep -vE '/(libc|libm|libdl|libpthread|librt|libresolv|libutil|libgcc_s|libstdc\+\+|ld-linux[^/]*)\.so' | while read -r library; do
   [[ -e $libraries/$(basename "$library") ]] || cp -L "$library" "$tree/packages/closure/"
@@ -67,7 +70,7 @@ done
 git describe --always >"$tree/packages/commit"
 command -v bible >/dev/null && bible -f 'gen1:1-rev22:21' >"$tree/packages/king_james_bible.txt"
 
-# Sourced by gpu_check.sh. Libraries that the node has are used before those of the closure.
+# Sourced by gpu_check.sh. Libraries of the host are preferred to those in packages/closure.
 cat >"$tree/packages/environment.sh" <<'END'
 packages=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$packages/missing"
@@ -76,7 +79,7 @@ for library in "$packages"/closure/*; do
   ldconfig -p 2>/dev/null | grep --quiet --fixed-strings "	$name " || ln -sf "$library" "$packages/missing/$name"
 done
 export OPAL_PREFIX=$packages/usr HDF5_ROOT=$packages/usr PATH=$packages/usr/bin:$PATH
-export OMPI_MCA_plm=isolated  # the ranks are on this node: no ssh is needed
+export OMPI_MCA_plm=isolated  # all ranks are on this host, so ssh is not needed
 export PMIX_MCA_pcompress_base_silence_warning=1
 export CMAKE_PREFIX_PATH=$packages/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
 export LD_LIBRARY_PATH=$packages/usr/lib/x86_64-linux-gnu:$packages/usr/lib/x86_64-linux-gnu/openmpi/lib:$packages/missing${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}

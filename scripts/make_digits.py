@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Makes examples/data/digits.h5 from the digits.csv.gz of Debian's package python3-sklearn-lib.
+"""Makes examples/data/digits.h5 from digits.csv.gz in Debian's package python3-sklearn-lib.
 
     apt-get download python3-sklearn-lib && dpkg -x python3-sklearn-lib_*.deb unpacked
-    scripts/make_digits.py unpacked/usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz examples/data/digits.h5
+    folder=unpacked/usr/lib/python3/dist-packages/sklearn/datasets/data
+    scripts/make_digits.py $folder/digits.csv.gz examples/data/digits.h5
 
-Needs numpy and h5py. Each line of the input is an image's 64 pixels (0 to 16), row by row, and its digit.
+Requires numpy and h5py. Each input line has the 64 pixels of an image (0 to 16), row by row, and
+the digit.
 """
 
 import sys
@@ -22,7 +24,7 @@ LICENSE = "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/"
 def main(source: str, destination: str) -> None:
     table = numpy.loadtxt(source, delimiter=",", dtype=numpy.uint8)
     if table.shape != (1797, 65) or table[:, :64].max() > 16 or table[:, 64].max() > 9:
-        sys.exit(f"{source}: not the 1,797 digits, its table is {table.shape}")
+        sys.exit(f"{source}: table of shape {table.shape}; must be (1797, 65), 64 pixels up to 16 and a digit")
     with h5py.File(destination, "w") as file:
         file.attrs["source"] = SOURCE
         file.attrs["license"] = LICENSE

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, trains a small GPT on two ranks of this machine, and lets it write.
-# A second call goes on where the first one stopped, or says that it is done. Ctrl-C saves first.
+# Installs missing packages, builds, trains a small GPT on this machine, and generates text with it.
+# Running it again continues the training, or generates text if it has finished. Ctrl-C saves and
+# stops.
 #
-#   scripts/quickstart.sh [--data FILE] [--ranks N]     FILE: a text of your own, in UTF-8
+#   scripts/quickstart.sh [--data FILE] [--ranks N]
+#
+# FILE: a UTF-8 text to train on instead of the King James Bible; N: ranks, 2 by default
 set -euo pipefail
 called_from=$PWD
 cd "$(dirname "$0")/.."
@@ -13,13 +16,13 @@ ranks=2
 again="scripts/quickstart.sh${*:+ $*}"
 
 usage() {
-  sed -n '2,5s/^# \{0,1\}//p' scripts/quickstart.sh
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' scripts/quickstart.sh
   exit "$1"
 }
 
 while (($#)); do
   case $1 in
-    --data | --ranks) (($# > 1)) || { echo "quickstart.sh: $1 takes a value" >&2; exit 64; } ;;&
+    --data | --ranks) (($# > 1)) || { echo "quickstart.sh: $1 requires a value" >&2; exit 64; } ;;&
     --data) text=$(cd "$called_from" && realpath --canonicalize-missing -- "$2") ;;
     --ranks) ranks=$2 ;;
     --help) usage 0 ;;
@@ -28,13 +31,14 @@ while (($#)); do
   shift 2
 done
 
-# The compute capabilities of the GPUs that answer, as CMake names architectures: "90-real;100-real".
+# The architectures of this machine's GPUs, as CMake names them: "90-real;100-real". Empty if there
+# are none.
 gpu_architectures() {
   { timeout 60 nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } |
     sed -nE 's/^([0-9]+)\.([0-9]+)$/\1\2-real/p' | sort -u | paste -s -d ';'
 }
 
-# What this machine can use, and no more. A build that is there is kept as it was configured.
+# Configures for this machine only. An existing build keeps its configuration.
 configure() {
   [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
   local gpus what options=(-DRIPIENO_CPU_LEVELS=machine)
@@ -44,9 +48,9 @@ configure() {
     what="GPU kernels for ${gpus//-real/}"
   else
     options+=(-DRIPIENO_CUDA=OFF)
-    what="no GPU kernels ($([[ $gpus ]] && echo 'no CUDA toolkit was found' || echo 'no GPU answers'))"
+    what="no GPU kernels ($([[ $gpus ]] && echo 'no CUDA toolkit found' || echo 'no GPU found'))"
   fi
-  echo "Building into build/release what this machine can use: its CPU level, $what."
+  echo "Building in build/release for this machine: its CPU level, $what."
   cmake --preset release "${options[@]}" >/dev/null
 }
 
@@ -63,19 +67,19 @@ write_text() {
   mv "$text.partial" "$text"
 }
 
-# mpirun in a session of its own, so that Ctrl-C reaches this script alone, which passes SIGUSR1 on: all ranks
-# save and stop. Sets `status`.
+# Runs mpirun in a separate session, so that Ctrl-C reaches only this script, which sends mpirun
+# SIGUSR1: all ranks save and stop. Sets `status`.
 train() {
   local command=(mpirun --quiet -n "$ranks")
   ((ranks > $(nproc))) && command+=(--oversubscribe --mca mpi_yield_when_idle 1)
   command+=(build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir "$run"
     --set "data.path=$text" --set schedule.steps=4000)
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-  # Containers forbid one process to read another's memory, and Open MPI then complains on every message.
+  # Containers forbid reading another process's memory; Open MPI would print an error per message.
   export OMPI_MCA_btl_vader_single_copy_mechanism=none
   setsid "${command[@]}" </dev/null &
   local mpirun=$!
-  trap 'interrupted=yes; echo; echo "Saving; a moment, please."; kill -USR1 "$mpirun" 2>/dev/null' INT TERM HUP
+  trap 'interrupted=yes; echo; echo "Saving the run..."; kill -USR1 "$mpirun" 2>/dev/null' INT TERM HUP
   while :; do
     interrupted=
     wait "$mpirun" && status=0 || status=$?
@@ -90,18 +94,18 @@ write_text
 train
 case $status in
   0) ;;
-  75) echo "Saved. To go on: $again"; exit 75 ;;
+  75) echo "Saved. To continue: $again"; exit 75 ;;
   *) exit "$status" ;;
 esac
 
 as_root=
 ((EUID)) || as_root=" --allow-run-as-root"
 echo
-echo "A sample of what it writes now:"
+echo "Generated text:"
 echo
 build/release/bin/generate "$run" --tokens 400 --seed 1
 echo
-echo "The report:      $run/report.html"
-echo "To train on:     mpirun$as_root -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
-echo "To let it write: build/release/bin/generate $run --prompt 'In the beginning'"
-echo "Its checkpoints: build/release/bin/ripieno inspect $run"
+echo "Report:            $run/report.html"
+echo "Continue training: mpirun$as_root -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
+echo "Generate text:     build/release/bin/generate $run --prompt 'In the beginning'"
+echo "List checkpoints:  build/release/bin/ripieno inspect $run"

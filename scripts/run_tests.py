@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Runs ctest and counts cases.
+"""Runs ctest and counts test cases.
 
-    scripts/run_tests.py BUILD_FOLDER [arguments of ctest]
+    scripts/run_tests.py BUILD_FOLDER [ARGUMENTS OF CTEST]
 
-A test of ctest's may be a suite of GoogleTest with many cases (tests/suites.cmake): each of them counts, as does each
-other test. What was skipped is listed with its reason, and the last line has the counts. Exits as ctest does.
+A ctest test may be a GoogleTest suite with many cases (tests/suites.cmake), which are counted
+individually. Skipped cases are listed with the reason, and the last line has the counts. The exit
+status is that of ctest.
 """
 import collections
 import pathlib
@@ -27,7 +28,7 @@ class Counts:
         results = collections.Counter(match[1] for match in CASE.finditer(output))
         self.passed += results["OK"]
         self.skipped += results["SKIPPED"]
-        # A suite that fails without a failed case has crashed or timed out.
+        # A failed suite without a failed case has crashed or timed out.
         self.failed += max(results["FAILED"], 0 if has_passed else 1)
         self.reasons.update(match[1].strip() for match in REASON.finditer(output))
 
@@ -46,7 +47,7 @@ class Counts:
 
 
 def suites_of(build):
-    """As ctest names them, without the layer."""
+    """The names of the suites in ctest, without the layer."""
     return {suite.removesuffix("/*") for path in (build / "bin").glob("*.suites")
             for suite in path.read_text().split(";")}
 

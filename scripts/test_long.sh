@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What takes too long for every change, hours on two cores: all of .ci/run; the tests of the release build; many
-# kills and power cuts; fuzzing. For the night before a release. Exits with the number of steps that failed.
+# The tests that take too long for every change (hours on two cores), for the night before a
+# release: .ci/run --all, the tests of the release build, many kills and power cuts, and long
+# fuzzing. Exits with the number of failed steps.
 #
-#   scripts/test_long.sh [SECONDS]     SECONDS for each fuzzer: 600 where not given
+#   scripts/test_long.sh [SECONDS]     SECONDS per fuzzer, 600 by default
 set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-600}
@@ -24,12 +25,12 @@ power_cuts() { python3 tests/faults/power_cut.py --cuts 50 "$@"; }
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
 export RIPIENO_BIN=$PWD/build/release/bin RIPIENO_MPIRUN=$PWD/tests/distributed/under_mpi.sh PYTHONDONTWRITEBYTECODE=1
 scripts/install_dependencies.sh git clang libclang-rt-dev e2fsprogs xfsprogs || exit
-step 'what every change must pass, and the sanitizers' env CI_MINUTES=1000 .ci/run --all
+step 'the checks of every change, and the sanitizers' env CI_MINUTES=1000 .ci/run --all
 step 'the release build, on each CPU level' release
-step 'kills, alone' crash_loop --kills 200 --ranks 1
+step 'kills, on 1 rank' crash_loop --kills 200 --ranks 1
 step 'kills, on 1 to 4 ranks' crash_loop --kills 100 --ranks 1-4
 step 'kills, in strict mode' crash_loop --kills 50 --ranks 1-4 --strict
-step 'kills, with shards' crash_loop --kills 50 --ranks 3 --shard gradients
+step 'kills, with sharded gradients' crash_loop --kills 50 --ranks 3 --shard gradients
 step 'power cuts, ext4' power_cuts --file-system ext4
 step 'power cuts, xfs' power_cuts --file-system xfs
 step 'power cuts, without rename' power_cuts --commit manifest

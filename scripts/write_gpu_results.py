@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""What gpu_check.sh measured, as benchmarks/results/<device>-<date>.json and as the table of docs/results.md.
+"""Writes what gpu_check.sh measured to benchmarks/results/<device>-<date>.json and docs/results.md.
 
-    write_gpu_results.py STATE COMMIT [--into FOLDER]     FOLDER instead of the project: for a rehearsal
+    write_gpu_results.py STATE COMMIT [--into FOLDER]
+
+--into: writes to FOLDER instead of the project, for a rehearsal.
 """
 import argparse
 import datetime
@@ -31,7 +33,7 @@ def step_rows(steps):
     for line in steps:
         what = f"`{line.get('workload')}` {line.get('dtype')}, batch {line.get('batch')}"
         if line["benchmark"] == "compare_with_peer":
-            how = "in turn" if line["paired"] else "one after the other"
+            how = "interleaved" if line["paired"] else "one after the other"
             yield (f"| {what} | {line['value']:,.0f} {line['unit']} | {line['peer']}: {line['peer_value']:,.0f} | "
                    f"{line['ratio']:.2f} ({line['ratio_least']:.2f} – {line['ratio_most']:.2f}) | "
                    f"{line['repeats']}, {how} | {gigabytes(line['peak_bytes'])}, "
@@ -52,23 +54,23 @@ def product_rows(products):
 def table(look, kernels, products, steps, commit, date):
     yield f"{look.get('gpu', '?')}, driver {look.get('driver', '?')}, {date}, commit {commit}: `scripts/gpu_check.sh kernels steps`."
     yield ""
-    yield "| workload | Ripieno | beside | ratio (least – most) | rounds | peak memory, ours and theirs |"
+    yield "| workload | Ripieno | compared with | ratio (min – max) | rounds | peak memory, Ripieno and peer |"
     yield "|---|---|---|---|---|---|"
     yield from step_rows(steps)
     starts = [line["seconds_to_first_step"] for line in steps if line["benchmark"] == "train_step"]
     if starts:
         yield ""
-        yield f"From the start of the process to the end of the first step, algorithms chosen before: {starts[-1]:.1f} s."
+        yield f"Process start to end of first step, with algorithms already chosen: {starts[-1]:.1f} s."
     if kernels:
         yield ""
-        yield "| kernel | figure | share of a copy's bandwidth in the same run |"
+        yield "| kernel | rate | fraction of the bandwidth of a copy in the same run |"
         yield "|---|---|---|"
         for line in kernels:
             yield (f"| {line['workload']} | {line['value']:,.0f} {line['unit']} | "
                    f"{share(line.get('share_of_copy'))} |")
     if products:
         yield ""
-        yield "| products of a block | rate, as chosen | chosen by measuring, ms | as the library guesses, ms | without epilogues, ms |"
+        yield "| matrix products of a block | rate | measured choice, ms | library's guess, ms | without epilogues, ms |"
         yield "|---|---|---|---|---|"
         yield from product_rows(products)
 
@@ -88,7 +90,7 @@ def main():
     date = datetime.date.today().isoformat()
     look = (lines(a.state / "look.json") or [{}])[-1]
     kernels, products, steps = (lines(a.state / f"{name}.json") for name in ("kernels", "products", "steps"))
-    compared = [line for line in steps if line.get("benchmark")]  # the rest are PyTorch's own rounds
+    compared = [line for line in steps if line.get("benchmark")]  # the rest are PyTorch's rounds
     name = re.sub(r"[^a-z0-9]+", "_", look.get("gpu", "gpu").lower())
     ended = {mark.stem: mark.suffix[1:] for mark in sorted(a.state.glob("*.done")) + sorted(a.state.glob("*.failed"))}
     record = {"device": look, "date": date, "commit": a.commit, "stages": ended, "kernels": kernels,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/check_layers.py refuses what it must: each test writes a small tree with one wrong include."""
+"""scripts/check_layers.py rejects wrong includes. Each test writes a tree with one of them."""
 import pathlib
 import subprocess
 import sys
@@ -19,40 +19,40 @@ class Layers(unittest.TestCase):
             done = subprocess.run([sys.executable, SCRIPT, folder], capture_output=True, text=True)
             return done.returncode, done.stdout
 
-    def refuses(self, message, files):
+    def rejects(self, message, files):
         status, text = self.check(files)
         self.assertEqual(status, 1, text)
         self.assertIn(message, text)
 
-    def test_the_right_way_passes(self):
+    def test_allowed_includes_pass(self):
         self.assertEqual(self.check({"core/ops/matmul.cpp": '"ripieno/core/tensor.h"',
                                      "core/tensor.cpp": '"ripieno/core/device/memory.h"'})[0], 0)
 
-    def test_an_upper_layer(self):
-        self.refuses("core must not know io", {"core/tensor.cpp": '"ripieno/io/part.h"'})
+    def test_a_higher_layer(self):
+        self.rejects("core must not include io", {"core/tensor.cpp": '"ripieno/io/part.h"'})
 
-    def test_an_upper_folder_of_the_same_layer(self):
-        self.refuses("core/device/memory.h:1: core/device must not know core",
+    def test_a_higher_folder_of_the_same_layer(self):
+        self.rejects("core/device/memory.h:1: core/device must not include core",
                      {"core/device/memory.h": '"ripieno/core/tensor.h"'})
 
-    def test_each_arrow_the_other_way(self):
+    def test_each_dependency_reversed(self):
         for lower, upper in (("kernels/cpu/support", "kernels/cpu"), ("kernels/cuda/runtime", "kernels/cuda/products"),
                              ("core/ops", "core/nn"), ("core/nn", "core/models"), ("core/arena", "core/optim"),
                              ("distributed/communicators", "distributed/gradients"),
                              ("distributed/gradients", "distributed/strategies"), ("io/files", "io/formats"),
                              ("io/run", "io/checkpoint"), ("training/settings", "training/run"),
                              ("tools/sources", "tools/convert")):
-            self.refuses(f"{lower} must not know {upper}", {f"{lower}/a.cpp": f'"ripieno/{upper}/b.h"'})
+            self.rejects(f"{lower} must not include {upper}", {f"{lower}/a.cpp": f'"ripieno/{upper}/b.h"'})
 
-    def test_a_folder_without_a_place(self):
-        self.refuses("core/misc is not in the table", {"core/misc/a.h": '"ripieno/core/tensor.h"'})
+    def test_an_unlisted_folder(self):
+        self.rejects("core/misc is missing from FOLDERS", {"core/misc/a.h": '"ripieno/core/tensor.h"'})
 
-    def test_a_circle(self):
-        self.refuses("a circle: core/a -> core/b -> core/a",
+    def test_a_cycle(self):
+        self.rejects("cycle: core/a -> core/b -> core/a",
                      {"core/a.cpp": '"ripieno/core/b.h"', "core/b.h": '"ripieno/core/a.h"'})
 
     def test_a_library_outside_its_folder(self):
-        self.refuses("<mpi.h> belongs in", {"distributed/gradients/sum.cpp": "<mpi.h>"})
+        self.rejects("<mpi.h> may be included only in", {"distributed/gradients/sum.cpp": "<mpi.h>"})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-# Read by ctest, for each GoogleTest executable: one test for each of its suites. Takes executable, layer and
-# timeout. The list of suites is kept beside the executable until that changes.
+# Included by ctest for each GoogleTest executable: adds one test per suite. Uses the variables
+# `executable`, `layer` and `timeout`. The list of suites is cached next to the executable until
+# that changes.
 set(list "${executable}.suites")
 if(NOT EXISTS "${executable}")
   cmake_path(GET executable FILENAME name)
@@ -10,7 +11,7 @@ if("${executable}" IS_NEWER_THAN "${list}")
   execute_process(COMMAND "${executable}" --gtest_list_tests
     OUTPUT_VARIABLE listing ERROR_VARIABLE errors RESULT_VARIABLE status TIMEOUT 600)
   if(status)
-    message(FATAL_ERROR "${executable} --gtest_list_tests ended with ${status}: ${errors}")
+    message(FATAL_ERROR "${executable} --gtest_list_tests exited with ${status}: ${errors}")
   endif()
   # "Suite." or "Prefix/Suite/0.  # TypeParam = float"; cases are indented.
   set(suites)
@@ -20,7 +21,7 @@ if("${executable}" IS_NEWER_THAN "${list}")
       list(APPEND suites ${CMAKE_MATCH_1})
     endif()
   endforeach()
-  list(TRANSFORM suites REPLACE "/[0-9]+$" "/*")  # of a typed suite, all types
+  list(TRANSFORM suites REPLACE "/[0-9]+$" "/*")  # one test for all types of a typed suite
   list(REMOVE_DUPLICATES suites)
   file(WRITE "${list}" "${suites}")
 endif()

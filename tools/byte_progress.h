@@ -1,5 +1,5 @@
-// ByteProgress: how many bytes a tool has read or written so far, as a line on stderr where that is
-// a terminal, and how fast it went.
+// ByteProgress: a progress line for the bytes that a tool reads or writes, shown if stderr is a
+// terminal, and the total rate at the end.
 #pragma once
 
 #include <chrono>
@@ -15,10 +15,10 @@ class ByteProgress {
  public:
   ByteProgress(int64_t total_bytes, bool quiet);
 
-  // So many more, or so many in all. Any number of threads may call them.
+  // add: `bytes` more; reach: `bytes` in total. Thread-safe.
   void add(int64_t bytes);
   void reach(int64_t bytes);
-  // Ends the line. "1.49 GB in 0.71 s, 2.10 GB/s"
+  // Ends the line and returns "1.49 GB in 0.71 s, 2.10 GB/s".
   std::string finish();
 
  private:

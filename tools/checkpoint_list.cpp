@@ -30,13 +30,13 @@ int64_t bytes_in(const std::string& directory, const std::vector<std::string>& n
 }
 
 std::string state_of(const io::FileSystem& files, const io::StepDirectory& found) {
-  if (io::is_unfinished(files, found)) return "being written, or cut short";
-  if (found.suffix == io::kDamaged) return "damaged, set aside";
-  if (found.suffix == io::kReplaced) return "whole, saved again since";
-  return io::is_candidate(files, found) ? "whole" : "set aside";
+  if (io::is_unfinished(files, found)) return "unfinished: being written or interrupted";
+  if (found.suffix == io::kDamaged) return "damaged, moved aside";
+  if (found.suffix == io::kReplaced) return "whole, replaced by a later save";
+  return io::is_candidate(files, found) ? "whole" : "moved aside";
 }
 
-// The manifest's checksum is compared; those of the numbers are not.
+// Verifies the checksum of the manifest, not those of the tensor data.
 void open(const io::FileSystem& files, ListedCheckpoint& listed) {
   try {
     const auto checkpoint = io::Checkpoint::open(files, listed.path);

@@ -1,5 +1,5 @@
-// The subcommands of `ripieno`: each adds itself, and what it does when it is chosen, to the
-// command line.
+// The subcommands of the `ripieno` command: each function adds one to the command line, with the
+// callback that runs it.
 #pragma once
 
 namespace CLI {
@@ -8,7 +8,7 @@ class App;
 
 namespace ripieno::tools {
 
-// `status` must outlive the parsing of `app`: the program ends with it.
+// The callback stores the exit status in `status`, which must outlive the parsing of `app`.
 void add_convert(CLI::App& app, int& status);
 void add_diff(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);

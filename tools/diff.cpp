@@ -15,7 +15,7 @@
 namespace ripieno::tools {
 namespace {
 
-constexpr int kDifferent = 1;  // the exit status, as of cmp and diff
+constexpr int kDifferent = 1;  // exit status, as of cmp and diff
 
 struct Options {
   std::string a, b;
@@ -23,7 +23,7 @@ struct Options {
   bool parameters = false, quiet = false;
 };
 
-// One side: its tensors under the names by which they are compared.
+// One of the two sources, with its tensors by the names under which they are compared.
 struct Side {
   std::unique_ptr<TensorSource> source;
   Conversion conversion;
@@ -53,8 +53,8 @@ bool share_names(const Side& a, const Side& b) {
                      [&](const auto& entry) { return b.by_name.contains(entry.first); });
 }
 
-// Where one is a checkpoint and the other has the names of Hugging Face: takes ours for both.
-void take_our_names(Side& a, Side& b) {
+// If one is a checkpoint and the other has Hugging Face names, translates those to ours.
+void use_our_names(Side& a, Side& b) {
   if (a.source->format == b.source->format || share_names(a, b)) return;
   Side& foreign = a.source->format == TensorSource::Format::safetensors ? a : b;
   foreign.conversion = plan_conversion(
@@ -76,20 +76,20 @@ class Comparison {
  public:
   explicit Comparison(const std::optional<double>& tolerance) : tolerance_(tolerance) {}
 
-  // What `a` has and `b` has not; a kind that `b` has none of is one line.
-  void add_lonely(const char* where, const Side& a, const Side& b, int64_t& count) {
-    std::map<io::StateKind, int64_t> lacking;
+  // The tensors of `a` that `b` lacks. A kind of which `b` has none at all takes one line.
+  void add_unmatched(const char* side, const Side& a, const Side& b, int64_t& count) {
+    std::map<io::StateKind, int64_t> missing;
     for (const Target& target : a.conversion.targets) {
       if (b.by_name.contains({target.kind, target.name})) continue;
       ++count;
       if (b.has(target.kind))
-        rows_.add({target.name, fmt::format("only in {}: {}", where, kind_of(target))});
+        rows_.add({target.name, fmt::format("only in {}: {}", side, kind_of(target))});
       else
-        ++lacking[target.kind];
+        ++missing[target.kind];
     }
-    for (const auto& [kind, tensors] : lacking)
-      rows_.add({fmt::format("all of kind {}", io::name_of(kind)),
-                 fmt::format("only in {}: {}", where, counted(tensors, "tensor"))});
+    for (const auto& [kind, tensors] : missing)
+      rows_.add({fmt::format("all tensors of kind {}", io::name_of(kind)),
+                 fmt::format("only in {}: {}", side, counted(tensors, "tensor"))});
   }
 
   void add_pair(const Side& side_a, const Target& a, const Side& side_b, const Target& b) {
@@ -124,7 +124,7 @@ class Comparison {
 };
 
 std::string summary(const Totals& totals, const std::optional<double>& tolerance) {
-  std::string text = fmt::format("{} bitwise equal", io::with_thousands(totals.equal));
+  std::string text = fmt::format("{} bitwise identical", io::with_thousands(totals.equal));
   if (tolerance)
     text += fmt::format(", {} within {}", io::with_thousands(totals.within), *tolerance);
   return text + fmt::format(", {} different, {} only in A, {} only in B",
@@ -133,17 +133,17 @@ std::string summary(const Totals& totals, const std::optional<double>& tolerance
                             io::with_thousands(totals.only_in_b));
 }
 
-// What is not finite, in what was compared.
-std::string not_finite_in(const char* where, const Side& side) {
+// The NaN and infinite elements among the compared tensors of a side.
+std::string not_finite_in(const char* name, const Side& side) {
   const std::string text = side.conversion.not_finite->text();
-  return text.empty() ? "" : fmt::format("not finite in {}:\n{}", where, text);
+  return text.empty() ? "" : fmt::format("not finite in {}:\n{}", name, text);
 }
 
 int diff(const Options& options) {
   std::optional<double> tolerance;
   if (!options.tolerance.empty()) tolerance = finite_number("--tolerance", options.tolerance, 0);
   Side a = open_side(options.a, options.parameters), b = open_side(options.b, options.parameters);
-  take_our_names(a, b);
+  use_our_names(a, b);
   ByteProgress progress(a.conversion.bytes(), options.quiet);
   Comparison comparison(tolerance);
   for (const Target& target : a.conversion.targets) {
@@ -151,8 +151,8 @@ int diff(const Options& options) {
     if (other != b.by_name.end()) comparison.add_pair(a, target, b, *other->second);
     progress.add(target.bytes());
   }
-  comparison.add_lonely("A", a, b, comparison.totals.only_in_a);
-  comparison.add_lonely("B", b, a, comparison.totals.only_in_b);
+  comparison.add_unmatched("A", a, b, comparison.totals.only_in_a);
+  comparison.add_unmatched("B", b, a, comparison.totals.only_in_b);
   progress.finish();
   if (!options.quiet)
     fmt::print("{}{}{}{}\n", comparison.rows(), not_finite_in("A", a), not_finite_in("B", b),
@@ -167,27 +167,28 @@ void add_diff(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("diff", "Compares two checkpoints tensor by tensor.");
   command
       ->add_option("A", options->a,
-                   "a checkpoint, a run directory for its newest, or\n"
-                   "safetensors: a file, or a directory with one")
+                   "checkpoint, run directory (its newest checkpoint),\n"
+                   "or safetensors file or directory")
       ->type_name("")
       ->required();
   command
       ->add_option("B", options->b,
-                   "the same; beside a checkpoint, the names of\n"
-                   "Hugging Face are understood")
+                   "what to compare A with, given in the same way;\n"
+                   "Hugging Face names match those of a checkpoint")
       ->type_name("")
       ->required();
   command
       ->add_option("--tolerance", options->tolerance,
-                   "do not count elements that differ by so much at\n"
-                   "most, and types that differ")
+                   "accept tensors whose elements differ by at most X,\n"
+                   "also if their element types differ")
       ->type_name("X");
   command->add_flag("--parameters", options->parameters,
-                    "no buffers, and nothing of the optimizer");
-  command->add_flag("--quiet", options->quiet, "only the exit status");
+                    "compare parameters only: no buffers, no optimizer\n"
+                    "state");
+  command->add_flag("--quiet", options->quiet, "print nothing: only the exit status matters");
   command->footer(
-      "Exit status: 0 where both have the same tensors, equal bit for bit (or within\n"
-      "--tolerance); 1 where not; 64 and more for errors.");
+      "Exit status: 0 if both have the same tensors, bitwise identical (or within\n"
+      "--tolerance); 1 if they differ; 64 and above for errors.");
   command->callback([options, &status] { status = diff(*options); });
 }
 

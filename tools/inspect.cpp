@@ -31,7 +31,7 @@ void inspect(const Options& options) {
     text = options.as_json ? to_json(checkpoints).dump(2) + "\n" : to_text(checkpoints);
   } else {
     const auto source = open_source(files, options.path);
-    keep_fitting(*source, options.tensors);
+    keep_matching(*source, options.tensors);
     text = options.as_json ? to_json(*source).dump(2) + "\n"
                            : to_text(*source, /*one_by_one=*/!options.tensors.empty());
   }
@@ -42,21 +42,19 @@ void inspect(const Options& options) {
 
 void add_inspect(CLI::App& app, int&) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("inspect", "Shows what a checkpoint or a safetensors file holds.");
+  CLI::App* command = app.add_subcommand("inspect", "Lists tensors, or the checkpoints of a run.");
   command
       ->add_option("PATH", options->path,
-                   "a checkpoint, safetensors (a file or a\n"
-                   "directory), or a run directory for a list of its\n"
-                   "checkpoints")
+                   "checkpoint, safetensors file or directory, or run\n"
+                   "directory (lists its checkpoints)")
       ->type_name("")
       ->required();
   command
       ->add_option("--tensors", options->tensors,
-                   "list those alone whose name fits, one by one:\n"
-                   "'*', 'blocks.0.*'")
+                   "shell pattern that selects tensors by name and\n"
+                   "lists each on its own line: 'blocks.0.*'")
       ->type_name("PATTERN");
-  command->add_flag("--json", options->as_json, "for programs");
+  command->add_flag("--json", options->as_json, "print JSON");
   command->callback([options] { inspect(*options); });
 }
 

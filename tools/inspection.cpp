@@ -17,16 +17,16 @@ namespace {
 
 using nlohmann::json;
 
-// Tensors that share a line: "blocks.#.up.weight", blocks 0 to 11.
+// The tensors on one line: "blocks.#.up.weight" of blocks 0 to 11, for example.
 struct Line {
   std::string pattern;
   DType dtype;
   Shape shape;
   int64_t count = 0, bytes = 0;
-  int64_t first = 0, last = 0;  // the numbers that '#' stands for
+  int64_t first = 0, last = 0;  // of the block numbers that '#' replaces
 };
 
-// A part of the tensors under a heading: parameters, buffers, or one slot of an optimizer.
+// The tensors under one heading: parameters, buffers, or one kind of optimizer state.
 struct Group {
   std::string title;
   int64_t elements = 0, bytes = 0, count = 0;
@@ -39,10 +39,10 @@ std::pair<std::string, int64_t> pattern_of(const std::string& name) {
   std::size_t begin = 0;
   while (begin < name.size()) {
     const std::size_t end = std::min(name.find('.', begin), name.size());
-    const std::string part = name.substr(begin, end - begin);
-    const bool is_number = !part.empty() && part.size() < 10 &&
-                           part.find_first_not_of("0123456789") == std::string::npos;
-    if (is_number) return {name.substr(0, begin) + "#" + name.substr(end), std::stoll(part)};
+    const std::string component = name.substr(begin, end - begin);
+    const bool is_number = !component.empty() && component.size() < 10 &&
+                           component.find_first_not_of("0123456789") == std::string::npos;
+    if (is_number) return {name.substr(0, begin) + "#" + name.substr(end), std::stoll(component)};
     begin = end + 1;
   }
   return {name, -1};
@@ -92,7 +92,8 @@ std::vector<Group> groups_of(const TensorSource& source, bool one_by_one) {
   return groups;
 }
 
-// As an optimizer's state has, but for its element type.
+// Whether `a`, which must be of one element type, has the names and shapes of `b`, as optimizer
+// state has those of the parameters.
 bool has_same_lines(const Group& a, const Group& b) {
   return a.bytes_by_dtype.size() == 1 &&
          std::equal(a.lines.begin(), a.lines.end(), b.lines.begin(), b.lines.end(),
@@ -121,7 +122,7 @@ std::string heading(const Group& group) {
                      fmt::join(types, " + "));
 }
 
-// Numbers and words of a JSON object, "layers 4, heads 4".
+// The members of a JSON object that are numbers or strings: "layers 4, heads 4".
 std::string brief(const json& object) {
   std::string text;
   for (const auto& [name, value] : object.items()) {
@@ -152,18 +153,18 @@ std::string position_of(const json& state) {
       parts.push_back(fmt::format("{}{:.4g}", words, value.get<double>()));
   };
   add("samples", " samples");
-  add("optimizer_steps", " steps of the optimizer");
+  add("optimizer_steps", " optimizer steps");
   add("learning_rate", "learning rate ");
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string model_type_of(const json& configuration) {
   const json& type = member(configuration, "model_type");
-  return type.is_string() ? type.get<std::string>() : "of another program";
+  return type.is_string() ? type.get<std::string>() : "unknown model type";
 }
 
-// Lines of `columns` at most, broken after commas where that is possible.
-std::vector<std::string> broken(std::string text, std::size_t columns) {
+// Wraps after commas, where possible, into lines of at most `columns` characters.
+std::vector<std::string> wrapped(std::string text, std::size_t columns) {
   std::vector<std::string> lines;
   while (text.size() > columns) {
     const auto comma = text.rfind(", ", columns - 1);
@@ -175,12 +176,12 @@ std::vector<std::string> broken(std::string text, std::size_t columns) {
   return lines;
 }
 
-std::string about(const TensorSource& source) {
-  constexpr std::size_t kColumns = 68;  // beside the names, on a terminal of 80
+std::string summary_of(const TensorSource& source) {
+  constexpr std::size_t kColumns = 68;  // next to the labels, on a terminal of 80 columns
   Table table("ll");
   const auto add = [&](const char* what, const std::string& text) {
     if (text.empty()) return;
-    for (std::string& line : broken(text, kColumns)) {
+    for (std::string& line : wrapped(text, kColumns)) {
       table.add({what, std::move(line)});
       what = "";
     }
@@ -204,7 +205,7 @@ std::string about(const TensorSource& source) {
 
 }  // namespace
 
-void keep_fitting(TensorSource& source, const std::string& pattern) {
+void keep_matching(TensorSource& source, const std::string& pattern) {
   if (pattern.empty()) return;
   std::erase_if(source.tensors, [&](const SourceTensor& tensor) {
     return ::fnmatch(pattern.c_str(), tensor.name.c_str(), 0) != 0;
@@ -212,11 +213,12 @@ void keep_fitting(TensorSource& source, const std::string& pattern) {
 }
 
 std::string to_text(const TensorSource& source, bool one_by_one) {
-  std::string text = source.path + "\n" + about(source);
+  std::string text = source.path + "\n" + summary_of(source);
   const auto groups = groups_of(source, one_by_one);
   for (const Group& group : groups) {
     if (!one_by_one && &group != &groups.front() && has_same_lines(group, groups.front())) {
-      text += fmt::format("\n{}  as the {}\n", heading(group), groups.front().title);
+      text +=
+          fmt::format("\n{}  same names and shapes as {}\n", heading(group), groups.front().title);
       continue;
     }
     Table table("lllr");

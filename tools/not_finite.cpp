@@ -11,10 +11,10 @@ void NotFinite::add(const std::string& tensor, int64_t count) {
   if (count > 0) counts_[tensor] += count;
 }
 
-void NotFinite::look_at(const std::string& tensor, const Tensor& numbers) {
+void NotFinite::scan(const std::string& tensor, const Tensor& values) {
   add(tensor,
-      io::count_not_finite(numbers.dtype(),
-                           {static_cast<const std::byte*>(numbers.raw_data()), numbers.bytes()}));
+      io::count_not_finite(values.dtype(),
+                           {static_cast<const std::byte*>(values.raw_data()), values.bytes()}));
 }
 
 std::string NotFinite::text() const {

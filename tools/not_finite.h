@@ -1,4 +1,4 @@
-// NotFinite: the numbers of tensors that are NaN or infinite, counted and told.
+// NotFinite: counts the NaN and infinite elements of tensors, and lists them.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,13 @@ namespace ripieno::tools {
 
 class NotFinite {
  public:
-  // Elements of a tensor, "parameter blocks.0.weight"; those of one add up.
+  // Adds to the count of `tensor`, which is a kind and a name: "parameter blocks.0.weight".
   void add(const std::string& tensor, int64_t count);
-  // Dense, on the CPU.
-  void look_at(const std::string& tensor, const Tensor& numbers);
+  // Counts those in `values`, which is contiguous and on the CPU.
+  void scan(const std::string& tensor, const Tensor& values);
 
   bool empty() const { return counts_.empty(); }
-  // A line for each tensor that has some: "parameter blocks.0.weight: 3 elements are NaN or
-  // infinite".
+  // One line per tensor that has any: "parameter blocks.0.weight: 3 elements are NaN or infinite".
   std::string text() const;
 
  private:

@@ -24,13 +24,14 @@ int64_t whole_number(const std::string& option, const std::string& text, int64_t
   int64_t number = 0;
   if (parse(text, number) && number >= least) return number;
   throw UsageError(
-      fmt::format("{} {}: it takes a whole number from {} to {}", option, text, least, INT64_MAX));
+      fmt::format("{} {}: must be an integer from {} to {}", option, text, least, INT64_MAX));
 }
 
 double finite_number(const std::string& option, const std::string& text, double least) {
   double number = 0;
   if (parse(text, number) && std::isfinite(number) && number >= least) return number;
-  throw UsageError(fmt::format("{} {}: it takes a number from {} on", option, text, least));
+  throw UsageError(
+      fmt::format("{} {}: must be a finite number of at least {}", option, text, least));
 }
 
 }  // namespace ripieno::tools

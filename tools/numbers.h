@@ -1,4 +1,4 @@
-// Numbers of a command line: exact, or refused by the option's name.
+// Exact parsing of the numbers that command-line options take.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,8 @@
 
 namespace ripieno::tools {
 
-// Throw UsageError where the whole text is not such a number.
+// Throw UsageError, which names the option, unless all of `text` is an integer (a finite number) of
+// at least `least`.
 int64_t whole_number(const std::string& option, const std::string& text, int64_t least);
 double finite_number(const std::string& option, const std::string& text, double least);
 

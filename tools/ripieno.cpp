@@ -1,4 +1,6 @@
-// The command that looks at what runs leave behind: ripieno inspect runs/gpt_char
+// The `ripieno` command: inspects, verifies, compares and converts checkpoints.
+//
+//   ripieno inspect runs/gpt_char
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -6,14 +8,18 @@
 
 #include "ripieno/tools/command.h"
 #include "ripieno/training/program.h"
+#include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
 
 namespace {
 
 int run(int argc, char** argv) {
   int status = 0;
-  CLI::App app("Looks at checkpoints, proves them intact, and converts them.", "ripieno");
+  CLI::App app("Inspects, verifies, compares and converts checkpoints.", "ripieno");
   app.require_subcommand(1);
+  app.set_version_flag(
+      "--version", [] { return ripieno::version_text("ripieno"); },
+      "Print the version and what it was built with");
   ripieno::tools::add_inspect(app, status);
   ripieno::tools::add_verify(app, status);
   ripieno::tools::add_convert(app, status);
@@ -22,6 +28,8 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
+  } catch (const CLI::CallForVersion& version) {
+    std::puts(version.what());
   } catch (const CLI::ParseError& error) {
     throw ripieno::UsageError(std::string(error.what()) + "; see ripieno --help");
   }

@@ -9,7 +9,7 @@
 namespace ripieno::tools {
 namespace {
 
-// How many columns UTF-8 text takes, where each character takes one.
+// The width of UTF-8 text on a terminal, at one column per character.
 std::size_t columns_of(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));

@@ -1,4 +1,4 @@
-// Tables and quantities as the tools print them.
+// Formatting of the tools' output: aligned tables, sizes and counts.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,16 @@
 
 namespace ripieno::tools {
 
-// Control characters, which names in foreign files may have, become '?'. Columns as wide as their
-// widest cell, two spaces apart, no spaces at the ends of lines.
+// Columns are as wide as their widest cell and two spaces apart; lines have no trailing spaces.
+// Control characters, which tensor names in files of other programs may contain, become '?'.
 class Table {
  public:
-  // A letter a column: 'l' for words, 'r' for numbers.
+  // One letter per column: 'l' aligns left, 'r' right.
   explicit Table(std::string_view alignments) : alignments_(alignments) {}
 
   void add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
-  // Each row a line, after `indent` spaces.
+  // One line per row, indented by `indent` spaces.
   std::string text(int indent = 0) const;
 
  private:
@@ -25,7 +25,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// "512 B", "33.3 kB", "1.49 GB": powers of ten, three digits.
+// "512 B", "33.3 kB", "1.49 GB": decimal units, three digits.
 std::string readable_bytes(int64_t bytes);
 // "1 tensor", "1,234 tensors"
 std::string counted(int64_t count, std::string_view what);

@@ -11,7 +11,7 @@ namespace ripieno::tools {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int64_t kStrip = 1 << 16;  // elements that are held as float64 at once
+constexpr int64_t kChunk = 1 << 16;  // elements converted to float64 at a time
 
 struct Sums {
   double difference = 0, a = 0;  // of squares
@@ -36,19 +36,21 @@ bool has_same_bits(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 TensorDifference difference_of(const Tensor& a, const Tensor& b) {
-  if (a.shape() != b.shape()) fail("difference_of: the shapes differ");
+  if (a.shape() != b.shape())
+    fail("difference_of: a is " + to_string(a.shape()) + ", b is " + to_string(b.shape()) +
+         "; they must match");
   TensorDifference difference;
   const int64_t elements = a.elements();
   difference.is_bitwise_equal = elements == 0 ? a.dtype() == b.dtype() : has_same_bits(a, b);
   if (difference.is_bitwise_equal) return difference;
   const Tensor flat_a = a.reshape({elements}), flat_b = b.reshape({elements});
   Sums sums;
-  for (int64_t begin = 0; begin < elements; begin += kStrip) {
-    const int64_t end = std::min(begin + kStrip, elements);
-    const Tensor strip_a = flat_a.slice(0, begin, end).to(DType::float64);
-    const Tensor strip_b = flat_b.slice(0, begin, end).to(DType::float64);
+  for (int64_t begin = 0; begin < elements; begin += kChunk) {
+    const int64_t end = std::min(begin + kChunk, elements);
+    const Tensor chunk_a = flat_a.slice(0, begin, end).to(DType::float64);
+    const Tensor chunk_b = flat_b.slice(0, begin, end).to(DType::float64);
     for (int64_t i = 0; i < end - begin; ++i)
-      add(strip_a.data<double>()[i], strip_b.data<double>()[i], difference, sums);
+      add(chunk_a.data<double>()[i], chunk_b.data<double>()[i], difference, sums);
   }
   if (sums.difference > 0) difference.relative = std::sqrt(sums.difference / sums.a);
   return difference;

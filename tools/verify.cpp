@@ -20,7 +20,7 @@ struct Options {
   bool quiet = false;
 };
 
-// Throws where it is damaged.
+// Throws if it is damaged.
 void verify_checkpoint(const io::FileSystem& files, const std::string& path, bool quiet) {
   const auto checkpoint = io::Checkpoint::open(files, path);
   ByteProgress progress(checkpoint.bytes(), quiet);
@@ -31,20 +31,22 @@ void verify_checkpoint(const io::FileSystem& files, const std::string& path, boo
                                int64_t count) { not_finite.add(tensor, count); }}));
   const std::string speed = progress.finish();
   if (quiet) return;
-  fmt::print("{} is intact{}: {}\n{}", path, not_finite.empty() ? "" : ", but not finite", speed,
+  fmt::print("{} is intact{}: {}\n{}", path,
+             not_finite.empty() ? "" : ", but has NaN or infinite elements", speed,
              not_finite.text());
 }
 
 void verify_safetensors(const TensorSource& source, bool quiet) {
   NotFinite not_finite;
   for (std::size_t i = 0; i < source.tensors.size(); ++i)
-    not_finite.look_at(source.tensors[i].name, source.read(i));
+    not_finite.scan(source.tensors[i].name, source.read(i));
   if (!quiet)
-    fmt::print("{} has the size that its header says; safetensors have no checksums to verify\n{}",
+    fmt::print("{}: the file size matches the header; safetensors have no checksums to verify\n{}",
                source.path, not_finite.text());
 }
 
-// All that a run could resume from; says of each that is damaged why.
+// Every checkpoint that a run could resume from. Reports each damaged one on stderr and continues;
+// returns the exit status of the first.
 int verify_all(const io::FileSystem& files, const std::string& directory, bool quiet) {
   int status = 0;
   bool is_empty = true;
@@ -58,7 +60,7 @@ int verify_all(const io::FileSystem& files, const std::string& directory, bool q
       if (status == 0) status = static_cast<int>(exit_status_of(error));
     }
   }
-  if (is_empty) throw DataError(directory + " holds no whole checkpoint");
+  if (is_empty) throw DataError(directory + ": there is no whole checkpoint to verify");
   return status;
 }
 
@@ -80,14 +82,17 @@ int verify(const Options& options) {
 
 void add_verify(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("verify", "Reads every byte and compares the checksums.");
-  command->add_option("PATH", options->path, "a checkpoint, or a run directory for all of them")
+  CLI::App* command = app.add_subcommand("verify", "Verifies the checksums of checkpoints.");
+  command
+      ->add_option("PATH", options->path,
+                   "checkpoint, safetensors file or directory, or run\n"
+                   "directory (verifies all of its checkpoints)")
       ->type_name("")
       ->required();
-  command->add_flag("--quiet", options->quiet, "only what is damaged");
+  command->add_flag("--quiet", options->quiet, "report only damage");
   command->footer(
-      "Exit status: 0 where every byte is as it was written, 65 where one is not, 74\n"
-      "where a file cannot be read.");
+      "Exit status: 0 if every byte is as it was written, 65 if data is damaged, 74 if\n"
+      "a file cannot be read.");
   command->callback([options, &status] { status = verify(*options); });
 }
 

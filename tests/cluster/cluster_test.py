@@ -1,4 +1,4 @@
-"""Training on several hosts, and what becomes of it when one of them is lost; runs within hosts.sh."""
+"""Training on several hosts, also when one of them is lost. Runs under `hosts.sh within`."""
 import os
 import pathlib
 import re
@@ -35,18 +35,18 @@ class ClusterTest(programs.ProgramTest):
 class Training(ClusterTest):
     STEPS = 40
 
-    def test_two_hosts_give_the_bits_of_two_ranks_of_one_host(self):
+    def test_two_hosts_and_two_ranks_on_one_host_are_bitwise_identical(self):
         on_hosts = self.finish("hosts")
         self.assertEqual(on_hosts, self.on_one_host("one", ranks=2))
         self.assertEqual(self.values("hosts", "validation_loss"), self.values("one", "validation_loss"))
 
-    def test_a_slow_link_changes_no_bit(self):
+    def test_a_slow_link_changes_no_result(self):
         fast = self.finish("fast")
         hosts("limit", "h2", "2mbit")
         self.addCleanup(hosts, "limit", "h2", "none")
         self.assertEqual(self.finish("slow"), fast)
 
-    def test_what_two_hosts_save_one_continues_and_the_other_way_round(self):
+    def test_a_run_resumes_between_one_and_two_hosts(self):
         whole = self.finish("whole")
         self.finish("run", "--steps", 15)
         self.on_one_host("run", "--steps", 25, ranks=2)
@@ -56,24 +56,24 @@ class Training(ClusterTest):
 class RanksOnHosts(ClusterTest):
     STEPS, SLOTS = 40, 2
 
-    def test_two_on_each_of_two_give_the_losses_of_four_on_one(self):
+    def test_two_ranks_on_each_of_two_hosts_give_the_losses_of_four_on_one(self):
         on_hosts, one = self.finish("hosts"), self.on_one_host("one", ranks=4)
         self.assertEqual(on_hosts.keys(), one.keys())
-        for step, loss in one.items():  # each host adds up its own ranks first
+        for step, loss in one.items():  # each host first sums over its ranks
             self.assertLessEqual(abs(on_hosts[step] - loss), 3e-6 * loss, f"step {step}")
 
-    def test_in_strict_mode_they_give_the_bits_of_one_rank(self):
+    def test_strict_mode_is_bitwise_identical_to_one_rank(self):
         strict = ("--set", "parallel.strict=true")
         self.assertEqual(self.finish("hosts", *strict), self.on_one_host("one", *strict, ranks=1))
 
 
 class Faults(ClusterTest):
     STEPS = 200
-    SECONDS = 150  # in which a loss is noticed, far less than the default timeout
-    LOST = (76, 205)  # ours, and mpirun's for a host
+    SECONDS = 150  # limit for detecting the loss, far less than the default timeout
+    LOST = (76, 205)  # exit status of our program, and of mpirun for a lost host
 
     def lose(self, *loss):
-        """What a run says that loses something after a few steps."""
+        """Runs `hosts.sh` with the words `loss` after a few steps of a run. Returns its stderr."""
         training = self.start("run")
         self.wait_for_steps("run", training, 25)
         lost = time.monotonic()
@@ -92,14 +92,14 @@ class Faults(ClusterTest):
 
 
 class CableCut(Faults):
-    def test_the_run_ends_and_the_same_command_continues_it(self):
+    def test_the_run_ends_and_the_same_command_resumes_it(self):
         self.assertIn("h2", self.lose("cut", "h2"))
         hosts("join", "h2")
         self.assert_it_continues()
 
 
 class PowerLost(Faults):
-    def test_the_run_ends_and_the_same_command_continues_it(self):
+    def test_the_run_ends_and_the_same_command_resumes_it(self):
         self.assertIn("h2", self.lose("kill", "h2"))
         hosts("start", "h2")
         self.assert_it_continues()
@@ -112,7 +112,7 @@ class Documented(ClusterTest):
     STEPS = 100000
 
     def setUp(self):
-        """The folder that the page speaks of, and an ssh that leads to the hosts."""
+        """The folder that the page describes, and an ssh that reaches the hosts."""
         super().setUp()
         self.configuration.rename(self.directory / "gpt.toml")
         for name, target in (("bin", programs.BIN), ("deploy", PAGE.parents[1] / "deploy")):
@@ -135,7 +135,7 @@ class Documented(ClusterTest):
         finally:
             programs.kill(started)
 
-    def test_each_command_of_the_page(self):
+    def test_every_command_of_the_page_works(self):
         commands = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
         self.assertEqual(len(commands), 6)
         for command in commands[:-1]:
@@ -151,7 +151,7 @@ class Documented(ClusterTest):
         self.assertEqual(training.returncode, 75, out + errors)
         self.assertGreater(max(self.losses("runs/gpt")), saved)
 
-    def test_a_supervised_run_goes_on_after_a_cable_was_pulled(self):
+    def test_a_supervised_run_continues_after_a_cut_cable(self):
         command = re.findall(r"```sh\n(deploy/supervise.*?)```", PAGE.read_text(), re.DOTALL)[0]
         (self.directory / "hosts").write_text("h1 slots=1\nh2 slots=1\n")
         self.environment["PAUSE_SECONDS"] = "1"
@@ -165,7 +165,7 @@ class Documented(ClusterTest):
         finally:
             programs.kill(training)
         self.assertEqual(training.returncode, 0, out + errors)
-        self.assertIn("supervise.sh: the run ended with 205; starting it again", errors)
+        self.assertIn("supervise.sh: the run exited with 205; restarting it", errors)
         self.assertEqual(max(self.losses("runs/gpt")), 1000)
 
 

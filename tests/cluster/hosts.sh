@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
-# Several hosts on one Linux machine, so that what runs on them crosses a network. Needs root and iproute2.
+# Emulates several hosts on one Linux machine, connected by a network. Requires root and iproute2.
 #
-#   hosts.sh over N[xSLOTS][@RATE] PROGRAM…   does it all: N hosts, links of RATE, one rank a slot
-#   hosts.sh within COMMAND…   runs the command on a machine of its own, "head", where all that follows happens;
-#                              its hosts and whatever they run end with it, however it ends
-#   hosts.sh up N [SLOTS]      plugs hosts h1…hN, 10.77.0.1…N, into a switch that head is plugged into too
-#   hosts.sh on HOST COMMAND   as ssh does: in the host's namespaces, on a core of its own, with a bare environment
-#   hosts.sh run PROGRAM…      mpirun from head, one rank a slot; further options in MPIRUN_OPTIONS
-#   hosts.sh limit HOST RATE   the host sends at most RATE (of tc: 1gbit, 100mbit); none: no limit
-#   hosts.sh cut HOST, join HOST      pulls its cable, and plugs it in again
-#   hosts.sh kill HOST, start HOST    takes its power, and gives it again
+#   hosts.sh over N[xSLOTS][@RATE] PROGRAM...
+#                                  everything at once: runs PROGRAM on N hosts with links of RATE,
+#                                  one rank per slot
+#   hosts.sh within COMMAND...     runs COMMAND on a separate host, "head", on which the commands
+#                                  below work; when it ends, all hosts and their processes end
+#   hosts.sh up N [SLOTS]          starts hosts h1 to hN, 10.77.0.1 to N, connected by a switch to
+#                                  each other and to head
+#   hosts.sh on HOST COMMAND       runs COMMAND as ssh would: in the host's namespaces, on one core,
+#                                  with a minimal environment
+#   hosts.sh run PROGRAM...        mpirun from head, one rank per slot; more options: MPIRUN_OPTIONS
+#   hosts.sh limit HOST RATE       limits what the host sends; RATE as for tc (100mbit), or none
+#   hosts.sh cut|join HOST         disconnects or reconnects its network cable
+#   hosts.sh kill|start HOST       cuts or restores its power
 #
-# A host is a process with a network, a name, processes, mounts and a /dev/shm of its own; the file system is that
-# of the machine, so every folder is shared storage. Ends with 77 where the machine does not allow it.
+# A host is a process with its own network, host name, process ids, mounts and /dev/shm. The file
+# system is that of the machine, so every folder is shared storage. Exits with 77 if the machine
+# does not allow namespaces.
 set -euo pipefail
 
 self=$(realpath "$0")
-state=/dev/shm/hosts  # of the namespace alone
+state=/dev/shm/hosts  # only in the namespace
 network=10.77.0
 
 pid_of() { cat "$state/$1"; }
@@ -24,17 +29,17 @@ names() { seq -f 'h%g' "$(cat "$state/count")"; }
 
 within() {
   local what=(--mount --pid --net --uts --fork --kill-child --mount-proc)
-  # By doing it: a kernel may lack any of these.
+  # Tries it, because a kernel may lack any of these features.
   unshare "${what[@]}" sh -e -c 'mount -t tmpfs shm /dev/shm; nsenter --target $$ --net true
     ip link add type veth; ip link add type bridge; tc qdisc add dev veth0 root tbf rate 1mbit burst 32kb latency 50ms
     ' >/dev/null 2>&1 || {
-    echo "hosts.sh: skipped: hosts need root, iproute2, and a kernel with namespaces, veth, bridge and tbf"
+    echo "hosts.sh: skipped: requires root, iproute2, and a kernel with namespaces, veth, bridge and tbf"
     exit 77
   }
   exec unshare "${what[@]}" "$self" head "$@"
 }
 
-# Process 1 of the namespace: its end is the end of everything.
+# Process 1 of the namespace: when it ends, everything in the namespace ends.
 head_of_all() {
   mount -t tmpfs shm /dev/shm
   mkdir "$state"
@@ -42,7 +47,7 @@ head_of_all() {
   ip link set lo up
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm_rsh_agent="$self on"
   export OMPI_MCA_orte_tmpdir_base=/dev/shm OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none
-  # Not by exec: process 1 has no default actions for signals.
+  # Without exec, because process 1 has no default actions for signals.
   "$@" </dev/null &
   trap 'kill $! 2>/dev/null' TERM INT
   wait $! || exit $?
@@ -69,7 +74,7 @@ start() {
     trap exit TERM
     while :; do sleep 1 & wait $!; done' bash "$1" 2>&1 </dev/null)
   read -r <&"$is_up"
-  read -r pid </proc/$!/task/$!/children || [[ $pid ]]  # there is no end of line
+  read -r pid </proc/$!/task/$!/children || [[ $pid ]]  # the file does not end with a newline
   echo "$pid" >"$state/$1"
   inside=(nsenter --target "$pid" --net)
   ip link add "to_$1" type veth peer name eth0 netns "$pid"
@@ -85,7 +90,7 @@ on() {
     nsenter --target "$pid" --net --uts --mount --pid -- taskset --cpu-list $core \
       env -i HOME="$HOME" PATH="$PATH" RIPIENO_SHARE_GPU=1 sh -c "${*:2}" 2>&3 || status=$?
   } 3>&2 2>/dev/null
-  [[ $(pid_of "$1") == "$pid" ]] || exec sleep infinity  # nobody tells ssh that its host has lost its power
+  [[ $(pid_of "$1") == "$pid" ]] || exec sleep infinity  # after a power loss ssh would not get an answer
   exit "$status"
 }
 
@@ -103,7 +108,7 @@ limit() {
   [[ $2 == none ]] || "${eth0[@]}" replace dev eth0 root tbf rate "$2" burst 128kb latency 50ms
 }
 
-# Nothing that its processes say while they die is heard any more.
+# Disconnects the host first, so that nothing its dying processes send arrives.
 power_off() {
   ip link delete "to_$1"
   local pid

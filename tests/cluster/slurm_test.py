@@ -1,4 +1,4 @@
-"""deploy/slurm.sbatch under a real Slurm of two hosts; runs within hosts.sh, where Slurm is installed."""
+"""deploy/slurm.sbatch on two hosts with Slurm, if it is installed. Runs under `hosts.sh within`."""
 import os
 import pathlib
 import shutil
@@ -10,7 +10,7 @@ import cluster_test
 import programs
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "deploy/slurm.sbatch"
-FOLDER = pathlib.Path("/dev/shm/slurm")  # of the namespace, and of each host
+FOLDER = pathlib.Path("/dev/shm/slurm")  # separate for head and for each host
 CONFIGURATION = """
 ClusterName=hosts
 SlurmctldHost=head
@@ -72,16 +72,16 @@ class Slurm(cluster_test.ClusterTest):
         self.assertEqual(submitted.returncode, 0, submitted.stderr)
         return submitted.stdout.strip()
 
-    def test_a_job_that_is_told_to_end_saves_queues_again_and_continues(self):
+    def test_a_job_that_gets_usr1_saves_is_requeued_and_continues(self):
         job = self.submit()
         self.wait_until(lambda: self.lines("run") > 20)
         subprocess.run(["scancel", "--batch", "--signal=USR1", job], check=True)
-        self.wait_until(lambda: "start 1 ended with 75" in self.log())
+        self.wait_until(lambda: "launch 1 exited with 75" in self.log())
         saved = len(self.losses("run"))
         self.assertEqual(int(self.checkpoints("run")[-1].name[len("step_"):]), saved)
         state = output_of("scontrol", "show", "job", job)
         self.assertRegex(state, "Restarts=1")
-        # Slurm holds back what is queued again for two minutes, so that the nodes may clean up.
+        # Slurm delays requeued jobs by two minutes, in which the hosts can clean up.
         self.wait_until(lambda: output_of("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "2")
         time.sleep(5)
         subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)

@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
-"""Kills a training run again and again, and checks that nothing is ever lost.
+"""Kills a training run repeatedly and checks that no saved step is lost.
 
-A tiny model is trained with a save every other step. At random moments kill -9 hits one rank, mpirun, or all
-processes at once; then the same command starts again, on as many ranks or on another number. Checked each time:
+Trains a tiny model that saves every second step. At random times one rank, mpirun, or all processes
+get SIGKILL; then the same command is launched again, on the same or another number of ranks. After
+each kill:
 
-* every checkpoint in the directory is whole, byte for byte, and none was set aside as damaged;
-* the run goes on from the newest that was whole at the kill, never from an earlier one.
+* every checkpoint in the directory is intact, and none was moved aside as damaged;
+* the run resumes from the newest checkpoint that was complete at the kill, not from an earlier one.
 
-In the end the run is left to finish: at a constant number of ranks its parameters, its optimizer's state and
-its losses are bitwise those of a run that nobody killed; at changing numbers, where sums are rounded in another
-order, each loss agrees within LOSS_TOLERANCE. With --strict, on changing numbers as well, all is bitwise that of a
-plain start on one rank. With --shard the ranks share the optimizer's state, or the gradients as well. Where a run
-finishes before all kills are spent, another begins.
+After the last kill the run finishes. With a constant number of ranks its parameters, optimizer
+state and losses must be bitwise identical to those of an uninterrupted run. With changing numbers,
+where sums are rounded in a different order, each loss must agree within LOSS_TOLERANCE. With
+--strict, everything must be bitwise identical to an uninterrupted run on one rank, whatever the
+numbers. With --shard the optimizer state, or also the gradients, are sharded. If a run finishes
+before all kills are used up, another run begins.
 
   crash_loop.py --kills 25 --ranks 2|1-4 [--strict] [--shard optimizer|gradients] [--seed S]
 
-Needs RIPIENO_BIN and, for more than one rank, RIPIENO_MPIRUN, as the tests of tests/training do. Prints a summary
-in JSON; the status is 0 where all of it holds.
+Requires RIPIENO_BIN and, for more than one rank, RIPIENO_MPIRUN in the environment, as
+tests/training does. Prints a summary in JSON. Exits with 0 if every check passed.
 """
 import argparse
 import json
@@ -34,8 +36,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "trainin
 import programs  # noqa: E402
 
 STEPS = 80
-# Relative. A sum of 8 losses in another order differs in its last bits (1e-7), which 80 steps of AdamW at a rate of
-# 1e-2 spread and enlarge.
+# Relative. A sum of 8 losses in a different order differs in its last bits (1e-7), which 80 steps
+# of AdamW with a learning rate of 1e-2 amplify.
 LOSS_TOLERANCE = 1e-4
 
 CONFIGURATION = programs.CONFIGURATION.replace("every = 10", "every = 2").replace(
@@ -43,11 +45,11 @@ CONFIGURATION = programs.CONFIGURATION.replace("every = 10", "every = 2").replac
 
 
 class Lost(Exception):
-    """What must never happen."""
+    """A check failed."""
 
 
-def of_session(leader):
-    """What runs in the session of that process, also where its parent has ended."""
+def processes_in_session(leader):
+    """The processes in the session of `leader`, also those whose parent has ended."""
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -75,7 +77,7 @@ def send_kill(process):
 
 
 class Run:
-    """One run directory, and the attempts to finish it."""
+    """One run directory and the launches that work on it."""
 
     def __init__(self, directory, seed, strict, shard="none"):
         self.directory = directory
@@ -95,16 +97,16 @@ class Run:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.errors, start_new_session=True,
                                 env={**os.environ, "OMP_NUM_THREADS": "1"})
 
-    def said(self):
+    def stderr_text(self):
         self.errors.seek(0)
         return self.errors.read()
 
     def whole(self):
-        """Those under their final names. One that is being removed loses its manifest first."""
+        """The complete checkpoints. One that is being removed loses its manifest first."""
         return sorted(path.parent for path in self.checkpoints.glob("step_????????/manifest.json"))
 
     def newest(self):
-        """The step of the newest; 0 where there is none."""
+        """The step of the newest complete checkpoint; 0 if there is none."""
         return max((int(path.name[5:]) for path in self.whole()), default=0)
 
     def steps_logged(self):
@@ -115,23 +117,23 @@ class Run:
         return any(self.checkpoints.glob("step_*.partial"))
 
     def resumed_steps(self):
-        """Where each start so far went on from."""
+        """The step from which each launch so far resumed."""
         record = self.directory / "run.json"
         starts = json.loads(record.read_text())["starts"] if record.exists() else []
         return [int(pathlib.Path(start["resumed_from"]).name[5:13]) if start["resumed_from"] else 0
                 for start in starts]
 
     def check_whole(self):
-        """The number of checkpoints there, all of them whole."""
+        """Checks that every checkpoint is intact. Returns their number."""
         damaged = [path.name for path in self.checkpoints.glob("*.damaged")]
         if damaged:
-            raise Lost(f"set aside as damaged: {damaged}")
+            raise Lost(f"moved aside as damaged: {damaged}")
         whole = self.whole()
         for path in whole:
             verified = subprocess.run([str(programs.BIN / "ripieno"), "verify", str(path)], capture_output=True,
                                       text=True)
             if verified.returncode != 0:
-                raise Lost(f"{path.name} is not whole: {verified.stdout}{verified.stderr}")
+                raise Lost(f"{path.name} is not intact: {verified.stdout}{verified.stderr}")
         return len(whole)
 
     def losses(self):
@@ -141,8 +143,8 @@ class Run:
     def final(self):
         return self.checkpoints / f"step_{STEPS:08}"
 
-    def ends_as(self, other):
-        """Whether parameters and the optimizer's state are the same bits, however they are cut into pieces."""
+    def has_same_result_as(self, other):
+        """Whether parameters and optimizer state are bitwise identical, whatever the pieces."""
         compared = subprocess.run([str(programs.BIN / "ripieno"), "diff", "--quiet", str(self.final()),
                                    str(other.final())])
         return compared.returncode == 0
@@ -150,7 +152,7 @@ class Run:
 
 class CrashLoop:
     def __init__(self, arguments, directory):
-        self.chance = random.Random(arguments.seed)
+        self.random = random.Random(arguments.seed)
         lowest, _, highest = arguments.ranks.partition("-")
         self.lowest, self.highest = int(lowest), int(highest or lowest)
         self.kills = arguments.kills
@@ -160,10 +162,10 @@ class CrashLoop:
         self.directory = directory
         self.counts = {"kills": 0, "inside_a_save": 0, "before_the_first_step": 0, "of_a_rank": 0, "of_mpirun": 0,
                        "of_all": 0, "resumes": 0, "runs": 0, "verified": 0, "largest_difference": 0.0}
-        self.wholes = {}  # by seed: an uninterrupted run
+        self.wholes = {}  # an uninterrupted run for each seed
 
     def ranks(self):
-        return self.chance.randint(self.lowest, self.highest)
+        return self.random.randint(self.lowest, self.highest)
 
     def run(self):
         while self.counts["kills"] < self.kills:
@@ -172,8 +174,8 @@ class CrashLoop:
             shutil.rmtree(self.directory / "killed")
 
     def one_run(self, seed):
-        run = self.made("killed", seed)
-        whole, starts = 0, 0  # the newest step that was whole at the last kill, and how many starts there were
+        run = self.new_run("killed", seed)
+        whole, starts = 0, 0  # newest complete step at the last kill, number of launches
         while True:
             is_killed = self.counts["kills"] < self.kills
             attempt = run.start(self.ranks())
@@ -184,12 +186,12 @@ class CrashLoop:
                     attempt.wait(timeout=3000)
                     is_killed = False
             finally:
-                if attempt.poll() is None:  # else its number may be another's by now
-                    for process in of_session(attempt.pid):
+                if attempt.poll() is None:  # otherwise the process id may be in use again
+                    for process in processes_in_session(attempt.pid):
                         send_kill(process)
                     attempt.wait()
             if not is_killed and attempt.returncode != 0:
-                raise Lost(f"a start failed with {attempt.returncode}: {run.said()}")
+                raise Lost(f"a launch failed with {attempt.returncode}: {run.stderr_text()}")
             starts = self.check(run, whole, starts)
             if is_killed and self.counts["kills"] % 25 == 0:
                 print(json.dumps(self.counts), file=sys.stderr, flush=True)
@@ -197,72 +199,72 @@ class CrashLoop:
             if not is_killed:
                 return self.compare(run, seed)
 
-    def made(self, name, seed):
+    def new_run(self, name, seed):
         directory = self.directory / name / "run"
         directory.mkdir(parents=True)
         return Run(directory, seed, self.strict, self.shard)
 
     def kill_at_a_random_moment(self, run, attempt):
-        """False where it ended by itself first."""
-        before, steps = run.steps_logged(), self.chance.randrange(0, 16)
+        """False if it ended before it was killed."""
+        before, steps = run.steps_logged(), self.random.randrange(0, 16)
         while attempt.poll() is None and run.steps_logged() < before + steps:
             time.sleep(0.0005)
         if steps == 0:
-            time.sleep(self.chance.uniform(0, 0.3))  # while it starts, or resumes
-        if self.chance.random() < 0.5:
+            time.sleep(self.random.uniform(0, 0.3))  # during startup or resuming
+        if self.random.random() < 0.5:
             while attempt.poll() is None and not run.is_saving():
                 pass
-        time.sleep(self.chance.uniform(0, 0.012))
-        processes = of_session(attempt.pid)
+        time.sleep(self.random.uniform(0, 0.012))
+        processes = processes_in_session(attempt.pid)
         ranks = [process for process in processes if name_of(process) == "train_gpt"]
         launchers = [process for process in processes if name_of(process) == "mpirun"]
         if attempt.poll() is not None:
             return False
         self.strike(ranks, launchers, attempt)
-        self.wait_for_the_end(attempt)
+        self.wait_until_ended(attempt)
         self.counts["inside_a_save"] += run.is_saving()
         self.counts["before_the_first_step"] += run.steps_logged() == before
         return True
 
     def strike(self, ranks, launchers, attempt):
-        kind = self.chance.choices(["of_all", "of_a_rank", "of_mpirun"], [6, 3, 1])[0]
+        kind = self.random.choices(["of_all", "of_a_rank", "of_mpirun"], [6, 3, 1])[0]
         if not launchers or not ranks:
             kind = "of_all"
         self.counts[kind] += 1
-        targets = {"of_all": launchers + ranks or [attempt.pid], "of_a_rank": ranks and [self.chance.choice(ranks)],
+        targets = {"of_all": launchers + ranks or [attempt.pid], "of_a_rank": ranks and [self.random.choice(ranks)],
                    "of_mpirun": launchers}[kind]
         for target in targets:
             send_kill(target)
 
-    def wait_for_the_end(self, attempt):
-        """Of the launcher, and of the ranks that it leaves behind or was just starting."""
+    def wait_until_ended(self, attempt):
+        """Waits for the launcher, and for ranks that it left behind or was just starting."""
         attempt.wait(timeout=600)
         end = time.monotonic() + 600
-        while of_session(attempt.pid):
+        while processes_in_session(attempt.pid):
             if time.monotonic() > end:
-                raise Lost("a rank outlives its mpirun by ten minutes")
+                raise Lost("a rank was still running ten minutes after its mpirun had ended")
             time.sleep(0.005)
 
     def check(self, run, whole, starts):
-        """After an attempt. The number of starts so far."""
+        """Checks the state after a launch. Returns the number of launches so far."""
         self.counts["verified"] += run.check_whole()
         resumed = run.resumed_steps()
         if len(resumed) > starts + 1:
-            raise Lost(f"{len(resumed)} starts are recorded after {starts} and one more")
+            raise Lost(f"run.json records {len(resumed)} launches, must be at most {starts + 1}")
         for step in resumed[starts:]:
             self.counts["resumes"] += 1
             if step != whole:
-                raise Lost(f"step {whole} was whole, and the run went on from step {step}: {run.said()}")
+                raise Lost(f"step {whole} was complete, but the run resumed from step {step}: {run.stderr_text()}")
         if run.newest() < whole:
-            raise Lost(f"step {whole} was whole, and now the newest is {run.newest()}")
+            raise Lost(f"step {whole} was complete, but now the newest is {run.newest()}")
         return len(resumed)
 
     def whole_run(self, seed):
         if seed not in self.wholes:
-            run = self.made(f"whole_{seed}", seed)
+            run = self.new_run(f"whole_{seed}", seed)
             ended = run.start(self.lowest)
             if ended.wait(timeout=3000) != 0:
-                raise Lost(f"the run that nobody kills failed: {run.said()}")
+                raise Lost(f"the uninterrupted run failed: {run.stderr_text()}")
             self.wholes[seed] = run
         return self.wholes[seed]
 
@@ -270,19 +272,19 @@ class CrashLoop:
         whole = self.whole_run(seed)
         losses, found = whole.losses(), run.losses()
         if found.keys() != losses.keys():
-            raise Lost(f"steps are missing in the metrics, or there twice: {sorted(found.keys() ^ losses.keys())}")
+            raise Lost(f"missing or unexpected steps in the metrics: {sorted(found.keys() ^ losses.keys())}")
         largest = max(abs(found[step] - losses[step]) / losses[step] for step in losses)
         self.counts["largest_difference"] = max(self.counts["largest_difference"], largest)
-        if self.bitwise and (largest > 0 or not run.ends_as(whole)):
-            raise Lost(f"the run that was killed ended with other bits; the losses differ by up to {largest}")
+        if self.bitwise and (largest > 0 or not run.has_same_result_as(whole)):
+            raise Lost(f"the killed run is not bitwise identical; losses differ by up to {largest}")
         if largest > LOSS_TOLERANCE:
-            raise Lost(f"the losses differ by up to {largest}")
+            raise Lost(f"losses differ by up to {largest}, more than {LOSS_TOLERANCE}")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=25)
-    parser.add_argument("--ranks", default="2", help="a number, or the lowest and the highest: 1-4")
+    parser.add_argument("--ranks", default="2", help="number of ranks, or a range: 1-4 (default: 2)")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--shard", choices=["none", "optimizer", "gradients"], default="none")
     parser.add_argument("--seed", type=int, default=1)

@@ -1,11 +1,11 @@
-// What power_cut.py runs on a disk that will fail.
+// The program that power_cut.py runs on a disk whose power it cuts.
 //
 //   save_until_cut save DIRECTORY RANKS FIRST KILOBYTES rename|manifest
-//     saves again and again, a numbered state each time, until storage fails; every step is saved
-//     twice. Prints the number of a save once all ranks' calls have returned.
+//     saves numbered states, beginning with FIRST, until storage fails; each step is saved twice.
+//     Prints the number of a save once the calls of all ranks have returned.
 //   save_until_cut check DIRECTORY
-//     prints the number of the save that the newest intact checkpoint is, 0 where there is none;
-//     and whether all its numbers are of that save.
+//     prints the number of the save in the newest intact checkpoint, or 0 if there is none. Exits
+//     with 1 if it contains other values than were saved.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@
 namespace ripieno::io {
 namespace {
 
-// Tells the states of any two saves apart, in every element.
+// Differs between any two saves, in every element.
 float value(int64_t save, int64_t i) {
   return static_cast<float>((save * 2654435761 + i * 40503) % 16777213);
 }
@@ -40,7 +40,7 @@ State numbered_state(int64_t save, const Shape& matrix) {
   return state;
 }
 
-// False where storage failed on some rank.
+// False if storage failed on any rank.
 bool save_on_all_ranks(const std::string& directory, int ranks, int64_t save, const State& state,
                        CommitMode commit) {
   std::vector<std::thread> threads;
@@ -90,7 +90,7 @@ int check(const std::string& directory) {
   checkpoint.load(loaded);
   for (std::size_t i = 0; i < loaded.size(); ++i) {
     if (loaded[i].part.to_vector<float>() == expected[i].part.to_vector<float>()) continue;
-    std::fprintf(stderr, "%s holds other numbers than were saved\n", found.path->c_str());
+    std::fprintf(stderr, "%s contains other values than were saved\n", found.path->c_str());
     return 1;
   }
   std::printf("%ld\n", static_cast<long>(save));

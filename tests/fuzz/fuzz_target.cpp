@@ -1,4 +1,5 @@
-// What libFuzzer calls. RIPIENO_PARSER is the function of parsers.h that this executable tries.
+// The entry point of libFuzzer. RIPIENO_PARSER is the function of parsers.h that this executable
+// fuzzes.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// MemoryFile: a file without a disk, for parsers that take a path.
+// MemoryFile: a file in memory (memfd_create), for parsers that take a path.
 #pragma once
 
 #include <sys/mman.h>
@@ -12,21 +12,21 @@ namespace ripieno::fuzz {
 
 class MemoryFile {
  public:
-  explicit MemoryFile(std::string_view bytes) : number_(::memfd_create("parsed", MFD_CLOEXEC)) {
+  explicit MemoryFile(std::string_view bytes) : descriptor_(::memfd_create("parsed", MFD_CLOEXEC)) {
     while (!bytes.empty()) {
-      const auto written = ::write(number_, bytes.data(), bytes.size());
-      if (written <= 0) throw std::runtime_error("cannot write a file in memory");
+      const auto written = ::write(descriptor_, bytes.data(), bytes.size());
+      if (written <= 0) throw std::runtime_error("cannot write to the memory file");
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
   }
-  ~MemoryFile() { ::close(number_); }
+  ~MemoryFile() { ::close(descriptor_); }
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
 
-  std::string path() const { return "/proc/self/fd/" + std::to_string(number_); }
+  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
 
  private:
-  int number_;
+  int descriptor_;
 };
 
 }  // namespace ripieno::fuzz

@@ -28,8 +28,8 @@ std::string with_checksums(std::string_view bytes) {
 bool read(std::string_view text) {
   const ReadChoices read = choices_in(text);
   const ReadChoices again = choices_in(to_text(read.choices));
-  require(again.choices == read.choices, "choices are read as they were written");
-  require(again.damaged_lines == 0, "what is written is not damaged");
+  require(again.choices == read.choices, "choices read back as they were written");
+  require(again.damaged_lines == 0, "written lines are not reported as damaged");
   return !read.choices.empty();
 }
 

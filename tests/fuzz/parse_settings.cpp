@@ -13,15 +13,16 @@ namespace {
 struct Everything {
   Everything() {
     bind(settings, options);
-    settings.add("model.hidden", &hidden, "channels of each layer", Accepts::at_least(1));
-    settings.add("data.path", &path, "a file");
+    settings.add("model.hidden", &hidden, "channels per layer", Accepts::at_least(1));
+    settings.add("data.path", &path, "path of a file");
   }
 
   void check() {
     const double rate = options.optimizer.learning_rate;
-    require(std::isfinite(rate) && rate >= 0, "a number");
-    require(options.batch_size >= 1, "within its limits");
-    for (const int64_t channels : hidden) require(channels >= 1, "within its limits");
+    require(std::isfinite(rate) && rate >= 0, "the learning rate is finite and not negative");
+    require(options.batch_size >= 1, "the batch size is at least 1");
+    for (const int64_t channels : hidden)
+      require(channels >= 1, "the number of channels is at least 1");
     const nlohmann::json values = settings.values();
     Everything again;
     again.settings.restore(values);

@@ -11,7 +11,7 @@
 namespace ripieno::fuzz {
 namespace {
 
-// With the checksums that its header asks for, where they lie within it.
+// The file with correct checksums, if the header is consistent with the size of the file.
 std::string resealed(std::string_view bytes) {
   std::string file(bytes);
   io::TokenFileHeader header;
@@ -43,7 +43,8 @@ bool read(std::string_view bytes) {
     std::vector<int32_t> tokens(static_cast<std::size_t>(store.size()));
     store.copy(0, tokens);
     for (const int32_t token : tokens)
-      require(token >= 0 && token < store.tokenizer().vocabulary_size(), "a token is a token");
+      require(token >= 0 && token < store.tokenizer().vocabulary_size(),
+              "a token is in the vocabulary");
     return true;
   } catch (const DataError&) {
     return false;

@@ -1,6 +1,6 @@
-// The parsers of files that may be anything, each as a function of the bytes. False where the
-// parser refuses with an error of ours, true where it accepts what then holds together; all else
-// (another exception, a crash, a promise not kept) is a finding.
+// The fuzzed parsers, each as a function of the bytes of a file. It returns true if the parser
+// accepts them and the result is consistent, false if the parser throws one of our errors. Anything
+// else (another exception, a crash, a failed require()) is a finding.
 #pragma once
 
 #include <ostream>
@@ -8,33 +8,33 @@
 
 namespace ripieno::fuzz {
 
-// The members of a manifest or of a side file without the seal, which is put on here, so that the
-// checksum does not keep the bytes from the parser behind it. Tried unsealed as well.
+// The members of a manifest or a side file without the checksum (seal). Parsed as they are, and
+// with a correct checksum, so that the fuzzer reaches the code behind that check.
 bool parse_manifest(std::string_view bytes);
 bool parse_side_file(std::string_view bytes);
 
-// The text of a configuration file; its lines also as assignments of --set.
+// The text of a configuration file. Its first three lines are also parsed as arguments of --set.
 bool parse_settings(std::string_view bytes);
 
-// A token file, whose checksums are put right where its header allows it.
+// A token file. Parsed as it is, and with correct checksums if its header is consistent.
 bool parse_token_file(std::string_view bytes);
 
-// A safetensors file; and one whose header is all but the first byte, which is the number of bytes
-// that its tensors take.
+// A safetensors file. Also parsed as a file whose first byte is the number of bytes of its tensors
+// and whose other bytes are the header.
 bool parse_safetensors(std::string_view bytes);
 
-// The file of algorithms of matrix products without its lines' checksums, which are put on here.
-// Tried without them as well.
+// A file of algorithms for matrix products, without the checksums of its lines. Parsed as it is,
+// and with correct checksums.
 bool parse_algorithms(std::string_view bytes);
 
-// Throws std::logic_error unless `kept`: a promise of the parser's.
-void require(bool kept, const char* promise);
+// Throws std::logic_error unless `holds`. `property`: what the parser guarantees.
+void require(bool holds, const char* property);
 
 struct Parser {
-  const char* name;  // of the folders of its corpus
+  const char* name;  // of its folders in corpus/ and found/
   bool (*parse)(std::string_view);
 
-  // For messages.
+  // For messages of GoogleTest.
   friend std::ostream& operator<<(std::ostream& out, const Parser& parser) {
     return out << parser.name;
   }

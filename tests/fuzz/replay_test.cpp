@@ -1,4 +1,4 @@
-// The seeds of the fuzzers, and whatever they once found, in every build.
+// Replays the seeds of the fuzzers and their earlier findings, in every build.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -14,7 +14,7 @@ namespace {
 
 class EveryInput : public testing::TestWithParam<Parser> {
  protected:
-  // Of the folder `kind`/<parser>.
+  // The contents of the files in the folder `kind`/<parser>; none if it does not exist.
   static std::vector<std::string> inputs(const std::string& kind) {
     std::vector<std::string> inputs;
     const auto folder = std::filesystem::path(FUZZ_FOLDER) / kind / GetParam().name;
@@ -32,29 +32,29 @@ class EveryInput : public testing::TestWithParam<Parser> {
   }
 };
 
-// A seed that is refused would teach a fuzzer nothing about what lies behind.
+// Rejected seeds would not lead the fuzzer to the code that accepted files reach.
 TEST_P(EveryInput, OfTheSeedsIsParsed) {
   int accepted = 0;
   for (const std::string& seed : inputs("corpus")) accepted += parse(seed);
   EXPECT_GE(accepted, 2);
 }
 
-TEST_P(EveryInput, ThatWasFoundOnceIsParsedOrRefused) {
+TEST_P(EveryInput, ThatFailedBeforeIsParsedOrRejected) {
   for (const std::string& found : inputs("found")) parse(found);
 }
 
-TEST_P(EveryInput, WithABitOfAnyByteFlippedIsParsedOrRefused) {
+TEST_P(EveryInput, WithAnyByteChangedInOneBitIsParsedOrRejected) {
   for (std::string seed : inputs("corpus")) {
-    for (std::size_t at = 0; at < seed.size(); ++at) {
-      const char flipped = static_cast<char>(1 << at % 8);
-      seed[at] ^= flipped;
+    for (std::size_t i = 0; i < seed.size(); ++i) {
+      const char flipped = static_cast<char>(1 << i % 8);
+      seed[i] ^= flipped;
       parse(seed);
-      seed[at] ^= flipped;
+      seed[i] ^= flipped;
     }
   }
 }
 
-TEST_P(EveryInput, CutOffAnywhereIsParsedOrRefused) {
+TEST_P(EveryInput, TruncatedAnywhereIsParsedOrRejected) {
   for (const std::string& seed : inputs("corpus")) {
     for (std::size_t size = 0; size < seed.size(); ++size)
       parse(std::string_view(seed).substr(0, size));
@@ -64,9 +64,7 @@ TEST_P(EveryInput, CutOffAnywhereIsParsedOrRefused) {
 INSTANTIATE_TEST_SUITE_P(, EveryInput, testing::ValuesIn(kParsers),
                          [](const auto& test) { return std::string(test.param.name); });
 
-TEST(Promise, ThatIsNotKeptIsAFinding) {
-  EXPECT_THROW(require(false, "a promise"), std::logic_error);
-}
+TEST(Promise, ThrowsIfViolated) { EXPECT_THROW(require(false, "a property"), std::logic_error); }
 
 }  // namespace
 }  // namespace ripieno::fuzz

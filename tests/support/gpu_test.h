@@ -1,5 +1,5 @@
-// The fixture of tests that take a GPU: skipped where there is none, failing there under
-// RIPIENO_REQUIRE_GPU, so that a machine meant to test the GPU cannot pass by not finding it.
+// GpuTest: the fixture of tests that require a GPU. Without a GPU they are skipped, or fail if the
+// environment variable RIPIENO_REQUIRE_GPU is set, as on machines that are meant to test the GPU.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -18,7 +18,7 @@ using io::TemporaryDirectory;
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(Inspection, ReadsNoNumbers) {
+TEST(Inspection, DoesNotReadTensorData) {
   const TemporaryDirectory directory;
   io::save_on_ranks(local_files(), directory.path(), 7, 2, io::sample_state(1), "once");
   const std::string path = directory / "step_00000007";
@@ -29,20 +29,20 @@ TEST(Inspection, ReadsNoNumbers) {
                               "198 B bfloat16 + 62 B float16"));
 }
 
-TEST(Inspection, PutsBlocksThatAreAlikeOnOneLine) {
+TEST(Inspection, ShowsEqualBlocksOnOneLine) {
   const MemorySource gpt2 = tiny_gpt2();
   EXPECT_THAT(to_text(gpt2, false), HasSubstr("  transformer.h.{0-1}.mlp.c_fc.weight     float32"));
   EXPECT_THAT(to_text(gpt2, true), HasSubstr("  transformer.h.1.mlp.c_fc.weight"));
 }
 
-TEST(Inspection, KeepsTheTensorsThatFit) {
+TEST(Inspection, KeepsMatchingTensors) {
   MemorySource gpt2 = tiny_gpt2();
-  keep_fitting(gpt2, "transformer.h.1.*bias");
+  keep_matching(gpt2, "transformer.h.1.*bias");
   EXPECT_EQ(gpt2.tensors.size(), 7u);
   EXPECT_THAT(to_text(gpt2, true), Not(HasSubstr("h.0")));
 }
 
-TEST(Inspection, GivesProgramsEveryTensorAndTheTotals) {
+TEST(Inspection, JsonHasEveryTensorAndTheTotals) {
   const nlohmann::json json = to_json(tiny_llama());
   EXPECT_EQ(json["tensors"].size(), 12u);
   EXPECT_EQ(json["tensors"][3]["shape"], (nlohmann::json{4, 8}));
@@ -50,7 +50,7 @@ TEST(Inspection, GivesProgramsEveryTensorAndTheTotals) {
   EXPECT_EQ(json["config"]["model_type"], "llama");
 }
 
-TEST(Inspection, ListsCheckpointsThatAreNotWholeToo) {
+TEST(Inspection, ListsUnfinishedAndDamagedCheckpoints) {
   const TemporaryDirectory directory;
   io::save_on_ranks(local_files(), directory.path(), 7, 1, io::sample_state(1), "once");
   io::save_on_ranks(local_files(), directory.path(), 8, 1, io::sample_state(1), "twice");
@@ -64,7 +64,7 @@ TEST(Inspection, ListsCheckpointsThatAreNotWholeToo) {
   EXPECT_EQ(list[2].world_size, 1);
 }
 
-TEST(Inspection, ListsTheOthersBesideAnOddEntry) {
+TEST(Inspection, ListsCheckpointsNextToAnUnexpectedFile) {
   const TemporaryDirectory directory;
   io::save_on_ranks(local_files(), directory.path(), 7, 1, io::sample_state(1), "once");
   io::write_file(local_files(), directory / "step_00000008", "a file of that name");
@@ -74,7 +74,7 @@ TEST(Inspection, ListsTheOthersBesideAnOddEntry) {
   EXPECT_EQ(list[1].state, "whole");
 }
 
-// Of a run at work, which removes a checkpoint once it has been listed.
+// The files of an active run, which removes checkpoints right after they have been listed.
 class VanishingFiles final : public io::CrashingFileSystem {
  public:
   std::vector<std::string> names_in(const std::string& directory) const override {
@@ -85,7 +85,7 @@ class VanishingFiles final : public io::CrashingFileSystem {
   }
 };
 
-TEST(Inspection, LeavesOutWhatVanishesMeanwhile) {
+TEST(Inspection, SkipsCheckpointsThatAreRemovedMeanwhile) {
   VanishingFiles files;
   io::save_on_ranks(files, "run", 7, 1, io::sample_state(1), "once");
   const auto list = list_checkpoints(files, "run");
@@ -93,7 +93,7 @@ TEST(Inspection, LeavesOutWhatVanishesMeanwhile) {
   EXPECT_EQ(list[0].step, 7);
 }
 
-TEST(Inspection, SaysWhereACheckpointIsNotFinite) {
+TEST(Inspection, ReportsNaNAndInfiniteElements) {
   const TemporaryDirectory directory;
   const Tensor weight = Tensor::of<float>({3}, {1, NAN, INFINITY});
   io::save_checkpoint(local_files(), directory.path(), 7,
@@ -106,14 +106,14 @@ TEST(Inspection, SaysWhereACheckpointIsNotFinite) {
             "whole, but 2 elements NaN or infinite");
 }
 
-TEST(Table, ShowsNoControlCharacters) {
+TEST(Table, ReplacesControlCharacters) {
   Table table("lr");
   table.add({"a\x1b[2J\n", "1"});
   table.add({"é", "12"});
   EXPECT_EQ(table.text(1), " a?[2J?   1\n é       12\n");
 }
 
-TEST(Table, WritesBytesInThreeDigits) {
+TEST(Table, FormatsBytesWithThreeDigits) {
   EXPECT_EQ(readable_bytes(999), "999 B");
   EXPECT_EQ(readable_bytes(1000), "1.00 kB");
   EXPECT_EQ(readable_bytes(999'499), "999 kB");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the programs say of a checkpoint with values that are not finite."""
+"""What the programs report about a checkpoint with NaN or infinite values."""
 import json
 import struct
 import subprocess
@@ -12,7 +12,7 @@ IN_PARAMETER = "parameter positions.weight: 2 elements are NaN or infinite\n"
 
 
 def write_values(path, name, values):
-    """Over the last elements of a float32 tensor in a safetensors file."""
+    """Overwrites the last elements of a float32 tensor in a safetensors file."""
     data = bytearray(path.read_bytes())
     (length,) = struct.unpack("<Q", data[:8])
     end = 8 + length + json.loads(data[8 : 8 + length])[name]["data_offsets"][1]
@@ -21,7 +21,7 @@ def write_values(path, name, values):
 
 
 class NotFinite(programs.ProgramTest):
-    """"good" is a run, "bad" the same with three such values, of which the first texts use none."""
+    """"good" is a run; "bad" is the same with three such values, which short texts do not use."""
 
     STEPS = 3
 
@@ -47,7 +47,7 @@ class NotFinite(programs.ProgramTest):
         self.assertRegex(ended.stderr, r"\Agenerate: [^\n]+; generate from an earlier checkpoint\n\Z")
         return ended
 
-    def test_convert_counts_them_by_tensor(self):
+    def test_convert_counts_them_per_tensor(self):
         self.assertTrue(self.made.endswith(IN_MOMENT + IN_PARAMETER), self.made)
         for to in (["x.safetensors", "--names", "ours"], ["x", "--to", "numpy"]):
             written = self.ripieno("convert", "bad", *to)
@@ -56,22 +56,22 @@ class NotFinite(programs.ProgramTest):
         self.assertEqual(self.ripieno("convert", "bad", "z", "--quiet"), "")
         self.assertNotIn("NaN", self.ripieno("convert", "good", "good.safetensors"))
 
-    def test_convert_counts_those_that_rounding_makes(self):
+    def test_convert_counts_infinities_from_rounding(self):
         self.ripieno("convert", "good", "large.safetensors", "--names", "ours")
         write_values(self.directory / "large.safetensors", "norm.bias", [1e6])
         rounded = self.ripieno("convert", "large.safetensors", "half.safetensors", "--dtype", "float16")
         self.assertTrue(rounded.endswith("parameter norm.bias: 1 element is NaN or infinite\n"), rounded)
 
-    def test_verify_calls_it_intact_but_not_finite(self):
+    def test_verify_reports_an_intact_checkpoint_with_such_values(self):
         for path in ("bad", self.checkpoint):
             verified = self.ripieno("verify", path)
-            self.assertIn("is intact, but not finite: ", verified)
+            self.assertIn("is intact, but has NaN or infinite elements: ", verified)
             self.assertTrue(verified.endswith(IN_MOMENT + IN_PARAMETER), verified)
         self.assertIn("positions.weight: 2 elements are", self.ripieno("verify", "bad.safetensors"))
         self.assertEqual(self.ripieno("verify", "bad", "--quiet"), "")
         self.assertNotIn("finite", self.ripieno("verify", "good"))
 
-    def test_inspect_counts_them_in_the_list_and_by_tensor(self):
+    def test_inspect_counts_them_in_the_list_and_per_tensor(self):
         self.assertIn("whole, but 3 elements NaN or infinite\n", self.ripieno("inspect", "bad"))
         self.assertTrue(self.ripieno("inspect", self.checkpoint).endswith("\nnot finite\n" + IN_MOMENT + IN_PARAMETER))
         tensors = json.loads(self.ripieno("inspect", self.checkpoint, "--json"))["tensors"]
@@ -79,7 +79,7 @@ class NotFinite(programs.ProgramTest):
                          {"positions.weight": 2, "first_moment/blocks.0.up.weight": 1})
         self.assertNotIn("finite", self.ripieno("inspect", "good"))
 
-    def test_diff_tells_which_side_has_them(self):
+    def test_diff_reports_which_side_has_them(self):
         compared = self.ripieno("diff", "good", "bad", status=1)
         self.assertRegex(compared, r"positions.weight +2 of 128 differ, max \|a-b\| inf, relative inf\n")
         self.assertIn("\nnot finite in B:\n" + IN_MOMENT + IN_PARAMETER, compared)
@@ -88,12 +88,12 @@ class NotFinite(programs.ProgramTest):
         for side in ("A", "B"):
             self.assertIn(f"not finite in {side}:\n{IN_MOMENT}{IN_PARAMETER}", same)
 
-    def test_generate_writes_nothing_from_it(self):
+    def test_generate_refuses_the_checkpoint(self):
         ended = self.generate("bad")
         self.assertIn("bad/checkpoints/step_00000003: 2 of 128 elements of the parameter positions.weight", ended.stderr)
         self.assertEqual(ended.stdout, "")
 
-    def test_generate_ends_where_finite_parameters_compute_what_is_not(self):
+    def test_generate_fails_if_finite_parameters_compute_infinite_values(self):
         self.ripieno("convert", "good", "large.safetensors", "--names", "ours", "--all")
         write_values(self.directory / "large.safetensors", "norm.weight", [3e38] * 8)
         self.ripieno("convert", "large.safetensors", "large")

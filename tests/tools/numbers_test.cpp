@@ -7,7 +7,7 @@
 namespace ripieno::tools {
 namespace {
 
-TEST(Numbers, AreExactOrRefused) {
+TEST(Numbers, AreParsedExactlyOrRejected) {
   EXPECT_EQ(whole_number("--n", "9223372036854775807", 1), INT64_MAX);
   for (const char* text :
        {"9223372036854775808", "18446744073709551615", "0", "1.0", "1e3", " 1", "1 ", ""})

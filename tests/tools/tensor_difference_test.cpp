@@ -8,12 +8,12 @@
 namespace ripieno::tools {
 namespace {
 
-TEST(TensorDifference, IsNoneBetweenTheSameBits) {
+TEST(TensorDifference, IsZeroForIdenticalBits) {
   const Tensor a = Tensor::of<float>({3}, {1, NAN, -0.0f});
   EXPECT_TRUE(difference_of(a, a.clone()).is_bitwise_equal);
 }
 
-TEST(TensorDifference, CountsWhatDiffersAndHowFar) {
+TEST(TensorDifference, CountsDifferingElementsAndMeasuresThem) {
   std::vector<float> values(100'001, 3.0f);
   const Tensor a = Tensor::of({100'001}, values);
   values.back() = 3.5f;
@@ -25,7 +25,7 @@ TEST(TensorDifference, CountsWhatDiffersAndHowFar) {
   EXPECT_NEAR(found.relative, std::sqrt(4.25 / (9.0 * 100'001)), 1e-12);
 }
 
-TEST(TensorDifference, SeesOtherBitsOfEqualNumbers) {
+TEST(TensorDifference, DetectsDifferentBitsOfEqualValues) {
   const TensorDifference zeros =
       difference_of(Tensor::of<float>({1}, {0.0f}), Tensor::of<float>({1}, {-0.0f}));
   EXPECT_FALSE(zeros.is_bitwise_equal);
@@ -35,7 +35,7 @@ TEST(TensorDifference, SeesOtherBitsOfEqualNumbers) {
   EXPECT_EQ(difference_of(a, a.to(DType::bfloat16)).largest, 0);
 }
 
-TEST(TensorDifference, IsInfiniteWhereOneAloneIsNotANumber) {
+TEST(TensorDifference, IsInfiniteIfOnlyOneElementIsNaN) {
   const Tensor a = Tensor::of<float>({2}, {1, NAN}), b = Tensor::of<float>({2}, {1, 2});
   EXPECT_TRUE(std::isinf(difference_of(a, b).largest));
   EXPECT_TRUE(std::isinf(difference_of(b, a).relative));

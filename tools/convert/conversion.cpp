@@ -32,41 +32,41 @@ Names default_names(const TensorSource& source, TargetFormat to) {
   return crosses ? Names::hugging_face : Names::ours;
 }
 
-void take_as_named(const TensorSource& source, bool all, Conversion& conversion) {
+void add_as_named(const TensorSource& source, bool all, Conversion& conversion) {
   std::set<std::string> names;
   for (std::size_t i = 0; i < source.tensors.size(); ++i) {
     const SourceTensor& tensor = source.tensors[i];
     if (tensor.kind != io::StateKind::parameter && !all) continue;
     if (!names.insert(tensor.name).second)
-      throw ConfigurationError(fmt::format(
-          "{}: tensors of two kinds are named {}; without --all only parameters are written",
-          source.path, tensor.name));
+      throw ConfigurationError(
+          fmt::format("{}: tensors of two kinds are named {}; omit --all to write parameters only",
+                      source.path, tensor.name));
     conversion.targets.push_back(target_of(source, {i, tensor.name}));
   }
   conversion.config = source.configuration;
   conversion.training_state = source.training_state;
 }
 
-void take_renamed(const std::vector<Renamed>& tensors, Conversion& conversion) {
+void add_renamed(const std::vector<Renamed>& tensors, Conversion& conversion) {
   for (const Renamed& renamed : tensors)
     conversion.targets.push_back(target_of(*conversion.source, renamed));
 }
 
-void take_hugging_face(const TensorSource& source, Conversion& conversion) {
+void add_hugging_face(const TensorSource& source, Conversion& conversion) {
   if (source.format == TensorSource::Format::checkpoint) {
     HuggingFaceModel model = to_hugging_face(source);
-    take_renamed(model.tensors, conversion);
+    add_renamed(model.tensors, conversion);
     conversion.config = std::move(model.config);
     conversion.training_state = source.training_state;
   } else {
     OurModel model = from_hugging_face(source);
-    take_renamed(model.tensors, conversion);
+    add_renamed(model.tensors, conversion);
     conversion.training_state = std::move(model.training_state);
     conversion.left_out = std::move(model.left_out);
   }
 }
 
-// The element type that transformers loads a model as: that of most of its bytes.
+// The element type of most bytes, in which transformers then loads the model.
 DType main_dtype(const std::vector<Target>& targets) {
   std::map<DType, int64_t> bytes;
   for (const Target& target : targets) bytes[target.dtype] += target.bytes();
@@ -79,26 +79,28 @@ DType main_dtype(const std::vector<Target>& targets) {
 }
 
 void check_options(const TensorSource& source, const ConversionOptions& options, Names names) {
-  const bool renames = source.format == TensorSource::Format::checkpoint
-                           ? options.to == TargetFormat::safetensors
-                           : options.to != TargetFormat::safetensors;
-  if (names == Names::hugging_face && !renames)
-    throw UsageError("--names huggingface is for conversions to or from safetensors");
+  const bool can_rename = source.format == TensorSource::Format::checkpoint
+                              ? options.to == TargetFormat::safetensors
+                              : options.to != TargetFormat::safetensors;
+  if (names == Names::hugging_face && !can_rename)
+    throw UsageError(
+        "--names huggingface: requires a conversion from a checkpoint to safetensors, or from "
+        "safetensors to another format");
   if (names == Names::hugging_face && options.all)
-    throw UsageError("--all needs --names ours: Hugging Face's models are parameters alone");
+    throw UsageError("--all: requires --names ours; Hugging Face models contain parameters only");
   if (options.dtype && !is_floating_point(*options.dtype))
-    throw UsageError(fmt::format("--dtype takes a type of floating-point numbers, not {}",
-                                 name_of(*options.dtype)));
+    throw UsageError(
+        fmt::format("--dtype {}: must be a floating-point type", name_of(*options.dtype)));
 }
 
-// HDF5 reads a name as a path.
+// Names become HDF5 paths.
 void check_names(const Conversion& conversion) {
   for (const Target& target : conversion.targets) {
     if (!io::is_tensor_name(target.name))
-      throw DataError(
-          fmt::format("{}: {} can be no tensor's name in a checkpoint; --rename gives it another",
-                      conversion.source->path,
-                      json(target.name).dump(-1, ' ', true, json::error_handler_t::replace)));
+      throw DataError(fmt::format(
+          "{}: {} is not a valid tensor name in a checkpoint; use --rename to change it",
+          conversion.source->path,
+          json(target.name).dump(-1, ' ', true, json::error_handler_t::replace)));
   }
 }
 
@@ -116,9 +118,9 @@ Conversion plan_conversion(const TensorSource& source, const ConversionOptions& 
   conversion.step = source.step.value_or(0);
   check_options(source, options, conversion.names);
   if (conversion.names == Names::hugging_face)
-    take_hugging_face(source, conversion);
+    add_hugging_face(source, conversion);
   else
-    take_as_named(source, options.all || options.to == TargetFormat::checkpoint, conversion);
+    add_as_named(source, options.all || options.to == TargetFormat::checkpoint, conversion);
   if (options.to == TargetFormat::checkpoint) check_names(conversion);
   for (Target& target : conversion.targets) {
     const bool is_cast = options.dtype && target.kind == io::StateKind::parameter;
@@ -135,8 +137,7 @@ Tensor converted(const Conversion& conversion, const Target& target) {
   Tensor tensor = conversion.source->read(target.index);
   if (target.is_transposed) tensor = tensor.transpose(0, 1).dense();
   if (tensor.dtype() != target.dtype) tensor = tensor.to(target.dtype);
-  conversion.not_finite->look_at(fmt::format("{} {}", io::name_of(target.kind), target.name),
-                                 tensor);
+  conversion.not_finite->scan(fmt::format("{} {}", io::name_of(target.kind), target.name), tensor);
   return tensor;
 }
 

@@ -1,5 +1,5 @@
-// Conversion: what a converted file holds, tensor by tensor, and the writers, which read one tensor
-// of the source at a time.
+// Conversion: the plan of what to convert, tensor by tensor, and the writers of each format. They
+// read one tensor of the source at a time.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +34,12 @@ struct Target {
 struct Conversion {
   const TensorSource* source;
   std::vector<Target> targets;
-  nlohmann::json config;          // of config.json; null: none is written
-  nlohmann::json training_state;  // null: none is known
+  nlohmann::json config;          // content of config.json; null: no such file is written
+  nlohmann::json training_state;  // null if the source has none
   int64_t step = 0;
   Names names = Names::ours;
-  std::vector<std::string> left_out = {};
-  // What converted() met so far, in the numbers that it returned.
+  std::vector<std::string> left_out = {};  // redundant tensors of the source, by name
+  // The NaN and infinite elements in what converted() has returned so far.
   std::shared_ptr<NotFinite> not_finite = std::make_shared<NotFinite>();
 
   int64_t bytes() const;
@@ -47,31 +47,35 @@ struct Conversion {
 
 struct ConversionOptions {
   TargetFormat to = TargetFormat::safetensors;
-  std::optional<Names> names = {};  // by the formats unless said
-  std::optional<DType> dtype = {};  // of the parameters that are floating-point numbers
-  bool all = false;  // buffers and the optimizer's state as well, not the parameters alone
+  std::optional<Names> names = {};  // empty: depends on the two formats
+  std::optional<DType> dtype = {};  // of floating-point parameters; empty: unchanged
+  bool all = false;                 // include buffers and optimizer state
 };
 
-// Throws ConfigurationError where the names of Hugging Face do not fit, UsageError where two
-// options do not. `source` must outlive what is returned.
+// `source` must outlive the result. Throws ConfigurationError if the model cannot be renamed to or
+// from Hugging Face names, UsageError if options contradict each other, DataError if a checkpoint
+// cannot have a tensor of some name.
 Conversion plan_conversion(const TensorSource& source, const ConversionOptions& options);
 
-// A tensor as the target wants it, dense.
+// The tensor of `target`, contiguous, with the shape and element type that `target` has. Counts its
+// NaN and infinite elements in conversion.not_finite.
 Tensor converted(const Conversion& conversion, const Target& target);
 
-// Told how many bytes were written since it was last told.
+// Called by the writers with the number of bytes written since the last call.
 using Written = std::function<void(int64_t bytes)>;
 
-// Each writes whole or not at all, in place of what is there only with `force`; else it throws
-// UsageError. `path` that ends in .safetensors is one file; else a directory, whose file is split
-// into several where it would have more than `shard_bytes`.
+// Each writer writes everything or nothing. If the target exists, it is replaced with `force`;
+// otherwise UsageError is thrown.
+
+// A `path` that ends in .safetensors becomes one file. Any other becomes a directory, with several
+// files if one would exceed `shard_bytes`.
 void write_safetensors(io::FileSystem& files, const std::string& path, const Conversion& conversion,
                        int64_t shard_bytes, bool force, const Written& written);
-// A directory with one .npy a tensor. bfloat16, which NumPy has not, becomes float32.
+// A directory with one .npy file per tensor. bfloat16, which NumPy lacks, becomes float32.
 void write_numpy(io::FileSystem& files, const std::string& path, const Conversion& conversion,
                  bool force, const Written& written);
-// `path`: step_<n>, else a run directory, which gets checkpoints/step_<n>. Returns the
-// checkpoint's path.
+// `path`: the checkpoint, if its last component is step_<n>; otherwise a run directory, in which
+// checkpoints/step_<n> is created. Returns the checkpoint's path.
 std::string write_checkpoint(io::FileSystem& files, const std::string& path,
                              const Conversion& conversion, bool force, const Written& written);
 

@@ -32,54 +32,58 @@ struct Options {
 void add_options(CLI::App& command, Options& options) {
   command
       .add_option("FROM", options.from,
-                  "a checkpoint, a run directory for its newest, or\n"
-                  "safetensors: a file, or a directory with one")
+                  "checkpoint, run directory (its newest checkpoint),\n"
+                  "or safetensors file or directory")
       ->type_name("")
       ->required();
   command
       .add_option("TO", options.to,
-                  "NAME.safetensors: one file; step_<n>: a\n"
-                  "checkpoint; else a directory, see --to")
+                  "what to create: NAME.safetensors, one file;\n"
+                  "step_<n>, a checkpoint; else a directory of the\n"
+                  "format --to")
       ->type_name("")
       ->required();
   command
       .add_option("--to", options.format,
-                  "safetensors (what a checkpoint becomes unless\n"
-                  "said), checkpoint (what safetensors become, in a\n"
-                  "run directory TO), or numpy (a file a tensor)")
+                  "safetensors (default if FROM is a checkpoint),\n"
+                  "checkpoint (default if FROM is safetensors; TO is\n"
+                  "a run directory), or numpy (one file per tensor)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"safetensors", "checkpoint", "numpy"}).description(""));
   command
       .add_option("--names", options.names,
-                  "huggingface: as transformers names a GPT-2 or a\n"
-                  "Llama, with config.json; ours: as they are")
-      ->type_name("WHOSE")
+                  "huggingface: names of a GPT-2 or Llama in\n"
+                  "transformers, with config.json; ours: unchanged.\n"
+                  "Default: huggingface from checkpoint to\n"
+                  "safetensors and back, unless the file has ours")
+      ->type_name("NAMES")
       ->check(CLI::IsMember({"huggingface", "ours"}).description(""));
   command
       .add_option("--dtype", options.dtype,
-                  "round the parameters to float32, bfloat16,\n"
-                  "float16 or float64")
+                  "element type to round parameters to: float32,\n"
+                  "bfloat16, float16 or float64 (default: unchanged)")
       ->type_name("TYPE");
   command
       .add_option("--shard-bytes", options.shard_bytes,
-                  "split safetensors in a directory beyond this\n"
-                  "size (default: 5000000000)")
+                  "largest safetensors file in a directory before it\n"
+                  "is split, in bytes (default: 5000000000)")
       ->type_name("N");
   command
       .add_option("--prefix", options.prefix,
-                  "take the tensors alone whose names begin with it,\n"
-                  "without it: 'encoder.'")
+                  "convert only tensors whose names begin with TEXT,\n"
+                  "and remove it from the names: 'encoder.'")
       ->type_name("TEXT");
   command
       .add_option("--rename", options.rename,
-                  "then rename how names begin, rule after rule:\n"
+                  "rules old=new for the beginnings of names, applied\n"
+                  "in order after --prefix:\n"
                   "'model.=,layers.=blocks.'")
       ->type_name("RULES");
   command.add_flag("--all", options.all,
-                   "with --names ours: also buffers and the\n"
-                   "optimizer's state");
-  command.add_flag("--force", options.force, "replace TO");
-  command.add_flag("--quiet", options.quiet, "say nothing");
+                   "with --names ours: also convert buffers and\n"
+                   "optimizer state");
+  command.add_flag("--force", options.force, "overwrite TO if it exists");
+  command.add_flag("--quiet", options.quiet, "print nothing but errors");
 }
 
 TargetFormat format_of(const Options& options, const TensorSource& source) {
@@ -98,8 +102,8 @@ ConversionOptions conversion_options(const Options& options, TargetFormat format
   result.dtype = dtype_named(options.dtype);
   if (!result.dtype)
     throw UsageError(
-        fmt::format("--dtype {}: there is no such element type; choose float32, "
-                    "bfloat16, float16 or float64",
+        fmt::format("--dtype {}: unknown element type; must be float32, bfloat16, float16 or "
+                    "float64",
                     options.dtype));
   return result;
 }
@@ -119,7 +123,7 @@ std::string write(const Options& options, TargetFormat format, const Conversion&
     case TargetFormat::checkpoint:
       return write_checkpoint(files, options.to, conversion, options.force, written);
   }
-  fail("unknown format");
+  fail("convert: unknown target format");
 }
 
 std::unique_ptr<TensorSource> source_of(const Options& options) {
@@ -141,7 +145,7 @@ void convert(Options options) {
   const std::string speed = progress.finish();
   if (options.quiet) return;
   for (const std::string& name : conversion.left_out)
-    fmt::print("left out {}: it repeats what other tensors or the model say\n", name);
+    fmt::print("skipped {}: redundant (a mask, a constant or a copy of another tensor)\n", name);
   fmt::print("{}: {}, {}\n", path, counted(std::ssize(conversion.targets), "tensor"), speed);
   fmt::print("{}", conversion.not_finite->text());
 }
@@ -151,7 +155,7 @@ void convert(Options options) {
 void add_convert(CLI::App& app, int&) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
-      app.add_subcommand("convert", "To safetensors and back, to NumPy, to other types.");
+      app.add_subcommand("convert", "Converts between checkpoints, safetensors, NumPy.");
   add_options(*command, *options);
   command->callback([options] { convert(*options); });
 }

@@ -12,28 +12,30 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kEpsilon = 1e-5;  // nn::LayerNorm's
+constexpr double kEpsilon = 1e-5;  // of nn::LayerNorm
 constexpr int64_t kGpt2Vocabulary = 50257;
 
-// nn::Gpt lays itself out without taking memory: its names and shapes are the ones to have.
+// Compares names and shapes with those of an nn::Gpt, which allocates no memory when constructed.
 void require_layout_of(const nn::GptOptions& options, const Shapes& shapes) {
   nn::Gpt model(options);
   const auto layout = model.parameters().shared_layout();
   for (const auto& entry : layout->entries()) {
     const auto found = shapes.find(entry.name);
-    if (found == shapes.end()) differ(fmt::format("{} is missing", entry.name));
+    if (found == shapes.end()) refuse_model(fmt::format("{} is missing", entry.name));
     if (found->second != entry.shape)
-      differ(fmt::format("{} is {}, in a GPT-2 of {} channels it is {}", entry.name,
-                         to_string(found->second), options.channels, to_string(entry.shape)));
+      refuse_model(fmt::format("{} has shape {}; in a GPT-2 of {} channels it is {}", entry.name,
+                               to_string(found->second), options.channels, to_string(entry.shape)));
   }
 }
 
 nn::GptOptions options_of(const Shapes& shapes, const json& heads, const json& dropout) {
   if (!heads.is_number_integer())
-    differ(
-        "nothing says how many heads it has, neither a config.json nor the configuration that "
-        "it was trained with");
-  if (heads < 1 || heads > INT_MAX) differ(fmt::format("it has {} heads", heads.dump()));
+    refuse_model(
+        "its number of heads is unknown: neither config.json nor the configuration of the training "
+        "run has it");
+  if (heads < 1 || heads > INT_MAX)
+    refuse_model(
+        fmt::format("its number of heads is {}; must be from 1 to {}", heads.dump(), INT_MAX));
   nn::GptOptions options{.vocab = size_in(shapes, "tokens.weight", 0),
                          .layers = blocks_in(shapes),
                          .heads = heads.get<int64_t>(),
@@ -44,14 +46,14 @@ nn::GptOptions options_of(const Shapes& shapes, const json& heads, const json& d
   return options;
 }
 
-// What nn::Gpt always is. `key` absent means the same as transformers' default.
+// For what nn::Gpt does not vary. An absent `key` means the default of transformers, `standard`.
 void require_same(const json& config, const char* key, const json& ours, const json& standard) {
   const json value = config.value(key, standard);
   if (value != ours)
-    differ(fmt::format("its {} is {}, ours is always {}", key, value.dump(), ours.dump()));
+    refuse_model(fmt::format("its {} is {}; only {} is supported", key, value.dump(), ours.dump()));
 }
 
-// Where config.json says a size at all.
+// Checks the sizes that config.json has.
 void require_sizes(const json& config, const nn::GptOptions& options) {
   const auto require = [&](const char* key, int64_t found) {
     if (config.contains(key)) require_size(config, key, found);
@@ -91,7 +93,7 @@ json their_configuration(const json& source, const Shapes& shapes, const json& o
                  {"initializer_range", 0.02},
                  {"scale_attn_weights", true},
                  {"tie_word_embeddings", true}};
-  // transformers' own default lies outside a smaller vocabulary.
+  // The default of transformers is not in a smaller vocabulary.
   if (options.vocab < kGpt2Vocabulary) config["bos_token_id"] = config["eos_token_id"] = nullptr;
   if (source.is_object()) config = source;
   config["vocab_size"] = options.vocab;
@@ -127,7 +129,7 @@ json our_configuration(const json& config, const Shapes& shapes, const json& kep
 }  // namespace
 
 const ModelFamily& gpt2_family() {
-  // Their projections are Conv1D, whose weight is (in, out); ours are (out, in).
+  // transformers' Conv1D has weights (in, out); nn::Linear has (out, in).
   constexpr bool kTransposed = true;
   static const ModelFamily family{
       .model_type = "gpt2",
@@ -149,8 +151,8 @@ const ModelFamily& gpt2_family() {
                 {"blocks.#.down.bias", "transformer.h.#.mlp.c_proj.bias"},
                 {"norm.weight", "transformer.ln_f.weight"},
                 {"norm.bias", "transformer.ln_f.bias"}},
-      .without_meaning = {{"", "transformer.h.#.attn.bias"},  // the causal mask
-                          {"", "transformer.h.#.attn.masked_bias"}},
+      .ignored = {{"", "transformer.h.#.attn.bias"},  // the causal mask
+                  {"", "transformer.h.#.attn.masked_bias"}},
       .their_prefix = "transformer.",
       .their_tied_head = "lm_head.weight",
       .their_embedding = "transformer.wte.weight",

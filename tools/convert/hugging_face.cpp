@@ -18,7 +18,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kCarried = "hugging_face";  // in the training state: what a model came with
+constexpr const char* kCarried =
+    "hugging_face";  // key in the training state: the original config.json
 
 const ModelFamily* const kFamilies[] = {&gpt2_family(), &llama_family()};
 
@@ -26,19 +27,20 @@ Shape renamed_shape(const SourceTensor& tensor, const Renamed& renamed) {
   Shape shape = tensor.shape;
   if (!renamed.is_transposed) return shape;
   if (shape.rank() != 2)
-    differ(fmt::format("{} is {}, no matrix", tensor.name, to_string(tensor.shape)));
+    refuse_model(
+        fmt::format("{} has shape {}; must be a matrix", tensor.name, to_string(tensor.shape)));
   std::swap(shape[0], shape[1]);
   return shape;
 }
 
-// Every tensor that a model of the family has, of so many blocks.
+// Checks that no tensor of the family is missing, in as many blocks as there are.
 void require_complete(const ModelFamily& family, const Shapes& shapes) {
   const int64_t blocks = blocks_in(shapes);
   for (const NameRule& rule : family.rules) {
     const int64_t times = rule.ours.find('#') == std::string_view::npos ? 1 : blocks;
     for (int64_t block = 0; block < times && !rule.is_optional; ++block) {
       const std::string name = with_block(rule.ours, std::to_string(block));
-      if (!shapes.contains(name)) differ(fmt::format("{} is missing", name));
+      if (!shapes.contains(name)) refuse_model(fmt::format("{} is missing", name));
     }
   }
 }
@@ -49,13 +51,13 @@ const ModelFamily& family_of_ours(const TensorSource& source) {
       if (tensor.name == family->our_landmark) return *family;
     }
   }
-  differ("it is neither an nn::Gpt nor a Llama; --names ours writes its tensors as they are named");
+  refuse_model("it is neither an nn::Gpt nor a Llama; use --names ours to keep the names");
 }
 
-// What DistributedDataParallel and torch.compile put before every name of a model.
+// The prefixes that DistributedDataParallel and torch.compile add to every name.
 constexpr std::string_view kWrappers[] = {"module.", "_orig_mod."};
 
-// The names of a source's tensors, without such.
+// The names of a source's tensors, without those prefixes.
 std::vector<std::string> unwrapped_names(const TensorSource& source) {
   std::vector<std::string> names;
   for (const SourceTensor& tensor : source.tensors) names.push_back(tensor.name);
@@ -82,22 +84,22 @@ const ModelFamily& family_of_theirs(const TensorSource& source,
         return *family;
     }
   }
-  differ(type.is_null()
-             ? "it is neither a GPT-2 nor a Llama; --names ours takes its tensors as they are named"
-             : fmt::format("its model_type is {}; this program knows \"gpt2\" and \"llama\"",
-                           type.dump()));
+  refuse_model(
+      type.is_null()
+          ? "it is neither a GPT-2 nor a Llama; use --names ours to keep the names"
+          : fmt::format("its model_type is {}; must be \"gpt2\" or \"llama\"", type.dump()));
 }
 
-// A model may be saved without its head: then all names lack the prefix.
+// True if the model was saved without its head: then no name has the prefix.
 bool lacks_prefix(const std::vector<std::string>& names, const ModelFamily& family) {
   return std::none_of(names.begin(), names.end(), [&](const std::string& name) {
     return name.starts_with(family.their_prefix);
   });
 }
 
-bool is_without_meaning(const ModelFamily& family, const std::string& name) {
-  for (const NameRule& rule : family.without_meaning) {
-    if (fit(rule.theirs, name)) return true;
+bool is_ignored(const ModelFamily& family, const std::string& name) {
+  for (const NameRule& rule : family.ignored) {
+    if (match(rule.theirs, name)) return true;
   }
   return false;
 }
@@ -109,7 +111,6 @@ bool has_same_bits(const TensorSource& source, std::size_t a, std::size_t b) {
   return std::memcmp(x.raw_data(), y.raw_data(), x.bytes()) == 0;
 }
 
-// By the family's names.
 std::optional<std::size_t> index_of(const std::vector<std::string>& names,
                                     const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
@@ -117,7 +118,8 @@ std::optional<std::size_t> index_of(const std::vector<std::string>& names,
   return static_cast<std::size_t>(found - names.begin());
 }
 
-// A head of the model's own may still be written as another name of the embedding.
+// Whether `head`, in a family where it may differ from the embedding, is the same tensor in this
+// file.
 bool is_named_as_embedding(const TensorSource& source, const std::vector<std::string>& names,
                            const ModelFamily& family, std::size_t head) {
   const auto embedding = index_of(names, family.their_embedding);
@@ -150,21 +152,23 @@ json training_state_of(const TensorSource& theirs, const ModelFamily& family,
 
 }  // namespace
 
-void differ(const std::string& how) {
-  throw ConfigurationError("the model cannot be expressed: " + how);
+void refuse_model(const std::string& why) {
+  throw ConfigurationError("cannot convert the model: " + why);
 }
 
 int64_t size_in(const Shapes& shapes, const std::string& name, int axis) {
   const auto found = shapes.find(name);
-  if (found == shapes.end()) differ(fmt::format("{} is missing", name));
-  if (axis >= found->second.rank()) differ(fmt::format("{} is {}", name, to_string(found->second)));
+  if (found == shapes.end()) refuse_model(fmt::format("{} is missing", name));
+  if (axis >= found->second.rank())
+    refuse_model(fmt::format("{} has shape {}; must have at least {} axes", name,
+                             to_string(found->second), axis + 1));
   return found->second[axis];
 }
 
 void require_size(const json& config, const char* key, int64_t found) {
   if (member(config, key) != found)
-    differ(fmt::format("config.json's {} is {}, the tensors say {}", key,
-                       member(config, key).dump(), found));
+    refuse_model(fmt::format("{} is {} in config.json, but {} in the tensors", key,
+                             member(config, key).dump(), found));
 }
 
 int64_t blocks_in(const Shapes& shapes) {
@@ -184,7 +188,7 @@ HuggingFaceModel to_hugging_face(const TensorSource& ours) {
     const SourceTensor& tensor = ours.tensors[i];
     if (tensor.kind != io::StateKind::parameter) continue;
     const auto found = to_theirs(family.rules, tensor.name);
-    if (!found) differ(fmt::format("{} has no {}", family.model_type, tensor.name));
+    if (!found) refuse_model(fmt::format("a {} has no tensor {}", family.model_type, tensor.name));
     model.tensors.push_back({i, found->name, found->rule->is_transposed});
     renamed_shape(tensor, model.tensors.back());
     shapes[tensor.name] = tensor.shape;
@@ -218,10 +222,11 @@ OurModel from_hugging_face(const TensorSource& theirs) {
     }
     if (names[i] == family.their_tied_head) {
       if (!embedding || !has_same_bits(theirs, i, *embedding))
-        differ(fmt::format("{} is not the token embedding; our head is always tied to it",
-                           tensor.name));
-    } else if (!is_repeated && !is_without_meaning(family, names[i])) {
-      differ(fmt::format("{} is not a tensor of a {}", tensor.name, family.model_type));
+        refuse_model(
+            fmt::format("{} differs from the token embedding; nn::Gpt requires them to be the same",
+                        tensor.name));
+    } else if (!is_repeated && !is_ignored(family, names[i])) {
+      refuse_model(fmt::format("{} is not a tensor of a {}", tensor.name, family.model_type));
     }
     model.left_out.push_back(tensor.name);
   }

@@ -1,5 +1,6 @@
-// The names and the config.json under which Hugging Face's transformers knows a model of ours, both
-// ways: GPT-2, which is nn::Gpt, and Llama, for which only names exist so far.
+// Conversion of tensor names and configuration between Ripieno's models and those of Hugging Face's
+// transformers, in both directions: GPT-2, which is nn::Gpt, and Llama, which has only names so
+// far.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,29 +11,29 @@
 
 namespace ripieno::tools {
 
-// A tensor of a source under another name; where `is_transposed` a matrix with its axes exchanged.
+// A tensor of a source under a new name.
 struct Renamed {
   std::size_t index;  // in the source
   std::string name;
-  bool is_transposed = false;
+  bool is_transposed = false;  // the tensor is a matrix whose axes are exchanged
 };
 
 struct HuggingFaceModel {
   std::vector<Renamed> tensors;
-  nlohmann::json config;  // of config.json, but for the element type
+  nlohmann::json config;  // content of config.json, except for the element type
 };
 
 struct OurModel {
   std::vector<Renamed> tensors;
-  nlohmann::json training_state;  // has the model's configuration, and the config.json it came with
-  std::vector<std::string> left_out;  // tensors that say nothing: masks, a tied head's copy
+  nlohmann::json training_state;      // with the model's configuration and the original config.json
+  std::vector<std::string> left_out;  // redundant tensors: masks, constants, copies of a tied head
 };
 
-// Of a checkpoint's parameters. Throws ConfigurationError that says what transformers has no
-// counterpart for.
+// Renames a checkpoint's parameters. Throws ConfigurationError, which says why, if transformers has
+// no such model.
 HuggingFaceModel to_hugging_face(const TensorSource& ours);
 
-// Throws ConfigurationError that says what this model has which ours have not.
+// Throws ConfigurationError, which says why, if none of our models can express this one.
 OurModel from_hugging_face(const TensorSource& theirs);
 
 }  // namespace ripieno::tools

@@ -11,12 +11,12 @@ using nlohmann::json;
 int64_t count_in(const json& config, const char* key) {
   const json& count = member(config, key);
   if (!count.is_number_integer() || count <= 0 || count > INT64_MAX)
-    differ(fmt::format("config.json has no {}", key));
+    refuse_model(fmt::format("{} in config.json is missing or not a positive integer", key));
   return count.get<int64_t>();
 }
 
-// Sizes that both say must agree; the rotary embedding, epsilon and the like only config.json
-// knows.
+// Sizes that follow from the tensors must agree with config.json. Rotary embedding, epsilon and the
+// like are in config.json only.
 void require_sizes(const json& config, const Shapes& shapes) {
   require_size(config, "hidden_size", size_in(shapes, "tokens.weight", 1));
   require_size(config, "vocab_size", size_in(shapes, "tokens.weight", 0));
@@ -25,20 +25,22 @@ void require_sizes(const json& config, const Shapes& shapes) {
   const int64_t queries = size_in(shapes, "blocks.0.query.weight", 0);
   const int64_t heads = count_in(config, "num_attention_heads");
   if (queries % heads != 0)
-    differ(fmt::format("{} rows of queries are not a multiple of {} heads", queries, heads));
+    refuse_model(fmt::format("the query weight has {} rows, which is not a multiple of {} heads",
+                             queries, heads));
 }
 
 json their_configuration(const json& source, const Shapes& shapes, const json&) {
   if (!source.is_object())
-    differ(
-        "of a Llama only what it came with says what config.json must; this checkpoint was not "
-        "converted from one");
+    refuse_model(
+        "the config.json of a Llama cannot be derived from its tensors, and this checkpoint has "
+        "none because it was not converted from Hugging Face files");
   require_sizes(source, shapes);
   return source;
 }
 
 json our_configuration(const json& config, const Shapes& shapes, const json&) {
-  if (!config.is_object()) differ("there is no config.json beside it, which a Llama needs");
+  if (!config.is_object())
+    refuse_model("a Llama requires a config.json in the directory of its weights; there is none");
   require_sizes(config, shapes);
   const int64_t heads = count_in(config, "num_attention_heads");
   return {{"kind", "llama"},
@@ -79,7 +81,7 @@ const ModelFamily& llama_family() {
                 {"blocks.#.gate.bias", "model.layers.#.mlp.gate_proj.bias", kPlain, kOptional},
                 {"blocks.#.up.bias", "model.layers.#.mlp.up_proj.bias", kPlain, kOptional},
                 {"blocks.#.down.bias", "model.layers.#.mlp.down_proj.bias", kPlain, kOptional}},
-      .without_meaning = {{"", "model.layers.#.self_attn.rotary_emb.inv_freq"}},  // a constant
+      .ignored = {{"", "model.layers.#.self_attn.rotary_emb.inv_freq"}},  // a constant
       .their_prefix = "model.",
       .their_tied_head = "",
       .their_embedding = "model.embed_tokens.weight",

@@ -1,4 +1,5 @@
-// Model families: what hugging_face.h knows of each.
+// ModelFamily: how the tensors and the configuration of one kind of model are named here and in
+// Hugging Face's transformers. `ours` and `theirs` mean these two throughout.
 #pragma once
 
 #include <map>
@@ -11,26 +12,27 @@
 
 namespace ripieno::tools {
 
-using Shapes = std::map<std::string, Shape>;  // of a model's tensors, by our names
+using Shapes = std::map<std::string, Shape>;  // of a model's tensors, by our name
 
 struct ModelFamily {
-  std::string_view model_type;  // of config.json
-  // A tensor that only this family has.
+  std::string_view model_type;  // in config.json
+  // A tensor by which the family is recognized: no other has it.
   std::string_view our_landmark, their_landmark;
   NameRules rules;
-  NameRules without_meaning;  // only `theirs`: left out
-  // Their files may lack it, all names at once.
+  NameRules ignored;  // tensors to skip: only `theirs` is used
+  // Begins their names; files saved without the head lack it in all names.
   std::string their_prefix;
-  // A tensor that may only repeat their_embedding; empty where the head is the model's own.
+  // The head, if it is always the same tensor as their_embedding; empty if it may differ.
   std::string their_tied_head, their_embedding;
 
-  // What config.json says, but for the element type. `source`: what the one said that the model
-  // came with, or null; `ours`: the configuration that it was trained with, or null. Throws
-  // ConfigurationError where the model cannot be expressed.
+  // The content of config.json, except for the element type. `source`: the config.json that the
+  // model was converted from, or null; `ours`: the configuration that it was trained with, or null.
+  // Throws ConfigurationError if transformers has no such model.
   nlohmann::json (*their_configuration)(const nlohmann::json& source, const Shapes& shapes,
                                         const nlohmann::json& ours);
-  // The section "model" of our configuration. `config`: config.json, or null; `kept`: our
-  // configuration, where the model was ours before, or null. Throws ConfigurationError.
+  // The section "model" of our configuration. `config`: config.json, or null; `kept`: the
+  // configuration from before the model was converted from ours, or null. Throws
+  // ConfigurationError if ours cannot express the model.
   nlohmann::json (*our_configuration)(const nlohmann::json& config, const Shapes& shapes,
                                       const nlohmann::json& kept);
 };
@@ -38,14 +40,14 @@ struct ModelFamily {
 const ModelFamily& gpt2_family();
 const ModelFamily& llama_family();
 
-// The size of an axis. Throws ConfigurationError where there is no such tensor or axis.
+// The size of an axis. Throws ConfigurationError if there is no such tensor or axis.
 int64_t size_in(const Shapes& shapes, const std::string& name, int axis);
-// Throws ConfigurationError where config.json says another size than the tensors do.
+// Throws ConfigurationError unless config.json has `found`, the size in the tensors, under `key`.
 void require_size(const nlohmann::json& config, const char* key, int64_t found);
-// How many blocks there are, from blocks.0 on.
+// The number of blocks, by the names blocks.0, blocks.1, ...
 int64_t blocks_in(const Shapes& shapes);
 
-// Throws ConfigurationError.
-[[noreturn]] void differ(const std::string& how);
+// Throws ConfigurationError with the reason `why` the model cannot be converted.
+[[noreturn]] void refuse_model(const std::string& why);
 
 }  // namespace ripieno::tools

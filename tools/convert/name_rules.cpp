@@ -5,12 +5,12 @@
 namespace ripieno::tools {
 namespace {
 
-std::optional<NameFound> translated(const NameRules& rules, std::string_view name,
+std::optional<NameMatch> translated(const NameRules& rules, std::string_view name,
                                     std::string_view NameRule::*from,
                                     std::string_view NameRule::*to) {
   for (const NameRule& rule : rules) {
-    if (const auto block = fit(rule.*from, name))
-      return NameFound{with_block(rule.*to, *block), &rule};
+    if (const auto block = match(rule.*from, name))
+      return NameMatch{with_block(rule.*to, *block), &rule};
   }
   return std::nullopt;
 }
@@ -24,7 +24,7 @@ bool is_number(std::string_view text) {
 
 }  // namespace
 
-std::optional<std::string> fit(std::string_view pattern, std::string_view name) {
+std::optional<std::string> match(std::string_view pattern, std::string_view name) {
   const auto hash = pattern.find('#');
   if (hash == std::string_view::npos)
     return name == pattern ? std::optional<std::string>("") : std::nullopt;
@@ -43,11 +43,11 @@ std::string with_block(std::string_view pattern, std::string_view block) {
   return name;
 }
 
-std::optional<NameFound> to_theirs(const NameRules& rules, std::string_view name) {
+std::optional<NameMatch> to_theirs(const NameRules& rules, std::string_view name) {
   return translated(rules, name, &NameRule::ours, &NameRule::theirs);
 }
 
-std::optional<NameFound> to_ours(const NameRules& rules, std::string_view name) {
+std::optional<NameMatch> to_ours(const NameRules& rules, std::string_view name) {
   return translated(rules, name, &NameRule::theirs, &NameRule::ours);
 }
 

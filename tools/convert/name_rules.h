@@ -1,4 +1,5 @@
-// NameRules: what a tensor of one house is called in another. A table of pairs, read both ways.
+// NameRules: a table of tensor names, ours and those of Hugging Face's transformers, used in both
+// directions.
 #pragma once
 
 #include <optional>
@@ -9,23 +10,26 @@
 namespace ripieno::tools {
 
 struct NameRule {
-  std::string_view ours, theirs;  // '#' stands for the number of a block
+  std::string_view ours, theirs;  // '#' matches the number of a block
   bool is_transposed = false;
-  bool is_optional = false;  // a model may lack it
+  bool is_optional = false;  // not every model has it
 };
 
-struct NameFound {
+struct NameMatch {
   std::string name;
   const NameRule* rule;
 };
 
 using NameRules = std::vector<NameRule>;
 
-// The number that stands for '#' where `name` fits `pattern`; empty where the pattern has none.
-std::optional<std::string> fit(std::string_view pattern, std::string_view name);
+// The number in `name` that '#' matches; "" if the pattern has no '#'. Empty if `name` does not
+// match.
+std::optional<std::string> match(std::string_view pattern, std::string_view name);
+// `pattern` with '#' replaced by `block`.
 std::string with_block(std::string_view pattern, std::string_view block);
 
-std::optional<NameFound> to_theirs(const NameRules& rules, std::string_view name);
-std::optional<NameFound> to_ours(const NameRules& rules, std::string_view name);
+// Empty if no rule matches.
+std::optional<NameMatch> to_theirs(const NameRules& rules, std::string_view name);
+std::optional<NameMatch> to_ours(const NameRules& rules, std::string_view name);
 
 }  // namespace ripieno::tools

@@ -28,7 +28,7 @@ std::string_view numpy_name_of(DType dtype) {
     case DType::bfloat16:
       break;
   }
-  fail("NumPy has no such element type");
+  fail("convert: NumPy has no element type bfloat16");
 }
 
 std::string shape_tuple(const Shape& shape) {
@@ -36,8 +36,8 @@ std::string shape_tuple(const Shape& shape) {
                      shape.rank() == 1 ? "," : "");
 }
 
-// Version 1.0 of the format: magic, version, length of the header, and the header, a Python
-// dictionary, padded so that the numbers are aligned.
+// Version 1.0 of the .npy format: magic, version, length of the header, and the header, a Python
+// dictionary padded so that the data after it is aligned to 64 bytes.
 std::string npy_header(DType dtype, const Shape& shape) {
   constexpr std::size_t kAlignment = 64, kFixedBytes = 10;
   std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
@@ -50,7 +50,7 @@ std::string npy_header(DType dtype, const Shape& shape) {
   return header + text;
 }
 
-// A tensor's name as that of a file: what may not stand in one as %XX.
+// The file name for a tensor: characters outside [A-Za-z0-9._-] are escaped as %XX.
 std::string file_name_of(const std::string& name) {
   std::string escaped;
   for (const char c : name) {
@@ -74,13 +74,14 @@ void write_tensor(io::FileSystem& files, const std::string& path, Tensor tensor)
 
 void write_numpy(io::FileSystem& files, const std::string& path, const Conversion& conversion,
                  bool force, const Written& written) {
-  write_output(files, path, force, [&](const std::string& aside) {
-    files.make_directories(aside);
+  write_output(files, path, force, [&](const std::string& temporary) {
+    files.make_directories(temporary);
     for (const Target& target : conversion.targets) {
-      write_tensor(files, aside + "/" + file_name_of(target.name), converted(conversion, target));
+      write_tensor(files, temporary + "/" + file_name_of(target.name),
+                   converted(conversion, target));
       written(target.bytes());
     }
-    files.sync_directory(aside);
+    files.sync_directory(temporary);
   });
 }
 

@@ -9,12 +9,13 @@
 namespace ripieno::tools {
 namespace {
 
-// --force must not cost anybody a directory that something else lives in.
+// --force must not delete a directory that contains anything but an earlier output.
 void require_ours(const io::FileSystem& files, const std::string& directory) {
   for (const std::string& name : files.names_in(directory)) {
     if (!name.ends_with(".safetensors") && !name.ends_with(".json") && !name.ends_with(".npy"))
-      throw UsageError(fmt::format("{} holds {}, which no conversion writes; choose another name",
-                                   directory, name));
+      throw UsageError(
+          fmt::format("{} contains {}, which is not an output of convert; choose another name",
+                      directory, name));
   }
 }
 
@@ -27,35 +28,35 @@ bool is_directory_at(const io::FileSystem& files, const std::string& path) {
   }
 }
 
-// `path`, or `path`_2, … where something stands there, whoever left it.
-std::string unused(const io::FileSystem& files, const std::string& path) {
+// The first of `path`, `path`_2, `path`_3, ... that does not exist.
+std::string unused_path(const io::FileSystem& files, const std::string& path) {
   std::string name = path;
   for (int i = 2; files.exists(name); ++i) name = fmt::format("{}_{}", path, i);
   return name;
 }
 
-// After a failure between the two renames.
-void put_back(io::FileSystem& files, const std::string& path, const std::string& replaced) {
+// Undoes the first of the two renames after a failure before the second.
+void restore(io::FileSystem& files, const std::string& path, const std::string& replaced) {
   if (files.exists(path) || !files.exists(replaced)) return;
   try {
     files.rename(replaced, path);
   } catch (const StorageError& error) {
     throw StorageError(
-        fmt::format("{}; what was {} lies in {}, whole", error.what(), path, replaced));
+        fmt::format("{}; the previous {} is intact at {}", error.what(), path, replaced));
   }
 }
 
-// A directory cannot be renamed onto one that holds something.
-void replace_directory(io::FileSystem& files, const std::string& path, const std::string& aside,
+// In two renames, because a directory cannot be renamed onto one that is not empty.
+void replace_directory(io::FileSystem& files, const std::string& path, const std::string& temporary,
                        const std::function<void(const std::string&)>& write) {
-  const std::string replaced = unused(files, path + ".replaced");
+  const std::string replaced = unused_path(files, path + ".replaced");
   try {
-    io::write_aside(files, path, aside, [&] {
-      write(aside);
+    io::write_aside(files, path, temporary, [&] {
+      write(temporary);
       files.rename(path, replaced);
     });
   } catch (const StorageError&) {
-    put_back(files, path, replaced);
+    restore(files, path, replaced);
     throw;
   }
   files.remove_all(replaced);
@@ -64,14 +65,14 @@ void replace_directory(io::FileSystem& files, const std::string& path, const std
 }  // namespace
 
 void write_output(io::FileSystem& files, const std::string& path, bool force,
-                  const std::function<void(const std::string& aside)>& write) {
+                  const std::function<void(const std::string& temporary)>& write) {
   const bool exists = files.exists(path);
-  if (exists && !force) throw UsageError(path + " exists; --force replaces it");
+  if (exists && !force) throw UsageError(path + " exists; use --force to overwrite it");
   const bool is_directory = exists && is_directory_at(files, path);
   if (is_directory) require_ours(files, path);
-  const std::string aside = unused(files, path + ".partial");
-  if (is_directory) return replace_directory(files, path, aside, write);
-  io::write_aside(files, path, aside, [&] { write(aside); });
+  const std::string temporary = unused_path(files, path + ".partial");
+  if (is_directory) return replace_directory(files, path, temporary, write);
+  io::write_aside(files, path, temporary, [&] { write(temporary); });
 }
 
 }  // namespace ripieno::tools

@@ -1,5 +1,5 @@
-// write_output(): what a conversion writes, a file or a directory of files, is there whole or not
-// at all, and nothing else is lost for it.
+// write_output(): writes a file or a directory of files so that it appears complete or not at all,
+// and nothing else is lost.
 #pragma once
 
 #include <functional>
@@ -9,12 +9,12 @@
 
 namespace ripieno::tools {
 
-// `write` writes, and syncs, a file or a directory of files at the path that it is given, at which
-// nothing stood; then that takes the name `path`. Throws UsageError, before anything is written,
-// where `path` exists and `force` is not given, or is a directory with files that no conversion
-// writes. Where anything throws, what was written is removed, and `path` is as it was. Two renames
-// replace a directory: a power cut between them leaves the old one as `path`.replaced.
+// Calls `write` with a temporary path that does not exist. `write` creates a file or a directory of
+// files there and syncs it; then it is renamed to `path`. Throws UsageError, before anything is
+// written, if `path` exists and `force` is false, or is a directory with files that no conversion
+// writes. If anything throws, what was written is removed and `path` is unchanged. Replacing a
+// directory takes two renames: a power cut between them leaves the old one as `path`.replaced.
 void write_output(io::FileSystem& files, const std::string& path, bool force,
-                  const std::function<void(const std::string& aside)>& write);
+                  const std::function<void(const std::string& temporary)>& write);
 
 }  // namespace ripieno::tools

@@ -14,9 +14,9 @@ std::span<const std::byte> bytes_of(const Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.raw_data()), tensor.bytes()};
 }
 
-// What safetensors has no place for, so that a conversion back finds it.
+// What the format has no field for, so that converting back restores it.
 std::map<std::string, std::string> metadata_of(const Conversion& conversion) {
-  std::map<std::string, std::string> metadata{{"format", "pt"}};  // transformers asks for it
+  std::map<std::string, std::string> metadata{{"format", "pt"}};  // required by transformers
   if (!conversion.training_state.is_object()) return metadata;
   json kinds = json::object();
   for (const Target& target : conversion.targets) {
@@ -47,7 +47,7 @@ void write_file(io::FileSystem& files, const std::string& path, const Conversion
   writer.finish();
 }
 
-// Runs of targets of `shard_bytes` at most, where one alone does not have more.
+// Consecutive targets of at most `shard_bytes` together; a larger one is a shard by itself.
 std::vector<Range> split(const std::vector<Target>& targets, int64_t shard_bytes) {
   std::vector<Range> shards;
   std::size_t begin = 0;
@@ -98,11 +98,12 @@ void write_folder(io::FileSystem& files, const std::string& directory, const Con
 
 void write_safetensors(io::FileSystem& files, const std::string& path, const Conversion& conversion,
                        int64_t shard_bytes, bool force, const Written& written) {
-  write_output(files, path, force, [&](const std::string& aside) {
+  write_output(files, path, force, [&](const std::string& temporary) {
     if (path.ends_with(".safetensors"))
-      write_file(files, aside, conversion, conversion.targets, metadata_of(conversion), written);
+      write_file(files, temporary, conversion, conversion.targets, metadata_of(conversion),
+                 written);
     else
-      write_folder(files, aside, conversion, shard_bytes, written);
+      write_folder(files, temporary, conversion, shard_bytes, written);
   });
 }
 

@@ -1,4 +1,3 @@
-
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/tools/sources/tensor_source.h"
 

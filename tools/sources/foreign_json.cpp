@@ -9,32 +9,33 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kLimit = 100'000'000;  // bytes of a file, as of the header of safetensors
-constexpr int kDeepest = 100;            // writing a value again takes stack for each level
+constexpr int64_t kMaxBytes = 100'000'000;  // of a file; also the limit of a safetensors header
+constexpr int kMaxDepth = 100;              // serializing a value recurses once per level
 
 }  // namespace
 
 json parse_json(std::string_view text) {
   try {
     return json::parse(text, [](int depth, json::parse_event_t, const json&) {
-      if (depth > kDeepest)
-        throw DataError(fmt::format("it is nested more than {} levels deep", kDeepest));
+      if (depth > kMaxDepth)
+        throw DataError(fmt::format("nested more than {} levels deep", kMaxDepth));
       return true;
     });
   } catch (const json::parse_error& error) {
-    throw DataError(fmt::format("it is not JSON at byte {}", error.byte));
+    throw DataError(fmt::format("invalid JSON at byte {}", error.byte));
   } catch (const json::exception&) {
-    throw DataError("it has a number that is too large");
+    throw DataError("a number is too large");
   }
 }
 
 json read_json(const io::FileSystem& files, const std::string& path) {
   try {
-    if (const int64_t bytes = files.open(path)->size(); bytes > kLimit)
-      throw DataError(fmt::format("it has {} bytes, {} are allowed", bytes, kLimit));
+    if (const int64_t bytes = files.open(path)->size(); bytes > kMaxBytes)
+      throw DataError(fmt::format("{} bytes, at most {} are allowed", bytes, kMaxBytes));
     return parse_json(io::read_file(files, path));
   } catch (const DataError& error) {
-    throw DataError(fmt::format("{} is damaged: {}; fetch or write it anew", path, error.what()));
+    throw DataError(
+        fmt::format("{} is damaged: {}; download or write it again", path, error.what()));
   }
 }
 

@@ -16,7 +16,7 @@ class RenamedSource final : public TensorSource {
   RenamedSource(std::unique_ptr<TensorSource> source, const io::LoadOptions& options)
       : TensorSource(*source), source_(std::move(source)) {
     tensors.clear();
-    std::map<std::pair<io::StateKind, std::string>, std::string> taken;  // the names before
+    std::map<std::pair<io::StateKind, std::string>, std::string> taken;  // new name -> old name
     for (std::size_t i = 0; i < source_->tensors.size(); ++i) {
       SourceTensor tensor = source_->tensors[i];
       auto name = io::wanted_name({tensor.name, tensor.kind, tensor.dtype, tensor.shape}, options);
@@ -33,7 +33,7 @@ class RenamedSource final : public TensorSource {
     }
     if (tensors.empty())
       throw ConfigurationError(fmt::format(
-          "{}: no tensor's name begins with \"{}\"; see ripieno inspect", path, options.prefix));
+          "{}: no tensor name begins with \"{}\"; see ripieno inspect", path, options.prefix));
   }
 
   Tensor read(std::size_t index) const override { return source_->read(indices_[index]); }

@@ -1,4 +1,4 @@
-// renamed_source(): a source whose tensors have other names, as LoadOptions rename what is loaded.
+// renamed_source(): a source whose tensors are selected and renamed as LoadOptions do for loading.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace ripieno::tools {
 
-// Of the tensors those alone whose names begin with the options' prefix, without it, and then
-// renamed. Throws ConfigurationError where none does, or two would have one name.
+// Keeps the tensors whose names begin with the options' prefix, removes the prefix, then renames.
+// Throws ConfigurationError if no tensor is left or two would have the same name.
 std::unique_ptr<TensorSource> renamed_source(std::unique_ptr<TensorSource> source,
                                              const io::LoadOptions& options);
 

@@ -15,37 +15,38 @@ namespace {
 
 using nlohmann::json;
 
-// Where the index says that each tensor lies: the name of the file, by the tensor's.
+// The file name of each tensor, by tensor name, according to the index file at `path`.
 std::map<std::string, std::string> weight_map(const io::FileSystem& files,
                                               const std::string& path) {
-  std::map<std::string, std::string> places;
+  std::map<std::string, std::string> file_names;
   try {
-    places = read_json(files, path).at("weight_map").get<decltype(places)>();
+    file_names = read_json(files, path).at("weight_map").get<decltype(file_names)>();
   } catch (const json::exception&) {
-    throw DataError(path + " has no weight_map from names of tensors to names of files");
+    throw DataError(path + ": weight_map is missing or does not map tensor names to file names");
   }
-  for (const auto& [tensor, file] : places) {
+  for (const auto& [tensor, file] : file_names) {
     if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos)
-      throw DataError(fmt::format("{}: \"{}\" is not the name of a file beside it", path, file));
+      throw DataError(fmt::format(
+          "{}: \"{}\" in weight_map is not the name of a file in the same directory", path, file));
   }
-  return places;
+  return file_names;
 }
 
-// Also the strides of a tensor without elements must be numbers that exist.
-void require_possible(const std::string& path, const io::SafetensorsTensor& tensor) {
+// The strides must fit into 64 bits, even those of a tensor without elements.
+void require_addressable(const std::string& path, const io::SafetensorsTensor& tensor) {
   int64_t elements = 1;
   for (const int64_t size : tensor.shape) {
     if (__builtin_mul_overflow(elements, std::max<int64_t>(size, 1), &elements) ||
         elements > INT64_MAX / static_cast<int64_t>(sizeof(double)))
-      throw DataError(fmt::format("{}: {} has the shape {}, which is larger than any memory", path,
+      throw DataError(fmt::format("{}: {} has shape {}, which is larger than any memory", path,
                                   tensor.name, to_string(tensor.shape)));
   }
 }
 
 class SafetensorsSource final : public TensorSource {
  public:
-  SafetensorsSource(const io::FileSystem& file_system, const std::string& at)
-      : TensorSource(Format::safetensors, at) {
+  SafetensorsSource(const io::FileSystem& file_system, const std::string& source_path)
+      : TensorSource(Format::safetensors, source_path) {
     const bool is_folder = !path.ends_with(".safetensors");
     const std::string folder = is_folder ? path : io::parent_of(path);
     const std::string index = folder + "/" + std::string(kIndexName);
@@ -55,12 +56,12 @@ class SafetensorsSource final : public TensorSource {
       open_file(file_system, is_folder ? path + "/" + std::string(kModelName) : path);
     if (file_system.exists(folder + "/" + std::string(kConfigName)))
       configuration = read_json(file_system, folder + "/" + std::string(kConfigName));
-    take_our_metadata();
-    add_other_names();
+    read_our_metadata();
+    add_aliases();
   }
 
   Tensor read(std::size_t index) const override {
-    const auto& [reader, tensor] = places_[index];
+    const auto& [reader, tensor] = locations_[index];
     Tensor whole(tensors[index].shape, tensors[index].dtype);
     readers_[reader]->read(readers_[reader]->header().tensors[tensor], 0,
                            std::span(static_cast<std::byte*>(whole.raw_data()), whole.bytes()));
@@ -75,9 +76,9 @@ class SafetensorsSource final : public TensorSource {
     metadata_.insert(header.metadata.begin(), header.metadata.end());
     for (std::size_t i = 0; i < header.tensors.size(); ++i) {
       const auto& tensor = header.tensors[i];
-      require_possible(file_path, tensor);
+      require_addressable(file_path, tensor);
       tensors.push_back({tensor.name, io::StateKind::parameter, tensor.dtype, tensor.shape});
-      places_.emplace_back(readers_.size() - 1, i);
+      locations_.emplace_back(readers_.size() - 1, i);
     }
   }
 
@@ -91,23 +92,23 @@ class SafetensorsSource final : public TensorSource {
       open_file(file_system, io::parent_of(index) + "/" + name);
       for (std::size_t i = first; i < tensors.size(); ++i) {
         if (!found.emplace(tensors[i].name, name).second)
-          throw DataError(fmt::format("{}: {} lies in two files", index, tensors[i].name));
+          throw DataError(fmt::format("{}: {} is in two files", index, tensors[i].name));
       }
     }
     for (const auto& [tensor, file] : expected) {
-      const auto place = found.find(tensor);
-      if (place == found.end() || place->second != file)
-        throw DataError(
-            fmt::format("{} says that {} lies in {}, which does not have it", index, tensor, file));
+      const auto entry = found.find(tensor);
+      if (entry == found.end() || entry->second != file)
+        throw DataError(fmt::format("{}: {} should be in {}, but that file does not have it", index,
+                                    tensor, file));
     }
     if (found.size() != expected.size())
-      throw DataError(fmt::format("{} lists {} tensors, its files have {}", index, expected.size(),
-                                  found.size()));
+      throw DataError(fmt::format("{} lists {} tensors, but its files have {}", index,
+                                  expected.size(), found.size()));
   }
 
-  // safetensors' save_model() and accelerate write a tensor that has several names under one of
-  // them, and say so in the metadata: {"transformer.wte.weight": "lm_head.weight"}.
-  void add_other_names() {
+  // safetensors' save_model() and accelerate write a tensor that has several names only once; the
+  // metadata has its other names: {"transformer.wte.weight": "lm_head.weight"}.
+  void add_aliases() {
     std::map<std::string, std::size_t> index;
     for (std::size_t i = 0; i < tensors.size(); ++i) index.emplace(tensors[i].name, i);
     for (const auto& [name, written_as] : metadata_) {
@@ -117,12 +118,12 @@ class SafetensorsSource final : public TensorSource {
       other.name = name;
       other.same_as = written->second;
       tensors.push_back(std::move(other));
-      places_.push_back(places_[written->second]);
+      locations_.push_back(locations_[written->second]);
     }
   }
 
-  // What a conversion from a checkpoint kept.
-  void take_our_metadata() {
+  // Reads what a conversion from a checkpoint stored in the metadata.
+  void read_our_metadata() {
     const auto ours = metadata_.find(kOurMetadata);
     if (ours == metadata_.end()) return;
     try {
@@ -143,12 +144,12 @@ class SafetensorsSource final : public TensorSource {
   }
 
   [[noreturn]] void refuse_metadata(const char* why) const {
-    throw DataError(
-        fmt::format("{}: its metadata \"{}\" is not ours: {}", path, kOurMetadata, why));
+    throw DataError(fmt::format("{}: invalid metadata \"{}\": {}", path, kOurMetadata, why));
   }
 
   std::vector<std::unique_ptr<io::SafetensorsReader>> readers_;
-  std::vector<std::pair<std::size_t, std::size_t>> places_;  // of each tensor: file, index in it
+  std::vector<std::pair<std::size_t, std::size_t>>
+      locations_;  // of each tensor: reader, index in its file
   std::map<std::string, std::string> metadata_;
 };
 

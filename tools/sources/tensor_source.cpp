@@ -15,7 +15,7 @@ std::string without_slash(std::string path) {
   return path;
 }
 
-// The newest with a manifest that opens; each tensor is verified when it is read.
+// The newest checkpoint whose manifest is intact. Tensor data is verified when it is read.
 std::unique_ptr<TensorSource> open_newest(const io::FileSystem& files,
                                           const std::string& directory) {
   std::string why;
@@ -28,7 +28,7 @@ std::unique_ptr<TensorSource> open_newest(const io::FileSystem& files,
       why = fmt::format(": {}", error.what());
     }
   }
-  throw DataError(directory + " holds no checkpoint that can be opened" + why);
+  throw DataError(directory + ": no checkpoint can be opened" + why);
 }
 
 }  // namespace
@@ -48,14 +48,14 @@ std::unique_ptr<TensorSource> open_source(const io::FileSystem& files, const std
   const auto has = [&](std::string_view name) {
     return files.exists(fmt::format("{}/{}", path, name));
   };
-  if (!files.exists(path)) throw UsageError(path + ": there is no such file or directory");
+  if (!files.exists(path)) throw UsageError(path + ": no such file or directory");
   if (has(io::kManifestName)) return open_checkpoint(files, path);
   if (path.ends_with(".safetensors") || has(kIndexName) || has(kModelName))
     return open_safetensors(files, path);
   if (const auto directory = checkpoints_below(files, path)) return open_newest(files, *directory);
   throw UsageError(path +
-                   ": is no checkpoint, no run directory with some, and no safetensors (a file, or "
-                   "a directory with model.safetensors)");
+                   ": neither a checkpoint, nor a run directory with checkpoints, nor safetensors "
+                   "(a .safetensors file, or a directory with model.safetensors)");
 }
 
 }  // namespace ripieno::tools

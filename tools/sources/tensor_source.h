@@ -1,5 +1,5 @@
-// TensorSource: the named tensors of a checkpoint or of safetensors files, for tools that do not
-// care which. Opening one reads headers only; a tensor is read when it is asked for.
+// TensorSource: the named tensors of a checkpoint or of safetensors files behind one interface.
+// Opening a source reads only headers; read() reads one tensor.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace ripieno::tools {
 
-// The files in a directory of safetensors.
+// The file names in a directory of safetensors.
 inline constexpr std::string_view kModelName = "model.safetensors";
 inline constexpr std::string_view kIndexName = "model.safetensors.index.json";
 inline constexpr std::string_view kConfigName = "config.json";
@@ -26,8 +26,8 @@ struct SourceTensor {
   io::StateKind kind;
   DType dtype;
   Shape shape;
-  int64_t not_finite = 0;  // elements, as the manifest of a checkpoint says
-  // The index of a tensor before it that it is another name of.
+  int64_t not_finite = 0;  // NaN and infinite elements, according to a checkpoint's manifest
+  // The index of an earlier tensor, if this is another name for the same data.
   std::optional<std::size_t> same_as = {};
 
   int64_t bytes() const { return shape.elements() * static_cast<int64_t>(size_of(dtype)); }
@@ -38,41 +38,44 @@ class TensorSource {
   enum class Format { checkpoint, safetensors };
 
   virtual ~TensorSource() = default;
-  // A whole tensor, on the CPU. Throws DataError where it is damaged (of safetensors: cut off).
+  // The whole tensor, contiguous, on the CPU. Throws DataError if it is damaged (safetensors, which
+  // have no checksums: truncated).
   virtual Tensor read(std::size_t index) const = 0;
 
   Format format;
-  std::string path;  // of the checkpoint's directory, or of the file or directory of safetensors
+  std::string path;  // the checkpoint directory, or the safetensors file or directory
   std::vector<SourceTensor> tensors;
-  nlohmann::json training_state;  // null where there is none
-  nlohmann::json configuration;   // what config.json beside safetensors says; null without one
+  nlohmann::json training_state;  // null if there is none
+  nlohmann::json configuration;   // content of config.json next to safetensors; null if none
   std::optional<int64_t> step = {};
-  // Of checkpoints: the ranks that saved it, and how it was committed.
+  // Checkpoints only: the number of ranks that saved it, and how it was committed.
   std::optional<int> world_size = {};
   std::string commit_mode = {};
-  // Of safetensors:
+  // Safetensors only:
   std::vector<std::string> file_paths = {};
-  bool has_our_names = false;  // written by us, with the names of the checkpoint
+  bool has_our_names = false;  // converted from a checkpoint without renaming
 
  protected:
-  explicit TensorSource(Format of, std::string at) : format(of), path(std::move(at)) {}
+  TensorSource(Format source_format, std::string source_path)
+      : format(source_format), path(std::move(source_path)) {}
 };
 
-// `path`: a checkpoint, a run directory or its checkpoints (the newest whose manifest is intact is
-// taken), a .safetensors file, or a directory with model.safetensors or
-// model.safetensors.index.json. Throws UsageError where it is none of these, DataError where it is
-// damaged. `files` must outlive what is returned.
+// `path`: a checkpoint, a run directory or its checkpoints/ (opens the newest checkpoint whose
+// manifest is intact), a .safetensors file, or a directory with model.safetensors or
+// model.safetensors.index.json. Throws UsageError if it is none of these, DataError if it is
+// damaged. `files` must outlive the result.
 std::unique_ptr<TensorSource> open_source(const io::FileSystem& files, const std::string& path);
 
-// The two ways, each for its own format.
+// The same for one format each.
 std::unique_ptr<TensorSource> open_checkpoint(const io::FileSystem& files, const std::string& path);
 std::unique_ptr<TensorSource> open_safetensors(const io::FileSystem& files,
                                                const std::string& path);
 
-// Whether `path` is a directory of checkpoints (or a run's, which has one): then that directory.
+// The directory of checkpoints: `path` or path/checkpoints, whichever has any. Empty if neither
+// has.
 std::optional<std::string> checkpoints_below(const io::FileSystem& files, const std::string& path);
 
-// Of the metadata of safetensors: where ours keeps what the format has no place for.
+// The key in the metadata of safetensors for what the format has no field for.
 inline constexpr const char* kOurMetadata = "ripieno";
 
 }  // namespace ripieno::tools

@@ -9,6 +9,7 @@
 #include "ripieno/kernels/attention_library.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/places.h"
+#include "ripieno/training/session/build_facts.h"
 
 namespace ripieno {
 namespace {
@@ -51,7 +52,7 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
                             const std::string& resumed_from) {
   nlohmann::json record = {
       {"started_at", now()},
-      {"version", RIPIENO_VERSION},
+      {"version", build_facts().version},
       {"build", build()},
       {"command", session.command()},
       {"seed", random_context().seed},

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/settings/exact_number.h"
 #include "ripieno/training/settings/help_text.h"
@@ -78,10 +79,16 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
   const std::string name = std::filesystem::path(argv[0]).filename();
   CLI::App app(about, name);
   add_options(app, command);
+  app.set_version_flag(
+      "--version", [&] { return version_text(name); },
+      "Print the version and what it was built with");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     command.help = help_of(app, settings);
+    return command;
+  } catch (const CLI::CallForVersion& version) {
+    command.help = version.what() + std::string("\n");
     return command;
   } catch (const CLI::ParseError& error) {
     throw UsageError(one_line(error.what()) + "; see " + name + " --help");

@@ -24,7 +24,7 @@ struct CommandLine {
   std::optional<int64_t> threads;        // --threads: CPU threads per rank
   std::optional<int64_t> seed;           // --seed
   bool quiet = false;                    // --quiet
-  std::string help;                      // the text to print for --help; empty without --help
+  std::string help;                      // the text for --help or --version; otherwise empty
 };
 
 // `about`, one or more sentences, is the first line of the help text; `settings` provides the list

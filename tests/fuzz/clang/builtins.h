@@ -1,4 +1,5 @@
-// A builtin of g++'s that clang has not. For fuzzing alone, where its speed is nothing.
+// __builtin_shuffle, which g++ has and clang lacks. Only for fuzzing, where its speed does not
+// matter.
 #pragma once
 
 template <typename Values, typename Lanes>

@@ -47,7 +47,7 @@ void expect_same_bits(const TensorSource& a, const TensorSource& b) {
   }
 }
 
-TEST(Conversion, OfEverythingToSafetensorsAndBackLosesNothing) {
+TEST(Conversion, OfAllTensorsToSafetensorsAndBackIsLossless) {
   const TemporaryDirectory directory;
   const MemorySource source = of_two_kinds();
   write_safetensors(local_files(), directory / "x.safetensors",
@@ -64,14 +64,14 @@ TEST(Conversion, OfEverythingToSafetensorsAndBackLosesNothing) {
   EXPECT_EQ(checkpoint->training_state, source.training_state);
 }
 
-TEST(Conversion, WritesParametersAloneUnlessAllIsAskedFor) {
+TEST(Conversion, WritesOnlyParametersWithoutAll) {
   const MemorySource source = of_two_kinds();
   EXPECT_EQ(as_named(source, TargetFormat::safetensors).targets.size(), 2u);
   EXPECT_EQ(as_named(source, TargetFormat::safetensors, true).targets.size(), 3u);
   EXPECT_EQ(as_named(source, TargetFormat::checkpoint).targets.size(), 3u);
 }
 
-TEST(Conversion, RefusesTwoTensorsOfOneName) {
+TEST(Conversion, RejectsTwoTensorsOfOneName) {
   MemorySource source = of_two_kinds();
   source.add("a.bias", {3}, io::StateKind::buffer);
   EXPECT_EQ(as_named(source, TargetFormat::safetensors).targets.size(), 2u);
@@ -79,7 +79,7 @@ TEST(Conversion, RefusesTwoTensorsOfOneName) {
               ThrowsMessage<ConfigurationError>(HasSubstr("two kinds are named a.bias")));
 }
 
-TEST(Conversion, RoundsParametersAndNothingElse) {
+TEST(Conversion, RoundsOnlyParameters) {
   MemorySource source = of_two_kinds();
   source.set("a.bias", Tensor::full({31}, 1.0 + 0x1p-8 + 0x1p-20));  // just above the middle
   const Conversion conversion = plan_conversion(
@@ -90,7 +90,7 @@ TEST(Conversion, RoundsParametersAndNothingElse) {
             1.0f + 0x1p-7f);
 }
 
-TEST(Conversion, SplitsADirectoryBeyondTheSizeOfAShard) {
+TEST(Conversion, SplitsSafetensorsThatExceedTheShardSize) {
   const TemporaryDirectory directory;
   const MemorySource source = of_two_kinds();
   write_safetensors(local_files(), directory / "x",
@@ -102,7 +102,7 @@ TEST(Conversion, SplitsADirectoryBeyondTheSizeOfAShard) {
   expect_same_bits(source, *open_source(local_files(), directory / "x"));
 }
 
-TEST(Conversion, BelievesNoIndexThatItsFilesContradict) {
+TEST(Conversion, RejectsAnIndexThatContradictsItsFiles) {
   const TemporaryDirectory directory;
   const MemorySource source = of_two_kinds();
   write_safetensors(local_files(), directory / "x", as_named(source, TargetFormat::safetensors), 64,
@@ -115,20 +115,21 @@ TEST(Conversion, BelievesNoIndexThatItsFilesContradict) {
   };
   const std::string first = "model-00001-of-00002.safetensors",
                     second = "model-00002-of-00002.safetensors";
-  refuses({{"a.weight", "../" + first}}, "not the name of a file beside it");
-  refuses({{"a.weight", second}, {"a.bias", first}}, "which does not have it");
-  refuses({{"a.weight", first}, {"a.bias", second}, {"b", second}}, "which does not have it");
-  refuses({{"a.weight", first}, {"a.bias", 3}}, "no weight_map");
+  refuses({{"a.weight", "../" + first}}, "not the name of a file in the same directory");
+  refuses({{"a.weight", second}, {"a.bias", first}}, "but that file does not have it");
+  refuses({{"a.weight", first}, {"a.bias", second}, {"b", second}},
+          "but that file does not have it");
+  refuses({{"a.weight", first}, {"a.bias", 3}}, "weight_map is missing");
   write_safetensors(local_files(), directory / "x/all.safetensors",
                     as_named(source, TargetFormat::safetensors), kUnlimited, false, ignore);
-  refuses({{"a.weight", "all.safetensors"}}, "lists 1 tensors, its files have 2");
+  refuses({{"a.weight", "all.safetensors"}}, "lists 1 tensors, but its files have 2");
   io::local_files().remove_all(directory / ("x/" + second));
   io::write_file(local_files(), directory / ("x/" + second),
                  io::read_file(local_files(), directory / ("x/" + first)));
-  refuses({{"a.weight", first}, {"a.bias", second}}, "lies in two files");
+  refuses({{"a.weight", first}, {"a.bias", second}}, "is in two files");
 }
 
-TEST(Conversion, GivesEveryTensorAFileOfItsOwnForNumpy) {
+TEST(Conversion, WritesOneNumpyFilePerTensor) {
   const TemporaryDirectory directory;
   const MemorySource source = of_two_kinds();
   write_numpy(local_files(), directory / "x", as_named(source, TargetFormat::numpy, true), false,
@@ -141,7 +142,7 @@ TEST(Conversion, GivesEveryTensorAFileOfItsOwnForNumpy) {
   EXPECT_THAT(text, HasSubstr("{'descr': '<f4', 'fortran_order': False, 'shape': (31,), }"));
 }
 
-TEST(Conversion, ReplacesNothingUnlessToldTo) {
+TEST(Conversion, ReplacesNothingWithoutForce) {
   const TemporaryDirectory directory;
   const MemorySource source = of_two_kinds();
   const auto write_file = [&](bool force) {
@@ -163,7 +164,7 @@ TEST(Conversion, ReplacesNothingUnlessToldTo) {
               testing::ElementsAre("step_00000007"));
 }
 
-TEST(Conversion, LeavesACheckpointsDirectoryOfOthersAlone) {
+TEST(Conversion, RejectsADirectoryWithOtherCheckpoints) {
   const TemporaryDirectory directory;
   const MemorySource source = of_two_kinds();
   local_files().make_directories(directory / "run/checkpoints/step_00000009.partial");
@@ -172,10 +173,10 @@ TEST(Conversion, LeavesACheckpointsDirectoryOfOthersAlone) {
         write_checkpoint(local_files(), directory / "run",
                          as_named(source, TargetFormat::checkpoint), true, ignore);
       },
-      ThrowsMessage<UsageError>(HasSubstr("holds other checkpoints")));
+      ThrowsMessage<UsageError>(HasSubstr("contains other checkpoints")));
 }
 
-// What a power cut after `operations` leaves of a conversion to out/x; false where it was done.
+// Converts to out/x and cuts the power after `operations`. False if the conversion finished first.
 bool is_cut_while_converting(io::CrashingFileSystem& files, int operations) {
   files.make_directories("out");
   files.sync_directory(".");
@@ -209,17 +210,17 @@ TEST(Conversion, IsWholeOrAbsentAfterAPowerCutAtAnyOperation) {
   }
 }
 
-TEST(Conversion, RefusesANameThatACheckpointCannotHave) {
+TEST(Conversion, RejectsInvalidCheckpointNames) {
   for (const std::string& name : {std::string("a\0b", 3), std::string("a//b"), std::string("")}) {
     MemorySource source(TensorSource::Format::safetensors);
     source.add(name, {1});
     EXPECT_THAT(
         [&] { plan_conversion(source, {.to = TargetFormat::checkpoint, .names = Names::ours}); },
-        ThrowsMessage<DataError>(HasSubstr("can be no tensor's name")));
+        ThrowsMessage<DataError>(HasSubstr("is not a valid tensor name")));
   }
 }
 
-TEST(Conversion, CountsWhatIsNotFiniteOnceItIsRounded) {
+TEST(Conversion, CountsInfinitiesFromRounding) {
   MemorySource source(TensorSource::Format::checkpoint);
   source.add("a", {3});
   source.set("a", Tensor::of<float>({3}, {1, 1e10F, INFINITY}));

@@ -19,10 +19,10 @@ const Renamed& named(const std::vector<Renamed>& tensors, const std::string& nam
   for (const Renamed& renamed : tensors) {
     if (renamed.name == name) return renamed;
   }
-  fail("there is no " + name);
+  fail("no tensor " + name);
 }
 
-// What a conversion into a checkpoint makes of `theirs`.
+// The checkpoint that `theirs` is converted to.
 MemorySource as_checkpoint(const MemorySource& theirs) {
   const OurModel model = from_hugging_face(theirs);
   MemorySource ours(TensorSource::Format::checkpoint);
@@ -37,14 +37,14 @@ MemorySource as_checkpoint(const MemorySource& theirs) {
 }
 
 template <typename Change>
-void expect_refused(const MemorySource& like, const Change& change, const std::string& why) {
+void expect_rejected(const MemorySource& like, const Change& change, const std::string& why) {
   MemorySource source = like;
   change(source);
   EXPECT_THAT([&] { from_hugging_face(source); },
               ThrowsMessage<ConfigurationError>(HasSubstr(why)));
 }
 
-TEST(HuggingFace, Gpt2sProjectionsAreTransposed) {
+TEST(HuggingFace, Gpt2ProjectionsAreTransposed) {
   const OurModel model = from_hugging_face(tiny_gpt2());
   EXPECT_TRUE(named(model.tensors, "blocks.1.qkv.weight").is_transposed);
   EXPECT_TRUE(named(model.tensors, "blocks.0.down.weight").is_transposed);
@@ -53,7 +53,7 @@ TEST(HuggingFace, Gpt2sProjectionsAreTransposed) {
               ElementsAre("transformer.h.0.attn.bias", "transformer.h.1.attn.bias"));
 }
 
-TEST(HuggingFace, Gpt2sConfigurationIsOneThatTrainingTakes) {
+TEST(HuggingFace, Gpt2ConfigurationIsAcceptedByTraining) {
   const auto state = from_hugging_face(tiny_gpt2()).training_state;
   const nlohmann::json expected = {{"kind", "gpt"}, {"vocab", 5},   {"layers", 2},    {"heads", 2},
                                    {"channels", 4}, {"context", 3}, {"dropout", 0.25}};
@@ -61,7 +61,7 @@ TEST(HuggingFace, Gpt2sConfigurationIsOneThatTrainingTakes) {
   EXPECT_EQ(state["tokenizer"]["vocabulary_size"], 5);
 }
 
-TEST(HuggingFace, AGpt2WithoutItsHeadHasNamesWithoutPrefix) {
+TEST(HuggingFace, AGpt2WithoutHeadHasNamesWithoutPrefix) {
   MemorySource bare(TensorSource::Format::safetensors);
   const MemorySource whole = tiny_gpt2();
   for (const SourceTensor& tensor : whole.tensors)
@@ -70,17 +70,17 @@ TEST(HuggingFace, AGpt2WithoutItsHeadHasNamesWithoutPrefix) {
   EXPECT_THAT(from_hugging_face(bare).tensors, Contains(Field(&Renamed::name, "tokens.weight")));
 }
 
-TEST(HuggingFace, AHeadMustRepeatTheEmbedding) {
+TEST(HuggingFace, AGpt2HeadMustEqualTheEmbedding) {
   MemorySource tied = tiny_gpt2();
   tied.add("lm_head.weight", {5, 4});
-  expect_refused(
-      tied, [](MemorySource&) {}, "lm_head.weight is not the token embedding");
+  expect_rejected(
+      tied, [](MemorySource&) {}, "lm_head.weight differs from the token embedding");
   tied.set("lm_head.weight", tied.read("transformer.wte.weight"));
   EXPECT_THAT(from_hugging_face(tied).left_out, Contains("lm_head.weight"));
 }
 
-// As DistributedDataParallel and torch.compile name a model's tensors.
-TEST(HuggingFace, AWrappedModelHasTheNamesOfWhatItWraps) {
+// DistributedDataParallel and torch.compile prefix all names.
+TEST(HuggingFace, PrefixesOfWrappersAreRemoved) {
   const MemorySource whole = tiny_gpt2();
   for (const std::string wrapper : {"module.", "_orig_mod.", "module._orig_mod."}) {
     MemorySource wrapped(TensorSource::Format::safetensors);
@@ -92,7 +92,7 @@ TEST(HuggingFace, AWrappedModelHasTheNamesOfWhatItWraps) {
   }
 }
 
-TEST(HuggingFace, ALlamaWhoseHeadIsAnotherNameOfTheEmbeddingHasNone) {
+TEST(HuggingFace, ATiedLlamaHeadIsSkipped) {
   MemorySource llama = tiny_llama();
   llama.tensors.back().same_as = 0;
   EXPECT_EQ(from_hugging_face(llama).tensors.size(), llama.tensors.size());
@@ -100,51 +100,51 @@ TEST(HuggingFace, ALlamaWhoseHeadIsAnotherNameOfTheEmbeddingHasNone) {
   EXPECT_THAT(from_hugging_face(llama).left_out, ElementsAre("lm_head.weight"));
 }
 
-TEST(HuggingFace, AGpt2sConfigurationMustSayWhatItsTensorsSay) {
+TEST(HuggingFace, Gpt2ConfigurationMustMatchTheTensors) {
   for (const char* key : {"n_embd", "n_layer", "n_positions", "vocab_size"}) {
-    expect_refused(
+    expect_rejected(
         tiny_gpt2(), [&](MemorySource& source) { source.configuration[key] = 7; },
-        std::string("config.json's ") + key + " is 7, the tensors say");
+        std::string(key) + " is 7 in config.json, but");
   }
   for (const nlohmann::json& heads :
        {nlohmann::json(0), nlohmann::json(-2), nlohmann::json(UINT64_MAX)}) {
-    expect_refused(
+    expect_rejected(
         tiny_gpt2(), [&](MemorySource& source) { source.configuration["n_head"] = heads; },
-        "it has " + heads.dump() + " heads");
+        "number of heads is " + heads.dump());
   }
 }
 
-TEST(HuggingFace, WhatOurGptIsNotIsRefused) {
+TEST(HuggingFace, UnsupportedGpt2OptionsAreRejected) {
   const auto with = [](const char* key, const nlohmann::json& value) {
     return [=](MemorySource& source) { source.configuration[key] = value; };
   };
   const MemorySource gpt2 = tiny_gpt2();
-  expect_refused(gpt2, with("activation_function", "relu"), "activation_function is \"relu\"");
-  expect_refused(gpt2, with("layer_norm_epsilon", 1e-6), "layer_norm_epsilon is 1e-06");
-  expect_refused(gpt2, with("n_inner", 8), "n_inner is 8");
-  expect_refused(gpt2, with("scale_attn_weights", false), "scale_attn_weights is false");
-  expect_refused(gpt2, with("scale_attn_by_inverse_layer_idx", true), "inverse_layer_idx is true");
-  expect_refused(gpt2, with("add_cross_attention", true), "add_cross_attention is true");
-  expect_refused(gpt2, with("model_type", "mamba"), "model_type is \"mamba\"");
-  expect_refused(gpt2, with("n_head", 3), "multiple of heads");
-  expect_refused(gpt2, with("n_head", "two"), "how many heads");
+  expect_rejected(gpt2, with("activation_function", "relu"), "activation_function is \"relu\"");
+  expect_rejected(gpt2, with("layer_norm_epsilon", 1e-6), "layer_norm_epsilon is 1e-06");
+  expect_rejected(gpt2, with("n_inner", 8), "n_inner is 8");
+  expect_rejected(gpt2, with("scale_attn_weights", false), "scale_attn_weights is false");
+  expect_rejected(gpt2, with("scale_attn_by_inverse_layer_idx", true), "inverse_layer_idx is true");
+  expect_rejected(gpt2, with("add_cross_attention", true), "add_cross_attention is true");
+  expect_rejected(gpt2, with("model_type", "mamba"), "model_type is \"mamba\"");
+  expect_rejected(gpt2, with("n_head", 3), "multiple of heads");
+  expect_rejected(gpt2, with("n_head", "two"), "number of heads is unknown");
 }
 
-TEST(HuggingFace, ATensorMoreOrLessIsRefused) {
+TEST(HuggingFace, MissingAndExtraTensorsAreRejected) {
   const MemorySource gpt2 = tiny_gpt2();
-  expect_refused(
+  expect_rejected(
       gpt2, [](auto& s) { s.remove("transformer.h.1.mlp.c_fc.bias"); },
       "blocks.1.up.bias is missing");
-  expect_refused(
+  expect_rejected(
       gpt2,
       [](auto& s) {
         s.add("transformer.h.0.adapter.weight", {4, 4});
       },
       "transformer.h.0.adapter.weight is not a tensor of a gpt2");
-  expect_refused(
+  expect_rejected(
       gpt2, [](auto& s) { s.add("transformer.h.01.ln_1.bias", {4}); },
       "transformer.h.01.ln_1.bias is not");
-  expect_refused(
+  expect_rejected(
       gpt2,
       [](auto& s) {
         s.tensors[0].shape = {5, 6};
@@ -152,7 +152,7 @@ TEST(HuggingFace, ATensorMoreOrLessIsRefused) {
       "in a GPT-2 of 6 channels");
 }
 
-TEST(HuggingFace, AGpt2ComesBackWithItsConfiguration) {
+TEST(HuggingFace, Gpt2RoundTripKeepsTheConfiguration) {
   MemorySource gpt2 = tiny_gpt2();
   gpt2.configuration["summary_type"] = "cls_index";
   const MemorySource ours = as_checkpoint(gpt2);
@@ -163,7 +163,7 @@ TEST(HuggingFace, AGpt2ComesBackWithItsConfiguration) {
             gpt2.read("transformer.h.0.mlp.c_fc.weight").to_vector<float>());
 }
 
-TEST(HuggingFace, OurGptGetsAConfigurationOfItsOwn) {
+TEST(HuggingFace, OurGptGetsANewConfiguration) {
   MemorySource ours = as_checkpoint(tiny_gpt2());
   ours.training_state.erase("hugging_face");
   const auto config = to_hugging_face(ours).config;
@@ -175,10 +175,10 @@ TEST(HuggingFace, OurGptGetsAConfigurationOfItsOwn) {
   EXPECT_TRUE(config["bos_token_id"].is_null());
   ours.training_state.erase("configuration");
   EXPECT_THAT([&] { to_hugging_face(ours); },
-              ThrowsMessage<ConfigurationError>(HasSubstr("how many heads")));
+              ThrowsMessage<ConfigurationError>(HasSubstr("number of heads is unknown")));
 }
 
-TEST(HuggingFace, ALlamaComesBackWithItsConfiguration) {
+TEST(HuggingFace, LlamaRoundTripKeepsTheConfiguration) {
   const MemorySource llama = tiny_llama();
   const MemorySource ours = as_checkpoint(llama);
   EXPECT_EQ(ours.training_state["configuration"]["model"]["key_value_heads"], 2);
@@ -188,22 +188,22 @@ TEST(HuggingFace, ALlamaComesBackWithItsConfiguration) {
   EXPECT_EQ(named(back.tensors, "lm_head.weight").is_transposed, false);
 }
 
-TEST(HuggingFace, ALlamaNeedsAConfigurationThatFitsIt) {
+TEST(HuggingFace, ALlamaRequiresAMatchingConfiguration) {
   const MemorySource llama = tiny_llama();
-  expect_refused(
+  expect_rejected(
       llama, [](auto& s) { s.configuration["hidden_size"] = 16; },
-      "hidden_size is 16, the tensors say 8");
-  expect_refused(
+      "hidden_size is 16 in config.json, but 8 in the tensors");
+  expect_rejected(
       llama, [](auto& s) { s.configuration["num_attention_heads"] = 3; },
       "not a multiple of 3 heads");
-  expect_refused(
-      llama, [](auto& s) { s.configuration = nullptr; }, "no config.json");
-  expect_refused(
+  expect_rejected(
+      llama, [](auto& s) { s.configuration = nullptr; }, "requires a config.json");
+  expect_rejected(
       llama, [](auto& s) { s.remove("model.layers.0.mlp.up_proj.weight"); },
       "blocks.0.up.weight is missing");
 }
 
-TEST(HuggingFace, AConfigurationOfAnyShapeIsRefusedOrTaken) {
+TEST(HuggingFace, MalformedConfigurationsAreRejectedOrIgnored) {
   for (const char* text : {"[]", "3", "{}", R"({"model_type": ["gpt2"]})",
                            R"({"model_type": "gpt2", "n_head": {}, "n_inner": []})"}) {
     for (MemorySource source : {tiny_gpt2(), tiny_llama()}) {
@@ -217,16 +217,16 @@ TEST(HuggingFace, AConfigurationOfAnyShapeIsRefusedOrTaken) {
   EXPECT_TRUE(from_hugging_face(odd).training_state["configuration"].is_object());
 }
 
-TEST(ForeignJson, IsNotReadBeyondItsLimits) {
+TEST(ForeignJson, EnforcesItsLimits) {
   EXPECT_THAT([] { parse_json(std::string(1'000'000, '[')); },
               ThrowsMessage<DataError>(HasSubstr("100 levels deep")));
   EXPECT_THAT([] { parse_json(R"({"a": tru})"); },
-              ThrowsMessage<DataError>(HasSubstr("not JSON at byte")));
+              ThrowsMessage<DataError>(HasSubstr("invalid JSON at byte")));
   EXPECT_THAT([] { parse_json(R"({"a": 1e999})"); },
-              ThrowsMessage<DataError>(HasSubstr("a number that is too large")));
+              ThrowsMessage<DataError>(HasSubstr("a number is too large")));
 }
 
-TEST(HuggingFace, AnotherModelKeepsItsNamesOrIsRefused) {
+TEST(HuggingFace, OtherModelsRequireNamesOurs) {
   MemorySource mlp(TensorSource::Format::checkpoint);
   mlp.add("layers.0.weight", {3, 2});
   EXPECT_THAT([&] { to_hugging_face(mlp); },

@@ -15,11 +15,11 @@ using io::TemporaryDirectory;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-TEST(WriteOutput, LeavesWhatWasThereWhereWritingFails) {
+TEST(WriteOutput, KeepsTheOldFileIfWritingFails) {
   const TemporaryDirectory directory;
   io::write_file(local_files(), directory / "x.safetensors", "old");
-  const auto fails = [&](const std::string& aside) {
-    io::write_file(local_files(), aside, "new");
+  const auto fails = [&](const std::string& temporary) {
+    io::write_file(local_files(), temporary, "new");
     throw StorageError("full");
   };
   EXPECT_THROW(write_output(local_files(), directory / "x.safetensors", true, fails), StorageError);
@@ -27,15 +27,15 @@ TEST(WriteOutput, LeavesWhatWasThereWhereWritingFails) {
   EXPECT_THAT(local_files().names_in(directory.path()), testing::ElementsAre("x.safetensors"));
 }
 
-TEST(WriteOutput, LeavesStrangersBesideItsTarget) {
+TEST(WriteOutput, KeepsUnrelatedDirectoriesNextToItsTarget) {
   const TemporaryDirectory directory;
   for (const char* name : {"x", "x.partial", "x.replaced"}) {
     local_files().make_directories(directory / name);
     io::write_file(local_files(), directory / name + "/kept.json", name);
   }
-  write_output(local_files(), directory / "x", true, [](const std::string& aside) {
-    local_files().make_directories(aside);
-    io::write_file(local_files(), aside + "/kept.json", "new");
+  write_output(local_files(), directory / "x", true, [](const std::string& temporary) {
+    local_files().make_directories(temporary);
+    io::write_file(local_files(), temporary + "/kept.json", "new");
   });
   EXPECT_EQ(io::read_file(local_files(), directory / "x/kept.json"), "new");
   EXPECT_EQ(io::read_file(local_files(), directory / "x.partial/kept.json"), "x.partial");
@@ -44,7 +44,7 @@ TEST(WriteOutput, LeavesStrangersBesideItsTarget) {
               testing::ElementsAre("x", "x.partial", "x.replaced"));
 }
 
-// Of a disk that fails once, at an operation: what x/text.json holds afterwards.
+// The content of x/text.json after `operation` failed once; sets `failed` if any did.
 std::string text_where_one_operation_fails(int operation, bool& failed) {
   io::CrashingFileSystem files;
   files.make_directories("out/x");
@@ -52,9 +52,9 @@ std::string text_where_one_operation_fails(int operation, bool& failed) {
   io::write_file(files, "out/x/text.json", "old");
   files.fail_after(operation);
   try {
-    write_output(files, "out/x", true, [&](const std::string& aside) {
-      files.make_directories(aside);
-      io::write_file(files, aside + "/text.json", "new");
+    write_output(files, "out/x", true, [&](const std::string& temporary) {
+      files.make_directories(temporary);
+      io::write_file(files, temporary + "/text.json", "new");
     });
   } catch (const StorageError&) {
   }
@@ -63,7 +63,7 @@ std::string text_where_one_operation_fails(int operation, bool& failed) {
   return io::read_file(files, "out/x/text.json");
 }
 
-TEST(WriteOutput, LeavesTheOldDirectoryInItsPlaceWhereAnyOperationFails) {
+TEST(WriteOutput, KeepsTheOldDirectoryIfAnyOperationFails) {
   bool failed = true;
   for (int operation = 0; failed; ++operation) {
     const std::string text = text_where_one_operation_fails(operation, failed);
@@ -71,13 +71,13 @@ TEST(WriteOutput, LeavesTheOldDirectoryInItsPlaceWhereAnyOperationFails) {
   }
 }
 
-TEST(WriteOutput, ReplacesNoDirectoryThatSomethingElseLivesIn) {
+TEST(WriteOutput, DoesNotReplaceADirectoryWithOtherFiles) {
   const TemporaryDirectory directory;
   local_files().make_directories(directory / "x");
   io::write_file(local_files(), directory / "x/thesis.txt", "years");
   EXPECT_THAT(
       [&] { write_output(local_files(), directory / "x", true, [](const std::string&) {}); },
-      ThrowsMessage<UsageError>(HasSubstr("holds thesis.txt")));
+      ThrowsMessage<UsageError>(HasSubstr("contains thesis.txt")));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// MemorySource: tensors without a file, for tests of what is done with them.
+// MemorySource: a TensorSource in memory, for tests.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,9 +11,9 @@ namespace ripieno::tools {
 
 class MemorySource final : public TensorSource {
  public:
-  explicit MemorySource(Format of) : TensorSource(of, "memory") {}
+  explicit MemorySource(Format source_format) : TensorSource(source_format, "memory") {}
 
-  // Numbers that tell each tensor, and each of its elements, from the others.
+  // Adds a tensor whose values differ from element to element and from those of other tensors.
   void add(const std::string& name, const Shape& shape,
            io::StateKind kind = io::StateKind::parameter) {
     std::vector<float> values;
@@ -36,13 +36,13 @@ class MemorySource final : public TensorSource {
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       if (tensors[i].name == name) return i;
     }
-    fail("there is no " + name);
+    fail("no tensor " + name);
   }
 
   std::vector<Tensor> values_;
 };
 
-// Of two blocks, 4 channels, 5 tokens, 3 positions, as transformers saves one.
+// A GPT-2 as transformers saves it: 2 blocks, 4 channels, 5 tokens, 3 positions.
 inline MemorySource tiny_gpt2() {
   MemorySource gpt2(TensorSource::Format::safetensors);
   const std::string prefix = "transformer.";
@@ -72,7 +72,7 @@ inline MemorySource tiny_gpt2() {
   return gpt2;
 }
 
-// Of one block, with fewer heads of keys and values than of queries.
+// A Llama of one block, with fewer key-value heads than query heads.
 inline MemorySource tiny_llama() {
   MemorySource llama(TensorSource::Format::safetensors);
   const std::string path = "model.layers.0.";

@@ -19,7 +19,7 @@ using io::TemporaryDirectory;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-TEST(RenamedSource, TakesAndRenamesAsALoadDoes) {
+TEST(RenamedSource, SelectsAndRenamesAsLoadingDoes) {
   auto source = std::make_unique<MemorySource>(TensorSource::Format::safetensors);
   source->add("head.weight", {2});
   source->add("model.layers.0.weight", {3});
@@ -30,7 +30,7 @@ TEST(RenamedSource, TakesAndRenamesAsALoadDoes) {
   EXPECT_EQ(renamed->read(0).shape(), (Shape{3}));
 }
 
-TEST(RenamedSource, HasNoTwoTensorsOfOneNameAndNotNone) {
+TEST(RenamedSource, RejectsDuplicateNamesAndNoMatch) {
   const auto with = [](const io::LoadOptions& options) {
     auto source = std::make_unique<MemorySource>(TensorSource::Format::safetensors);
     source->add("a.weight", {2});
@@ -43,10 +43,10 @@ TEST(RenamedSource, HasNoTwoTensorsOfOneNameAndNotNone) {
       },
       ThrowsMessage<ConfigurationError>(HasSubstr("would both be named b.weight")));
   EXPECT_THAT([&] { with({.prefix = "c."}); },
-              ThrowsMessage<ConfigurationError>(HasSubstr("no tensor's name begins with \"c.\"")));
+              ThrowsMessage<ConfigurationError>(HasSubstr("no tensor name begins with \"c.\"")));
 }
 
-// A file of safetensors with one tensor.
+// Writes a safetensors file with one tensor.
 void write_one(const std::string& path, const std::string& name, const Shape& shape,
                const std::map<std::string, std::string>& metadata) {
   io::SafetensorsHeader header{{{name, DType::uint8, shape}}, metadata};
@@ -56,7 +56,7 @@ void write_one(const std::string& path, const std::string& name, const Shape& sh
   writer.finish();
 }
 
-TEST(SafetensorsSource, HasTheOtherNamesThatItsMetadataGivesATensor) {
+TEST(SafetensorsSource, HasTheAliasesThatItsMetadataLists) {
   const TemporaryDirectory directory;
   write_one(directory / "a.safetensors", "lm_head.weight", {3},
             {{"transformer.wte.weight", "lm_head.weight"}, {"format", "pt"}});
@@ -67,7 +67,7 @@ TEST(SafetensorsSource, HasTheOtherNamesThatItsMetadataGivesATensor) {
   EXPECT_EQ(source->read(1).shape(), (Shape{3}));
 }
 
-TEST(SafetensorsSource, RefusesWhatNoTensorCanBe) {
+TEST(SafetensorsSource, RejectsImpossibleShapesAndMetadata) {
   const TemporaryDirectory directory;
   const std::string path = directory / "a.safetensors";
   const auto open = [&] { open_source(local_files(), path); };
@@ -83,12 +83,12 @@ TEST(SafetensorsSource, RefusesWhatNoTensorCanBe) {
   }
 }
 
-TEST(OpenSource, SaysWhatItWouldHaveTaken) {
+TEST(OpenSource, ListsWhatItAccepts) {
   const TemporaryDirectory directory;
   EXPECT_THAT([&] { open_source(local_files(), directory / "nothing"); },
-              ThrowsMessage<UsageError>(HasSubstr("there is no such file")));
+              ThrowsMessage<UsageError>(HasSubstr("no such file or directory")));
   EXPECT_THAT([&] { open_source(local_files(), directory.path()); },
-              ThrowsMessage<UsageError>(HasSubstr("is no checkpoint")));
+              ThrowsMessage<UsageError>(HasSubstr("neither a checkpoint")));
 }
 
 }  // namespace

@@ -50,6 +50,11 @@ TEST(CommandLine, HelpListsOptionsAndKeysInLinesThatFitTheTerminal) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), columns) << line;
 }
 
+TEST(CommandLine, VersionNeedsNoConfiguration) {
+  EXPECT_THAT(parse({"--version"}).help, HasSubstr("train_it "));
+  EXPECT_THAT(parse({"--version"}).help, HasSubstr("\nbuild type: "));
+}
+
 TEST(CommandLine, RejectsUnknownOptionsBadValuesAndAMissingConfiguration) {
   EXPECT_THROW(parse({"--config", "c.toml", "--stesp", "5"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "--steps", "many"}), UsageError);

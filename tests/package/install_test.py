@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs a build, moves the install, and builds, installs and runs a project that knows nothing else of us."""
+"""Installs a build, moves the install, and builds, installs and runs an external project."""
 import argparse
 import pathlib
 import re
@@ -14,12 +14,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 def run(*command, **options):
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}")
+        sys.exit(f"{' '.join(map(str, command))} exited with {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 
 def leave_stale_kernels(install):
-    """What an earlier build with more levels, or another release, may have left where the loader looks first."""
+    """Creates files that an earlier build or release may have left where the loader looks first."""
     library = next(install.rglob("libripieno_kernels_cpu.so"))
     names = [library.name, re.sub(r"-[0-9a-f]+$", "-00000000", library.resolve().name)]
     for level in ("v2", "v3", "v4"):
@@ -29,22 +29,22 @@ def leave_stale_kernels(install):
             (folder / name).write_text("stale")
 
 
-def require_learned(said):
-    if said.split()[-1:] != ["learned"]:
-        sys.exit(f"the stranger's program said: {said}")
+def require_learned(output):
+    if output.split()[-1:] != ["learned"]:
+        sys.exit(f"the external program printed: {output}")
 
 
-def configure_stranger(a, install, build, *options):
-    return [a.cmake, "-S", HERE / "stranger", "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
+def configure_external_project(a, install, build, *options):
+    return [a.cmake, "-S", HERE / "external_project", "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
             f"-DCMAKE_PREFIX_PATH={install}", *options]
 
 
 def test_pkg_config(a, install, scratch):
-    """It is complete: the program links by it, and finds its library."""
+    """The flags of pkg-config suffice to link the program, which then finds its shared library."""
     pkg_config = ["env", f"PKG_CONFIG_PATH={next(install.rglob('ripieno.pc')).parent}", "pkg-config"]
     flags = shlex.split(run(*pkg_config, "--cflags", "--libs", "ripieno"))
     program = scratch / "by_pkg_config"
-    run(a.compiler, "-std=c++20", HERE / "stranger/main.cpp", *flags, f"-I{HERE}/stranger/other", "-o", program)
+    run(a.compiler, "-std=c++20", HERE / "external_project/main.cpp", *flags, f"-I{HERE}/external_project/other", "-o", program)
     require_learned(run(program, cwd=scratch))
 
 
@@ -54,26 +54,26 @@ def main():
         arguments.add_argument(f"--{name}", required=True)
     a = arguments.parse_args()
     scratch = pathlib.Path(a.scratch)
-    first, moved, build = scratch / "installed", scratch / "moved elsewhere", scratch / "stranger_build"
-    installed = scratch / "stranger_installed"
+    first, moved, build = scratch / "installed", scratch / "moved elsewhere", scratch / "external_build"
+    installed = scratch / "external_installed"
     for folder in (first, moved, build, installed):
         shutil.rmtree(folder, ignore_errors=True)
 
     run(a.cmake, "--install", a.build, "--prefix", first)
     first.rename(moved)
-    run(*configure_stranger(a, moved, build, f"-DCMAKE_INSTALL_PREFIX={installed}"))
+    run(*configure_external_project(a, moved, build, f"-DCMAKE_INSTALL_PREFIX={installed}"))
     run(a.cmake, "--build", build)
     leave_stale_kernels(moved)
-    require_learned(run(build / "stranger", cwd=scratch))
+    require_learned(run(build / "external_project", cwd=scratch))
     run(a.cmake, "--install", build)
-    require_learned(run(installed / "bin/stranger", cwd=scratch))
+    require_learned(run(installed / "bin/external_project", cwd=scratch))
     if shutil.which("pkg-config"):
         test_pkg_config(a, moved, scratch)
 
     texts = [path for path in moved.rglob("*") if path.suffix in {".cmake", ".h", ".pc"}]
     tied = [str(path) for path in texts if str(pathlib.Path(a.build).resolve()) in path.read_text()]
     if tied:
-        sys.exit("the install names the folder that it was built in: " + ", ".join(tied))
+        sys.exit("installed files contain the path of the build folder: " + ", ".join(tied))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-// Learns y = 3 x, and says so.
+// Learns y = 3 x, and prints whether it did.
 #include <core/tensor.h>
 #include <ripieno/ripieno.h>
 
 #include <cmath>
 #include <iostream>
 
-static_assert(kIsOfAnotherProject, "our folders are found under ripieno/ alone");
+static_assert(kIsOfAnotherProject, "our headers are found only under ripieno/");
 
 int main(int argc, char** argv) {
   ripieno::Session session(argc, argv);
