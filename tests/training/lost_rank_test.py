@@ -28,7 +28,7 @@ class LostRank(programs.ProgramTest):
     def assert_timed_out(self, ended):
         self.assertEqual(ended.returncode, 76, ended.stderr)
         self.assertIn("on rank 0 of 2: waited 2 s for rank 1, which did not come", self.ours[0])
-        self.assertIn("float", self.ours[0])  # the operation and its type
+        self.assertIn("float", self.ours[0])  # what of
 
     def assert_it_continues(self):
         self.assertEqual(self.checkpoints("run")[-1].name, "step_00000005")

@@ -104,7 +104,7 @@ void Session::take_device(const std::string& name) {
   together([&] { device_ = choose_device(name, communicator_->local_rank()); });
   const bool is_fallback = name == "auto" && !device_.is_cuda();
   const std::string why = is_fallback ? kernels::cuda::what_is_unusable() : "";
-  device_remark_ = why.empty() ? "" : fmt::format("{} on {}; using the CPU", why, host_name());
+  device_remark_ = why.empty() ? "" : fmt::format("{} on {}; the CPU is used", why, host_name());
   use_nccl();
   gather_devices();
 }

@@ -31,7 +31,7 @@ TEST_F(SessionDevice, AutoIsTheCpuWithARemarkUnderAnOldDriver) {
   EXPECT_FALSE(session_.device().is_cuda());
   EXPECT_THAT(
       session_.device_remark(),
-      AllOf(HasSubstr("CUDA 12.2 and older, this build needs 13.0"), HasSubstr("; using the CPU")));
+      AllOf(HasSubstr("CUDA 12.2 and older, this build needs 13.0"), HasSubstr("; the CPU is used")));
 }
 
 TEST_F(SessionDevice, AutoIsTheCpuWithoutARemarkWithoutADriver) {
