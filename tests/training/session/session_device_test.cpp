@@ -29,9 +29,9 @@ TEST_F(SessionDevice, AutoIsTheCpuWithARemarkUnderAnOldDriver) {
   simt::gpu().driver_version = 12020;
   session_.use_device("auto");
   EXPECT_FALSE(session_.device().is_cuda());
-  EXPECT_THAT(
-      session_.device_remark(),
-      AllOf(HasSubstr("CUDA 12.2 and older, this build needs 13.0"), HasSubstr("; the CPU is used")));
+  EXPECT_THAT(session_.device_remark(),
+              AllOf(HasSubstr("CUDA 12.2 and older, this build needs 13.0"),
+                    HasSubstr("; the CPU is used")));
 }
 
 TEST_F(SessionDevice, AutoIsTheCpuWithoutARemarkWithoutADriver) {
