@@ -35,7 +35,7 @@ Affinity affinity();
 // The threads of one rank, limited by both.
 struct CpuShare {
   int threads;         // at least 1
-  std::string source;  // "affinity", or "the control group's quota" where that is less
+  std::string source;  // "affinity", or "the control group's quota" if that is lower
 };
 // Divides the processors and the quota by the number of ranks that share them. `on_affinity` and
 // `on_quota`: the number of ranks, including this one, with the same processors and the same quota.

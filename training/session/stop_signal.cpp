@@ -41,7 +41,7 @@ void set_handler(int signal, void (*handler)(int)) {
   sigaction(signal, &action, nullptr);
 }
 
-// The signal is blocked while its handler runs, so the second one ends the process on return.
+// The signal is blocked while its handler runs, so the raised one ends the process on return.
 void record_or_end(int signal) {
   const int64_t first = first_at.load();
   if (first == 0 || now() - first < kSecond) return record(signal);

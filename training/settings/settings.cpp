@@ -157,7 +157,7 @@ std::string as_text(const toml::node& node) {
 
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  file.peek();  // a directory opens, and fails here
+  file.peek();  // a directory can be opened, but not read
   if (!file.is_open() || file.bad()) {
     throw ConfigurationError(
         fmt::format("{}: cannot read the configuration: {}", path, std::strerror(errno)));
