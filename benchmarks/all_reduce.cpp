@@ -1,13 +1,13 @@
-// all_reduce: how long the ranks of a job take to sum a tensor, by our communicators and by MPI's
-// own, beside what the memory of one host, or the link between hosts, allows.
+// all_reduce: the time to sum a tensor over the ranks of a job, with Ripieno's communicators and
+// with MPI_Allreduce, compared with the limit of the memory of a host or of the link between hosts.
 //
 //   mpirun -n 2 all_reduce --bytes 4 65536 4194304 67108864
 //   mpirun --host h1,h2 all_reduce --bytes 16777216 --link-gigabits 1
 //
-// The limit of memory is that of adding up and then copying; where both happen in one pass over it
-// ("shared") the share may be over 1. The contenders take turns. "shared": the tensors lie in
-// memory that the ranks share, as gradients do; "chosen": anywhere else; "messages": without a
-// window; "mpi": MPI_Allreduce.
+// The memory limit assumes a pass for the sum and another for the copy; "shared" does both in one
+// pass, so its ratio can exceed 1. The methods are measured alternately: "shared" for tensors in
+// shared memory, like gradients; "chosen" for tensors elsewhere; "messages" without a shared memory
+// window; "mpi" for MPI_Allreduce.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -33,7 +33,8 @@ using namespace ripieno;
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
-// An Ethernet frame of 1448 bytes of TCP: 14 of Ethernet, 20 of IP, 32 of TCP with time stamps.
+// Headers of an Ethernet frame with 1448 bytes of TCP payload: 14 bytes of Ethernet, 20 of IP, 32
+// of TCP with timestamps.
 constexpr double kHeaders = 1514.0 / 1448.0;
 
 struct Contender {
@@ -42,7 +43,7 @@ struct Contender {
   std::vector<double> seconds;
 };
 
-// The longest that any rank took: MPI's sum of such times would hide a straggler.
+// The longest time of any rank; a mean would hide a straggler.
 double slowest(double seconds) {
   double result = 0.0;
   MPI_Allreduce(&seconds, &result, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
@@ -71,7 +72,7 @@ Tensor tensor_in(MemoryResource* memory, int64_t elements) {
   return result;
 }
 
-// Bytes that this host has sent on its networks.
+// The number of bytes that this host has sent over its network interfaces.
 int64_t bytes_sent() {
   std::ifstream file("/proc/net/dev");
   int64_t result = 0;
@@ -108,7 +109,7 @@ class Benchmark {
                                          {"messages", [&] { messages_->all_reduce(x); }, {}},
                                          {"mpi", [&] { all_reduce_by_mpi(x); }, {}}};
     if (memory) contenders.insert(contenders.begin(), shared_contender(shared));
-    // One rank's slice, with all ranks at it at once.
+    // The slice of one rank, while all ranks do the same.
     const distributed::Slice slice = distributed::slice_of(elements, world_->rank(), size());
     Contender add{"add", [&] { add_slice(x, y, slice); }, {}};
     Contender copy{"copy", [&] { copy_slice(x, y, slice); }, {}};
@@ -116,7 +117,7 @@ class Benchmark {
     std::vector<Contender*> all = {&add, &copy};
     for (Contender& contender : contenders) all.push_back(&contender);
     sent_ = 0;
-    for (int round = -2; round < rounds_; ++round) {  // two to warm up
+    for (int round = -2; round < rounds_; ++round) {  // two warmup rounds
       for (Contender* contender : all) {
         x.detach().fill(1.0);
         if (memory) shared.detach().fill(1.0);
@@ -203,14 +204,15 @@ class Benchmark {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Times sums over the ranks of a job; run it under mpirun.");
+  CLI::App app("Measures sums over the ranks of a job. Run it under mpirun.");
   std::vector<int64_t> sizes = {4, 4096, 65536, 1 << 20, 4 << 20, 16 << 20, 64 << 20};
   int rounds = 20;
   double link_gigabits = 0;
-  app.add_option("--bytes", sizes, "Sizes of the tensor")->check(CLI::PositiveNumber);
+  app.add_option("--bytes", sizes, "sizes of the tensor in bytes")->check(CLI::PositiveNumber);
   app.add_option("--rounds", rounds)->check(CLI::PositiveNumber);
-  app.add_option("--link-gigabits", link_gigabits,
-                 "What a host may send, in Gbit/s: the limit is the link's, not the memory's");
+  app.add_option(
+      "--link-gigabits", link_gigabits,
+      "bandwidth of a host in Gbit/s: report the limit of the link instead of the memory");
   return benchmarks::run_benchmark(app, argc, argv, [&] {
     const distributed::MpiEnvironment mpi;
     Benchmark benchmark(rounds, link_gigabits);

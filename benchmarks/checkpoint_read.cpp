@@ -1,5 +1,5 @@
-// checkpoint_read: how fast ranks load a checkpoint that is in no cache, every byte verified,
-// beside raw reading of the same files.
+// checkpoint_read: the speed of loading and verifying a checkpoint that is not in the page cache,
+// compared with reading the same files raw.
 //
 //   checkpoint_read --directory /scratch/bench --saved-by 1 2 --loaded-by 1 2
 #include <fcntl.h>
@@ -37,9 +37,9 @@ struct Arguments {
   std::string directory = ".";
   int64_t bytes = 1'500'000'000;
   std::vector<int> saved_by = {1, 2}, loaded_by = {1, 2};
-  int tensors = 450;  // as GPT-2 124M has with AdamW's two moments
+  int tensors = 450;  // like GPT-2 124M with the two moments of AdamW
   int rounds = 5;
-  int threads = 4;  // that read raw, together
+  int threads = 4;  // of raw reading, in total
   bool whole = false;
 };
 
@@ -81,7 +81,7 @@ struct Free {
 };
 using Block = std::unique_ptr<std::byte[], Free>;
 
-// What lies on the disk of one saved state, and its cold readings.
+// The files of one saved state, and measurements of reading them with a cold cache.
 class Benchmark {
  public:
   Benchmark(const Arguments& arguments, int saved_by)
@@ -103,7 +103,7 @@ class Benchmark {
 
   void measure(int ranks) {
     std::vector<double> direct, cached, loaded;
-    for (int round = -1; round < arguments_.rounds; ++round) {  // one to warm up
+    for (int round = -1; round < arguments_.rounds; ++round) {  // one warmup round
       const double direct_seconds = seconds_of([&] { read_raw(O_DIRECT); });
       const double loaded_seconds = seconds_of([&] { load(ranks); });
       const double cached_seconds = seconds_of([&] { read_raw(0); });
@@ -116,7 +116,7 @@ class Benchmark {
   }
 
  private:
-  // All files, a block at a time, by threads that take the next one in turn.
+  // Reads all files in blocks; each thread takes the next block.
   void read_raw(int flags) const {
     std::vector<std::pair<const std::string*, int64_t>> blocks;
     for (const auto& path : paths_) {
@@ -146,7 +146,7 @@ class Benchmark {
     });
   }
 
-  // With none of the files in the page cache.
+  // Measures `action` after removing the files from the page cache.
   double seconds_of(const std::function<void()>& action) const {
     ::sync();
     for (const auto& path : paths_) {
@@ -202,19 +202,20 @@ class Benchmark {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Times loads of a checkpoint beside raw reading of its files, in turn.");
+  CLI::App app("Measures loading a checkpoint and raw reading of its files alternately.");
   Arguments arguments;
-  app.add_option("--directory", arguments.directory, "On the disk to measure")
+  app.add_option("--directory", arguments.directory, "directory on the disk to measure")
       ->check(CLI::ExistingDirectory);
-  app.add_option("--bytes", arguments.bytes, "Of the whole state")->check(CLI::PositiveNumber);
-  app.add_option("--saved-by", arguments.saved_by, "Ranks that save, a shard each")
+  app.add_option("--bytes", arguments.bytes, "size of the whole state")->check(CLI::PositiveNumber);
+  app.add_option("--saved-by", arguments.saved_by, "numbers of ranks that save, one shard each")
       ->check(CLI::PositiveNumber);
-  app.add_option("--loaded-by", arguments.loaded_by, "Ranks (threads) that load a share each")
+  app.add_option("--loaded-by", arguments.loaded_by,
+                 "numbers of ranks (threads) that load one share each")
       ->check(CLI::PositiveNumber);
-  app.add_flag("--whole", arguments.whole, "Each rank loads all, not a share");
+  app.add_flag("--whole", arguments.whole, "each rank loads the whole state instead of a share");
   app.add_option("--tensors", arguments.tensors)->check(CLI::PositiveNumber);
   app.add_option("--rounds", arguments.rounds)->check(CLI::PositiveNumber);
-  app.add_option("--threads", arguments.threads, "That read at the same time, of all ranks")
+  app.add_option("--threads", arguments.threads, "number of reading threads, over all ranks")
       ->check(CLI::PositiveNumber);
   return benchmarks::run_benchmark(app, argc, argv, [&] {
     for (const int saved_by : arguments.saved_by) {

@@ -1,8 +1,9 @@
-// checkpoint_stall: what a save in the background costs training.
+// checkpoint_stall: the cost of a background save for training.
 //
-// Blocks of steps with a save at their start take turns with blocks without one. Of each save it
-// tells how long the training thread stood still, and how much of the copy could not have been
-// hidden: where copying alone takes longer than the forward and backward that it runs beside.
+// Measures blocks of steps with a save at their start, alternating with blocks without one. For
+// each save it reports how long the training thread was blocked, and the part of the copy that
+// could not be hidden: by how much copying takes longer than the forward and backward that run
+// meanwhile.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -34,7 +35,7 @@ struct Arguments {
   int threads = 2, steps = 10, repeats = 5;
 };
 
-// Few tokens a step make the state large against the computation, which is the harder case.
+// Few tokens per step make the state large relative to the computation, which is the harder case.
 const std::map<std::string, nn::GptOptions> kWorkloads = {
     {"gpt-10m", {.vocab = 256, .layers = 6, .heads = 6, .channels = 384, .context = 256}},
     {"gpt2-124m", {.vocab = 50257, .layers = 12, .heads = 12, .channels = 768, .context = 128}}};
@@ -86,9 +87,9 @@ class Training {
 
   struct Block {
     double seconds = 0;
-    double stalled = 0;   // start() and the wait before the next optimizer step
+    double stalled = 0;   // in start() and before the next optimizer step
     double computed = 0;  // the forward and backward between them
-    double saved = 0;     // how long the save took, in the background
+    double saved = 0;     // duration of the background save
   };
   Block steps(int count) {
     Block block;
@@ -108,7 +109,7 @@ class Training {
     }
     const auto end = Clock::now();
     const auto ended = saver_.wait();
-    block.seconds += seconds_since(end);  // what would have slowed further steps
+    block.seconds += seconds_since(end);  // the rest of the save would have slowed further steps
     if (!ended->failure.empty()) throw StorageError(ended->failure);
     block.saved = ended->seconds;
     return block;
@@ -123,7 +124,7 @@ class Training {
   io::BackgroundSaver saver_;
 };
 
-// The state copied by one thread, which has nothing beside it.
+// Copies the state on one thread while nothing else runs.
 double copy_seconds(const io::State& state) {
   std::vector<Tensor> copies;
   for (const auto& tensor : state) copies.push_back(tensor.part.clone());
@@ -189,16 +190,17 @@ std::vector<std::string> names() {
 
 int main(int argc, char** argv) {
   Arguments a;
-  CLI::App app("Times what saving in the background costs training; prints one line of JSON.");
+  CLI::App app("Measures the cost of background saves for training. Prints one line of JSON.");
   app.add_option("--workload", a.workload)->required()->check(CLI::IsMember(names()));
-  app.add_option("--directory", a.directory, "on the disk to write to; removed in the end")
+  app.add_option("--directory", a.directory,
+                 "new directory on the disk to measure; removed at the end")
       ->required()
       ->check(CLI::NonexistentPath);
-  app.add_option("--batch", a.batch, "sequences a step")
+  app.add_option("--batch", a.batch, "sequences per step")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--threads", a.threads)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--steps", a.steps, "in a block")
+  app.add_option("--steps", a.steps, "steps per block")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--repeats", a.repeats)->check(CLI::PositiveNumber)->capture_default_str();

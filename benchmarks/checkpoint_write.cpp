@@ -1,5 +1,5 @@
-// checkpoint_write: how fast ranks save a state, beside the same bytes written raw: to as many
-// files of the same sizes, the shards at the same time, O_DIRECT, fdatasync.
+// checkpoint_write: the speed of saving a state, compared with writing the same bytes raw: as many
+// files of the same sizes, with the shards written concurrently, O_DIRECT and fdatasync.
 //
 //   checkpoint_write --directory /scratch/bench --bytes 1500000000 --ranks 1 2
 #include <fcntl.h>
@@ -35,11 +35,11 @@ struct Arguments {
   std::string directory = ".";
   int64_t bytes = 1'500'000'000;
   std::vector<int> ranks = {1, 2};
-  int tensors = 450;  // as GPT-2 124M has with AdamW's two moments
+  int tensors = 450;  // like GPT-2 124M with the two moments of AdamW
   int rounds = 5;
 };
 
-// Random numbers: a disk, or what stands before it, may be faster on zeros.
+// Random values, because storage may be faster on zeros.
 io::State random_state(int64_t bytes, int tensors) {
   io::State state;
   const int64_t count = bytes / 4 / tensors;
@@ -68,7 +68,7 @@ void require(bool succeeded, const std::string& path) {
   if (!succeeded) throw StorageError(path + ": " + std::strerror(errno));
 }
 
-// What a disk does at best: aligned writes out of aligned memory.
+// The fastest way to write: aligned writes from aligned memory.
 void write_raw(const std::string& path, const std::byte* memory, int64_t bytes) {
   constexpr int64_t kWriteBytes = 8 << 20;
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_DIRECT, 0666);
@@ -96,8 +96,8 @@ class Benchmark {
     save(ranks);
     lay_out_raw_files();
     std::vector<Times> raw, saved;
-    for (int round = -1; round < arguments_.rounds; ++round) {  // one to warm up
-      // In turn the first: a disk may let one write a little faster, and hold the next one back.
+    for (int round = -1; round < arguments_.rounds; ++round) {  // one warmup round
+      // The order alternates, because a disk may favor the first of two writes.
       Times raw_times, save_times;
       if (round % 2 == 0) raw_times = times_of([&] { write_raw_files(ranks); });
       save_times = times_of([&] { save(ranks); });
@@ -112,13 +112,13 @@ class Benchmark {
  private:
   static constexpr int64_t kAlignment = 4096;
 
-  // A file of a checkpoint, and where in memory_ its bytes lie.
+  // A file of a checkpoint; `begin` is the offset of its bytes in memory_.
   struct RawFile {
     std::string name;
     int64_t begin, bytes;
   };
 
-  // Of the checkpoint that was saved, shards first; sizes are rounded up.
+  // The files of the saved checkpoint, shards first, with sizes rounded up to the alignment.
   void lay_out_raw_files() {
     const auto& files = io::local_files();
     const std::string saved = directory_ + "/step_00000001";
@@ -152,7 +152,7 @@ class Benchmark {
     for (auto i = static_cast<std::size_t>(ranks); i < raw_files_.size(); ++i) write(i);
   }
 
-  // As a run does, which keeps from save to save how its files are laid out.
+  // Like a run, with one saver per rank, which reuses the layout of its files.
   void save(int ranks) {
     on_each_rank(ranks, [&](int rank) {
       auto& saver = savers_[static_cast<std::size_t>(rank)];
@@ -169,10 +169,10 @@ class Benchmark {
 
   struct Times {
     double seconds = 0;
-    double processor_seconds = 0;  // of all threads: what a save takes from training
+    double processor_seconds = 0;  // of all threads: time that a save takes from training
   };
 
-  // Of an empty directory, on a disk that has nothing else to do.
+  // Measures `action` with an empty directory and an idle disk.
   Times times_of(const std::function<void()>& action) {
     io::local_files().remove_all(directory_);
     ::sync();
@@ -228,12 +228,12 @@ class Benchmark {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Times saves of a checkpoint beside raw writing of the same bytes, in turn.");
+  CLI::App app("Measures saving a checkpoint and raw writing of the same bytes alternately.");
   Arguments arguments;
-  app.add_option("--directory", arguments.directory, "On the disk to measure")
+  app.add_option("--directory", arguments.directory, "directory on the disk to measure")
       ->check(CLI::ExistingDirectory);
-  app.add_option("--bytes", arguments.bytes, "Of the whole state")->check(CLI::PositiveNumber);
-  app.add_option("--ranks", arguments.ranks, "Threads that save, a shard each")
+  app.add_option("--bytes", arguments.bytes, "size of the whole state")->check(CLI::PositiveNumber);
+  app.add_option("--ranks", arguments.ranks, "numbers of ranks (threads) that save, one shard each")
       ->check(CLI::PositiveNumber);
   app.add_option("--tensors", arguments.tensors)->check(CLI::PositiveNumber);
   app.add_option("--rounds", arguments.rounds)->check(CLI::PositiveNumber);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Lets train_step and PyTorch take turns on one workload, and prints each round and, last, a line that compares.
+"""Measures train_step and PyTorch alternately on one workload. Prints each round and finally a comparison.
 
-Both processes live from the first round to the last, so that each is compiled and warm once. With --alone each
-ends before the other begins, for models of which only one fits; then rounds are not paired.
+Both processes run from the first round to the last, so that each compiles and warms up once. With --alone, one ends
+before the other starts, for models of which only one fits into memory; rounds are then not paired.
 
     compare_with_peer.py gpt2-124m --device cuda --dtype bf16 --compile --repeats 5 --bin build/gpu/bin
 """
@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 class Side:
-    """A process that takes a round for each line."""
+    """A process that runs one round for each line of its input."""
 
     def __init__(self, command):
         self.command = command
@@ -28,10 +28,10 @@ class Side:
             self.process.stdin.write("\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # the empty line below says it
+            pass  # detected by the empty line below
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"compare_with_peer.py: {' '.join(self.command)} ended with {self.process.wait()} in a round")
+            sys.exit(f"compare_with_peer.py: {' '.join(self.command)} exited with {self.process.wait()} during a round")
         print(line, end="", flush=True)
         return json.loads(line)
 
@@ -68,10 +68,10 @@ def main():
     arguments.add_argument("--steps", type=int, default=10)
     arguments.add_argument("--warmup", type=int, default=3)
     arguments.add_argument("--repeats", type=int, default=5)
-    arguments.add_argument("--compile", action="store_true", help="torch.compile on PyTorch's side")
-    arguments.add_argument("--alone", action="store_true", help="one process after the other")
-    arguments.add_argument("--bin", default="build/release/bin", help="where train_step is")
-    arguments.add_argument("--python", default="python3", help="the one that has PyTorch")
+    arguments.add_argument("--compile", action="store_true", help="use torch.compile for PyTorch")
+    arguments.add_argument("--alone", action="store_true", help="run one process after the other")
+    arguments.add_argument("--bin", default="build/release/bin", help="folder of train_step (default: build/release/bin)")
+    arguments.add_argument("--python", default="python3", help="Python interpreter with PyTorch (default: python3)")
     a = arguments.parse_args()
     shared = ["--device", a.device, "--dtype", a.dtype, "--threads", str(a.threads), "--steps", str(a.steps),
               "--warmup", str(a.warmup), "--rounds"] + (["--batch", str(a.batch)] if a.batch else [])

@@ -34,7 +34,7 @@ double bytes_of(std::initializer_list<Tensor> tensors) {
   return bytes;
 }
 
-// What kernels read from the device's memory, written by the host once.
+// A struct that kernels read from device memory, written by the host once.
 template <typename Struct>
 Tensor on_device(const Struct& value, Device device) {
   const Tensor memory({static_cast<int64_t>(sizeof(Struct))}, DType::uint8, device);
@@ -79,7 +79,7 @@ class Cases {
     return Tensor::of({count}, ids).to(device_);
   }
 
-  // action(on) with T, of tensors of the element type that is measured.
+  // Adds a case that calls action<T>(on), where T is the element type of `of`.
   template <typename Action>
   void add(const std::string& name, double bytes, double flops, const Tensor& of, Action action) {
     cases_.push_back({name, bytes, flops, [of, action] { run(of, action); }});
@@ -133,7 +133,7 @@ class Cases {
                                                            .cols = cols,
                                                            .epsilon = 1e-5});
         });
-    // The gradient of the sum is read as well: what came round the branch is there already.
+    // Also reads the gradient of the sum, to which the other branch has already contributed.
     add_bound_by_memory(
         "residual_norm_backward", bytes_of({y, sum, x, x}), x, [=]<typename T>(auto on) {
           using A = accumulator_t<T>;
@@ -242,7 +242,7 @@ class Cases {
       workspace_bytes = static_cast<int64_t>(kernels::embedding_workspace_bytes<T>(on, shape));
     });
     const Tensor workspace({workspace_bytes}, DType::uint8, device_);
-    // The rows of the table that random ids reach.
+    // The expected fraction of rows of the table that random ids reach.
     const auto vocab = static_cast<double>(sizes_.vocab);
     const double reached = 1 - std::exp(-static_cast<double>(rows) / vocab);
     add_bound_by_memory("embedding_backward", bytes_of({out}) + 2 * reached * bytes_of({table}),
@@ -265,7 +265,7 @@ class Cases {
                                          logits.data<T>(), targets.data<int32_t>(), shape,
                                          kIgnoredTarget);
         });
-    // Again and again on what it wrote: gradients are logits like any others.
+    // Repeatedly overwrites its own output: gradients serve as logits just as well.
     add_bound_by_memory(
         "cross_entropy_in_place", bytes_of({logits, logits}), logits, [=]<typename T>(auto on) {
           kernels::cross_entropy_in_place(on, losses.data<accumulator_t<T>>(), logits.data<T>(),
@@ -273,7 +273,7 @@ class Cases {
         });
   }
 
-  // c (m, n) = a b, as a layer of `inputs` and `outputs` goes forward.
+  // y (rows, outputs) = x weight^T, the forward of a linear layer.
   void add_product(const std::string& name, int64_t rows, int64_t inputs, int64_t outputs) {
     const Tensor x = random({rows, inputs}), weight = random({outputs, inputs});
     const Tensor y = empty({rows, outputs});
@@ -318,7 +318,7 @@ class Cases {
                                  kernels::attention_backward_workspace_bytes<T>(on, shape));
     });
     const Tensor workspace({workspace_bytes}, DType::uint8, device_);
-    // Two products of a causal half.
+    // Two matrix products, of which the causal mask needs half.
     const double flops = 2.0 * static_cast<double>(batch * time * time * channels);
     add("attention_forward", 0, flops, qkv, [=]<typename T>(auto on) {
       const T* q = qkv.data<T>();
@@ -345,7 +345,7 @@ class Cases {
     });
   }
 
-  // The head of the model, loss and gradients: the sizes of chunk there are to choose from.
+  // The head of the model with loss and gradients, for several chunk sizes.
   void add_head() {
     const int64_t channels = sizes_.channels;
     Tensor x = random({sizes_.rows(), channels}), weight = random({sizes_.vocab, channels});
@@ -355,7 +355,7 @@ class Cases {
     const double flops =
         6.0 * static_cast<double>(x.elements()) * static_cast<double>(sizes_.vocab);
     for (const int64_t mebibytes : {0, 128, 256, 512, 1024}) {
-      const int64_t chunk_bytes = mebibytes << 20;  // 0: as the operation chooses
+      const int64_t chunk_bytes = mebibytes << 20;  // 0: chosen by the operation
       if (chunk_bytes > sizes_.rows() * sizes_.vocab * 4) continue;
       const std::string name = mebibytes ? "head_by_" + std::to_string(mebibytes) + "_mib" : "head";
       cases_.push_back(

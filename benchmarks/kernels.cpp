@@ -1,6 +1,6 @@
-// kernels: how near each kernel comes to the bandwidth of a plain copy in the same run, and how
-// many operations a product does in a second. The kernels take turns, so that all meet the same
-// machine.
+// kernels: the bandwidth of each kernel relative to a plain copy in the same run, and the
+// operations per second of matrix products. The kernels are measured alternately, so that changes
+// of the machine's speed affect all of them.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -22,11 +22,11 @@ using benchmarks::KernelCase;
 struct Arguments {
   std::string device = "cpu", dtype = "bf16", only;
   int threads = 2, repeats = 7;
-  double milliseconds = 20;  // of one measurement, about
+  double milliseconds = 20;  // approximate duration of one measurement
   bool small = false;
 };
 
-// A kernel enqueued `times` times, by the device's own clock, in milliseconds for one.
+// Milliseconds per call of a kernel that is enqueued `times` times, by the clock of the device.
 double time_of(const KernelCase& kernel, Device device, int times) {
   const Stream& stream = current_stream(device);
   Event begin(device, /*timed=*/true), end(device, /*timed=*/true);
@@ -37,7 +37,7 @@ double time_of(const KernelCase& kernel, Device device, int times) {
   return end.milliseconds_since(begin) / times;
 }
 
-// What one kernel took, round by round.
+// The times of one kernel, by round.
 struct Measured {
   KernelCase kernel;
   int times = 1;
@@ -52,7 +52,7 @@ double median_of(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-// The median over rounds of its bandwidth by the copy's.
+// The median over rounds of the bandwidth relative to the copy.
 double share_of(const Measured& copy, const Measured& one) {
   std::vector<double> shares;
   for (std::size_t round = 0; round < copy.milliseconds.size(); ++round) {
@@ -90,7 +90,7 @@ void measure(const Arguments& a) {
     all.push_back({std::move(kernel), 1, {}});
   }
   for (Measured& one : all) {
-    time_of(one.kernel, device, 1);  // chooses algorithms, takes memory
+    time_of(one.kernel, device, 1);  // warmup: chooses algorithms, allocates memory
     const double once = time_of(one.kernel, device, 1);
     one.times = static_cast<int>(std::clamp(std::ceil(a.milliseconds / once), 1.0, 200.0));
   }
@@ -104,17 +104,18 @@ void measure(const Arguments& a) {
 
 int main(int argc, char** argv) {
   Arguments a;
-  CLI::App app("Times kernels at a GPT's sizes beside a copy; prints a line of JSON for each.");
+  CLI::App app(
+      "Measures kernels with the sizes of a GPT and a copy. Prints one line of JSON per kernel.");
   app.add_option("--device", a.device)
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   app.add_option("--dtype", a.dtype)->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
-  app.add_option("--only", a.only, "kernels whose name contains this");
+  app.add_option("--only", a.only, "measure only kernels whose name contains this");
   app.add_option("--threads", a.threads)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--repeats", a.repeats)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--milliseconds", a.milliseconds, "of one measurement, about")
+  app.add_option("--milliseconds", a.milliseconds, "approximate duration of one measurement")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_flag("--small", a.small, "sizes that a processor computes in a moment");
+  app.add_flag("--small", a.small, "small sizes, for a CPU");
   return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

@@ -24,7 +24,7 @@ double softirq_seconds() {
   return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-// A line of /proc/net/dev: "eth0: " and eight numbers of what came, then the bytes that went.
+// A line of /proc/net/dev: "eth0: ", eight numbers about received data, then the bytes sent.
 double bytes_sent() {
   std::ifstream file("/proc/net/dev");
   double total = 0;

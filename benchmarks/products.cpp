@@ -1,5 +1,6 @@
-// products: what a GPT's matrix products take, with the algorithms that were measured and the
-// epilogues where they pay, beside the library's first guesses and beside plain products.
+// products: the time of a GPT's matrix products: with measured algorithms and fused epilogues where
+// they are faster ("chosen"), with the library's heuristics ("guessed"), and without fused
+// epilogues ("plain").
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -37,10 +38,10 @@ struct Product {
   std::string name;
   double flops = 0;
   std::function<void()> enqueue;
-  std::map<std::string, std::vector<double>> milliseconds = {};  // by way, round by round
+  std::map<std::string, std::vector<double>> milliseconds = {};  // by way, one per round
 };
 
-// The products of one block, of one linear layer after the other.
+// The matrix products of the linear layers of one transformer block.
 class Block {
  public:
   Block(const benchmarks::GptSizes& sizes, Device device, DType dtype)
@@ -55,7 +56,7 @@ class Block {
   std::vector<Product> products;
 
  private:
-  // `after` is the layer's own activation; `below` the one that gave its input.
+  // `after`: the activation of this layer; `below`: the activation that produced its input.
   void add(const std::string& name, const LinearShape& s, Activation after, Activation below) {
     const Tensor x = random({s.rows, s.inputs}), weight = random({s.outputs, s.inputs});
     const Tensor bias = random({s.outputs}), y = random({s.rows, s.outputs});
@@ -116,14 +117,14 @@ class Block {
   uint64_t seed_ = 0;
 };
 
-void go_by(const std::string& way) {
+void set_way(const std::string& way) {
   const auto algorithms =
       way == "guessed" ? kernels::ProductAlgorithms::guessed : kernels::ProductAlgorithms::measured;
   kernels::set_numerics({.algorithms = algorithms, .fused_epilogues = way != "plain"});
 }
 
 double milliseconds_of(const Product& product, Device device, int times) {
-  product.enqueue();  // what is chosen is looked up, or measured
+  product.enqueue();  // warmup: chooses the algorithm
   Event begin(device, /*timed=*/true), end(device, /*timed=*/true);
   begin.record(current_stream(device));
   for (int i = 0; i < times; ++i) product.enqueue();
@@ -158,7 +159,7 @@ void measure(const Arguments& a) {
   std::map<std::string, std::vector<double>> sums;
   for (int round = 0; round < a.repeats; ++round) {
     for (const std::string& way : ways) {
-      go_by(way);
+      set_way(way);
       double sum = 0;
       for (Product& product : block.products) {
         product.milliseconds[way].push_back(milliseconds_of(product, device, a.times));
@@ -181,15 +182,16 @@ void measure(const Arguments& a) {
 
 int main(int argc, char** argv) {
   Arguments a;
-  CLI::App app("Times the matrix products of a GPT's block; prints a line of JSON for each.");
+  CLI::App app(
+      "Measures the matrix products of a GPT block. Prints one line of JSON per product and way.");
   app.add_option("--device", a.device)
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   app.add_option("--dtype", a.dtype)->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
   app.add_option("--repeats", a.repeats)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--times", a.times, "that a product is enqueued for one measurement")
+  app.add_option("--times", a.times, "number of calls per measurement")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_flag("--small", a.small, "sizes that a processor computes in a moment");
+  app.add_flag("--small", a.small, "small sizes, for a CPU");
   return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

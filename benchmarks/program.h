@@ -1,4 +1,4 @@
-// What the main functions of the benchmarks share.
+// The common main function of the benchmarks.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,9 +11,8 @@
 
 namespace ripieno::benchmarks {
 
-// Reads the command line and measures; returns the exit status (exit_status.h), with one line that
-// says why where something failed. What measuring wrote is removed then too, so failures are caught
-// here.
+// Parses the command line and calls `measure`. Returns the exit status (exit_status.h); prints one
+// line on an error. Exceptions are caught here so that destructors remove temporary files.
 inline int run_benchmark(CLI::App& app, int argc, char** argv,
                          const std::function<void()>& measure) {
   return run_program([&] {

@@ -1,11 +1,11 @@
-// train_parallel: whole data-parallel training of a workload over the ranks of a job, in several
-// modes of communication that take turns, so that each can be compared with plain.
+// train_parallel: data-parallel training of a workload over the ranks of a job, in several modes of
+// communication that are measured alternately, for comparison with mode "plain".
 //
 //   tests/cluster/hosts.sh over 2@100mbit build/release/bin/train_parallel --link-bits-per-s 100e6
 //
-// "bare" trains without DataParallel, "alone" with one rank each, "diloco_wire" sends its outer
-// steps as bfloat16. Beside each mode stands what the alpha-beta model predicts from the
-// computation of "alone" and the link (link_model.h).
+// "bare" trains without DataParallel, "alone" with a DataParallel of one rank on each rank,
+// "diloco_wire" sends its outer steps as bfloat16. For each mode it also prints the prediction of
+// the alpha-beta model from the computation of "alone" and the link (link_model.h).
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -37,10 +37,10 @@ using distributed::DataParallelOptions;
 struct Arguments {
   std::string workload = "gpt-10m";
   std::vector<std::string> modes = {"alone", "plain", "wire", "power_sgd", "diloco"};
-  int64_t batch = 0;  // 0: the workload's own
+  int64_t batch = 0;  // 0: the default of the workload
   int threads = 1, rounds = 5, steps = 1, warmup = 2;
   int power_sgd_rank = 16, diloco_steps = 50;
-  double bucket_bytes = 0;  // 0: as suits the link
+  double bucket_bytes = 0;  // 0: measured to suit the link
   double link_bits_per_second = 1e9, latency_us = 50;
 };
 
@@ -54,7 +54,7 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-// The largest of all ranks.
+// The largest value of all ranks.
 double largest(distributed::Communicator& ranks, double value) {
   const Tensor mine = Tensor::of<double>({1}, {value});
   const Tensor all({ranks.size()}, DType::float64);
@@ -63,13 +63,13 @@ double largest(distributed::Communicator& ranks, double value) {
   return *std::max_element(values.begin(), values.end());
 }
 
-// Of one round, for each of its steps.
+// Means per step of one round.
 struct Sample {
   double step = 0, backward = 0, exposed = 0, optimizer = 0;  // seconds
   ProcessLoad load;
 };
 
-// One mode, with a model of its own.
+// One mode, with a separate model.
 class Trainee {
  public:
   Trainee(const Arguments& a, const std::string& mode, distributed::Communicator& ranks)
@@ -120,14 +120,14 @@ class Trainee {
     for (const Sample& sample : samples_) values.push_back(sample.*member);
     return values;
   }
-  // A step's mean.
+  // The mean per step.
   double load_of(double ProcessLoad::*member) const {
     double total = 0;
     for (const Sample& sample : samples_) total += sample.load.*member;
     return total / (rounds() * steps_);
   }
 
-  // What it brings to all-reduces, each time that it communicates.
+  // The all-reduces of one communication.
   Traffic traffic() const {
     if (mode_ == "bare" || mode_ == "alone") return {};
     const ArenaLayout& layout = workload_.model->parameters().layout();
@@ -171,7 +171,7 @@ class Trainee {
   std::vector<Sample> samples_;
 };
 
-// Each against the other's round beside it.
+// The median over rounds of the ratio of two modes measured in the same round.
 double times_as_fast(const Trainee& one, const Trainee& other) {
   const auto mine = one.values_of(&Sample::step), theirs = other.values_of(&Sample::step);
   std::vector<double> ratios;
@@ -267,30 +267,34 @@ void measure(const Arguments& a) {
 int main(int argc, char** argv) {
   Arguments a;
   CLI::App app(
-      "Times data-parallel training; run it under mpirun. Prints one line of JSON a mode.");
+      "Measures data-parallel training. Run it under mpirun. Prints one line of JSON per mode.");
   app.add_option("--workload", a.workload)
       ->check(CLI::IsMember(workload_names()))
       ->capture_default_str();
-  app.add_option("--modes", a.modes, "which take turns")
+  app.add_option("--modes", a.modes, "modes to measure alternately")
       ->check(CLI::IsMember(kModes))
       ->capture_default_str();
-  app.add_option("--batch", a.batch, "samples a step and rank; the workload's own where not given");
+  app.add_option("--batch", a.batch, "samples per step and rank (default: that of the workload)");
   app.add_option("--threads", a.threads)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--rounds", a.rounds)->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--steps", a.steps, "of a round")
+  app.add_option("--steps", a.steps, "steps per round")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--warmup", a.warmup, "steps of each mode")->capture_default_str();
+  app.add_option("--warmup", a.warmup, "warmup steps of each mode")->capture_default_str();
   app.add_option("--power-sgd-rank", a.power_sgd_rank)
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--diloco-steps", a.diloco_steps, "between outer steps; a round of that mode")
+  app.add_option("--diloco-steps", a.diloco_steps,
+                 "steps between outer steps, which are one round of DiLoCo modes")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--bucket-bytes", a.bucket_bytes, "as suits the link where not given");
-  app.add_option("--link-bits-per-s", a.link_bits_per_second, "of each rank, for the prediction")
+  app.add_option("--bucket-bytes", a.bucket_bytes,
+                 "size of a bucket in bytes (default: measured to suit the link)");
+  app.add_option("--link-bits-per-s", a.link_bits_per_second,
+                 "bandwidth of the link of each rank, for the prediction")
       ->capture_default_str();
-  app.add_option("--latency-us", a.latency_us, "of the link, one way, for the prediction")
+  app.add_option("--latency-us", a.latency_us,
+                 "one-way latency of the link in microseconds, for the prediction")
       ->capture_default_str();
   return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

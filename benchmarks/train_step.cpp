@@ -1,7 +1,6 @@
-// train_step: how fast one process takes whole training steps of a workload, and with --strict what
-// strict mode adds to them: the two take turns.
-// benchmarks/peers/torch_peer.py runs the same ones, by the same names, with PyTorch;
-// benchmarks/compare_with_peer.py lets the two take turns.
+// train_step: the time of training steps of a workload in one process, and with --strict the
+// overhead of strict mode, measured alternately. benchmarks/peers/torch_peer.py trains the same
+// workloads with PyTorch; benchmarks/compare_with_peer.py measures both alternately.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -29,13 +28,13 @@ using benchmarks::Workload;
 
 struct Arguments {
   std::string workload, device = "cpu", dtype = "f32";
-  int64_t batch = 0;  // 0: the workload's own
+  int64_t batch = 0;  // 0: the default of the workload
   int threads = 2, steps = 10, warmup = 3;
   bool strict = false, parallel = false, rounds = false;
   int slots = 8;
 };
 
-// One whole training step; on a GPU it is enqueued.
+// Runs a training step; on a GPU only enqueues it.
 Loss enqueue_step(const Workload& workload) {
   const Loss loss = workload.loss();
   loss.sum.backward();
@@ -43,10 +42,10 @@ Loss enqueue_step(const Workload& workload) {
   return loss;
 }
 
-// The same, done; returns its loss.
+// Runs a training step and waits for it. Returns its loss.
 double step(const Workload& workload) { return enqueue_step(workload).mean(); }
 
-// The same in strict mode, of a model of its own.
+// The same in strict mode, with a separate model.
 class StrictTraining {
  public:
   StrictTraining(const Workload& workload, int slots)
@@ -67,7 +66,7 @@ class StrictTraining {
   distributed::DataParallel parallel_;
 };
 
-// The same through DataParallel on one rank, of the same model: what it costs by itself.
+// The same through DataParallel on one rank with the same model, to measure its overhead.
 double parallel_step(const Workload& workload, distributed::DataParallel& parallel) {
   parallel.backward(workload.loss());
   parallel.step();
@@ -98,7 +97,7 @@ Workload make(const Arguments& a) {
                                    a.dtype == "bf16" ? DType::bfloat16 : DType::float32);
 }
 
-// In turn, each first as often as the other, so that neither gets the better half.
+// Measured alternately, and in alternating order, so that neither has an advantage.
 nlohmann::ordered_json compare_with_parallel(const Arguments& a, const Workload& workload) {
   const auto ranks = distributed::alone();
   distributed::DataParallel parallel(*workload.model, *workload.optimizer, *ranks);
@@ -121,7 +120,8 @@ nlohmann::ordered_json compare_with_parallel(const Arguments& a, const Workload&
           {"cost_percent_of_medians", 1e2 * (median_of(through) / median_of(bare) - 1)}};
 }
 
-// Since this process began, its loading included (proc(5): field 22 of stat, in clock ticks).
+// Seconds since this process started, including loading (proc(5): field 22 of stat, in clock
+// ticks).
 double seconds_since_start() {
   std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
   std::string text;
@@ -135,11 +135,11 @@ double seconds_since_start() {
 }
 
 struct Round {
-  std::vector<double> seconds, strict_seconds;  // of a step
+  std::vector<double> seconds, strict_seconds;  // per step
   double loss = 0.0;
 };
 
-// A GPU's steps are timed together: the host runs ahead of them.
+// `together`: on a GPU the steps are measured as one, because the host runs ahead of them.
 Round run_round(const Workload& workload, StrictTraining* strict, int steps, bool together) {
   Round round;
   if (together) {
@@ -208,7 +208,7 @@ void measure(const Arguments& a) {
 
 int main(int argc, char** argv) {
   Arguments a;
-  CLI::App app("Times whole training steps; prints one line of JSON.");
+  CLI::App app("Measures training steps. Prints one line of JSON per round.");
   app.add_option("--workload", a.workload)
       ->required()
       ->check(CLI::IsMember(benchmarks::workload_names()));
@@ -216,14 +216,14 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   app.add_option("--dtype", a.dtype)->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
-  app.add_option("--batch", a.batch, "samples a step; the workload's own where not given");
+  app.add_option("--batch", a.batch, "samples per step (default: that of the workload)");
   app.add_option("--threads", a.threads)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--steps", a.steps)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--warmup", a.warmup)->capture_default_str();
-  app.add_flag("--strict", a.strict, "take turns with steps in strict mode, and compare");
-  app.add_flag("--parallel", a.parallel,
-               "take turns with steps through DataParallel on one rank, and compare");
-  app.add_flag("--rounds", a.rounds, "a round of --steps steps for each line of the input");
+  app.add_flag("--strict", a.strict, "also measure strict mode, alternately");
+  app.add_flag("--parallel", a.parallel, "also measure DataParallel on one rank, alternately");
+  app.add_flag("--rounds", a.rounds,
+               "run a round of --steps steps for each line of standard input");
   app.add_option("--slots", a.slots)->check(CLI::PositiveNumber)->capture_default_str();
   return benchmarks::run_benchmark(app, argc, argv, [&] { measure(a); });
 }

@@ -30,7 +30,7 @@ struct MlpWorkload {
   int64_t batch;
 };
 
-// mlp-64 has no peer: it measures what a step costs beside its arithmetic.
+// mlp-64 has no peer: it measures the overhead of a step over its arithmetic.
 const std::map<std::string, MlpWorkload> kMlps = {{"mlp", {{784, 512, 512, 10}, 128}},
                                                   {"mlp-64", {{64, 64, 64}, 8}}};
 

@@ -1,5 +1,5 @@
-// The models that the benchmarks of training train, by name, with a batch of random numbers each;
-// benchmarks/peers has the same ones.
+// Models for the training benchmarks, by name, each with a random batch. benchmarks/peers has the
+// same ones.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 namespace ripieno::benchmarks {
 
 struct Workload {
-  int64_t batch = 0;             // samples a step
-  int64_t units_per_sample = 1;  // tokens of a text
+  int64_t batch = 0;             // samples per step
+  int64_t units_per_sample = 1;  // tokens of a sequence
   std::string unit;              // "tokens/s"
   std::shared_ptr<nn::Module> model;
   std::shared_ptr<optim::Optimizer> optimizer;
@@ -27,7 +27,7 @@ struct Workload {
 };
 
 std::vector<std::string> workload_names();
-// `batch`: 0 for the workload's own.
+// `batch`: samples per step; 0: the default of the workload.
 Workload make_workload(const std::string& name, int64_t batch, Device device, DType dtype);
 
 }  // namespace ripieno::benchmarks

@@ -1,5 +1,5 @@
-// Fits a line with an optimizer of one's own: Lion (Chen et al., 2023, arXiv 2302.06675), which
-// keeps one momentum and steps by its sign.
+// Fits a line with a custom optimizer: Lion (Chen et al., 2023, arXiv 2302.06675), which updates by
+// the sign of a momentum.
 #include <cstdio>
 #include <utility>
 
@@ -7,8 +7,8 @@
 
 using ripieno::Tensor;
 
-// A rule in tensor operations, on any device. Shards may cut a parameter anywhere, since the rule
-// looks at each element alone; state, checkpoints and groups work as in AdamW.
+// The update rule uses tensor operations, so it runs on any device. It is element-wise, so
+// parameters can be sharded anywhere. State, checkpoints and parameter groups work as for AdamW.
 class Lion final : public ripieno::optim::Optimizer {
  public:
   Lion(ripieno::Parameters parameters, const ripieno::optim::Common& common)
@@ -20,7 +20,7 @@ class Lion final : public ripieno::optim::Optimizer {
   void update_tensor(const ParameterView& view) override {
     Tensor values = view.values, momentum = view.state("momentum");
     const Tensor mixed = momentum * 0.9 + view.gradient * 0.1;
-    const Tensor sign = mixed / sqrt(square(mixed) + 1e-30);  // 0 at 0
+    const Tensor sign = mixed / sqrt(square(mixed) + 1e-30);  // 0 for 0
     values.copy_from(values - (sign + values * view.weight_decay) * view.learning_rate);
     momentum.copy_from(momentum * 0.99 + view.gradient * 0.01);
   }

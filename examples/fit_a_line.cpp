@@ -1,4 +1,4 @@
-// Fits y = 2 x + 1 to noisy points: a model, its gradients and an optimizer, and nothing else.
+// Fits y = 2 x + 1 to noisy points with a model, its gradients and an optimizer.
 #include <cmath>
 #include <cstdio>
 #include <vector>
@@ -21,8 +21,8 @@ int fit() {
 
   for (int step = 1; step <= 100; ++step) {
     const auto loss = mean(square(line(x) - y));
-    loss.backward();   // adds the derivatives of the loss to the gradients of weight and bias
-    optimizer.step();  // moves both along them, and clears them
+    loss.backward();   // adds the gradients of weight and bias
+    optimizer.step();  // updates both and clears the gradients
     if (step % 20 == 0) std::printf("step %3d  loss %.5f\n", step, loss.item());
   }
   std::printf("y = %.2f x + %.2f\n", line.weight().item(), line.bias().item());

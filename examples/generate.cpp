@@ -1,4 +1,4 @@
-// Writes text with a GPT out of a checkpoint: generate runs/gpt_char --prompt "KING:" --tokens 500
+// Generates text with a GPT from a checkpoint: generate runs/gpt_char --prompt "KING:" --tokens 500
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -31,24 +31,26 @@ struct Options {
   int64_t seed = 1;
 };
 
-// False if only help or the version was requested.
+// Returns false after --help and --version.
 bool parse(int argc, char** argv, Options& options) {
-  CLI::App app("Writes text with a GPT out of a checkpoint.", "generate");
+  CLI::App app("Generates text with a GPT from a checkpoint.", "generate");
   app.add_option("checkpoint", options.checkpoint,
-                 "a checkpoint, or a run directory for its newest")
+                 "checkpoint, or run directory for its newest one")
       ->type_name("DIR")
       ->required();
-  app.add_option("--prompt", options.prompt, "what the text begins with")->type_name("TEXT");
-  app.add_option("--tokens", options.tokens, "number of tokens to write (default: 500)")
+  app.add_option("--prompt", options.prompt, "beginning of the text (default: a line break)")
+      ->type_name("TEXT");
+  app.add_option("--tokens", options.tokens, "number of tokens to generate (default: 500)")
       ->check(whole_number(1));
   app.add_option("--temperature", options.temperature,
-                 "divides the logits: below 1 more predictable, 0 the likeliest token (default: "
-                 "0.8)")
+                 "divisor of the logits: lower is more predictable,\n"
+                 "0 always takes the likeliest token (default: 0.8)")
       ->check(finite_number(0));
   app.add_option("--top-k", options.top_k,
-                 "number of likeliest tokens to choose among; 0, the default: all")
+                 "number of likeliest tokens to sample from;\n0 (default): all tokens")
       ->check(whole_number(0));
-  app.add_option("--seed", options.seed, "seed of the choice (default: 1)")->check(whole_number(0));
+  app.add_option("--seed", options.seed, "random seed of the sampling (default: 1)")
+      ->check(whole_number(0));
   app.set_version_flag(
       "--version", [] { return version_text("generate"); },
       "Print the version and what it was built with");
@@ -71,26 +73,26 @@ io::Checkpoint open_checkpoint(const std::string& path) {
   if (files.exists(path + "/manifest.json")) return io::Checkpoint::open(files, path);
   const std::string checkpoints = path + "/checkpoints";
   if (!files.exists(checkpoints)) {
-    throw ConfigurationError(path + ": neither a checkpoint nor a run directory with some");
+    throw ConfigurationError(path + ": not a checkpoint or a run directory with checkpoints");
   }
   const auto found = io::newest_intact(files, checkpoints);
   for (const auto& line : found.rejected) fmt::print(stderr, "{}\n", line);
-  if (!found.path) throw DataError(checkpoints + ": holds no intact checkpoint");
+  if (!found.path) throw DataError(checkpoints + ": no intact checkpoint found");
   return io::Checkpoint::open(files, *found.path);
 }
 
-// Some numbers are used by long texts alone, so all are looked at before anything is written.
+// Some parameters are used only by long texts, so all are checked before generating.
 void require_finite(const io::Checkpoint& checkpoint) {
   for (const auto& tensor : checkpoint.tensors()) {
     if (tensor.kind != io::StateKind::parameter || tensor.not_finite == 0) continue;
-    throw DataError(fmt::format(
-        "{}: {} of {} elements of the parameter {} are NaN or infinite, so its training diverged; "
-        "generate from an earlier checkpoint",
-        checkpoint.path(), tensor.not_finite, tensor.shape.elements(), tensor.name));
+    throw DataError(
+        fmt::format("{}: {} of {} elements of parameter {} are NaN or infinite, so training has "
+                    "diverged; use an earlier checkpoint",
+                    checkpoint.path(), tensor.not_finite, tensor.shape.elements(), tensor.name));
   }
 }
 
-// Of the likeliest `top_k` tokens (0: all), one drawn with `uniform` in (0, 1].
+// Samples one of the likeliest `top_k` tokens (0: all). `uniform`: a random number in (0, 1].
 int32_t choose(const std::vector<float>& logits, const Options& options, double uniform) {
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
@@ -112,7 +114,7 @@ int32_t choose(const std::vector<float>& logits, const Options& options, double 
   return order[std::min(static_cast<std::size_t>(chosen), order.size() - 1)];
 }
 
-// What the model thinks of each token after `tokens`, of which it sees the last context.
+// The logits of the token after `tokens`, of which the model sees at most the last context length.
 std::vector<float> next_logits(const nn::Gpt& model, const std::vector<int32_t>& tokens,
                                Device device) {
   const auto seen =
@@ -123,12 +125,12 @@ std::vector<float> next_logits(const nn::Gpt& model, const std::vector<int32_t>&
   auto last = logits.slice(1, time - 1, time).to(DType::float32).to_vector<float>();
   if (std::all_of(last.begin(), last.end(), [](float x) { return std::isfinite(x); })) return last;
   throw DataError(
-      "the model computes values that are not finite, so its training diverged; generate from an "
-      "earlier checkpoint");
+      "the logits of the model are not finite, so training has diverged; use an earlier "
+      "checkpoint");
 }
 
 std::vector<int32_t> tokens_of_prompt(const io::Tokenizer& tokenizer, const std::string& prompt) {
-  if (prompt.empty()) throw UsageError("--prompt is empty; the model needs at least one token");
+  if (prompt.empty()) throw UsageError("--prompt is empty; it must have at least one token");
   try {
     return tokenizer.encode(prompt);
   } catch (const DataError& error) {
@@ -136,7 +138,7 @@ std::vector<int32_t> tokens_of_prompt(const io::Tokenizer& tokenizer, const std:
   }
 }
 
-// At once, so that a text is read while it is written. Throws StorageError where nobody can.
+// Prints without buffering. Throws StorageError if stdout cannot be written.
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   flush_standard_output();
@@ -150,7 +152,7 @@ void write_text(const nn::Gpt& model, const io::Tokenizer& tokenizer, const Opti
   print(options.prompt);
   for (int64_t i = 0; i < options.tokens; ++i) {
     auto logits = next_logits(model, tokens, device);
-    logits.resize(static_cast<std::size_t>(tokenizer.vocabulary_size()));  // without the padding
+    logits.resize(static_cast<std::size_t>(tokenizer.vocabulary_size()));  // without padding
     const auto random = kernels::philox(key, static_cast<uint64_t>(i));
     tokens.push_back(choose(logits, options, kernels::to_uniform(random.word[0])));
     print(tokenizer.decode(std::span(tokens).last(1)));
@@ -166,7 +168,7 @@ int generate(int argc, char** argv) {
   const auto checkpoint = open_checkpoint(options.checkpoint);
   const auto& state = checkpoint.training_state();
   if (!state.contains("tokenizer") || !state.contains("configuration")) {
-    throw DataError(checkpoint.path() + ": is not of a GPT that train_gpt trained on a text");
+    throw DataError(checkpoint.path() + ": not a checkpoint of train_gpt");
   }
   require_finite(checkpoint);
 
@@ -177,8 +179,8 @@ int generate(int argc, char** argv) {
   const auto tokenizer = io::Tokenizer::described(state["tokenizer"]);
   if (tokenizer.kind() == io::Tokenizer::Kind::external) {
     throw ConfigurationError(checkpoint.path() +
-                             ": its tokens are those of another program's tokenizer, which is not "
-                             "in the checkpoint, so generate cannot read a prompt or write text");
+                             ": trained with the tokenizer of another program, which is not in the "
+                             "checkpoint, so text cannot be encoded or decoded");
   }
   nn::Gpt model(gpt.options_for(tokenizer.vocabulary_size()));
   model.evaluate();

@@ -1,4 +1,4 @@
-// Trains a GPT on a text, alone or under mpirun: train_gpt --config examples/configs/gpt_char.toml
+// Trains a GPT on a text, with or without mpirun: train_gpt --config examples/configs/gpt_char.toml
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,17 +18,20 @@ struct Settings {
   Settings() {
     ripieno::Settings& table = program.settings;
     model.bind(table);
-    table.add("data.path", &path, "a text, or a token file");
+    table.add("data.path", &path, "path of a text file or token file to train on");
     table.add("data.tokenizer",
               choice(&data.tokenizer, {{"characters", io::Tokenizer::Kind::characters},
                                        {"bytes", io::Tokenizer::Kind::bytes}}),
-              "of a text");
-    table.add("data.validation_fraction", &data.validation_fraction,
-              "the last part, held out from training", Accepts::between(0, 0.99));
+              "how a text file is split into tokens (not used for token files)");
+    table.add(
+        "data.validation_fraction", &data.validation_fraction,
+        "fraction of the data held out for validation, taken from its end; 0 disables validation",
+        Accepts::between(0, 0.99));
     table.add(
         "data.sampling",
         choice(&data.sampling, {{"random", io::Sampling::random}, {"epoch", io::Sampling::epoch}}),
-        "windows anywhere, or each once an epoch");
+        "order of training sequences: at random positions, or each sequence once per epoch in "
+        "random order");
   }
 };
 

@@ -1,4 +1,4 @@
-// Trains an MLP to tell images apart: train_image_classifier --config examples/configs/digits.toml
+// Trains an MLP to classify images: train_image_classifier --config examples/configs/digits.toml
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -17,7 +17,8 @@ struct Settings {
 
   Settings() {
     model.bind(program.settings);
-    program.settings.add("data.path", &path, "an HDF5 file with data sets images and labels");
+    program.settings.add("data.path", &path,
+                         "path of an HDF5 file with the data sets images and labels");
   }
 };
 
@@ -27,15 +28,15 @@ std::vector<int64_t> layer_sizes(const MlpSettings& model, const io::ImageData& 
 
 Tensor flat(const Tensor& images) { return images.reshape({images.size(0), -1}); }
 
-// How often the largest of a row of logits (rows, classes) is its label's.
+// The number of rows of `logits` (rows, classes) whose largest value is at the index of the label.
 int64_t count_correct(const Tensor& logits, const Tensor& labels) {
   const auto scores = logits.to_vector<float>();
-  const auto wanted = labels.to_vector<int32_t>();
+  const auto expected = labels.to_vector<int32_t>();
   const auto classes = static_cast<std::ptrdiff_t>(logits.size(1));
   int64_t correct = 0;
-  for (std::size_t row = 0; row < wanted.size(); ++row) {
+  for (std::size_t row = 0; row < expected.size(); ++row) {
     const auto first = scores.begin() + static_cast<std::ptrdiff_t>(row) * classes;
-    correct += std::max_element(first, first + classes) - first == wanted[row];
+    correct += std::max_element(first, first + classes) - first == expected[row];
   }
   return correct;
 }
@@ -44,7 +45,7 @@ int train(int argc, char** argv) {
   Settings settings;
   const TrainingProgram& program = settings.program;
   Session session(argc, argv);
-  if (!settings.program.start(session, "Trains an MLP to tell images apart.", stdout)) return 0;
+  if (!settings.program.start(session, "Trains an MLP to classify images.", stdout)) return 0;
 
   std::unique_ptr<io::ImageLoader> loader;
   session.together([&] {

@@ -1,7 +1,7 @@
 #include <ripieno/ripieno.h>
 
 int train(int argc, char** argv) {
-  ripieno::Session session(argc, argv);  // mpirun or alone; the GPU of this local rank, or the CPU
+  ripieno::Session session(argc, argv);  // one rank, on the local rank's GPU or the CPU
   ripieno::TokenLoader loader("text.txt", {.batch_size = 12, .context = 64}, session);
   const auto vocab = loader.tokenizer().vocabulary_size();
   ripieno::nn::Gpt model({.vocab = vocab, .layers = 4, .heads = 4, .channels = 128, .context = 64});
@@ -11,15 +11,15 @@ int train(int argc, char** argv) {
   ripieno::Run run("runs/small_gpt", session, model, optimizer, loader,
                    {.steps = 500, .progress = stdout, .messages = stderr});
 
-  while (auto batch = run.next()) {  // from where the run stood: it saves, logs and obeys signals
-    auto loss = model.loss(batch->inputs, batch->targets);  // a sum and a count, so that means
-    parallel.backward(loss);  // are right on any ranks; gradients are reduced while it runs
+  while (auto batch = run.next()) {  // resumes, saves, logs, and stops after a signal
+    auto loss = model.loss(batch->inputs, batch->targets);  // sum and count of this rank's rows
+    parallel.backward(loss);                                // gradients are reduced meanwhile
     parallel.step();
     run.log(loss);
   }
   return run.exit_status();
 }
 
-int main(int argc, char** argv) {  // one line and an exit status where something goes wrong
+int main(int argc, char** argv) {  // errors: one line on stderr and an exit status
   return ripieno::run_program([&] { return train(argc, argv); });
 }

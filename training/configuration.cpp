@@ -8,26 +8,33 @@ namespace {
 using distributed::Shard;
 using optim::Schedule;
 
-// What the arithmetic behind a number bears: samples are multiplied in 64 bits, rates are rounded
-// to float32, and seconds are counted in nanoseconds.
+// Limits of the arithmetic: sample counts are multiplied in 64 bits, rates are rounded to float32,
+// and seconds are counted in nanoseconds.
 constexpr double kMostSamples = 1e9, kMostBytes = 1e15;
 constexpr double kLargestRate = 1e30;
 constexpr double kMostSeconds = 1e8;
 constexpr double kMostCheckpoints = 1e6;
 
 void bind_optimizer(Settings& settings, std::string& kind, optim::OptimizerOptions& optimizer) {
-  settings.add("optimizer.kind", &kind, "which", Accepts::one_of(optim::optimizer_names()));
-  settings.add("optimizer.learning_rate", &optimizer.learning_rate, "the highest of the schedule",
+  settings.add("optimizer.kind", &kind, "optimizer algorithm",
+               Accepts::one_of(optim::optimizer_names()));
+  settings.add("optimizer.learning_rate", &optimizer.learning_rate,
+               "peak learning rate of the schedule", Accepts::positive(kLargestRate));
+  settings.add("optimizer.beta1", &optimizer.beta1,
+               "decay rate of the first moment estimate (adamw only)", Accepts::below_one());
+  settings.add("optimizer.beta2", &optimizer.beta2,
+               "decay rate of the second moment estimate (adamw only)", Accepts::below_one());
+  settings.add("optimizer.epsilon", &optimizer.epsilon,
+               "term added to the denominator of the update for numerical stability (adamw only)",
                Accepts::positive(kLargestRate));
-  settings.add("optimizer.beta1", &optimizer.beta1, "adamw: decay of the first moment",
-               Accepts::below_one());
-  settings.add("optimizer.beta2", &optimizer.beta2, "adamw: decay of the second moment",
-               Accepts::below_one());
-  settings.add("optimizer.epsilon", &optimizer.epsilon, "adamw", Accepts::positive(kLargestRate));
-  settings.add("optimizer.weight_decay", &optimizer.weight_decay, "of matrices; vectors have none",
+  settings.add("optimizer.weight_decay", &optimizer.weight_decay,
+               "weight decay coefficient of matrices; vectors, such as biases, do not decay; 0 "
+               "disables weight decay",
                Accepts::between(0, kLargestRate));
-  settings.add("optimizer.momentum", &optimizer.momentum, "sgd", Accepts::below_one());
-  settings.add("optimizer.nesterov", &optimizer.nesterov, "sgd: Nesterov's momentum");
+  settings.add("optimizer.momentum", &optimizer.momentum,
+               "momentum coefficient (sgd only); 0 disables momentum", Accepts::below_one());
+  settings.add("optimizer.nesterov", &optimizer.nesterov,
+               "whether to use Nesterov momentum (sgd only)");
 }
 
 void bind_schedule(Settings& settings, Schedule& schedule) {
@@ -37,50 +44,62 @@ void bind_schedule(Settings& settings, Schedule& schedule) {
                               {"linear", Schedule::Kind::linear},
                               {"cosine", Schedule::Kind::cosine},
                               {"warmup_stable_decay", Schedule::Kind::warmup_stable_decay}}),
-      "of the learning rate, after the warm-up");
+      "shape of the learning rate schedule after warmup");
   settings.add("schedule.steps", &schedule.steps,
-               "of the whole schedule, and of the run unless --steps",
+               "length of the learning rate schedule in steps, including warmup; also the step at "
+               "which training ends, unless --steps is given",
                Accepts::between(1, kMostSteps));
-  settings.add("schedule.warmup_steps", &schedule.warmup_steps, "from 0 up to the highest rate",
+  settings.add("schedule.warmup_steps", &schedule.warmup_steps,
+               "number of steps over which the learning rate grows linearly from 0 to "
+               "optimizer.learning_rate; 0 disables warmup",
                Accepts::between(0, kMostSteps));
-  settings.add("schedule.final_learning_rate", &schedule.final, "at the schedule's end",
+  settings.add("schedule.final_learning_rate", &schedule.final,
+               "learning rate at the end of the schedule (not used by constant)",
                Accepts::between(0, kLargestRate));
   settings.add("schedule.decay_steps", &schedule.decay_steps,
-               "warmup_stable_decay: the last steps, that decay", Accepts::between(0, kMostSteps));
+               "number of steps at the end of the schedule over which the learning rate falls "
+               "linearly (warmup_stable_decay only)",
+               Accepts::between(0, kMostSteps));
 }
 
 void bind_train(Settings& settings, TrainingOptions& options) {
-  settings.add("train.batch_size", &options.batch_size, "samples in a step, of all ranks together",
+  settings.add("train.batch_size", &options.batch_size,
+               "global batch size: samples per step, summed over all ranks",
                Accepts::between(1, kMostSamples));
   settings.add("train.micro_batch_size", &options.parallel.micro_batch_size,
-               "samples that a rank takes at once; 0: all of its share",
+               "samples per forward and backward pass of a rank (gradient accumulation); 0: all of "
+               "the rank's samples at once",
                Accepts::between(0, kMostSamples));
-  settings.add("train.evaluate_every", &options.run.evaluate_every, "steps; 0: at the end only",
+  settings.add("train.evaluate_every", &options.run.evaluate_every,
+               "steps between validations; 0: only after the last step",
                Accepts::between(0, kMostSteps));
   settings.add("train.evaluation_batch_size", &options.run.evaluation_batch_size,
-               "samples, of all ranks together; 0: as in training",
+               "global batch size of validation, in samples; 0: the same as train.batch_size",
                Accepts::between(0, kMostSamples));
   settings.add("train.precision",
                choice(&options.precision, {{"float32", DType::float32},
                                            {"bfloat16", DType::bfloat16},
                                            {"float16", DType::float16}}),
-               "of the parameters; float16 scales the loss");
+               "element type of parameters; float16 enables dynamic loss scaling");
   settings.add("train.tf32", &options.tf32,
-               "whether a GPU may multiply float32 matrices in TensorFloat-32, which is faster and "
-               "keeps 10 of 23 bits");
+               "whether a GPU may multiply float32 matrices in TensorFloat-32, which is faster but "
+               "uses only 10 of the 23 mantissa bits");
   settings.add(
       "train.deterministic", &options.deterministic,
-      "whether a GPU computes the same bits each time, which is slower: attention's backward "
-      "keeps scores, and algorithms are guessed instead of measured");
+      "whether results on a GPU are bitwise reproducible, which is slower: the backward of "
+      "attention stores its scores, and matrix product algorithms are chosen by heuristics "
+      "instead of measurement");
   settings.add("train.gradient_clip", &options.optimizer.max_gradient_norm,
-               "largest norm of the whole gradient; 0: no limit",
+               "maximum global norm of the gradient; a larger gradient is scaled down to it; 0 "
+               "disables clipping",
                Accepts::between(0, kLargestRate));
-  settings.add(
-      "train.threads", &options.threads,
-      "number of CPU threads per rank; 0 (default): OMP_NUM_THREADS if set, else the "
-      "available processors (control group quota, affinity), shared by the ranks of a host",
-      Accepts::between(0, kMostThreads));
-  settings.add("train.seed", &options.seed, "of all random numbers", Accepts::at_least(0));
+  settings.add("train.threads", &options.threads,
+               "number of CPU threads per rank; 0: OMP_NUM_THREADS if set, otherwise the available "
+               "processors (CPU affinity, control group quota) divided among the ranks of the host",
+               Accepts::between(0, kMostThreads));
+  settings.add("train.seed", &options.seed,
+               "seed of all random numbers: initial parameters, sample order, dropout",
+               Accepts::at_least(0));
 }
 
 void bind_parallel(Settings& settings, TrainingOptions& options) {
@@ -89,70 +108,92 @@ void bind_parallel(Settings& settings, TrainingOptions& options) {
                choice(&parallel.shard, {{"none", Shard::none},
                                         {"optimizer", Shard::optimizer},
                                         {"gradients", Shard::gradients}}),
-               "what the ranks keep only once, each its part");
+               "what is sharded over the ranks instead of replicated: nothing, the optimizer state "
+               "(ZeRO stage 1), or gradients and optimizer state (ZeRO stage 2)");
   settings.add("parallel.bucket_bytes", &parallel.bucket_bytes,
-               "of gradients that travel at once, or auto: as suits the link between the ranks",
+               "size of a bucket, the range of gradients reduced by one collective, in bytes; "
+               "\"auto\": measured to suit the link between the ranks",
                Accepts::between(1, kMostBytes));
-  settings.add(
-      "parallel.strict", &options.strict,
-      "whether losses and parameters are the same bits on any number of ranks and threads");
+  settings.add("parallel.strict", &options.strict,
+               "whether losses and parameters are bitwise identical on any number of ranks and "
+               "threads (strict mode)");
   settings.add(
       "parallel.slots", &options.slots,
-      "strict: pieces of a batch that are computed as one, in place of micro-batches, or auto: "
-      "the largest number up to 8 that divides the batch",
+      "number of slots, equal shares of the batch that strict mode computes separately in place of "
+      "micro-batches; must divide train.batch_size; \"auto\": the largest divisor up to 8",
       Accepts::between(1, 65536));
   settings.add("parallel.timeout_seconds", &options.timeout_seconds,
-               "how long a rank waits for the others before it gives them up",
+               "seconds to wait for another rank before the run fails with exit status 76",
                Accepts::between(1, kMostSeconds));
   settings.add("parallel.check_every", &options.run.check_every,
-               "steps between looks whether all ranks hold the same numbers; 0: never",
+               "steps between checks that all ranks hold identical parameters and optimizer state; "
+               "each save is preceded by a check too; 0 disables all checks",
                Accepts::between(0, kMostSteps));
-  settings.add("parallel.wire",
-               choice(&parallel.wire, {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}}),
-               "what gradients cross the network as");
+  settings.add(
+      "parallel.wire",
+      choice(&parallel.wire, {{"float32", DType::float32}, {"bfloat16", DType::bfloat16}}),
+      "element type in which float32 gradients are sent between ranks; 16-bit gradients are "
+      "sent as they are");
   settings.add("parallel.power_sgd_rank", &parallel.power_sgd_rank,
-               "PowerSGD: of what crosses the network for a matrix; 0: all of it",
+               "rank of the PowerSGD approximation of the matrix gradients that are sent between "
+               "ranks; 0 disables compression",
                Accepts::between(0, 1024));
   settings.add("parallel.diloco_steps", &parallel.diloco.steps,
-               "DiLoCo: that each rank takes on its own; 0: they take each together",
+               "number of steps that each rank takes without communication between two outer steps "
+               "(DiLoCo); 0 disables DiLoCo",
                Accepts::between(0, kMostSteps));
   settings.add("parallel.outer_learning_rate", &parallel.diloco.outer_learning_rate,
-               "DiLoCo: of the step that they then take together", Accepts::positive(kLargestRate));
+               "learning rate of the outer step (DiLoCo only)", Accepts::positive(kLargestRate));
   settings.add("parallel.outer_momentum", &parallel.diloco.outer_momentum,
-               "DiLoCo: Nesterov's, of that step", Accepts::below_one());
+               "Nesterov momentum of the outer step (DiLoCo only)", Accepts::below_one());
 }
 
 void bind_checkpoint(Settings& settings, RunOptions& run) {
   settings.add("checkpoint.every", &run.checkpoint_every,
-               "steps, or auto: as often as is worth its cost; one is saved at the end as well",
+               "steps between checkpoints; \"auto\": a time interval derived from the measured "
+               "cost of saving; a checkpoint is always saved at the end",
                Accepts::between(1, kMostSteps));
   settings.add("checkpoint.failures_per_day", &run.failures_per_day,
-               "auto: of the whole job; 0: not known, saving takes 3 % of the time at most",
+               "expected failures of the whole job per day, for checkpoint.every = \"auto\"; 0: "
+               "unknown, saving takes at most 3 % of the time",
                Accepts::between(0, 1e6));
-  settings.add("checkpoint.keep", &run.keep.newest, "the newest so many",
+  settings.add("checkpoint.keep", &run.keep.newest, "number of newest checkpoints to keep",
                Accepts::between(1, kMostCheckpoints));
   settings.add("checkpoint.keep_every", &run.keep.every,
-               "those of steps that are multiples of it; 0: none", Accepts::between(0, kMostSteps));
-  settings.add("checkpoint.keep_best", &run.keep.best,
-               "so many of the best by validation; each new best is saved",
-               Accepts::between(0, 1000));
-  settings.add("checkpoint.best_by", &run.keep.metric, "what is best",
+               "interval in steps: checkpoints at its multiples are kept permanently; 0: none",
+               Accepts::between(0, kMostSteps));
+  settings.add(
+      "checkpoint.keep_best", &run.keep.best,
+      "number of best checkpoints to keep, by checkpoint.best_by; each new best is saved; 0: none",
+      Accepts::between(0, 1000));
+  settings.add("checkpoint.best_by", &run.keep.metric,
+               "validation metric that decides which checkpoints are best",
                Accepts::one_of({"validation_loss", "accuracy"}));
   settings.add("checkpoint.stop_on_failure", &run.stop_on_failed_save,
-               "a save that fails ends the run; else it goes on and tries again");
+               "whether a failed save ends the run; otherwise training continues and the save is "
+               "retried");
 }
 
 void bind_initial(Settings& settings, InitialParameters& initial) {
   settings.add("checkpoint.load", &initial.path,
-               "a checkpoint or run that a new run takes its parameters from");
-  settings.add("checkpoint.load_prefix", &initial.prefix,
-               "of it only names that begin so, without it");
-  settings.add("checkpoint.rename", &initial.rename, "old=new beginnings, separated by commas");
-  settings.add("checkpoint.strict", &initial.strict, "whether every parameter must match");
+               "checkpoint, or run directory for its newest checkpoint, from which a new run loads "
+               "its initial parameters (fine-tuning); empty: random initialization");
+  settings.add(
+      "checkpoint.load_prefix", &initial.prefix,
+      "prefix of the parameter names to load from checkpoint.load, which is removed before "
+      "names are matched; empty: all names");
+  settings.add("checkpoint.rename", &initial.rename,
+               "comma-separated old=new rules, each replacing the prefix old of parameter names in "
+               "checkpoint.load by new");
+  settings.add("checkpoint.strict", &initial.strict,
+               "whether the parameters must match checkpoint.load completely, in names and shapes; "
+               "otherwise those without a match keep their initial values");
   settings.add("checkpoint.foreign", &initial.foreign,
-               "whether it may be an HDF5 file of another program");
-  settings.add("checkpoint.allow_differences", &initial.allow_differences,
-               "whether checkpoint.load may be of another tokenizer or of other model options");
+               "whether checkpoint.load may be an HDF5 file written by another program, without "
+               "checksums");
+  settings.add(
+      "checkpoint.allow_differences", &initial.allow_differences,
+      "whether checkpoint.load may have another tokenizer or other model options than this run");
 }
 
 }  // namespace
@@ -167,7 +208,7 @@ void bind(Settings& settings, TrainingOptions& options) {
   settings.add("log.every", &options.run.log_every, "steps between lines of metrics.jsonl",
                Accepts::between(1, kMostSteps));
   settings.add("log.show", &options.run.shown,
-               "names of metrics that the progress line shows besides the loss");
+               "names of metrics to show in the progress line besides the loss");
 }
 
 }  // namespace ripieno

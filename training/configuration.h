@@ -1,7 +1,8 @@
-// What a configuration says in the sections that every training program shares.
+// The configuration keys that all training programs share: the sections optimizer, schedule, train,
+// parallel, checkpoint and log.
 //
-// As a rule a key sets an option of the part that acts on it; the members of TrainingOptions
-// beside those are the program's own.
+// Most keys set an option of the component that uses it (optimizer, schedule, DataParallel, Run);
+// TrainingProgram uses the other members of TrainingOptions.
 #pragma once
 
 #include <cstdint>
@@ -18,25 +19,25 @@
 namespace ripieno {
 
 struct TrainingOptions {
-  std::string optimizer_kind = "adamw";  // of optim::optimizer_names()
+  std::string optimizer_kind = "adamw";  // one of optim::optimizer_names()
   optim::OptimizerOptions optimizer = {};
   optim::Schedule schedule = {.kind = optim::Schedule::Kind::cosine, .steps = 1000};
   distributed::DataParallelOptions parallel = {};
   RunOptions run = {.checkpoint_every = 1000};
 
-  int64_t batch_size = 32;  // samples in a step, of all ranks together
+  int64_t batch_size = 32;  // samples per step, summed over all ranks
   DType precision = DType::float32;
   bool tf32 = false;
   bool deterministic = false;
-  int threads = 0;  // 0: session/processors.h
+  int threads = 0;  // CPU threads per rank; 0: chosen by session/processors.h
   int64_t seed = 1;
   bool strict = false;
-  std::optional<int> slots = {};  // of strict mode; without a number as many as suit the batch
+  std::optional<int> slots = {};  // of strict mode; empty: the largest divisor of the batch up to 8
   int64_t timeout_seconds = 600;
 };
 
-// Adds the sections optimizer, schedule, train, parallel, checkpoint and log to the table, with the
-// present values as defaults. `options` must outlive it.
+// Adds the sections optimizer, schedule, train, parallel, checkpoint and log to `settings`, with
+// the current values as defaults. `options` must outlive `settings`.
 void bind(Settings& settings, TrainingOptions& options);
 
 }  // namespace ripieno

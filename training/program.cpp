@@ -24,14 +24,15 @@ namespace ripieno {
 namespace {
 
 [[noreturn]] void end_silently(ExitStatus status) {
-  // mpirun ends this rank once the one with the message has ended. If this rank ended first, mpirun
-  // would kill that one before it has written its message.
+  // mpirun ends this rank after the rank with the message has ended. If this rank ended first,
+  // mpirun would kill that rank before its message is written.
   std::this_thread::sleep_for(std::chrono::seconds(10));
   std::_Exit(static_cast<int>(status));
 }
 
-// Ranks that lost the same peer, or were given what does not fit together, all know it. One speaks:
-// the lost one itself where it could, else the lowest; mpirun ends the others before their turn.
+// If several ranks fail for the same reason (a lost rank, an invalid configuration), one message is
+// enough: that of the lowest rank, unless the lost rank itself, which does not wait, has one.
+// mpirun ends the others before their turn.
 void wait_for_turn(ExitStatus status) {
   const int rank = distributed::launched_rank();
   int turn = 0;
@@ -43,7 +44,7 @@ void wait_for_turn(ExitStatus status) {
 [[noreturn]] void end_with_message(const std::exception& error) {
   const auto* failure = dynamic_cast<const RankFailure*>(&error);
   if (failure && failure->is_silent()) end_silently(failure->status());
-  if (!failure) wait_for_turn(exit_status_of(error));  // else all others are silent
+  if (!failure) wait_for_turn(exit_status_of(error));  // otherwise all other ranks are silent
   std::string message = fmt::format("{}: {}", program_invocation_short_name, error.what());
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::fflush(stdout);
@@ -58,17 +59,17 @@ void wait_for_turn(ExitStatus status) {
   } catch (const std::exception& error) {
     end_with_message(error);
   } catch (...) {
-    end_with_message(Error("ended by an exception that is not a std::exception"));
+    end_with_message(Error("terminated by an exception that is not a std::exception"));
   }
 }
 
-// Of `body`; where fmt::print throws, the error names what it could not write to.
+// Runs `body`. The system_error that fmt::print throws does not name stdout; StorageError does.
 int status_of(const std::function<int()>& body) {
   try {
     return body();
   } catch (const std::system_error& error) {
     if (!std::ferror(stdout)) throw;
-    throw StorageError("standard output: " + error.code().message());
+    throw StorageError("cannot write to standard output: " + error.code().message());
   }
 }
 
@@ -78,9 +79,9 @@ int run_program(const std::function<int()>& body) {
   std::set_terminate(end_of_process);
   open_standard_streams();
   report_bus_errors();
-  std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead, and names the file
+  std::signal(SIGXFSZ, SIG_IGN);  // write() fails instead, and the error names the file
   const int status = status_of(body);
-  const bool has_failed = status > 1;  // 1 is an answer: that of a comparison
+  const bool has_failed = status > 1;  // 1 is a result, for example of a comparison
   if (!has_failed) flush_standard_output();
   return status;
 }

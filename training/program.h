@@ -1,4 +1,5 @@
-// How a program ends: one line on stderr where something went wrong, and the exit status that fits.
+// run_program: the body of main(), which turns an uncaught exception into one line on stderr and an
+// exit status.
 //
 //   int main(int argc, char** argv) { return ripieno::run_program([&] { … return 0; }); }
 #pragma once
@@ -7,12 +8,12 @@
 
 namespace ripieno {
 
-// What `body` returns, or ExitStatus::storage where that is 0 and what was printed on stdout could
-// not be written. Closed standard streams are opened first (standard_streams.h).
+// Returns the result of `body`. If that is 0 or 1 and stdout could not be written, the process ends
+// with ExitStatus::storage. Closed standard streams are opened first (standard_streams.h).
 //
-// An exception that nobody catches ends the process where it is thrown: one line on stderr, and the
-// status of its kind (exit_status.h). Nothing is unwound, because destructors would wait for peers
-// that wait for this rank; mpirun ends those.
+// An uncaught exception, on any thread, ends the process with one line on stderr and the status for
+// its type (exit_status.h). The stack is not unwound: destructors would wait for other ranks, which
+// wait for this one. mpirun ends those.
 int run_program(const std::function<int()>& body);
 
 }  // namespace ripieno

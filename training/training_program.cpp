@@ -17,15 +17,15 @@
 namespace ripieno {
 namespace {
 
-// Slots are of one shape.
+// All slots have the same number of rows.
 void require_whole_slots(int64_t batch_size, int64_t slots) {
   if (batch_size % slots == 0) return;
   int64_t fewer = std::min(slots, batch_size), more = slots;
   while (batch_size % fewer != 0) --fewer;
   while (more < batch_size && batch_size % more != 0) ++more;
   throw ConfigurationError(fmt::format(
-      "parallel.slots = {} does not divide train.batch_size = {}; the nearest that do are {}",
-      slots, batch_size,
+      "parallel.slots={} must divide train.batch_size={}; nearest divisors: {}", slots,
+      batch_size,
       more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
 }
 
@@ -44,7 +44,7 @@ void remark_on_attention() {
   write_remark(fmt::format("attention is computed by {}", kernels::attention_library()));
 }
 
-// repeatable: the same bits each time, and on all ranks of one kind of machine.
+// `repeatable`: results are bitwise identical in each run and on all ranks with the same hardware.
 void set_numerics(bool tf32, bool repeatable) {
   kernels::Numerics numerics = kernels::numerics();
   numerics.tf32 = tf32;

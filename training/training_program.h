@@ -1,8 +1,8 @@
-// TrainingProgram: what every training program says and asks before its model exists: the command
-// line, the configuration, and what follows from them.
+// TrainingProgram: the setup that all training programs share: command line, configuration, device,
+// threads, seed, and the options of optimizer, DataParallel and Run that follow from them.
 //
 //   TrainingProgram program;
-//   model.bind(program.settings);  // the program's own sections
+//   model.bind(program.settings);  // adds keys of the program itself
 //   if (!program.start(session, "Trains a …")) return 0;
 #pragma once
 
@@ -28,12 +28,13 @@ struct TrainingProgram {
   TrainingOptions options;
   CommandLine command;
 
-  // Once: adds the shared sections to the table, reads the command line and the configuration,
-  // takes the device, and seeds the random numbers of this thread. False where help was wanted
-  // instead, which rank 0 then wrote to `out`. A collective.
+  // To be called once: adds the shared keys to `settings`, reads the command line and the
+  // configuration, selects the device, and seeds the random numbers of this thread. Returns false
+  // for --help, whose text rank 0 writes to `out`. Throws UsageError or ConfigurationError. A
+  // collective.
   bool start(Session& session, const std::string& about, std::FILE* out);
 
-  int slots() const;  // of strict mode; 0: it is off
+  int slots() const;  // number of slots in strict mode; 0: strict mode is disabled
   uint64_t seed() const { return static_cast<uint64_t>(options.seed); }
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;
   optim::OptimizerOptions optimizer_options() const;

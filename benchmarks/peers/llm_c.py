@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""llm.c's side of gpt2-124m: runs its train_gpt2cu on random tokens and prints one line of JSON.
+"""gpt2-124m with llm.c: runs its train_gpt2cu on random tokens and prints one line of JSON.
 
-    llm_c.py FOLDER --batch 64      FOLDER: llm.c's checkout, with train_gpt2cu built (USE_CUDNN=1 is its fastest)
+    llm_c.py FOLDER --batch 64      FOLDER: a checkout of llm.c with train_gpt2cu built (fastest with USE_CUDNN=1)
 """
 import argparse
 import array
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-MAGIC, VERSION, HEADER = 20240520, 1, 256  # of its data files: int32 words, then tokens of 16 bits
+MAGIC, VERSION, HEADER = 20240520, 1, 256  # header of data files: int32 words, followed by 16-bit tokens
 
 
 def write_tokens(path, count):
@@ -40,7 +40,7 @@ def main():
         ended = subprocess.run(command, cwd=a.folder, capture_output=True, text=True)
     milliseconds = [float(ms) for ms in re.findall(r"([0-9.]+) ms \|", ended.stdout)]
     if ended.returncode or len(milliseconds) < 6:
-        sys.exit(f"llm_c.py: {' '.join(command)} ended with {ended.returncode}: {(ended.stderr or ended.stdout)[-400:]}")
+        sys.exit(f"llm_c.py: {' '.join(command)} exited with {ended.returncode}: {(ended.stderr or ended.stdout)[-400:]}")
     median = statistics.median(milliseconds[5:])
     print(json.dumps({"benchmark": "llm_c", "workload": "gpt2-124m", "device": "cuda", "dtype": "bf16",
                       "batch": a.batch, "steps": a.steps, "value": 1e3 * a.batch * a.context / median,

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The PyTorch side of every side-by-side benchmark.
+"""The PyTorch side of the comparisons.
 
-Each workload is defined once here, completely; the project's own benchmark of
-the same name runs the same shapes, optimizer and precision. Prints one JSON
+Each workload is defined completely in this file; the workload of the same name
+in workloads.cpp has the same shapes, optimizer and precision. Prints one JSON
 line: {"peer": "torch", "workload": ..., "value": ..., "unit": ..., ...}.
 
     torch_peer.py gpt-10m --device cpu --threads 2
     torch_peer.py gpt2-124m --device cuda --dtype bf16 --compile
 
-Needs only PyTorch (>= 2.0 to be a fair peer).
+Requires only PyTorch (2.0 or later for a fair comparison).
 """
 import argparse
 import json
@@ -55,7 +55,7 @@ class GPT(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, vocab, bias=False)
         self.head.weight = self.tokens.weight
-        for name, p in self.named_parameters():  # as GPT-2: what feeds the residual stream starts smaller
+        for name, p in self.named_parameters():  # as in GPT-2: layers that feed the residual stream start smaller
             if p.dim() > 1:
                 residual = name.endswith(("proj.weight", "down.weight"))
                 nn.init.normal_(p, std=0.02 / (2 * layers) ** 0.5 if residual else 0.02)
@@ -158,7 +158,7 @@ def main():
     args.add_argument("--compile", action="store_true")
     args.add_argument("--steps", type=int, default=10)
     args.add_argument("--warmup", type=int, default=3)
-    args.add_argument("--rounds", action="store_true", help="a round of --steps steps for each line of the input")
+    args.add_argument("--rounds", action="store_true", help="run a round of --steps steps for each line of standard input")
     a = args.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
@@ -206,7 +206,7 @@ def main():
         step()
 
     def round_():
-        """Seconds of a step, and the last loss. A GPU's steps are timed together: the host runs ahead of them."""
+        """Returns seconds per step and the last loss. On a GPU the steps are timed as one: the host runs ahead."""
         if a.device == "cuda":
             sync()
             start = time.perf_counter()

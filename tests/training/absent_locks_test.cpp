@@ -1,4 +1,4 @@
-// What a run says where nothing keeps a second one out of its directory.
+// Warning of a run on a file system without locks, where a second run would not be detected.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,8 +15,8 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// On stderr, by a run on two ranks.
-std::string said_where_flock_fails_with(int error) {
+// The messages of a run on two ranks.
+std::string messages_if_flock_fails_with(int error) {
   const TemporaryDirectory directory;
   std::FILE* messages = std::tmpfile();
   TinyRun run{.directory = directory / "run"};
@@ -32,14 +32,15 @@ std::string said_where_flock_fails_with(int error) {
   return text;
 }
 
-TEST(AbsentLocks, AreToldOnceAndTheRunGoesOn) {
-  const std::string said = said_where_flock_fails_with(ENOLCK);
-  EXPECT_THAT(said, HasSubstr("/run: its file system has no locks (No locks available), so"));
-  EXPECT_EQ(said.find("no locks"), said.rfind("no locks"));
+TEST(AbsentLocks, CauseOneWarningAndTheRunContinues) {
+  const std::string messages = messages_if_flock_fails_with(ENOLCK);
+  EXPECT_THAT(messages,
+              HasSubstr("/run: the file system does not support locks (No locks available), so"));
+  EXPECT_EQ(messages.find("support locks"), messages.rfind("support locks"));
 }
 
-TEST(AbsentLocks, AreNotToldOfWhereThereAreLocks) {
-  EXPECT_THAT(said_where_flock_fails_with(0), Not(HasSubstr("locks")));
+TEST(AbsentLocks, CauseNoWarningIfThereAreLocks) {
+  EXPECT_THAT(messages_if_flock_fails_with(0), Not(HasSubstr("locks")));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""Bad input ends a program with the right status and one line on stderr that names the thing."""
+"""Invalid input ends a program with the right exit status and one line on stderr that names the cause."""
 import os
 import resource
 import shutil
@@ -30,28 +30,28 @@ class BadInput(programs.ProgramTest):
 
     def test_an_unknown_key_on_the_command_line(self):
         self.assert_one_line(self.train("run", "--set", "train.batchsize=3"), 78,
-                             "train.batchsize", "nearest is train.batch_size")
+                             "train.batchsize", "did you mean train.batch_size?")
 
     def test_an_unknown_key_in_the_file(self):
         self.configure("batch_size", "batchsize")
-        self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "nearest is train.batch_size")
+        self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "did you mean train.batch_size?")
 
-    def test_an_ill_typed_value(self):
+    def test_a_value_of_the_wrong_type(self):
         self.assert_one_line(self.train("run", "--set", "train.batch_size=many"), 78,
-                             "train.batch_size takes an integer")
+                             "train.batch_size must be an integer")
         self.configure("batch_size = 8", "batch_size = 'many'")
-        self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "takes an integer", "'many'")
+        self.assert_one_line(self.train("run"), 78, "tiny.toml:17", "must be an integer", "'many'")
 
-    def test_sizes_that_are_together_too_large(self):
+    def test_sizes_that_are_too_large_together(self):
         sizes = [word for name in ("layers", "channels") for word in ("--set", f"model.{name}=1048576")]
         self.assert_one_line(self.train("run", *sizes), 78, "layers 1048576, channels 1048576", "parameters")
 
-    def test_a_configuration_that_is_missing(self):
+    def test_a_missing_configuration(self):
         self.configuration.unlink()
         self.assert_one_line(self.train("run"), 78, "tiny.toml", "No such file")
 
     @programs.needs_mpi
-    def test_ranks_with_other_configurations(self):
+    def test_ranks_with_different_configurations(self):
         rank = lambda size: self.command("run", "--set", f"train.batch_size={size}")
         command = [programs.MPIRUN, "1", *rank(8), ":", "-n", "1", *rank(16)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
@@ -72,18 +72,18 @@ class BadInput(programs.ProgramTest):
         self.assert_ends(ended, 78, "srun started 4 tasks", "srun --mpi=pmix")
 
     @programs.needs_mpi
-    def test_a_step_of_several_tasks_whose_pmix_does_not_answer(self):
+    def test_a_step_of_several_tasks_whose_pmix_does_not_respond(self):
         ended = self.in_a_job_of_slurm(SLURM_STEP_NUM_TASKS="4", PMIX_RANK="1", PMIX_NAMESPACE="slurm.pmix.77.0",
                                        PMIX_SERVER_URI2="pmix-server.1;tcp4://127.0.0.1:1", RIPIENO_START_TIMEOUT="60")
         self.assert_one_line(ended, 78, "srun started 4 tasks", "reports a world size of 1", "srun --mpi=pmix")
 
     @programs.needs_mpi
     def test_too_little_shared_memory(self):
-        """Which MPI then refuses, so no rank finds out by a bus error."""
+        """MPI reports it at startup, before a rank can get a bus error."""
         tried = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], capture_output=True,
                                text=True)
         if tried.returncode != 0:
-            self.skipTest(f"no other /dev/shm can be mounted: {tried.stderr.strip()}")
+            self.skipTest(f"cannot mount another /dev/shm: {tried.stderr.strip()}")
         for size in ("64k", "1m", "3m"):
             mount = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
             mpirun = ["mpirun", "-n", "2", "--allow-run-as-root", "--oversubscribe", "--quiet", "--mca",
@@ -128,8 +128,8 @@ class BadInput(programs.ProgramTest):
         self.assertEqual(list((self.directory / "run/checkpoints").iterdir()), [])
 
     def test_a_limit_of_processes(self):
-        """Of few threads each is done without, as far as it can be."""
-        limits = {"user": 64917, "group": 64917, "extra_groups": []} if os.geteuid() == 0 else {}  # root has none
+        """With few threads allowed, the run works without them or reports the limit."""
+        limits = {"user": 64917, "group": 64917, "extra_groups": []} if os.geteuid() == 0 else {}  # root has no limit
         self.directory.chmod(0o777)
         for processes in range(1, 6):
             run = f"run_{processes}"
@@ -138,7 +138,7 @@ class BadInput(programs.ProgramTest):
                                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (processes,) * 2),
                                        **limits)
             except PermissionError as error:
-                self.skipTest(f"not for another user: {error}")
+                self.skipTest(f"not as another user: {error}")
             if ended.returncode == 0:
                 self.assertEqual(len(self.checkpoints(run)), 1)
             else:
@@ -149,24 +149,24 @@ class BadInput(programs.ProgramTest):
         newest = str(self.checkpoints("run")[-1])
         for path in ("run", "run/checkpoints"):
             ended = self.train("other", "--resume", self.directory / path)
-            self.assert_one_line(ended, 78, "it holds checkpoints", newest)
+            self.assert_one_line(ended, 78, "not a checkpoint", newest)
 
-    def test_a_text_that_is_missing(self):
+    def test_a_missing_text(self):
         (self.directory / "text.txt").unlink()
         self.assert_one_line(self.train("run"), 78, "text.txt")
 
-    def test_a_text_that_is_not_named(self):
+    def test_an_empty_data_path(self):
         self.assert_one_line(self.train("run", "--set", "data.path="), 78, "data.path")
 
     def test_a_text_smaller_than_one_context(self):
         (self.directory / "text.txt").write_text("abcd")
         self.assert_one_line(self.train("run"), 78, "text.txt", "context")
 
-    def test_a_text_that_is_not_text(self):
+    def test_a_text_that_is_not_utf_8(self):
         (self.directory / "text.txt").write_bytes(b"abc\xff\xfe" * 100)
         self.assert_one_line(self.train("run"), 65, "text.txt")
 
-    def test_a_text_that_is_token_ids_or_an_archive(self):
+    def test_a_text_file_that_contains_token_ids_or_an_archive(self):
         for data, word in ((bytes([3, 0, 7, 0]) * 1000, "token_file_format"), (b"\x1f\x8b\x08" + b"a" * 999, "gzip"),
                            ("a text".encode("utf-16-le") * 100, "UTF-16")):
             (self.directory / "text.txt").write_bytes(data)
@@ -198,7 +198,7 @@ class BadInput(programs.ProgramTest):
         manifest.write_bytes(manifest.read_bytes()[:-1])
         self.assert_one_line(self.train("run"), 65, "manifest.json", "--resume never")
 
-    def test_a_damaged_checkpoint_is_named_and_an_older_one_taken(self):
+    def test_a_damaged_checkpoint_is_reported_and_an_older_one_used(self):
         whole = self.finish("run", "--steps", 30)
         shard = next(self.checkpoints("run")[-1].glob("shard_*"))
         data = bytearray(shard.read_bytes())
@@ -211,27 +211,27 @@ class BadInput(programs.ProgramTest):
         self.assertEqual(self.losses("run"), whole)
         self.assertTrue(list((self.directory / "run/checkpoints").glob("step_00000030*.damaged*")))
 
-    def test_a_checkpoint_that_is_not_there(self):
+    def test_a_missing_checkpoint(self):
         self.assert_one_line(self.train("run", "--resume", "nowhere"), 78, "nowhere")
 
     def test_a_run_directory_that_cannot_be_used(self):
         (self.directory / "run").write_text("a file is in the way")
         self.assert_one_line(self.train("run"), 78, str(self.directory / "run"))
 
-    def test_a_device_that_is_not_there(self):
+    def test_a_missing_gpu(self):
         ended = self.train("run", "--device", "cuda", "--steps", 1)
         if ended.returncode == 0:
             self.skipTest("there is a GPU")
         self.assert_one_line(ended, 78, "--device cuda")
 
     @programs.needs_mpi
-    def test_a_message_under_mpirun_is_said_once(self):
+    def test_a_message_under_mpirun_is_printed_once(self):
         self.assert_ends(self.train("run", "--set", "train.batchsize=1", ranks=3), 78, "train.batchsize")
         self.assert_ends(self.train("run", "--stesp", ranks=3), 64, "--stesp")
 
 
 class FullDisk(programs.ProgramTest):
-    """A checkpoint of the tiny model takes some 100 kB."""
+    """A checkpoint of the small model has about 100 kB."""
 
     def setUp(self):
         super().setUp()
@@ -240,7 +240,7 @@ class FullDisk(programs.ProgramTest):
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", self.disk],
                                  capture_output=True).returncode == 0
         if not mounted:
-            self.skipTest("only root may mount a disk to fill")
+            self.skipTest("only root can mount a disk to fill")
         self.addCleanup(subprocess.run, ["umount", "-l", self.disk])
 
     def fill(self):
@@ -260,7 +260,7 @@ class FullDisk(programs.ProgramTest):
         self.assertIn("No space left", ended.stderr)
         self.assertEqual(self.checkpoints("disk/run"), before)
 
-    def test_a_disk_too_small_for_the_checkpoints_is_met_before_the_first_step(self):
+    def test_a_disk_too_small_for_the_checkpoints_is_detected_before_the_first_step(self):
         ended = self.train("disk/run", "--steps", 400, "--set", "checkpoint.every=1", "--set", "checkpoint.keep=99")
         self.assertEqual(ended.returncode, 74, ended.stderr)
         self.assertRegex(ended.stderr, r"\A[^\n]*No space left on device; free some space: [0-9.]+ MiB needed, "
@@ -269,7 +269,7 @@ class FullDisk(programs.ProgramTest):
         self.assertEqual(self.checkpoints("disk/run"), [])
         self.finish("disk/run", "--steps", 20)
 
-    def test_a_start_that_is_refused_for_lack_of_room_changes_nothing(self):
+    def test_a_start_that_fails_for_lack_of_space_changes_nothing(self):
         losses = self.finish("disk/run", "--steps", 20)
         before = self.checkpoints("disk/run")
         ended = self.train("disk/run", "--resume", "never", "--steps", 400, "--set", "checkpoint.every=1",
@@ -278,7 +278,7 @@ class FullDisk(programs.ProgramTest):
         self.assertEqual(self.checkpoints("disk/run"), before)
         self.assertEqual(self.losses("disk/run"), losses)
 
-    def test_training_goes_on_and_the_save_is_tried_again(self):
+    def test_training_continues_and_the_save_is_retried(self):
         whole = self.finish("whole", "--steps", 400)
         training = self.start("disk/run", "--steps", 400, "--set", "checkpoint.every=100")
         self.addCleanup(training.stderr.close)
@@ -287,7 +287,7 @@ class FullDisk(programs.ProgramTest):
         self.fill()
         line = training.stderr.readline()
         os.remove(self.disk / "filler")
-        self.assertIn("training goes on", line)
+        self.assertIn("training continues", line)
         training.communicate()
         self.assertEqual(training.returncode, 0)
         self.assertEqual(self.losses("disk/run"), whole)

@@ -1,4 +1,4 @@
-"""A run that is killed, or told to stop, goes on as if nothing had happened."""
+"""A run that is killed or stopped continues bitwise, as if it had not been interrupted."""
 import json
 import random
 import signal
@@ -11,7 +11,7 @@ import programs
 
 class Killed(programs.ProgramTest):
     def kill_at_random_moments(self, kills, **options):
-        """Each some steps further on."""
+        """Kills the run several times, each time some steps later."""
         chance = random.Random(kills)
         for _ in range(kills):
             training = self.start("killed", **options)
@@ -32,10 +32,10 @@ class Killed(programs.ProgramTest):
         self.kill_at_random_moments(4, ranks=2)
         self.assertEqual(self.finish("killed", ranks=2), whole)
 
-    def test_its_metrics_are_whole_lines_but_the_last(self):
+    def test_all_lines_of_its_metrics_but_the_last_are_complete(self):
         self.kill_at_random_moments(3)
         metrics = self.directory / "killed/metrics.jsonl"
-        lines = metrics.read_text().split("\n")[:-1] if metrics.exists() else []  # without one that was cut
+        lines = metrics.read_text().split("\n")[:-1] if metrics.exists() else []  # without a truncated one
         for line in lines:
             json.loads(line)
         self.finish("killed")
@@ -45,7 +45,7 @@ class Stopped(programs.ProgramTest):
     STEPS = 4000
 
     def stop(self, sent):
-        """After a few steps; what it ended with."""
+        """Sends a signal after a few steps. Returns the ended process."""
         training = self.start("run")
         self.wait_for_steps("run", training, 3)
         training.send_signal(sent)
@@ -63,7 +63,7 @@ class Stopped(programs.ProgramTest):
         for sent in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
             self.assert_saved(self.stop(sent))
 
-    def test_by_whatever_a_scheduler_a_limit_or_a_shell_sends(self):
+    def test_by_all_signals_of_schedulers_limits_and_shells(self):
         for sent in (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM, signal.SIGPWR):
             self.assert_saved(self.stop(sent))
 
@@ -101,12 +101,12 @@ class Stopped(programs.ProgramTest):
 
 
 class Steps(programs.ProgramTest):
-    def test_a_finished_run_says_so(self):
+    def test_a_finished_run_reports_it(self):
         self.finish("run", "--steps", 5)
         command = [word for word in self.command("run", "--steps", 5) if word != "--quiet"]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
         self.assertEqual(ended.returncode, 0)
-        self.assertIn("finished already, at step 5", ended.stdout)
+        self.assertIn("already finished at step 5", ended.stdout)
         self.assertEqual(ended.stderr, "")
 
     def test_stopping_early_changes_no_later_step(self):
@@ -114,7 +114,7 @@ class Steps(programs.ProgramTest):
         self.finish("run", "--steps", 13)
         self.assertEqual(self.finish("run", "--steps", 30), whole)
 
-    def test_progress_shows_the_metrics_that_are_asked_for(self):
+    def test_progress_shows_the_metrics_of_log_show(self):
         command = [*self.command("run", "--steps", 3), "--set",
                    'log.show=["learning_rate", "gradient_norm", "no_such_metric"]']
         command.remove("--quiet")
@@ -123,7 +123,7 @@ class Steps(programs.ProgramTest):
         self.assertRegex(ended.stdout, r"step 3/3 .*learning_rate \S+ +gradient_norm \S+")
         self.assertNotIn("no_such_metric", ended.stdout)
 
-    def test_nothing_is_said_where_quiet_is_wanted(self):
+    def test_quiet_prints_nothing(self):
         ended = self.train("run", "--steps", 3)
         self.assertEqual((ended.stdout, ended.stderr), ("", ""))
 
@@ -164,7 +164,7 @@ class Generate(programs.ProgramTest):
         return subprocess.run([str(programs.BIN / "generate"), *map(str, arguments)],
                               capture_output=True, text=True, timeout=600)
 
-    def test_it_writes_text_of_the_checkpoint_the_same_for_the_same_seed(self):
+    def test_it_writes_the_same_text_for_the_same_seed(self):
         self.finish("run", "--steps", 5)
         run = self.directory / "run"
         first = self.generate(run, "--prompt", "ab", "--tokens", 30, "--seed", 4)
@@ -175,7 +175,7 @@ class Generate(programs.ProgramTest):
         other = self.generate(run, "--prompt", "ab", "--tokens", 30, "--seed", 5)
         self.assertNotEqual(other.stdout, first.stdout)
 
-    def test_the_likeliest_of_one_is_that_of_no_temperature(self):
+    def test_top_k_of_one_equals_temperature_zero(self):
         self.finish("run", "--steps", 5)
         one = self.generate(self.directory / "run", "--prompt", "ab", "--tokens", 20, "--top-k", 1)
         cold = self.generate(self.directory / "run", "--prompt", "ab", "--tokens", 20, "--temperature", 0)
@@ -194,7 +194,7 @@ class Generate(programs.ProgramTest):
             if len(arguments) > 1:
                 self.assertIn(arguments[-2], ended.stderr)
 
-    def test_ends_by_a_signal_like_any_program_that_has_nothing_to_save(self):
+    def test_ends_by_a_signal_because_it_has_nothing_to_save(self):
         self.finish("run", "--steps", 5)
         for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             writing = subprocess.Popen([str(programs.BIN / "generate"), str(self.directory / "run"), "--prompt",

@@ -1,4 +1,4 @@
-"""The example programs do what they are there to show."""
+"""The example programs work as described."""
 import json
 import pathlib
 import signal
@@ -33,16 +33,16 @@ class Examples(programs.ProgramTest):
         lines = (ROOT / "examples/custom_operation.cpp").read_text().splitlines()
         self.assertLess(len(lines), 40)
 
-    def test_an_optimizer_of_ones_own_finds_it_too(self):
+    def test_the_custom_optimizer_finds_it(self):
         ended = self.run_in_directory(programs.BIN / "custom_optimizer")
         self.assertEqual(ended.returncode, 0, ended.stderr)
         self.assertRegex(ended.stdout, r"y = (2\.0|1\.9)\d x \+ (1\.0|0\.9)\d\n$")
 
-    def test_an_optimizer_of_ones_own_is_short(self):
+    def test_the_custom_optimizer_is_short(self):
         text = (ROOT / "examples/custom_optimizer.cpp").read_text()
         self.assertLess(len(text[text.index("class Lion"):text.index("int main")].splitlines()), 40)
 
-    def test_the_readme_program_trains_saves_on_a_signal_and_goes_on(self):
+    def test_the_readme_program_trains_saves_after_a_signal_and_continues(self):
         for steps in (3, 6):
             training = subprocess.Popen([str(programs.BIN / "train_small_gpt")], cwd=self.directory,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -50,7 +50,7 @@ class Examples(programs.ProgramTest):
             training.send_signal(signal.SIGUSR1)
             output, errors = training.communicate()
             self.assertEqual((training.returncode, errors), (75, ""))
-            self.assertIn("the same command continues", output)
+            self.assertIn("run the same command to continue", output)
             self.assertGreaterEqual(len(self.losses("runs/small_gpt")), steps)
 
     @programs.needs_mpi
@@ -64,7 +64,7 @@ class Examples(programs.ProgramTest):
         errors = training.communicate()[1]
         self.assertEqual(training.returncode, 75, errors)
 
-    def test_digits_are_told_apart(self):
+    def test_digits_are_classified(self):
         ended = self.run_in_directory(
             programs.BIN / "train_image_classifier", "--config", ROOT / "examples/configs/digits.toml",
             "--set", f"data.path={ROOT}/examples/data/digits.h5", "--run-dir", "run", "--quiet")
@@ -80,7 +80,7 @@ class Examples(programs.ProgramTest):
             self.assertEqual(ended.returncode, 78, ended.stderr)
             self.assertIn(size.partition("=")[0], ended.stderr)
 
-    def test_every_configuration_is_understood(self):
+    def test_every_configuration_is_valid(self):
         for configuration in (ROOT / "examples/configs").glob("*.toml"):
             program = "train_image_classifier" if configuration.stem == "digits" else "train_gpt"
             ended = self.run_in_directory(programs.BIN / program, "--config", configuration, "--set",
@@ -88,7 +88,7 @@ class Examples(programs.ProgramTest):
             self.assertEqual(ended.returncode, 78)
             self.assertIn("nowhere", ended.stderr)
 
-    def test_help_lists_flags_and_settings(self):
+    def test_help_lists_options_and_keys(self):
         for program in ("train_gpt", "train_image_classifier"):
             ended = self.run_in_directory(programs.BIN / program, "--help")
             self.assertEqual((ended.returncode, ended.stderr), (0, ""))

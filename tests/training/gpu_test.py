@@ -1,6 +1,6 @@
-"""Whole runs on a GPU beside the same runs on the CPU.
+"""Runs on a GPU compared with the same runs on the CPU.
 
-With a text in RIPIENO_GPT_CHAR_TEXT they are 200 steps of gpt_char, else of a tiny model.
+Trains gpt_char for 200 steps on the text file RIPIENO_GPT_CHAR_TEXT if that is set, otherwise a small model.
 """
 import os
 import pathlib
@@ -31,10 +31,10 @@ class Gpu(programs.ProgramTest):
         furthest = max(expected, key=lambda step: abs(losses[step] - expected[step]))
         self.assertAlmostEqual(losses[furthest], expected[furthest], delta=1e-4, msg=f"step {furthest}")
 
-    def test_losses_are_those_of_the_cpu(self):
+    def test_losses_equal_those_of_the_cpu(self):
         self.assert_same_curve(self.train_on("cuda", "gpu"), self.train_on("cpu", "cpu"))
 
-    def test_a_checkpoint_of_either_goes_on_on_the_other(self):
+    def test_a_checkpoint_of_either_continues_on_the_other(self):
         expected = self.train_on("cpu", "cpu")
         for first, second in (("cuda", "cpu"), ("cpu", "cuda")):
             run = f"{first}_{second}"

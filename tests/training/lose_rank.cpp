@@ -1,6 +1,6 @@
-// lose_rank DIRECTORY HOW: the tests' tiny run, in which rank 1 is lost once the checkpoint of step
-// 5 stands: "killed", "stopped" for good, "hangs", "leaves" with a status of 0, or "fails". With
-// "not" nothing happens.
+// lose_rank DIRECTORY HOW: the small run of the tests, which loses rank 1 once the checkpoint of
+// step 5 is committed: it is "killed", "stopped" by SIGSTOP, "hangs", "leaves" (exits with 0) or
+// "fails" with an exception. With "not" nothing happens.
 #include <unistd.h>
 
 #include <chrono>
@@ -25,7 +25,7 @@ void lose(const std::string& how) {
   if (how == "stopped") std::raise(SIGSTOP);
   if (how == "hangs") pause();
   if (how == "leaves") std::_Exit(0);
-  if (how == "fails") throw ripieno::DataError("rank 1 has read nonsense");
+  if (how == "fails") throw ripieno::DataError("rank 1 read invalid data");
 }
 
 }  // namespace

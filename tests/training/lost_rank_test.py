@@ -1,4 +1,4 @@
-"""A rank that is lost ends the run in seconds, with one line that says what was waited for; the same command continues."""
+"""A lost rank ends the run within the timeout, with one line about the wait; the same command continues."""
 import os
 import pathlib
 import signal
@@ -43,7 +43,7 @@ class LostRank(programs.ProgramTest):
         self.assert_timed_out(self.lose("stopped"))
         self.assert_it_continues()
 
-    def test_after_as_many_seconds_as_the_configuration_says(self):
+    def test_after_the_timeout_of_the_configuration(self):
         training = self.start("run", "--set", "parallel.timeout_seconds=1", "--steps", 10**6, ranks=2)
         self.addCleanup(programs.kill, training)
         self.wait_for_steps("run", training, 20)
@@ -53,29 +53,29 @@ class LostRank(programs.ProgramTest):
         self.assertIn("on rank 0 of 2: timed out after 1 s waiting for rank 1", errors)
 
     def process_of_rank(self, rank):
-        """Of train_gpt in this test's run directory."""
+        """The process id of a rank of train_gpt with the run directory of this test."""
         wanted = (f"OMPI_COMM_WORLD_RANK={rank}", str(self.directory / "run"))
         for process in filter(str.isdigit, os.listdir("/proc")):
             try:
-                told = "".join(pathlib.Path("/proc", process, part).read_text() for part in ("environ", "cmdline"))
+                text_of_process = "".join(pathlib.Path("/proc", process, part).read_text() for part in ("environ", "cmdline"))
             except OSError:
                 continue  # it has ended
-            if all(text in told for text in wanted):
+            if all(text in text_of_process for text in wanted):
                 return int(process)
-        self.fail("it does not run")
+        self.fail(f"rank {rank} is not running")
 
     def test_hanging(self):
         self.assert_timed_out(self.lose("hangs"))
         self.assert_it_continues()
 
-    def test_gone_without_a_word(self):
+    def test_leaving_silently(self):
         self.assertNotEqual(self.lose("leaves").returncode, 0)
         self.assert_it_continues()
 
-    def test_failing_it_speaks_for_itself(self):
+    def test_failing_with_its_own_message(self):
         ended = self.lose("fails")
         self.assertEqual(ended.returncode, 65, ended.stderr)
-        self.assertEqual(self.ours, ["lose_rank: rank 1 has read nonsense"])
+        self.assertEqual(self.ours, ["lose_rank: rank 1 read invalid data"])
         self.assert_it_continues()
 
 

@@ -1,4 +1,4 @@
-"""Runs the real programs on a tiny configuration: what the whole-run tests share."""
+"""Runs the installed programs with a small configuration: shared by the tests of whole runs."""
 import json
 import os
 import pathlib
@@ -40,7 +40,7 @@ def text(characters=2000):
 
 
 class ProgramTest(unittest.TestCase):
-    """A directory with a text and a configuration of its own."""
+    """A test with a temporary directory that contains a text and a configuration."""
 
     STEPS = 120
 
@@ -62,7 +62,7 @@ class ProgramTest(unittest.TestCase):
                               timeout=1100)
 
     def start(self, run, *arguments, **options):
-        """In a process group of its own."""
+        """Starts the run in a new process group."""
         return subprocess.Popen(self.command(run, *arguments, **options), stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True)
 
@@ -71,7 +71,7 @@ class ProgramTest(unittest.TestCase):
         return metrics.read_text().count("\n") if metrics.exists() else 0
 
     def wait_for_steps(self, run, process, steps):
-        """Until it has logged so many, or has ended."""
+        """Waits until the process has logged that many steps or has ended."""
         before = self.lines(run)
         while process.poll() is None and self.lines(run) < before + steps:
             time.sleep(0.001)
@@ -93,8 +93,8 @@ class ProgramTest(unittest.TestCase):
 
 
 def require_gpu(test):
-    """Skips the test where there is no GPU; RIPIENO_REQUIRE_GPU makes that a failure."""
-    ended = test.train("asks_for_a_gpu", "--device", "cuda", "--steps", 1)
+    """Skips the test if there is no GPU, or fails it if RIPIENO_REQUIRE_GPU is set."""
+    ended = test.train("requires_a_gpu", "--device", "cuda", "--steps", 1)
     if ended.returncode != 78:
         return
     if os.environ.get("RIPIENO_REQUIRE_GPU"):
@@ -112,5 +112,5 @@ def kill(process):
     except ProcessLookupError:
         pass  # it finished first
     process.wait()
-    for left in pathlib.Path("/dev/shm").glob(f"ripieno.{process.pid}.*"):  # as under_mpi.sh names it
+    for left in pathlib.Path("/dev/shm").glob(f"ripieno.{process.pid}.*"):  # named by under_mpi.sh
         shutil.rmtree(left, ignore_errors=True)

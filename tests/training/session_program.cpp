@@ -1,5 +1,5 @@
-// session_program HOW: what a program meets under mpirun whose Sessions are wrong: it constructs
-// one "twice", or on "half" of the ranks.
+// session_program HOW: a program under mpirun that uses Session incorrectly: it constructs one
+// "twice", or on "half" of the ranks.
 #include <unistd.h>
 
 #include <string>

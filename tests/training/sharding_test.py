@@ -1,4 +1,4 @@
-"""Whole runs that share the optimizer's state, or the gradients as well, among the ranks of mpirun."""
+"""Runs with optimizer state, or gradients too, sharded over the ranks of mpirun."""
 import json
 import unittest
 
@@ -22,16 +22,16 @@ class Sharding(programs.ProgramTest):
         return json.loads((self.directory / run / "run.json").read_text())["starts"][-1]["memory"]
 
     @programs.needs_mpi
-    def test_losses_are_those_without_shards(self):
+    def test_losses_equal_those_without_shards(self):
         expected = self.finish_sharded("none", "none", ranks=3)
         for shard in ("optimizer", "gradients"):
-            for micro_batch_size in (0, 1):  # 3, 3 and 2 rows a rank
+            for micro_batch_size in (0, 1):  # 3, 3 and 2 rows per rank
                 losses = self.finish_sharded(f"{shard}_{micro_batch_size}", shard, "--set",
                                              f"train.micro_batch_size={micro_batch_size}", ranks=3)
                 self.assert_near(losses, expected)
 
     @programs.needs_mpi
-    def test_a_run_goes_on_on_other_ranks_with_and_without_shards(self):
+    def test_a_run_continues_on_other_ranks_with_and_without_shards(self):
         expected = self.finish_sharded("whole", "none", ranks=1)
         for shard in ("optimizer", "gradients"):
             run = f"resumed_{shard}"
@@ -48,7 +48,7 @@ class Sharding(programs.ProgramTest):
         self.assertGreater(kept["none"], kept["optimizer"])
         self.assertGreater(kept["optimizer"], kept["gradients"])
 
-    def test_what_cannot_be_sharded_is_refused(self):
+    def test_modes_that_cannot_be_sharded_are_rejected(self):
         for wrong in ("parallel.strict=true", "parallel.diloco_steps=5"):
             ended = self.train("run", "--set", "parallel.shard=optimizer", "--set", wrong)
             self.assertEqual(ended.returncode, 78)

@@ -1,11 +1,11 @@
-"""Two ranks on one GPU, over NCCL: not fast, but the same collectives as on many."""
+"""Two ranks on one GPU over NCCL: slow, but with the same collectives as on several GPUs."""
 import os
 import unittest
 
 import programs
 
-# NCCL takes ranks that say that they are on other hosts, and lets them talk through sockets.
-EACH_ITS_HOST = """#!/bin/sh
+# NCCL accepts ranks on one GPU if their host ids differ; they then communicate through sockets.
+WITH_HOST_ID = """#!/bin/sh
 NCCL_HOSTID=rank$OMPI_COMM_WORLD_RANK exec "$@"
 """
 NCCL = {"RIPIENO_SHARE_GPU": "1", "NCCL_MAX_CTAS": "4", "NCCL_SOCKET_IFNAME": "lo"}
@@ -17,16 +17,16 @@ class SharedGpu(programs.ProgramTest):
     def setUp(self):
         super().setUp()
         programs.require_gpu(self)
-        self.host_of_its_own = self.directory / "host_of_its_own.sh"
-        self.host_of_its_own.write_text(EACH_ITS_HOST)
-        self.host_of_its_own.chmod(0o755)
+        self.with_host_id = self.directory / "with_host_id.sh"
+        self.with_host_id.write_text(WITH_HOST_ID)
+        self.with_host_id.chmod(0o755)
 
     def command(self, run, *arguments, ranks=0, configuration=None):
         command = super().command(run, *arguments, ranks=ranks, configuration=configuration)
-        return command[:2] + [str(self.host_of_its_own), *command[2:]] if ranks else command
+        return command[:2] + [str(self.with_host_id), *command[2:]] if ranks else command
 
     @programs.needs_mpi
-    def test_two_ranks_train_as_one(self):
+    def test_two_ranks_train_like_one(self):
         expected = self.finish("one", "--device", "cuda")
         os.environ.update(NCCL)
         self.addCleanup(lambda: [os.environ.pop(name) for name in NCCL])

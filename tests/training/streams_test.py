@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or cut off, and files that fail under a program's hands."""
+"""Standard streams that are closed, full or broken, and files that cannot be written."""
 import os
 import resource
 import signal
@@ -24,9 +24,9 @@ class StreamsTest(programs.ProgramTest):
 
 
 class EveryProgram(StreamsTest):
-    """Of examples/, tools/ and benchmarks/, as the build lists them."""
+    """All programs of examples/, tools/ and benchmarks/; the build passes their names."""
 
-    TRAINS = "train_small_gpt"  # whatever its command line is; the others print and end
+    TRAINS = "train_small_gpt"  # trains with any command line; the others print their help
 
     def setUp(self):
         super().setUp()
@@ -34,19 +34,19 @@ class EveryProgram(StreamsTest):
         self.assertGreater(len(names), 6)
         self.commands = [[str(programs.BIN / name), "--help"] for name in names if name != self.TRAINS]
 
-    def test_loses_no_output_silently(self):
+    def test_reports_lost_output(self):
         for command in self.commands:
             with self.subTest(command):
                 self.assert_output_is_lost(self.in_shell("> /dev/full", command))
 
-    def test_opens_streams_that_are_closed(self):
+    def test_opens_closed_streams(self):
         for command in self.commands:
             for closed in ("<&- >&- 2>&-", ">&-"):
                 with self.subTest(command, closed=closed):
                     ended = self.in_shell(closed, command)
                     self.assertEqual((ended.returncode, ended.stderr), (0, ""))
 
-    def test_that_trains_does_so_without_streams_as_well(self):
+    def test_that_trains_works_without_streams(self):
         for number, redirection in enumerate(("> /dev/full", "<&- >&- 2>&-")):
             command = self.shell_command(redirection, [str(programs.BIN / self.TRAINS)])
             training = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=self.directory)
@@ -59,19 +59,19 @@ class EveryProgram(StreamsTest):
 
 
 class Streams(StreamsTest):
-    def loud(self, run, *arguments):
-        """The command, with its progress."""
+    def verbose(self, run, *arguments):
+        """The command without --quiet."""
         return [word for word in self.command(run, *arguments) if word != "--quiet"]
 
-    def test_nothing_printed_goes_into_the_run_where_streams_are_closed(self):
+    def test_with_closed_streams_no_output_goes_into_files_of_the_run(self):
         whole = self.finish("whole", "--steps", 20)
         for number, closed in enumerate(("<&- >&- 2>&-", ">&-", "2>&-", "<&-")):
-            ended = self.in_shell(closed, self.loud(f"run{number}", "--steps", 20))
+            ended = self.in_shell(closed, self.verbose(f"run{number}", "--steps", 20))
             self.assertEqual(ended.returncode, 0, ended.stderr)
             self.assertEqual(self.losses(f"run{number}"), whole)  # every line is JSON
             self.assertNotIn("step", (self.directory / f"run{number}/.lock").read_text())
 
-    def test_output_that_is_lost_is_a_failure_of_storage(self):
+    def test_lost_output_is_a_storage_failure(self):
         self.finish("run", "--steps", 2)
         run = str(self.directory / "run")
         commands = [[str(programs.BIN / "generate"), run, "--prompt", "ab", "--tokens", "3"]]
@@ -82,19 +82,19 @@ class Streams(StreamsTest):
         for command in commands:
             self.assert_output_is_lost(self.in_shell("> /dev/full", command))
 
-    def test_training_goes_on_where_its_progress_has_no_reader(self):
+    def test_training_continues_if_progress_has_no_reader(self):
         whole = self.finish("whole", "--steps", 20)
         reading, writing = os.pipe()
         os.close(reading)
-        ended = subprocess.run(self.loud("run", "--steps", 20), stdout=writing, stderr=subprocess.PIPE, text=True)
+        ended = subprocess.run(self.verbose("run", "--steps", 20), stdout=writing, stderr=subprocess.PIPE, text=True)
         os.close(writing)
         self.assertEqual(ended.returncode, 0, ended.stderr)
         self.assertRegex(ended.stderr, "^progress cannot be shown .Broken pipe.")
         self.assertEqual(self.losses("run"), whole)
         self.assertEqual(self.checkpoints("run")[-1].name, "step_00000020")
-        self.assertEqual(self.in_shell("> /dev/full", self.loud("full", "--steps", 20)).returncode, 0)
+        self.assertEqual(self.in_shell("> /dev/full", self.verbose("full", "--steps", 20)).returncode, 0)
 
-    def test_a_limit_on_the_size_of_files_is_named(self):
+    def test_a_limit_on_file_sizes_is_reported(self):
         limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
         ended = subprocess.run(self.command("run", "--steps", 20), capture_output=True, text=True, timeout=1000,
                                preexec_fn=limited)

@@ -1,4 +1,4 @@
-"""In strict mode a run has the same bits on any number of ranks, and of threads, and through restarts."""
+"""In strict mode, runs are bitwise identical on any number of ranks and threads, and across restarts."""
 import os
 import pathlib
 import subprocess
@@ -14,8 +14,8 @@ class Strict(programs.ProgramTest):
     STEPS = 60
 
     def finish_strict(self, run, *arguments, ranks=0, threads=None):
-        """What its metrics say, as they stand in the file."""
-        if threads:  # a process takes as many as it may use
+        """Finishes a run. Returns its metrics as written to the file."""
+        if threads:  # a process uses all processors of its affinity mask
             os.sched_setaffinity(0, sorted(self.processors)[:threads])
         try:
             self.finish(run, *STRICT, *arguments, ranks=ranks)
@@ -28,17 +28,17 @@ class Strict(programs.ProgramTest):
         self.processors = os.sched_getaffinity(0)
 
     def assert_same_checkpoint(self, run, other):
-        """Parameters and the optimizer's state, bit for bit."""
+        """Compares parameters and optimizer state bit for bit."""
         compared = subprocess.run([str(programs.BIN / "ripieno"), "diff", str(self.directory / run),
                                    str(self.directory / other)], capture_output=True, text=True)
         self.assertEqual(compared.returncode, 0, compared.stdout + compared.stderr)
 
-    def test_one_thread_gives_the_bits_of_several(self):
+    def test_one_thread_equals_several_bitwise(self):
         self.assertEqual(self.finish_strict("one", threads=1), self.finish_strict("all"))
         self.assert_same_checkpoint("one", "all")
 
     @programs.needs_mpi
-    def test_any_number_of_ranks_gives_the_bits_of_one(self):
+    def test_any_number_of_ranks_equals_one_bitwise(self):
         alone = self.finish_strict("alone")
         self.assertEqual(len(alone[0]), self.STEPS)
         self.assertEqual(sorted(alone[1]), [40, 60])
@@ -48,7 +48,7 @@ class Strict(programs.ProgramTest):
             self.assert_same_checkpoint(run, "alone")
 
     @programs.needs_mpi
-    def test_accuracies_of_images_are_equal_as_well(self):
+    def test_accuracies_of_images_are_equal(self):
         found = {}
         for ranks in (1, 3):
             run = self.directory / f"digits_{ranks}"
@@ -69,14 +69,14 @@ class Strict(programs.ProgramTest):
         self.assertEqual(self.finish_strict("resumed", ranks=4)[:1], whole[:1])
         self.assert_same_checkpoint("resumed", "whole")
 
-    def test_slots_that_do_not_divide_the_batch_are_named_with_those_that_do(self):
+    def test_slots_that_do_not_divide_the_batch_are_rejected_with_the_nearest_divisors(self):
         ended = self.train("run", *STRICT, "--set", "train.batch_size=12", "--set", "parallel.slots=8")
         self.assertEqual(ended.returncode, 78)
-        self.assertIn("parallel.slots = 8 does not divide train.batch_size = 12; the nearest that do are 6 and 12",
+        self.assertIn("parallel.slots=8 must divide train.batch_size=12; nearest divisors: 6 and 12",
                       ended.stderr)
 
     @programs.needs_mpi
-    def test_more_ranks_than_slots_are_refused(self):
+    def test_more_ranks_than_slots_are_rejected(self):
         ended = self.train("run", *STRICT, "--set", "parallel.slots=2", ranks=3)
         self.assertEqual(ended.returncode, 78)
         self.assertIn("2 slots cannot be shared by 3 ranks", ended.stderr)

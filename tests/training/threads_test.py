@@ -1,4 +1,4 @@
-"""How many CPU threads a rank has, as run.json says: whatever of its settings and surroundings decides it."""
+"""The number of CPU threads of a rank, as recorded in run.json, and what determined it."""
 import json
 import os
 import subprocess
@@ -18,7 +18,7 @@ class Threads(programs.ProgramTest):
         self.runs = 0
 
     def threads(self, *arguments, on=None, quota=None, omp=None, ranks=0):
-        """(of rank 0, what decided it, and those of all ranks) with so many processors."""
+        """Trains one step. Returns (threads of rank 0, their source, threads of all ranks)."""
         self.runs += 1
         run = f"run{self.runs}"
         command = self.command(run, "--device", "cpu", *arguments)
@@ -38,10 +38,10 @@ class Threads(programs.ProgramTest):
 
     def needs_two_processors(self):
         if len(self.processors) < 2:
-            self.skipTest("there is one processor")
+            self.skipTest("there is only one processor")
 
     def needs_no_quota(self):
-        """Of this machine's own, as a container may have."""
+        """Skips the test under a CPU quota, as in some containers."""
         if self.threads()[1] != "affinity":
             self.skipTest("the control group of this process has a quota")
 
@@ -49,21 +49,21 @@ class Threads(programs.ProgramTest):
         tried = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/sys/fs/cgroup"],
                                capture_output=True, text=True)
         if tried.returncode != 0:
-            self.skipTest(f"no control groups can be made up: {tried.stderr.strip()}")
+            self.skipTest(f"cannot mount fake control groups: {tried.stderr.strip()}")
 
-    def test_are_as_many_as_the_affinity_mask_has_processors(self):
+    def test_equal_the_processors_of_the_affinity_mask(self):
         self.needs_no_quota()
         for processors in {1, len(self.processors)}:
             self.assertEqual(self.threads(on=processors), (processors, "affinity", [processors]))
 
     @programs.needs_mpi
-    def test_of_the_ranks_of_a_host_share_the_affinity_mask(self):
+    def test_are_divided_among_ranks_with_the_same_affinity_mask(self):
         self.needs_two_processors()
         self.needs_no_quota()
         self.assertEqual(self.threads(on=2, ranks=2), (1, "affinity", [1, 1]))
         self.assertEqual(self.threads(on=1, ranks=2), (1, "affinity", [1, 1]))
 
-    def test_are_no_more_than_the_quota_of_the_control_group(self):
+    def test_are_limited_by_the_quota_of_the_control_group(self):
         self.needs_two_processors()
         self.needs_quotas()
         quota = len(self.processors) - 0.5
@@ -71,26 +71,26 @@ class Threads(programs.ProgramTest):
         self.assertEqual(self.threads(quota=quota + 1)[:2], (len(self.processors), "affinity"))
 
     @programs.needs_mpi
-    def test_of_the_ranks_of_a_host_share_the_quota(self):
+    def test_are_divided_among_ranks_with_the_same_quota(self):
         self.needs_two_processors()
         self.needs_quotas()
-        quota = len(self.processors) - 0.5  # more than the half of the processors that each rank may use
+        quota = len(self.processors) - 0.5  # more than half of the processors
         share = max(1, int(quota / 2))
         self.assertEqual(self.threads(quota=quota, ranks=2), (share, "the control group's quota", [share] * 2))
 
-    def test_are_those_of_omp_num_threads_where_nothing_else_is_set(self):
+    def test_are_those_of_omp_num_threads_by_default(self):
         self.assertEqual(self.threads(omp="1")[:2], (1, "OMP_NUM_THREADS"))
         self.assertEqual(self.threads("--threads", 0, omp="3,2")[:2], (3, "OMP_NUM_THREADS"))
 
-    def test_are_those_of_the_configuration_whatever_omp_num_threads_says(self):
+    def test_of_the_configuration_override_omp_num_threads(self):
         self.configuration.write_text(self.configuration.read_text().replace("[train]", "[train]\nthreads = 2"))
         self.assertEqual(self.threads(omp="1")[:2], (2, "train.threads"))
 
-    def test_are_those_of_the_command_line_whatever_the_configuration_says(self):
+    def test_of_the_command_line_override_the_configuration(self):
         self.configuration.write_text(self.configuration.read_text().replace("[train]", "[train]\nthreads = 2"))
         self.assertEqual(self.threads("--threads", 3, omp="1")[:2], (3, "train.threads"))
 
-    def test_of_two_runs_at_once_change_no_number(self):
+    def test_of_two_simultaneous_runs_change_no_result(self):
         whole = self.finish("whole", "--steps", 20)
         both = [self.start(run, "--steps", 20) for run in ("first", "second")]
         for run, training in zip(("first", "second"), both):

@@ -1,5 +1,5 @@
-// train_tiny DIRECTORY [RANKS]: the tests' tiny run, on so many threads of this process or on the
-// ranks of mpirun.
+// train_tiny DIRECTORY [RANKS]: the small run of the tests, on RANKS threads of this process or on
+// the ranks of mpirun.
 #include <cstdlib>
 
 #include "ripieno/training/program.h"

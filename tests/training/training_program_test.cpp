@@ -8,7 +8,7 @@
 namespace ripieno {
 namespace {
 
-TEST(TrainingProgram, HasTheMostSlotsUpTo8ThatDivideTheBatch) {
+TEST(TrainingProgram, DefaultsToTheLargestDivisorOfTheBatchUpTo8) {
   TrainingProgram program;
   program.options.strict = true;
   for (const auto& [batch_size, slots] : std::vector<std::pair<int64_t, int>>{
@@ -18,7 +18,7 @@ TEST(TrainingProgram, HasTheMostSlotsUpTo8ThatDivideTheBatch) {
   }
 }
 
-TEST(TrainingProgram, HasTheSlotsThatAreSet) {
+TEST(TrainingProgram, UsesTheSlotsOfTheConfiguration) {
   TrainingProgram program;
   program.options.strict = true;
   program.options.slots = 4;
@@ -26,7 +26,7 @@ TEST(TrainingProgram, HasTheSlotsThatAreSet) {
   EXPECT_EQ(program.slots(), 4);
 }
 
-TEST(TrainingProgram, HasNoSlotsUnlessItIsStrict) {
+TEST(TrainingProgram, HasNoSlotsOutsideStrictMode) {
   TrainingProgram program;
   program.options.slots = 4;
   EXPECT_EQ(program.slots(), 0);

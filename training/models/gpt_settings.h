@@ -1,4 +1,4 @@
-// GptSettings: what a configuration says of a GPT (core/models/gpt.h).
+// GptSettings: the configuration keys of a GPT (core/models/gpt.h).
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace ripieno {
 struct GptSettings final : ModelSettings {
   void bind(Settings& settings) override;
   std::unique_ptr<nn::Module> build(const DataShape& data) const override;
-  // With the vocabulary of the data where the configuration has none. Throws ConfigurationError
-  // where it has one that is too small.
+  // The options with model.vocab = 0 replaced by the vocabulary size of the data. Throws
+  // ConfigurationError if model.vocab is smaller than that.
   nn::GptOptions options_for(int64_t data_vocabulary) const;
 
   std::string kind = "gpt";

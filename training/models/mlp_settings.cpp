@@ -3,8 +3,9 @@
 namespace ripieno {
 
 void MlpSettings::bind(Settings& settings) {
-  settings.add("model.kind", &kind, "which", Accepts::one_of({"mlp"}));
-  settings.add("model.hidden", &hidden, "channels of each hidden layer",
+  settings.add("model.kind", &kind, "kind of model", Accepts::one_of({"mlp"}));
+  settings.add("model.hidden", &hidden,
+               "width of each hidden layer, a list from the first to the last",
                Accepts::between(1, 1 << 20));
 }
 

@@ -1,4 +1,4 @@
-// MlpSettings: what a configuration says of an MLP (core/models/mlp.h).
+// MlpSettings: the configuration keys of an MLP (core/models/mlp.h).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace ripieno {
 struct MlpSettings final : ModelSettings {
   void bind(Settings& settings) override;
   std::unique_ptr<nn::Module> build(const DataShape& data) const override;
-  // The input, each hidden layer, the output.
+  // The width of each layer: input, hidden layers, output.
   std::vector<int64_t> sizes_for(int64_t features, int64_t classes) const;
 
   std::string kind = "mlp";

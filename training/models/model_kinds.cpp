@@ -37,8 +37,8 @@ std::unique_ptr<ModelSettings> settings_of_model(std::string_view kind) {
   for (const Kind& known : kKinds) {
     if (known.name == kind) return known.make();
   }
-  throw ConfigurationError(
-      fmt::format("model.kind = \"{}\" is not one of {}", kind, fmt::join(model_kinds(), ", ")));
+  throw ConfigurationError(fmt::format("model.kind must be one of {1}, got \"{0}\"", kind,
+                                       fmt::join(model_kinds(), ", ")));
 }
 
 }  // namespace ripieno

@@ -1,4 +1,4 @@
-// The models that a configuration can name in model.kind: one row each, in model_kinds.cpp.
+// The values of model.kind: one row per kind of model, in model_kinds.cpp.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@ namespace ripieno {
 
 // "gpt", "mlp".
 std::vector<std::string> model_kinds();
-// The settings of a kind, at their defaults. Throws ConfigurationError for a name that is not among
-// model_kinds().
+// The settings of a kind of model, with their default values. Throws ConfigurationError if `kind`
+// is not one of model_kinds().
 std::unique_ptr<ModelSettings> settings_of_model(std::string_view kind);
 
 }  // namespace ripieno

@@ -1,6 +1,6 @@
-// ModelSettings: what a configuration says of one kind of model, and the model that this makes.
+// ModelSettings: the configuration keys of one kind of model, and the model built from them.
 //
-// A new kind is a class here, and a row in model_kinds.cpp.
+// To add a kind of model, derive a class and add a row to model_kinds.cpp.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 
 namespace ripieno {
 
-// What the data decide of a model; each kind reads what it needs.
+// The sizes of a model that follow from the data; each kind of model reads those that it needs.
 struct DataShape {
-  int64_t vocabulary = 0;  // tokens that texts consist of
-  int64_t features = 0;    // numbers in a sample
+  int64_t vocabulary = 0;  // distinct tokens
+  int64_t features = 0;    // values per sample
   int64_t classes = 0;
 };
 
@@ -22,9 +22,10 @@ class ModelSettings {
  public:
   virtual ~ModelSettings() = default;
 
-  // Adds the keys of this kind, model.kind among them, to a table; this must outlive it.
+  // Adds the keys of this kind, including model.kind, to `settings`. This object must outlive
+  // `settings`.
   virtual void bind(Settings& settings) = 0;
-  // Throws ConfigurationError where the settings do not fit each other, or the data.
+  // Builds the model. Throws ConfigurationError if the settings contradict each other or the data.
   virtual std::unique_ptr<nn::Module> build(const DataShape& data) const = 0;
 };
 

@@ -13,7 +13,7 @@ bool is_like(const Tensor& a, const Tensor& b) {
   return a.defined() && a.shape() == b.shape() && a.dtype() == b.dtype();
 }
 
-// In memory that `to` has already, where it fits.
+// Reuses the memory of `to` if shape and type match.
 void copy_to_pinned(Tensor& to, const Tensor& from, Device partner) {
   const Tensor dense = from.dense();
   if (!is_like(to, dense)) to = pinned_tensor(dense.shape(), dense.dtype(), partner);
@@ -35,11 +35,11 @@ DeviceBatches::DeviceBatches(io::Loader& loader, Device device)
       copied_(device),
       taken_(device) {}
 
-// The copy may still be under way.
+// A copy may still be running.
 DeviceBatches::~DeviceBatches() {
   try {
     copied_.synchronize();
-  } catch (...) {  // the device failed; whoever used it has said so
+  } catch (...) {  // the device failed, which was reported where it was used
   }
 }
 
@@ -60,8 +60,8 @@ io::Batch DeviceBatches::next() {
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   const Stream& computing = current_stream(device_);
   computing.wait(copied_);
-  // Copied once more, so that every step finds its batch at the same address, and the next one has
-  // a place to go to meanwhile.
+  // Copied once more, so that each step has its batch at the same address while ahead_ receives the
+  // next one.
   io::Batch batch = ahead_;
   batch.inputs = ahead_.inputs.clone();
   batch.targets = ahead_.targets.clone();
@@ -77,12 +77,12 @@ void DeviceBatches::fetch() {
     copy_ahead(loader_.next());
     position_ahead_ = loader_.position();
   } catch (...) {
-    failure_ = std::current_exception();  // of a step that next() is yet to begin
+    failure_ = std::current_exception();  // rethrown by next(): it belongs to the next step
   }
 }
 
 void DeviceBatches::copy_ahead(io::Batch batch) {
-  copied_.synchronize();  // of the batch before, long since: the pinned memory is free
+  copied_.synchronize();  // of the previous batch, after which pinned_ can be overwritten
   copy_to_pinned(pinned_.inputs, batch.inputs, device_);
   copy_to_pinned(pinned_.targets, batch.targets, device_);
   pinned_.extras.resize(batch.extras.size());

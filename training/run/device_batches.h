@@ -1,6 +1,6 @@
-// DeviceBatches: a loader's batches on the device of the steps, for Run.
+// DeviceBatches: the batches of a loader, copied to the device that trains on them. Used by Run.
 //
-// For a GPU the next batch is copied while a step runs, on a stream of its own, from pinned memory.
+// For a GPU, the next batch is copied from pinned memory on a separate stream while a step runs.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,18 @@ namespace ripieno {
 
 class DeviceBatches {
  public:
-  // The loader outlives this, which alone uses it.
+  // `loader` must outlive this object, and must not be used by others meanwhile.
   DeviceBatches(io::Loader& loader, Device device);
   ~DeviceBatches();
   DeviceBatches(const DeviceBatches&) = delete;
   DeviceBatches& operator=(const DeviceBatches&) = delete;
 
-  // The next step's, for the current stream. Throws what the loader throws.
+  // The batch of the next step, ready for use on the current stream. Throws what the loader throws.
   io::Batch next();
-  // Begins to copy the one after it: call it when the device has been given the step.
+  // Starts copying the batch after that. Call it once the work of the step has been enqueued.
   void fetch();
 
-  // Of the loader, as if it had only made what next() gave.
+  // The position of the loader in samples, not counting a batch that was fetched ahead.
   int64_t position() const { return position_; }
   void seek(int64_t position);
 
@@ -37,12 +37,12 @@ class DeviceBatches {
   Device device_;
   int64_t position_;
   Stream copying_;
-  Event copied_;  // what is ahead
-  Event taken_;   // what was ahead before it
-  // At most one batch is ahead: in pinned memory, and on the device.
+  Event copied_;  // the batch ahead has arrived on the device
+  Event taken_;   // the previous batch ahead has been copied out of ahead_
+  // At most one batch is fetched ahead. Its copies in pinned memory and on the device:
   io::Batch pinned_, ahead_;
   std::optional<int64_t> position_ahead_;
-  std::exception_ptr failure_;  // of the batch ahead
+  std::exception_ptr failure_;  // of fetching the batch ahead
 };
 
 }  // namespace ripieno

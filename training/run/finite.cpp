@@ -5,9 +5,9 @@
 namespace ripieno {
 namespace {
 
-constexpr int64_t kElementsAtOnce = int64_t{4} << 20;  // from a GPU
+constexpr int64_t kElementsAtOnce = int64_t{4} << 20;  // copied from a GPU
 
-// A number is finite unless all bits of its exponent are set.
+// A floating point number is not finite if all bits of its exponent are set.
 template <typename Bits>
 bool all_finite(const void* numbers, int64_t count, Bits exponent) {
   const auto* bits = static_cast<const Bits*>(numbers);
@@ -17,7 +17,7 @@ bool all_finite(const void* numbers, int64_t count, Bits exponent) {
   return not_finite == 0;
 }
 
-// Of a dense tensor on the CPU.
+// `dense`: a contiguous tensor on the CPU.
 bool all_finite(const Tensor& dense) {
   const void* numbers = dense.raw_data();
   switch (dense.dtype()) {
@@ -56,17 +56,17 @@ std::string first_not_finite(const Parameters& parameters) {
     const Tensor values = parameters.tensors()[i].detach().to(Device::cpu()).dense();
     if (!all_finite(values)) return parameters.layout().entries()[i].name;
   }
-  return "";  // it is in the padding between them, which is not saved
+  return "";  // it is in the padding between parameters, which is not saved
 }
 
 std::string first_not_finite(optim::Optimizer& optimizer) {
   const auto& entries = optimizer.parameters().layout().entries();
-  for (const auto& slot : optimizer.state()) {
-    if (all_finite_in(*slot.arena)) continue;
+  for (const auto& state : optimizer.state()) {
+    if (all_finite_in(*state.arena)) continue;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      const Tensor part = optimizer.part_of(slot, i).part;
+      const Tensor part = optimizer.part_of(state, i).part;
       if (!part.defined() || part.elements() == 0) continue;
-      if (!all_finite(part.to(Device::cpu()).dense())) return slot.name + "/" + entries[i].name;
+      if (!all_finite(part.to(Device::cpu()).dense())) return state.name + "/" + entries[i].name;
     }
   }
   return "";

@@ -1,4 +1,4 @@
-// Whether numbers are finite: neither infinite nor NaN.
+// Searches parameters, optimizer state and data for values that are infinite or NaN.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace ripieno {
 
-// The name of the first parameter that has a value which is not; empty where there is none. Reads
-// them all; what is on a GPU is copied to the host in parts.
+// The name of the first parameter with a value that is not finite; empty if there is none. Reads
+// all values; those on a GPU are copied to the host in chunks.
 std::string first_not_finite(const Parameters& parameters);
-// The same of what this rank has of an optimizer's state: "first_moment/blocks.0.norm.weight".
+// The same for the optimizer state of this rank: "first_moment/blocks.0.norm.weight".
 std::string first_not_finite(optim::Optimizer& optimizer);
 
-// The first row of a tensor on the CPU (rows, …) that has such a value; nothing where there is
-// none, or the tensor is of integers.
+// The first row of a CPU tensor (rows, …) with a value that is not finite; empty if there is none
+// or if the elements are integers.
 std::optional<int64_t> first_row_not_finite(const Tensor& rows);
 
 }  // namespace ripieno

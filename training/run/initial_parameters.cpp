@@ -15,7 +15,7 @@
 namespace ripieno {
 namespace {
 
-// Parameters, their master weights, which would else be made of rounded ones, and buffers.
+// Parameters, buffers and master weights, which would otherwise be copies of rounded parameters.
 io::State wanted_of(nn::Module& model, optim::Optimizer& optimizer) {
   io::State wanted = state_of(model, optimizer);
   std::erase_if(wanted, [](const io::StateTensor& tensor) {
@@ -24,18 +24,19 @@ io::State wanted_of(nn::Module& model, optim::Optimizer& optimizer) {
   return wanted;
 }
 
-// The checkpoint, or file, that `path` means.
+// The checkpoint or file for `path`: the newest intact checkpoint of a run directory.
 std::string resolve(const std::string& path, std::vector<std::string>& warnings) {
   const auto& files = io::local_files();
   const std::string checkpoints = path + "/checkpoints";
   if (!files.exists(path))
-    throw ConfigurationError(fmt::format("checkpoint.load: there is no {}", path));
+    throw ConfigurationError(fmt::format("checkpoint.load={}: no such file or directory", path));
   if (!files.exists(checkpoints)) return path;
   auto found = io::newest_intact(files, checkpoints);
   warnings = std::move(found.rejected);
   if (!found.path)
-    throw DataError(fmt::format("checkpoint.load: {} holds no intact checkpoint{}{}", checkpoints,
-                                warnings.empty() ? "" : ": ", fmt::join(warnings, "; ")));
+    throw DataError(fmt::format("checkpoint.load: no intact checkpoint found in {}{}{}",
+                                checkpoints, warnings.empty() ? "" : ": ",
+                                fmt::join(warnings, "; ")));
   return *found.path;
 }
 
@@ -47,7 +48,7 @@ io::LoadReport load(const InitialParameters& initial, const std::string& path,
                                 .rename = io::renamings_from_text(initial.rename),
                                 .strict = initial.strict,
                                 .remedy =
-                                    "rename, or take what fits with "
+                                    "set checkpoint.rename, or load only what matches with "
                                     "--set checkpoint.strict=false"};
   if (files.exists(path + "/manifest.json")) {
     const auto checkpoint = io::Checkpoint::open(files, path);
@@ -55,18 +56,17 @@ io::LoadReport load(const InitialParameters& initial, const std::string& path,
     return checkpoint.load(wanted, options);
   }
   if (initial.foreign) return io::load_foreign_hdf5(path, wanted, options);
-  throw ConfigurationError(
-      fmt::format("checkpoint.load: {} is not a checkpoint, it has no manifest.json; an HDF5 file "
-                  "of another program, which carries no checksums, is read with "
-                  "--set checkpoint.foreign=true",
-                  path));
+  throw ConfigurationError(fmt::format(
+      "checkpoint.load: {} is not a checkpoint (it has no manifest.json); for an HDF5 file of "
+      "another program, which has no checksums, use --set checkpoint.foreign=true",
+      path));
 }
 
 void warn_of(const std::vector<std::string>& names, const std::string& path, std::string_view what,
              std::vector<std::string>& warnings) {
   if (names.empty()) return;
   const auto shown = std::min<std::ptrdiff_t>(10, std::ssize(names));
-  warnings.push_back(fmt::format("{}: {} {}: {}{}", path, names.size(), what,
+  warnings.push_back(fmt::format("{}: {} ({}): {}{}", path, what, names.size(),
                                  fmt::join(names.begin(), names.begin() + shown, ", "),
                                  shown < std::ssize(names) ? ", …" : ""));
 }
@@ -88,13 +88,13 @@ std::vector<std::string> load(const InitialParameters& initial, Session& session
     report = load(initial, path, wanted, opened);
     if (report.missing.size() + report.different.size() == wanted.size())
       throw ConfigurationError(
-          fmt::format("checkpoint.load: nothing of {} has the name and shape of a parameter here; "
-                      "see checkpoint.load_prefix and checkpoint.rename",
+          fmt::format("checkpoint.load: no tensor in {} matches a parameter of the model in name "
+                      "and shape; set checkpoint.load_prefix or checkpoint.rename",
                       path));
   });
-  warn_of(report.missing, path, "are not in it, and keep their initial values", warnings);
-  warn_of(report.different, path, "do not fit, and keep their initial values", warnings);
-  warn_of(report.unused, path, "of it are not used", warnings);
+  warn_of(report.missing, path, "not in the checkpoint, initial values are kept", warnings);
+  warn_of(report.different, path, "different shape or type, initial values are kept", warnings);
+  warn_of(report.unused, path, "not used", warnings);
   return warnings;
 }
 

@@ -10,7 +10,7 @@
 
 namespace ripieno {
 
-// A line, and where its numbers arrive.
+// A line of metrics and the host memory that receives its values.
 struct LateMetrics::Numbers {
   explicit Numbers(Device device)
       : loss(pinned_tensor({2}, DType::float64, device)),
@@ -22,25 +22,25 @@ struct LateMetrics::Numbers {
   Arrived step;
   Tensor loss;     // sum and count
   Tensor scalars;  // StepScalars
-  Tensor fault;    // UnknownId, of a GPU
+  Tensor fault;    // UnknownId; GPU only
   Event arrived;
 };
 
 LateMetrics::LateMetrics(Device device, std::function<void(const Arrived&)> arrived)
     : device_(device), arrived_(std::move(arrived)) {}
 
-// What is under way may still be written to.
+// Copies to pinned memory may still be running.
 LateMetrics::~LateMetrics() {
   try {
-    for (const auto& numbers : under_way_) numbers->arrived.synchronize();
-  } catch (...) {  // the device failed; whoever used it has said so
+    for (const auto& numbers : pending_) numbers->arrived.synchronize();
+  } catch (...) {  // the device failed, which was reported where it was used
   }
 }
 
 void LateMetrics::add(io::StepMetrics line, const Loss& loss, const optim::Optimizer& optimizer,
                       bool is_logged) {
   const NoGrad no_grad;
-  while (under_way_.size() >= kMostUnderWay) take_oldest();
+  while (pending_.size() >= kMostPending) take_oldest();
   if (free_.empty()) free_.push_back(std::make_unique<Numbers>(device_));
   auto numbers = std::move(free_.back());
   free_.pop_back();
@@ -55,20 +55,20 @@ void LateMetrics::add(io::StepMetrics line, const Loss& loss, const optim::Optim
     *static_cast<kernels::StepScalars*>(numbers->scalars.raw_data()) = {};
   if (device_.is_cuda()) enqueue_copy(numbers->fault, device_fault(device_));
   numbers->arrived.record(current_stream(device_));
-  under_way_.push_back(std::move(numbers));
+  pending_.push_back(std::move(numbers));
 }
 
 void LateMetrics::take_arrived() {
-  while (!under_way_.empty() && under_way_.front()->arrived.is_done()) take_oldest();
+  while (!pending_.empty() && pending_.front()->arrived.is_done()) take_oldest();
 }
 
 void LateMetrics::take_all() {
-  while (!under_way_.empty()) take_oldest();
+  while (!pending_.empty()) take_oldest();
 }
 
 void LateMetrics::take_oldest() {
-  auto numbers = std::move(under_way_.front());
-  under_way_.pop_front();
+  auto numbers = std::move(pending_.front());
+  pending_.pop_front();
   numbers->arrived.synchronize();
   if (device_.is_cuda())
     require_no_fault(*static_cast<const kernels::UnknownId*>(numbers->fault.raw_data()));

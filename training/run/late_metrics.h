@@ -1,8 +1,8 @@
-// LateMetrics: lines of metrics whose numbers are still on their way from the device, for Run.
+// LateMetrics: metrics of steps whose values are still being copied from the device. Used by Run.
 //
-// On a GPU a step's numbers are copied to pinned memory behind its work, and its line is written
-// some steps later, when they have arrived: the host waits for none, unless kMostUnderWay are under
-// way. On the CPU they are there at once.
+// On a GPU, the loss and the scalars of a step are copied to pinned memory after its work, and its
+// line of metrics is written some steps later, when they have arrived. The host does not wait for
+// them unless kMostPending steps are pending. On the CPU they are available immediately.
 #pragma once
 
 #include <deque>
@@ -19,30 +19,30 @@ namespace ripieno {
 
 class LateMetrics {
  public:
-  static constexpr std::size_t kMostUnderWay = 10;
+  static constexpr std::size_t kMostPending = 10;
 
-  // Of a step whose numbers have arrived.
+  // A step whose values have arrived.
   struct Arrived {
-    bool loss_is_finite = true;  // or covers nothing
+    bool loss_is_finite = true;  // also if it covers no targets
     bool gradient_is_finite = true;
     bool is_logged = true;
     bool scales_loss = false;
-    bool scale_is_least = false;  // a smaller one than the loss's would be 0
-    io::StepMetrics line = {};    // empty but for the step where it is not logged
+    bool scale_is_least = false;  // the loss scale cannot be halved any further
+    io::StepMetrics line = {};    // if the step is not logged, empty except for its number
   };
 
-  // `arrived` is called for each step, in their order, by the thread that uses this.
+  // `arrived` is called for each step, in order, on the thread that calls the methods below.
   LateMetrics(Device device, std::function<void(const Arrived&)> arrived);
   ~LateMetrics();
 
-  // The line of the step that the device was given last: its loss and what the optimizer knows of
-  // it are still to be filled in.
+  // Adds the step whose work was enqueued last. Its loss and the scalars of the optimizer are
+  // filled into `line` when they arrive.
   void add(io::StepMetrics line, const Loss& loss, const optim::Optimizer& optimizer,
            bool is_logged = true);
-  // Hands on the steps that have arrived. These two throw DataError where a step, or one before it,
-  // met ids out of range on a GPU (device_faults.h).
+  // Calls `arrived` for the steps whose values have arrived. These two throw DataError if a kernel
+  // of that step or an earlier one found ids out of range on a GPU (device_faults.h).
   void take_arrived();
-  // Waits for all.
+  // The same for all steps; waits for their values.
   void take_all();
 
  private:
@@ -53,7 +53,7 @@ class LateMetrics {
 
   Device device_;
   std::function<void(const Arrived&)> arrived_;
-  std::deque<std::unique_ptr<Numbers>> under_way_;
+  std::deque<std::unique_ptr<Numbers>> pending_;
   std::vector<std::unique_ptr<Numbers>> free_;
 };
 

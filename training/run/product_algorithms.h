@@ -1,8 +1,8 @@
-// The algorithms that a GPU's matrix products were measured to be fastest with: they differ in
-// their last bits, so they are part of a checkpoint, and all ranks use the same.
+// The matrix product algorithms that were measured to be fastest on a GPU. Their results differ in
+// the last bits, so the choices are saved in checkpoints and all ranks use the same ones.
 //
-// Nothing is kept, shared or restored where there is no GPU, and where only the library's guesses
-// are allowed (strict and deterministic runs): those depend on the device and the versions alone.
+// Without a GPU, and in strict and deterministic runs, nothing is saved, shared or restored: those
+// use the heuristics of the library, which depend only on the device and the library versions.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace ripieno {
 
-// Where a process keeps them (kernels/matmul_algorithms.h).
+// Access to the choices of a process (kernels/matmul_algorithms.h).
 struct ProductAlgorithms {
   std::function<std::string()> text;
   std::function<void(std::string_view)> take;
@@ -22,14 +22,14 @@ struct ProductAlgorithms {
   static ProductAlgorithms of_this_process();
 };
 
-// For each product, gives every rank the algorithm of the first rank that has one: rank 0's for
-// all that it computes. A collective.
+// For each product, all ranks take the algorithm of the lowest rank that has one: rank 0's for all
+// products that it computes. A collective.
 void share_product_algorithms(distributed::Communicator& ranks,
                               const ProductAlgorithms& mine = ProductAlgorithms::of_this_process());
 
-// Adds them to a training state that is to be saved, where there are any.
+// Adds the choices of this process, if there are any, to a training state that will be saved.
 void keep_product_algorithms(nlohmann::json& training_state);
-// Uses those of a training state from now on. Throws DataError where they are not text.
+// Uses the choices in a training state from now on. Throws DataError if they are not a string.
 void restore_product_algorithms(const nlohmann::json& training_state);
 
 }  // namespace ripieno

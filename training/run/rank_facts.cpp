@@ -13,14 +13,14 @@ std::vector<distributed::Fact> facts_of_program(Device device) {
   std::vector<distributed::Fact> facts = {{"the program's build", build.program},
                                           {"the device", device.is_cuda() ? "a GPU" : "the CPU"}};
   if (!device.is_cuda()) {
-    facts.push_back({"the level of the CPU's kernels", build.level});
-    facts.push_back({"the build of the CPU's kernels", build.kernels});
+    facts.push_back({"the level of the CPU kernels", build.level});
+    facts.push_back({"the build of the CPU kernels", build.kernels});
   }
   return facts;
 }
 
 std::vector<distributed::Fact> facts_of_validation(int64_t batch_size, bool has_data) {
-  return {{"the validation's batch size", std::to_string(batch_size)},
+  return {{"the validation batch size", std::to_string(batch_size)},
           {"the data held out for validation", has_data ? "some" : "none"}};
 }
 

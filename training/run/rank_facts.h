@@ -1,4 +1,4 @@
-// The facts that must be the same on every rank of a run, for the handshakes at its start.
+// Facts that must be equal on all ranks of a run; they are compared at startup.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@
 
 namespace ripieno {
 
-// The program's build, that of its kernels on a CPU (two kinds of processor may run two), and the
-// kind of device.
+// The build of the program, the kind of device and, on a CPU, the build of its kernels, which
+// differs between kinds of processors.
 std::vector<distributed::Fact> facts_of_program(Device device);
-// The validation of a run, without which ranks would wait for each other in it.
+// The validation of a run, whose collectives would wait for each other if ranks disagreed.
 std::vector<distributed::Fact> facts_of_validation(int64_t batch_size, bool has_data);
-// A fact a key, but for those that may name another path on each host.
+// One fact per key, except for keys whose paths may differ between hosts.
 std::vector<distributed::Fact> facts_of(const Settings& settings);
 
 }  // namespace ripieno

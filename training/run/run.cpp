@@ -22,43 +22,44 @@
 namespace ripieno {
 namespace {
 
-// What the ranks must agree on so that they make the same collectives on parts of the same data.
+// What must be equal on all ranks so that they call the same collectives on parts of the same data.
 std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptions& options) {
   const auto every = options.checkpoint_every;
   return {{"the data", loader.fingerprint()},
           {"the batch size", std::to_string(loader.batch_size())},
           {"the number of steps", std::to_string(options.steps)},
-          {"the steps between checkpoints", every ? std::to_string(*every) : "auto"},
-          {"the steps between validations", std::to_string(options.evaluate_every)},
-          {"the steps between log lines", std::to_string(options.log_every)},
-          {"the steps between looks at the ranks", std::to_string(options.check_every)},
-          {"how it resumes",
+          {"the checkpoint interval", every ? std::to_string(*every) : "auto"},
+          {"the validation interval", std::to_string(options.evaluate_every)},
+          {"the log interval", std::to_string(options.log_every)},
+          {"the interval of rank checks", std::to_string(options.check_every)},
+          {"the resume mode",
            options.resume == "auto" || options.resume == "never" ? options.resume : "from a path"}};
 }
 
-// Else the ranks' shares of a batch, or of what is held out, would not be whole slots.
+// Otherwise the parts of a batch, or of the held-out data, would not be whole slots.
 void require_slots_of(const distributed::DataParallel& parallel, io::Part part) {
   if (parallel.slots() == part.slots) return;
-  throw ConfigurationError(fmt::format(
-      "run: a step has {} slots and the session's batches have {}; call Session::set_slots({}) "
-      "before the loader is made",
-      parallel.slots(), part.slots, parallel.slots()));
+  throw ConfigurationError(
+      fmt::format("run: DataParallel has {} slots, the session has {}; they must match: call "
+                  "Session::set_slots({}) before constructing the loader",
+                  parallel.slots(), part.slots, parallel.slots()));
 }
 
-void require_a_schedule_that_ends(const std::optional<optim::Schedule>& schedule) {
+void require_schedule_steps(const std::optional<optim::Schedule>& schedule) {
   const bool ends = schedule && schedule->kind != optim::Schedule::Kind::constant;
   if (!ends || schedule->steps > 0) return;
   throw ConfigurationError(
-      "run: the schedule has no steps, so that its learning rate would be the final one from the "
-      "beginning; set optim::Schedule::steps, as a rule to RunOptions::steps");
+      fmt::format("run: optim::Schedule::steps is {}, so every step would have the final learning "
+                  "rate; it must be at least 1, usually the same as RunOptions::steps",
+                  schedule->steps));
 }
 
 void require_positive(const std::optional<int64_t>& checkpoint_every) {
   if (checkpoint_every.value_or(1) > 0) return;
-  throw ConfigurationError(fmt::format(
-      "run: checkpoint_every is {}; it must be at least 1, or without a number, which saves as "
-      "often as is worth its cost",
-      *checkpoint_every));
+  throw ConfigurationError(
+      fmt::format("run: checkpoint_every is {}; it must be at least 1, or empty for an interval "
+                  "that depends on the cost of saving",
+                  *checkpoint_every));
 }
 
 RunSavesOptions saves_of(const io::RunPaths& paths, const RunOptions& options) {
@@ -67,7 +68,7 @@ RunSavesOptions saves_of(const io::RunPaths& paths, const RunOptions& options) {
           .keep = options.keep};
 }
 
-// What DataParallel does for the ranks, where there is none: a checkpoint has pieces of every rank.
+// Without a DataParallel, which would do this. Checkpoints contain pieces of all ranks.
 void broadcast_buffers(Session& session, const io::State& tensors) {
   if (session.size() == 1) return;
   for (const auto& tensor : tensors) {
@@ -78,17 +79,18 @@ void broadcast_buffers(Session& session, const io::State& tensors) {
 std::string memory_line(distributed::DataParallel& parallel) {
   const auto report = parallel.memory_report();
   const int64_t bytes = report.persistent_bytes();
-  return fmt::format("each rank keeps {:.1f} MiB, {:.2f} bytes a parameter; buckets of {:.3g} MiB",
-                     static_cast<double>(bytes) / (1 << 20), report.per_parameter(bytes),
-                     static_cast<double>(parallel.bucket_size().bytes) / (1 << 20));
+  return fmt::format(
+      "memory per rank: {:.1f} MiB, {:.2f} bytes per parameter; buckets of {:.3g} MiB",
+      static_cast<double>(bytes) / (1 << 20), report.per_parameter(bytes),
+      static_cast<double>(parallel.bucket_size().bytes) / (1 << 20));
 }
 
 void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
   const std::string why = io::reason_for_missing_locks(paths.lock());
   if (why.empty()) return;
   log.warn(
-      fmt::format("{}: its file system has no locks ({}), so another run in this directory would "
-                  "not be noticed; start no other there, or choose a directory elsewhere",
+      fmt::format("{}: the file system does not support locks ({}), so a second run in this "
+                  "directory would not be detected; do not start one, or use another file system",
                   paths.directory, why));
 }
 
@@ -105,7 +107,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
           session, model, loader,
           options.evaluation_batch_size > 0 ? options.evaluation_batch_size : loader.batch_size()) {
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
-  require_a_schedule_that_ends(options_.schedule);
+  require_schedule_steps(options_.schedule);
   require_positive(options_.checkpoint_every);
   auto facts = facts_of(loader, options_);
   for (auto& fact : facts_of_validation(options_.evaluation_batch_size, validation_.has_samples()))
@@ -120,14 +122,14 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
   saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), saves_of(paths_, options_));
   announce();
-  const bool saves_on_the_way = step() + options_.checkpoint_every.value_or(0) < options_.steps;
-  if (saves_on_the_way) saves_->reserve(state_.tensors());
+  const bool saves_before_end = step() + options_.checkpoint_every.value_or(0) < options_.steps;
+  if (saves_before_end) saves_->reserve(state_.tensors());
   metrics_->skip_time();
 }
 
 Run::~Run() noexcept(false) {
-  const bool is_left = has_trained_ && !over_;
-  if (is_left && std::uncaught_exceptions() == exceptions_) finish();
+  const bool left_early = has_trained_ && !over_;
+  if (left_early && std::uncaught_exceptions() == exceptions_) finish();
 }
 
 void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader) {
@@ -142,7 +144,7 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
       state_.set_origin(from.path(), from.training_state());
     });
   }
-  // While a refusal still changes nothing.
+  // Before anything is changed.
   prove_room(session_, saves_of(paths_, options_), [&, &path = path]() -> io::RoomNeeded {
     const bool saves_best = options_.keep.best > 0 && validation_.has_samples();
     const int64_t saves = saves_between(step(), options_.steps, options_.checkpoint_every,
@@ -152,13 +154,13 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
             .keep = options_.keep,
             .resumed_step = path.empty() ? -1 : step()};
   });
-  // Also one of step 0, where the run starts anew.
+  // A new run also sets a checkpoint of step 0 aside.
   if (options_.resume != "auto") checkpoints.set_aside_after(path.empty() ? -1 : step());
   session_.together([&, &path = path] { open_log(path, loader); });
   for (const auto& line : rejected) log_->warn(line);
   for (const auto& line : differences) log_->warn(line);
-  if (!path.empty()) log_->note(fmt::format("continuing after step {} ({})", step(), path));
-  if (is_new) log_->note(fmt::format("starting with the parameters of {}", options_.initial.path));
+  if (!path.empty()) log_->note(fmt::format("resuming after step {} from {}", step(), path));
+  if (is_new) log_->note(fmt::format("loaded initial parameters from {}", options_.initial.path));
 }
 
 void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
@@ -171,7 +173,7 @@ void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
     try {
       io::append_start(files, paths_, start);
     } catch (const DataError& error) {
-      remark = fmt::format("{}; it is set aside", error.what());
+      remark = fmt::format("{}; the file was renamed (.set_aside) and replaced", error.what());
       set_aside(files, paths_.record());
       io::append_start(files, paths_, start);
     }
@@ -185,10 +187,10 @@ void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
 void Run::announce() {
   if (!validation_.has_samples() && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
     log_->warn(
-        "validation was asked for (evaluate_every, keep_best), but the data holds out no "
-        "samples for it; there will be none");
+        "validation is enabled (train.evaluate_every or checkpoint.keep_best), but no data is held "
+        "out for it; the run continues without validation");
   }
-  log_->note("saving " + saves_->take_description());
+  log_->note("saving checkpoints " + saves_->take_description());
   const std::string parallel = options_.parallel ? options_.parallel->description() : "";
   if (!parallel.empty()) log_->note(parallel);
   if (options_.parallel && session_.size() > 1) log_->note(memory_line(*options_.parallel));
@@ -208,7 +210,7 @@ void Run::keep_in_checkpoints(const std::string& name, const nlohmann::json& val
 
 std::optional<io::Batch> Run::next() {
   if (step_is_open_ && !over_)
-    fail(fmt::format("run: next() for a second time in step {}; end each step with log()",
+    fail(fmt::format("run: next() was called twice in step {}; end each step with log()",
                      step() + 1));
   if (over_) return std::nullopt;
   if (state_.evaluation_is_pending && validation_.is_possible() && !validate())
@@ -227,23 +229,24 @@ std::optional<io::Batch> Run::next() {
 
 void Run::add(const Loss& loss) { metrics_->add(loss, step() + 1); }
 
-void Run::log(const Loss& loss, const std::vector<io::Metric>& own) {
+void Run::log(const Loss& loss, const std::vector<io::Metric>& extra) {
   add(loss);
-  end_step(own);
+  end_step(extra);
 }
 
-void Run::log(const std::vector<io::Metric>& own) {
-  if (!options_.parallel) fail("run: without a loss, log() needs RunOptions::parallel");
-  end_step(own);
+void Run::log(const std::vector<io::Metric>& extra) {
+  if (!options_.parallel)
+    fail("run: log() without a loss requires RunOptions::parallel; set it or pass the loss");
+  end_step(extra);
 }
 
-void Run::end_step(const std::vector<io::Metric>& own) {
+void Run::end_step(const std::vector<io::Metric>& extra) {
   step_is_open_ = false;
   has_trained_ = true;
   saves_->end_step();
   metrics_->charge_step(saves_->take_waited_seconds());
   state_.end_step();
-  metrics_->end_step(step(), state_.samples(), own);
+  metrics_->end_step(step(), state_.samples(), extra);
   if (state_.is_compared()) compare_ranks();
 
   const bool last = state_.is_last();
@@ -252,7 +255,7 @@ void Run::end_step(const std::vector<io::Metric>& own) {
   const bool interrupted = state_.evaluation_is_pending && !validate();
   if (last && !interrupted) return end(ExitStatus::finished);
   if (interrupted) return end(ExitStatus::run_again);
-  // Ranks that train on their own until they next meet do not meet for this either.
+  // Ranks that take steps independently do not communicate until the next synchronization.
   if (options_.parallel && !options_.parallel->met()) return;
   std::string failed_save;
   const auto [stop, decision, failures] = saves_->agree(decide(failed_save));
@@ -276,16 +279,16 @@ void Run::synchronize() {
 }
 
 Run::Decision Run::decide(std::string& failed_save) {
-  if (session_.rank() != 0) return go_on;
-  if (metrics_->fault()) return diverged;  // others may hear of it later
+  if (session_.rank() != 0) return proceed;
+  if (metrics_->fault()) return diverged;  // other ranks may detect it later
   failed_save = saves_->take_failure(step());
   if (!failed_save.empty() && options_.stop_on_failed_save) return give_up;
   if (!failed_save.empty())
-    log_->warn(failed_save + "; training goes on, and the next try is soon");
-  return state_.is_best() || saves_->is_due(step()) ? save : go_on;
+    log_->warn(failed_save + "; training continues, and the save is retried soon");
+  return state_.is_best() || saves_->is_due(step()) ? save : proceed;
 }
 
-// False where a signal stopped it; it is then still pending.
+// Returns false if a signal interrupted the validation, which is then still pending.
 bool Run::validate() {
   const NoGrad no_grad;
   catch_up();
@@ -304,13 +307,13 @@ bool Run::validate() {
   return true;
 }
 
-// The ranks come here together, and all have the same numbers.
+// Called on all ranks after the same step, so all have the same values.
 void Run::catch_up() {
   metrics_->catch_up();
   if (const auto& fault = metrics_->fault()) end_diverged(fault->step, fault->what);
 }
 
-// A step can make parameters or moments infinite whose loss and gradient are finite.
+// Parameters or moments can become infinite in a step whose loss and gradient are finite.
 void Run::require_finite_state() {
   for (const auto& what : gather(session_.communicator(), state_.not_finite())) {
     if (!what.empty()) end_diverged(step(), "a value of " + what);
@@ -320,19 +323,21 @@ void Run::require_finite_state() {
 void Run::end_diverged(int64_t step, const std::string& what) {
   over_ = true;
   status_ = ExitStatus::diverged;
-  saves_->let_end();
+  saves_->wait_for_save();
   const auto sample = state_.sample_not_finite(step);
   log_->finish();
   if (session_.rank() == 0) write_report();
-  const std::string why =
-      sample ? fmt::format(
-                   "the inputs of sample {} of the run, counted from 0, are not finite; "
-                   "correct the data",
-                   *sample)
-             : "a smaller learning rate or gradient clipping may help";
+  const std::string remedy =
+      sample
+          ? fmt::format(
+                "the inputs of sample {} of the run (counted from 0) are not finite, correct the "
+                "data",
+                *sample)
+          : "try a lower learning rate (optimizer.learning_rate) or gradient clipping "
+            "(train.gradient_clip)";
   const std::string message = fmt::format(
-      "step {}: {} is not finite; {}; nothing of it is saved, and earlier checkpoints are kept",
-      step, what, why);
+      "step {}: {} is not finite; {}; this step is not saved, earlier checkpoints are kept", step,
+      what, remedy);
   throw RankFailure(ExitStatus::diverged, session_.rank() == 0 ? message : "");
 }
 
@@ -340,7 +345,7 @@ void Run::compare_ranks() {
   try {
     state_.compare_ranks();
   } catch (const RankFailure&) {
-    saves_->let_end();  // it began while the ranks agreed
+    saves_->wait_for_save();  // it began while the ranks still agreed
     throw;
   }
 }
@@ -352,7 +357,7 @@ void Run::begin_save() {
   require_finite_state();
   saves_->begin(step(), state_.tensors(), state_.training_state(), log_->syncing());
   if (const auto description = saves_->take_description(); !description.empty())
-    log_->note("saving " + description);
+    log_->note("saving checkpoints " + description);
   metrics_->charge(StepClock::checkpoint);
 }
 
@@ -365,7 +370,7 @@ void Run::save_at_end() {
   session_.together([&] {
     if (!failure.empty()) throw StorageError(failure);
   });
-  // An earlier one, of which this is the next try.
+  // The failure of an earlier save, of which this one was the retry.
   const auto earlier = saves_->take_failure(step());
   if (!earlier.empty()) log_->warn(earlier);
 }
@@ -389,7 +394,7 @@ void Run::end(ExitStatus status) {
   if (!was_over) save_at_end();
   if (session_.rank() != 0) return;
   write_report();
-  log_->note(closing_words(was_over));
+  log_->note(closing_message(was_over));
 }
 
 void Run::write_report() {
@@ -397,20 +402,21 @@ void Run::write_report() {
     const auto remark = io::write_report(io::local_files(), paths_);
     if (!remark.empty()) log_->warn(remark);
   } catch (const std::exception& error) {
-    log_->warn(fmt::format("the report is not written: {}", error.what()));
+    log_->warn(fmt::format("cannot write the report: {}", error.what()));
   }
 }
 
-std::string Run::closing_words(bool was_over) const {
+std::string Run::closing_message(bool was_over) const {
   if (status_ == ExitStatus::run_again) {
-    const char* how = options_.resume == "auto" ? "" : " without --resume";
-    return fmt::format("saved after step {}; the same command{} continues", step(), how);
+    const char* change = options_.resume == "auto" ? "" : " without --resume";
+    return fmt::format("stopped and saved after step {}; run the same command{} to continue",
+                       step(), change);
   }
   if (was_over) {
-    return fmt::format("finished already, at step {}; a larger --steps goes on: {}", step(),
-                       paths_.report());
+    return fmt::format("already finished at step {}; use a larger --steps to continue; report: {}",
+                       step(), paths_.report());
   }
-  return fmt::format("finished at step {}: {}", step(), paths_.report());
+  return fmt::format("finished at step {}; report: {}", step(), paths_.report());
 }
 
 }  // namespace ripieno

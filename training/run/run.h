@@ -1,17 +1,16 @@
-// Run: one training run in its run directory, from wherever it stood; the loop of a training
-// program.
+// Run: a training run with its run directory; the training loop of a program.
 //
 //   Run run("runs/small", session, model, optimizer, loader, {.steps = 2000});
 //   while (auto batch = run.next()) {
-//     … a step …
+//     … one step …
 //     run.log(loss);
 //   }
 //   return run.exit_status();
 //
-// It continues from the newest intact checkpoint, hands out batches, keeps the schedule, writes
-// metrics, validates, saves, and stops where a signal asks for it. A program that leaves the loop
-// early ends the run: finish(), which the destructor calls otherwise, saves and writes the report.
-// Every rank has one; the calls are collectives.
+// It resumes from the newest intact checkpoint, provides batches, sets the learning rate, writes
+// metrics, validates, saves checkpoints, and stops after a signal. A program that leaves the loop
+// early ends the run: finish(), which the destructor calls if necessary, saves and writes the
+// report. Every rank has one; all calls are collectives.
 #pragma once
 
 #include <cstdint>
@@ -41,59 +40,59 @@ namespace ripieno {
 
 class Run {
  public:
-  // All but the directory outlive the run. Throws ConfigurationError where the directory cannot be
-  // used, the options contradict each other or a checkpoint is of another model, DataError where
-  // checkpoints are damaged.
+  // The objects passed by reference must outlive the run. Throws ConfigurationError if the
+  // directory cannot be used, the options contradict each other or the checkpoint is of another
+  // model, DataError if all checkpoints are damaged, StorageError if a checkpoint could not be
+  // saved.
   Run(const std::string& directory, Session& session, nn::Module& model,
       optim::Optimizer& optimizer, io::Loader& loader, const RunOptions& options = {});
-  // finish(), where the loop was left before the run was over and not by an exception. It throws
-  // what finish() throws.
+  // Calls finish(), and throws what it throws, if the loop was left early and not by an exception.
   ~Run() noexcept(false);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  // How what the loader holds out is measured: on each batch, on the session's device, without
-  // gradients and with the model evaluating.
+  // Sets the function that measures a batch of the held-out data. It is called with batches on the
+  // session's device, without gradients, and with the model in evaluation mode.
   void validate_with(std::function<Measured(const io::Batch&)> measure);
-  // Adds a member to what every checkpoint's training state holds.
+  // Adds a member to the training state of each checkpoint.
   void keep_in_checkpoints(const std::string& name, const nlohmann::json& value);
-  // The same for what gives the parameters their meaning and no shape shows: a tokenizer. Throws
-  // ConfigurationError where the checkpoint that the run continues from has another one, or that
-  // of RunOptions::initial, unless its allow_differences.
+  // The same for a value without which the parameters are meaningless, such as a tokenizer. Throws
+  // ConfigurationError if the checkpoint from which the run resumes has another value, or that of
+  // RunOptions::initial, unless allow_differences is set there.
   void keep_and_compare(const std::string& name, const nlohmann::json& value);
 
-  // The next step's batch on the session's device; nothing once the run is over, finished or
-  // stopped. Throws Error where the step before it was not ended by log().
+  // The batch of the next step, on the session's device; empty once the run is finished or stopped.
+  // Throws Error if the previous step was not ended by log().
   std::optional<io::Batch> next();
-  // Ends the step, whose loss is that of RunOptions::parallel. `own`: further metrics, which go
-  // where the loss goes: run.log({{"kl", kl}}). Those of rank 0 count.
-  void log(const std::vector<io::Metric>& own = {});
-  // Without RunOptions::parallel: one of several micro-batches of the step,
+  // Ends the step, with the loss that RunOptions::parallel has. `extra`: further metrics of the
+  // step, written to metrics.jsonl with the loss: run.log({{"kl", kl}}). Those of rank 0 are used.
+  void log(const std::vector<io::Metric>& extra = {});
+  // Without RunOptions::parallel: adds the loss of one of several micro-batches of the step.
   void add(const Loss& loss);
-  // and the last of them on this rank, or the only one, which ends the step.
-  void log(const Loss& loss, const std::vector<io::Metric>& own = {});
+  // The same for the last or only micro-batch of the step on this rank, and ends the step.
+  void log(const Loss& loss, const std::vector<io::Metric>& extra = {});
 
-  // Ends the run after the step that was logged last, though others were to follow: validates if
-  // this step was not, saves, and writes the report. The run stays finished: when it is started
-  // again, next() has nothing, unless RunOptions::steps is larger by then.
+  // Ends the run early, after the step that was logged last: validates if this step was not yet,
+  // saves, and writes the report. The run stays finished: when it is started again, next() returns
+  // nothing unless RunOptions::steps is larger than it was.
   void finish();
 
-  // Steps done.
+  // The number of steps that are done.
   int64_t step() const { return state_.step(); }
-  // The newest validation, for example to stop early: the same on every rank. Nothing before the
+  // The newest validation, for example to stop early; the same on all ranks. Empty before the
   // first.
   const std::optional<io::StepMetrics>& validated() const { return state_.validated(); }
-  // 0, or 75 where the run was stopped and the same command continues it. A run whose loss,
-  // gradient or parameters are not finite ends by RankFailure with ExitStatus::diverged (79).
+  // 0, or 75 if the run was stopped and the same command continues it. A run whose loss, gradient
+  // or parameters are not finite throws RankFailure with ExitStatus::diverged (79).
   int exit_status() const { return static_cast<int>(status_); }
 
  private:
   void resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader);
   void open_log(const std::string& resumed_from, io::Loader& loader);
   void announce();
-  void end_step(const std::vector<io::Metric>& own);
-  // What rank 0 decides after a step.
-  enum Decision : int64_t { go_on, save, give_up, diverged };
+  void end_step(const std::vector<io::Metric>& extra);
+  // The decision of rank 0 after a step.
+  enum Decision : int64_t { proceed, save, give_up, diverged };
   Decision decide(std::string& failed_save);
   void synchronize();
   bool validate();
@@ -105,20 +104,20 @@ class Run {
   void save_at_end();
   void end(ExitStatus status);
   void write_report();
-  std::string closing_words(bool was_over) const;
+  std::string closing_message(bool was_over) const;
 
   Session& session_;
   const RunOptions options_;
   const io::RunPaths paths_;
-  const int exceptions_;                         // under way when this was made
+  const int exceptions_;                         // uncaught exceptions at construction
   std::unique_ptr<io::RunDirectory> directory_;  // rank 0
   RunState state_;
   Validation validation_;
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<RunMetrics> metrics_;
-  std::unique_ptr<RunSaves> saves_;  // last, so that it ends before what a save uses
+  std::unique_ptr<RunSaves> saves_;  // last: destroyed before what a save uses
   bool step_is_open_ = false;
-  bool has_trained_ = false;  // a step
+  bool has_trained_ = false;  // at least one step
   bool over_ = false;
   ExitStatus status_ = ExitStatus::finished;
 };

@@ -16,7 +16,7 @@
 namespace ripieno {
 namespace {
 
-// Where nothing can be renamed it is marked instead, and stays where it is.
+// On storage without rename, the checkpoint is marked instead and keeps its name.
 void set_aside_checkpoint(io::FileSystem& files, const std::string& path) {
   try {
     set_aside(files, path);
@@ -25,10 +25,10 @@ void set_aside_checkpoint(io::FileSystem& files, const std::string& path) {
   }
 }
 
-// A run directory is a likely mistake for one of its checkpoints.
+// A run directory, or its checkpoints directory, is a likely mistake.
 void require_checkpoint(const io::FileSystem& files, const std::string& path) {
   if (!files.exists(path))
-    throw ConfigurationError(fmt::format("--resume {}: there is no such checkpoint", path));
+    throw ConfigurationError(fmt::format("--resume {}: no such checkpoint", path));
   std::error_code ignored;
   for (const std::string& directory : {path, path + "/checkpoints"}) {
     const bool holds_some = !files.exists(path + "/" + std::string(io::kManifestName)) &&
@@ -37,7 +37,7 @@ void require_checkpoint(const io::FileSystem& files, const std::string& path) {
         holds_some ? io::candidates_in(files, directory) : std::vector<std::string>{};
     if (!found.empty())
       throw ConfigurationError(
-          fmt::format("--resume {}: it holds checkpoints, and is none; name one, {} is the newest",
+          fmt::format("--resume {}: a directory of checkpoints, not a checkpoint; the newest is {}",
                       path, found.front()));
   }
 }
@@ -74,13 +74,14 @@ RunCheckpoints::Resumed RunCheckpoints::resume(const std::string& from, const Lo
   }
   session_.together([&] {
     if (!rejected.empty())
-      throw DataError(fmt::format("no checkpoint is intact: {}; --resume never starts anew",
-                                  fmt::join(rejected, "; ")));
+      throw DataError(
+          fmt::format("no intact checkpoint: {}; use --resume never to start from step 0",
+                      fmt::join(rejected, "; ")));
   });
   return {};
 }
 
-// As rank 0 sees them: another may see less of shared storage, or more.
+// The candidates that rank 0 finds; others may see other files on shared storage.
 std::vector<std::string> RunCheckpoints::candidates() {
   std::string lines;
   session_.together([&] {
@@ -94,15 +95,15 @@ std::vector<std::string> RunCheckpoints::candidates() {
   return paths;
 }
 
-// What the first rank that finds it damaged says; empty where none does.
+// The error of the lowest rank that finds it damaged; empty if none does.
 std::string RunCheckpoints::refusal_of(const std::string& path, const Load& load) {
   std::string refusal;
   session_.together([&] {
     try {
-      // Where storage could not tell when it was listed.
+      // Storage may not have been able to report this when the candidates were listed.
       if (session_.rank() == 0 && io::is_set_aside(io::local_files(), path))
-        throw StorageError(path + " was set aside");
-      load(io::Checkpoint::open(io::local_files(), path), {.verification_part = session_});
+        throw StorageError(path + ": set aside by an earlier start");
+      load(io::Checkpoint::open(io::local_files(), path), {.verifies_all_as = session_});
     } catch (const DataError& error) {
       refusal = error.what();
     } catch (const StorageError& error) {

@@ -1,4 +1,4 @@
-// RunCheckpoints: which checkpoint a run continues from.
+// RunCheckpoints: selects and loads the checkpoint from which a run resumes.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace ripieno {
 
-// Renames a file or folder, where there is one, so that nobody takes it for what it was.
+// Renames a file or directory, if it exists, to NAME.set_aside (or NAME.set_aside_2, …), so that it
+// is no longer used.
 void set_aside(io::FileSystem& files, const std::string& path);
 
 class RunCheckpoints {
@@ -23,18 +24,18 @@ class RunCheckpoints {
   RunCheckpoints(Session& session, std::string directory);
 
   struct Resumed {
-    std::string path;                   // empty: from the start
-    std::vector<std::string> rejected;  // newer ones that are damaged, a line each
+    std::string path;                   // empty: the run starts at step 0
+    std::vector<std::string> rejected;  // newer checkpoints that are damaged, a message each
   };
-  // Fills the run, or throws DataError or StorageError where the checkpoint is damaged; it is then
-  // called again, with an older one. It makes no collectives.
+  // Loads a checkpoint into the run. Throws DataError or StorageError if it is damaged, and is then
+  // called again with an older one. Must not call collectives.
   using Load = std::function<void(const io::Checkpoint&, const io::LoadOptions&)>;
-  // Loads, on every rank, the newest checkpoint of which no rank finds a byte damaged; `from`:
-  // "auto", "never", or the path of one, which must then be intact. Throws ConfigurationError where
-  // there is no such path, DataError where there are checkpoints and none of them is intact.
+  // Loads the newest checkpoint that all ranks find intact. `from`: "auto", "never" (loads none),
+  // or the path of a checkpoint, which must be intact. Throws ConfigurationError if there is no
+  // such checkpoint, DataError if there are checkpoints but none of them is intact.
   Resumed resume(const std::string& from, const Load& load);
 
-  // Puts checkpoints of later steps out of the way, so that none of them is taken for this run's.
+  // Sets checkpoints of later steps aside, so that none of them is taken for one of this run.
   void set_aside_after(int64_t step);
 
  private:

@@ -10,10 +10,10 @@
 
 namespace ripieno {
 
-RunLog::RunLog(const io::RunPaths& paths, int64_t step, bool speaks, std::FILE* progress,
+RunLog::RunLog(const io::RunPaths& paths, int64_t step, bool writes, std::FILE* progress,
                std::FILE* messages)
-    : paths_(paths), step_(step), writes_(speaks) {
-  if (!speaks) return;
+    : paths_(paths), step_(step), writes_(writes) {
+  if (!writes) return;
   messages_ = messages;
   progress_stream_ = progress;
   if (progress) progress_ = std::make_unique<io::Progress>(progress, io::is_terminal(progress));
@@ -27,30 +27,30 @@ void RunLog::write(const io::StepMetrics& metrics) {
 }
 
 void RunLog::flush() {
-  if (sync_refused_->exchange(false)) refused(paths_.metrics() + ": cannot be synced");
+  if (sync_failed_->exchange(false)) warn_of_failure(paths_.metrics() + ": sync failed");
   std::size_t written = 0;
   try {
     if (!metrics_) metrics_ = std::make_shared<io::MetricsWriter>(paths_.metrics(), step_);
     for (; written < unwritten_.size(); ++written) metrics_->write(unwritten_[written]);
-    storage_refused_ = false;
+    write_failed_ = false;
   } catch (const StorageError& error) {
-    refused(error.what());
+    warn_of_failure(error.what());
   }
   unwritten_.erase(unwritten_.begin(), unwritten_.begin() + static_cast<std::ptrdiff_t>(written));
 }
 
-void RunLog::refused(const std::string& why) {
-  if (!storage_refused_) warn(why + "; training goes on, the lines are written later");
-  storage_refused_ = true;
+void RunLog::warn_of_failure(const std::string& why) {
+  if (!write_failed_) warn(why + "; training continues, and the lines will be written later");
+  write_failed_ = true;
 }
 
 std::function<void()> RunLog::syncing() {
-  if (!writes_ || storage_refused_ || !metrics_) return {};
-  return [metrics = metrics_, refused = sync_refused_] {
+  if (!writes_ || write_failed_ || !metrics_) return {};
+  return [metrics = metrics_, failed = sync_failed_] {
     try {
       metrics->sync();
     } catch (const StorageError&) {
-      *refused = true;
+      *failed = true;
     }
   };
 }
@@ -65,7 +65,7 @@ void RunLog::note(const std::string& text) {
   drop_lost_progress();
 }
 
-// A reader that is gone (head, tee) or a full disk does not cost the run, nor its exit status.
+// A closed reader (head, tee) or a full disk changes neither the run nor its exit status.
 void RunLog::drop_lost_progress() {
   if (!progress_ || !std::ferror(progress_stream_)) return;
   const std::string reason = std::strerror(errno);
@@ -79,7 +79,8 @@ void RunLog::warn(const std::string& text) {
   if (!messages_) return;
   std::string line = text;
   std::replace(line.begin(), line.end(), '\n', ' ');
-  if (progress_ && io::is_terminal(messages_)) line = "\r\x1b[K" + line;  // over the progress
+  if (progress_ && io::is_terminal(messages_))
+    line = "\r\x1b[K" + line;  // overwrites the progress line
   std::fputs((line + '\n').c_str(), messages_);
   std::fflush(messages_);
 }

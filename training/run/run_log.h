@@ -1,5 +1,5 @@
-// RunLog: what rank 0 of a run tells the world: metrics.jsonl, the progress, and one line where
-// something goes wrong. On the other ranks every call does nothing.
+// RunLog: the output of a run: metrics.jsonl, progress, and one-line messages. Written by rank 0;
+// on the other ranks all calls do nothing.
 #pragma once
 
 #include <atomic>
@@ -18,26 +18,26 @@ namespace ripieno {
 
 class RunLog {
  public:
-  // Of a run that continues after `step`. `progress` and `messages`: null for silence. They outlive
-  // this.
-  RunLog(const io::RunPaths& paths, int64_t step, bool speaks, std::FILE* progress,
+  // For a run that starts after `step`. `writes`: whether this is rank 0. `progress` and `messages`
+  // must outlive this object; null disables them.
+  RunLog(const io::RunPaths& paths, int64_t step, bool writes, std::FILE* progress,
          std::FILE* messages);
 
-  // A line of metrics. Where storage refuses, says so once and tries again with the next line.
+  // Writes a line of metrics. If that fails, warns once and retries with the next line.
   void write(const io::StepMetrics& metrics);
-  // What another thread calls to have the lines written so far survive a power cut. Where storage
-  // refuses, the next line says so. It may be called, and run, when this is gone.
+  // A function that syncs the lines written so far to storage, for another thread. If that fails,
+  // the next write() warns. It can be called after this object is destroyed.
   std::function<void()> syncing();
 
   bool shows_progress() const { return progress_ != nullptr; }
   void show(const io::ProgressState& state);
-  void note(const std::string& text);  // among the progress
-  void warn(const std::string& text);  // among the messages
-  void finish();                       // ends the progress
+  void note(const std::string& text);  // a line of the progress output
+  void warn(const std::string& text);  // a line of the messages
+  void finish();                       // ends the progress output
 
  private:
   void flush();
-  void refused(const std::string& why);
+  void warn_of_failure(const std::string& why);
   void drop_lost_progress();
 
   io::RunPaths paths_;
@@ -46,11 +46,11 @@ class RunLog {
   std::FILE* progress_stream_ = nullptr;
   std::unique_ptr<io::Progress> progress_;
   bool writes_;
-  // Once it could be opened; shared with syncing().
+  // Null until the file could be opened; shared with syncing().
   std::shared_ptr<io::MetricsWriter> metrics_;
   std::vector<io::StepMetrics> unwritten_;
-  bool storage_refused_ = false;
-  std::shared_ptr<std::atomic<bool>> sync_refused_ = std::make_shared<std::atomic<bool>>(false);
+  bool write_failed_ = false;
+  std::shared_ptr<std::atomic<bool>> sync_failed_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace ripieno

@@ -28,7 +28,7 @@ void RunMetrics::charge_step(double seconds_waited) {
   if (options_.parallel) {
     const auto& total = options_.parallel->seconds();
     const auto move = [&](StepClock::Phase to, double distributed::ParallelSeconds::*seconds) {
-      // A GPU's seconds come late, and may be more than those of the steps since.
+      // The seconds of a GPU arrive late, and may exceed those of the steps since.
       charged_.*seconds += clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
     };
     move(StepClock::backward, &distributed::ParallelSeconds::backward);
@@ -38,7 +38,7 @@ void RunMetrics::charge_step(double seconds_waited) {
   clock_.move(optimizing, StepClock::checkpoint, seconds_waited);
 }
 
-// For a GPU, which is the step's own time.
+// On a GPU, the time spent waiting for it is time of the step.
 void RunMetrics::charge_waiting() {
   if (session_.device().is_cuda()) clock_.charge(StepClock::forward);
 }
@@ -47,7 +47,7 @@ bool RunMetrics::is_logged(int64_t step) const {
   return step % options_.log_every == 0 || step >= options_.steps;
 }
 
-// Whether the loss over all ranks is known, or worth a message to each.
+// Whether the loss over all ranks is known, or needed for a line of metrics.
 bool RunMetrics::is_examined(int64_t step) const {
   const auto* parallel = options_.parallel;
   const bool is_known =
@@ -60,12 +60,12 @@ void RunMetrics::add(const Loss& loss, int64_t step) {
   losses_.push_back({loss.sum.detach(), loss.count.detach()});
 }
 
-void RunMetrics::end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& own) {
+void RunMetrics::end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& extra) {
   shown_.step = step;
-  for (const auto& metric : own) io::require_custom_metric_name(metric.name);
+  for (const auto& metric : extra) io::require_own_name(metric.name);
   if (is_examined(step)) {
     io::StepMetrics line{.step = step};
-    if (is_logged(step)) line = line_of(step, samples, own);
+    if (is_logged(step)) line = line_of(step, samples, extra);
     late_.add(std::move(line), loss_of_step(), optimizer_, is_logged(step));
   }
   late_.take_arrived();
@@ -73,7 +73,7 @@ void RunMetrics::end_step(int64_t step, int64_t samples, const std::vector<io::M
   losses_.clear();
 }
 
-// Over all ranks, where the step was computed.
+// The loss over all ranks, on the device of the step.
 Loss RunMetrics::loss_of_step() {
   const NoGrad no_grad;
   const distributed::DataParallel* parallel = options_.parallel;
@@ -89,7 +89,7 @@ Loss RunMetrics::loss_of_step() {
 }
 
 io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
-                                    const std::vector<io::Metric>& own) {
+                                    const std::vector<io::Metric>& extra) {
   io::StepMetrics line{.step = step};
   const double step_seconds = clock_.seconds_without_checkpoint();
   line.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
@@ -100,7 +100,7 @@ io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
   line.set({counts_tokens ? io::metric::kTokens : io::metric::kSamples, units});
   line.set({counts_tokens ? io::metric::kTokensPerSecond : io::metric::kSamplesPerSecond, rate});
   line.set({io::metric::kLearningRate, optimizer_.learning_rate()});
-  for (const auto& metric : own) line.set(metric);
+  for (const auto& metric : extra) line.set(metric);
   return line;
 }
 
@@ -111,8 +111,8 @@ void RunMetrics::take(const LateMetrics::Arrived& step) {
   show(step.line);
 }
 
-// A scaled loss whose gradients overflow makes the optimizer leave the step out, and the scale
-// smaller, until that cannot help.
+// With loss scaling, the optimizer skips a step whose gradients overflow and halves the scale. That
+// is a fault only once the scale cannot become smaller.
 void RunMetrics::examine(const LateMetrics::Arrived& step) {
   if (fault_ || (step.scales_loss && !step.scale_is_least)) return;
   const auto* parallel = options_.parallel;

@@ -1,5 +1,4 @@
-// RunMetrics: what a run measures of its steps, and where it says so: metrics.jsonl and the
-// progress.
+// RunMetrics: measures the steps of a run, and writes metrics.jsonl and the progress line.
 #pragma once
 
 #include <cstdint>
@@ -23,26 +22,26 @@ namespace ripieno {
 
 class RunMetrics {
  public:
-  // All outlive this.
+  // All arguments must outlive this object.
   RunMetrics(Session& session, const optim::Optimizer& optimizer, const io::Loader& loader,
              const RunOptions& options, RunLog& log);
 
-  // The time since the last call of any of these belongs to `phase`, or to none.
+  // Charges the time since the last call of any of these to `phase`, or to none.
   void charge(StepClock::Phase phase) { clock_.charge(phase); }
   void skip_time() { clock_.skip(); }
-  // The step is computed, and waited so long for a save.
+  // The step has been computed; it waited that long for a save.
   void charge_step(double seconds_waited);
 
-  // The loss of a micro-batch of the step under way, where RunOptions::parallel does not know it.
+  // Adds the loss of a micro-batch of the current step. Not used with RunOptions::parallel.
   void add(const Loss& loss, int64_t step);
-  // Ends the step, after which all ranks have taken so many samples together. `own`: metrics of the
-  // program's own for its line. Throws Error where they have names that they cannot have.
-  void end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& own);
+  // Ends the step. `samples`: the number of samples of the run so far, over all ranks. `extra`:
+  // metrics of the program for the line of this step. Throws Error if one has a reserved name.
+  void end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& extra);
   void note_validation(const io::StepMetrics& metrics);
-  // Waits for the numbers of all steps.
+  // Waits for the values of all steps.
   void catch_up();
 
-  // The first step whose numbers, as far as they have arrived, were not finite.
+  // The first step, among those whose values have arrived, with a value that is not finite.
   struct Fault {
     int64_t step = 0;
     std::string what;  // "the loss"
@@ -53,7 +52,7 @@ class RunMetrics {
   bool is_logged(int64_t step) const;
   bool is_examined(int64_t step) const;
   Loss loss_of_step();
-  io::StepMetrics line_of(int64_t step, int64_t samples, const std::vector<io::Metric>& own);
+  io::StepMetrics line_of(int64_t step, int64_t samples, const std::vector<io::Metric>& extra);
   void take(const LateMetrics::Arrived& step);
   void examine(const LateMetrics::Arrived& step);
   void charge_waiting();
@@ -65,8 +64,8 @@ class RunMetrics {
   const RunOptions& options_;
   RunLog& log_;
   StepClock clock_;
-  distributed::ParallelSeconds charged_;  // of options_.parallel
-  std::vector<Loss> losses_;              // of this step's micro-batches
+  distributed::ParallelSeconds charged_;  // already charged, of options_.parallel
+  std::vector<Loss> losses_;              // of the micro-batches of this step
   io::TimeLeft time_left_;
   io::ProgressState shown_;
   std::optional<Fault> fault_;

@@ -1,4 +1,4 @@
-// RunOptions: what a Run is asked to do.
+// RunOptions: options of a Run.
 #pragma once
 
 #include <cstdint>
@@ -16,29 +16,29 @@
 namespace ripieno {
 
 struct RunOptions {
-  int64_t steps = 1000;  // the step to stop after
-  // Of the learning rate; without one the optimizer's stays.
+  int64_t steps = 1000;  // the last step
+  // Of the learning rate; empty: the learning rate of the optimizer is not changed.
   std::optional<optim::Schedule> schedule = {};
-  // Steps; without a number as often as is worth its cost. One is saved at the end as well.
+  // In steps; empty: an interval in time, from the measured cost of saving (save_schedule.h). A
+  // checkpoint is also saved at the end.
   std::optional<int64_t> checkpoint_every = {};
-  double failures_per_day = 0;  // of the whole job; of use where checkpoint_every has no number
-  // With keep.best the best so far is saved whenever it is met.
+  double failures_per_day = 0;  // of the whole job; used if checkpoint_every is empty; 0: unknown
+  // With keep.best, each new best is saved after its validation.
   io::Retention keep = {};
-  bool stop_on_failed_save = false;     // else the run goes on, and tries again
-  int64_t evaluate_every = 0;           // steps; 0: at the end only
-  int64_t evaluation_batch_size = 0;    // of all ranks together; 0: as in training
+  bool stop_on_failed_save = false;     // otherwise the run continues and retries
+  int64_t evaluate_every = 0;           // in steps; 0: only at the end
+  int64_t evaluation_batch_size = 0;    // global, in samples; 0: as in training
   int64_t log_every = 1;                // steps between lines of metrics.jsonl
-  std::vector<std::string> shown = {};  // metrics that the progress line shows besides the loss
-  int64_t check_every = 100;            // steps; 0: whether all ranks hold the same is not compared
+  std::vector<std::string> shown = {};  // further metrics in the progress line
+  int64_t check_every = 100;            // steps between comparisons of ranks; 0 disables them
   std::string resume = "auto";          // "auto", "never", or the path of a checkpoint
-  InitialParameters initial = {};       // of a new run; one that is resumed ignores it
-  // Whose losses are logged, whose times tell the metrics how long the phases of a step took, and
-  // which makes the ranks alike before they are validated or saved: to be given where they may
-  // differ between steps.
+  InitialParameters initial = {};       // of a new run; ignored when resuming
+  // Provides the loss to log and the times of the phases of a step, and synchronizes the ranks
+  // before validation and saving. Required if ranks may differ between steps (DiLoCo).
   distributed::DataParallel* parallel = nullptr;
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
-  std::FILE* progress = nullptr;       // where progress is shown, and
-  std::FILE* messages = nullptr;       // what goes wrong is said, by rank 0
+  std::FILE* progress = nullptr;       // progress output of rank 0; null: none
+  std::FILE* messages = nullptr;       // warnings of rank 0; null: none
 };
 
 }  // namespace ripieno

@@ -29,7 +29,7 @@ nlohmann::json buckets_of(const distributed::DataParallel& parallel) {
           {"how", size.how}};
 }
 
-// Of rank 0; the others have as much, to a bucket's rounding.
+// Of rank 0; that of other ranks differs by at most the rounding of a bucket.
 nlohmann::json memory_of(const distributed::MemoryReport& report) {
   nlohmann::json lines = nlohmann::json::array();
   for (const auto& line : report.lines) {

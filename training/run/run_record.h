@@ -1,4 +1,4 @@
-// What run.json says about one start of a run: with what, on what and from where.
+// The record of one start of a run in run.json: version, command, devices, data, configuration.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -11,7 +11,7 @@
 
 namespace ripieno {
 
-// `settings` and `parallel` may be null. resumed_from: the path of a checkpoint, or empty.
+// `settings` and `parallel` may be null. `resumed_from`: the path of a checkpoint, or empty.
 nlohmann::json start_record(const Session& session, const io::Loader& loader,
                             const Settings* settings, distributed::DataParallel* parallel,
                             const std::string& resumed_from);

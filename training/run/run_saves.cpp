@@ -31,16 +31,16 @@ std::string random_name() {
   return fmt::format("{:08x}{:08x}", device(), device());
 }
 
-// Runs `action` on every rank, in a thread that is left behind where storage does not answer. The
-// ranks ask one another whether all have ended, so that none waits in a collective meanwhile.
-void watched_together(Session& session, double stall_timeout_seconds, io::WatchedTask::Action action) {
-  io::WatchedTask task(io::local_files(), stall_timeout_seconds, std::move(action));
+// Runs `action` on every rank, on a thread that is abandoned if storage does not respond. The ranks
+// poll each other until all have ended, so that none blocks in a collective meanwhile.
+void watched_together(Session& session, double silence_seconds, io::WatchedTask::Action action) {
+  io::WatchedTask task(io::local_files(), silence_seconds, std::move(action));
   while (session.agree(0, task.is_running()).failures > 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   session.together([&] { task.finish(); });
 }
 
-// A forward changes buffers while the save still copies: only the optimizer's step waits for it.
+// The forward changes buffers while a save is still copying: only optimizer steps wait for it.
 io::State with_copied_buffers(io::State share) {
   for (auto& tensor : share) {
     if (tensor.kind == io::StateKind::buffer && tensor.count() > 0)
@@ -49,10 +49,11 @@ io::State with_copied_buffers(io::State share) {
   return share;
 }
 
-// As rank 0 finds it.
+// As determined by rank 0.
 io::CommitMode chosen_commit_mode(Session& session, const RunSavesOptions& options) {
-  const auto name = std::make_shared<std::string>();  // also of the thread
-  watched_together(session, options.stall_timeout_seconds,
+  const auto name =
+      std::make_shared<std::string>();  // shared with the thread, which may outlive this call
+  watched_together(session, options.silence_seconds,
                    [name, directory = options.directory, rank = session.rank()](auto& files) {
                      if (rank == 0) *name = io::name_of(io::probe_commit_mode(files, directory));
                    });
@@ -97,7 +98,7 @@ RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
   optimizer_.before_step([this] { wait_until_copied(); });
 }
 
-// Where the run ends by an exception, other ranks may be gone, and nobody waits for them.
+// If the run ends by an exception, other ranks may be lost, so this does not wait for them.
 RunSaves::~RunSaves() {
   optimizer_.before_step({});
   if (std::uncaught_exceptions() == exceptions_) saver_.wait();
@@ -109,7 +110,7 @@ void RunSaves::reserve(const io::State& whole) {
 
 void RunSaves::end_step() { schedule_.note_step(seconds_since(step_start_), saver_.is_saving()); }
 
-// By time, a save that takes longer than the interval is let end.
+// With an interval in time, a running save is never interrupted by the next one.
 bool RunSaves::is_due(int64_t step) const {
   const bool can_begin = options_.schedule.every.has_value() || !saver_.is_saving();
   return can_begin && schedule_.is_due(step, now());
@@ -117,13 +118,14 @@ bool RunSaves::is_due(int64_t step) const {
 
 Session::Agreement RunSaves::agree(int64_t decision_of_rank_0) {
   note(saver_.poll());
-  const bool complains = session_.rank() != 0 && !failure_.empty();
-  const auto agreement = session_.agree(decision_of_rank_0, complains);
-  if (agreement.failures > 0) hear(gather(session_.communicator(), complains ? failure_ : ""));
+  const bool has_failure = session_.rank() != 0 && !failure_.empty();
+  const auto agreement = session_.agree(decision_of_rank_0, has_failure);
+  if (agreement.failures > 0)
+    collect_failures(gather(session_.communicator(), has_failure ? failure_ : ""));
   return agreement;
 }
 
-void RunSaves::hear(const std::vector<std::string>& failures) {
+void RunSaves::collect_failures(const std::vector<std::string>& failures) {
   failure_.clear();
   if (session_.rank() != 0) return;
   saver_.give_up();
@@ -132,8 +134,8 @@ void RunSaves::hear(const std::vector<std::string>& failures) {
   }
 }
 
-// Until rank 0 has committed the save under way, or it has failed. No rank begins another before,
-// since rank 0 tidies up what it finds.
+// Waits until rank 0 has committed the running save or it has failed. No rank may start another
+// save before that, because rank 0 removes the files of incomplete saves.
 void RunSaves::wait_together() {
   const auto start = Clock::now();
   while (agree(session_.rank() == 0 && saver_.is_saving()).decision != 0)
@@ -157,7 +159,7 @@ std::string RunSaves::save_now(int64_t step, const std::function<io::State()>& w
                                const nlohmann::json& training_state,
                                const std::function<void()>& before) {
   wait_together();
-  if (newest_step_ == step) failure_.clear();  // this is its next try
+  if (newest_step_ == step) failure_.clear();  // this save is the retry
   const std::string earlier = std::exchange(failure_, "");
   saver_.start(step, io::share_of(whole(), session_.rank(), session_.size()), training_state,
                next_save(), before, io::BackgroundSaver::Copy::no);
@@ -178,11 +180,11 @@ std::string RunSaves::take_failure(int64_t step) {
 std::string RunSaves::description() const {
   const auto& every = options_.schedule.every;
   const auto cost = schedule_.cost_seconds();
-  const std::string when = every ? fmt::format("every {} steps", *every)
-                           : cost
-                               ? fmt::format("every {:.0f} s, as a save costs {:.2g} s of training",
-                                             schedule_.interval_seconds(), *cost)
-                               : "as often as is worth its cost";
+  const std::string when =
+      every  ? fmt::format("every {} steps", *every)
+      : cost ? fmt::format("every {:.0f} s (a save costs {:.2g} s of training time)",
+                           schedule_.interval_seconds(), *cost)
+             : "at intervals that depend on the cost of saving";
   return fmt::format("{}, committed by {}", when, io::name_of(commit_));
 }
 
@@ -203,7 +205,7 @@ void RunSaves::wait_until_copied() {
 
 void RunSaves::note(const std::optional<io::EndedSave>& ended) {
   const bool is_new = ended && !ended->failure.empty() && failure_.empty();
-  if (is_new) failure_ = fmt::format("step {} is not saved: {}", ended->step, ended->failure);
+  if (is_new) failure_ = fmt::format("saving step {} failed: {}", ended->step, ended->failure);
 }
 
 io::SaveOptions RunSaves::next_save() {

@@ -1,6 +1,6 @@
-// RunSaves: saves a run's checkpoints while it trains.
+// RunSaves: saves the checkpoints of a run in the background while it trains.
 //
-// Every rank has one. Rank 0 decides when a save is due, and knows how each ended.
+// Every rank has one. Rank 0 decides when a save is due and collects the result of each.
 #pragma once
 
 #include <chrono>
@@ -23,59 +23,60 @@ struct RunSavesOptions {
   std::string directory;
   SaveSchedule::Options schedule = {};
   io::Retention keep = {};
-  // How long storage may leave an operation unanswered before a save, or the proof, has failed.
-  double stall_timeout_seconds = 600;
+  // A save, or a check of the storage, fails if an operation takes longer than this.
+  double silence_seconds = 600;
 };
 
-// Before anything is trained: throws where a checkpoint of this training state could not be saved
-// in the directory, or storage does not answer. A collective; it leaves nothing behind.
+// Before the first step: throws if a checkpoint with this training state cannot be saved in the
+// directory or if storage does not respond. Leaves no files behind. A collective.
 void prove_saves(Session& session, const RunSavesOptions& options,
                  const nlohmann::json& training_state);
-// The same where there is no room for the checkpoints that the run will save from here on. `needed`
-// is called on each rank, and may throw; rank 0 asks for what it returned there.
+// The same if there is too little space for the checkpoints that the run will save. `needed` is
+// called on each rank and may throw; its result on rank 0 is used. A collective.
 void prove_room(Session& session, const RunSavesOptions& options,
                 const std::function<io::RoomNeeded()>& needed);
 
 class RunSaves {
  public:
-  // A collective, as most calls are. The session and the optimizer outlive this. From now on the
-  // optimizer waits before each step until the save under way has copied what the step changes.
+  // The session and the optimizer must outlive this object. From now on, the optimizer waits before
+  // each step until the running save has copied what the step will change. A collective, like most
+  // other calls.
   RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
            const RunSavesOptions& options);
   ~RunSaves();
   RunSaves(const RunSaves&) = delete;
   RunSaves& operator=(const RunSaves&) = delete;
 
-  // Takes the memory for saves of `whole`, here and below what this rank has of the state.
+  // Allocates the memory for saves. `whole`, here and below: the state, as far as this rank has it.
   void reserve(const io::State& whole);
 
-  // Around a step of training, so that it is known what saving costs it.
+  // Called around each training step, to measure the cost of saving.
   void begin_step() { step_start_ = Clock::now(); }
   void end_step();
   bool is_due(int64_t step) const;
 
-  // After each step, on every rank: as session.agree(). Where another rank failed to save its part,
-  // rank 0 hears of it, even if that rank cannot write at all.
+  // Called after each step on every rank: session.agree(), which also tells rank 0 of ranks that
+  // failed to save their part, even if they cannot write any file.
   Session::Agreement agree(int64_t decision_of_rank_0);
 
-  // Begins to save, once the save under way has ended. `before` is called on this rank, in another
+  // Starts a save once the running one has ended. `before` is called on every rank, on another
   // thread, before anything is written.
   void begin(int64_t step, const io::State& whole, const nlohmann::json& training_state,
              std::function<void()> before);
-  // Returns once the checkpoint stands (empty) or has failed, the same on every rank. It replaces
-  // one of that step, whose training state may be older.
+  // Saves, and returns when the checkpoint is committed (empty) or has failed (the error); the same
+  // on every rank. Replaces a checkpoint of the same step, whose training state may be older.
   std::string save_now(int64_t step, const std::function<io::State()>& whole,
                        const nlohmann::json& training_state, const std::function<void()>& before);
-  // Returns once the save under way has ended, before an exception that every rank throws.
-  void let_end() { wait_together(); }
-  // On rank 0: why a save that ended since the last call failed, or empty. What was saved before it
-  // stands, and the next try is soon.
+  // Waits until the running save has ended. Called before an exception that every rank throws.
+  void wait_for_save() { wait_together(); }
+  // On rank 0: the error of a save that failed since the last call, or empty. Earlier checkpoints
+  // are kept, and the save is retried soon.
   std::string take_failure(int64_t step);
 
-  // "every 100 steps, committed by rename", for people; empty where it is as it was at the last
-  // call.
+  // The schedule as text, "every 100 steps, committed by rename"; empty if it is the same as at the
+  // last call.
   std::string take_description();
-  // How long training has stood still in the optimizer's steps, since the last call.
+  // The time that optimizer steps have waited for saves since the last call.
   double take_waited_seconds();
   const SaveSchedule& schedule() const { return schedule_; }
 
@@ -84,7 +85,7 @@ class RunSaves {
 
   void wait_until_copied();
   void wait_together();
-  void hear(const std::vector<std::string>& failures);
+  void collect_failures(const std::vector<std::string>& failures);
   std::string description() const;
   void note(const std::optional<io::EndedSave>& ended);
   io::SaveOptions next_save();
@@ -92,12 +93,12 @@ class RunSaves {
   Session& session_;
   optim::Optimizer& optimizer_;
   const RunSavesOptions options_;
-  const int exceptions_;  // under way when this was made
+  const int exceptions_;  // uncaught exceptions at construction
   const io::CommitMode commit_;
-  const std::string start_;  // names this start of the run
+  const std::string start_;  // random name of this start of the run
   int64_t saves_ = 0;
   int64_t newest_step_ = -1;
-  std::string failure_;  // of a save that has ended, on rank 0 also of what others had to tell
+  std::string failure_;  // of the last save; on rank 0 also that of other ranks
   Clock::time_point step_start_;
   double waited_ = 0;
   std::string description_;

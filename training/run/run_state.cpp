@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* kFinished = "finished_of_steps";
 
-// Whether a training state tells that its run was ended by the program.
+// RunOptions::steps of a run that the program finished early; -1 if it did not.
 int64_t finished_steps(const nlohmann::json& state) {
   const auto found = state.find(kFinished);
   return found != state.end() && found->is_number_integer() ? found->get<int64_t>() : -1;
@@ -85,40 +85,39 @@ void RunState::keep_and_compare(const std::string& name, const nlohmann::json& v
   const auto found = origin_state_->find(name);
   if (found == origin_state_->end() || *found == value) return;
   throw ConfigurationError(
-      fmt::format("{}: its {} is {}, but this run has {}, for which its parameters mean nothing; "
-                  "use the data that it was trained on, or {}",
+      fmt::format("{}: its {} is {}, but this run has {}, for which its parameters are "
+                  "meaningless; use the data it was trained on, or {}",
                   origin_, name, io::excerpt(*found), io::excerpt(value), remedy()));
 }
 
-// Where the parameters of a checkpoint would mean something else here.
+// Options that change the meaning of parameters, but not always their shapes, must match.
 void RunState::set_origin(const std::string& path, const nlohmann::json& training_state) {
   origin_ = path;
   *origin_state_ = training_state;
   if (!options_.settings) return;
-  const nlohmann::json::json_pointer place("/configuration/model");
-  if (!training_state.contains(place) || !training_state[place].is_object()) return;
+  const nlohmann::json::json_pointer model("/configuration/model");
+  if (!training_state.contains(model) || !training_state[model].is_object()) return;
   const auto fixed = options_.settings->fixed_values("model");
   for (const auto& [name, value] : fixed.items()) {
-    const auto& saved = training_state[place];
+    const auto& saved = training_state[model];
     if (!saved.contains(name) || saved[name] == value) continue;
     throw ConfigurationError(fmt::format(
-        "{}: was trained with model.{} = {}, but this run has {}; use --set model.{}={}, "
-        "or {}",
-        path, name, io::excerpt(saved[name]), io::excerpt(value), name, io::excerpt(saved[name]),
+        "{}: trained with model.{}={}, but this run has {}; use --set model.{}={}, or {}", path,
+        name, io::excerpt(saved[name]), io::excerpt(value), name, io::excerpt(saved[name]),
         remedy()));
   }
 }
 
 std::string RunState::remedy() const {
   return step_ > 0 ? "another run directory"
-                   : "say --set checkpoint.allow_differences=true to load it all the same";
+                   : "--set checkpoint.allow_differences=true to load it anyway";
 }
 
 std::string RunState::not_finite() const {
   const std::string parameter = first_not_finite(model_.parameters());
-  if (!parameter.empty()) return "the parameter " + parameter;
+  if (!parameter.empty()) return "parameter " + parameter;
   const std::string state = first_not_finite(optimizer_);
-  return state.empty() ? "" : "the optimizer's state " + state;
+  return state.empty() ? "" : "optimizer state " + state;
 }
 
 std::optional<int64_t> RunState::sample_not_finite(int64_t step) {
@@ -129,7 +128,7 @@ std::optional<int64_t> RunState::sample_not_finite(int64_t step) {
     const io::Batch batch = loader_.next();
     const auto row = first_row_not_finite(batch.inputs);
     if (row) mine = first + batch.first_row + *row;
-  } catch (const std::exception&) {  // that the run diverged is the news
+  } catch (const std::exception&) {  // the error to report is that the run diverged
   }
   for (const int64_t theirs : gather(session_.communicator(), mine)) {
     if (theirs >= 0) return theirs;
@@ -175,7 +174,8 @@ std::vector<std::string> RunState::load(const io::Checkpoint& checkpoint,
   optimizer_.set_learning_rate(position.learning_rate);
   batches_.seek(position.samples);
   restore_product_algorithms(state);
-  // Also where a newer checkpoint, which proved damaged on another rank, had more to tell.
+  // Overwrites the values of a newer checkpoint that was loaded here but is damaged on another
+  // rank.
   best_.reset();
   if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
   validated_ = measured_in(state, step_);
@@ -189,9 +189,9 @@ std::vector<std::string> RunState::differences(const io::Checkpoint& checkpoint,
   const std::string& path = checkpoint.path();
   std::vector<std::string> lines;
   if (checkpoint.training_state().value("data_fingerprint", "") != loader_.fingerprint())
-    lines.push_back(path + ": was trained on other data; training goes on with the new data");
+    lines.push_back(path + ": trained on other data; training continues on the new data");
   if (seed != random_context().seed) {
-    lines.push_back(fmt::format("{}: was trained with seed {}; training goes on with seed {}", path,
+    lines.push_back(fmt::format("{}: trained with seed {}; training continues with seed {}", path,
                                 seed, random_context().seed));
   }
   return lines;
@@ -199,17 +199,17 @@ std::vector<std::string> RunState::differences(const io::Checkpoint& checkpoint,
 
 void RunState::compare_ranks() {
   const auto* parallel = options_.parallel;
-  const bool cannot_tell = session_.size() == 1 || (parallel && !parallel->met());
-  if (options_.check_every == 0 || cannot_tell) return;
+  const bool is_incomparable = session_.size() == 1 || (parallel && !parallel->met());
+  if (options_.check_every == 0 || is_incomparable) return;
   std::vector<Replicated> numbers;
   if (compared_step_ != step_) {
     numbers.push_back({"parameters", &model_.parameters().values()});
-    const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->has_local_steps());
-    for (const auto& slot : optimizer_.state()) {
-      if (!has_own_state) numbers.push_back({slot.name, slot.arena});
+    const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
+    for (const auto& state : optimizer_.state()) {
+      if (!has_own_state) numbers.push_back({state.name, state.arena});
     }
   }
-  // Between synchronizations each rank updates its own.
+  // Each rank updates its own buffers between synchronizations.
   const bool has_buffers = model_.buffers().layout().elements() > 0;
   if (has_buffers && parallel && parallel->buffers_are_equal())
     numbers.push_back({"buffers", &model_.buffers()});

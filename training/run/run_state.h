@@ -1,4 +1,5 @@
-// RunState: how far a run has come, and what its checkpoints hold of it.
+// RunState: the progress of a run (step, position in the data, validation) and the content of its
+// checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -20,55 +21,57 @@ namespace ripieno {
 
 class RunState {
  public:
-  // All outlive this.
+  // All arguments must outlive this object.
   RunState(Session& session, nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader,
            const RunOptions& options);
   ~RunState();
 
-  int64_t step() const { return step_; }  // steps done
+  int64_t step() const { return step_; }  // number of steps done
   int64_t samples() const { return batches_.position(); }
   bool is_last() const { return step_ >= options_.steps; }
-  // Whether nothing was trained since the checkpoint that the run continued from.
+  // Whether no step was taken since the checkpoint from which the run resumed.
   bool is_as_resumed() const { return step_ == resumed_step_; }
-  // Whether the program ended the run before its last step.
+  // Whether the program ended the run before its last step, by Run::finish().
   bool is_finished() const { return finished_steps_ >= options_.steps; }
   void finish() { finished_steps_ = options_.steps; }
 
-  // The batch of the next step, whose number and learning rate are set.
+  // The batch of the next step. Sets the learning rate and the step of the random numbers.
   io::Batch begin_step();
   void end_step();
 
-  // The newest validation, the same on every rank.
+  // The newest validation; the same on all ranks.
   const std::optional<io::StepMetrics>& validated() const { return validated_; }
   void note_validation(const io::StepMetrics& metrics);
-  // Whether the step that is done has the best validation so far, which is then to be saved.
+  // Whether the last step has the best validation so far, so that it must be saved.
   bool is_best() const { return is_best_; }
-  // The validation that is due after this step is not done.
+  // Whether a validation is due after the last step and not done yet.
   bool evaluation_is_pending = false;
 
   // Adds a member to the training state.
   void keep(const std::string& name, const nlohmann::json& value);
-  // The same for what gives the parameters their meaning. Throws ConfigurationError where the
-  // checkpoint that they are from has another one.
+  // The same for a value without which the parameters are meaningless. Throws ConfigurationError if
+  // the checkpoint from which they were loaded has another value.
   void keep_and_compare(const std::string& name, const nlohmann::json& value);
-  // A checkpoint that the parameters are from: its path and training state.
+  // Sets the checkpoint from which the parameters are loaded. Throws ConfigurationError if its
+  // model options differ from those of this run.
   void set_origin(const std::string& path, const nlohmann::json& training_state);
   io::State tensors();
   nlohmann::json training_state() const;
-  // What is not as it was when the checkpoint was saved, but does not keep it from being used, a
-  // line each.
+  // Loads a checkpoint. Returns what differs from when it was saved without making it unusable, a
+  // message each. Throws DataError if it is damaged.
   std::vector<std::string> load(const io::Checkpoint& checkpoint, const io::LoadOptions& options);
 
-  // What has a value that is not finite, a parameter or this rank's optimizer state: "the parameter
-  // blocks.0.norm.weight"; empty where there is nothing.
+  // The first parameter, or optimizer state of this rank, with a value that is not finite:
+  // "parameter blocks.0.norm.weight"; empty if there is none.
   std::string not_finite() const;
-  // Which sample had inputs that were not finite in that step, counted from 0 over the run; nothing
-  // where all were. Reads the step's batch again, so that no further step can follow. A collective.
+  // The first sample of the batch of `step` with inputs that are not finite, counted from 0 over
+  // the run; empty if there is none. Reads the batch again, after which no step can follow. A
+  // collective.
   std::optional<int64_t> sample_not_finite(int64_t step);
   bool scales_loss() const { return optimizer_.scales_loss(); }
 
-  // Throws RankFailure on every rank where they do not hold the same numbers (same_numbers.h), if
-  // they can be compared and this step's are not yet. A collective.
+  // Throws RankFailure on every rank if they do not hold the same values (same_numbers.h). Does
+  // nothing if they cannot be compared now or were already compared after this step. A collective.
   void compare_ranks();
   bool is_compared() const { return is_due(options_.check_every); }
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
@@ -84,15 +87,16 @@ class RunState {
   const RunOptions& options_;
   DeviceBatches batches_;
   int64_t step_ = 0;
-  int64_t resumed_step_ = -1;    // of the checkpoint that the run continued from
-  int64_t compared_step_ = -1;   // that all ranks are known to agree on
-  int64_t finished_steps_ = -1;  // RunOptions::steps of the run that was finished before them
+  int64_t resumed_step_ = -1;   // of the checkpoint from which the run resumed
+  int64_t compared_step_ = -1;  // the last step after which ranks were compared
+  int64_t finished_steps_ =
+      -1;  // RunOptions::steps when the program finished the run early; -1: it did not
   std::optional<io::StepMetrics> validated_;
   std::optional<double> best_;  // of options_.keep.metric
   bool is_best_ = false;
-  bool rows_are_checked_ = false;  // of the first batch: that the ranks share it
+  bool rows_are_checked_ = false;  // whether the parts of the first batch are
   std::unique_ptr<nlohmann::json> kept_;
-  std::string origin_;  // the checkpoint whose meaning counts; empty: none
+  std::string origin_;  // the checkpoint of set_origin(); empty: none
   std::unique_ptr<nlohmann::json> origin_state_;
 };
 

@@ -12,9 +12,9 @@
 namespace ripieno {
 namespace {
 
-using Hashes = std::vector<int64_t>;  // (numbers)
+using Hashes = std::vector<int64_t>;  // one per element of `numbers`
 
-constexpr int64_t kElementsAtOnce = int64_t{4} << 20;  // from a GPU
+constexpr int64_t kElementsAtOnce = int64_t{4} << 20;  // copied from a GPU
 
 std::span<const std::byte> bytes_of(const Tensor& on_host) {
   return {static_cast<const std::byte*>(on_host.raw_data()),
@@ -32,7 +32,7 @@ int64_t hash_of(Arena& arena) {
   return static_cast<int64_t>(hash.value());
 }
 
-// Every rank's, in rank order.
+// The hashes of every rank, in rank order.
 std::vector<Hashes> gather_hashes(Session& session, const std::vector<Replicated>& numbers) {
   const auto count = static_cast<int64_t>(numbers.size());
   const Tensor mine({count}, DType::int64), all({session.size(), count}, DType::int64);
@@ -48,18 +48,18 @@ std::vector<Hashes> gather_hashes(Session& session, const std::vector<Replicated
   return hashes;
 }
 
-// The ranks that do not hold what more than half of them hold; all, where no more than half agree.
-std::vector<int> odd_ranks(const std::vector<Hashes>& hashes) {
+// The ranks that differ from the majority; all ranks if there is no majority.
+std::vector<int> deviating_ranks(const std::vector<Hashes>& hashes) {
   std::map<Hashes, std::size_t> count;
   for (const auto& theirs : hashes) ++count[theirs];
-  std::vector<int> odd;
+  std::vector<int> deviating;
   for (std::size_t rank = 0; rank < hashes.size(); ++rank) {
-    if (2 * count[hashes[rank]] <= hashes.size()) odd.push_back(static_cast<int>(rank));
+    if (2 * count[hashes[rank]] <= hashes.size()) deviating.push_back(static_cast<int>(rank));
   }
-  return odd;
+  return deviating;
 }
 
-// Of the first numbers that are not the same everywhere.
+// The name of the first values that differ between ranks.
 const std::string& name_of_difference(const std::vector<Hashes>& hashes,
                                       const std::vector<Replicated>& numbers) {
   std::size_t i = 0;
@@ -68,9 +68,9 @@ const std::string& name_of_difference(const std::vector<Hashes>& hashes,
   return numbers[i].name;
 }
 
-std::string describe(const Session& session, const std::vector<int>& odd) {
+std::string describe(const Session& session, const std::vector<int>& deviating) {
   std::vector<std::string> ranks;
-  for (const int rank : odd) {
+  for (const int rank : deviating) {
     const auto i = static_cast<std::size_t>(rank);
     ranks.push_back(
         fmt::format("rank {} on {} ({})", rank, session.hosts()[i], session.devices()[i]));
@@ -79,14 +79,14 @@ std::string describe(const Session& session, const std::vector<int>& odd) {
 }
 
 std::string likely_cause(const std::string& disagreement, bool is_majority) {
-  if (!disagreement.empty()) return "the ranks do not train alike: " + disagreement;
+  if (!disagreement.empty()) return "the ranks disagree: " + disagreement;
   if (is_majority) {
-    return "where the program treats all ranks alike, memory or a processor there is faulty; run "
-           "again, without that host if it repeats";
+    return "if the program treats all ranks alike, memory or a processor there is faulty; run "
+           "again, without that host if it recurs";
   }
-  return "either gradients are not summed over the ranks (DataParallel's backward() and step() in "
-         "each step), or each rank computes something of its own that changes parameters, or "
-         "memory or a processor of one is faulty";
+  return "either gradients are not summed over the ranks (call DataParallel's backward() and "
+         "step() in each step), or the program changes parameters differently on each rank, or "
+         "memory or a processor of one rank is faulty";
 }
 
 }  // namespace
@@ -95,14 +95,15 @@ void require_same_numbers(Session& session, const std::vector<Replicated>& numbe
                           const std::vector<distributed::Fact>& facts) {
   if (session.size() == 1) return;
   const auto hashes = gather_hashes(session, numbers);
-  const auto odd = odd_ranks(hashes);
-  if (odd.empty()) return;
-  const bool is_majority = odd.size() < hashes.size();
+  const auto deviating = deviating_ranks(hashes);
+  if (deviating.empty()) return;
+  const bool is_majority = deviating.size() < hashes.size();
   const auto disagreement = distributed::disagreement(session.communicator(), facts);
-  const auto message = fmt::format(
-      "after step {} the {} of {} differ from {}: {}; nothing of this step is saved", step,
-      name_of_difference(hashes, numbers), describe(session, odd),
-      is_majority ? "all others'" : "each other", likely_cause(disagreement, is_majority));
+  const auto message =
+      fmt::format("after step {} the {} of {} differ from {}: {}; this step is not saved", step,
+                  name_of_difference(hashes, numbers), describe(session, deviating),
+                  is_majority ? "those of all other ranks" : "each other",
+                  likely_cause(disagreement, is_majority));
   throw RankFailure(ExitStatus::ranks_differ, session.rank() == 0 ? message : "");
 }
 

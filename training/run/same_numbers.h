@@ -1,5 +1,6 @@
-// Whether all ranks hold the same numbers, as they must: a bit that flips in one rank's memory, or
-// a processor that computes wrong, shows nowhere else, and would end up in every checkpoint.
+// Compares the values that must be equal on all ranks. A flipped bit in the memory of one rank, or
+// a processor with wrong results, is not detected otherwise, and would be saved in every
+// checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +12,17 @@
 
 namespace ripieno {
 
-// Numbers of which every rank has all.
+// Values of which every rank has a complete copy.
 struct Replicated {
   std::string name;  // "parameters", "first_moment", …
   Arena* arena;
 };
 
-// Compares a hash (XXH3, at some 10 GB/s; what is on a GPU is copied to the host in parts) of each.
-// Where they differ after that step, throws RankFailure with ExitStatus::ranks_differ on every
-// rank; rank 0's names the odd ranks, their hosts and devices, and the first of `facts` that the
-// ranks do not share, since a program's mistake is likelier than faulty hardware. A collective.
+// Compares a hash of each (XXH3, about 10 GB/s; values on a GPU are copied to the host in chunks).
+// If they differ, throws RankFailure with ExitStatus::ranks_differ on every rank. The message, on
+// rank 0, has the deviating ranks with their hosts and devices, and the first of `facts` that
+// differs between ranks, because an error in the program is more likely than faulty hardware.
+// `step` is only for the message. A collective.
 void require_same_numbers(Session& session, const std::vector<Replicated>& numbers, int64_t step,
                           const std::vector<distributed::Fact>& facts = {});
 

@@ -7,7 +7,7 @@
 namespace ripieno {
 namespace {
 
-constexpr double kLargestShare = 0.03;  // of the time, where the rate of failures is not known
+constexpr double kLargestShare = 0.03;  // of the time, if the rate of failures is unknown
 
 }  // namespace
 
@@ -20,7 +20,7 @@ bool SaveSchedule::is_due(int64_t step, double now) const {
 }
 
 void SaveSchedule::begin(int64_t step, double now) {
-  learn();
+  update_cost();
   if (options_.every) next_step_ = step + *options_.every - step % *options_.every;
   next_time_ = now + interval_seconds();
 }
@@ -39,9 +39,9 @@ void SaveSchedule::note_step(double seconds, bool while_saving) {
 
 void SaveSchedule::note_wait(double seconds) { waited_ += seconds; }
 
-// What the newest save cost: the time that training stood still, and by how much its steps were
-// slower than the others.
-void SaveSchedule::learn() {
+// The cost of the last save: the time that training waited for it, plus the time by which the steps
+// meanwhile were slower than others. Averaged with the previous estimate.
+void SaveSchedule::update_cost() {
   if (saving_steps_ > 0 || waited_ > 0) {
     double slower = 0;
     if (saving_steps_ > 0 && other_steps_ > 0) {
@@ -68,7 +68,7 @@ int64_t saves_between(int64_t step, int64_t last, std::optional<int64_t> every,
   if (step >= last) return 0;
   const auto multiples = [&](int64_t of) { return of > 0 ? (last - 1) / of - step / of : 0; };
   if (!every) return std::min(last - step, 1 + multiples(best_every) + 1);
-  int64_t both = 0;  // steps that are multiples of the two
+  int64_t both = 0;  // the least common multiple: counted twice below
   if (best_every > 0 &&
       __builtin_mul_overflow(*every / std::gcd(*every, best_every), best_every, &both))
     both = 0;

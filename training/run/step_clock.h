@@ -1,4 +1,4 @@
-// StepClock: where the time of training steps goes, by phase, for the metrics.
+// StepClock: divides the time of training steps into phases, for the metrics.
 #pragma once
 
 #include <array>
@@ -14,18 +14,19 @@ class StepClock {
   enum Phase { data, forward, backward, communication_exposed, optimizer, checkpoint, phases };
   using Clock = std::chrono::steady_clock;
 
-  // Adds the time since the last call of either to `phase`, or to none.
+  // Adds the time since the last call of charge() or skip() to `phase`, or to none.
   void charge(Phase phase);
   void skip() { last_ = Clock::now(); }
-  // Moves part of what `from` was charged with: as much of it as there is, which is returned.
+  // Moves up to `seconds` from one phase to another: at most what `from` has. Returns what was
+  // moved.
   double move(Phase from, Phase to, double seconds);
 
-  // The end of a step.
+  // Counts a step.
   void step() { ++steps_; }
-  double seconds_without_checkpoint() const;  // of the mean step since take()
-  // The mean of the steps since the last call, as metrics.jsonl names them, "total" last; then
-  // starts anew. Without knows_phases the phases of the computation, which are then all charged to
-  // `forward`, are left out.
+  double seconds_without_checkpoint() const;  // per step, mean since take()
+  // The mean seconds per step since the last call, by the names of metrics.jsonl, "total" last.
+  // Resets all phases. Without knows_phases, all computation was charged to `forward`, and the
+  // phases from forward to optimizer are left out.
   std::vector<std::pair<std::string, double>> take(bool knows_phases);
 
  private:

@@ -13,28 +13,28 @@ namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void refuse(const char* name, const json& value) {
-  throw DataError(fmt::format("{} cannot be {}", name, io::excerpt(value)));
+[[noreturn]] void reject(const char* name, const json& value) {
+  throw DataError(fmt::format("invalid {}: {}", name, io::excerpt(value)));
 }
 
 double rate_of(const json& value) {
-  if (!value.is_number() || !std::isfinite(value.get<double>())) refuse("learning_rate", value);
+  if (!value.is_number() || !std::isfinite(value.get<double>())) reject("learning_rate", value);
   return value.get<double>();
 }
 
 uint64_t seed_of(const json& value) {
   const bool is_seed =
       value.is_number_unsigned() || (value.is_number_integer() && value.get<int64_t>() >= 0);
-  if (!is_seed) refuse("seed", value);
+  if (!is_seed) reject("seed", value);
   return value.get<uint64_t>();
 }
 
 bool flag_of(const json& value) {
-  if (!value.is_boolean()) refuse("evaluation_pending", value);
+  if (!value.is_boolean()) reject("evaluation_pending", value);
   return value.get<bool>();
 }
 
-// Nothing where the loss was not scaled.
+// Empty if the loss was not scaled.
 std::optional<optim::LossScale> loss_scale_of(const json& state) {
   if (!state.contains("loss_scale")) return std::nullopt;
   const json& kept = state["loss_scale"];
@@ -42,7 +42,7 @@ std::optional<optim::LossScale> loss_scale_of(const json& state) {
   const int64_t good_steps = io::count_member(kept, "good_steps", kernels::kGoodStepsToDouble - 1);
   if (!scale.is_number() || !(scale.get<double>() >= kernels::kSmallestLossScale) ||
       !(scale.get<double>() <= kernels::kLargestLossScale))
-    refuse("scale", scale);
+    reject("scale", scale);
   return optim::LossScale{.scale = scale.get<float>(),
                           .good_steps = static_cast<int32_t>(good_steps),
                           .steps = io::count_member(state, "optimizer_steps"),
@@ -71,13 +71,13 @@ io::State state_of(nn::Module& model) {
 io::State state_of(nn::Module& model, optim::Optimizer& optimizer) {
   io::State state = state_of(model);
   const auto& entries = optimizer.parameters().layout().entries();
-  for (const auto& slot : optimizer.state()) {
+  for (const auto& moment : optimizer.state()) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      const auto [begin, part] = optimizer.part_of(slot, i);
-      state.push_back({.name = slot.name + "/" + entries[i].name,
+      const auto [begin, part] = optimizer.part_of(moment, i);
+      state.push_back({.name = moment.name + "/" + entries[i].name,
                        .kind = io::StateKind::optimizer,
-                       .dtype = slot.arena->dtype(),
-                       .shape = optimizer.shape_of(slot, i),
+                       .dtype = moment.arena->dtype(),
+                       .shape = optimizer.shape_of(moment, i),
                        .begin = begin,
                        .part = part,
                        .sharded = optimizer.is_sharded()});
@@ -113,7 +113,8 @@ Position position_from_json(const nlohmann::json& training_state) {
             .loss_scale = loss_scale_of(training_state),
             .evaluation_pending = flag_of(io::member(training_state, "evaluation_pending"))};
   } catch (const DataError& error) {
-    throw DataError(fmt::format("the checkpoint is not of a training run: {}", error.what()));
+    throw DataError(
+        fmt::format("the checkpoint has no valid state of a training run: {}", error.what()));
   }
 }
 

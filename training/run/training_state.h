@@ -1,4 +1,4 @@
-// What a checkpoint holds of a run: its model and optimizer as tensors, and where it stands as
+// The content of a run's checkpoint: model and optimizer as tensors, the position of the run as
 // JSON.
 #pragma once
 
@@ -11,25 +11,25 @@
 
 namespace ripieno {
 
-// Views of every parameter and buffer, and of the optimizer's state,
-// "first_moment/blocks.0.up.weight": of what is sharded, this rank's parts.
+// Views of all parameters, buffers and optimizer state ("first_moment/blocks.0.up.weight"); of
+// sharded state, the shard of this rank.
 io::State state_of(nn::Module& model, optim::Optimizer& optimizer);
-// Of parameters and buffers alone, for programs that use a trained model.
+// Parameters and buffers only, for programs that use a trained model.
 io::State state_of(nn::Module& model);
 
-// Where a run stands after a step.
+// The position of a run after a step.
 struct Position {
   int64_t step = 0;
-  int64_t samples = 0;  // of all ranks together
+  int64_t samples = 0;  // since the start of the run, over all ranks
   int64_t optimizer_steps = 0;
   double learning_rate = 0;
   uint64_t seed = 0;
   std::optional<optim::LossScale> loss_scale = {};  // its steps are optimizer_steps
-  bool evaluation_pending = false;  // the validation that is due at `step` is not done
+  bool evaluation_pending = false;  // a validation is due at `step` and not done yet
 };
 
 nlohmann::json to_json(const Position& position);
-// Throws DataError where a member is missing or is not what it must be.
+// Throws DataError if a member is missing or invalid.
 Position position_from_json(const nlohmann::json& training_state);
 
 }  // namespace ripieno

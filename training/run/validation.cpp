@@ -8,7 +8,7 @@
 namespace ripieno {
 namespace {
 
-// The host waits for each batch anyway.
+// Blocking copies: the host waits for each batch anyway.
 io::Batch on_device(io::Batch batch, Device device) {
   batch.inputs = batch.inputs.to(device);
   batch.targets = batch.targets.to(device);

@@ -1,4 +1,4 @@
-// Validation: measures what the loader holds out, for Run.
+// Validation: measures the data that the loader holds out. Used by Run.
 #pragma once
 
 #include <functional>
@@ -15,17 +15,18 @@ namespace ripieno {
 
 class Validation {
  public:
-  // The session and the model outlive this. A collective.
+  // The session and the model must outlive this object. `batch_size`: global. A collective.
   Validation(Session& session, nn::Module& model, const io::Loader& loader, int64_t batch_size);
 
   void measure_with(std::function<Measured(const io::Batch&)> measure);
   bool has_samples() const { return held_out_ != nullptr; }
-  // Whether there is something to measure, and a way to.
+  // Whether there is held-out data and a function to measure it.
   bool is_possible() const { return held_out_ != nullptr && measure_ != nullptr; }
-  // Of all that is held out, with the model evaluating, over all ranks; nothing where a signal
-  // stopped it. A collective.
+  // Measures all held-out data over all ranks, with the model in evaluation mode. Empty if a signal
+  // interrupted it. A collective.
   std::optional<io::StepMetrics> run(int64_t step);
-  // Whether the loss of the last run() was, or it covered nothing. The same on every rank.
+  // Whether the loss of the last run() was finite, also if it covered no targets. The same on all
+  // ranks.
   bool was_finite() const { return was_finite_; }
 
  private:

@@ -9,7 +9,7 @@
 namespace ripieno {
 namespace {
 
-// Of all ranks, since one without rows has measured nothing.
+// The names on all ranks: one without rows has measured nothing.
 std::vector<std::string> all_names(distributed::Communicator& communicator,
                                    const std::vector<std::string>& mine) {
   if (communicator.size() == 1) return mine;
@@ -72,7 +72,7 @@ double& ValidationSums::sum_of(const std::string& name, int64_t slot) {
   return found->of_slot[static_cast<std::size_t>(slot)];
 }
 
-// (slots or 1, 2 + names): loss, count, and the sums.
+// The sums of this rank, float64 (slots or 1, 2 + names): loss, count, then one column per name.
 Tensor ValidationSums::table(const std::vector<std::string>& names) const {
   const auto columns = std::ssize(names) + 2;
   Tensor table = Tensor::zeros({std::ssize(losses_), columns}, DType::float64);
@@ -93,7 +93,7 @@ ValidationSums::Total ValidationSums::finish(distributed::Communicator& communic
   for (const auto& sums : sums_) names.push_back(sums.name);
   names = all_names(communicator, names);
   const Tensor sums = table(names);
-  // A slot's numbers are one rank's; the others add zero to them.
+  // Each slot was measured on one rank; the others contribute zeros, which change no bit.
   if (communicator.size() > 1) communicator.all_reduce(sums);
   Total total;
   for (const auto& name : names) total.sums.emplace_back(name, 0.0);

@@ -1,7 +1,7 @@
-// ValidationSums: what a validation adds up to, over batches and ranks, for Validation.
+// ValidationSums: sums the loss and other metrics over batches and ranks. Used by Validation.
 //
-// Where the part has slots, each is measured on its own, and all are added up in one order: the
-// sums are then the same bits on any number of ranks.
+// In strict mode each slot is measured separately and the slots are summed in a fixed order, so the
+// sums are bitwise identical on any number of ranks.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,11 @@
 
 namespace ripieno {
 
-// What a batch of validation adds up to: its loss, and further sums by name. Each is divided by
-// the loss's count over all batches:
+// The measurement of a validation batch: its loss, and sums of further metrics by name. Each sum is
+// divided by the loss's count over all batches:
 //   Measured{loss, {{"accuracy", correct}, {"top_5", among_five}}}
 struct Measured {
-  // `correct`: of the loss's count, for the accuracy.
+  // `correct`: how many of the loss's count were predicted correctly, for the accuracy.
   Measured(Loss loss_of_batch, std::optional<int64_t> correct = {})
       : loss(std::move(loss_of_batch)) {
     if (correct) sums.push_back({io::metric::kAccuracy, *correct});
@@ -38,15 +38,15 @@ class ValidationSums {
  public:
   explicit ValidationSums(io::Part part);
 
-  // Measures this rank's rows of a batch, where it has some. Throws DataError for ids out of range,
-  // on a GPU too, and Error for a name that the run itself uses.
+  // Measures this rank's rows of a batch, if it has any. Throws DataError for ids out of range,
+  // also on a GPU, and Error for a metric name that is reserved for the run.
   void add(const io::Batch& batch, const std::function<Measured(const io::Batch&)>& measure);
 
   struct Total {
     double loss = 0, count = 0;
     std::vector<std::pair<std::string, double>> sums;
   };
-  // Over all ranks. A collective.
+  // The sums over all ranks. A collective.
   Total finish(distributed::Communicator& communicator);
 
  private:
@@ -55,7 +55,7 @@ class ValidationSums {
   double& sum_of(const std::string& name, int64_t slot);
   Tensor table(const std::vector<std::string>& names) const;
 
-  // Of one name, by slot.
+  // The sums of one metric, by slot.
   struct Sums {
     std::string name;
     std::vector<double> of_slot;
@@ -63,7 +63,7 @@ class ValidationSums {
 
   io::Part part_;
   std::vector<double> losses_, counts_;  // by slot
-  std::vector<Sums> sums_;               // in the order in which they were first measured
+  std::vector<Sums> sums_;               // in the order of their first measurement
 };
 
 }  // namespace ripieno

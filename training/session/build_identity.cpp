@@ -23,7 +23,7 @@ std::string hexadecimal(const char* bytes, std::size_t count) {
   return digits;
 }
 
-// Of a segment of notes.
+// The GNU build id in a segment of ELF notes; empty if it has none.
 std::string build_id_among(const char* notes, std::size_t bytes) {
   for (std::size_t at = 0; at + sizeof(ElfW(Nhdr)) <= bytes;) {
     ElfW(Nhdr) note = {};
@@ -54,7 +54,7 @@ std::string level_in(std::string_view path) {
   return std::string(level.substr(0, level.find('/')));
 }
 
-// The program itself comes first, and has no name.
+// Callback of dl_iterate_phdr(), which visits the program itself first, with an empty name.
 int note_object(dl_phdr_info* object, std::size_t, void* found) {
   auto& identity = *static_cast<BuildIdentity*>(found);
   const std::string_view path = object->dlpi_name;

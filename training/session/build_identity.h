@@ -1,5 +1,5 @@
-// What runs: which build of this program, and of the kernels that the loader chose for this
-// processor, by the ids that the linker gave them.
+// Build ids of the running program and of the kernel library that the dynamic loader chose for this
+// processor.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 namespace ripieno {
 
 struct BuildIdentity {
-  std::string program;  // 40 hexadecimal digits; empty where the linker gave none
-  std::string kernels;  // as above
-  std::string level;    // of the kernels: "x86-64-v3"; "x86-64" where they are of no level
+  std::string program;  // build id, 40 hexadecimal digits; empty if linked without one
+  std::string kernels;  // the same, of the kernel library
+  std::string level;    // of the kernel library: "x86-64-v3", or "x86-64" outside glibc-hwcaps
 };
 
 BuildIdentity build_identity();

@@ -17,13 +17,14 @@ namespace {
 
 int rank_of_process = 0;
 
-// Everything below runs in the handler, so it allocates nothing and takes no lock.
+// All functions below run in the signal handler: no allocation, no locks.
 
 void print(const char* text) {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
 }
 
-// Ranks of a host read the same file: one of them speaks, and mpirun ends the others.
+// All ranks of a host map the same file. The lowest prints its message first; mpirun then ends the
+// others.
 void wait_for_turn() {
   const timespec turn = {2 * std::min(rank_of_process, 5), 0};
   nanosleep(&turn, nullptr);
@@ -37,11 +38,11 @@ void end(int signal, siginfo_t* information, void*) {
     print(": ");
     print(file);
     print(
-        ": was cut short or became unreadable while it was in use; restore the file, and the "
-        "same command continues from the last checkpoint\n");
+        ": the file was truncated or became unreadable while in use; restore it, then run the same "
+        "command to continue from the last checkpoint\n");
     _exit(static_cast<int>(ExitStatus::storage));
   }
-  print(": bus error (SIGBUS): mapped or shared memory went away; is /dev/shm full?\n");
+  print(": bus error (SIGBUS) in mapped or shared memory; check that /dev/shm is not full\n");
   std::signal(signal, SIG_DFL);
   raise(signal);
 }

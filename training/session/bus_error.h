@@ -1,10 +1,11 @@
-// What a program says when memory that is mapped from a file is not there any more.
+// Error message for SIGBUS: mapped memory that has no storage behind it.
 #pragma once
 
 namespace ripieno {
 
-// From now on a SIGBUS ends the process with one line on stderr, and with ExitStatus::storage where
-// it came from a file that is mapped: the file was cut short, or its storage went away.
+// Installs a handler for SIGBUS, which prints one line to stderr and ends the process: with
+// ExitStatus::storage if the address belongs to a mapped file (which was truncated or is on failed
+// storage), otherwise by the signal.
 void report_bus_errors();
 
 }  // namespace ripieno

@@ -19,7 +19,7 @@ ExitStatus exit_status_of(const std::exception& error) {
   if (is<ConfigurationError>(error)) return ExitStatus::configuration;
   if (is<DataError>(error)) return ExitStatus::data;
   if (is<StorageError>(error)) return ExitStatus::storage;
-  // Of std::filesystem, and of fmt::print where standard output takes no more.
+  // From std::filesystem, or from fmt::print if standard output cannot be written.
   if (is<std::system_error>(error)) return ExitStatus::storage;
   if (is<CommunicationFailure>(error)) return ExitStatus::peer_lost;
   if (is<OutOfMemory>(error) || is<std::bad_alloc>(error)) return ExitStatus::memory;

@@ -1,4 +1,4 @@
-// How a program of ours ends: its exit status, after sysexits.h, for scripts and schedulers.
+// Exit statuses of all programs, based on sysexits.h, for scripts and schedulers.
 #pragma once
 
 #include <exception>
@@ -10,25 +10,25 @@ namespace ripieno {
 
 enum class ExitStatus : int {
   finished = 0,
-  usage = 64,          // bad command line
-  data = 65,           // data or a checkpoint is not what it claims to be
-  software = 70,       // a fault of ours
-  memory = 71,         // the system has no more memory
-  ranks_differ = 72,   // one of them computes wrong
-  storage = 74,        // storage failed
-  run_again = 75,      // saved; the same command continues
-  peer_lost = 76,      // a peer was lost
-  configuration = 78,  // a configuration or an environment that cannot work
-  diverged = 79,       // a loss, a gradient or a parameter is not finite
+  usage = 64,          // invalid command line
+  data = 65,           // data or a checkpoint is damaged or invalid
+  software = 70,       // error in the program or in Ripieno
+  memory = 71,         // out of memory
+  ranks_differ = 72,   // ranks hold different parameters: one of them computes wrong values
+  storage = 74,        // reading or writing a file failed
+  run_again = 75,      // stopped and saved; the same command continues the run
+  peer_lost = 76,      // another rank was lost or timed out
+  configuration = 78,  // invalid configuration or environment
+  diverged = 79,       // a loss, gradient or parameter is not finite
 };
 
-// A command line that does not parse.
+// Invalid command line.
 struct UsageError : Error {
   using Error::Error;
 };
 
-// Thrown on every rank when some of them cannot go on (Session::together): the first of those says
-// why, the others end silently with the same status.
+// Thrown on all ranks when an action failed on some of them (Session::together). The message is on
+// the first rank that failed; it is empty on the others, which end silently with the same status.
 class RankFailure : public Error {
  public:
   RankFailure(ExitStatus status, const std::string& message) : Error(message), status_(status) {}
@@ -39,6 +39,7 @@ class RankFailure : public Error {
   ExitStatus status_;
 };
 
+// The status for an exception that ends a program: by its type, ExitStatus::software by default.
 ExitStatus exit_status_of(const std::exception& error);
 
 }  // namespace ripieno

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of one group; empty where it has no limit.
+// The limit of one group in processors; empty if it has none.
 std::optional<double> limit_of(const fs::path& group) {
   double quota = 0, period = 0;
   std::ifstream both(group / "cpu.max");  // "200000 100000", or "max 100000"
@@ -28,7 +28,7 @@ std::optional<double> limit_of(const fs::path& group) {
   return quota / period;
 }
 
-// The lowest limit of root / path and the groups around it, up to the root.
+// Lowers `quota` to the lowest limit of the group root / path and its ancestors up to the root.
 void lower(CpuQuota& quota, const fs::path& root, fs::path path) {
   for (;; path = path.parent_path()) {
     const auto limit = limit_of(root / path.relative_path());
@@ -59,7 +59,7 @@ std::optional<int> threads_of_environment() {
   }
   throw ConfigurationError(
       fmt::format("OMP_NUM_THREADS must be a number of threads from 1 to {}, or a list that begins "
-                  "with one, got \"{}\"; set it to a whole number, or unset it",
+                  "with one, got \"{}\"; set it to a whole number or unset it",
                   CPU_SETSIZE, list));
 }
 

@@ -1,4 +1,5 @@
-// The processors that this process may use, by its environment: affinity and control groups.
+// The number of processors that this process may use, as limited by CPU affinity, control groups
+// and OMP_NUM_THREADS.
 #pragma once
 
 #include <cstdint>
@@ -8,36 +9,36 @@
 
 namespace ripieno {
 
-// The first number in OMP_NUM_THREADS; none where the variable is unset or empty. Throws
-// ConfigurationError where it does not begin with a whole number of threads.
+// The first number in OMP_NUM_THREADS; empty if the variable is unset or empty. Throws
+// ConfigurationError if it does not begin with a whole number of threads.
 std::optional<int> threads_of_environment();
 
-// How much processor time the control group of a process may take.
+// The limit on processor time of a control group.
 struct CpuQuota {
-  std::string group;                 // the limiting group: equal for processes that share it
-  std::optional<double> processors;  // empty where there is no limit
+  std::string group;  // path of the limiting group: equal for processes that share the quota
+  std::optional<double> processors;  // empty: no limit
 };
 
-// The lowest limit of this process's group and those around it: cpu.max, or cpu.cfs_quota_us where
-// control groups are of version 1.   membership: a file like /proc/self/cgroup; root: where control
-// groups are mounted.
+// The lowest limit of this process's control group and its ancestors: cpu.max, or cpu.cfs_quota_us
+// for control groups of version 1. `membership`: a file in the format of /proc/self/cgroup; `root`:
+// the mount point of control groups.
 CpuQuota cpu_quota(const std::filesystem::path& membership = "/proc/self/cgroup",
                    const std::filesystem::path& root = "/sys/fs/cgroup");
 
-// The processors that this process may run on.
+// The processors that this process may run on (sched_getaffinity).
 struct Affinity {
   int count;
-  std::string list;  // equal for processes that share them
+  std::string list;  // their numbers: equal for processes on the same processors
 };
 Affinity affinity();
 
-// What a rank takes of both.
+// The threads of one rank, limited by both.
 struct CpuShare {
   int threads;         // at least 1
-  std::string source;  // "affinity", or "the control group's quota" where that is less
+  std::string source;  // "affinity", or "the control group's quota" if that is lower
 };
-// `on_affinity` and `on_quota`: how many ranks, this one included, may run on these processors, and
-// are limited by this quota.
+// Divides the processors and the quota by the number of ranks that share them. `on_affinity` and
+// `on_quota`: the number of ranks, including this one, with the same processors and the same quota.
 CpuShare cpu_share(const Affinity& affinity, int64_t on_affinity, const CpuQuota& quota,
                    int64_t on_quota);
 

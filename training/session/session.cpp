@@ -13,7 +13,7 @@
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 #include "ripieno/training/session/exit_status.h"
-#include "ripieno/training/session/gpu_places.h"
+#include "ripieno/training/session/gpu_sharing.h"
 #include "ripieno/training/session/processors.h"
 #include "ripieno/training/session/standard_streams.h"
 #include "ripieno/training/session/start_deadline.h"
@@ -25,14 +25,15 @@ Device choose_device(const std::string& name, int local_rank) {
   if (name == "cpu") return Device::cpu();
   const int count = kernels::cuda::device_count();
   if (name == "cuda" && count == 0) {
-    throw ConfigurationError(fmt::format("--device cuda: {} on {}; use --device cpu, or auto",
-                                         kernels::cuda::describe(), host_name()));
+    throw ConfigurationError(
+        fmt::format("--device cuda: {} on {}; use --device cpu or --device auto",
+                    kernels::cuda::describe(), host_name()));
   }
   return count == 0 ? Device::cpu() : Device::cuda(local_rank % count);
 }
 
-// A launcher of another MPI, or one that does not support MPI, starts processes that are each a
-// world of their own.
+// Started by the launcher of another MPI, or by one without MPI support, each process finds a world
+// size of 1.
 void require_whole_world(int size) {
   if (size > 1 || distributed::launched_size() <= 1) return;
   throw ConfigurationError(distributed::explain_world_size_of_one(distributed::mpi_library()));
@@ -45,7 +46,7 @@ Session::Session(int argc, char** argv) : command_(argv, argv + argc) {
   join();
   signal_ = std::make_unique<StopSignal>(/*alone=*/mpi_ == nullptr);
   require_whole_world(size());
-  share_cores();
+  choose_threads();
   take_device("auto");
 }
 
@@ -61,25 +62,26 @@ void Session::join() {
 
 Session::Session(std::unique_ptr<distributed::Communicator> communicator)
     : communicator_(std::move(communicator)) {
-  describe_places();
+  gather_devices();
 }
 
 Session::~Session() = default;
 
-// Ranks of a host that may use the same processors, or are limited together, share them.
-void Session::share_cores() {
-  const Affinity own = affinity();
+// Processors and quotas are divided among the ranks of a host that have the same ones.
+void Session::choose_threads() {
+  const Affinity mine = affinity();
   const CpuQuota quota = cpu_quota();
-  const auto ranks_on = [&](const std::string& place) {
-    const auto places = gather(*communicator_, host_name() + "/" + place);
-    return std::count(places.begin(), places.end(), places[static_cast<std::size_t>(rank())]);
+  const auto ranks_with = [&](const std::string& resource) {
+    const auto resources = gather(*communicator_, host_name() + "/" + resource);
+    return std::count(resources.begin(), resources.end(),
+                      resources[static_cast<std::size_t>(rank())]);
   };
-  const auto on_affinity = ranks_on(own.list), on_quota = ranks_on(quota.group);
-  const CpuShare share = cpu_share(own, on_affinity, quota, on_quota);
+  const auto on_affinity = ranks_with(mine.list), on_quota = ranks_with(quota.group);
+  const CpuShare share = cpu_share(mine, on_affinity, quota, on_quota);
   use_threads(share.threads, share.source);
-  std::optional<int> asked;
-  together([&] { asked = threads_of_environment(); });
-  if (asked) use_threads(*asked, "OMP_NUM_THREADS");
+  std::optional<int> requested;
+  together([&] { requested = threads_of_environment(); });
+  if (requested) use_threads(*requested, "OMP_NUM_THREADS");
 }
 
 void Session::use_threads(int threads, const std::string& source) {
@@ -89,37 +91,37 @@ void Session::use_threads(int threads, const std::string& source) {
 
 void Session::set_threads(int threads) {
   use_threads(threads, "train.threads");
-  describe_places();
+  gather_devices();
 }
 
 void Session::use_device(const std::string& name) {
   take_device(name);
-  const auto gpus = gather(*communicator_, gpu_place(host_name(), device_));
-  together([&] { require_own_gpus(gpus); });
+  const auto gpus = gather(*communicator_, gpu_identity(host_name(), device_));
+  together([&] { require_distinct_gpus(gpus); });
 }
 
 void Session::take_device(const std::string& name) {
   together([&] { device_ = choose_device(name, communicator_->local_rank()); });
-  const bool is_left_open = name == "auto" && !device_.is_cuda();
-  const std::string why = is_left_open ? kernels::cuda::describe_unusable() : "";
+  const bool is_fallback = name == "auto" && !device_.is_cuda();
+  const std::string why = is_fallback ? kernels::cuda::what_is_unusable() : "";
   device_remark_ = why.empty() ? "" : fmt::format("{} on {}; the CPU is used", why, host_name());
-  speak_nccl();
-  describe_places();
+  use_nccl();
+  gather_devices();
 }
 
-// Where every rank has a GPU of its own.
-void Session::speak_nccl() {
-  if (speaks_nccl_ || size() == 1 || !distributed::has_nccl()) return;
-  const bool own =
-      device_.is_cuda() && (communicator_->local_size() <= kernels::cuda::device_count() ||
-                            shared_gpus_can_speak_nccl());
-  const auto all = gather(*communicator_, static_cast<int64_t>(own));
+// NCCL is used if every rank has a GPU to itself.
+void Session::use_nccl() {
+  if (uses_nccl_ || size() == 1 || !distributed::has_nccl()) return;
+  const bool has_own_gpu =
+      device_.is_cuda() &&
+      (communicator_->local_size() <= kernels::cuda::device_count() || nccl_accepts_shared_gpus());
+  const auto all = gather(*communicator_, static_cast<int64_t>(has_own_gpu));
   if (std::count(all.begin(), all.end(), 0) > 0) return;
   communicator_ = distributed::over_nccl(std::move(communicator_), device_);
-  speaks_nccl_ = true;
+  uses_nccl_ = true;
 }
 
-void Session::describe_places() {
+void Session::gather_devices() {
   const int threads = kernels::cpu_threads();
   hosts_ = gather(*communicator_, host_name());
   devices_ = gather(*communicator_, device_.is_cuda() ? ripieno::to_string(device_)
@@ -145,11 +147,11 @@ void Session::together(const std::function<void()>& action) {
   const auto statuses = gather(*communicator_, status);
   const auto first = std::find_if(statuses.begin(), statuses.end(), [](auto s) { return s != 0; });
   if (first == statuses.end()) return;
-  const bool speaks = first - statuses.begin() == rank();
+  const bool is_first = first - statuses.begin() == rank();
   const bool everyone = std::find(statuses.begin(), statuses.end(), 0) == statuses.end();
-  if (speaks && everyone) std::rethrow_exception(failure);
+  if (is_first && everyone) std::rethrow_exception(failure);
   throw RankFailure(static_cast<ExitStatus>(*first),
-                    speaks ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
+                    is_first ? fmt::format("rank {} on {}: {}", rank(), host_name(), message) : "");
 }
 
 void Session::require_whole_batch(const io::Batch& batch) {
@@ -169,13 +171,14 @@ void Session::require_whole_batch(const io::Batch& batch) {
   const bool same =
       std::all_of(first_rows.begin(), first_rows.end(), [](auto x) { return x == 0; });
   together([&] {
-    fail(fmt::format(
-        "the ranks' rows of the first batch are not the whole batch: rank 0 has {} rows from {} of "
-        "{}, rank 1 has {} from {} of {}{}",
-        all_rows[0], first_rows[0], global_rows[0], all_rows[1], first_rows[1], global_rows[1],
-        same ? "; all ranks would train on the same rows: give the loader the session, as its last "
-               "argument"
-             : ""));
+    fail(
+        fmt::format("the parts of the first batch must cover each row exactly once, but rank 0 has "
+                    "rows [{}, {}) of {} and rank 1 has rows [{}, {}) of {}{}",
+                    first_rows[0], first_rows[0] + all_rows[0], global_rows[0], first_rows[1],
+                    first_rows[1] + all_rows[1], global_rows[1],
+                    same ? "; all ranks would train on the same rows: pass the session to the "
+                           "loader as its last argument"
+                         : ""));
   });
 }
 
@@ -183,16 +186,16 @@ void Session::require_agreement(const std::vector<distributed::Fact>& facts) {
   if (size() == 1) return;
   const auto found = distributed::disagreement(*communicator_, facts);
   together([&] {
-    if (!found.empty()) throw ConfigurationError("the ranks do not agree: " + found);
+    if (!found.empty()) throw ConfigurationError("the ranks disagree: " + found);
   });
 }
 
 Session::Agreement Session::agree(int64_t decision_of_rank_0, bool has_failure) {
-  if (signal_ && StopSignal::arrived()) stop_asked_ = true;
-  if (size() == 1) return {stop_asked_, decision_of_rank_0, has_failure};
+  if (signal_ && StopSignal::arrived()) stop_requested_ = true;
+  if (size() == 1) return {stop_requested_, decision_of_rank_0, has_failure};
   if (!votes_.defined()) votes_ = Tensor({3}, DType::int64);
   auto* votes = votes_.data<int64_t>();
-  votes[0] = stop_asked_;
+  votes[0] = stop_requested_;
   votes[1] = rank() == 0 ? decision_of_rank_0 : 0;
   votes[2] = has_failure;
   communicator_->all_reduce(votes_);

@@ -1,9 +1,9 @@
-// Session: this process as one rank of a training job, alone or under mpirun; the first object of a
-// program.
+// Session: this process as one rank of a training job, started alone or by mpirun. Construct it
+// first in main().
 //
-// It owns the communicator, so it outlives the model's parallel wrapper, the loaders and the Run.
-// It sets how many threads the CPU kernels of the constructing thread may use, and listens to
-// signals (stop_signal.h). One thread uses it.
+// It owns the communicator, so it must outlive DataParallel, the loaders and the Run. It sets the
+// number of threads of the CPU kernels that the constructing thread calls, and installs signal
+// handlers (stop_signal.h). Not thread-safe: it is used by the thread that constructed it.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,11 @@ namespace ripieno {
 
 class Session {
  public:
-  // Joins the job that mpirun started, or is alone; takes the GPU of the local rank, or the CPU.
-  // Opens closed standard streams (standard_streams.h).
-  // Throws ConfigurationError where mpirun is that of another MPI.
+  // Joins the job if mpirun started this process, otherwise is its only rank. Selects the GPU of
+  // the local rank if there is one, otherwise the CPU. Opens closed standard streams
+  // (standard_streams.h). Throws ConfigurationError if mpirun belongs to another MPI.
   Session(int argc, char** argv);
-  // Over the caller's communicator, on the CPU; leaves signals alone.
+  // Uses an existing communicator and the CPU; installs no signal handlers.
   explicit Session(std::unique_ptr<distributed::Communicator> communicator);
   ~Session();
   Session(const Session&) = delete;
@@ -38,73 +38,75 @@ class Session {
   int size() const { return communicator_->size(); }
   distributed::Communicator& communicator() { return *communicator_; }
   Device device() const { return device_; }
-  // The share of each batch that loaders give this rank.
+  // The part of each batch that loaders read on this rank.
   operator io::Part() const { return {rank(), size(), slots_}; }
-  // The words of the command line, and what each rank runs on: "host cpu, 2 threads".
+  // The words of the command line; the host name and the device of each rank ("cpu, 2 threads",
+  // "cuda:0").
   const std::vector<std::string>& command() const { return command_; }
   const std::vector<std::string>& hosts() const { return hosts_; }
   const std::vector<std::string>& devices() const { return devices_; }
 
-  // Of this rank's CPU kernels; and what decided it, for people: "train.threads",
-  // "OMP_NUM_THREADS", "the control group's quota" or "affinity". Ranks of a host share the last
-  // two.
+  // Sets the number of threads of this rank's CPU kernels. threads_source() is what determined it:
+  // "train.threads", "OMP_NUM_THREADS", "the control group's quota" or "affinity"; the last two are
+  // divided among the ranks of a host.
   void set_threads(int threads);  // a collective; on the session's thread
   const std::string& threads_source() const { return threads_source_; }
 
-  // For strict mode: from now on every Part is of batches that are cut into so many slots. 0: none.
+  // For strict mode: the number of slots per batch in every Part from now on; 0 disables strict
+  // mode.
   void set_slots(int slots) { slots_ = slots; }
 
-  // "auto", "cpu" or "cuda". Throws ConfigurationError where there is no GPU to take, or two ranks
-  // would share one (gpu_places.h). A collective.
+  // Selects "auto", "cpu" or "cuda". Throws ConfigurationError if "cuda" finds no usable GPU, or if
+  // two ranks would share a GPU (gpu_sharing.h). A collective.
   void use_device(const std::string& name);
 
-  // Why a GPU that is there goes unused though the device was left open ("auto"); else empty.
+  // Why device "auto" selected the CPU although there is a GPU; otherwise empty.
   const std::string& device_remark() const { return device_remark_; }
 
-  // Runs `action`, which makes no collectives, on every rank, and returns where it succeeded on
-  // all. Where it failed, every rank throws: each its own exception where all failed, else
-  // RankFailure.
+  // Runs `action`, which must not call collectives, on every rank, and returns if it succeeded on
+  // all of them. If it failed on some, every rank throws RankFailure, with the message on the first
+  // rank that failed; if it failed on all, rank 0 throws its own exception instead. A collective.
   void together(const std::function<void()>& action);
 
-  // Throws Error, on every rank, unless the ranks' rows of a batch are together the whole batch,
-  // each row once. A collective.
+  // Throws Error or RankFailure on every rank unless the parts of all ranks cover each row of the
+  // batch exactly once. A collective.
   void require_whole_batch(const io::Batch& batch);
 
-  // Throws ConfigurationError on rank 0, and RankFailure on the others, where the ranks' facts
-  // differ: names the odd ranks and the first fact. A collective.
+  // Throws on every rank if the facts of the ranks differ: ConfigurationError on rank 0, with the
+  // deviating rank and the first fact that differs, RankFailure on the others. A collective.
   void require_agreement(const std::vector<distributed::Fact>& facts);
 
-  // For a program that has nothing to save: signals end it again, as they end any other.
+  // Restores the previous signal handlers, for a program that has nothing to save.
   void release_signals() { signal_.reset(); }
 
-  // As a signal would.
-  void ask_to_stop() { stop_asked_ = true; }
+  // Requests a stop of the run, like a signal.
+  void request_stop() { stop_requested_ = true; }
   struct Agreement {
-    bool stop;         // whether any rank was asked to stop
-    int64_t decision;  // rank 0's
-    int64_t failures;  // how many ranks have one to tell
+    bool stop;         // whether any rank was requested to stop, by a signal or request_stop()
+    int64_t decision;  // of rank 0
+    int64_t failures;  // number of ranks with has_failure
   };
-  // The same answer on every rank. A collective.
+  // One exchange between the ranks, with the same result on all of them. A collective.
   Agreement agree(int64_t decision_of_rank_0 = 0, bool has_failure = false);
   bool stops_now() { return agree().stop; }
 
  private:
   void join();
   void take_device(const std::string& name);
-  void speak_nccl();
-  void describe_places();
-  void share_cores();
+  void use_nccl();
+  void gather_devices();
+  void choose_threads();
   void use_threads(int threads, const std::string& source);
 
   std::unique_ptr<distributed::MpiEnvironment> mpi_;
   std::unique_ptr<distributed::Communicator> communicator_;
-  bool speaks_nccl_ = false;
+  bool uses_nccl_ = false;
   std::unique_ptr<StopSignal> signal_;
   Device device_;
   std::string device_remark_;
   std::string threads_source_ = "the caller";
   int slots_ = 0;
-  bool stop_asked_ = false;
+  bool stop_requested_ = false;
   Tensor votes_;  // (3) int64, as in Agreement
   std::vector<std::string> command_, hosts_, devices_;
 };

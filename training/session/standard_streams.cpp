@@ -12,7 +12,7 @@
 
 namespace ripieno {
 
-// open() takes the lowest number that is free, so the three are visited in order.
+// open() returns the lowest free descriptor, so the three are checked in order.
 void open_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;
@@ -27,7 +27,7 @@ void flush_standard_output() {
   const bool flushed = std::fflush(stdout) == 0 && !std::ferror(stdout);
   const std::string reason = errno != 0 ? std::strerror(errno) : "an earlier write failed";
   if (flushed) return;
-  throw StorageError("output is lost: cannot write to standard output: " + reason);
+  throw StorageError("output was lost: cannot write to standard output: " + reason);
 }
 
 }  // namespace ripieno

@@ -31,7 +31,7 @@ int timeout_seconds() {
 }  // namespace
 
 StartDeadline::StartDeadline()
-    : thread_(start_thread("to watch over the start", [this] { wait(); })) {}
+    : thread_(start_thread("to enforce the startup timeout", [this] { wait(); })) {}
 
 StartDeadline::~StartDeadline() {
   {

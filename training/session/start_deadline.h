@@ -1,4 +1,4 @@
-// StartDeadline: a bound on how long a rank waits for the others to start, which MPI does not have.
+// StartDeadline: a timeout for MPI_Init(), which has none, while the other ranks start.
 #pragma once
 
 #include <condition_variable>
@@ -7,8 +7,9 @@
 
 namespace ripieno {
 
-// Unless it is destroyed in time, ends the process as an exception that nobody catches does
-// (program.h): MPI_Init() cannot be interrupted. 600 seconds, or RIPIENO_START_TIMEOUT.
+// If not destroyed within RIPIENO_START_TIMEOUT seconds (default: 600), its thread throws
+// CommunicationFailure, which ends the process like any uncaught exception (program.h): MPI_Init()
+// cannot be interrupted.
 class StartDeadline {
  public:
   StartDeadline();
@@ -22,7 +23,7 @@ class StartDeadline {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool started_ = false;
-  std::thread thread_;  // last, so that it starts when all else is there
+  std::thread thread_;  // last, because it uses the other members
 };
 
 }  // namespace ripieno

@@ -1,19 +1,19 @@
-// StopSignal: whether someone asked this process to save and stop.
+// StopSignal: catches signals that request this process to save and stop.
 #pragma once
 
 namespace ripieno {
 
-// While one exists, what a scheduler, a limit or a shell sends to end a process is remembered
-// instead:
+// While an object exists, the signals with which schedulers, resource limits and shells end a
+// process are recorded instead:
 //
 //   SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGPWR      always
-//   SIGTERM, SIGINT, SIGHUP, SIGQUIT                `alone`; mpirun kills its ranks soon after
-//   these
+//   SIGTERM, SIGINT, SIGHUP, SIGQUIT                if `alone`; under mpirun they end the process,
+//                                                   since mpirun kills its ranks soon after these
 //
-// One of the second kind that comes a second or more after the first signal ends the process at
-// once: `timeout` sends two within microseconds. A SIGHUP that was ignored at the start (nohup)
-// stays ignored. SIGPIPE and SIGXFSZ are ignored, so that the write fails and is reported.
-// At most one exists at a time. The destructor restores what was there before.
+// A signal of the second row ends the process at once if it arrives a second or more after the
+// first signal (not sooner: `timeout` sends two within microseconds). A SIGHUP that was ignored
+// before (nohup) stays ignored. SIGPIPE and SIGXFSZ are ignored, so that the write fails and is
+// reported. At most one object exists at a time. The destructor restores the previous handlers.
 class StopSignal {
  public:
   explicit StopSignal(bool alone);
@@ -21,6 +21,7 @@ class StopSignal {
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
+  // Whether a signal was recorded since the object was constructed.
   static bool arrived();
 };
 

@@ -6,38 +6,64 @@
 #include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/settings/exact_number.h"
+#include "ripieno/training/settings/help_text.h"
 
 namespace ripieno {
 namespace {
 
+constexpr int kOptionColumns = 30;  // of an option's name; its description follows
+
 void add_options(CLI::App& app, CommandLine& command) {
-  app.add_option("--config", command.configuration, "the TOML file that describes the run")
+  app.add_option("--config", command.configuration, "TOML file that configures the run")
       ->type_name("FILE.toml")
       ->required();
-  app.add_option("--set", command.assignments, "change one setting; may be given again")
+  app.add_option("--set", command.assignments,
+                 "value of one configuration key, which overrides the file; can be repeated")
       ->type_name("section.key=value")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--run-dir", command.run_directory,
-                 "where the run is kept (default: runs/<configuration>)")
+                 "directory for checkpoints, metrics and the report (default: runs/NAME, where "
+                 "NAME is the name of FILE.toml without its extension)")
       ->type_name("DIR");
   app.add_option("--steps", command.steps,
-                 "stop after this step of the run; the schedule stays as it is")
+                 "step at which training ends (default: schedule.steps); does not change the "
+                 "learning rate schedule")
       ->type_name("N")
       ->check(whole_number(1, kMostSteps));
   app.add_option("--resume", command.resume,
-                 "auto: continue from the newest intact checkpoint; never; or a checkpoint's path")
+                 "checkpoint to continue from. auto (default): the newest intact one in the run "
+                 "directory, if there is one; never: none, start from step 0; PATH: the checkpoint "
+                 "at that path")
       ->type_name("auto|never|PATH");
-  app.add_option("--device", command.device, "where to train (default: auto)")
+  app.add_option("--device", command.device,
+                 "device to train on. auto (default): the GPU of the local rank if there is one, "
+                 "otherwise the CPU")
       ->type_name("auto|cpu|cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
-  app.add_option("--threads", command.threads, "the same as --set train.threads=N")
+  app.add_option("--threads", command.threads,
+                 "number of CPU threads per rank; the same as --set train.threads=N")
       ->type_name("N")
       ->check(whole_number(0, kMostThreads));
-  app.add_option("--seed", command.seed, "the same as --set train.seed=N")
+  app.add_option("--seed", command.seed,
+                 "seed of all random numbers; the same as --set train.seed=N")
       ->type_name("N")
       ->check(whole_number(0));
-  app.add_flag("--quiet", command.quiet, "no progress; warnings and errors still go to stderr");
+  app.add_flag("--quiet", command.quiet,
+               "no progress output; warnings and errors are still written to stderr");
+}
+
+std::string help_of(CLI::App& app, const Settings& settings) {
+  const int columns = help_columns();
+  app.description(wrapped(app.get_description(), columns));
+  app.get_formatter()->column_width(kOptionColumns);
+  for (CLI::Option* option : app.get_options())
+    option->description(wrapped(option->get_description(), columns - kOptionColumns));
+  const auto about_keys = wrapped(
+      "Configuration keys and their default values. Set them in FILE.toml (key = value below a "
+      "[section] line) or by --set section.key=value.",
+      columns);
+  return app.help() + about_keys + "\n" + settings.listing(columns);
 }
 
 std::string one_line(std::string text) {
@@ -52,7 +78,6 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
   CommandLine command;
   const std::string name = std::filesystem::path(argv[0]).filename();
   CLI::App app(about, name);
-  app.footer("Settings, with their defaults:\n" + settings.listing());
   add_options(app, command);
   app.set_version_flag(
       "--version", [&] { return version_text(name); },
@@ -60,7 +85,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    command.help = app.help();
+    command.help = help_of(app, settings);
     return command;
   } catch (const CLI::CallForVersion& version) {
     command.help = version.what() + std::string("\n");

@@ -9,7 +9,7 @@
 namespace ripieno {
 namespace {
 
-// The whole word as a number; nothing where it is none, or out of the type's range.
+// The whole word as a number; empty if it is not one or is out of the range of the type.
 template <typename Number>
 std::optional<Number> number_of(const std::string& word) {
   Number value;

@@ -1,4 +1,4 @@
-// Numbers on a command line: exact, or refused.
+// Checks for numbers on a command line, which CLI11 would round or truncate.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,8 @@
 
 namespace ripieno {
 
-// Returns what is wrong with a word, or nothing; as CLI11's Option::check() takes it.
+// Returns an error message for a word, or "" if it is valid: the argument of CLI11's
+// Option::check().
 using WordCheck = std::function<std::string(const std::string& word)>;
 
 // A whole number from `least` to `most`, in decimal digits.

@@ -18,7 +18,7 @@ std::string initials_of(std::string_view name) {
   return initials;
 }
 
-// A wrong section counts as one mistake, and so does a name that is shortened to its initials.
+// A wrong section counts as one edit, and so does a name that is shortened to its initials.
 std::size_t distance(std::string_view known, std::string_view written) {
   const std::string_view name = name_of(known), written_name = name_of(written);
   const bool is_shortened = written_name.size() > 1 && initials_of(name) == written_name;

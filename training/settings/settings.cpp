@@ -16,12 +16,13 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/settings/checked_toml.h"
+#include "ripieno/training/settings/help_text.h"
 #include "ripieno/training/settings/nearest_key.h"
 
 namespace ripieno {
 namespace {
 
-constexpr const char* kAutomatic = "auto";
+constexpr const char* kAuto = "auto";
 
 std::string limits(const Accepts& accepts) {
   std::string text;
@@ -34,35 +35,38 @@ std::string limits(const Accepts& accepts) {
   return text;
 }
 
-const std::vector<std::string>& choices_of(const Settings::Place& place, const Accepts& accepts) {
-  const auto* choice = std::get_if<Choice>(&place);
+const std::vector<std::string>& choices_of(const Settings::Variable& variable,
+                                           const Accepts& accepts) {
+  const auto* choice = std::get_if<Choice>(&variable);
   return choice ? choice->names : accepts.choices;
 }
 
 template <typename T>
-std::string what_it_takes(const std::optional<T>*, const std::string& limits) {
+std::string accepted_values(const std::optional<T>*, const std::string& limits) {
   return "\"auto\" or an integer" + limits;
 }
-std::string what_it_takes(const std::vector<int64_t>*, const std::string& limits) {
+std::string accepted_values(const std::vector<int64_t>*, const std::string& limits) {
   return "a list of integers" + (limits.empty() ? "" : ", each" + limits);
 }
-std::string what_it_takes(const std::vector<std::string>*, const std::string&) {
+std::string accepted_values(const std::vector<std::string>*, const std::string&) {
   return "a list of strings, as [\"one\", \"two\"]";
 }
 template <std::integral T>
-std::string what_it_takes(const T*, const std::string& limits) {
+std::string accepted_values(const T*, const std::string& limits) {
   return "an integer" + limits;
 }
-std::string what_it_takes(const bool*, const std::string&) { return "true or false"; }
-std::string what_it_takes(const double*, const std::string& limits) { return "a number" + limits; }
-std::string what_it_takes(const std::string*, const std::string&) { return "a string"; }
-std::string what_it_takes(const Choice&, const std::string&) { return "a string"; }
+std::string accepted_values(const bool*, const std::string&) { return "true or false"; }
+std::string accepted_values(const double*, const std::string& limits) {
+  return "a number" + limits;
+}
+std::string accepted_values(const std::string*, const std::string&) { return "a string"; }
+std::string accepted_values(const Choice&, const std::string&) { return "a string"; }
 
-std::string what_it_takes(const Settings::Place& place, const Accepts& accepts) {
-  const auto& choices = choices_of(place, accepts);
+std::string accepted_values(const Settings::Variable& variable, const Accepts& accepts) {
+  const auto& choices = choices_of(variable, accepts);
   if (!choices.empty()) return fmt::format("one of {}", fmt::join(choices, ", "));
-  return std::visit([&](const auto& variable) { return what_it_takes(variable, limits(accepts)); },
-                    place);
+  return std::visit([&](const auto& pointer) { return accepted_values(pointer, limits(accepts)); },
+                    variable);
 }
 
 bool in_range(double value, const Accepts& accepts) {
@@ -71,47 +75,47 @@ bool in_range(double value, const Accepts& accepts) {
   return value >= accepts.minimum && value <= accepts.maximum;  // false for NaN
 }
 
-// Each returns false where `node` is not what the setting takes, and leaves `place` as it was.
-bool assign(bool* place, const toml::node& node, const Accepts&) {
+// Each returns false, and leaves the variable unchanged, if `node` is not a value that it accepts.
+bool assign(bool* variable, const toml::node& node, const Accepts&) {
   const auto value = node.value_exact<bool>();
-  if (value) *place = *value;
+  if (value) *variable = *value;
   return value.has_value();
 }
 
 template <std::integral T>
-bool assign(T* place, const toml::node& node, const Accepts& accepts) {
+bool assign(T* variable, const toml::node& node, const Accepts& accepts) {
   const auto value = node.value_exact<int64_t>();
   if (!value || !std::in_range<T>(*value)) return false;
   if (!in_range(static_cast<double>(*value), accepts)) return false;
-  *place = static_cast<T>(*value);
+  *variable = static_cast<T>(*value);
   return true;
 }
 
 template <typename T>
-bool assign(std::optional<T>* place, const toml::node& node, const Accepts& accepts) {
+bool assign(std::optional<T>* variable, const toml::node& node, const Accepts& accepts) {
   T number = 0;
-  const bool is_automatic = node.value_exact<std::string>() == kAutomatic;
-  if (!is_automatic && !assign(&number, node, accepts)) return false;
-  *place = is_automatic ? std::nullopt : std::optional(number);
+  const bool is_auto = node.value_exact<std::string>() == kAuto;
+  if (!is_auto && !assign(&number, node, accepts)) return false;
+  *variable = is_auto ? std::nullopt : std::optional(number);
   return true;
 }
 
-bool assign(double* place, const toml::node& node, const Accepts& accepts) {
+bool assign(double* variable, const toml::node& node, const Accepts& accepts) {
   if (!node.is_number()) return false;
   const auto value = node.value<double>();
   if (!value || !std::isfinite(*value) || !in_range(*value, accepts)) return false;
-  *place = *value;
+  *variable = *value;
   return true;
 }
 
-bool assign(std::string* place, const toml::node& node, const Accepts& accepts) {
+bool assign(std::string* variable, const toml::node& node, const Accepts& accepts) {
   const auto value = node.value_exact<std::string>();
   const auto& choices = accepts.choices;
   if (!value) return false;
   if (!choices.empty() && std::find(choices.begin(), choices.end(), *value) == choices.end()) {
     return false;
   }
-  *place = *value;
+  *variable = *value;
   return true;
 }
 
@@ -128,19 +132,19 @@ bool assign(const Choice& choice, const toml::node& node, const Accepts&) {
 }
 
 template <typename T>
-bool assign(std::vector<T>* place, const toml::node& node, const Accepts& accepts) {
+bool assign(std::vector<T>* variable, const toml::node& node, const Accepts& accepts) {
   const toml::array* array = node.as_array();
   if (!array) return false;
   std::vector<T> values(array->size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!assign(&values[i], *array->get(i), accepts)) return false;
   }
-  *place = std::move(values);
+  *variable = std::move(values);
   return true;
 }
 
-bool assign(const Settings::Place& place, const toml::node& node, const Accepts& accepts) {
-  return std::visit([&](const auto& variable) { return assign(variable, node, accepts); }, place);
+bool assign(const Settings::Variable& variable, const toml::node& node, const Accepts& accepts) {
+  return std::visit([&](const auto& pointer) { return assign(pointer, node, accepts); }, variable);
 }
 
 std::string as_text(const toml::node& node) {
@@ -153,27 +157,28 @@ std::string as_text(const toml::node& node) {
 
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  file.peek();  // a directory opens, and fails here
+  file.peek();  // a directory can be opened, but not read
   if (!file.is_open() || file.bad()) {
     throw ConfigurationError(
-        fmt::format("{}: cannot read this configuration: {}", path, std::strerror(errno)));
+        fmt::format("{}: cannot read the configuration: {}", path, std::strerror(errno)));
   }
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // Throws toml::parse_error, and NotToml.
 toml::table parse_toml(std::string_view text, const std::string& path) {
-  // A key of many dots is a table in a table in …, deeper than the stack of what takes it down.
+  // A key of many dots is a table in a table in …, whose recursive destruction would overflow the
+  // stack.
   constexpr std::ptrdiff_t kMostDotsInALine = 1000;
   for (std::size_t begin = 0, end; begin < text.size(); begin = end + 1) {
     end = std::min(text.find('\n', begin), text.size());
     if (std::count(text.begin() + begin, text.begin() + end, '.') > kMostDotsInALine)
-      throw NotToml("a line of too many dots");
+      throw NotToml("too many dots in a line");
   }
   return toml::parse(text, path);
 }
 
-// The first line with which `text` is what NotToml says.
+// The number of the first line for which parse_toml() throws NotToml.
 std::size_t line_that_is_not_toml(std::string_view text) {
   std::size_t line = 1;
   for (auto end = text.find('\n'); end != std::string_view::npos;
@@ -182,7 +187,7 @@ std::size_t line_that_is_not_toml(std::string_view text) {
       parse_toml(text.substr(0, end), "");
     } catch (const NotToml&) {
       break;
-    } catch (const toml::parse_error&) {  // it is cut off here
+    } catch (const toml::parse_error&) {  // because the text is cut off here
     }
   }
   return line;
@@ -193,15 +198,15 @@ toml::table parse_file(const std::string& path) {
   try {
     return parse_toml(text, path);
   } catch (const NotToml&) {
-    throw ConfigurationError(fmt::format("{}:{}: not TOML: this line has no key that can be one",
-                                         path, line_that_is_not_toml(text)));
+    throw ConfigurationError(fmt::format("{}:{}: not valid TOML: this line has no valid key", path,
+                                         line_that_is_not_toml(text)));
   } catch (const toml::parse_error& error) {
-    throw ConfigurationError(
-        fmt::format("{}:{}: not TOML: {}", path, error.source().begin.line, error.description()));
+    throw ConfigurationError(fmt::format("{}:{}: not valid TOML: {}", path,
+                                         error.source().begin.line, error.description()));
   }
 }
 
-// The value of an assignment as TOML, or nothing where it is not one TOML value.
+// The value of an assignment as TOML; empty if it is not exactly one TOML value.
 std::optional<toml::table> parse_value(std::string_view value) {
   try {
     toml::table table = parse_toml(fmt::format("value = {}", value), "");
@@ -214,7 +219,7 @@ std::optional<toml::table> parse_value(std::string_view value) {
 
 template <typename T>
 nlohmann::json to_json(const std::optional<T>* number) {
-  return *number ? nlohmann::json(**number) : nlohmann::json(kAutomatic);
+  return *number ? nlohmann::json(**number) : nlohmann::json(kAuto);
 }
 template <typename T>
 nlohmann::json to_json(const T* variable) {
@@ -222,47 +227,47 @@ nlohmann::json to_json(const T* variable) {
 }
 nlohmann::json to_json(const Choice& choice) { return choice.names.at(choice.chosen()); }
 
-nlohmann::json to_json(const Settings::Place& place) {
-  return std::visit([](const auto& variable) { return to_json(variable); }, place);
+nlohmann::json to_json(const Settings::Variable& variable) {
+  return std::visit([](const auto& pointer) { return to_json(pointer); }, variable);
 }
 
-// Each returns false where `value` is of another type or does not fit the variable.
-bool restore(bool* place, const nlohmann::json& value) {
-  if (value.is_boolean()) *place = value.get<bool>();
+// Each returns false if `value` has another type or is out of the range of the variable.
+bool restore(bool* variable, const nlohmann::json& value) {
+  if (value.is_boolean()) *variable = value.get<bool>();
   return value.is_boolean();
 }
 template <std::integral T>
-bool restore(T* place, const nlohmann::json& value) {
+bool restore(T* variable, const nlohmann::json& value) {
   const bool fits = value.is_number_unsigned()  ? std::in_range<T>(value.get<uint64_t>())
                     : value.is_number_integer() ? std::in_range<T>(value.get<int64_t>())
                                                 : false;
-  if (fits) *place = value.get<T>();
+  if (fits) *variable = value.get<T>();
   return fits;
 }
 template <typename T>
-bool restore(std::optional<T>* place, const nlohmann::json& value) {
+bool restore(std::optional<T>* variable, const nlohmann::json& value) {
   T number = 0;
-  const bool is_automatic = value == kAutomatic;
-  if (!is_automatic && !restore(&number, value)) return false;
-  *place = is_automatic ? std::nullopt : std::optional(number);
+  const bool is_auto = value == kAuto;
+  if (!is_auto && !restore(&number, value)) return false;
+  *variable = is_auto ? std::nullopt : std::optional(number);
   return true;
 }
-bool restore(double* place, const nlohmann::json& value) {
-  if (value.is_number()) *place = value.get<double>();
+bool restore(double* variable, const nlohmann::json& value) {
+  if (value.is_number()) *variable = value.get<double>();
   return value.is_number();
 }
-bool restore(std::string* place, const nlohmann::json& value) {
-  if (value.is_string()) *place = value.get<std::string>();
+bool restore(std::string* variable, const nlohmann::json& value) {
+  if (value.is_string()) *variable = value.get<std::string>();
   return value.is_string();
 }
 template <typename T>
-bool restore(std::vector<T>* place, const nlohmann::json& value) {
+bool restore(std::vector<T>* variable, const nlohmann::json& value) {
   if (!value.is_array()) return false;
   std::vector<T> values(value.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!restore(&values[i], value[i])) return false;
   }
-  *place = std::move(values);
+  *variable = std::move(values);
   return true;
 }
 bool restore(const Choice& choice, const nlohmann::json& value) {
@@ -278,18 +283,19 @@ std::pair<std::string, std::string> split_key(const std::string& key) {
 
 void require_given(const std::string& key, const std::string& value) {
   if (!value.empty()) return;
-  throw ConfigurationError(fmt::format("{0} is not set; use --set {0}=…", key));
+  throw ConfigurationError(fmt::format(
+      "{0} is not set but required; set it in the configuration file or by --set {0}=…", key));
 }
 
-void Settings::add(std::string key, Place place, std::string help, Accepts accepts) {
+void Settings::add(std::string key, Variable variable, std::string help, Accepts accepts) {
   if (key.find('.') == std::string::npos) {
-    fail(fmt::format("Settings: {} has no section; a key is section.name", key));
+    fail(fmt::format("Settings: key {} has no section; it must be section.name", key));
   }
-  if (const auto* choice = std::get_if<Choice>(&place);
+  if (const auto* choice = std::get_if<Choice>(&variable);
       choice && choice->chosen() >= choice->names.size()) {
-    fail(fmt::format("Settings: the present value of {} has no name", key));
+    fail(fmt::format("Settings: the current value of {} is not among its choices", key));
   }
-  entries_.push_back({std::move(key), std::move(place), std::move(help), std::move(accepts)});
+  entries_.push_back({std::move(key), std::move(variable), std::move(help), std::move(accepts)});
 }
 
 void Settings::read(const std::string& path) {
@@ -299,12 +305,12 @@ void Settings::read(const std::string& path) {
   };
   for (const auto& [section, content] : file) {
     const toml::table* keys = content.as_table();
-    if (!keys) entry(section.str(), at(content));  // a key outside of a section: throws
+    if (!keys) entry(section.str(), at(content));  // a key outside a section; always throws
     for (const auto& [name, node] : *keys) {
       const auto& known = entry(fmt::format("{}.{}", section.str(), name.str()), at(node));
-      if (!assign(known.place, node, known.accepts)) {
-        throw ConfigurationError(fmt::format("{}: {} takes {}, not {}", at(node), known.key,
-                                             what_it_takes(known.place, known.accepts),
+      if (!assign(known.variable, node, known.accepts)) {
+        throw ConfigurationError(fmt::format("{}: {} must be {}, got {}", at(node), known.key,
+                                             accepted_values(known.variable, known.accepts),
                                              as_text(node)));
       }
     }
@@ -315,16 +321,16 @@ void Settings::set(const std::string& assignment) {
   const auto equals = assignment.find('=');
   const std::string where = "--set " + assignment;
   if (equals == std::string::npos) {
-    throw ConfigurationError(where + ": has no '='; write --set section.key=value");
+    throw ConfigurationError(where + ": no '=' found; use --set section.key=value");
   }
   const auto& known = entry(std::string_view(assignment).substr(0, equals), where);
   const std::string value = assignment.substr(equals + 1);
   const auto table = parse_value(value);
-  if (table && assign(known.place, *table->get("value"), known.accepts)) return;
+  if (table && assign(known.variable, *table->get("value"), known.accepts)) return;
   const bool is_quoted = table && table->get("value")->is_string();
-  if (!is_quoted && assign(known.place, toml::value<std::string>(value), known.accepts)) return;
-  throw ConfigurationError(
-      fmt::format("{}: {} takes {}", where, known.key, what_it_takes(known.place, known.accepts)));
+  if (!is_quoted && assign(known.variable, toml::value<std::string>(value), known.accepts)) return;
+  throw ConfigurationError(fmt::format("{}: {} must be {}", where, known.key,
+                                       accepted_values(known.variable, known.accepts)));
 }
 
 void Settings::restore(const nlohmann::json& values) {
@@ -333,9 +339,9 @@ void Settings::restore(const nlohmann::json& values) {
     if (!values.contains(section) || !values[section].contains(name)) continue;
     const nlohmann::json& value = values[section][name];
     const auto take = [&](const auto& variable) { return ripieno::restore(variable, value); };
-    if (std::visit(take, entry.place)) continue;
-    throw DataError(fmt::format("the stored value of {} is not {}: {}", entry.key,
-                                what_it_takes(entry.place, entry.accepts), value.dump()));
+    if (std::visit(take, entry.variable)) continue;
+    throw DataError(fmt::format("the stored value of {} must be {}, got {}", entry.key,
+                                accepted_values(entry.variable, entry.accepts), value.dump()));
   }
 }
 
@@ -347,7 +353,7 @@ nlohmann::json Settings::fixed_values(const std::string& section) const {
   nlohmann::json values = nlohmann::json::object();
   for (const auto& entry : entries_) {
     const auto [of, name] = split_key(entry.key);
-    if (of == section && !entry.may_change) values[name] = to_json(entry.place);
+    if (of == section && !entry.may_change) values[name] = to_json(entry.variable);
   }
   return values;
 }
@@ -356,21 +362,34 @@ nlohmann::json Settings::values() const {
   nlohmann::json values = nlohmann::json::object();
   for (const auto& entry : entries_) {
     const auto [section, name] = split_key(entry.key);
-    values[section][name] = to_json(entry.place);
+    values[section][name] = to_json(entry.variable);
   }
   return values;
 }
 
-std::string Settings::listing() const {
-  std::string text;
+std::string Settings::listing(int columns) const {
+  std::vector<std::string> sections;  // in the order of their first key
   for (const auto& entry : entries_) {
-    const std::string assignment = entry.key + " = " + to_json(entry.place).dump();
-    const auto& choices = choices_of(entry.place, entry.accepts);
-    text += fmt::format("  {:<40} {}", assignment, entry.help);
-    if (!choices.empty()) text += fmt::format(": {}", fmt::join(choices, ", "));
-    text += '\n';
+    const std::string section = split_key(entry.key).first;
+    if (std::find(sections.begin(), sections.end(), section) == sections.end())
+      sections.push_back(section);
+  }
+  std::string text;
+  for (const auto& section : sections) {
+    text += fmt::format("\n[{}]\n", section);
+    for (const auto& entry : entries_) {
+      if (split_key(entry.key).first == section) text += description(entry, columns);
+    }
   }
   return text;
+}
+
+std::string Settings::description(const Entry& entry, int columns) {
+  const auto& choices = choices_of(entry.variable, entry.accepts);
+  std::string help = entry.help;
+  if (!choices.empty()) help += fmt::format("; one of {}", fmt::join(choices, ", "));
+  return fmt::format("  {} = {}\n{}\n", entry.key, to_json(entry.variable).dump(),
+                     wrapped(help, columns, 6));
 }
 
 const Settings::Entry& Settings::entry(std::string_view key, const std::string& where) const {
@@ -378,7 +397,7 @@ const Settings::Entry& Settings::entry(std::string_view key, const std::string& 
     if (entry.key == key) return entry;
   }
   throw ConfigurationError(
-      fmt::format("{}: there is no setting {}; the nearest is {}", where, key, nearest(key)));
+      fmt::format("{}: unknown key {}; did you mean {}?", where, key, nearest(key)));
 }
 
 std::string Settings::nearest(std::string_view key) const {

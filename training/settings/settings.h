@@ -1,9 +1,8 @@
-// Settings: the table of what a configuration may say, for programs and for whoever adds a key to
-// one.
+// Settings: the configuration keys of a program.
 //
-// One line a key: its name, the variable it sets (as a rule the option of the part that acts on
-// it), what it accepts and what it means. From this table come the reading of files and of --set,
-// the checks, the list that --help prints, and run.json.
+// Each key has a name, the variable that it sets, the values that it accepts and a help text. This
+// one table is used to read TOML files and --set, to check values, to print --help and to record
+// the configuration in run.json.
 #pragma once
 
 #include <algorithm>
@@ -21,12 +20,12 @@
 
 namespace ripieno {
 
-// What a number or a string must satisfy beyond its type.
+// The values that a key accepts, beyond their type.
 struct Accepts {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
-  bool above_minimum = false;  // the minimum itself is refused
-  bool below_maximum = false;  // and the maximum
+  bool above_minimum = false;  // excludes the minimum itself
+  bool below_maximum = false;  // excludes the maximum itself
   std::vector<std::string> choices = {};
 
   static Accepts at_least(double minimum) { return {.minimum = minimum}; }
@@ -34,7 +33,7 @@ struct Accepts {
   static Accepts positive(double maximum) {
     return {.minimum = 0, .maximum = maximum, .above_minimum = true};
   }
-  // As a decay or a momentum.
+  // [0, 1): a decay rate or a momentum.
   static Accepts below_one() { return {.minimum = 0, .maximum = 1, .below_maximum = true}; }
   static Accepts between(double minimum, double maximum) {
     return {.minimum = minimum, .maximum = maximum};
@@ -44,68 +43,77 @@ struct Accepts {
   }
 };
 
-// A variable whose values have names, as those of an enumeration.
+// A variable that is set by the name of its value, such as an enumeration.
 struct Choice {
   std::vector<std::string> names;
-  std::function<std::size_t()> chosen;  // the index of the variable's value among the names
+  std::function<std::size_t()> chosen;  // index in `names` of the current value
   std::function<void(std::size_t index)> choose;
 };
 
-// `values` has each value that `variable` may take, and its name; the present one is among them.
+// `values` holds the name of each value that `variable` can take, including its current one.
+// `variable` must outlive the result.
 template <typename T>
 Choice choice(T* variable, const std::vector<std::pair<std::string, T>>& values) {
   std::vector<std::string> names;
   for (const auto& value : values) names.push_back(value.first);
   const auto chosen = [variable, values] {
-    const auto is_its = [&](const auto& value) { return value.second == *variable; };
-    return static_cast<std::size_t>(std::find_if(values.begin(), values.end(), is_its) -
+    const auto is_current = [&](const auto& value) { return value.second == *variable; };
+    return static_cast<std::size_t>(std::find_if(values.begin(), values.end(), is_current) -
                                     values.begin());
   };
   return {std::move(names), chosen,
           [variable, values](std::size_t index) { *variable = values.at(index).second; }};
 }
 
-// Throws ConfigurationError where a string that a program cannot do without is empty.
+// Throws ConfigurationError if `value`, the string that `key` is set to, is empty.
 void require_given(const std::string& key, const std::string& value);
 
 class Settings {
  public:
-  // Where a setting is kept. Its value at the time of add() is the default.
-  // An optional number that has none is left to the program: "auto".
-  using Place = std::variant<bool*, int*, int64_t*, std::optional<int>*, std::optional<int64_t>*,
-                             std::optional<std::size_t>*, double*, std::string*,
-                             std::vector<int64_t>*, std::vector<std::string>*, Choice>;
+  // The variable that a key sets. Its value at the time of add() is the default. An empty optional
+  // is written "auto": the program chooses the value.
+  using Variable = std::variant<bool*, int*, int64_t*, std::optional<int>*, std::optional<int64_t>*,
+                                std::optional<std::size_t>*, double*, std::string*,
+                                std::vector<int64_t>*, std::vector<std::string>*, Choice>;
 
-  // `place` must outlive this table. `key` is "section.name".
-  void add(std::string key, Place place, std::string help, Accepts accepts = {});
+  // Adds a key, "section.name". `variable` must outlive this object. `help` is a noun phrase that
+  // can be understood without the key's name: meaning, unit, and what 0 or "auto" means. The
+  // default and the choices are added by listing().
+  void add(std::string key, Variable variable, std::string help, Accepts accepts = {});
 
-  // These throw ConfigurationError, which names the file and line (or the flag), the key, what it
-  // takes, and for an unknown key the nearest one.
+  // These throw ConfigurationError, which names the file and line (or the flag), the key, the
+  // values that it accepts and, for an unknown key, the nearest known one.
   void read(const std::string& path);       // a TOML file
   void set(const std::string& assignment);  // "section.name=value": value is TOML, or a bare string
 
-  // Takes values() of an earlier run. Keys unknown here are left alone; throws DataError for
-  // ill-typed ones.
+  // Sets the keys in `values`, which are the values() of an earlier run. Keys that this object does
+  // not have are ignored. Throws DataError for a value of the wrong type.
   void restore(const nlohmann::json& values);
-  // The values of a section whose keys give the parameters their meaning: another value is refused
-  // where a run continues. Others are marked by may_change().
+  // The values of a section that must not change while a run continues, because the meaning of the
+  // parameters depends on them: all keys but those that may_change() was called for.
   void may_change(const std::string& key);
   nlohmann::json fixed_values(const std::string& section) const;
-  // {"section": {"name": value}}, every key.
+  // All keys: {"section": {"name": value}}.
   nlohmann::json values() const;
-  // One line a key: "  train.batch_size = 12   samples in a step …".
-  std::string listing() const;
+  // All keys, grouped by section, with their default and help text, in lines of at most `columns`
+  // columns where the words allow it:
+  //
+  //   [train]
+  //     train.batch_size = 12
+  //         global batch size: …
+  std::string listing(int columns = 80) const;
 
  private:
   struct Entry {
     std::string key;
-    Place place;
+    Variable variable;
     std::string help;
     Accepts accepts;
     bool may_change = false;
   };
 
   const Entry& entry(std::string_view key, const std::string& where) const;
+  static std::string description(const Entry& entry, int columns);
   std::string nearest(std::string_view key) const;
 
   std::vector<Entry> entries_;

@@ -25,7 +25,7 @@ std::vector<std::pair<std::string, Shape>> shapes_of(nn::Module& model) {
   return shapes;
 }
 
-TEST(ModelKinds, EachNamesItselfAndBuildsAModelFromItsDefaults) {
+TEST(ModelKinds, EachRecordsItsNameAndBuildsAModelFromItsDefaults) {
   ASSERT_FALSE(model_kinds().empty());
   for (const std::string& kind : model_kinds()) {
     SCOPED_TRACE(kind);
@@ -37,7 +37,7 @@ TEST(ModelKinds, EachNamesItselfAndBuildsAModelFromItsDefaults) {
   }
 }
 
-TEST(ModelKinds, EachBuildsTheSameModelFromTheSettingsThatItRecorded) {
+TEST(ModelKinds, EachBuildsTheSameModelFromItsRecordedSettings) {
   for (const std::string& kind : model_kinds()) {
     SCOPED_TRACE(kind);
     Settings settings, restored;
@@ -50,16 +50,16 @@ TEST(ModelKinds, EachBuildsTheSameModelFromTheSettingsThatItRecorded) {
   }
 }
 
-TEST(ModelKinds, RefuseANameThatIsNotAmongThem) {
+TEST(ModelKinds, RejectAnUnknownName) {
   try {
     settings_of_model("lstm");
     FAIL();
   } catch (const ConfigurationError& error) {
-    EXPECT_STREQ(error.what(), "model.kind = \"lstm\" is not one of gpt, mlp");
+    EXPECT_STREQ(error.what(), "model.kind must be one of gpt, mlp, got \"lstm\"");
   }
 }
 
-TEST(GptSettings, TakeTheVocabularyOfTheDataOrALargerOne) {
+TEST(GptSettings, UseTheVocabularyOfTheDataOrALargerOne) {
   GptSettings gpt;
   EXPECT_EQ(gpt.options_for(11).vocab, 11);
   gpt.options.vocab = 16;

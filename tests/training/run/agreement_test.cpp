@@ -1,4 +1,4 @@
-// What a run does where its ranks do not agree: from the start, or since a bit has flipped.
+// Runs whose ranks disagree: at startup, or after a bit has flipped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,8 +28,8 @@ class AgreementTest : public testing::Test {
   TemporaryDirectory directory;
 };
 
-// What rank 0 says where each rank has a run of its own; the others must be silent.
-std::string complaint(const std::vector<TinyRun>& of_rank) {
+// The error of rank 0 if each rank trains its own run; the other ranks must be silent.
+std::string error_of(const std::vector<TinyRun>& of_rank) {
   auto group = distributed::in_process(static_cast<int>(of_rank.size()));
   std::string message;
   std::vector<std::jthread> threads;
@@ -51,35 +51,35 @@ std::string complaint(const std::vector<TinyRun>& of_rank) {
   return message;
 }
 
-TEST_F(AgreementTest, FindsRanksWithOtherData) {
+TEST_F(AgreementTest, DetectsRanksWithOtherData) {
   std::vector<TinyRun> runs(3, tiny());
   runs[2].text.replace(0, 4, "dcba");
-  EXPECT_THAT(complaint(runs), AllOf(HasSubstr("rank 2 on "), HasSubstr("the data is ")));
+  EXPECT_THAT(error_of(runs), AllOf(HasSubstr("rank 2 on "), HasSubstr("the data is ")));
 }
 
-TEST_F(AgreementTest, FindsRanksWithOtherOptions) {
+TEST_F(AgreementTest, DetectsRanksWithOtherOptions) {
   std::vector<TinyRun> runs(2, tiny());
   runs[1].options.steps = 13;
-  EXPECT_THAT(complaint(runs), HasSubstr("the number of steps is 13, rank 0 on "));
+  EXPECT_THAT(error_of(runs), HasSubstr("the number of steps is 13, rank 0 on "));
   runs[1] = tiny();
   runs[1].options.checkpoint_every.reset();
-  EXPECT_THAT(complaint(runs), HasSubstr("the steps between checkpoints is auto"));
+  EXPECT_THAT(error_of(runs), HasSubstr("the checkpoint interval is auto"));
   runs[1] = tiny();
   runs[1].options.evaluation_batch_size = 16;
-  EXPECT_THAT(complaint(runs), HasSubstr("the validation's batch size is 16, rank 0 on "));
+  EXPECT_THAT(error_of(runs), HasSubstr("the validation batch size is 16, rank 0 on "));
 }
 
-TEST_F(AgreementTest, OfAValidationIsOnItsBatchesAndWhetherThereIsOne) {
+TEST_F(AgreementTest, OfAValidationCoversBatchSizeAndPresenceOfData) {
   const auto some = facts_of_validation(16, true), none = facts_of_validation(16, false);
   EXPECT_EQ(some[0].value, "16");
   EXPECT_EQ(some[1].name, none[1].name);
   EXPECT_NE(some[1].value, none[1].value);
 }
 
-TEST_F(AgreementTest, OfAProgramIsOnItsBuildKernelsAndDevice) {
+TEST_F(AgreementTest, OfAProgramCoversBuildKernelsAndDevice) {
   const auto facts = facts_of_program(Device::cpu());
   ASSERT_EQ(facts.size(), 4u);
-  // 64 bits or more, as the linkers in use write it.
+  // Linkers write build ids of at least 64 bits.
   EXPECT_GE(facts[0].value.size(), 16u);
   EXPECT_EQ(facts[1].value, "the CPU");
   EXPECT_THAT(facts[2].value, HasSubstr("x86-64"));
@@ -87,7 +87,7 @@ TEST_F(AgreementTest, OfAProgramIsOnItsBuildKernelsAndDevice) {
   EXPECT_NE(facts[3].value, facts[0].value);
 }
 
-TEST_F(AgreementTest, OfSettingsIsOnEveryKeyButPaths) {
+TEST_F(AgreementTest, OfSettingsCoversAllKeysExceptPaths) {
   Settings settings;
   int64_t size = 3;
   std::string path = "a";
@@ -104,7 +104,7 @@ void flip_a_bit(Arena& arena) {
   numbers[5] = std::bit_cast<float>(std::bit_cast<uint32_t>(numbers[5]) ^ 1u);
 }
 
-// After that step, on that rank, in the parameters or in the first slot of the optimizer's state.
+// Flips a bit after step `at` on one rank, in the parameters or the first optimizer state.
 TinyRun::Fault flips(int64_t at, int rank, bool in_state = false) {
   return [=](Session& session, optim::Optimizer& optimizer, int64_t step) {
     if (step != at || session.rank() != rank) return;
@@ -122,17 +122,18 @@ std::string report(const TinyRun& run, int ranks) {
   return "";
 }
 
-TEST_F(AgreementTest, ABitThatFlipsIsFoundAtTheNextLook) {
+TEST_F(AgreementTest, AFlippedBitIsDetectedAtTheNextCheck) {
   auto run = tiny();
   run.options.check_every = 4;
   run.after_step = flips(6, 1);
-  EXPECT_THAT(report(run, 3), AllOf(HasSubstr("after step 8 the parameters of rank 1 on "),
-                                    HasSubstr("(cpu, "), HasSubstr("differ from all others'")));
+  EXPECT_THAT(report(run, 3),
+              AllOf(HasSubstr("after step 8 the parameters of rank 1 on "), HasSubstr("(cpu, "),
+                    HasSubstr("differ from those of all other ranks")));
   EXPECT_TRUE(has_checkpoint(5));
   EXPECT_FALSE(has_checkpoint(10));
 }
 
-TEST_F(AgreementTest, ABitThatFlipsIsFoundBeforeItIsSaved) {
+TEST_F(AgreementTest, AFlippedBitIsDetectedBeforeItIsSaved) {
   auto run = tiny();
   run.after_step = flips(9, 2);
   EXPECT_THAT(report(run, 3), HasSubstr("after step 10 the parameters of rank 2"));
@@ -140,7 +141,7 @@ TEST_F(AgreementTest, ABitThatFlipsIsFoundBeforeItIsSaved) {
   EXPECT_FALSE(has_checkpoint(10));
 }
 
-TEST_F(AgreementTest, ABitThatFlipsIsFoundBeforeTheLastSave) {
+TEST_F(AgreementTest, AFlippedBitIsDetectedBeforeTheLastSave) {
   auto run = tiny();
   run.after_step = flips(12, 1);
   EXPECT_THAT(report(run, 3), HasSubstr("after step 12 the parameters of rank 1"));
@@ -148,7 +149,7 @@ TEST_F(AgreementTest, ABitThatFlipsIsFoundBeforeTheLastSave) {
   EXPECT_FALSE(has_checkpoint(12));
 }
 
-TEST_F(AgreementTest, ABitThatFlipsInTheOptimizersStateIsFoundToo) {
+TEST_F(AgreementTest, AFlippedBitInTheOptimizerStateIsDetected) {
   auto run = tiny();
   run.after_step = flips(10, 1, /*in_state=*/true);
   run.options.check_every = 10;
@@ -156,7 +157,7 @@ TEST_F(AgreementTest, ABitThatFlipsInTheOptimizersStateIsFoundToo) {
   EXPECT_THAT(report(run, 3), HasSubstr("the first_moment of rank 1"));
 }
 
-TEST_F(AgreementTest, OfTwoRanksThatDifferBothAreNamed) {
+TEST_F(AgreementTest, NamesBothOfTwoRanksThatDiffer) {
   auto run = tiny();
   run.after_step = flips(5, 1);
   EXPECT_THAT(report(run, 2), AllOf(HasSubstr("rank 0 on "), HasSubstr("and rank 1 on "),
@@ -164,18 +165,18 @@ TEST_F(AgreementTest, OfTwoRanksThatDifferBothAreNamed) {
   EXPECT_FALSE(has_checkpoint(5));
 }
 
-TEST_F(AgreementTest, ARankWithAnotherLearningRateIsNotTakenForFaultyHardware) {
+TEST_F(AgreementTest, AnotherLearningRateIsNotReportedAsFaultyHardware) {
   auto run = tiny();
   run.options.check_every = 4;
   run.after_step = [](Session& session, optim::Optimizer& optimizer, int64_t) {
     if (session.rank() == 1) optimizer.set_learning_rate(0.5);
   };
   EXPECT_THAT(report(run, 3),
-              AllOf(HasSubstr("the ranks do not train alike: rank 1"),
-                    HasSubstr("the learning rate is 0.5"), Not(HasSubstr("faulty"))));
+              AllOf(HasSubstr("the ranks disagree: rank 1"), HasSubstr("the learning rate is 0.5"),
+                    Not(HasSubstr("faulty"))));
 }
 
-TEST_F(AgreementTest, WhatStoodBeforeContinuesTheRun) {
+TEST_F(AgreementTest, EarlierCheckpointsContinueTheRun) {
   auto run = tiny();
   run.after_step = flips(8, 1);
   EXPECT_NE(report(run, 3), "");
@@ -187,7 +188,7 @@ TEST_F(AgreementTest, WhatStoodBeforeContinuesTheRun) {
   EXPECT_EQ(run.losses(), whole.losses());
 }
 
-TEST_F(AgreementTest, NobodyLooksWhereNobodyWants) {
+TEST_F(AgreementTest, NothingIsCheckedIfChecksAreDisabled) {
   auto run = tiny();
   run.options.check_every = 0;
   run.after_step = flips(6, 1);

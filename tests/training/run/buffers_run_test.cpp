@@ -1,4 +1,4 @@
-// Runs of a model with running statistics, of which each rank updates its own.
+// Runs of a model with running statistics, which each rank updates independently.
 #include <gmock/gmock.h>
 
 #include "ripieno/core/error.h"
@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-// Keeps the running mean of its tokens, which its evaluation reads.
+// A model with a running mean of its tokens, which it uses in evaluation mode.
 struct Counting final : nn::Module {
   nn::Gpt gpt{{.vocab = 4, .layers = 1, .heads = 2, .channels = 8, .context = 16}};
   Tensor mean = add_buffer("mean", {3});
@@ -38,7 +38,7 @@ struct BufferRun {
   bool has_parallel = true;
   int stops_after = 0;  // 0: never
   bool differs = false;
-  // Of each rank; at the last validation, and at the end.
+  // The buffer on each rank at the last validation and at the end.
   std::vector<Numbers> measured_with = {}, at_the_end = {};
   std::map<int64_t, Numbers> of_rank_0 = {};  // after a step
 
@@ -59,7 +59,7 @@ struct BufferRun {
       return model.loss(batch.inputs, batch.targets);
     });
     while (const auto batch = run.next()) {
-      if (run.step() + 1 == stops_after) session.ask_to_stop();
+      if (run.step() + 1 == stops_after) session.request_stop();
       const Loss loss = model.loss(batch->inputs, batch->targets);
       if (has_parallel) {
         parallel.backward(loss);
@@ -127,8 +127,8 @@ TEST_P(BufferRuns, ACheckpointHoldsTheBuffersOfRankZero) {
   }
 }
 
-// It saves where the whole one does not, which changes no number.
-TEST_P(BufferRuns, AResumedRunHasTheBitsOfAWholeOne) {
+// The resumed run also saves after step 7, which must change no value.
+TEST_P(BufferRuns, AResumedRunIsBitwiseIdenticalToAnUninterruptedOne) {
   auto whole = run("whole"), broken = run("broken");
   whole.train_on(GetParam());
   broken.stops_after = 7;
@@ -141,7 +141,7 @@ TEST_P(BufferRuns, AResumedRunHasTheBitsOfAWholeOne) {
   EXPECT_NE(whole.of_rank_0.at(12), whole.of_rank_0.at(5)) << "they move";
 }
 
-TEST_P(BufferRuns, SynchronizedBuffersThatDifferAreFound) {
+TEST_P(BufferRuns, SynchronizedBuffersThatDifferAreDetected) {
   auto counting = run("run");
   counting.differs = true;
   EXPECT_THAT([&] { counting.train_on(GetParam()); },

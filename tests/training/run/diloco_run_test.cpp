@@ -1,4 +1,4 @@
-// Runs whose ranks train on their own between outer steps.
+// Runs whose ranks train independently between outer steps.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -34,15 +34,15 @@ class DilocoRun : public testing::Test {
   TemporaryDirectory directory_;
 };
 
-// Outer steps are taken after 3, 6, 8 (for the validation), 11, 14 and 16.
-TEST_F(DilocoRun, SavesWhereTheRanksMeet) {
+// Outer steps happen after steps 3, 6, 8 (for the validation), 11, 14 and 16.
+TEST_F(DilocoRun, SavesAtOuterSteps) {
   const auto tiny = run("run");
   tiny.train_on(2);
   EXPECT_THAT(checkpoints(tiny), ElementsAre("step_00000006", "step_00000011", "step_00000016"));
   EXPECT_THAT(tiny.validation_losses(), ElementsAre(Key(8), Key(16)));
 }
 
-TEST_F(DilocoRun, GoesOnExactlyAfterACrash) {
+TEST_F(DilocoRun, ContinuesBitwiseAfterACrash) {
   for (const int ranks : {1, 2, 3}) {
     const auto whole = run("whole" + std::to_string(ranks));
     whole.train_on(ranks);
@@ -56,7 +56,7 @@ TEST_F(DilocoRun, GoesOnExactlyAfterACrash) {
     broken.train_on(ranks, [&](Session& session, int64_t step) {
       if (session.rank() == 0 && first == 0) first = step;
     });
-    EXPECT_THAT(first, AnyOf(7, 12)) << "after the newest save that had ended";
+    EXPECT_THAT(first, AnyOf(7, 12)) << "after the newest complete save";
     EXPECT_EQ(broken.losses(), whole.losses());
     EXPECT_EQ(broken.validation_losses(), whole.validation_losses());
   }
@@ -79,7 +79,7 @@ TEST_F(DilocoRun, LogsTheLossOfAllRanks) {
   plain.parallel_options = {};
   tiny.train_on(2);
   plain.train_on(2);
-  EXPECT_NEAR(tiny.losses().at(1), plain.losses().at(1), 1e-6) << "before they part";
+  EXPECT_NEAR(tiny.losses().at(1), plain.losses().at(1), 1e-6) << "before the ranks diverge";
 }
 
 TEST_F(DilocoRun, Learns) {
@@ -88,11 +88,11 @@ TEST_F(DilocoRun, Learns) {
   EXPECT_LT(tiny.losses().at(16), 0.75 * tiny.losses().at(1));
 }
 
-TEST_F(DilocoRun, ASignalIsObeyedWhereTheRanksMeetAndTheRunGoesOnExactly) {
+TEST_F(DilocoRun, StopsAtAnOuterStepAfterASignalAndContinuesBitwise) {
   const auto tiny = run("run"), whole = run("whole");
   whole.train_on(2);  // saves after step 6 as well
   const int status = tiny.train_on(2, [](Session& session, int64_t step) {
-    if (step == 4 && session.rank() == 1) session.ask_to_stop();
+    if (step == 4 && session.rank() == 1) session.request_stop();
   });
   EXPECT_EQ(status, 75);
   EXPECT_EQ(tiny.losses().size(), 6u);

@@ -1,4 +1,4 @@
-// What a run does where its numbers are no longer finite: it ends, and saves none of them.
+// Runs whose values become infinite or NaN: they end with status 79 and save none of these values.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ class DivergedRun : public testing::TestWithParam<int> {
     return std::filesystem::exists(
         directory / ("run/checkpoints/step_" + std::string(8 - digits.size(), '0') + digits));
   }
-  // How it ends, which is with 79.
+  // The message with which the run ends; checks that its status is 79.
   std::string end_of(const TinyRun& run) const {
     try {
       run.train_on(GetParam());
@@ -35,19 +35,19 @@ class DivergedRun : public testing::TestWithParam<int> {
       EXPECT_EQ(failure.status(), ExitStatus::diverged);
       return failure.what();
     }
-    return "it did not end";
+    return "no error";
   }
   TemporaryDirectory directory;
 };
 
-// After the optimizer's step, in a parameter, on every rank.
+// Sets an element of a parameter on every rank, after optimizer step `at`.
 TinyRun::Fault poisons(int64_t at, float value = kNan) {
   return [=](Session&, optim::Optimizer& optimizer, int64_t step) {
     if (step == at) optimizer.parameters().tensors()[1].detach().data<float>()[2] = value;
   };
 }
 
-TEST_P(DivergedRun, EndsInTheStepWhoseLossIsNotFinite) {
+TEST_P(DivergedRun, EndsAtTheStepWhoseLossIsNotFinite) {
   auto run = tiny();
   run.after_step = poisons(6);
   EXPECT_THAT(end_of(run),
@@ -59,14 +59,14 @@ TEST_P(DivergedRun, EndsInTheStepWhoseLossIsNotFinite) {
               HasSubstr("<b>step 7</b>"));
 }
 
-TEST_P(DivergedRun, EndsAlsoWhereTheStepIsNotLogged) {
+TEST_P(DivergedRun, EndsIfTheStepIsNotLogged) {
   auto run = tiny();
   run.options.log_every = 100;
   run.after_step = poisons(6);
   EXPECT_THAT(end_of(run), HasSubstr("step 7: the loss is not finite"));
 }
 
-TEST_P(DivergedRun, EndsAlsoInItsLastStep) {
+TEST_P(DivergedRun, EndsAtTheLastStep) {
   auto run = tiny();
   run.after_step = poisons(11);
   EXPECT_THAT(end_of(run), HasSubstr("step 12: the loss is not finite"));
@@ -77,7 +77,7 @@ TEST_P(DivergedRun, EndsAlsoInItsLastStep) {
 TEST_P(DivergedRun, SavesNoParameterThatIsNotFinite) {
   auto run = tiny();
   run.after_step = poisons(10);
-  EXPECT_THAT(end_of(run), HasSubstr("step 10: a value of the parameter "));
+  EXPECT_THAT(end_of(run), HasSubstr("step 10: a value of parameter "));
   EXPECT_TRUE(has_checkpoint(5));
   EXPECT_FALSE(has_checkpoint(10));
 }
@@ -89,22 +89,22 @@ TEST_P(DivergedRun, SavesNoOptimizerStateThatIsNotFinite) {
     run.after_step = [=](Session&, optim::Optimizer& optimizer, int64_t step) {
       if (step == 5) optimizer.state()[slot].arena->flat().data<float>()[0] = kNan;
     };
-    EXPECT_THAT(end_of(run), HasSubstr("step 5: a value of the optimizer's state "));
+    EXPECT_THAT(end_of(run), HasSubstr("step 5: a value of optimizer state "));
     EXPECT_TRUE(std::filesystem::is_empty(run.directory + "/checkpoints"));
   }
 }
 
-TEST_P(DivergedRun, SavesNoneAtItsEnd) {
+TEST_P(DivergedRun, SavesNoInfiniteParameterAtTheEnd) {
   auto run = tiny();
   run.options.evaluate_every = 1000;
   run.options.steps = 7;
-  run.leaves = [](ripieno::Run&) { return false; };
+  run.stops_early = [](ripieno::Run&) { return false; };
   run.after_step = poisons(7, std::numeric_limits<float>::infinity());
   EXPECT_THAT(end_of(run), HasSubstr("step 7: "));
   EXPECT_FALSE(has_checkpoint(7));
 }
 
-TEST_P(DivergedRun, ContinuesFromWhatWasSaved) {
+TEST_P(DivergedRun, ContinuesFromAnEarlierCheckpoint) {
   auto run = tiny(), whole = tiny();
   whole.directory = directory / "whole";
   whole.train_on(GetParam());
@@ -115,7 +115,7 @@ TEST_P(DivergedRun, ContinuesFromWhatWasSaved) {
   EXPECT_EQ(run.losses(), whole.losses());
 }
 
-TEST_P(DivergedRun, EndsWhereRanksTrainAlone) {
+TEST_P(DivergedRun, EndsIfRanksTrainIndependently) {
   auto run = tiny();
   run.parallel_options.diloco.steps = 3;
   run.after_step = poisons(4);
@@ -123,8 +123,8 @@ TEST_P(DivergedRun, EndsWhereRanksTrainAlone) {
   EXPECT_FALSE(has_checkpoint(6));
 }
 
-// An overflow makes the scale smaller, as long as that can help.
-TEST_P(DivergedRun, IsNotOneWhoseScaledLossOverflows) {
+// With loss scaling, an overflow halves the scale and the step is skipped.
+TEST_P(DivergedRun, DoesNotEndIfOnlyTheScaledLossOverflows) {
   auto run = tiny();
   run.precision = DType::float16;
   EXPECT_EQ(run.train_on(GetParam()), 0);
@@ -134,7 +134,7 @@ TEST_P(DivergedRun, IsNotOneWhoseScaledLossOverflows) {
 INSTANTIATE_TEST_SUITE_P(On, DivergedRun, testing::Values(1, 2, 3),
                          [](const auto& ranks) { return std::to_string(ranks.param) + "Ranks"; });
 
-TEST(NotFinite, IsFoundInEveryElementType) {
+TEST(NotFinite, IsDetectedInEveryElementType) {
   for (const DType dtype : {DType::float32, DType::bfloat16, DType::float16, DType::float64}) {
     for (const double value : {1.0 / 0.0, -1.0 / 0.0, std::nan("")}) {
       const Tensor row = Tensor::full({1, 31}, value, dtype);
@@ -149,7 +149,7 @@ TEST(NotFinite, IsFoundInEveryElementType) {
   EXPECT_EQ(first_row_not_finite(Tensor::full({3, 5}, 7, DType::int32)), std::nullopt);
 }
 
-// Rows of numbers, one of which is NaN.
+// A loader of samples of which one contains NaN.
 class Rows : public io::Loader {
  public:
   Rows(int64_t bad, io::Part part) : bad_(bad), part_(part) {}

@@ -1,5 +1,5 @@
-// What a training step asks of CUDA, seen by the emulated GPU: nothing that would keep it from
-// being captured as a graph, or have the host wait.
+// The CUDA calls of a training step, recorded by the emulated GPU: none that blocks the host or
+// that prevents capturing the step as a CUDA graph.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -25,13 +25,13 @@ struct Case {
 
 class SteadyStep : public ::testing::TestWithParam<Case> {};
 
-struct Asked {
+struct Recorded {
   std::map<std::string, int64_t> calls;
   std::vector<const void*> addresses;
 };
 
-// By the fourth and the fifth step of a training.
-std::vector<Asked> asked_by_steps(const Case& given) {
+// The calls of the fourth and the fifth training step.
+std::vector<Recorded> calls_of_steps(const Case& given) {
   const Device device = Device::cuda();
   nn::Gpt model({.vocab = 16,
                  .layers = 2,
@@ -47,7 +47,7 @@ std::vector<Asked> asked_by_steps(const Case& given) {
   distributed::DataParallel parallel(model, optimizer, *alone,
                                      {.micro_batch_size = given.micro_batch_size});
   const Tensor ids = Tensor::full({2, 8}, 3, DType::int32, device);
-  std::vector<Asked> asked;
+  std::vector<Recorded> recorded;
   for (uint64_t step = 1; step <= 5; ++step) {
     random_context().step = step;
     optimizer.set_learning_rate(1e-3 / static_cast<double>(step));
@@ -56,28 +56,28 @@ std::vector<Asked> asked_by_steps(const Case& given) {
       return model.loss(ids.slice(0, begin, end), ids.slice(0, begin, end));
     });
     parallel.step();
-    if (step > 3) asked.push_back({simt::calls(), simt::addresses()});
+    if (step > 3) recorded.push_back({simt::calls(), simt::addresses()});
   }
-  return asked;
+  return recorded;
 }
 
-TEST_P(SteadyStep, TakesNoMemoryAndHasTheHostWaitForNothing) {
-  for (const Asked& asked : asked_by_steps(GetParam())) {
-    EXPECT_GT(asked.calls.at("launch"), 10);
+TEST_P(SteadyStep, AllocatesNoMemoryAndDoesNotBlockTheHost) {
+  for (const Recorded& step : calls_of_steps(GetParam())) {
+    EXPECT_GT(step.calls.at("launch"), 10);
     for (const char* name :
          {"cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaFreeHost", "cudaDeviceSynchronize",
           "cudaStreamSynchronize", "cudaStreamCreateWithFlags", "cudaEventSynchronize",
           "cudaEventQuery", "cudaEventCreateWithFlags", "pageable copy"}) {
-      EXPECT_EQ(asked.calls.count(name), 0u) << name;
+      EXPECT_EQ(step.calls.count(name), 0u) << name;
     }
   }
 }
 
-TEST_P(SteadyStep, IsTheSameCallsOnTheSameMemoryAsTheOneBefore) {
-  const auto asked = asked_by_steps(GetParam());
-  EXPECT_EQ(asked[0].calls, asked[1].calls);
-  EXPECT_GT(asked[0].addresses.size(), 50u);
-  EXPECT_EQ(asked[0].addresses, asked[1].addresses);
+TEST_P(SteadyStep, MakesTheSameCallsOnTheSameMemoryAsThePreviousStep) {
+  const auto recorded = calls_of_steps(GetParam());
+  EXPECT_EQ(recorded[0].calls, recorded[1].calls);
+  EXPECT_GT(recorded[0].addresses.size(), 50u);
+  EXPECT_EQ(recorded[0].addresses, recorded[1].addresses);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -1,4 +1,4 @@
-// Runs on a GPU, whose numbers arrive late, against the same runs on the CPU.
+// Runs on a GPU, whose metrics arrive late, compared with the same runs on the CPU.
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -13,16 +13,16 @@
 namespace ripieno {
 namespace {
 
-// An emulated machine has two GPUs.
+// The emulator provides two GPUs.
 const bool is_prepared = setenv("RIPIENO_EMULATED_GPUS", "2", 1) == 0;
 
 class GpuRunTest : public testing::GpuTest {
  protected:
-  // A machine with one GPU shares it between ranks.
+  // On a machine with one GPU, ranks share it.
   GpuRunTest() { setenv("RIPIENO_SHARE_GPU", "1", 1); }
   ~GpuRunTest() override { unsetenv("RIPIENO_SHARE_GPU"); }
 
-  // Small, since an emulated GPU is slow.
+  // Small because the emulated GPU is slow.
   TinyRun tiny(const std::string& name, const std::string& device) const {
     return {.directory = directory / name,
             .options = {.steps = 6, .checkpoint_every = 1000, .evaluate_every = 4},
@@ -39,7 +39,7 @@ void expect_close(const std::map<int64_t, double>& a, const std::map<int64_t, do
   for (const auto& [step, loss] : a) EXPECT_NEAR(loss, b.at(step), tolerance) << "step " << step;
 }
 
-// Step and kind of each, as they stand in the file.
+// The step and kind of each line of metrics.jsonl, in order.
 std::vector<std::string> lines_of(const TinyRun& run) {
   std::ifstream file(run.directory + "/metrics.jsonl");
   std::vector<std::string> lines;
@@ -51,7 +51,7 @@ std::vector<std::string> lines_of(const TinyRun& run) {
   return lines;
 }
 
-TEST_F(GpuRunTest, LogsWhatItWouldLogOnTheCpuInTheSameOrder) {
+TEST_F(GpuRunTest, LogsTheSameLinesAsOnTheCpu) {
   const auto cpu = tiny("cpu", "cpu"), gpu = tiny("gpu", "cuda");
   cpu.train_on(1);
   gpu.train_on(1);
@@ -60,8 +60,8 @@ TEST_F(GpuRunTest, LogsWhatItWouldLogOnTheCpuInTheSameOrder) {
   EXPECT_EQ(lines_of(gpu), lines_of(cpu));
 }
 
-// Nobody waits for the GPU on the way, which is then as far behind as can be.
-TEST_F(GpuRunTest, TrainsTheSameWhereNothingIsLogged) {
+// The host never waits for the GPU, which is then as far behind as possible.
+TEST_F(GpuRunTest, TrainsTheSameIfNothingIsLogged) {
   auto cpu = tiny("cpu", "cpu"), gpu = tiny("gpu", "cuda");
   for (TinyRun* run : {&cpu, &gpu}) {
     run->options = {.steps = 6, .checkpoint_every = 1000, .log_every = 100};
@@ -79,11 +79,11 @@ TEST_F(GpuRunTest, WritesALineAtMostTenStepsLate) {
   run.train_on(1, [&](Session&, int64_t step) {
     if (step == 15) lines = lines_of(run).size();
   });
-  EXPECT_GE(lines, 14 - LateMetrics::kMostUnderWay);
+  EXPECT_GE(lines, 14 - LateMetrics::kMostPending);
   EXPECT_EQ(lines_of(run).size(), 17u) << "16 steps and a validation";
 }
 
-TEST_F(GpuRunTest, LogsHowLongThePhasesTookOnTheGpu) {
+TEST_F(GpuRunTest, LogsTheSecondsOfPhasesOnTheGpu) {
   const auto run = tiny("run", "cuda");
   run.train_on(1);
   double backward = 0, optimizer = 0;
@@ -98,7 +98,7 @@ TEST_F(GpuRunTest, LogsHowLongThePhasesTookOnTheGpu) {
   EXPECT_GT(optimizer, 0.0);
 }
 
-TEST_F(GpuRunTest, SavedOnTheGpuGoesOnOnTheCpuAndBack) {
+TEST_F(GpuRunTest, ContinuesOnTheCpuAndBack) {
   const auto whole = tiny("whole", "cpu");
   whole.train_on(1);
   auto parts = tiny("parts", "cuda");
@@ -110,7 +110,7 @@ TEST_F(GpuRunTest, SavedOnTheGpuGoesOnOnTheCpuAndBack) {
   expect_close(parts.losses(), whole.losses());
 }
 
-TEST_F(GpuRunTest, RecordsWhoComputesAttention) {
+TEST_F(GpuRunTest, RecordsTheAttentionLibrary) {
   auto run = tiny("run", "cuda");
   run.options.steps = 1;
   run.train_on(1);
@@ -120,7 +120,7 @@ TEST_F(GpuRunTest, RecordsWhoComputesAttention) {
   EXPECT_FALSE(kernels::attention_library().empty());
 }
 
-TEST_F(GpuRunTest, InFloat16SkipsTheStepsThatTheCpuSkips) {
+TEST_F(GpuRunTest, InFloat16SkipsTheSameStepsAsTheCpu) {
   auto cpu = tiny("cpu", "cpu"), gpu = tiny("gpu", "cuda");
   for (TinyRun* run : {&cpu, &gpu}) {
     run->precision = DType::float16;
@@ -132,7 +132,7 @@ TEST_F(GpuRunTest, InFloat16SkipsTheStepsThatTheCpuSkips) {
   expect_close(gpu.losses(), cpu.losses(), 0.02);
 }
 
-TEST_F(GpuRunTest, TwoRanksTrainAsOneHoweverTheyShareTheWork) {
+TEST_F(GpuRunTest, TwoRanksTrainLikeOneWithAnySharding) {
   const auto one = tiny("one", "cpu");
   one.train_on(1);
   for (const auto shard :
@@ -145,7 +145,7 @@ TEST_F(GpuRunTest, TwoRanksTrainAsOneHoweverTheyShareTheWork) {
   }
 }
 
-TEST_F(GpuRunTest, InStrictModeTwoRanksLogTheBitsOfOne) {
+TEST_F(GpuRunTest, InStrictModeTwoRanksAreBitwiseIdenticalToOne) {
   auto one = tiny("one", "cuda");
   one.parallel_options.slots = 4;
   one.train_on(1);

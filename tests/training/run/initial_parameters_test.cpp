@@ -57,19 +57,19 @@ class InitialParametersTest : public testing::Test {
   const std::string checkpoint_ = trained_.directory + "/checkpoints/step_00000005";
 };
 
-TEST_F(InitialParametersTest, AreThoseOfTheCheckpointAndTheRunIsNew) {
+TEST_F(InitialParametersTest, AreThoseOfTheCheckpointInANewRun) {
   fresh_.train_on(2);
   EXPECT_EQ(outcome(), parameters_in(checkpoint_));
   EXPECT_THAT(fresh_.losses(), ElementsAre(testing::Key(1)));
 }
 
-TEST_F(InitialParametersTest, MayBeThoseOfARun) {
+TEST_F(InitialParametersTest, CanComeFromARunDirectory) {
   fresh_.options.initial.path = trained_.directory;
   fresh_.train_on(1);
   EXPECT_EQ(outcome(), parameters_in(checkpoint_));
 }
 
-TEST_F(InitialParametersTest, AreIgnoredWhereTheRunIsResumed) {
+TEST_F(InitialParametersTest, AreIgnoredWhenResuming) {
   fresh_.train_on(1);
   fresh_.options.initial.path = directory_ / "gone";
   fresh_.options.steps = 2;
@@ -79,29 +79,30 @@ TEST_F(InitialParametersTest, AreIgnoredWhereTheRunIsResumed) {
 TEST_F(InitialParametersTest, ReachTheMasterWeightsUnrounded) {
   fresh_.precision = DType::bfloat16;
   fresh_.train_on(1);
-  EXPECT_EQ(outcome(), parameters_in(checkpoint_));  // which takes them from the master weights
+  EXPECT_EQ(outcome(), parameters_in(checkpoint_));  // loaded from the master weights
 }
 
-TEST_F(InitialParametersTest, OfAnotherModelAreRefusedWithWhatToDo) {
+TEST_F(InitialParametersTest, OfAnotherModelAreRejectedWithARemedy) {
   fresh_.channels = 16;
   EXPECT_THAT([&] { fresh_.train_on(1); },
               ThrowsMessage<ConfigurationError>(AllOf(HasSubstr("tokens.weight is (4, 8) in it"),
                                                       HasSubstr("checkpoint.strict=false"))));
 }
 
-TEST_F(InitialParametersTest, ThatDoNotMatchAreNamedWhereTheyNeedNot) {
+TEST_F(InitialParametersTest, ThatDoNotMatchAreReportedIfTheyNeedNotMatch) {
   auto model = make_model();
   auto state = state_of(model);
   state[0].name = "wte.weight";
   io::save_checkpoint(io::local_files(), directory_ / "other", 1, state, {}, {.attempt = "first"});
   EXPECT_THAT(load({.path = directory_ / "other/step_00000001", .strict = false}),
-              ElementsAre(AllOf(HasSubstr("1 are not in it"), HasSubstr("tokens.weight")),
-                          AllOf(HasSubstr("1 of it are not used"), HasSubstr("wte.weight"))));
+              ElementsAre(AllOf(HasSubstr("not in the checkpoint, initial values are kept (1)"),
+                                HasSubstr("tokens.weight")),
+                          AllOf(HasSubstr("not used (1)"), HasSubstr("wte.weight"))));
   EXPECT_THAT(load({.path = directory_ / "other/step_00000001", .rename = "wte.=tokens."}),
               testing::IsEmpty());
 }
 
-TEST_F(InitialParametersTest, ComeWithBuffers) {
+TEST_F(InitialParametersTest, IncludeBuffers) {
   struct Centred : nn::Module {
     Tensor mean = add_buffer("mean", {2});
     Tensor weight = add_parameter("weight", {2}, nn::Initial::constant(1.0));
@@ -116,12 +117,12 @@ TEST_F(InitialParametersTest, ComeWithBuffers) {
   EXPECT_THAT(model.mean.to_vector<float>(), ElementsAre(3.0f, 3.0f));
 }
 
-TEST_F(InitialParametersTest, OfWhichNothingMatchesAreRefused) {
+TEST_F(InitialParametersTest, AreRejectedIfNothingMatches) {
   EXPECT_THAT([&] { load({.path = checkpoint_, .prefix = "encoder.", .strict = false}); },
               ThrowsMessage<ConfigurationError>(HasSubstr("checkpoint.load_prefix")));
 }
 
-TEST_F(InitialParametersTest, OfAForeignFileAreTakenOnlyWhereAsked) {
+TEST_F(InitialParametersTest, AreLoadedFromAForeignFileOnlyIfAllowed) {
   auto model = make_model();
   std::vector<std::pair<std::string, Tensor>> data_sets;
   for (const auto& tensor : state_of(model)) data_sets.emplace_back("/" + tensor.name, tensor.part);
@@ -133,17 +134,17 @@ TEST_F(InitialParametersTest, OfAForeignFileAreTakenOnlyWhereAsked) {
   EXPECT_THAT(load({.path = path, .foreign = true}), testing::IsEmpty());
 }
 
-TEST_F(InitialParametersTest, ThatAreNowhereAreNamed) {
+TEST_F(InitialParametersTest, AreReportedIfMissing) {
   EXPECT_THAT([&] { load({.path = directory_ / "nowhere"}); },
               ThrowsMessage<ConfigurationError>(HasSubstr("nowhere")));
 }
 
-TEST_F(InitialParametersTest, OfADamagedCheckpointAreRefused) {
+TEST_F(InitialParametersTest, OfADamagedCheckpointAreRejected) {
   std::filesystem::resize_file(checkpoint_ + "/shard_00000_of_00002.h5", 3000);
   EXPECT_THAT([&] { load({.path = checkpoint_}); },
               ThrowsMessage<DataError>(HasSubstr("shard_00000_of_00002.h5 is damaged")));
   EXPECT_THAT([&] { load({.path = trained_.directory}); },
-              ThrowsMessage<DataError>(AllOf(HasSubstr("holds no intact checkpoint"),
+              ThrowsMessage<DataError>(AllOf(HasSubstr("no intact checkpoint found"),
                                              HasSubstr("shard_00000_of_00002.h5 is damaged"))));
 }
 

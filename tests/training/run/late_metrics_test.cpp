@@ -17,7 +17,7 @@ class LateMetricsOnAGpu : public testing::GpuTest {
                          losses_.push_back(step.line.find(io::metric::kLoss)->number());
                        }};
 
-  // A step whose one target is `target`, of three classes.
+  // Adds a step with one target of three classes.
   void add_step(int32_t target) {
     const Tensor weight = Tensor::zeros({3, 2}, DType::float32, gpu_);
     const Tensor x = Tensor::zeros({1, 2}, DType::float32, gpu_);
@@ -31,12 +31,12 @@ class LateMetricsOnAGpu : public testing::GpuTest {
   optim::Sgd optimizer_{model_.parameters(), {}};
 };
 
-TEST_F(LateMetricsOnAGpu, TellOfIdsOutOfRangeWithTheLossOfTheirStep) {
+TEST_F(LateMetricsOnAGpu, ReportIdsOutOfRangeWithTheLossOfTheirStep) {
   add_step(2);
   add_step(7);
   EXPECT_THROW(metrics_.take_all(), DataError);
   EXPECT_EQ(losses_.size(), 1u);
-  EXPECT_THROW(require_no_fault(gpu_), DataError);  // it stays until it is told here
+  EXPECT_THROW(require_no_fault(gpu_), DataError);  // recorded until it is reported here
   add_step(1);
   metrics_.take_all();
   EXPECT_EQ(losses_.size(), 2u);

@@ -23,14 +23,14 @@ AlgorithmChoice numbered(uint64_t number) {
   return {.algorithm = {{number}}, .seconds = 1e-6 * static_cast<double>(number)};
 }
 
-// Of products by name.
+// The text of choices, by product.
 std::string text_of(const std::map<std::string, uint64_t>& algorithms) {
   std::map<ChoiceName, AlgorithmChoice> choices;
   for (const auto& [product, number] : algorithms) choices[{kDevice, product}] = numbered(number);
   return to_text(choices);
 }
 
-// Each rank has choices of its own, as processes have.
+// The choices of each rank after sharing; each rank has separate ones, as processes do.
 std::vector<std::string> shared(const std::vector<std::map<std::string, uint64_t>>& of_ranks) {
   auto group = distributed::in_process(static_cast<int>(of_ranks.size()));
   std::vector<std::string> texts(of_ranks.size());
@@ -56,7 +56,7 @@ TEST(ProductAlgorithms, AreThoseOfTheFirstRankThatHasOneForAProduct) {
   EXPECT_THAT(texts, testing::Each(expected));
 }
 
-TEST(ProductAlgorithms, ThatARankHasNoneOfBecomeTheOthers) {
+TEST(ProductAlgorithms, AreThoseOfOtherRanksIfARankHasNone) {
   EXPECT_THAT(shared({{}, {{"p", 3}}}), testing::Each(text_of({{"p", 3}})));
   EXPECT_THAT(shared({{{"p", 3}}, {}}), testing::Each(text_of({{"p", 3}})));
   EXPECT_THAT(shared({{}, {}}), testing::Each(""));
@@ -68,7 +68,7 @@ class ProductAlgorithmsOfARun : public testing::Test {
   static void allow_only_guesses() {
     kernels::set_numerics({.algorithms = kernels::ProductAlgorithms::guessed});
   }
-  // Continues it to that step; what the checkpoint then has.
+  // Continues the run to `step`. Returns the choices in its checkpoint.
   nlohmann::json train_to(int64_t step) {
     run_.options.steps = step;
     run_.train_on(2);
@@ -82,14 +82,14 @@ class ProductAlgorithmsOfARun : public testing::Test {
   TinyRun run_{.directory = directory_ / "run"};
 };
 
-// The process keeps the choices, so that this is one test.
+// One test, because the process keeps the choices.
 TEST_F(ProductAlgorithmsOfARun, AreSavedAndRestoredUnlessOnlyGuessesAreAllowed) {
-  EXPECT_EQ(train_to(1).is_null(), kernels::matmul_algorithms().empty()) << "none on the CPU";
+  EXPECT_EQ(train_to(1).is_null(), kernels::matmul_algorithms().empty()) << "no choices on the CPU";
   const auto first = text_of({{"p", 1}}), other = text_of({{"p", 2}});
   kernels::use_matmul_algorithms(first);
   EXPECT_EQ(train_to(2), first);
   kernels::use_matmul_algorithms(other);
-  EXPECT_EQ(train_to(3), first) << "the checkpoint's go before the process's";
+  EXPECT_EQ(train_to(3), first) << "those of the checkpoint take precedence";
   EXPECT_EQ(kernels::matmul_algorithms(), first);
   kernels::use_matmul_algorithms(other);
   allow_only_guesses();
@@ -97,7 +97,7 @@ TEST_F(ProductAlgorithmsOfARun, AreSavedAndRestoredUnlessOnlyGuessesAreAllowed) 
   EXPECT_EQ(kernels::matmul_algorithms(), other);
 }
 
-TEST(ProductAlgorithms, ThatAreNotTextAreDamage) {
+TEST(ProductAlgorithms, ThatAreNotAStringAreDamage) {
   EXPECT_THROW(restore_product_algorithms({{"matmul_algorithms", 3}}), DataError);
 }
 

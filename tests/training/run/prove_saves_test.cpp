@@ -1,4 +1,4 @@
-// What a run proves of its storage before the first step, where that does not answer.
+// Checks of the storage before the first step, also if it does not respond.
 #include <gmock/gmock.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,8 +17,8 @@ std::atomic<bool> hangs = false;
 
 }  // namespace
 
-// Instead of the system's, for every file of this program: as a network file system whose server
-// has gone.
+// Replaces the function of the C library for all files of this program: behaves like a network file
+// system whose server is gone.
 extern "C" int fdatasync(int file) {
   hangs.wait(true);
   return static_cast<int>(::syscall(SYS_fdatasync, file));
@@ -30,7 +30,7 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// What each rank throws.
+// The error of each rank; empty if there is none.
 std::vector<std::string> failures_of(int ranks, const RunSavesOptions& options,
                                      const io::RoomNeeded& needed) {
   auto group = distributed::in_process(ranks);
@@ -53,7 +53,7 @@ std::vector<std::string> failures_of(int ranks, const RunSavesOptions& options,
 
 class ProofOfSaves : public testing::TestWithParam<int> {
  protected:
-  // Threads that are left behind end before the directory goes.
+  // Abandoned threads must end before the directory is removed.
   ~ProofOfSaves() override {
     hangs = false;
     hangs.notify_all();
@@ -72,12 +72,12 @@ TEST_P(ProofOfSaves, LeavesNothingBehind) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
 }
 
-TEST_P(ProofOfSaves, DoesNotWaitForEverForStorageThatDoesNotAnswer) {
+TEST_P(ProofOfSaves, TimesOutIfStorageDoesNotRespond) {
   hangs = true;
   EXPECT_THAT(failure(), HasSubstr("storage has not responded for 0.2 s"));
 }
 
-TEST_P(ProofOfSaves, FailsWhereTheDiskIsTooSmallForTheRun) {
+TEST_P(ProofOfSaves, FailsIfTheDiskIsTooSmallForTheRun) {
   const auto space = std::filesystem::space(directory_.path());
   EXPECT_THAT(failure({.bytes = static_cast<int64_t>(space.capacity) + 1}),
               HasSubstr("No space left on device"));

@@ -1,4 +1,4 @@
-// Which checkpoint a run goes on from, and how: damaged ones, other ranks, another precision.
+// Resuming: damaged checkpoints, another number of ranks, another precision.
 #include <gmock/gmock.h>
 
 #include <cstdio>
@@ -39,23 +39,23 @@ class ResumeTest : public testing::Test {
     return run.directory + (step < 10 ? "/checkpoints/step_0000000" : "/checkpoints/step_000000") +
            std::to_string(step);
   }
-  // Within the numbers of a tensor.
+  // Flips a bit in the data of a tensor.
   static void flip_a_number(const std::string& path, std::size_t tensor) {
     std::ifstream file(path + "/manifest.json");
     const auto piece = nlohmann::json::parse(file)["tensors"][tensor]["pieces"][0];
     flip(path + "/" + piece["file"].get<std::string>(), piece["file_offset"]);
   }
-  // The first step that it takes, and what it says on the way.
+  // Continues the run. Returns its first step and its messages.
   std::pair<int64_t, std::string> first_step(TinyRun run, int ranks) {
     run.options.steps = 14;
-    const std::string said = directory_ / "said";
-    run.options.messages = std::fopen(said.c_str(), "w");
+    const std::string path = directory_ / "messages";
+    run.options.messages = std::fopen(path.c_str(), "w");
     int64_t first = 0;
     run.train_on(ranks, [&](Session& session, int64_t step) {
       if (session.rank() == 0 && first == 0) first = step;
     });
     std::fclose(run.options.messages);
-    std::ifstream file(said);
+    std::ifstream file(path);
     std::ostringstream text;
     text << file.rdbuf();
     return {first, text.str()};
@@ -64,20 +64,20 @@ class ResumeTest : public testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(ResumeTest, GoesBackToTheNewestIntactCheckpointOnEveryRank) {
+TEST_F(ResumeTest, UsesTheNewestIntactCheckpointOnEveryRank) {
   for (const int ranks : {1, 2, 3}) {
     std::filesystem::remove_all(directory_ / "run");
     const auto run = trained_on(2);
     flip_a_number(checkpoint(run, 12), 3);
     flip_a_number(checkpoint(run, 10), 0);
-    const auto [first, said] = first_step(run, ranks);
+    const auto [first, messages] = first_step(run, ranks);
     EXPECT_EQ(first, 6);
-    EXPECT_THAT(said, AllOf(HasSubstr("step_00000012/shard_00000_of_00002.h5 is damaged"),
-                            HasSubstr("step_00000010/shard_00000_of_00002.h5 is damaged")));
+    EXPECT_THAT(messages, AllOf(HasSubstr("step_00000012/shard_00000_of_00002.h5 is damaged"),
+                                HasSubstr("step_00000010/shard_00000_of_00002.h5 is damaged")));
   }
 }
 
-TEST_F(ResumeTest, GoesOnWithTheLossScaleAndWhatWasSkipped) {
+TEST_F(ResumeTest, RestoresTheLossScaleAndTheNumberOfSkippedSteps) {
   TinyRun whole{.directory = directory_ / "whole", .precision = DType::float16};
   whole.train_on(1);
   TinyRun parts = whole;
@@ -92,15 +92,15 @@ TEST_F(ResumeTest, GoesOnWithTheLossScaleAndWhatWasSkipped) {
   EXPECT_EQ(parts.skipped_steps(), whole.skipped_steps());
 }
 
-TEST_F(ResumeTest, GoesBackWhereOneRankAloneMetTheDamage) {
+TEST_F(ResumeTest, SkipsACheckpointThatOneRankFindsDamaged) {
   const auto run = trained_on(3);
-  flip(checkpoint(run, 12) + "/checkpoint.h5", 100);  // which one rank verifies for all
-  const auto [first, said] = first_step(run, 3);
+  flip(checkpoint(run, 12) + "/checkpoint.h5", 100);  // verified by one rank only
+  const auto [first, messages] = first_step(run, 3);
   EXPECT_EQ(first, 11);
-  EXPECT_THAT(said, HasSubstr("step_00000012/checkpoint.h5 is damaged"));
+  EXPECT_THAT(messages, HasSubstr("step_00000012/checkpoint.h5 is damaged"));
 }
 
-TEST_F(ResumeTest, GoesOnWithTheNumbersOfTheOlderCheckpointAlone) {
+TEST_F(ResumeTest, UsesOnlyTheValuesOfTheOlderCheckpoint) {
   auto run = trained_on(1);
   const auto whole = run.losses();
   flip_a_number(checkpoint(run, 12), 6);
@@ -108,7 +108,7 @@ TEST_F(ResumeTest, GoesOnWithTheNumbersOfTheOlderCheckpointAlone) {
   EXPECT_EQ(run.losses(), whole);
 }
 
-TEST_F(ResumeTest, RefusesACheckpointOfAnotherTokenizerByName) {
+TEST_F(ResumeTest, RejectsACheckpointOfAnotherTokenizer) {
   TinyRun run{.directory = directory_ / "run", .tokenizer = "abcd"};
   run.train_on(1);
   run.tokenizer = "abce";
@@ -122,7 +122,7 @@ TEST_F(ResumeTest, RefusesACheckpointOfAnotherTokenizerByName) {
   EXPECT_EQ(run.train_on(2), 0);
 }
 
-TEST_F(ResumeTest, RefusesACheckpointOfOtherModelOptionsByName) {
+TEST_F(ResumeTest, RejectsACheckpointOfOtherModelOptions) {
   int64_t heads = 2;
   double dropout = 0.1;
   Settings settings;
@@ -136,12 +136,12 @@ TEST_F(ResumeTest, RefusesACheckpointOfOtherModelOptionsByName) {
   dropout = 0.2;
   run.options.steps = 14;
   EXPECT_THAT([&] { run.train_on(1); },
-              ThrowsMessage<ConfigurationError>(HasSubstr("was trained with model.heads = 2")));
+              ThrowsMessage<ConfigurationError>(HasSubstr("trained with model.heads=2")));
   heads = 2;
   EXPECT_EQ(run.train_on(1), 0);
 }
 
-TEST_F(ResumeTest, LoadsParametersOfAnotherTokenizerWhereThatIsAskedFor) {
+TEST_F(ResumeTest, LoadsParametersOfAnotherTokenizerIfAllowed) {
   TinyRun run{.directory = directory_ / "run", .tokenizer = "abcd"};
   run.train_on(1);
   TinyRun tuned{.directory = directory_ / "tuned", .tokenizer = "abce"};
@@ -152,7 +152,7 @@ TEST_F(ResumeTest, LoadsParametersOfAnotherTokenizerWhereThatIsAskedFor) {
   EXPECT_EQ(tuned.train_on(1), 0);
 }
 
-TEST_F(ResumeTest, RefusesANamedCheckpointThatIsDamaged) {
+TEST_F(ResumeTest, RejectsAGivenCheckpointThatIsDamaged) {
   auto run = trained_on(2);
   flip_a_number(checkpoint(run, 10), 0);
   run.options.resume = checkpoint(run, 10);
@@ -162,16 +162,16 @@ TEST_F(ResumeTest, RefusesANamedCheckpointThatIsDamaged) {
   }
 }
 
-TEST_F(ResumeTest, NamesEveryCheckpointWhereNoneIsIntact) {
+TEST_F(ResumeTest, NamesAllCheckpointsIfNoneIsIntact) {
   auto run = trained_on(2);
   for (const int step : {5, 10, 12}) flip_a_number(checkpoint(run, step), 0);
   EXPECT_THAT(
       [&] { run.train_on(2); },
-      ThrowsMessage<DataError>(AllOf(HasSubstr("no checkpoint is intact"),
-                                     HasSubstr("step_00000005"), HasSubstr("step_00000012"))));
+      ThrowsMessage<DataError>(AllOf(HasSubstr("no intact checkpoint"), HasSubstr("step_00000005"),
+                                     HasSubstr("step_00000012"))));
 }
 
-// The numbers of a checkpoint's tensor.
+// The values of a tensor in a checkpoint.
 std::vector<float> saved(const std::string& path, const std::string& name, io::StateKind kind) {
   const auto checkpoint = io::Checkpoint::open(io::local_files(), path);
   io::State wanted;
@@ -187,7 +187,7 @@ std::vector<float> saved(const std::string& path, const std::string& name, io::S
   return numbers;
 }
 
-TEST_F(ResumeTest, GoesOnInAnotherPrecisionAndBack) {
+TEST_F(ResumeTest, ContinuesInAnotherPrecisionAndBack) {
   auto run = trained_on(2);
   const auto parameters_at = [&](int step) {
     return saved(checkpoint(run, step), "tokens.weight", io::StateKind::parameter);

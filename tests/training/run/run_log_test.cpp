@@ -9,7 +9,7 @@
 namespace ripieno {
 namespace {
 
-// How many descriptors of this process are of that file.
+// The number of descriptors of this process for a file.
 int64_t times_open(const std::string& path) {
   int64_t count = 0;
   for (const auto& link : std::filesystem::directory_iterator("/proc/self/fd")) {
@@ -19,11 +19,11 @@ int64_t times_open(const std::string& path) {
   return count;
 }
 
-// A thread that storage holds up is left behind with it.
-TEST(RunLog, MayBeGoneWhileItsLinesAreSynced) {
+// A thread that is blocked in a sync is abandoned.
+TEST(RunLog, CanBeDestroyedWhileItsLinesAreSynced) {
   const io::TemporaryDirectory directory;
   const io::RunPaths paths{directory.path()};
-  auto log = std::make_unique<RunLog>(paths, 0, /*speaks=*/true, nullptr, nullptr);
+  auto log = std::make_unique<RunLog>(paths, 0, /*writes=*/true, nullptr, nullptr);
   auto sync = log->syncing();
   log.reset();
   EXPECT_EQ(times_open(paths.metrics()), 1);

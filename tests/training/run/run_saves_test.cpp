@@ -1,4 +1,4 @@
-// What a run saves while it trains, and what it does where that fails.
+// The checkpoints that a run saves while it trains, and failed saves.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,9 +39,8 @@ class SavingRun : public testing::TestWithParam<int> {
     text.resize(std::fread(text.data(), 1, text.size(), run.options.messages));
     return text;
   }
-  // A file stands where the directory of checkpoints was, from before step 3 until before step
-  // `until`.
-  Occasion obstruct(int64_t until) const {
+  // Replaces the directory of checkpoints by a file from before step 3 until before step `until`.
+  StepHook obstruct(int64_t until) const {
     return [this, until](Session& session, int64_t step) {
       if (session.rank() != 0) return;
       const std::string path = run.directory + "/checkpoints";
@@ -54,15 +53,15 @@ class SavingRun : public testing::TestWithParam<int> {
   TinyRun run;
 };
 
-TEST_P(SavingRun, GoesOnAfterAFailedSaveAndTriesAgain) {
+TEST_P(SavingRun, ContinuesAfterAFailedSaveAndRetries) {
   run.options.steps = 30;
   EXPECT_EQ(run.train_on(GetParam(), obstruct(15)), 0);
-  EXPECT_THAT(messages(), AllOf(HasSubstr("step 5 is not saved: "), HasSubstr("checkpoints"),
-                                HasSubstr("training goes on")));
+  EXPECT_THAT(messages(), AllOf(HasSubstr("saving step 5 failed: "), HasSubstr("checkpoints"),
+                                HasSubstr("training continues")));
   EXPECT_THAT(checkpoints(), Contains("step_00000030"));
 }
 
-TEST_P(SavingRun, EndsAfterAFailedSaveWhereItIsToldTo) {
+TEST_P(SavingRun, EndsAfterAFailedSaveWithStopOnFailedSave) {
   run.options.steps = 200;
   run.options.stop_on_failed_save = true;
   ExitStatus status = ExitStatus::finished;
@@ -91,13 +90,13 @@ TEST_P(SavingRun, SavesEachNewBestAndKeepsTheBest) {
   EXPECT_LE(checkpoints().size(), 2u);
 }
 
-TEST_P(SavingRun, OfAnAutomaticIntervalSavesAtItsEnd) {
+TEST_P(SavingRun, WithAnAutomaticIntervalSavesAtTheEnd) {
   run.options.checkpoint_every = std::nullopt;
   run.train_on(GetParam());
   EXPECT_THAT(checkpoints(), ElementsAre("step_00000012"));
 }
 
-TEST_P(SavingRun, SavesAfterEveryStepWhereItIsToldTo) {
+TEST_P(SavingRun, SavesAfterEveryStepWithAnIntervalOfOne) {
   run.options.checkpoint_every = 1;
   run.options.keep.newest = 0;
   run.train_on(GetParam());

@@ -25,13 +25,13 @@ class RunTest : public testing::Test {
   TemporaryDirectory directory;
 };
 
-std::string complaint(const TinyRun& run, int ranks = 1) {
+std::string error_of(const TinyRun& run, int ranks = 1) {
   try {
     run.train_on(ranks);
   } catch (const std::exception& error) {
     return error.what();
   }
-  return "no complaint";
+  return "no error";
 }
 
 std::string text_of(std::FILE* file) {
@@ -53,7 +53,7 @@ void expect_close(const std::map<int64_t, double>& a, const std::map<int64_t, do
   for (const auto& [step, loss] : a) EXPECT_NEAR(loss, b.at(step), 1e-6 * loss) << "step " << step;
 }
 
-TEST_F(RunTest, LogsEveryStepAndValidatesWhereAskedAndAtTheEnd) {
+TEST_F(RunTest, LogsEveryStepAndValidatesAtTheIntervalAndAtTheEnd) {
   auto run = tiny("run");
   run.options.steps = 10;
   EXPECT_EQ(run.train_on(1), 0);
@@ -62,7 +62,7 @@ TEST_F(RunTest, LogsEveryStepAndValidatesWhereAskedAndAtTheEnd) {
               testing::ElementsAre(testing::Key(4), testing::Key(8), testing::Key(10)));
 }
 
-TEST_F(RunTest, InFloat16FindsItsLossScaleAndLearns) {
+TEST_F(RunTest, InFloat16AdaptsTheLossScaleAndLearns) {
   auto run = tiny("run");
   run.precision = DType::float16;
   run.options.steps = 40;
@@ -78,16 +78,17 @@ TEST_F(RunTest, InFloat16AllRanksSkipTheSameSteps) {
     auto run = tiny("run" + std::to_string(static_cast<int>(shard)));
     run.precision = DType::float16;
     run.parallel_options.shard = shard;
-    run.options.check_every = 1;  // whether they hold the same
+    run.options.check_every = 1;  // compares the ranks
     EXPECT_EQ(run.train_on(3), 0);
     EXPECT_GT(run.skipped_steps().at(12), 0);
   }
 }
 
-TEST_F(RunTest, InStrictModeLogsTheSameBitsOnAnyRanks) {
+TEST_F(RunTest, InStrictModeLogsTheSameBitsOnAnyNumberOfRanks) {
   auto alone = tiny("alone");
   alone.parallel_options.slots = 4;
-  alone.options.evaluation_batch_size = 7;  // its slots are uneven, and the last batch's some empty
+  alone.options.evaluation_batch_size =
+      7;  // slots of different sizes; some of the last batch are empty
   alone.train_on(1);
   for (const int ranks : {2, 3, 4}) {
     auto several = alone;
@@ -98,7 +99,7 @@ TEST_F(RunTest, InStrictModeLogsTheSameBitsOnAnyRanks) {
   }
 }
 
-TEST_F(RunTest, RefusesStrictStepsOnBatchesThatAreNotCutIntoSlots) {
+TEST_F(RunTest, RejectsADataParallelWithOtherSlotsThanTheSession) {
   Session session(distributed::alone());
   const auto data = io::TokenData::of(tiny_text(), io::Tokenizer::characters_of(tiny_text()));
   io::TokenLoader loader(data, {.batch_size = 8, .context = 16}, session);
@@ -127,7 +128,7 @@ TEST_F(RunTest, KeysRandomNumbersByTheStep) {
   });
 }
 
-TEST_F(RunTest, FollowsTheScheduleAlsoAfterAStop) {
+TEST_F(RunTest, FollowsTheScheduleAlsoAfterARestart) {
   auto run = tiny("run");
   const optim::Schedule schedule{
       .kind = optim::Schedule::Kind::cosine, .peak = 1e-2, .warmup_steps = 3, .steps = 12};
@@ -141,7 +142,7 @@ TEST_F(RunTest, FollowsTheScheduleAlsoAfterAStop) {
   }
 }
 
-TEST_F(RunTest, TellsHowLongEachPhaseOfAStepTook) {
+TEST_F(RunTest, LogsTheSecondsOfEachPhaseOfAStep) {
   auto run = tiny("run");
   run.train_on(2);
   for (const auto& metrics : io::read_metrics(run.directory + "/metrics.jsonl")) {
@@ -190,10 +191,10 @@ TEST_F(RunTest, ContinuesOnFewerRanks) {
   }
 }
 
-TEST_F(RunTest, StopsEveryRankAfterTheSameStepWhenOneIsAsked) {
+TEST_F(RunTest, StopsAllRanksAfterTheSameStepIfOneIsRequestedToStop) {
   auto run = tiny("run");
   const auto ask = [](Session& session, int64_t step) {
-    if (session.rank() == 2 && step == 3) session.ask_to_stop();
+    if (session.rank() == 2 && step == 3) session.request_stop();
   };
   EXPECT_EQ(run.train_on(3, ask), 75);
   EXPECT_EQ(run.losses().size(), 3u);
@@ -201,11 +202,11 @@ TEST_F(RunTest, StopsEveryRankAfterTheSameStepWhenOneIsAsked) {
   EXPECT_EQ(run.losses().size(), 12u);
 }
 
-TEST_F(RunTest, StopsInTheMiddleOfAValidationAndTakesItUpAgain) {
+TEST_F(RunTest, StopsInTheMiddleOfAValidationAndRepeatsItLater) {
   auto whole = tiny("whole"), run = tiny("run");
   whole.train_on(1);
   const auto ask = [](Session& session, int64_t step) {
-    if (step == -1) session.ask_to_stop();
+    if (step == -1) session.request_stop();
   };
   EXPECT_EQ(run.train_on(1, ask), 75);
   EXPECT_EQ(run.losses().size(), 4u);
@@ -215,7 +216,7 @@ TEST_F(RunTest, StopsInTheMiddleOfAValidationAndTakesItUpAgain) {
   EXPECT_EQ(run.validation_losses(), whole.validation_losses());
 }
 
-TEST_F(RunTest, KeepsTheNewestCheckpointsAlone) {
+TEST_F(RunTest, KeepsOnlyTheNewestCheckpoints) {
   auto run = tiny("run");
   run.options.checkpoint_every = 1;
   run.options.keep.newest = 2;
@@ -228,7 +229,7 @@ TEST_F(RunTest, KeepsTheNewestCheckpointsAlone) {
   EXPECT_THAT(names, testing::UnorderedElementsAre("step_00000011", "step_00000012"));
 }
 
-TEST_F(RunTest, AFinishedRunTrainsNothing) {
+TEST_F(RunTest, TakesNoStepOnceFinished) {
   auto run = tiny("run");
   run.train_on(1);
   int64_t steps = 0;
@@ -236,7 +237,7 @@ TEST_F(RunTest, AFinishedRunTrainsNothing) {
   EXPECT_EQ(steps, 0);
 }
 
-TEST_F(RunTest, NeverResumingStartsAnewAndKeepsWhatWasThere) {
+TEST_F(RunTest, WithResumeNeverStartsAtZeroAndSetsCheckpointsAside) {
   auto run = tiny("run");
   run.train_on(1);
   const auto before = run.losses();
@@ -249,7 +250,7 @@ TEST_F(RunTest, NeverResumingStartsAnewAndKeepsWhatWasThere) {
   EXPECT_TRUE(std::filesystem::exists(old + ".set_aside"));
 }
 
-TEST_F(RunTest, ContinuesFromTheCheckpointThatIsNamed) {
+TEST_F(RunTest, ResumesFromAGivenCheckpoint) {
   auto run = tiny("run");
   run.train_on(1);
   const auto whole = run.losses();
@@ -260,36 +261,36 @@ TEST_F(RunTest, ContinuesFromTheCheckpointThatIsNamed) {
   EXPECT_EQ(run.losses(), whole);
 }
 
-TEST_F(RunTest, NamesTheFirstParameterOfACheckpointOfAnotherModel) {
+TEST_F(RunTest, NamesTheFirstParameterThatDiffersFromTheCheckpoint) {
   auto run = tiny("run");
   run.train_on(1);
   run.channels = 16;
-  EXPECT_THAT(complaint(run), HasSubstr("tokens.weight"));
+  EXPECT_THAT(error_of(run), HasSubstr("tokens.weight"));
 }
 
-TEST_F(RunTest, RefusesToStartAnewWhereEveryCheckpointIsDamaged) {
+TEST_F(RunTest, FailsIfAllCheckpointsAreDamaged) {
   auto run = tiny("run");
   run.options.keep.newest = 1;
   run.train_on(1);
   std::ofstream(run.directory + "/checkpoints/step_00000012/manifest.json") << "{}";
   EXPECT_THROW(run.train_on(1), DataError);
-  EXPECT_THAT(complaint(run), HasSubstr("step_00000012"));
+  EXPECT_THAT(error_of(run), HasSubstr("step_00000012"));
 }
 
-TEST_F(RunTest, NamesACheckpointThatIsNotThere) {
+TEST_F(RunTest, ReportsAMissingCheckpoint) {
   auto run = tiny("run");
   run.options.resume = directory / "nowhere";
-  EXPECT_THAT(complaint(run), HasSubstr("nowhere: there is no such checkpoint"));
+  EXPECT_THAT(error_of(run), HasSubstr("nowhere: no such checkpoint"));
 }
 
-TEST_F(RunTest, NamesARunDirectoryThatItCannotUse) {
+TEST_F(RunTest, ReportsAnUnusableRunDirectory) {
   auto run = tiny("run");
   std::ofstream(run.directory) << "a file";
   EXPECT_THROW(run.train_on(1), ConfigurationError);
-  EXPECT_THAT(complaint(run), HasSubstr(run.directory));
+  EXPECT_THAT(error_of(run), HasSubstr(run.directory));
 }
 
-TEST_F(RunTest, OneRankSaysWhyAndTheOthersEndSilently) {
+TEST_F(RunTest, ReportsAnErrorOnOneRankAndEndsTheOthersSilently) {
   auto run = tiny("run");
   run.options.resume = directory / "nowhere";
   auto group = distributed::in_process(2);
@@ -308,9 +309,9 @@ TEST_F(RunTest, OneRankSaysWhyAndTheOthersEndSilently) {
   EXPECT_EQ(second, "");
 }
 
-TEST_F(RunTest, WritesAndShowsMetricsOfTheProgramsOwn) {
+TEST_F(RunTest, WritesAndShowsMetricsOfTheProgram) {
   auto run = tiny("run");
-  run.own = [](int64_t step) -> std::vector<io::Metric> {
+  run.extra_metrics = [](int64_t step) -> std::vector<io::Metric> {
     return {{"kl", 0.5 * static_cast<double>(step)}};
   };
   run.options.shown = {"kl"};
@@ -323,16 +324,16 @@ TEST_F(RunTest, WritesAndShowsMetricsOfTheProgramsOwn) {
   std::fclose(run.options.progress);
 }
 
-TEST_F(RunTest, RefusesAMetricOfTheProgramsOwnThatTheRunWritesItself) {
+TEST_F(RunTest, RejectsAMetricOfTheProgramWithAReservedName) {
   auto run = tiny("run");
-  run.own = [](int64_t) -> std::vector<io::Metric> { return {{"loss", 1.0}}; };
-  EXPECT_THAT(complaint(run), HasSubstr("'loss' cannot be the name"));
+  run.extra_metrics = [](int64_t) -> std::vector<io::Metric> { return {{"loss", 1.0}}; };
+  EXPECT_THAT(error_of(run), HasSubstr("'loss' cannot be the name"));
 }
 
-TEST_F(RunTest, ThatIsLeftEarlyValidatesSavesReportsAndStaysFinished) {
+TEST_F(RunTest, LeftEarlyValidatesSavesReportsAndStaysFinished) {
   for (const bool calls_finish : {false, true}) {
     auto run = tiny(calls_finish ? "finish" : "break");
-    run.leaves = [&](ripieno::Run& it) {
+    run.stops_early = [&](ripieno::Run& it) {
       if (it.step() == 7 && calls_finish) it.finish();
       return it.step() == 7;
     };
@@ -346,45 +347,45 @@ TEST_F(RunTest, ThatIsLeftEarlyValidatesSavesReportsAndStaysFinished) {
   }
 }
 
-TEST_F(RunTest, ThatIsLeftWhereItHasJustSavedStaysFinishedAsWell) {
+TEST_F(RunTest, LeftEarlyRightAfterASaveStaysFinished) {
   auto run = tiny("run");
-  run.leaves = [](ripieno::Run& it) { return it.step() == 5; };
+  run.stops_early = [](ripieno::Run& it) { return it.step() == 5; };
   EXPECT_EQ(run.train_on(1), 0);
   int64_t steps = 0;
   EXPECT_EQ(run.train_on(1, [&](Session&, int64_t) { ++steps; }), 0);
   EXPECT_EQ(steps, 0);
 }
 
-TEST_F(RunTest, ThatWasLeftEarlyGoesOnToALargerNumberOfSteps) {
+TEST_F(RunTest, LeftEarlyContinuesToALargerNumberOfSteps) {
   auto whole = tiny("whole"), run = tiny("run");
   whole.options.steps = 14;
   whole.train_on(1);
-  run.leaves = [](ripieno::Run& it) { return it.step() == 7; };
+  run.stops_early = [](ripieno::Run& it) { return it.step() == 7; };
   run.train_on(1);
-  run.leaves = {};
+  run.stops_early = {};
   run.options.steps = 14;
   run.train_on(1);
   EXPECT_EQ(run.losses(), whole.losses());
 }
 
-TEST_F(RunTest, TellsItsNewestValidationOnEveryRank) {
+TEST_F(RunTest, HasTheNewestValidationOnEveryRank) {
   auto run = tiny("run");
   run.options.evaluate_every = 4;
-  std::atomic<int> told = 0;
-  run.leaves = [&](ripieno::Run& it) {
+  std::atomic<int> calls = 0;
+  run.stops_early = [&](ripieno::Run& it) {
     EXPECT_EQ(it.validated().has_value(), it.step() >= 4);
     if (it.step() >= 4) {
       EXPECT_EQ(it.validated()->step, it.step() / 4 * 4);
       EXPECT_EQ(it.validated()->get(io::metric::kValidationLoss).has_value(), true);
     }
-    ++told;
+    ++calls;
     return false;
   };
   run.train_on(3);
-  EXPECT_EQ(told, 3 * 12);
+  EXPECT_EQ(calls, 3 * 12);
 }
 
-TEST_F(RunTest, EndsItsProgressWithTheLastValidation) {
+TEST_F(RunTest, ShowsTheLastValidationAtTheEndOfTheProgress) {
   auto run = tiny("run");
   run.options.progress = std::tmpfile();
   run.train_on(1);
@@ -393,8 +394,7 @@ TEST_F(RunTest, EndsItsProgressWithTheLastValidation) {
   std::fclose(run.options.progress);
 }
 
-// As a loop of a new user's would be.
-TEST_F(RunTest, RefusesASecondBatchBeforeTheFirstIsLogged) {
+TEST_F(RunTest, RejectsASecondBatchBeforeTheFirstIsLogged) {
   Session session(distributed::alone());
   const auto data = io::TokenData::of(tiny_text(), io::Tokenizer::characters_of(tiny_text()));
   io::TokenLoader loader(data, {.batch_size = 8, .context = 16}, session);
@@ -406,19 +406,19 @@ TEST_F(RunTest, RefusesASecondBatchBeforeTheFirstIsLogged) {
               testing::ThrowsMessage<Error>(HasSubstr("end each step with log()")));
 }
 
-TEST_F(RunTest, RefusesAScheduleWithoutAnEnd) {
+TEST_F(RunTest, RejectsAScheduleWithoutSteps) {
   auto run = tiny("run");
   run.options.schedule = optim::Schedule{.kind = optim::Schedule::Kind::cosine, .peak = 1e-2};
-  EXPECT_THAT(complaint(run), HasSubstr("the schedule has no steps"));
+  EXPECT_THAT(error_of(run), HasSubstr("optim::Schedule::steps is 0"));
 }
 
-TEST_F(RunTest, RefusesToSaveEveryZeroSteps) {
+TEST_F(RunTest, RejectsACheckpointIntervalOfZero) {
   auto run = tiny("run");
   run.options.checkpoint_every = 0;
-  EXPECT_THAT(complaint(run), HasSubstr("checkpoint_every is 0; it must be at least 1"));
+  EXPECT_THAT(error_of(run), HasSubstr("checkpoint_every is 0; it must be at least 1"));
 }
 
-TEST_F(RunTest, NeverResumingLeavesNothingToContinueFromSilently) {
+TEST_F(RunTest, WithResumeNeverSetsACheckpointOfStepZeroAside) {
   auto run = tiny("run");
   run.train_on(1);
   const std::filesystem::path checkpoints = run.directory + "/checkpoints";
@@ -429,7 +429,7 @@ TEST_F(RunTest, NeverResumingLeavesNothingToContinueFromSilently) {
   EXPECT_FALSE(std::filesystem::exists(checkpoints / "step_00000000"));
 }
 
-TEST_F(RunTest, LeavesStepsBehindThatARunWentBackFrom) {
+TEST_F(RunTest, DropsMetricsAfterTheStepItResumesFrom) {
   auto run = tiny("run");
   run.train_on(1);
   run.options.resume = run.directory + "/checkpoints/step_00000005";
@@ -438,7 +438,7 @@ TEST_F(RunTest, LeavesStepsBehindThatARunWentBackFrom) {
   EXPECT_EQ(run.losses().rbegin()->first, 7);
 }
 
-TEST_F(RunTest, SetsARecordAsideThatCannotBeReadAndSaysSo) {
+TEST_F(RunTest, SetsAnUnreadableRecordAsideWithAWarning) {
   auto run = tiny("run");
   run.options.steps = 5;
   run.train_on(1);
@@ -451,7 +451,7 @@ TEST_F(RunTest, SetsARecordAsideThatCannotBeReadAndSaysSo) {
   std::fclose(run.options.messages);
 }
 
-TEST_F(RunTest, FinishesWhereLinesOfItsMetricsCannotBeReadAndSaysSo) {
+TEST_F(RunTest, WarnsAboutUnreadableLinesOfMetrics) {
   auto run = tiny("run");
   run.options.steps = 5;
   run.train_on(1);
@@ -467,7 +467,7 @@ TEST_F(RunTest, FinishesWhereLinesOfItsMetricsCannotBeReadAndSaysSo) {
   std::fclose(run.options.messages);
 }
 
-TEST_F(RunTest, TrainsOnWhereItsMetricsCannotBeWritten) {
+TEST_F(RunTest, ContinuesIfItsMetricsCannotBeWritten) {
   auto run = tiny("run");
   std::filesystem::create_directories(run.directory + "/metrics.jsonl/in_the_way");
   run.options.messages = std::tmpfile();

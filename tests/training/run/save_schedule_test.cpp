@@ -18,14 +18,14 @@ TEST(SaveScheduleBySteps, IsDueAtMultiples) {
   EXPECT_TRUE(schedule.is_due(30, 0.0));
 }
 
-TEST(SaveScheduleBySteps, ReturnsToMultiplesAfterASaveInBetween) {
+TEST(SaveScheduleBySteps, ReturnsToMultiplesAfterASaveBetweenThem) {
   SaveSchedule schedule({.every = 10}, 0, 0.0);
   schedule.begin(14, 0.0);
   EXPECT_FALSE(schedule.is_due(19, 0.0));
   EXPECT_TRUE(schedule.is_due(20, 0.0));
 }
 
-TEST(SaveScheduleBySteps, TriesAgainSoonAfterAFailure) {
+TEST(SaveScheduleBySteps, RetriesSoonAfterAFailure) {
   SaveSchedule schedule({.every = 100}, 0, 0.0);
   schedule.begin(100, 0.0);
   schedule.retry_soon(103, 0.0);
@@ -41,19 +41,19 @@ TEST(SavesBetween, AreAtMultiplesAndAtTheLastStep) {
   EXPECT_EQ(saves_between(10, 10, 3, 0), 0);
 }
 
-TEST(SavesBetween, AreOnceAStep) {
+TEST(SavesBetween, CountEachStepOnce) {
   EXPECT_EQ(saves_between(0, 10, 5, 5), 2);  // 5, 10
   EXPECT_EQ(saves_between(4, 10, 3, 2), 4);  // 6, 8, 9, 10
   EXPECT_EQ(saves_between(0, 10, int64_t{1} << 62, (int64_t{1} << 62) - 1), 1);
 }
 
-TEST(SavesBetween, ByTimeAreOneAndTheLast) {
+TEST(SavesBetween, ByTimeCountAsOneAndTheLast) {
   EXPECT_EQ(saves_between(0, 10, {}, 0), 2);
   EXPECT_EQ(saves_between(9, 10, {}, 0), 1);
   EXPECT_EQ(saves_between(0, 10, {}, 5), 3);
 }
 
-// A save that costs 2 s waited and ten steps of 1 s that take 1.5 s; other steps take 1 s.
+// A save during which training waits 2 s and ten steps take 1.5 s each instead of 1 s.
 SaveSchedule schedule_that_saved(double failures_per_day) {
   SaveSchedule schedule({.every = {}, .failures_per_day = failures_per_day}, 0, 0.0);
   schedule.begin(100, 100.0);
@@ -64,18 +64,18 @@ SaveSchedule schedule_that_saved(double failures_per_day) {
   return schedule;
 }
 
-TEST(SaveScheduleByTime, LearnsWhatASaveCostsTraining) {
+TEST(SaveScheduleByTime, MeasuresTheCostOfASave) {
   EXPECT_NEAR(*schedule_that_saved(0).cost_seconds(), 7.0, 1e-9);
 }
 
-TEST(SaveScheduleByTime, TakesThreePerCentOfTheTime) {
+TEST(SaveScheduleByTime, SpendsThreePercentOfTheTimeSaving) {
   const SaveSchedule schedule = schedule_that_saved(0);
   EXPECT_NEAR(schedule.interval_seconds(), 7.0 / 0.03, 1e-9);
   EXPECT_FALSE(schedule.is_due(1'000'000, 200.0 + 7.0 / 0.03 - 0.1));
   EXPECT_TRUE(schedule.is_due(161, 200.0 + 7.0 / 0.03 + 0.1));
 }
 
-TEST(SaveScheduleByTime, FollowsTheRateOfFailures) {
+TEST(SaveScheduleByTime, UsesDalysIntervalForARateOfFailures) {
   EXPECT_NEAR(schedule_that_saved(4).interval_seconds(), daly_interval_seconds(7.0, 4), 1e-9);
 }
 
@@ -89,20 +89,20 @@ TEST(SaveScheduleByTime, IsNeverDueTwiceWithinAMinute) {
   EXPECT_EQ(schedule.interval_seconds(), kShortest);
 }
 
-TEST(SaveScheduleByTime, TriesAgainWithinAMinuteOfAFailure) {
+TEST(SaveScheduleByTime, RetriesAMinuteAfterAFailure) {
   SaveSchedule schedule = schedule_that_saved(0);
   schedule.retry_soon(161, 201.0);
   EXPECT_FALSE(schedule.is_due(162, 201.0 + kShortest - 1));
   EXPECT_TRUE(schedule.is_due(162, 201.0 + kShortest));
 }
 
-// The time that is lost, as a share: to saving, and to failures, which come at any moment of an
-// interval (equation 20 of the paper, without restarts).
+// The fraction of time lost to saving and to failures, which can happen at any time of an interval
+// (equation 20 of the paper, without restarts).
 double lost_share(double interval, double cost, double between_failures) {
   return between_failures * std::expm1((interval + cost) / between_failures) / interval - 1;
 }
 
-TEST(DalysInterval, LosesLessThanShorterAndLongerOnes) {
+TEST(DalysInterval, LosesLessThanShorterAndLongerIntervals) {
   for (const double failures_per_day : {0.2, 4.0, 50.0}) {
     for (const double cost : {0.5, 7.0, 60.0}) {
       const double best = daly_interval_seconds(cost, failures_per_day);
@@ -114,7 +114,7 @@ TEST(DalysInterval, LosesLessThanShorterAndLongerOnes) {
   }
 }
 
-TEST(DalysInterval, IsTheTimeBetweenFailuresWhereASaveTakesLonger) {
+TEST(DalysInterval, IsTheTimeBetweenFailuresIfASaveTakesLonger) {
   EXPECT_DOUBLE_EQ(daly_interval_seconds(1000, 864), 100);
 }
 

@@ -1,5 +1,4 @@
-// Whole runs whose optimizer state or gradients are sharded, saved by some ranks and continued by
-// others.
+// Runs with sharded optimizer state or gradients, continued on other numbers of ranks.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -11,7 +10,7 @@ namespace {
 
 using distributed::Shard;
 
-struct Way {
+struct RankSetup {
   int ranks;
   Shard shard;
 };
@@ -23,39 +22,41 @@ class ShardedRun : public testing::TestWithParam<Shard> {
     run.parallel_options = {.shard = shard, .bucket_bytes = 1024};
     return run;
   }
-  // Stops after step 6, which is saved; then goes on to step 12 another way.
-  std::map<int64_t, double> losses_of(const Way& first, const Way& then, DType precision) const {
+  // Trains to step 6, then continues to step 12 with another setup.
+  std::map<int64_t, double> losses_of(const RankSetup& first, const RankSetup& second,
+                                      DType precision) const {
     TinyRun run = run_as("stopped", first.shard);
     std::filesystem::remove_all(run.directory);
     run.precision = precision;
     run.options.steps = 6;
     run.train_on(first.ranks);
-    run.parallel_options.shard = then.shard;
+    run.parallel_options.shard = second.shard;
     run.options.steps = 12;
-    run.train_on(then.ranks);
+    run.train_on(second.ranks);
     return run.losses();
   }
 
   TemporaryDirectory directory_;
 };
 
-TEST_P(ShardedRun, GoesOnOnAnyNumberOfRanksWithAndWithoutShards) {
+TEST_P(ShardedRun, ContinuesOnAnyNumberOfRanksWithAndWithoutShards) {
   for (const DType precision : {DType::float32, DType::bfloat16}) {
-    const double tolerance = precision == DType::float32 ? 1e-5 : 1e-2;  // of other sums over ranks
+    const double tolerance =
+        precision == DType::float32 ? 1e-5 : 1e-2;  // sums over ranks are rounded differently
     const auto expected = losses_of({1, Shard::none}, {1, Shard::none}, precision);
-    for (const auto& [first, then] :
-         std::initializer_list<std::pair<Way, Way>>{{{3, GetParam()}, {1, Shard::none}},
-                                                    {{1, Shard::none}, {3, GetParam()}},
-                                                    {{2, GetParam()}, {3, GetParam()}},
-                                                    {{3, GetParam()}, {2, Shard::none}}}) {
-      const auto losses = losses_of(first, then, precision);
+    for (const auto& [first, second] : std::initializer_list<std::pair<RankSetup, RankSetup>>{
+             {{3, GetParam()}, {1, Shard::none}},
+             {{1, Shard::none}, {3, GetParam()}},
+             {{2, GetParam()}, {3, GetParam()}},
+             {{3, GetParam()}, {2, Shard::none}}}) {
+      const auto losses = losses_of(first, second, precision);
       ASSERT_EQ(losses.size(), expected.size());
       for (const auto& [step, loss] : expected) EXPECT_NEAR(losses.at(step), loss, tolerance);
     }
   }
 }
 
-TEST_P(ShardedRun, ResumesToTheBitOnTheSameRanks) {
+TEST_P(ShardedRun, ContinuesBitwiseOnTheSameNumberOfRanks) {
   for (const DType precision : {DType::float32, DType::bfloat16}) {
     TinyRun whole = run_as("whole", GetParam());
     std::filesystem::remove_all(whole.directory);
@@ -65,7 +66,7 @@ TEST_P(ShardedRun, ResumesToTheBitOnTheSameRanks) {
   }
 }
 
-TEST_P(ShardedRun, EachRankWritesWhatItOwns) {
+TEST_P(ShardedRun, EachRankSavesItsShard) {
   TinyRun run = run_as("run", GetParam());
   run.channels = 64;  // so that no tensor is most of the model
   run.train_on(4);
@@ -77,7 +78,7 @@ TEST_P(ShardedRun, EachRankWritesWhatItOwns) {
   for (const auto size : bytes) EXPECT_NEAR(1.0 * size / bytes[0], 1.0, 0.1);
 }
 
-TEST_P(ShardedRun, RanksWithoutRowsTakePart) {
+TEST_P(ShardedRun, SomeRanksCanHaveNoRows) {
   TinyRun run = run_as("run", Shard::none);
   run.batch_size = 3;
   run.train_on(1);
@@ -88,7 +89,7 @@ TEST_P(ShardedRun, RanksWithoutRowsTakePart) {
   for (const auto& [step, loss] : expected) EXPECT_NEAR(run.losses().at(step), loss, 1e-5);
 }
 
-TEST_P(ShardedRun, RanksMayHaveDifferentNumbersOfMicroBatches) {
+TEST_P(ShardedRun, RanksCanHaveDifferentNumbersOfMicroBatches) {
   TinyRun run = run_as("run", Shard::none);
   run.batch_size = 5;
   run.train_on(1);

@@ -1,4 +1,4 @@
-// A run's step, logging off, takes nothing from operator new, in no thread, and starts no thread.
+// Steps of a run without logging do not call operator new on any thread, and start no threads.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,8 +22,8 @@ void expect_steady(int slots) {
   const TemporaryDirectory directory;
   TinyRun run{.directory = directory / "run", .parallel_options = {.slots = slots}};
   run.options = {.steps = 200, .checkpoint_every = 1000, .log_every = 1000};
-  // Of twenty steps, where it is least: the pool's lists still grow where threads meet in a new
-  // way, but what each step takes shows always.
+  // The minimum over groups of twenty steps: the lists of the pool can still grow for a new
+  // interleaving of threads, but an allocation in every step shows in every group.
   int64_t allocations = 0, least = std::numeric_limits<int64_t>::max();
   int64_t threads_before = 0, threads_after = -1;
   Session session(distributed::alone());
@@ -42,7 +42,7 @@ void expect_steady(int slots) {
 
 TEST(SteadyState, OfARunAllocatesNothingAndStartsNoThread) { expect_steady(0); }
 
-TEST(SteadyState, NorDoesItInStrictMode) { expect_steady(8); }
+TEST(SteadyState, OfAStrictRunAllocatesNothingAndStartsNoThread) { expect_steady(8); }
 
 }  // namespace
 }  // namespace ripieno

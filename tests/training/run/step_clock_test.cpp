@@ -9,7 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::Key;
 
-TEST(StepClock, NamesThePhasesAsTheMetricsDo) {
+TEST(StepClock, NamesThePhasesLikeTheMetrics) {
   StepClock clock;
   EXPECT_THAT(
       clock.take(/*knows_phases=*/true),
@@ -17,13 +17,13 @@ TEST(StepClock, NamesThePhasesAsTheMetricsDo) {
                   Key("optimizer"), Key("checkpoint"), Key("total")));
 }
 
-TEST(StepClock, LeavesOutWhatItDoesNotKnow) {
+TEST(StepClock, LeavesOutUnknownPhases) {
   StepClock clock;
   EXPECT_THAT(clock.take(/*knows_phases=*/false),
               ElementsAre(Key("data"), Key("checkpoint"), Key("total")));
 }
 
-TEST(StepClock, MovesNoMoreThanThereIs) {
+TEST(StepClock, MovesAtMostWhatAPhaseHas) {
   StepClock clock;
   clock.charge(StepClock::forward);
   clock.move(StepClock::forward, StepClock::backward, 1e9);
@@ -32,7 +32,7 @@ TEST(StepClock, MovesNoMoreThanThereIs) {
   EXPECT_EQ(seconds[StepClock::backward].second, seconds.back().second);
 }
 
-TEST(StepClock, GivesTheMeanOfTheSteps) {
+TEST(StepClock, ReturnsTheMeanOfTheSteps) {
   StepClock clock;
   clock.charge(StepClock::forward);
   const double once = clock.seconds_without_checkpoint();

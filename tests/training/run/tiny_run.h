@@ -1,5 +1,4 @@
-// A run that takes a moment: a GPT of one block on a made-up text, on every rank of a group of
-// threads.
+// A small and fast run for tests: a GPT of one block on a synthetic text, on one thread per rank.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,15 +24,15 @@ namespace ripieno {
 
 using io::TemporaryDirectory;
 
-// 2,000 characters of four kinds, in a pattern that changes along the way.
+// 2,000 characters of an alphabet of four, in a pattern whose period grows.
 inline std::string tiny_text() {
   std::string text;
   for (int i = 0; i < 2000; ++i) text += "abcd"[i / (1 + i / 500) % 4];
   return text;
 }
 
-// What a test may do in the course of a run: before the step of that number, on that rank.
-using Occasion = std::function<void(Session&, int64_t step)>;
+// Called on each rank before each step, with its number; with -1 before a batch of validation.
+using StepHook = std::function<void(Session&, int64_t step)>;
 
 struct TinyRun {
   std::string directory;
@@ -45,17 +44,17 @@ struct TinyRun {
   DType precision = DType::float32;
   std::string text = tiny_text();
   std::string device = "cpu";
-  // What goes wrong on a rank, after that step's optimizer.
+  // Called on each rank after the optimizer step, to inject a fault.
   using Fault = std::function<void(Session&, optim::Optimizer&, int64_t step)>;
   Fault after_step = {};
-  // Metrics of its own, of a step; and whether it then leaves the loop.
-  std::function<std::vector<io::Metric>(int64_t step)> own = {};
-  std::function<bool(Run&)> leaves = {};
-  std::string tokenizer = {};  // kept and compared where it is not empty
+  // Further metrics of a step, and whether to leave the loop after it.
+  std::function<std::vector<io::Metric>(int64_t step)> extra_metrics = {};
+  std::function<bool(Run&)> stops_early = {};
+  std::string tokenizer = {};  // passed to keep_and_compare() unless empty
   distributed::DataParallelOptions parallel_options = {};
 
-  // One rank of it. The exit status.
-  int train(Session& session, const Occasion& before_step = {}) const {
+  // Runs one rank. Returns the exit status.
+  int train(Session& session, const StepHook& before_step = {}) const {
     random_context().seed = seed;
     if (device != "cpu") session.use_device(device);
     session.set_slots(parallel_options.slots);
@@ -86,14 +85,14 @@ struct TinyRun {
       });
       parallel.step();
       if (after_step) after_step(session, optimizer, run.step() + 1);
-      run.log(own ? own(run.step() + 1) : std::vector<io::Metric>());
-      if (leaves && leaves(run)) break;
+      run.log(extra_metrics ? extra_metrics(run.step() + 1) : std::vector<io::Metric>());
+      if (stops_early && stops_early(run)) break;
     }
     return run.exit_status();
   }
 
-  // On the threads of a group; rank 0's exit status. Rethrows what rank 0 threw.
-  int train_on(int ranks, const Occasion& before_step = {}) const {
+  // Runs all ranks, one thread each. Returns the exit status of rank 0, or rethrows its exception.
+  int train_on(int ranks, const StepHook& before_step = {}) const {
     auto group = distributed::in_process(ranks);
     std::vector<int> statuses(group.size());
     std::vector<std::exception_ptr> failures(group.size());

@@ -36,36 +36,36 @@ TEST(Position, ReadsBackItsLossScale) {
   EXPECT_FALSE(position_from_json(to_json(kPosition)).loss_scale);
 }
 
-TEST(Position, IsRefusedWhereAMemberIsNotWhatItMustBe) {
-  const auto expect_refused = [](const char* name, const nlohmann::json& value) {
+TEST(Position, IsRejectedIfAMemberIsInvalid) {
+  const auto expect_rejected = [](const char* name, const nlohmann::json& value) {
     nlohmann::json state = to_json(kPosition);
     state[name] = value;
     EXPECT_THAT([&] { position_from_json(state); },
-                ThrowsMessage<DataError>(HasSubstr("is not of a training run")))
+                ThrowsMessage<DataError>(HasSubstr("no valid state of a training run")))
         << name << " " << value;
   };
   for (const char* name : {"step", "samples", "optimizer_steps"}) {
     for (const nlohmann::json& value : std::initializer_list<nlohmann::json>{
              -1, 1e300, 1.0, UINT64_MAX, true, nullptr, "3", nlohmann::json::array()})
-      expect_refused(name, value);
+      expect_rejected(name, value);
   }
-  expect_refused("learning_rate", std::numeric_limits<double>::quiet_NaN());
-  expect_refused("learning_rate", nullptr);  // what NaN becomes in a file
-  expect_refused("learning_rate", "1");
-  expect_refused("evaluation_pending", 2);
-  expect_refused("random", {{"seed", -1}});
-  expect_refused("random", 7);
-  expect_refused("data_fingerprint", 7);
+  expect_rejected("learning_rate", std::numeric_limits<double>::quiet_NaN());
+  expect_rejected("learning_rate", nullptr);  // NaN is written as null
+  expect_rejected("learning_rate", "1");
+  expect_rejected("evaluation_pending", 2);
+  expect_rejected("random", {{"seed", -1}});
+  expect_rejected("random", 7);
+  expect_rejected("data_fingerprint", 7);
   const auto scale = [](double value, int good_steps) {
     return nlohmann::json{{"scale", value}, {"good_steps", good_steps}, {"skipped_steps", 0}};
   };
-  expect_refused("loss_scale", scale(0.0, 0));
-  expect_refused("loss_scale", scale(1e30, 0));
-  expect_refused("loss_scale", scale(1.0, 2000));
-  expect_refused("loss_scale", 1.0);
+  expect_rejected("loss_scale", scale(0.0, 0));
+  expect_rejected("loss_scale", scale(1e30, 0));
+  expect_rejected("loss_scale", scale(1.0, 2000));
+  expect_rejected("loss_scale", 1.0);
 }
 
-TEST(Position, IsRefusedOfWhatIsNoObject) {
+TEST(Position, IsRejectedIfItIsNotAnObject) {
   for (const nlohmann::json& state : {nlohmann::json(), nlohmann::json(7), nlohmann::json::array()})
     EXPECT_THROW(position_from_json(state), DataError) << state;
 }

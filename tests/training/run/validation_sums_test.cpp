@@ -8,7 +8,7 @@ namespace {
 
 class ValidationSumsOnAGpu : public testing::GpuTest {};
 
-TEST_F(ValidationSumsOnAGpu, TellOfTargetsOutOfRange) {
+TEST_F(ValidationSumsOnAGpu, ReportTargetsOutOfRange) {
   const Device gpu = Device::cuda();
   const auto loss_of = [&](const io::Batch& batch) {
     const Tensor weight = Tensor::zeros({3, 2}, DType::float32, gpu);

@@ -13,7 +13,7 @@
 namespace ripieno {
 namespace {
 
-TEST(BusError, NamesTheMappedFileThatWasCutShort) {
+TEST(BusError, NamesTheTruncatedFile) {
   const io::TemporaryDirectory directory;
   const std::string path = directory / "cut.tok";
   const std::vector<int32_t> tokens(200'000);
@@ -26,10 +26,10 @@ TEST(BusError, NamesTheMappedFileThatWasCutShort) {
         std::vector<int32_t> last(1);
         data.copy(199'999, last);
       },
-      testing::ExitedWithCode(74), "cut.tok: was cut short");
+      testing::ExitedWithCode(74), "cut.tok: the file was truncated");
 }
 
-TEST(BusError, OfNoFileEndsTheProcessWithALine) {
+TEST(BusError, OutsideAFileEndsTheProcessWithAMessage) {
   EXPECT_EXIT(
       {
         report_bus_errors();

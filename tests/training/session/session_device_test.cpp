@@ -1,4 +1,4 @@
-// Which device a session takes where a GPU is there and does not serve: on an emulated one.
+// Which device a session selects if there is a GPU that may not be usable, with an emulated GPU.
 #include <gmock/gmock.h>
 
 #include "ripieno/core/error.h"
@@ -19,13 +19,13 @@ class SessionDevice : public ::testing::Test {
   Session session_{distributed::alone()};
 };
 
-TEST_F(SessionDevice, LeftOpenIsTheGpuThatServes) {
+TEST_F(SessionDevice, AutoIsTheUsableGpu) {
   session_.use_device("auto");
   EXPECT_TRUE(session_.device().is_cuda());
   EXPECT_EQ(session_.device_remark(), "");
 }
 
-TEST_F(SessionDevice, LeftOpenIsTheCpuUnderAnOldDriverAndSaysSo) {
+TEST_F(SessionDevice, AutoIsTheCpuWithARemarkUnderAnOldDriver) {
   simt::gpu().driver_version = 12020;
   session_.use_device("auto");
   EXPECT_FALSE(session_.device().is_cuda());
@@ -34,19 +34,19 @@ TEST_F(SessionDevice, LeftOpenIsTheCpuUnderAnOldDriverAndSaysSo) {
                     HasSubstr("; the CPU is used")));
 }
 
-TEST_F(SessionDevice, WithoutADriverNothingIsSaid) {
+TEST_F(SessionDevice, AutoIsTheCpuWithoutARemarkWithoutADriver) {
   simt::gpu().driver_version = 0;
   session_.use_device("auto");
   EXPECT_FALSE(session_.device().is_cuda());
   EXPECT_EQ(session_.device_remark(), "");
 }
 
-TEST_F(SessionDevice, AGpuThatIsAskedForAndTooOldIsAnErrorOfConfiguration) {
+TEST_F(SessionDevice, CudaOnATooOldGpuIsAConfigurationError) {
   simt::gpu().compute_capability = 70;
   EXPECT_THAT([&] { session_.use_device("cuda"); },
-              ThrowsMessage<ConfigurationError>(AllOf(HasSubstr("--device cuda: "),
-                                                      HasSubstr("the lowest is 8.0"),
-                                                      HasSubstr("use --device cpu, or auto"))));
+              ThrowsMessage<ConfigurationError>(
+                  AllOf(HasSubstr("--device cuda: "), HasSubstr("the lowest is 8.0"),
+                        HasSubstr("use --device cpu or --device auto"))));
 }
 
 }  // namespace

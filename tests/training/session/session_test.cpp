@@ -34,7 +34,7 @@ void on_every_rank(int size, const std::function<void(Session&)>& rank_main) {
   }
 }
 
-// What together() throws on this rank; empty where nothing.
+// The message of what together() throws on this rank; empty if it returns.
 std::string thrown_by(Session& session, const std::function<void()>& action) {
   try {
     session.together(action);
@@ -57,7 +57,7 @@ TEST(Session, AloneIsTheOnlyRank) {
   EXPECT_FALSE(session.stops_now());
 }
 
-TEST(Session, HasTheThreadsOfOmpNumThreadsUnlessTheyAreSet) {
+TEST(Session, UsesOmpNumThreadsUntilThreadsAreSet) {
   setenv("OMP_NUM_THREADS", "1", 1);
   char name[] = "program";
   char* words[] = {name};
@@ -73,7 +73,7 @@ TEST(Session, HasTheThreadsOfOmpNumThreadsUnlessTheyAreSet) {
   kernels::set_cpu_threads(1);
 }
 
-TEST(Session, RemembersASignal) {
+TEST(Session, StopsAfterASignal) {
   char name[] = "program";
   char* words[] = {name};
   Session session(1, words);
@@ -81,11 +81,11 @@ TEST(Session, RemembersASignal) {
   EXPECT_TRUE(session.stops_now());
 }
 
-TEST(Session, GoesOnWhereAnActionSucceedsOnAllRanks) {
+TEST(Session, TogetherReturnsIfTheActionSucceedsOnAllRanks) {
   on_every_rank(3, [](Session& session) { EXPECT_EQ(thrown_by(session, [] {}), ""); });
 }
 
-TEST(Session, EndsAllRanksWhereAnActionFailsOnOneAndOnlyThatOneSpeaks) {
+TEST(Session, TogetherThrowsOnAllRanksIfOneFailsAndOnlyThatOneHasTheMessage) {
   on_every_rank(3, [](Session& session) {
     const auto action = [&] {
       if (session.rank() == 1) throw DataError("broken");
@@ -100,14 +100,14 @@ TEST(Session, EndsAllRanksWhereAnActionFailsOnOneAndOnlyThatOneSpeaks) {
   });
 }
 
-TEST(Session, LetsRankZeroSpeakWhereAnActionFailsOnAllRanks) {
+TEST(Session, TogetherGivesRankZeroTheMessageIfAllRanksFail) {
   on_every_rank(3, [](Session& session) {
     const std::string message = thrown_by(session, [] { throw DataError("broken"); });
     EXPECT_EQ(message, session.rank() == 0 ? "own: broken" : "silent");
   });
 }
 
-TEST(Session, EveryRankEndsWithTheStatusOfTheOneThatFailed) {
+TEST(Session, TogetherThrowsTheStatusOfTheFailedRankOnAllRanks) {
   on_every_rank(2, [](Session& session) {
     try {
       session.together([&] {
@@ -120,15 +120,15 @@ TEST(Session, EveryRankEndsWithTheStatusOfTheOneThatFailed) {
   });
 }
 
-TEST(Session, StopsOnAllRanksWhereOneWasAsked) {
+TEST(Session, StopsOnAllRanksIfOneIsRequestedToStop) {
   on_every_rank(3, [](Session& session) {
     EXPECT_FALSE(session.stops_now());
-    if (session.rank() == 2) session.ask_to_stop();
+    if (session.rank() == 2) session.request_stop();
     EXPECT_TRUE(session.stops_now());
   });
 }
 
-TEST(Session, NoticesThatAllRanksHaveTheSameRows) {
+TEST(Session, RejectsTheSameRowsOnAllRanks) {
   on_every_rank(2, [](Session& session) {
     io::Batch whole{Tensor::zeros({4, 1}), Tensor::zeros({4, 1}), 0, 4};
     try {
@@ -136,13 +136,13 @@ TEST(Session, NoticesThatAllRanksHaveTheSameRows) {
       ADD_FAILURE();
     } catch (const Error& error) {
       if (session.rank() == 0) {
-        EXPECT_THAT(error.what(), HasSubstr("give the loader the session"));
+        EXPECT_THAT(error.what(), HasSubstr("pass the session to the loader"));
       }
     }
   });
 }
 
-TEST(Session, TakesABatchWhoseRowsTheRanksShare) {
+TEST(Session, AcceptsABatchThatIsDividedAmongTheRanks) {
   on_every_rank(3, [](Session& session) {
     const int64_t rows = session.rank() == 2 ? 0 : 2;
     const int64_t first = session.rank() * 2;
@@ -150,7 +150,7 @@ TEST(Session, TakesABatchWhoseRowsTheRanksShare) {
   });
 }
 
-TEST(Session, RefusesAGpuWhereThereIsNone) {
+TEST(Session, RejectsCudaWithoutAGpu) {
   Session session(distributed::alone());
   if (session.device().is_cuda()) GTEST_SKIP() << "there is a GPU";
   try {
@@ -170,14 +170,14 @@ TEST(Exchange, GathersTextsOfAnyLengthInRankOrder) {
   });
 }
 
-TEST(StopSignal, TakesInterruptsOfAProgramThatRunsAlone) {
+TEST(StopSignal, RecordsAnInterruptOfAProgramThatRunsAlone) {
   const StopSignal signal(/*alone=*/true);
   EXPECT_FALSE(StopSignal::arrived());
   std::raise(SIGINT);
   EXPECT_TRUE(StopSignal::arrived());
 }
 
-TEST(StopSignal, LeavesAProcessToAnInterruptASecondAfterTheFirst) {
+TEST(StopSignal, EndsTheProcessAtAnInterruptASecondAfterTheFirst) {
   EXPECT_EXIT(
       {
         const StopSignal signal(/*alone=*/true);
@@ -188,7 +188,7 @@ TEST(StopSignal, LeavesAProcessToAnInterruptASecondAfterTheFirst) {
       testing::KilledBySignal(SIGINT), "");
 }
 
-TEST(StopSignal, TakesTwoThatComeTogetherForOne) {
+TEST(StopSignal, TreatsTwoSimultaneousSignalsAsOne) {
   EXPECT_EXIT(
       {
         const StopSignal signal(/*alone=*/true);
@@ -199,7 +199,7 @@ TEST(StopSignal, TakesTwoThatComeTogetherForOne) {
       testing::ExitedWithCode(75), "");
 }
 
-TEST(StopSignal, TakesWhateverASchedulerALimitOrAShellSends) {
+TEST(StopSignal, RecordsAllSignalsOfSchedulersLimitsAndShells) {
   for (const int sent :
        {SIGUSR1, SIGUSR2, SIGXCPU, SIGALRM, SIGPWR, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
     const StopSignal signal(/*alone=*/true);
@@ -209,7 +209,7 @@ TEST(StopSignal, TakesWhateverASchedulerALimitOrAShellSends) {
   }
 }
 
-TEST(StopSignal, IgnoresAHangUpThatWasIgnoredAtTheStart) {
+TEST(StopSignal, IgnoresAHangUpThatWasIgnoredBefore) {
   std::signal(SIGHUP, SIG_IGN);  // as nohup does
   {
     const StopSignal signal(/*alone=*/true);
@@ -219,14 +219,14 @@ TEST(StopSignal, IgnoresAHangUpThatWasIgnoredAtTheStart) {
   std::signal(SIGHUP, SIG_DFL);
 }
 
-TEST(StopSignal, LeavesWritesToFailWhereTheirReaderIsGone) {
+TEST(StopSignal, IgnoresSignalsOfFailedWrites) {
   const StopSignal signal(/*alone=*/false);
   std::raise(SIGPIPE);
   std::raise(SIGXFSZ);
   EXPECT_FALSE(StopSignal::arrived());
 }
 
-TEST(StopSignal, LeavesInterruptsAloneUnderMpirun) {
+TEST(StopSignal, DoesNotHandleInterruptsUnderMpirun) {
   EXPECT_EXIT(
       {
         const StopSignal signal(/*alone=*/false);
@@ -235,7 +235,7 @@ TEST(StopSignal, LeavesInterruptsAloneUnderMpirun) {
       testing::KilledBySignal(SIGTERM), "");
 }
 
-TEST(StopSignal, GivesTheSignalBack) {
+TEST(StopSignal, RestoresThePreviousHandler) {
   EXPECT_EXIT(
       {
         { const StopSignal signal(/*alone=*/false); }

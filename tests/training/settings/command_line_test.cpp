@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/settings/help_text.h"
 
 namespace ripieno {
 namespace {
@@ -19,7 +22,7 @@ CommandLine parse(std::vector<const char*> words) {
   return parse_command_line(static_cast<int>(words.size()), words.data(), "Trains it.", settings);
 }
 
-TEST(CommandLine, TakesEveryFlag) {
+TEST(CommandLine, ParsesEveryOption) {
   const auto command = parse({"--config", "c.toml", "--set", "a.b=1", "--set=c.d=-2", "--run-dir",
                               "r", "--steps", "5", "--resume", "never", "--device", "cpu",
                               "--threads", "2", "--seed", "7", "--quiet"});
@@ -34,14 +37,17 @@ TEST(CommandLine, TakesEveryFlag) {
   EXPECT_TRUE(command.quiet);
 }
 
-TEST(CommandLine, NamesTheRunDirectoryAfterTheConfiguration) {
+TEST(CommandLine, DefaultsTheRunDirectoryToTheNameOfTheConfiguration) {
   EXPECT_EQ(parse({"--config", "some/where/gpt_char.toml"}).run_directory, "runs/gpt_char");
 }
 
-TEST(CommandLine, HelpListsFlagsAndSettings) {
+TEST(CommandLine, HelpListsOptionsAndKeysInLinesThatFitTheTerminal) {
   const auto command = parse({"--help"});
   EXPECT_THAT(command.help, HasSubstr("--run-dir"));
   EXPECT_THAT(command.help, HasSubstr("train.batch_size = 12"));
+  const auto columns = static_cast<std::size_t>(help_columns());
+  std::istringstream lines(command.help);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), columns) << line;
 }
 
 TEST(CommandLine, VersionNeedsNoConfiguration) {
@@ -49,7 +55,7 @@ TEST(CommandLine, VersionNeedsNoConfiguration) {
   EXPECT_THAT(parse({"--version"}).help, HasSubstr("\nbuild type: "));
 }
 
-TEST(CommandLine, RefusesUnknownFlagsBadValuesAndAMissingConfiguration) {
+TEST(CommandLine, RejectsUnknownOptionsBadValuesAndAMissingConfiguration) {
   EXPECT_THROW(parse({"--config", "c.toml", "--stesp", "5"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "--steps", "many"}), UsageError);
   EXPECT_THROW(parse({"--config", "c.toml", "--steps", "0"}), UsageError);
@@ -60,7 +66,7 @@ TEST(CommandLine, RefusesUnknownFlagsBadValuesAndAMissingConfiguration) {
   EXPECT_THROW(parse({"--quiet"}), UsageError);
 }
 
-TEST(CommandLine, SaysOnOneLineWhatIsWrongAndWhereToLook) {
+TEST(CommandLine, ReportsOnOneLineWhatIsWrongAndHowToGetHelp) {
   try {
     parse({"--config", "c.toml", "--stesp", "5"});
     FAIL();

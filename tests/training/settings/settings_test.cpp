@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/configuration.h"
@@ -19,7 +20,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A table with a key of every type.
+// Settings with a key of every type.
 class SettingsTest : public testing::Test {
  protected:
   SettingsTest() {
@@ -50,16 +51,16 @@ class SettingsTest : public testing::Test {
       std::filesystem::temp_directory_path() / ("settings_" + std::to_string(getpid()) + ".toml");
 };
 
-std::string complaint(const std::function<void()>& action) {
+std::string error_of(const std::function<void()>& action) {
   try {
     action();
   } catch (const ConfigurationError& error) {
     return error.what();
   }
-  return "no complaint";
+  return "no error";
 }
 
-TEST_F(SettingsTest, TakesEveryTypeFromAFile) {
+TEST_F(SettingsTest, ReadsEveryTypeFromAFile) {
   read(
       "[train]\nbatch_size = 3\nnesterov = true\n[optimizer]\nlearning_rate = 1e-3\n"
       "kind = 'sgd'\n[data]\npath = 'a b.txt'\n[model]\nhidden = [32, 16]\n"
@@ -73,54 +74,53 @@ TEST_F(SettingsTest, TakesEveryTypeFromAFile) {
   EXPECT_THAT(shown, ElementsAre("kl", "a b"));
 }
 
-TEST_F(SettingsTest, TakesAnIntegerWhereANumberIsWanted) {
+TEST_F(SettingsTest, AcceptsAnIntegerForANumber) {
   settings.set("optimizer.learning_rate=1");
   EXPECT_EQ(rate, 1.0);
 }
 
-TEST_F(SettingsTest, NamesFileLineAndNearestKeyOfAnUnknownOne) {
-  EXPECT_EQ(complaint([&] { read("[train]\n\nbatch_sizes = 3\n"); }),
-            file + ":3: there is no setting train.batch_sizes; the nearest is train.batch_size");
+TEST_F(SettingsTest, ReportsFileLineAndNearestKeyForAnUnknownKey) {
+  EXPECT_EQ(error_of([&] { read("[train]\n\nbatch_sizes = 3\n"); }),
+            file + ":3: unknown key train.batch_sizes; did you mean train.batch_size?");
 }
 
-TEST_F(SettingsTest, NamesTheNearestKeyWhereOnlyTheSectionIsWrong) {
-  EXPECT_THAT(complaint([&] { settings.set("train.learning_rate=1"); }),
-              HasSubstr("the nearest is optimizer.learning_rate"));
-  EXPECT_THAT(complaint([&] { settings.set("batch_size=1"); }),
-              HasSubstr("the nearest is train.batch_size"));
+TEST_F(SettingsTest, SuggestsTheKeyIfOnlyTheSectionIsWrong) {
+  EXPECT_THAT(error_of([&] { settings.set("train.learning_rate=1"); }),
+              HasSubstr("did you mean optimizer.learning_rate?"));
+  EXPECT_THAT(error_of([&] { settings.set("batch_size=1"); }),
+              HasSubstr("did you mean train.batch_size?"));
 }
 
-TEST_F(SettingsTest, KnowsANameByItsInitials) {
-  EXPECT_THAT(complaint([&] { settings.set("optimizer.lr=1"); }),
-              HasSubstr("the nearest is optimizer.learning_rate"));
-  EXPECT_THAT(complaint([&] { settings.set("bs=1"); }),
-              HasSubstr("the nearest is train.batch_size"));
+TEST_F(SettingsTest, SuggestsTheKeyForItsInitials) {
+  EXPECT_THAT(error_of([&] { settings.set("optimizer.lr=1"); }),
+              HasSubstr("did you mean optimizer.learning_rate?"));
+  EXPECT_THAT(error_of([&] { settings.set("bs=1"); }), HasSubstr("did you mean train.batch_size?"));
 }
 
-TEST_F(SettingsTest, RefusesAKeyOutsideOfASection) {
-  EXPECT_THAT(complaint([&] { read("batch_size = 3\n"); }),
-              HasSubstr(":1: there is no setting batch_size; the nearest is train.batch_size"));
+TEST_F(SettingsTest, RejectsAKeyOutsideASection) {
+  EXPECT_THAT(error_of([&] { read("batch_size = 3\n"); }),
+              HasSubstr(":1: unknown key batch_size; did you mean train.batch_size?"));
 }
 
-TEST_F(SettingsTest, NamesFileLineKeyTypeAndValueOfAnIllTypedOne) {
-  EXPECT_EQ(complaint([&] { read("[train]\nbatch_size = 'many'\n"); }),
-            file + ":2: train.batch_size takes an integer of at least 1, not 'many'");
+TEST_F(SettingsTest, ReportsFileLineKeyTypeAndValueForAWrongType) {
+  EXPECT_EQ(error_of([&] { read("[train]\nbatch_size = 'many'\n"); }),
+            file + ":2: train.batch_size must be an integer of at least 1, got 'many'");
 }
 
-TEST_F(SettingsTest, RefusesWhatIsOutOfRange) {
-  EXPECT_EQ(complaint([&] { settings.set("train.batch_size=0"); }),
-            "--set train.batch_size=0: train.batch_size takes an integer of at least 1");
-  EXPECT_THAT(complaint([&] { settings.set("optimizer.learning_rate=0"); }),
+TEST_F(SettingsTest, RejectsValuesOutOfRange) {
+  EXPECT_EQ(error_of([&] { settings.set("train.batch_size=0"); }),
+            "--set train.batch_size=0: train.batch_size must be an integer of at least 1");
+  EXPECT_THAT(error_of([&] { settings.set("optimizer.learning_rate=0"); }),
               HasSubstr("a number above 0"));
-  EXPECT_THAT(complaint([&] { settings.set("optimizer.learning_rate=nan"); }),
+  EXPECT_THAT(error_of([&] { settings.set("optimizer.learning_rate=nan"); }),
               HasSubstr("a number above 0"));
-  EXPECT_THAT(complaint([&] { settings.set("model.hidden=[4, 0]"); }),
+  EXPECT_THAT(error_of([&] { settings.set("model.hidden=[4, 0]"); }),
               HasSubstr("a list of integers, each of at least 1"));
-  EXPECT_THAT(complaint([&] { settings.set("optimizer.kind=adam"); }),
+  EXPECT_THAT(error_of([&] { settings.set("optimizer.kind=adam"); }),
               HasSubstr("one of adamw, sgd"));
 }
 
-TEST_F(SettingsTest, OfTrainingRefusesWhatItsArithmeticDoesNotBear) {
+TEST_F(SettingsTest, OfTrainingRejectValuesBeyondTheLimitsOfTheArithmetic) {
   Settings all;
   TrainingOptions options;
   bind(all, options);
@@ -131,26 +131,26 @@ TEST_F(SettingsTest, OfTrainingRefusesWhatItsArithmeticDoesNotBear) {
       if (!value.is_number() || is_any_seed) continue;
       const std::string assignment = section + "." + key + "=";
       const char* too_much = value.is_number_integer() ? "9223372036854775807" : "1e39";
-      EXPECT_NE(complaint([&] { all.set(assignment + too_much); }), "no complaint") << assignment;
+      EXPECT_NE(error_of([&] { all.set(assignment + too_much); }), "no error") << assignment;
     }
   }
   for (const char* one : {"checkpoint.keep=4294967297", "parallel.timeout_seconds=10000000000",
                           "optimizer.beta1=1", "optimizer.beta2=1.0", "optimizer.momentum=1",
                           "parallel.outer_momentum=1", "optimizer.learning_rate=1e39"})
-    EXPECT_NE(complaint([&] { all.set(one); }), "no complaint") << one;
-  EXPECT_EQ(complaint([&] { all.set("optimizer.beta1=0.999999"); }), "no complaint");
+    EXPECT_NE(error_of([&] { all.set(one); }), "no error") << one;
+  EXPECT_EQ(error_of([&] { all.set("optimizer.beta1=0.999999"); }), "no error");
 }
 
-TEST_F(SettingsTest, LeavesAValueAloneThatItRefusesToReplace) {
-  complaint([&] { settings.set("model.hidden=[4, 0]"); });
+TEST_F(SettingsTest, KeepsTheOldValueIfTheNewOneIsRejected) {
+  error_of([&] { settings.set("model.hidden=[4, 0]"); });
   EXPECT_THAT(hidden, ElementsAre(64));
 }
 
-TEST_F(SettingsTest, RefusesAFloatWhereAnIntegerIsWanted) {
-  EXPECT_THAT(complaint([&] { settings.set("train.batch_size=3.0"); }), HasSubstr("an integer"));
+TEST_F(SettingsTest, RejectsAFloatForAnInteger) {
+  EXPECT_THAT(error_of([&] { settings.set("train.batch_size=3.0"); }), HasSubstr("an integer"));
 }
 
-TEST_F(SettingsTest, TakesStringsOnTheCommandLineWithAndWithoutQuotes) {
+TEST_F(SettingsTest, AcceptsStringsOnTheCommandLineWithAndWithoutQuotes) {
   settings.set("data.path=some text.txt");
   EXPECT_EQ(path, "some text.txt");
   settings.set("data.path=\"quoted\"");
@@ -161,40 +161,41 @@ TEST_F(SettingsTest, TakesStringsOnTheCommandLineWithAndWithoutQuotes) {
   EXPECT_EQ(path, "a=b");
 }
 
-TEST_F(SettingsTest, RefusesAnAssignmentWithoutAValue) {
-  EXPECT_THAT(complaint([&] { settings.set("train.batch_size"); }), HasSubstr("has no '='"));
+TEST_F(SettingsTest, RejectsAnAssignmentWithoutAValue) {
+  EXPECT_THAT(error_of([&] { settings.set("train.batch_size"); }), HasSubstr("no '=' found"));
 }
 
-TEST_F(SettingsTest, TakesOneValueAtATime) {
-  EXPECT_THAT(complaint([&] { settings.set("train.batch_size=3\nother=4"); }),
-              HasSubstr("takes an integer"));
+TEST_F(SettingsTest, AcceptsOneValuePerAssignment) {
+  EXPECT_THAT(error_of([&] { settings.set("train.batch_size=3\nother=4"); }),
+              HasSubstr("must be an integer"));
 }
 
-TEST_F(SettingsTest, NamesAFileThatIsMissingOrADirectory) {
-  EXPECT_EQ(complaint([&] { settings.read("/nowhere.toml"); }),
-            "/nowhere.toml: cannot read this configuration: No such file or directory");
-  EXPECT_EQ(complaint([&] { settings.read("/"); }),
-            "/: cannot read this configuration: Is a directory");
+TEST_F(SettingsTest, ReportsAFileThatIsMissingOrADirectory) {
+  EXPECT_EQ(error_of([&] { settings.read("/nowhere.toml"); }),
+            "/nowhere.toml: cannot read the configuration: No such file or directory");
+  EXPECT_EQ(error_of([&] { settings.read("/"); }),
+            "/: cannot read the configuration: Is a directory");
 }
 
-TEST_F(SettingsTest, NamesTheLineThatIsNotToml) {
-  EXPECT_THAT(complaint([&] { read("[train]\nbatch_size ==\n"); }),
-              HasSubstr(file + ":2: not TOML"));
+TEST_F(SettingsTest, ReportsTheLineThatIsNotToml) {
+  EXPECT_THAT(error_of([&] { read("[train]\nbatch_size ==\n"); }),
+              HasSubstr(file + ":2: not valid TOML"));
 }
 
-TEST_F(SettingsTest, NamesTheLineWhoseTableHasNoNameThatCanBeOne) {
+TEST_F(SettingsTest, ReportsTheLineOfAnInvalidTableName) {
   for (const std::string name : {"=", "\x7f", "!", ""}) {
-    EXPECT_THAT(complaint([&] { read("[train]\nbatch_size = 1\n[" + name + "]\nx = 1\n"); }),
-                HasSubstr(file + ":3: not TOML"));
+    EXPECT_THAT(error_of([&] { read("[train]\nbatch_size = 1\n[" + name + "]\nx = 1\n"); }),
+                HasSubstr(file + ":3: not valid TOML"));
   }
 }
 
-TEST_F(SettingsTest, RefusesAKeyOfSoManyDotsThatTheStackWouldOverflow) {
+TEST_F(SettingsTest, RejectsAKeyOfSoManyDotsThatTheStackWouldOverflow) {
   std::string key = "a";
   for (int i = 0; i < 500'000; ++i) key += ".a";
-  EXPECT_THAT(complaint([&] { read("[train]\n" + key + " = 1\n"); }), HasSubstr(":2: not TOML"));
-  EXPECT_THAT(complaint([&] { settings.set("train.nesterov={" + key + " = 1}"); }),
-              HasSubstr("takes true or false"));
+  EXPECT_THAT(error_of([&] { read("[train]\n" + key + " = 1\n"); }),
+              HasSubstr(":2: not valid TOML"));
+  EXPECT_THAT(error_of([&] { settings.set("train.nesterov={" + key + " = 1}"); }),
+              HasSubstr("must be true or false"));
 }
 
 TEST_F(SettingsTest, AnEmptyFileChangesNothing) {
@@ -202,7 +203,7 @@ TEST_F(SettingsTest, AnEmptyFileChangesNothing) {
   EXPECT_EQ(batch_size, 12);
 }
 
-TEST_F(SettingsTest, RestoresWhatItGaveAsValues) {
+TEST_F(SettingsTest, RestoresItsOwnValues) {
   settings.set("model.hidden=[7]");
   settings.set("optimizer.kind=sgd");
   settings.set("log.show=['kl']");
@@ -216,39 +217,53 @@ TEST_F(SettingsTest, RestoresWhatItGaveAsValues) {
   EXPECT_EQ(kind, "sgd");
 }
 
-TEST_F(SettingsTest, RefusesStoredValuesOfAnotherType) {
+TEST_F(SettingsTest, RejectsStoredValuesOfAnotherType) {
   EXPECT_THROW(settings.restore({{"train", {{"batch_size", "many"}}}}), DataError);
 }
 
-TEST_F(SettingsTest, ListsEveryKeyWithItsDefaultAndMeaning) {
-  EXPECT_THAT(settings.listing(), HasSubstr("train.batch_size = 12"));
-  EXPECT_THAT(settings.listing(), HasSubstr("samples in a step"));
-  EXPECT_THAT(settings.listing(), HasSubstr("adamw, sgd"));
+TEST_F(SettingsTest, ListsAllKeysBySectionWithDefaultHelpAndChoices) {
+  const std::string listing = settings.listing();
+  EXPECT_THAT(listing, HasSubstr("\n[train]\n  train.batch_size = 12\n      samples in a step\n"));
+  EXPECT_THAT(listing, HasSubstr("one of adamw, sgd"));
+}
+
+TEST_F(SettingsTest, ListsAKeyThatIsAddedLaterInItsSection) {
+  settings.add("train.threads", &batch_size, "");
+  const std::string listing = settings.listing();
+  EXPECT_LT(listing.find("train.threads"), listing.find("[optimizer]"));
+}
+
+TEST(Listing, OfTrainingFitsTheTerminal) {
+  Settings all;
+  TrainingOptions options;
+  bind(all, options);
+  std::istringstream lines(all.listing(72));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 72u) << line;
 }
 
 enum class Fruit { apple, pear, quince };
 
-TEST(Choice, SetsAVariableByTheNamesOfItsValues) {
+TEST(Choice, SetsAVariableByTheNameOfItsValue) {
   Fruit fruit = Fruit::apple;
   Settings settings;
   settings.add("food.fruit", choice(&fruit, {{"apple", Fruit::apple}, {"pear", Fruit::pear}}), "");
   EXPECT_EQ(settings.values()["food"]["fruit"], "apple");
   settings.set("food.fruit=pear");
   EXPECT_EQ(fruit, Fruit::pear);
-  EXPECT_EQ(complaint([&] { settings.set("food.fruit=fig"); }),
-            "--set food.fruit=fig: food.fruit takes one of apple, pear");
+  EXPECT_EQ(error_of([&] { settings.set("food.fruit=fig"); }),
+            "--set food.fruit=fig: food.fruit must be one of apple, pear");
   settings.restore({{"food", {{"fruit", "apple"}}}});
   EXPECT_EQ(fruit, Fruit::apple);
   EXPECT_THROW(settings.restore({{"food", {{"fruit", "fig"}}}}), DataError);
 }
 
-TEST(Choice, RefusesAValueThatHasNoName) {
+TEST(Choice, RejectsAValueWithoutAName) {
   Fruit fruit = Fruit::quince;
   Settings settings;
   EXPECT_THROW(settings.add("food.fruit", choice(&fruit, {{"apple", Fruit::apple}}), ""), Error);
 }
 
-TEST_F(SettingsTest, RestoresNoNumberThatWouldChange) {
+TEST_F(SettingsTest, RestoresNoNumberThatWouldBeRounded) {
   for (const nlohmann::json& value : {nlohmann::json(3.5), nlohmann::json(uint64_t{1} << 63)}) {
     EXPECT_THROW(settings.restore({{"train", {{"batch_size", value}}}}), DataError) << value;
   }
