@@ -80,7 +80,7 @@ State snapshot_of(const State& mine, const State& staging) {
 struct BackgroundSaver::Save {
   Save(FileSystem& to, std::string parent) : files(to), directory(std::move(parent)) {}
 
-  bool is_stalled() const { return files.stalled_seconds() > options.silence_seconds; }
+  bool is_stalled() const { return files.stalled_seconds() > options.stall_timeout_seconds; }
   // Blocks until the flag is set. Returns false if storage stops responding before that.
   bool wait_until(const bool Save::*reached) {
     std::unique_lock lock(mutex);
@@ -218,7 +218,7 @@ EndedSave BackgroundSaver::abandon() {
   EndedSave ended{.step = save_->ended.step,
                   .failure = fmt::format("{}: storage has not responded for {} s; check its server "
                                          "or disk, or choose another directory",
-                                         save_->files.path(), save_->options.silence_seconds),
+                                         save_->files.path(), save_->options.stall_timeout_seconds),
                   .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
   save_.reset();
   staging_.clear();

@@ -9,8 +9,8 @@
 // in stream order. One save at a time. Not thread-safe: call it from one thread. If no thread can
 // be started, start() returns once everything is written.
 //
-// If storage does not complete a single operation within SaveOptions::silence_seconds, the save
-// fails and its thread is detached, so no call blocks forever.
+// If storage does not complete a single operation within SaveOptions::stall_timeout_seconds, the
+// save fails and its thread is detached, so no call blocks forever.
 #pragma once
 
 #include <cstdint>

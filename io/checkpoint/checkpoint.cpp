@@ -88,7 +88,7 @@ class Loading {
   int64_t bytes() const { return bytes_; }
 
  private:
-  // A function that reports the NaN and infinite elements of each chunk to found_not_finite; empty
+  // A function that reports the NaN and infinite elements of each chunk to on_not_finite; empty
   // if there is no such callback.
   std::function<void(int64_t, std::span<const std::byte>)> counted(const SavedTensor& tensor) {
     if (!options_.on_not_finite) return {};
@@ -117,7 +117,7 @@ class Loading {
   std::map<std::string, std::vector<PieceRef>> pieces_;
   std::set<const Piece*> verified_;
   int64_t bytes_ = 0;
-  std::mutex mutex_;  // held while calling found_not_finite
+  std::mutex mutex_;  // held while calling on_not_finite
 };
 
 }  // namespace

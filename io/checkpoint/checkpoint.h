@@ -32,7 +32,7 @@ struct SaveOptions {
   // Seconds that rank 0 waits for the other ranks' shards after writing its own.
   double timeout_seconds = 600;
   // BackgroundSaver: seconds that a single storage operation may take before the save fails.
-  double silence_seconds = 600;
+  double stall_timeout_seconds = 600;
   // A stop request makes rank 0 fail instead of waiting for the other ranks' shards.
   std::stop_token stop = {};
   // Must be the same on all ranks; see probe_commit_mode().

@@ -18,7 +18,7 @@ struct ReadOptions {
   std::function<void(int64_t bytes)> progress = {};
   // Checkpoint::verify() calls it for each chunk of a tensor that has NaN or infinite elements,
   // with the tensor ("parameter blocks.0.weight") and their number; one thread at a time.
-  std::function<void(const std::string& tensor, int64_t count)> found_not_finite = {};
+  std::function<void(const std::string& tensor, int64_t count)> on_not_finite = {};
 };
 
 // Replaces the prefix `from` of a name by `to`: {"model.", ""}, {"encoder.", "blocks."}. An empty
@@ -46,7 +46,7 @@ struct LoadOptions {
   // Rank and number of the ranks that load at the same time: together they then verify every byte
   // of the checkpoint, including tensors that none of them loads. Without it, only the pieces that
   // are loaded are verified.
-  std::optional<Part> verifies_all_as = {};
+  std::optional<Part> verification_part = {};
   ReadOptions reading = {};
 };
 

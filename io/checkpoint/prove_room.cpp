@@ -70,7 +70,7 @@ void prove_room(FileSystem& files, const std::string& checkpoints_directory,
   const std::string directory = checkpoints_directory + "/" + std::string(kProbeName);
   if (needed.saves <= 0) return;
   remove_unfinished(files, checkpoints_directory);
-  const int64_t found = existing_checkpoints(files, checkpoints_directory, needed.continues_after);
+  const int64_t found = existing_checkpoints(files, checkpoints_directory, needed.resumed_step);
   files.make_directories(directory);
   try {
     check_space(files, directory + "/room", needed, additional_checkpoints(needed, found));

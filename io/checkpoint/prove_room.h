@@ -22,7 +22,7 @@ struct RoomNeeded {
   Retention keep = {};  // keep.every is not counted: it is not known how long those are kept
   // Step from which the run resumes: checkpoints up to it belong to the run and will be replaced by
   // newer ones. -1: none do.
-  int64_t continues_after = std::numeric_limits<int64_t>::max();
+  int64_t resumed_step = std::numeric_limits<int64_t>::max();
 };
 
 // Called by rank 0 only, while no other run uses the directory. Throws StorageError if the file

@@ -16,6 +16,6 @@ FileLock try_lock(int file);
 
 // Empty if the file system of the existing file `path` supports locks, otherwise the system's error
 // message. Does not disturb a lock that is held through another open file.
-std::string why_locks_are_absent(const std::string& path);
+std::string reason_for_missing_locks(const std::string& path);
 
 }  // namespace ripieno::io

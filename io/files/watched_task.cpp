@@ -18,7 +18,7 @@ struct WatchedTask::Shared {
   Shared(FileSystem& to, double seconds, Action what)
       : files(to), stall_timeout_seconds(seconds), action(std::move(what)) {}
 
-  bool is_stalled() const { return files.stalled_seconds() > silence_seconds; }
+  bool is_stalled() const { return files.stalled_seconds() > stall_timeout_seconds; }
   void run() {
     std::exception_ptr thrown;
     try {
@@ -77,7 +77,7 @@ void WatchedTask::finish() {
       throw StorageError(
           fmt::format("{}: storage has not responded for {} s; check its server or disk, or choose "
                       "another directory",
-                      shared->files.path(), shared->silence_seconds));
+                      shared->files.path(), shared->stall_timeout_seconds));
     }
   }
   if (thread_.joinable()) thread_.join();

@@ -1,10 +1,10 @@
 // WatchedTask: runs an action on files in a background thread and stops waiting for it if storage
 // does not respond. Not installed.
 //
-// If a single storage operation takes longer than `silence_seconds`, the task fails and its thread
-// is detached, because a blocked system call cannot be interrupted. So `action` must own what it
-// uses, or use what lives as long as the process. If no thread can be started, the constructor runs
-// `action` itself, without a time limit.
+// If a single storage operation takes longer than `stall_timeout_seconds`, the task fails and its
+// thread is detached, because a blocked system call cannot be interrupted. So `action` must own
+// what it uses, or use what lives as long as the process. If no thread can be started, the
+// constructor runs `action` itself, without a time limit.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ class WatchedTask {
 
   // `files` must outlive the thread, even a detached one. `action` must access storage only through
   // the FileSystem passed to it.
-  WatchedTask(FileSystem& files, double silence_seconds, Action action);
+  WatchedTask(FileSystem& files, double stall_timeout_seconds, Action action);
   // Calls finish() and ignores errors.
   ~WatchedTask();
   WatchedTask(const WatchedTask&) = delete;

@@ -69,7 +69,7 @@ struct StepMetrics {
 
 // Throws Error if `name` cannot be the name of a program's custom metric: it is empty, has several
 // lines, or is reserved ("step", "seconds", the names above).
-void require_own_name(const std::string& name);
+void require_custom_metric_name(const std::string& name);
 
 // Appends lines to metrics.jsonl. Only rank 0 has a writer; there may be one at a time, used by one
 // thread at a time. Every line but the last is complete, even after kill -9 or a power cut; readers

@@ -103,7 +103,7 @@ std::string RunCheckpoints::refusal_of(const std::string& path, const Load& load
       // Storage may not have been able to report this when the candidates were listed.
       if (session_.rank() == 0 && io::is_set_aside(io::local_files(), path))
         throw StorageError(path + ": set aside by an earlier start");
-      load(io::Checkpoint::open(io::local_files(), path), {.verifies_all_as = session_});
+      load(io::Checkpoint::open(io::local_files(), path), {.verification_part = session_});
     } catch (const DataError& error) {
       refusal = error.what();
     } catch (const StorageError& error) {

@@ -62,7 +62,7 @@ void RunMetrics::add(const Loss& loss, int64_t step) {
 
 void RunMetrics::end_step(int64_t step, int64_t samples, const std::vector<io::Metric>& extra) {
   shown_.step = step;
-  for (const auto& metric : extra) io::require_own_name(metric.name);
+  for (const auto& metric : extra) io::require_custom_metric_name(metric.name);
   if (is_examined(step)) {
     io::StepMetrics line{.step = step};
     if (is_logged(step)) line = line_of(step, samples, extra);

@@ -33,8 +33,9 @@ std::string random_name() {
 
 // Runs `action` on every rank, on a thread that is abandoned if storage does not respond. The ranks
 // poll each other until all have ended, so that none blocks in a collective meanwhile.
-void watched_together(Session& session, double silence_seconds, io::WatchedTask::Action action) {
-  io::WatchedTask task(io::local_files(), silence_seconds, std::move(action));
+void watched_together(Session& session, double stall_timeout_seconds,
+                      io::WatchedTask::Action action) {
+  io::WatchedTask task(io::local_files(), stall_timeout_seconds, std::move(action));
   while (session.agree(0, task.is_running()).failures > 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   session.together([&] { task.finish(); });
@@ -53,7 +54,7 @@ io::State with_copied_buffers(io::State share) {
 io::CommitMode chosen_commit_mode(Session& session, const RunSavesOptions& options) {
   const auto name =
       std::make_shared<std::string>();  // shared with the thread, which may outlive this call
-  watched_together(session, options.silence_seconds,
+  watched_together(session, options.stall_timeout_seconds,
                    [name, directory = options.directory, rank = session.rank()](auto& files) {
                      if (rank == 0) *name = io::name_of(io::probe_commit_mode(files, directory));
                    });

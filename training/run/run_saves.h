@@ -24,7 +24,7 @@ struct RunSavesOptions {
   SaveSchedule::Options schedule = {};
   io::Retention keep = {};
   // A save, or a check of the storage, fails if an operation takes longer than this.
-  double silence_seconds = 600;
+  double stall_timeout_seconds = 600;
 };
 
 // Before the first step: throws if a checkpoint with this training state cannot be saved in the

@@ -204,7 +204,7 @@ void RunState::compare_ranks() {
   std::vector<Replicated> numbers;
   if (compared_step_ != step_) {
     numbers.push_back({"parameters", &model_.parameters().values()});
-    const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->steps_alone());
+    const bool has_own_state = optimizer_.is_sharded() || (parallel && parallel->has_local_steps());
     for (const auto& state : optimizer_.state()) {
       if (!has_own_state) numbers.push_back({state.name, state.arena});
     }

@@ -103,7 +103,7 @@ void Session::use_device(const std::string& name) {
 void Session::take_device(const std::string& name) {
   together([&] { device_ = choose_device(name, communicator_->local_rank()); });
   const bool is_fallback = name == "auto" && !device_.is_cuda();
-  const std::string why = is_fallback ? kernels::cuda::what_is_unusable() : "";
+  const std::string why = is_fallback ? kernels::cuda::describe_unusable() : "";
   device_remark_ = why.empty() ? "" : fmt::format("{} on {}; the CPU is used", why, host_name());
   use_nccl();
   gather_devices();

@@ -88,14 +88,14 @@ TEST_F(RunDirectoryTest, IsUsedWithoutALockIfTheFileSystemHasNone) {
   for (const int error : {ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS}) {
     flock_fails_with = error;
     EXPECT_EQ(failure(), "no error");
-    EXPECT_EQ(why_locks_are_absent(RunPaths{path_}.lock()), std::strerror(error));
+    EXPECT_EQ(reason_for_missing_locks(RunPaths{path_}.lock()), std::strerror(error));
     flock_fails_with = 0;
   }
 }
 
 TEST_F(RunDirectoryTest, KeepsItsLockWhenLockSupportIsTested) {
   RunDirectory holder(path_);
-  EXPECT_EQ(why_locks_are_absent(holder.paths().lock()), "");
+  EXPECT_EQ(reason_for_missing_locks(holder.paths().lock()), "");
   EXPECT_THAT(failure(), HasSubstr("is in use by process"));
 }
 
