@@ -80,8 +80,8 @@ class DataParallel {
   // Whether buffers are equal on all ranks: false from a backward() until the next synchronization.
   bool buffers_are_equal() const { return buffers_are_equal_; }
 
-  // The loss of the last step over all micro-batches and ranks; of this rank only if has_local_steps().
-  // Its tensors are valid until the last backward() of the next step.
+  // The loss of the last step over all micro-batches and ranks; of this rank only if
+  // has_local_steps(). Its tensors are valid until the last backward() of the next step.
   const Loss& loss() const { return loss_; }
   // Seconds spent in each phase since construction; on a GPU, of the work that has completed.
   const ParallelSeconds& seconds() { return times_.seconds(); }

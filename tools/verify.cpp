@@ -25,10 +25,10 @@ void verify_checkpoint(const io::FileSystem& files, const std::string& path, boo
   const auto checkpoint = io::Checkpoint::open(files, path);
   ByteProgress progress(checkpoint.bytes(), quiet);
   NotFinite not_finite;
-  progress.reach(checkpoint.verify(
-      {.progress = [&](int64_t bytes) { progress.reach(bytes); },
-       .on_not_finite = [&](const auto& tensor,
-                               int64_t count) { not_finite.add(tensor, count); }}));
+  progress.reach(
+      checkpoint.verify({.progress = [&](int64_t bytes) { progress.reach(bytes); },
+                         .on_not_finite = [&](const auto& tensor,
+                                              int64_t count) { not_finite.add(tensor, count); }}));
   const std::string speed = progress.finish();
   if (quiet) return;
   fmt::print("{} is intact{}: {}\n{}", path,

@@ -24,8 +24,7 @@ void require_whole_slots(int64_t batch_size, int64_t slots) {
   while (batch_size % fewer != 0) --fewer;
   while (more < batch_size && batch_size % more != 0) ++more;
   throw ConfigurationError(fmt::format(
-      "parallel.slots={} must divide train.batch_size={}; nearest divisors: {}", slots,
-      batch_size,
+      "parallel.slots={} must divide train.batch_size={}; nearest divisors: {}", slots, batch_size,
       more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
 }
 

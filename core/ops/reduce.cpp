@@ -11,8 +11,8 @@ namespace {
 
 using autograd::Gradients;
 using autograd::Saved;
-using kernels::Reduction;
 using kernels::ReduceShape;
+using kernels::Reduction;
 
 // x viewed as (outer, axis, inner).
 ReduceShape split(const Shape& shape, int axis) {

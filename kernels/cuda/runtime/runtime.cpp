@@ -92,7 +92,8 @@ void check(cudaError_t status, std::string_view call) {
   std::string message = std::string(call) + ": " + cudaGetErrorString(status);
   if (is_of_earlier_work(status)) {
     message += recent_work();
-    if (!synchronizes_each_operation()) message += "; set RIPIENO_SYNC=1 to stop at the operation that failed";
+    if (!synchronizes_each_operation())
+      message += "; set RIPIENO_SYNC=1 to stop at the operation that failed";
   }
   if (status == cudaErrorMemoryAllocation) throw OutOfMemory(message);
   throw CudaError(message);

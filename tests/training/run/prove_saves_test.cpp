@@ -59,8 +59,8 @@ class ProofOfSaves : public testing::TestWithParam<int> {
     hangs.notify_all();
   }
   std::string failure(const io::RoomNeeded& needed = {}) const {
-    const auto all =
-        failures_of(GetParam(), {.directory = directory_.path(), .stall_timeout_seconds = 0.2}, needed);
+    const auto all = failures_of(
+        GetParam(), {.directory = directory_.path(), .stall_timeout_seconds = 0.2}, needed);
     for (std::size_t rank = 1; rank < all.size(); ++rank) EXPECT_THAT(all[rank], IsEmpty());
     return all[0];
   }
