@@ -168,7 +168,8 @@ class Optimizer {
   // The elements of a range of a float32 state, in update().
   float* numbers(const std::string& name, const Range& range) const {
     return state_.range(name, range.index).data<float>();
-  }  // What a kernel's step over a range works on.
+  }
+  // The inputs and outputs of a kernel's step over a range.
   template <typename T>
   kernels::ArenaStep<T> arena_step(const Range& range) const {
     return {.parameter = range.values.data<T>(),
