@@ -92,7 +92,7 @@ TYPED_TEST(Reduce, GradientOfTheMaximumGoesToTheFirstThatIsEqual) {
   const std::vector<TypeParam> out{TypeParam(3.0f), TypeParam(5.0f)};
   const std::vector<TypeParam> grad_out{TypeParam(7.0f), TypeParam(8.0f)};
   std::vector<TypeParam> grad(6, TypeParam(99.0f));
-  reduce_max_backward(OnCpu{}, grad.data(), grad_out.data(), in.data(), out.data(), 1, 3, 2);
+  reduce_max_backward(OnCpu{}, grad.data(), grad_out.data(), in.data(), out.data(), {1, 3, 2});
   EXPECT_EQ(to_doubles(grad), (std::vector<double>{0, 8, 7, 0, 0, 0}));
 }
 
