@@ -3,11 +3,15 @@
 
     scripts/run_tests.py BUILD_FOLDER [ARGUMENTS OF CTEST]
 
+If the build has the library that records exceptions, their messages are compared with
+tests/messages.txt (scripts/write_messages.py); new ones count as one failed case.
+
 A ctest test may be a GoogleTest suite with many cases (tests/suites.cmake), which are counted
 individually. Skipped cases are listed with the reason, and the last line has the counts. The exit
 status is that of ctest.
 """
 import collections
+import os
 import pathlib
 import re
 import subprocess
@@ -64,15 +68,32 @@ def count(results, suites):
     return counts
 
 
+def recording(build):
+    """The environment in which tests record the messages of exceptions, or None."""
+    library, messages = build / "lib/librecord_messages.so", build / "messages.tsv"
+    if not library.exists():
+        return None
+    messages.unlink(missing_ok=True)
+    return {**os.environ, "LD_PRELOAD": str(library.resolve()), "RIPIENO_MESSAGES": str(messages.resolve())}
+
+
 def main():
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
+    build = pathlib.Path(sys.argv[1])
+    environment = recording(build)
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder) / "results.xml"
         whole = str(1 << 30)
         status = subprocess.run(["ctest", *sys.argv[2:], "--output-junit", str(results), "--test-output-size-passed", whole,
-                                 "--test-output-size-failed", whole]).returncode
-        counts = count(results, suites_of(pathlib.Path(sys.argv[1]))) if results.exists() else Counts()
+                                 "--test-output-size-failed", whole], env=environment).returncode
+        counts = count(results, suites_of(build)) if results.exists() else Counts()
+    if environment:
+        check = subprocess.run([sys.executable, pathlib.Path(__file__).with_name("write_messages.py"), build, "--check"])
+        if check.returncode:
+            counts.failed += 1
+        else:
+            counts.passed += 1
     print(counts, flush=True)
     return status or int(counts.failed > 0)
 

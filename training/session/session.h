@@ -80,9 +80,9 @@ class Session {
   void release_signals() { signal_.reset(); }
 
   // Requests a stop of the run, like a signal.
-  void request_stop() { stop_requested_ = true; }
+  void ask_to_stop() { stop_requested_ = true; }
   struct Agreement {
-    bool stop;         // whether any rank was requested to stop, by a signal or request_stop()
+    bool stop;         // whether any rank was requested to stop, by a signal or ask_to_stop()
     int64_t decision;  // of rank 0
     int64_t failures;  // number of ranks with has_failure
   };

@@ -59,7 +59,7 @@ struct BufferRun {
       return model.loss(batch.inputs, batch.targets);
     });
     while (const auto batch = run.next()) {
-      if (run.step() + 1 == stops_after) session.request_stop();
+      if (run.step() + 1 == stops_after) session.ask_to_stop();
       const Loss loss = model.loss(batch->inputs, batch->targets);
       if (has_parallel) {
         parallel.backward(loss);

@@ -92,7 +92,7 @@ TEST_F(DilocoRun, StopsAtAnOuterStepAfterASignalAndContinuesBitwise) {
   const auto tiny = run("run"), whole = run("whole");
   whole.train_on(2);  // saves after step 6 as well
   const int status = tiny.train_on(2, [](Session& session, int64_t step) {
-    if (step == 4 && session.rank() == 1) session.request_stop();
+    if (step == 4 && session.rank() == 1) session.ask_to_stop();
   });
   EXPECT_EQ(status, 75);
   EXPECT_EQ(tiny.losses().size(), 6u);

@@ -194,7 +194,7 @@ TEST_F(RunTest, ContinuesOnFewerRanks) {
 TEST_F(RunTest, StopsAllRanksAfterTheSameStepIfOneIsRequestedToStop) {
   auto run = tiny("run");
   const auto ask = [](Session& session, int64_t step) {
-    if (session.rank() == 2 && step == 3) session.request_stop();
+    if (session.rank() == 2 && step == 3) session.ask_to_stop();
   };
   EXPECT_EQ(run.train_on(3, ask), 75);
   EXPECT_EQ(run.losses().size(), 3u);
@@ -206,7 +206,7 @@ TEST_F(RunTest, StopsInTheMiddleOfAValidationAndRepeatsItLater) {
   auto whole = tiny("whole"), run = tiny("run");
   whole.train_on(1);
   const auto ask = [](Session& session, int64_t step) {
-    if (step == -1) session.request_stop();
+    if (step == -1) session.ask_to_stop();
   };
   EXPECT_EQ(run.train_on(1, ask), 75);
   EXPECT_EQ(run.losses().size(), 4u);

@@ -123,7 +123,7 @@ TEST(Session, TogetherThrowsTheStatusOfTheFailedRankOnAllRanks) {
 TEST(Session, StopsOnAllRanksIfOneIsRequestedToStop) {
   on_every_rank(3, [](Session& session) {
     EXPECT_FALSE(session.stops_now());
-    if (session.rank() == 2) session.request_stop();
+    if (session.rank() == 2) session.ask_to_stop();
     EXPECT_TRUE(session.stops_now());
   });
 }

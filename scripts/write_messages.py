@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Writes tests/messages.txt and the list in docs/when_something_goes_wrong.md: what users read.
+
+    scripts/write_messages.py BUILD_FOLDER [--check]
+
+tests/messages.txt has the help of each program and the message of each exception that the tests
+throw, so that all wording can be reviewed in one place. scripts/run_tests.py records the messages in
+BUILD_FOLDER/messages.tsv; numbers, paths and the like are replaced, so that the file does not depend
+on the machine. --check writes nothing; it fails if a help text differs or a recorded message is not
+in the file.
+"""
+import difflib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FILE = ROOT / "tests/messages.txt"
+PAGE = ROOT / "docs/when_something_goes_wrong.md"
+BEGIN, END = "<!-- begin of the generated list -->\n", "<!-- end of the generated list -->\n"
+PROGRAMS = [["train_gpt"], ["train_image_classifier"], ["generate"], ["ripieno"], ["ripieno", "inspect"],
+            ["ripieno", "verify"], ["ripieno", "convert"], ["ripieno", "diff"]]
+SCRIPTS = ["quickstart.sh", "make_bundle.sh", "gpu_check.sh"]
+# Of the library's exceptions, in the order of the page: the exit status and what it means.
+TYPES = {
+    "ConfigurationError": (78, "The configuration or the environment cannot work. Change what the message names."),
+    "UsageError": (64, "The command line is invalid. Each program explains its options with `--help`."),
+    "DataError": (65, "Data or a checkpoint is damaged, or is not what it is used as."),
+    "StorageError": (74, "Reading or writing failed: a full disk, missing permissions, a server that does not respond."),
+    "OutOfMemory": (71, "A device or the host has too little memory."),
+    "CommunicationFailure": (76, "Another rank was lost, or did not arrive in time. The first rank to fail "
+                                 "reports the cause; run the same command again to continue."),
+    "RanksDiffer": (72, "Ranks hold different values. Hardware may be faulty; see docs/train_in_parallel.md."),
+    "Diverged": (79, "A loss, a gradient or a parameter is not finite."),
+    "Error": (70, "The library was called incorrectly, or has a bug."),
+}
+FOLDERS = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)*[\w.@+-]*")
+HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b")
+NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def normalized(message):
+    message = "".join(c if c.isprintable() else "?" for c in message)
+    message = FOLDERS.sub("PATH", message)
+    message = HEXADECIMAL.sub("HEX", message)
+    message = NUMBER.sub("N", message)
+    message = re.sub(r"\b[\w.-]*(?:\.so)\b[.\d]*", "LIBRARY", message)
+    return re.sub(r"\bN(?:(?:, | x |x)N)+\b", "N, …", message).strip()
+
+
+def recorded(build):
+    """The messages of the last run of the tests: "type: message"."""
+    messages = set()
+    path = build / "messages.tsv"
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    for line in lines:
+        kind, _, message = line.partition("\t")
+        if message:
+            messages.add(f"{kind.rpartition('::')[2]}: {normalized(message)}")
+    return messages
+
+
+def help_texts(build):
+    environment = {**os.environ, "COLUMNS": "80"}
+    commands = [[str(build / "bin" / program), *rest] for program, *rest in PROGRAMS]
+    commands += [[str(ROOT / "scripts" / script)] for script in SCRIPTS]
+    for command in commands:
+        name = " ".join([pathlib.Path(command[0]).name, *command[1:]])
+        text = subprocess.run([*command, "--help"], env=environment, capture_output=True, text=True, check=True,
+                              stdin=subprocess.DEVNULL).stdout
+        yield f"==== {name} --help\n\n{text.strip()}\n"
+
+
+def stored():
+    text = FILE.read_text() if FILE.exists() else ""
+    helps, _, messages = text.partition("==== Messages\n\n")
+    return helps, set(messages.splitlines())
+
+
+def list_for_page(messages):
+    sections = []
+    for kind, (status, meaning) in TYPES.items():
+        lines = sorted(message.partition(": ")[2] for message in messages if message.startswith(kind + ": "))
+        if lines:
+            sections.append(f"## Exit status {status}: {kind}\n\n{meaning}\n\n```\n" + "\n".join(lines) + "\n```\n")
+    return "\n".join(sections)
+
+
+def main():
+    arguments = [argument for argument in sys.argv[1:] if argument != "--check"]
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        sys.exit(__doc__)
+    build = pathlib.Path(arguments[0]).resolve()
+    helps, messages = "\n".join(help_texts(build)) + "\n", recorded(build)
+    old_helps, old_messages = stored()
+    if "--check" in sys.argv:
+        differences = list(difflib.unified_diff(old_helps.splitlines(), helps.splitlines(), "tests/messages.txt",
+                                                "now", lineterm="", n=1))
+        differences += [f"+{message}" for message in sorted(messages - old_messages)]
+        if differences:
+            sys.exit("\n".join(differences) + "\nmessages: tests/messages.txt is not up to date; if these words are "
+                     f"right, run scripts/write_messages.py {arguments[0]}")
+        print(f"messages: {len(messages)} recorded, all are in tests/messages.txt")
+        return
+    messages |= old_messages
+    FILE.write_text(helps + "==== Messages\n\n" + "\n".join(sorted(messages)) + "\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(before + BEGIN + "\n" + list_for_page(messages) + "\n" + END + rest.partition(END)[2])
+
+
+if __name__ == "__main__":
+    main()
