@@ -14,7 +14,7 @@
 
 namespace ripieno::kernels {
 
-// The choices that this process has made or was given, as text; empty if there are none.
+// The choices that this process has used or was given, as text; empty if there are none.
 std::string matmul_algorithms();
 // Makes the choices in `text`, a result of matmul_algorithms(), take precedence over all others.
 // Returns the number of choices that were parsed; damaged lines are skipped. Choices for another

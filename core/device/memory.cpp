@@ -28,7 +28,7 @@ class SystemCpuMemory final : public MemoryResource {
     void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     if (memory == nullptr) {
       throw OutOfMemory(
-          fmt::format("memory: the host is out of memory, allocating {} bytes", bytes));
+          fmt::format("memory: the host is out of memory; tried to allocate {} bytes", bytes));
     }
     if (huge) madvise(memory, bytes, MADV_HUGEPAGE);  // a hint: fewer page faults and TLB misses
     return memory;

@@ -227,7 +227,7 @@ class SystemCudaMemory final : public MemoryResource {
       return cuda::allocate(bytes);
     } catch (const cuda::OutOfMemory&) {
       const Device device = Device::cuda(device_);
-      throw OutOfMemory(fmt::format("{} is out of memory, allocating {:.2f} GiB: {}",
+      throw OutOfMemory(fmt::format("{} is out of memory; tried to allocate {:.2f} GiB: {}",
                                     to_string(device),
                                     static_cast<double>(bytes) / (int64_t{1} << 30),
                                     describe_memory(device, pool_statistics(device))));

@@ -146,7 +146,8 @@ void Module::collect(const std::string& prefix, const std::string& unit, Found& 
     found.buffers.push_back({prefix + name, unit, tensor, initial});
   for (const Child& child : children_) {
     const std::string path = prefix + child.name;
-    // The direct submodules of the model are units, unless a submodule below is declared as one.
+    // Every direct submodule of the model is a unit. A deeper one starts its own unit if it is
+    // declared as one, and otherwise belongs to the unit above it.
     const bool starts_unit = child.unit == Unit::yes || prefix.empty();
     child.module->collect(path + ".", starts_unit ? path : unit, found);
   }

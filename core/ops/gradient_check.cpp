@@ -30,6 +30,11 @@ void check_inputs(const std::vector<Tensor>& inputs) {
   }
 }
 
+// The larger of two errors; NaN counts as the largest.
+double larger_error(double worst, double error) {
+  return std::isnan(error) || error > worst ? error : worst;
+}
+
 // For a function whose result has one element.
 double check_scalar(const std::function<Tensor(const Inputs&)>& function, Inputs inputs,
                     double step) {
@@ -55,9 +60,7 @@ double check_scalar(const std::function<Tensor(const Inputs&)>& function, Inputs
       const double numeric = (above - below) / (2.0 * step);
       const double exact = gradient.defined() ? gradient.data<double>()[i] : 0.0;
       const double scale = std::max({1.0, std::abs(numeric), std::abs(exact)});
-      // Written so that NaN counts as the worst error.
-      const double difference = std::abs(numeric - exact) / scale;
-      worst = difference <= worst ? worst : difference;
+      worst = larger_error(worst, std::abs(numeric - exact) / scale);
     }
   }
   return worst;
@@ -87,8 +90,7 @@ double gradient_check(
   const std::size_t outputs = function(inputs).size();
   for (std::size_t i = 0; i < outputs && outputs > 1; ++i) {
     const auto one = [&](const Inputs& in) { return weighted_sum(function(in)[i], i); };
-    const double alone = check_scalar(one, inputs, step);
-    worst = alone <= worst ? worst : alone;
+    worst = larger_error(worst, check_scalar(one, inputs, step));
   }
   return worst;
 }

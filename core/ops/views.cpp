@@ -23,7 +23,8 @@ Shape inferred(const Shape& wanted, const Tensor& x) {
   for (int axis = 0; axis < wanted.rank(); ++axis) {
     if (wanted[axis] >= 0) continue;
     if (wanted[axis] != -1 || open != -1)
-      fail("reshape: " + to_string(wanted) + " may have a single -1, and no other negative size");
+      fail("reshape: only one size may be -1, and no other may be negative, got " +
+           to_string(wanted));
     open = axis;
     result[axis] = 1;
   }
@@ -34,8 +35,8 @@ Shape inferred(const Shape& wanted, const Tensor& x) {
     result[open] = x.elements() / known;
   }
   if (result.elements() != x.elements()) {
-    fail("reshape: " + to_string(x.shape()) + " and " + to_string(wanted) +
-         " have different numbers of elements");
+    fail("reshape: cannot reshape " + to_string(x.shape()) + " to " + to_string(wanted) +
+         "; the numbers of elements must match");
   }
   return result;
 }

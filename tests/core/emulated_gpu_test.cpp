@@ -180,8 +180,8 @@ TEST_F(EmulatedGpu, OutOfMemoryNamesTheTensorTheUsesOfMemoryAndARemedy) {
         Tensor({int64_t{1} << 20, 1024}, DType::float32, kGpu);
       },
       ThrowsMessage<OutOfMemory>(AllOf(
-          HasSubstr("cannot allocate a tensor (1048576, 1024) float32: cuda:0 is out of memory, "
-                    "allocating 4.00 GiB: of 4.00 GiB in total"),
+          HasSubstr("cannot allocate a tensor (1048576, 1024) float32: cuda:0 is out of memory; "
+                    "tried to allocate 4.00 GiB: of 4.00 GiB in total"),
           HasSubstr("CUDA and other processes use 1.00 GiB"),
           HasSubstr("train.micro_batch_size"))));
 }

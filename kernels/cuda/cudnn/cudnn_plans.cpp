@@ -143,7 +143,7 @@ AttentionPlan* CudnnPlans::plan(AttentionPass pass, const AttentionShape& shape,
   if (is_unsupported(shape, type)) return nullptr;
   const std::lock_guard lock(mutex_);
   Key key{pass, shape, type};
-  if (pass == AttentionPass::kForward) key.shape.repeatable = false;  // the same plan for both
+  if (pass == AttentionPass::kForward) key.shape.repeatable = false;  // it always is: one plan
   const auto found = plans_.find(key);
   if (found != plans_.end()) return found->second.get();
   auto& plan = plans_[key];  // stays null if cuDNN has no plan

@@ -1,6 +1,10 @@
 // Compares the gradient of every operation with central differences in float64.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
+#include "ripieno/core/autograd.h"
 #include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/losses/linear_cross_entropy.h"
 #include "ripieno/core/models/mlp.h"
@@ -207,7 +211,8 @@ double check_every_subset(const std::function<std::vector<Tensor>(const Inputs&)
       }
       return function(all);
     };
-    worst = std::max(worst, gradient_check(of_chosen, some));
+    const double error = gradient_check(of_chosen, some);
+    worst = std::isnan(error) || error > worst ? error : worst;
   }
   return worst;
 }
@@ -311,6 +316,18 @@ TEST(Gradient, CheckNoticesAWrongGradientOfOneOutput) {
 TEST(Gradient, CheckNoticesAWrongGradient) {
   const auto function = [](const Inputs& in) { return in[0] * in[0].detach(); };
   EXPECT_GT(gradient_check(function, {random({3})}), 0.01);
+}
+
+TEST(Gradient, CheckReturnsNanIfAnyGradientIsNan) {
+  const auto function = [](const Inputs& in) {
+    return autograd::record("first_is_nan", in[0].detach() * 1.0, {&in[0]},
+                            [](const Tensor& gradient, autograd::Gradients& gradients) {
+                              const Tensor wrong = gradient.clone();
+                              wrong.data<double>()[0] = std::numeric_limits<double>::quiet_NaN();
+                              gradients.add(0, wrong);
+                            });
+  };
+  EXPECT_TRUE(std::isnan(gradient_check(function, {random({3})})));
 }
 
 }  // namespace

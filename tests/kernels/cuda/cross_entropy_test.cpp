@@ -114,7 +114,7 @@ TEST_P(CrossEntropy, InPlaceAgreesWithTheCpu) {
 
 TEST_P(CrossEntropy, InPlaceDoesNotTouchThePaddingBetweenRows) {
   for_each_float_type([]<typename T>(Type<T>) {
-    for (const int64_t gap : {3, 31}) {  // 16-bit rows are misaligned; aligned
+    for (const int64_t gap : {3, 31}) {  // 16-bit rows: misaligned with 3, aligned with 31
       Batch<T> batch(kRows, 33, gap);
       batch.in_place();
       expect_agreement(batch.row_losses);
