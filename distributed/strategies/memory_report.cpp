@@ -6,7 +6,7 @@ namespace ripieno::distributed {
 namespace {
 
 std::string row(const std::string& what, int64_t bytes, double per_parameter) {
-  return fmt::format("{:<32} {:>10.1f} MiB {:>7.2f} B/parameter\n", what,
+  return fmt::format("{:<34} {:>10.1f} MiB {:>7.2f} B/parameter\n", what,
                      static_cast<double>(bytes) / (1 << 20), per_parameter);
 }
 

@@ -7,7 +7,7 @@ namespace ripieno::distributed {
 
 // Whether a launcher that MPI recognizes started this process.
 bool started_by_launcher();
-// The rank of this process in the job, available without initializing MPI; 0 if not launched so.
+// The rank of this process in the job, available without initializing MPI; 0 without a launcher.
 int launched_rank();
 // A lower bound on the number of processes that the launcher started together with this one; 1 if
 // it started no other. The tasks of a Slurm batch job count only if a job step started them.
