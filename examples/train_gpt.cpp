@@ -18,7 +18,7 @@ struct Settings {
   Settings() {
     ripieno::Settings& table = program.settings;
     model.bind(table);
-    table.add("data.path", &path, "path of a text file or token file to train on");
+    table.add("data.path", &path, "path of the text file or token file to train on; required");
     table.add("data.tokenizer",
               choice(&data.tokenizer, {{"characters", io::Tokenizer::Kind::characters},
                                        {"bytes", io::Tokenizer::Kind::bytes}}),

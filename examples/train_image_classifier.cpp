@@ -18,7 +18,7 @@ struct Settings {
   Settings() {
     model.bind(program.settings);
     program.settings.add("data.path", &path,
-                         "path of an HDF5 file with the data sets images and labels");
+                         "path of an HDF5 file with the data sets images and labels; required");
   }
 };
 

@@ -13,8 +13,10 @@ import difflib
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "tests/messages.txt"
@@ -32,10 +34,12 @@ TYPES = {
     "OutOfMemory": (71, "A device or the host has too little memory."),
     "CommunicationFailure": (76, "Another rank was lost, or did not arrive in time. The first rank to fail "
                                  "reports the cause; run the same command again to continue."),
-    "RanksDiffer": (72, "Ranks hold different values. Hardware may be faulty; see docs/train_in_parallel.md."),
-    "Diverged": (79, "A loss, a gradient or a parameter is not finite."),
+    "RankFailure": ("72, 79 or that of the failed rank",
+                    "Ranks hold different values (72; see docs/train_in_parallel.md), a loss, a gradient or a "
+                    "parameter is not finite (79), or one rank failed, whose message and status all ranks end with."),
     "Error": (70, "The library was called incorrectly, or has a bug."),
 }
+HOST = re.compile(rf"(?<![\w.-]){re.escape(socket.gethostname())}(?![\w-])")
 FOLDERS = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)*[\w.@+-]*")
 HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b")
 NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -43,6 +47,7 @@ NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 def normalized(message):
     message = "".join(c if c.isprintable() else "?" for c in message)
+    message = HOST.sub("HOST", message)
     message = FOLDERS.sub("PATH", message)
     message = HEXADECIMAL.sub("HEX", message)
     message = NUMBER.sub("N", message)
@@ -79,12 +84,18 @@ def stored():
     return helps, set(messages.splitlines())
 
 
+def wrapped(text, indent=""):
+    """Lines of at most 100 columns, as scripts/check_documents.py requires."""
+    return textwrap.fill(text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 def list_for_page(messages):
     sections = []
     for kind, (status, meaning) in TYPES.items():
         lines = sorted(message.partition(": ")[2] for message in messages if message.startswith(kind + ": "))
         if lines:
-            sections.append(f"## Exit status {status}: {kind}\n\n{meaning}\n\n```\n" + "\n".join(lines) + "\n```\n")
+            messages_of_kind = "\n".join(wrapped(line, "    ") for line in lines)
+            sections.append(f"## Exit status {status}: {kind}\n\n{wrapped(meaning)}\n\n```\n{messages_of_kind}\n```\n")
     return "\n".join(sections)
 
 

@@ -31,9 +31,9 @@ int64_t bytes_in(const std::string& directory, const std::vector<std::string>& n
 
 std::string state_of(const io::FileSystem& files, const io::StepDirectory& found) {
   if (io::is_unfinished(files, found)) return "unfinished: being written or interrupted";
-  if (found.suffix == io::kDamaged) return "damaged, moved aside";
+  if (found.suffix == io::kDamaged) return "damaged, set aside";
   if (found.suffix == io::kReplaced) return "whole, replaced by a later save";
-  return io::is_candidate(files, found) ? "whole" : "moved aside";
+  return io::is_candidate(files, found) ? "whole" : "set aside";
 }
 
 // Verifies the checksum of the manifest, not those of the tensor data.

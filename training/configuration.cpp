@@ -58,7 +58,8 @@ void bind_schedule(Settings& settings, Schedule& schedule) {
                Accepts::between(0, kLargestRate));
   settings.add("schedule.decay_steps", &schedule.decay_steps,
                "number of steps at the end of the schedule over which the learning rate falls "
-               "linearly (warmup_stable_decay only)",
+               "linearly (warmup_stable_decay only); 0: only its last step has "
+               "schedule.final_learning_rate",
                Accepts::between(0, kMostSteps));
 }
 
@@ -184,7 +185,7 @@ void bind_initial(Settings& settings, InitialParameters& initial) {
       "names are matched; empty: all names");
   settings.add("checkpoint.rename", &initial.rename,
                "comma-separated old=new rules, each replacing the prefix old of parameter names in "
-               "checkpoint.load by new");
+               "checkpoint.load by new; empty: names are not changed");
   settings.add("checkpoint.strict", &initial.strict,
                "whether the parameters must match checkpoint.load completely, in names and shapes; "
                "otherwise those without a match keep their initial values");
@@ -208,7 +209,7 @@ void bind(Settings& settings, TrainingOptions& options) {
   settings.add("log.every", &options.run.log_every, "steps between lines of metrics.jsonl",
                Accepts::between(1, kMostSteps));
   settings.add("log.show", &options.run.shown,
-               "names of metrics to show in the progress line besides the loss");
+               "names of metrics to show in the progress line besides the loss; empty: none");
 }
 
 }  // namespace ripieno

@@ -30,8 +30,8 @@ struct TrainingProgram {
 
   // To be called once: adds the shared keys to `settings`, reads the command line and the
   // configuration, selects the device, and seeds the random numbers of this thread. Returns false
-  // for --help, whose text rank 0 writes to `out`. Throws UsageError or ConfigurationError. A
-  // collective.
+  // for --help and --version, whose text rank 0 writes to `out`. Throws UsageError or
+  // ConfigurationError. A collective.
   bool start(Session& session, const std::string& about, std::FILE* out);
 
   int slots() const;  // number of slots in strict mode; 0: strict mode is disabled

@@ -5,7 +5,7 @@ Trains a tiny model that saves every second step. At random times one rank, mpir
 get SIGKILL; then the same command is launched again, on the same or another number of ranks. After
 each kill:
 
-* every checkpoint in the directory is intact, and none was moved aside as damaged;
+* every checkpoint in the directory is intact, and none was set aside as damaged;
 * the run resumes from the newest checkpoint that was complete at the kill, not from an earlier one.
 
 After the last kill the run finishes. With a constant number of ranks its parameters, optimizer
@@ -127,7 +127,7 @@ class Run:
         """Checks that every checkpoint is intact. Returns their number."""
         damaged = [path.name for path in self.checkpoints.glob("*.damaged")]
         if damaged:
-            raise Lost(f"moved aside as damaged: {damaged}")
+            raise Lost(f"set aside as damaged: {damaged}")
         whole = self.whole()
         for path in whole:
             verified = subprocess.run([str(programs.BIN / "ripieno"), "verify", str(path)], capture_output=True,

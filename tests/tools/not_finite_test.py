@@ -44,7 +44,7 @@ class NotFinite(programs.ProgramTest):
         ended = subprocess.run([str(programs.BIN / "generate"), run, "--prompt", "a", "--tokens", "3"],
                                capture_output=True, text=True, timeout=600, cwd=self.directory)
         self.assertEqual(ended.returncode, 65, ended.stderr)
-        self.assertRegex(ended.stderr, r"\Agenerate: [^\n]+; generate from an earlier checkpoint\n\Z")
+        self.assertRegex(ended.stderr, r"\Agenerate: [^\n]+; use an earlier checkpoint\n\Z")
         return ended
 
     def test_convert_counts_them_per_tensor(self):
@@ -90,14 +90,14 @@ class NotFinite(programs.ProgramTest):
 
     def test_generate_refuses_the_checkpoint(self):
         ended = self.generate("bad")
-        self.assertIn("bad/checkpoints/step_00000003: 2 of 128 elements of the parameter positions.weight", ended.stderr)
+        self.assertIn("bad/checkpoints/step_00000003: 2 of 128 elements of parameter positions.weight", ended.stderr)
         self.assertEqual(ended.stdout, "")
 
     def test_generate_fails_if_finite_parameters_compute_infinite_values(self):
         self.ripieno("convert", "good", "large.safetensors", "--names", "ours", "--all")
         write_values(self.directory / "large.safetensors", "norm.weight", [3e38] * 8)
         self.ripieno("convert", "large.safetensors", "large")
-        self.assertIn("the model computes values that are not finite", self.generate("large").stderr)
+        self.assertIn("the logits of the model are not finite", self.generate("large").stderr)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class BadInput(programs.ProgramTest):
             command = [*mpirun, *self.command("run", "--steps", 1, "--device", "cpu")]
             ended = subprocess.run(["unshare", "-m", "sh", "-c", mount, "sh", *command], capture_output=True, text=True,
                                    timeout=600, stdin=subprocess.DEVNULL)
-            self.assert_one_line(ended, 78, "1.0 MiB each", "/dev/shm has ", "docker run --shm-size=1g")
+            self.assert_one_line(ended, 78, "each rank of this host requires 1.0 MiB", "/dev/shm has ", "docker run --shm-size=1g")
 
     def test_a_batch_script_of_a_job_with_several_tasks_runs_alone(self):
         ended = self.in_a_job_of_slurm("--steps", 1)

@@ -1,4 +1,4 @@
-"""Runs the installed programs with a small configuration: shared by the tests of whole runs."""
+"""Runs the programs of the build with a small configuration: shared by the tests of whole runs."""
 import json
 import os
 import pathlib

@@ -45,7 +45,7 @@ TEST_F(SessionDevice, CudaOnATooOldGpuIsAConfigurationError) {
   simt::gpu().compute_capability = 70;
   EXPECT_THAT([&] { session_.use_device("cuda"); },
               ThrowsMessage<ConfigurationError>(
-                  AllOf(HasSubstr("--device cuda: "), HasSubstr("the lowest is 8.0"),
+                  AllOf(HasSubstr("--device cuda: "), HasSubstr("requires at least 8.0"),
                         HasSubstr("use --device cpu or --device auto"))));
 }
 
