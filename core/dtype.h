@@ -17,7 +17,7 @@ enum class DType : uint8_t { float32, bfloat16, float16, float64, int64, int32, 
 
 // Size of one element in bytes.
 std::size_t size_of(DType dtype);
-// Size of `elements` elements in bytes. Throws Error if it does not fit 64 bits.
+// Size of `elements` elements in bytes. Throws Error if it does not fit 63 bits.
 std::size_t bytes_of(int64_t elements, DType dtype);
 // "float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8" or "bool": the names used
 // in files and messages.

@@ -20,7 +20,7 @@ class Lion final : public ripieno::optim::Optimizer {
   void update_tensor(const ParameterView& view) override {
     Tensor values = view.values, momentum = view.state("momentum");
     const Tensor mixed = momentum * 0.9 + view.gradient * 0.1;
-    const Tensor sign = mixed / sqrt(square(mixed) + 1e-30);  // 0 for 0
+    const Tensor sign = mixed / sqrt(square(mixed) + 1e-30);  // 0 at 0
     values.copy_from(values - (sign + values * view.weight_decay) * view.learning_rate);
     momentum.copy_from(momentum * 0.99 + view.gradient * 0.01);
   }

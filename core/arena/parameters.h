@@ -55,7 +55,7 @@ class Parameters {
 
   // Discards the gradients: the next backward overwrites them.
   void clear_gradients() const;
-  // Sets the gradients that no backward has written since they were cleared to zero.
+  // Sets to zero the gradients that no backward has written since they were cleared.
   void complete_gradients() const;
   // The same for one parameter, given by its index.
   void complete_gradient(std::size_t parameter) const;

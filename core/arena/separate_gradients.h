@@ -31,7 +31,7 @@ class SeparateGradients {
     autograd::Substitutes* before_;
   };
 
-  // Sets the gradients of parameters that no backward reached to zero.
+  // Sets to zero the gradients of parameters that no backward reached.
   void complete();
   // All gradients as a tensor (elements of the layout).
   Tensor flat() const { return arena_.flat(); }
