@@ -18,8 +18,7 @@ Tensors scaled_cross(const Tensors& in) {
   autograd::record("scaled_cross", out, in, [saved](std::span<Tensor> grad_out, auto& gradients) {
     const Tensors a = {*saved[0], *saved[1], *saved[2]}, b = {*saved[3], *saved[4], *saved[5]};
     Tensors g(grad_out.begin(), grad_out.end());
-    for (Tensor& part : g)
-      part = part.defined() ? part : a[0] * 0.0;  // undefined if the output was not used
+    for (Tensor& part : g) part = part.defined() ? part : a[0] * 0.0;  // the output was unused
     const Tensors bg = cross(b, g), ga = cross(g, a);
     const Tensor s = *saved[6], of_s = a[0] * bg[0] + a[1] * bg[1] + a[2] * bg[2];
     const Tensors all = {s * bg[0], s * bg[1], s * bg[2], s * ga[0], s * ga[1], s * ga[2], of_s};

@@ -44,7 +44,7 @@ class BadInput(programs.ProgramTest):
 
     def test_sizes_that_are_too_large_together(self):
         sizes = [word for name in ("layers", "channels") for word in ("--set", f"model.{name}=1048576")]
-        self.assert_one_line(self.train("run", *sizes), 78, "layers 1048576, channels 1048576", "parameters")
+        self.assert_one_line(self.train("run", *sizes), 78, "layers=1048576, channels=1048576", "parameters")
 
     def test_a_missing_configuration(self):
         self.configuration.unlink()

@@ -2,8 +2,8 @@
 //
 // Each element of the result is summed in the order of k, in blocks that depend on k alone. So it
 // depends neither on the number of threads nor on the numbers of rows and columns. Large products
-// in float run on oneDNN if the build has it; tests verify that its results do not depend on the
-// number of threads either.
+// in float run on oneDNN if the build has it and the processor has AVX-512; tests verify that its
+// results do not depend on the number of threads either.
 #pragma once
 
 #include <algorithm>
