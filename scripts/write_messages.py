@@ -40,19 +40,18 @@ TYPES = {
     "Error": (70, "The library was called incorrectly, or has a bug."),
 }
 HOST = re.compile(rf"(?<![\w.-]){re.escape(socket.gethostname())}(?![\w-])")
-FOLDERS = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)*[\w.@+-]*")
+PATHS = re.compile(r"/?(?:[\w.@+-]+/)+[\w.@+-]*|(?<![\w.])/[\w.@+-]+")
+QUOTED = re.compile(r"(?<!\w)\"[^\"]*\"?")
 HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b")
-NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+NUMBER = re.compile(r"(?<![A-Za-z_\d])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
+MOST = 400  # characters of a message that are kept
 
 
 def normalized(message):
-    message = "".join(c if c.isprintable() else "?" for c in message)
-    message = HOST.sub("HOST", message)
-    message = FOLDERS.sub("PATH", message)
-    message = HEXADECIMAL.sub("HEX", message)
-    message = NUMBER.sub("N", message)
-    message = re.sub(r"\b[\w.-]*(?:\.so)\b[.\d]*", "LIBRARY", message)
-    return re.sub(r"\bN(?:(?:, | x |x)N)+\b", "N, …", message).strip()
+    message = "".join(c if c.isprintable() else "?" for c in message[:MOST])
+    for pattern, word in ((HOST, "HOST"), (QUOTED, '"…"'), (PATHS, "PATH"), (HEXADECIMAL, "HEX"), (NUMBER, "N")):
+        message = pattern.sub(word, message)
+    return re.sub(r"\bN(?:(?:, | x |x| )N)+\b", "N, …", message).strip()
 
 
 def recorded(build):
@@ -60,7 +59,7 @@ def recorded(build):
     messages = set()
     path = build / "messages.tsv"
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    for line in lines:
+    for line in set(lines):
         kind, _, message = line.partition("\t")
         if message:
             messages.add(f"{kind.rpartition('::')[2]}: {normalized(message)}")
