@@ -44,6 +44,9 @@ class Pages:
         self.assertAlmostEqual(rates[10], 1e-2)
         self.assertLess(rates[100], rates[50])
 
+    def test_the_names_from_pytorch_do_what_the_table_says(self):
+        self.run_program("pytorch_names")
+
     def test_a_bfloat16_wire_learns(self):
         self.train("from_one_machine_to_many", 100)
 
