@@ -26,6 +26,7 @@
 #include "ripieno/core/optim/optimizers.h"
 #include "ripieno/core/optim/schedule.h"
 #include "ripieno/core/optim/sgd.h"
+#include "ripieno/core/print.h"
 #include "ripieno/core/random.h"
 #include "ripieno/core/recomputation.h"
 #include "ripieno/core/tensor.h"
