@@ -4,6 +4,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/losses/linear_cross_entropy.h"
+#include "ripieno/core/losses/mse.h"
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
 #include "ripieno/core/nn/dropout.h"
