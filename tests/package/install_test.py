@@ -48,15 +48,29 @@ def test_pkg_config(a, install, scratch):
     require_learned(run(program, cwd=scratch))
 
 
-def main():
+def test_an_unknown_component(a, install, build):
+    """Is refused with the names of those that exist, if it is required."""
+    configure = configure_external_project(a, install, build, "-DCOMPONENTS=training;optimizers")
+    done = subprocess.run([str(word) for word in configure], capture_output=True, text=True)
+    message = " ".join(done.stderr.split())
+    if "unknown component optimizers; available: kernels;core;distributed;io;training" not in message:
+        sys.exit(f"an unknown component must be named; found: {message}")
+    run(*configure_external_project(a, install, build, "-DCOMPONENTS=training;OPTIONAL_COMPONENTS;optimizers"))
+
+
+def parse_arguments():
     arguments = argparse.ArgumentParser()
     for name in ("build", "scratch", "cmake", "generator", "compiler"):
         arguments.add_argument(f"--{name}", required=True)
-    a = arguments.parse_args()
+    return arguments.parse_args()
+
+
+def main():
+    a = parse_arguments()
     scratch = pathlib.Path(a.scratch)
     first, moved, build = scratch / "installed", scratch / "moved elsewhere", scratch / "external_build"
     installed = scratch / "external_installed"
-    for folder in (first, moved, build, installed):
+    for folder in (first, moved, build, installed, scratch / "unknown_component"):
         shutil.rmtree(folder, ignore_errors=True)
 
     run(a.cmake, "--install", a.build, "--prefix", first)
@@ -67,6 +81,7 @@ def main():
     require_learned(run(build / "external_project", cwd=scratch))
     run(a.cmake, "--install", build)
     require_learned(run(installed / "bin/external_project", cwd=scratch))
+    test_an_unknown_component(a, moved, scratch / "unknown_component")
     if shutil.which("pkg-config"):
         test_pkg_config(a, moved, scratch)
 
