@@ -6,6 +6,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/random.h"
+#include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/training/run/product_algorithms.h"
 #include "ripieno/training/run/run_checkpoints.h"
 #include "ripieno/training/run/run_saves.h"
@@ -83,11 +84,7 @@ void Keeper::end_step() {
     decision = !failure.empty() ? fail_save : saves_->is_due(step_) ? start_save : proceed;
   }
   decision = saves_->agree(decision).decision;
-  if (decision == fail_save) {
-    session_.together([&] {
-      if (!failure.empty()) throw StorageError(failure);
-    });
-  }
+  if (decision == fail_save) require_saved(from_rank_0(session_.communicator(), failure));
   if (decision == start_save) {
     synchronize();
     saves_->begin(step_, state_of(model_, optimizer_), training_state(), {});
@@ -99,6 +96,11 @@ void Keeper::save() {
   synchronize();
   const std::string failure =
       saves_->save_now(step_, [&] { return state_of(model_, optimizer_); }, training_state(), {});
+  require_saved(failure);
+}
+
+// `failure` is the same on every rank.
+void Keeper::require_saved(const std::string& failure) {
   session_.together([&] {
     if (!failure.empty()) throw StorageError(failure);
   });

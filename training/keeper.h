@@ -66,6 +66,7 @@ class Keeper {
   void load(const std::string& directory);
   void begin_step();
   void synchronize();
+  void require_saved(const std::string& failure);
   nlohmann::json training_state();
 
   Session& session_;

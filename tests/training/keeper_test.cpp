@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 #include "distributed/on_every_rank.h"
@@ -132,9 +133,12 @@ TEST_P(KeeperTest, AFinishedLoopStartsAtItsEnd) {
 }
 
 TEST_P(KeeperTest, AFailedSaveIsReported) {
+  std::once_flag once;
   loop_.started = [&](const Keeper&) {
-    std::filesystem::remove_all(loop_.directory);
-    std::ofstream(loop_.directory) << "a file in its place";
+    std::call_once(once, [&] {
+      std::filesystem::remove_all(loop_.directory);
+      std::ofstream(loop_.directory) << "a file in its place";
+    });
   };
   EXPECT_THROW(loop_.run_on(ranks()), StorageError);
 }
