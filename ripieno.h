@@ -38,6 +38,7 @@
 #include "ripieno/io/data/memory_loader.h"
 #include "ripieno/io/data/token_loader.h"
 #include "ripieno/io/data/tokenizer.h"
+#include "ripieno/training/keeper.h"
 #include "ripieno/training/models/gpt_settings.h"
 #include "ripieno/training/models/mlp_settings.h"
 #include "ripieno/training/models/model_kinds.h"
@@ -46,6 +47,7 @@
 #include "ripieno/training/run/training_state.h"
 #include "ripieno/training/session/session.h"
 #include "ripieno/training/training_program.h"
+#include "ripieno/training/weights.h"
 
 namespace ripieno {
 

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "ripieno/core/error.h"
+#include "ripieno/distributed/first_step.h"
 #include "ripieno/distributed/handshake.h"
 
 namespace ripieno::distributed {
@@ -15,13 +18,15 @@ const Parameters& parameters_of(nn::Module& model, const optim::Optimizer& optim
   return optimizer.parameters();
 }
 
-// What must be equal on all ranks for gradients to be summed in the same way and the same buffers
-// to be broadcast.
-std::vector<Fact> facts_of(nn::Module& model, const DataParallelOptions& options) {
+// What must be equal on all ranks for gradients to be summed in the same way, the same buffers to
+// be broadcast and the same steps to be taken.
+std::vector<Fact> facts_of(nn::Module& model, const optim::Optimizer& optimizer,
+                           const DataParallelOptions& options) {
   constexpr const char* kShards[] = {"none", "optimizer", "gradients"};
   auto facts = distributed::facts_of(model.parameters());
   for (const auto& buffer : model.buffers().layout().entries())
     facts.push_back({"buffer " + buffer.name, to_string(buffer.shape)});
+  for (auto& fact : distributed::facts_of(optimizer)) facts.push_back(std::move(fact));
   facts.push_back({"parallel.shard", kShards[static_cast<int>(options.shard)]});
   facts.push_back({"parallel.bucket_bytes",
                    options.bucket_bytes ? std::to_string(*options.bucket_bytes) : "auto"});
@@ -56,13 +61,14 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
       device_(parameters_of(model, optimizer).values().device()),
       dtype_(optimizer.parameters().values().dtype()),
       times_(device_) {
-  require_agreement(communicator, facts_of(model, options));
+  require_agreement(communicator, facts_of(model, optimizer, options));
   check(options);
   if (options.slots > 0) require_no_buffers(model);
   bucket_size_ =
       bucket_size_of(communicator, options.bucket_bytes, optimizer.parameters().gradients());
   strategy_ = make_strategy(
       {optimizer, communicator, times_, bucket_size_.bytes, options.micro_batch_size}, options);
+  first_step_ = std::make_unique<FirstStep>(optimizer.parameters());
   broadcast_buffers();
 }
 
@@ -71,6 +77,7 @@ DataParallel::~DataParallel() = default;
 void DataParallel::backward(const Loss& loss, Accumulate accumulate) {
   begin_backward();
   const bool more = accumulate == Accumulate::more;
+  if (first_step_) first_step_->examine(loss);
   strategy_->backward(loss, more);
   complete_ = !more;
 }
@@ -83,7 +90,12 @@ void DataParallel::backward() {
 
 void DataParallel::backward_of_rows(int64_t rows, const Strategy::LossOf& loss_of) {
   begin_backward();
-  strategy_->backward(rows, loss_of);
+  const auto examined = [&](int64_t begin, int64_t end) {
+    Loss loss = loss_of(begin, end);
+    first_step_->examine(loss);
+    return loss;
+  };
+  strategy_->backward(rows, first_step_ ? Strategy::LossOf(examined) : loss_of);
   complete_ = true;
 }
 
@@ -110,6 +122,8 @@ void DataParallel::step() {
   {
     const PhaseTimes::Span span(times_, &ParallelSeconds::communication_exposed);
     loss_ = strategy_->finish_gradients();
+    if (const auto first = std::exchange(first_step_, nullptr))
+      unused_parameters_ = first->finish(communicator_);
   }
   strategy_->before_update();
   {

@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/nn/module.h"
@@ -32,6 +33,8 @@
 #include "ripieno/distributed/strategies/strategy.h"
 
 namespace ripieno::distributed {
+
+class FirstStep;
 
 class DataParallel {
  public:
@@ -51,7 +54,9 @@ class DataParallel {
   // Computes the gradients of a micro-batch and adds them to those of the step. The ranks
   // communicate once per step, in the last micro-batch; in each one with Shard::gradients. Ranks
   // may have different numbers of micro-batches. Throws Error after the last micro-batch of a step
-  // until step() is called, and in strict mode, which requires backward(rows, loss_of).
+  // until step() is called; in strict mode, which requires backward(rows, loss_of); and in the
+  // first step if the loss depends on a tensor that requires a gradient but is not a parameter of
+  // the model, such as one of a module that was never registered.
   void backward(const Loss& loss, Accumulate accumulate = Accumulate::last);
   // For a rank without rows, or without more rows, in this step: takes part in the communication.
   // Throws Error as above.
@@ -65,8 +70,12 @@ class DataParallel {
     backward_of_rows(rows, std::cref(loss_of));
   }
   // Waits for the summed gradients and takes one optimizer step, the same on every rank. Throws
-  // Error unless the last micro-batch has been passed to backward().
+  // Error unless the last micro-batch has been passed to backward(); in the first step
+  // ConfigurationError, on every rank, if two ranks loaded the same rows with a BatchLoader.
   void step();
+  // The trainable parameters on which no rank's loss depended in the first step; empty before. They
+  // are not trained.
+  const std::vector<std::string>& unused_parameters() const { return unused_parameters_; }
   // Whether the ranks communicated in the last step(); false between the outer steps of DiLoCo.
   bool met() const { return met_; }
   // Whether each rank takes optimizer steps on its own gradients (DiLoCo).
@@ -112,6 +121,8 @@ class DataParallel {
   BucketSize bucket_size_;
   PhaseTimes times_;
   std::unique_ptr<Strategy> strategy_;
+  std::unique_ptr<FirstStep> first_step_;  // null after the first step
+  std::vector<std::string> unused_parameters_;
   bool complete_ = false;  // the last backward of the step has run
   bool met_ = true;
   bool buffers_are_equal_ = false;

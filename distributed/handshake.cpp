@@ -10,6 +10,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/host_name.h"
+#include "ripieno/core/optim/optimizer.h"
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/kernels/fnv1a.h"
 
@@ -129,6 +130,12 @@ std::vector<Fact> facts_of(const Parameters& parameters) {
          fmt::format("{} {}{}", name_of(parameters.values().dtype()),
                      ripieno::to_string(entries[i].shape), is_trainable ? "" : ", frozen")});
   }
+  return facts;
+}
+
+std::vector<Fact> facts_of(const optim::Optimizer& optimizer) {
+  std::vector<Fact> facts;
+  for (auto& [name, value] : optimizer.options()) facts.push_back({"optimizer." + name, value});
   return facts;
 }
 

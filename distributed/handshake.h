@@ -7,6 +7,10 @@
 #include "ripieno/core/arena/parameters.h"
 #include "ripieno/distributed/communicators/communicator.h"
 
+namespace ripieno::optim {
+class Optimizer;
+}
+
 namespace ripieno::distributed {
 
 // A named value that must be equal on all ranks.
@@ -22,6 +26,8 @@ std::string disagreement(Communicator& communicator, const std::vector<Fact>& fa
 
 // One fact per parameter: element type, shape, and whether it is frozen.
 std::vector<Fact> facts_of(const Parameters& parameters);
+// One fact per option: "optimizer.weight_decay".
+std::vector<Fact> facts_of(const optim::Optimizer& optimizer);
 
 // Throws ConfigurationError on every rank, with disagreement(), unless all ranks have the same
 // facts. A collective.

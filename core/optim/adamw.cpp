@@ -1,5 +1,7 @@
 #include "ripieno/core/optim/adamw.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "ripieno/core/optim/option_check.h"
@@ -25,6 +27,14 @@ AdamW::AdamW(Parameters parameters, const AdamWOptions& options)
       beta2_(options.beta2),
       epsilon_(options.epsilon) {
   check(options);
+}
+
+std::vector<Optimizer::Option> AdamW::options() const {
+  auto options = Optimizer::options();
+  options.push_back({"beta1", fmt::format("{}", beta1_)});
+  options.push_back({"beta2", fmt::format("{}", beta2_)});
+  options.push_back({"epsilon", fmt::format("{}", epsilon_)});
+  return options;
 }
 
 void AdamW::prepare() {

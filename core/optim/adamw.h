@@ -26,6 +26,8 @@ class AdamW final : public Optimizer {
   // Throws ConfigurationError as check() does, and for a negative learning rate, decay or norm.
   explicit AdamW(Parameters parameters, const AdamWOptions& options = {});
 
+  std::vector<Option> options() const override;
+
  private:
   void prepare() override;
   void update(const Range& range) override;

@@ -1,5 +1,7 @@
 #include "ripieno/core/optim/optimizer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -113,6 +115,20 @@ std::vector<Optimizer::StateTensors> Optimizer::state() {
 void Optimizer::set_learning_rate(double learning_rate) {
   require_not_negative("optimizer", "learning_rate", learning_rate);
   learning_rate_ = learning_rate;
+}
+
+std::vector<Optimizer::Option> Optimizer::options() const {
+  std::vector<Option> options = {
+      {"weight_decay", fmt::format("{}", common_.weight_decay)},
+      {"max_gradient_norm", fmt::format("{}", common_.max_gradient_norm)},
+      {"scales_loss", fmt::format("{}", common_.scales_loss)}};
+  for (const auto& entry : parameters_.layout().entries()) {
+    const auto settings = groups_.of(entry);
+    options.push_back({"groups at " + entry.name,
+                       fmt::format("weight_decay {}, learning_rate_factor {}",
+                                   settings.weight_decay, settings.learning_rate_factor)});
+  }
+  return options;
 }
 
 void Optimizer::step(const Tensor& count) {

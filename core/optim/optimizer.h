@@ -102,6 +102,14 @@ class Optimizer {
   // that still reads the parameters or the state.
   void before_step(std::function<void()> action) { before_step_ = std::move(action); }
 
+  // An option by name, as text: ("weight_decay", "0.1").
+  struct Option {
+    std::string name, value;
+  };
+  // The options that must be the same on all ranks: all but the learning rate, which DataParallel
+  // broadcasts. A subclass appends those of its rule.
+  virtual std::vector<Option> options() const;
+
   double learning_rate() const { return learning_rate_; }
   // Throws ConfigurationError if it is negative or not finite.
   void set_learning_rate(double learning_rate);

@@ -1,5 +1,7 @@
 #include "ripieno/core/optim/sgd.h"
 
+#include <fmt/format.h>
+
 #include "ripieno/core/error.h"
 #include "ripieno/core/optim/option_check.h"
 #include "ripieno/core/place.h"
@@ -20,6 +22,13 @@ Sgd::Sgd(Parameters parameters, const SgdOptions& options)
       momentum_(options.momentum),
       nesterov_(options.nesterov) {
   check(options);
+}
+
+std::vector<Optimizer::Option> Sgd::options() const {
+  auto options = Optimizer::options();
+  options.push_back({"momentum", fmt::format("{}", momentum_)});
+  options.push_back({"nesterov", fmt::format("{}", nesterov_)});
+  return options;
 }
 
 void Sgd::prepare() {

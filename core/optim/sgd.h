@@ -25,6 +25,8 @@ class Sgd final : public Optimizer {
   // Throws ConfigurationError as check() does, and for a negative learning rate, decay or norm.
   explicit Sgd(Parameters parameters, const SgdOptions& options = {});
 
+  std::vector<Option> options() const override;
+
  private:
   void prepare() override;
   void update(const Range& range) override;

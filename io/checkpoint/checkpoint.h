@@ -23,8 +23,9 @@ namespace ripieno::io {
 struct CheckpointLayouts;
 
 struct SaveOptions {
+  // Of the ranks that save. With more than one, each saves its share_of() the state.
   int rank = 0;
-  int size = 1;  // number of ranks that save
+  int size = 1;
   // Identifies this save: the same string on all ranks, different for each save (rank 0 chooses
   // it), so that files of an earlier, failed save are not mixed in. With CommitMode::manifest:
   // letters, digits, '-' and '_'.
@@ -50,8 +51,9 @@ struct SaveOptions {
 // saved; its strings must be UTF-8, and its numbers finite (JSON has no NaN).
 //
 // Throws StorageError if storage fails or, on rank 0, if another rank failed or its shard was not
-// written within timeout_seconds; Error if the arguments are invalid or the ranks' shares do not
-// cover every tensor exactly once. Earlier checkpoints can then still be loaded, and the save may
+// written within timeout_seconds; Error if the arguments are invalid, the ranks' shares do not
+// cover every tensor exactly once, or another process is saving the step as rank 0 (where the
+// file system supports locks). Earlier checkpoints can then still be loaded, and the save may
 // be repeated with another `attempt`.
 void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
                      const State& mine, const nlohmann::json& training_state,

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "ripieno/core/autograd.h"
-#include "ripieno/io/checkpoint/load_match.h"
+#include "ripieno/io/checkpoint/foreign_tensors.h"
 #include "ripieno/io/formats/hdf5.h"
 
 namespace ripieno::io {
@@ -37,17 +36,8 @@ LoadReport load_foreign_hdf5(const std::string& path, const State& wanted,
   std::vector<Loadable> available;
   for (const Hdf5DataSet& set : data_sets)
     available.push_back({name_of(set), StateKind::parameter, set.dtype, set.shape});
-  auto [sources, report] = match(available, wanted, path, options);
-  const NoGrad no_grad;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (!sources[i] || wanted[i].count() == 0) continue;
-    const Tensor whole = file.read(data_sets[*sources[i]].path);
-    Tensor part = wanted[i].part;
-    const int64_t begin = wanted[i].begin, end = begin + wanted[i].count();
-    part.copy_from(whole.reshape({whole.elements()}).slice(0, begin, end).reshape(part.shape()));
-    report.bytes += static_cast<int64_t>(whole.bytes());
-  }
-  return report;
+  return load_foreign(available, wanted, path, options,
+                      [&](std::size_t index) { return file.read(data_sets[index].path); });
 }
 
 }  // namespace ripieno::io

@@ -1,5 +1,5 @@
 // Matches the tensors of a checkpoint with those to be loaded, by name. Used by checkpoint.cpp and
-// foreign_hdf5.cpp. Not installed.
+// foreign_tensors.cpp. Not installed.
 //
 // A parameter whose element type is wider than the saved one is loaded from its master weight
 // ("master/<name>" of the optimizer) if that was saved; a master weight that was not saved is

@@ -5,6 +5,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <thread>
@@ -18,11 +19,16 @@
 #include "ripieno/io/checkpoint/retention.h"
 #include "ripieno/io/checkpoint/shard.h"
 #include "ripieno/io/checkpoint/step_directory.h"
+#include "ripieno/io/files/file_lock.h"
 
 namespace ripieno::io {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr const char* kOfSeveralRanks =
+    "if several ranks save, each must pass share_of(state, rank, size) and set SaveOptions::rank "
+    "and SaveOptions::size";
 
 // For cleaning up: what cannot be removed now is removed by a later save.
 void try_to(const std::function<void()>& action) {
@@ -56,6 +62,7 @@ class Save {
   }
 
   void reject_used_attempt() const;
+  void claim();
   void report(Side& side, const std::exception& error, bool may_be_committed);
   void prepare();
   void collect_others(std::vector<Shard>& shards) const;
@@ -69,6 +76,7 @@ class Save {
   const SaveOptions& options_;
   const std::shared_ptr<CheckpointLayouts> layouts_;
   Placement placement_;
+  std::unique_ptr<PathLock> lock_;  // rank 0: of the directory that is written
 };
 
 void Save::as_other_rank(const State& mine) {
@@ -98,6 +106,7 @@ void Save::report(Side& side, const std::exception& error, bool may_be_committed
 
 void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
   reject_used_attempt();
+  claim();
   try {
     prepare();
     std::vector<Shard> shards;
@@ -138,8 +147,18 @@ void Save::reject_used_attempt() const {
   if (!is_used) return;
   fail(
       fmt::format("save_checkpoint: attempt \"{}\" was already used for step {}; use a different "
-                  "one for each save",
-                  options_.attempt, step_));
+                  "one for each save; {}",
+                  options_.attempt, step_, kOfSeveralRanks));
+}
+
+// Several processes that all save as rank 0 would remove each other's files. Not detected without
+// locks, or if one ends before the next begins, which then replaces its checkpoint.
+void Save::claim() {
+  files_.make_directories(placement_.path());
+  lock_ = std::make_unique<PathLock>(placement_.path());
+  if (lock_->state() != FileLock::busy) return;
+  fail(fmt::format("save_checkpoint: {} is being written by another save as rank 0 of {}; {}",
+                   placement_.path(), options_.size, kOfSeveralRanks));
 }
 
 // Prepares the directory; removes files that cannot belong to this save.
@@ -222,8 +241,8 @@ Manifest Save::merge(const std::vector<Shard>& shards, const nlohmann::json& tra
   try {
     check_manifest(manifest);
   } catch (const DataError& error) {
-    fail(fmt::format("save_checkpoint: the shares of the ranks do not cover the state: {}",
-                     error.what()));
+    fail(fmt::format("save_checkpoint: the shares of the ranks do not cover the state: {}; {}",
+                     error.what(), kOfSeveralRanks));
   }
   return manifest;
 }

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/loaded_rows.h"
 #include "ripieno/io/data/prefetcher.h"
+#include "ripieno/io/files/hash.h"
 
 namespace ripieno::io {
 namespace {
@@ -15,6 +19,28 @@ void require_batch_size(int64_t batch_size) {
   if (batch_size >= 1) return;
   throw ConfigurationError(
       fmt::format("loader: batch_size must be at least 1 sample, got {}", batch_size));
+}
+
+void require_valid(Part part) {
+  if (part.size >= 1 && part.rank >= 0 && part.rank < part.size && part.slots >= 0) return;
+  throw ConfigurationError(
+      fmt::format("loader: a part requires a rank of 0 to size - 1 and at least 0 slots, got rank "
+                  "{}, size {}, slots {}; pass the session",
+                  part.rank, part.size, part.slots));
+}
+
+std::span<const std::byte> bytes_of(const Tensor& rows) {
+  return {static_cast<const std::byte*>(rows.raw_data()), rows.bytes()};
+}
+
+uint64_t identity_of(const Batch& batch) {
+  if (batch.inputs.size(0) == 0) return 0;
+  Hash hash;
+  const std::array range = {batch.first_row, batch.global_rows};
+  hash.add(std::as_bytes(std::span(range)));
+  hash.add(bytes_of(batch.inputs));
+  hash.add(bytes_of(batch.targets));
+  return hash.value();
 }
 
 int64_t units_of(const Dataset& data, const Order& order, int64_t position, int64_t rows) {
@@ -46,6 +72,7 @@ Order sequential(int64_t size) {
 BatchLoader::BatchLoader(std::shared_ptr<const Dataset> data, const Options& options, Part part)
     : data_(std::move(data)), options_(options), part_(part) {
   require_batch_size(options_.batch_size);
+  require_valid(part);
   if (data_->size() < 1) throw ConfigurationError("loader: the data set is empty");
   if (options_.threads < 1 || options_.ahead < 1) {
     throw ConfigurationError(
@@ -63,7 +90,12 @@ BatchLoader::BatchLoader(std::shared_ptr<const Dataset> data, const Options& opt
 
 BatchLoader::~BatchLoader() = default;
 
-Batch BatchLoader::next() { return prefetcher_->next(); }
+Batch BatchLoader::next() {
+  Batch batch = prefetcher_->next();
+  if (std::exchange(is_first_, false)) loaded_rows() = identity_of(batch);
+  return batch;
+}
+
 int64_t BatchLoader::position() const { return prefetcher_->position(); }
 void BatchLoader::seek(int64_t position) { prefetcher_->seek(position); }
 
@@ -80,6 +112,7 @@ EvaluationBatches::EvaluationBatches(std::shared_ptr<const Dataset> data, int64_
       batch_size_(batch_size),
       part_(part) {
   require_batch_size(batch_size);
+  require_valid(part);
 }
 
 EvaluationBatches::EvaluationBatches(std::shared_ptr<const Dataset> data, int64_t batch_size,

@@ -31,7 +31,7 @@ class BatchLoader : public Loader {
 
   // Starts the threads. Every rank constructs one with the same data and options, and its own
   // `part`; a Session converts to a Part. Throws ConfigurationError if the data set is empty or an
-  // option is out of range.
+  // option or the part is out of range.
   BatchLoader(std::shared_ptr<const Dataset> data, const Options& options, Part part = {});
   ~BatchLoader() override;
 
@@ -50,13 +50,15 @@ class BatchLoader : public Loader {
   Options options_;
   Part part_;
   std::unique_ptr<Prefetcher> prefetcher_;
+  bool is_first_ = true;  // no batch was returned yet
 };
 
 // Batches of samples order(0) .. order(samples - 1) of a data set; by default all samples in order
 // of their indices.
 class EvaluationBatches : public EvaluationSet {
  public:
-  // `batch_size`: samples of all ranks together. Throws ConfigurationError if it is below 1.
+  // `batch_size`: samples of all ranks together. Throws ConfigurationError if it is below 1
+  // or the part is out of range.
   EvaluationBatches(std::shared_ptr<const Dataset> data, int64_t batch_size, Part part = {});
   EvaluationBatches(std::shared_ptr<const Dataset> data, int64_t samples, Order order,
                     int64_t batch_size, Part part = {});

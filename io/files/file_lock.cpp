@@ -26,4 +26,12 @@ std::string reason_for_missing_locks(const std::string& path) {
   return reason;
 }
 
+PathLock::PathLock(const std::string& path)
+    : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+      state_(file_ < 0 ? FileLock::absent : try_lock(file_)) {}
+
+PathLock::~PathLock() {
+  if (file_ >= 0) ::close(file_);
+}
+
 }  // namespace ripieno::io

@@ -18,4 +18,20 @@ FileLock try_lock(int file);
 // message. Does not disturb a lock that is held through another open file.
 std::string reason_for_missing_locks(const std::string& path);
 
+// Holds the lock of an existing file or directory while it exists, if it could be acquired.
+class PathLock {
+ public:
+  explicit PathLock(const std::string& path);
+  ~PathLock();
+  PathLock(const PathLock&) = delete;
+  PathLock& operator=(const PathLock&) = delete;
+
+  // `absent` also if the path cannot be opened.
+  FileLock state() const { return state_; }
+
+ private:
+  int file_;
+  FileLock state_;
+};
+
 }  // namespace ripieno::io

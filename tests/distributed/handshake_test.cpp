@@ -8,6 +8,7 @@
 #include "distributed/on_every_rank.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/nn/linear.h"
+#include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/distributed/data_parallel.h"
 
@@ -110,6 +111,51 @@ TEST(Handshake, DetectsDifferentOptions) {
 
 TEST(Handshake, DetectsDifferentFrozenParameters) {
   EXPECT_THAT(error_with(4, true), HasSubstr("weight is float32 (3, 4), frozen, rank 0 on "));
+}
+
+// The error of rank 1 if only it has the optimizer that `make` creates with true.
+std::string error_with_optimizer(
+    const std::function<std::unique_ptr<optim::Optimizer>(const Parameters&, bool)>& make) {
+  std::string message;
+  on_every_rank(2, [&](Communicator& ranks) {
+    nn::Linear model(4, 3);
+    const auto optimizer = make(model.parameters(), ranks.rank() == 1);
+    try {
+      const DataParallel parallel(model, *optimizer, ranks);
+    } catch (const ConfigurationError& error) {
+      if (ranks.rank() == 1) message = error.what();
+    }
+  });
+  return message;
+}
+
+std::string error_with_adamw(const optim::AdamWOptions& options) {
+  return error_with_optimizer([&](const Parameters& parameters, bool differs) {
+    return std::make_unique<optim::AdamW>(parameters, differs ? options : optim::AdamWOptions{});
+  });
+}
+
+TEST(Handshake, DetectsDifferentOptionsOfTheOptimizer) {
+  EXPECT_EQ(error_with_adamw({}), "");
+  EXPECT_EQ(error_with_adamw({.learning_rate = 0.5}), "") << "rank 0's is used";
+  EXPECT_THAT(error_with_adamw({.weight_decay = 0.25}),
+              AllOf(HasSubstr("optimizer.weight_decay is 0.25, rank 0 on "), HasSubstr("has 0")));
+  EXPECT_THAT(error_with_adamw({.beta1 = 0.5}), HasSubstr("optimizer.beta1 is 0.5, rank 0 on "));
+  EXPECT_THAT(error_with_adamw({.beta2 = 0.5}), HasSubstr("optimizer.beta2 is 0.5, rank 0 on "));
+  EXPECT_THAT(error_with_adamw({.epsilon = 0.5}), HasSubstr("optimizer.epsilon is 0.5"));
+  EXPECT_THAT(error_with_adamw({.max_gradient_norm = 2}), HasSubstr("max_gradient_norm is 2"));
+  EXPECT_THAT(error_with_adamw(
+                  {.groups = {{.selects = optim::named("bias"), .learning_rate_factor = 0.5}}}),
+              HasSubstr("optimizer.groups at bias is weight_decay 0, learning_rate_factor 0.5"));
+  const auto sgd = [](double momentum, bool nesterov) {
+    return error_with_optimizer([&](const Parameters& parameters, bool differs) {
+      const optim::SgdOptions usual = {.momentum = 0.5};
+      const optim::SgdOptions other = {.momentum = momentum, .nesterov = nesterov};
+      return std::make_unique<optim::Sgd>(parameters, differs ? other : usual);
+    });
+  };
+  EXPECT_THAT(sgd(0.25, false), HasSubstr("optimizer.momentum is 0.25, rank 0 on "));
+  EXPECT_THAT(sgd(0.5, true), HasSubstr("optimizer.nesterov is true, rank 0 on "));
 }
 
 }  // namespace

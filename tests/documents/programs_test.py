@@ -94,6 +94,9 @@ class Pages:
 
 
 class Alone(Pages, programs.ProgramTest):
+    def test_weights_load_under_other_names(self):
+        self.run_program("save_load_convert")
+
     def test_what_does_not_match_is_not_loaded(self):
         output = self.run_program("save_and_load")
         self.assertRegex(output, r"^not loaded: .*weight .*\nnot loaded: .*bias .*\n$")

@@ -120,6 +120,8 @@ void modules() {
   optim::AdamW optimizer(p, {.max_gradient_norm = 1.0,
                              .groups = {{.selects = optim::named("*.bias"), .weight_decay = 0}}});
   expect(state_of(m).size() == 4 && state_of(m, optimizer).size() == 10, "state_of");
+  save_weights(m, "weights.safetensors");
+  expect(load_weights(m, "weights.safetensors").matches(), "save_weights and load_weights");
   optim::Sgd sgd(p, {.scales_loss = true});
   p.clear_gradients();
   nn::Linear a(8, 4), b(4, 2);

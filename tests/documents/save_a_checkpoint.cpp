@@ -45,6 +45,20 @@ void train(Session& session, nn::Mlp& model, optim::Optimizer& optimizer, DataPa
   optimizer.before_step({});  // the saver is destroyed before the optimizer
 }
 
+// The same with a Keeper.
+void train_with_a_keeper(Session& session, nn::Mlp& model, optim::Optimizer& optimizer,
+                         DataParallel& parallel, io::Loader& loader) {
+  Keeper keeper("kept", session, model, optimizer,
+                {.every = 100, .loader = &loader, .parallel = &parallel});
+  while (keeper.step() < 300) {
+    const auto batch = loader.next();
+    parallel.backward(model.loss(batch.inputs, batch.targets));
+    parallel.step();
+    keeper.end_step();
+  }
+  keeper.save();
+}
+
 std::vector<std::vector<float>> numbers(const io::State& state) {
   std::vector<std::vector<float>> result;
   for (const auto& tensor : state) {  // of some tensors this rank holds nothing
@@ -107,6 +121,22 @@ void train_and_compare(Session& session, const distributed::DataParallelOptions&
   session.communicator().barrier();  // the next job replaces the checkpoints
 }
 
+// Both loops end with the same numbers, and a second start has nothing left to do.
+void keep_and_compare(Session& session) {
+  Job job(session, {}), kept(session, {}), again(session, {});
+  const auto points = labeled_points(512, 8, 4);
+  const auto loader = [&] {
+    return io::MemoryLoader(points.inputs, points.targets,
+                            {.batch_size = 32, .order = io::shuffled(512, 1)}, session);
+  };
+  auto first = loader(), second = loader(), third = loader();
+  train(session, job.model, job.optimizer, job.parallel, first);
+  train_with_a_keeper(session, kept.model, kept.optimizer, kept.parallel, second);
+  expect(kept.state() == job.state(), "a keeper changes nothing");
+  train_with_a_keeper(session, again.model, again.optimizer, again.parallel, third);
+  expect(again.state() == job.state(), "a further start loads the end");
+}
+
 int save(int argc, char** argv) {
   Session session(argc, argv);
   session.release_signals();
@@ -114,6 +144,7 @@ int save(int argc, char** argv) {
   train_and_compare(session, {});  // a restart that saves the same steps
   train_and_compare(session, {.shard = distributed::Shard::optimizer});
   train_and_compare(session, {.diloco = {.steps = 30}});
+  keep_and_compare(session);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "ripieno/training/run/run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <exception>
@@ -73,6 +74,17 @@ std::string memory_line(distributed::DataParallel& parallel) {
       "memory per rank: {:.1f} MiB, {:.2f} bytes per parameter; buckets of {:.3g} MiB",
       static_cast<double>(bytes) / (1 << 20), report.per_parameter(bytes),
       static_cast<double>(parallel.bucket_size().bytes) / (1 << 20));
+}
+
+void warn_of_unused(const distributed::DataParallel& parallel, RunLog& log) {
+  const auto& names = parallel.unused_parameters();
+  if (names.empty()) return;
+  const auto shown = std::min<std::ptrdiff_t>(5, std::ssize(names));
+  log.warn(
+      fmt::format("parameters that the loss of the first step does not depend on ({}): {}{}; "
+                  "they are not trained: use them in the model, or freeze() them",
+                  names.size(), fmt::join(names.begin(), names.begin() + shown, ", "),
+                  shown < std::ssize(names) ? ", …" : ""));
 }
 
 void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
@@ -254,7 +266,8 @@ void Run::log(const std::vector<io::Metric>& extra) {
 
 void Run::end_step(const std::vector<io::Metric>& extra) {
   step_is_open_ = false;
-  has_trained_ = true;
+  const bool is_first = !std::exchange(has_trained_, true);
+  if (is_first && options_.parallel) warn_of_unused(*options_.parallel, *log_);
   saves_->end_step();
   metrics_->charge_step(saves_->take_waited_seconds());
   state_.end_step();

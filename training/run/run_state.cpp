@@ -89,6 +89,8 @@ io::Batch RunState::begin_step() {
 void RunState::end_step() {
   is_best_ = false;
   ++step_;
+  const bool is_compared = options_.check_every > 0 && session_.size() > 1;
+  if (is_compared) rates_.push_back({step_, optimizer_.learning_rate()});
   if (!is_last()) batches_.fetch();
 }
 
@@ -239,6 +241,18 @@ std::vector<std::string> RunState::differences(const io::Checkpoint& checkpoint,
   return lines;
 }
 
+// What a program may have changed on some ranks only, the likeliest first.
+std::vector<distributed::Fact> RunState::causes_of_difference() const {
+  std::vector<distributed::Fact> facts;
+  facts.push_back({"the learning rate", fmt::format("{}", optimizer_.learning_rate())});
+  for (const auto& [step, rate] : rates_)
+    facts.push_back({fmt::format("the learning rate of step {}", step), fmt::format("{}", rate)});
+  for (auto& fact : distributed::facts_of(optimizer_)) facts.push_back(std::move(fact));
+  facts.push_back({"the number of optimizer steps", fmt::format("{}", optimizer_.steps_taken())});
+  facts.push_back({"the seed", fmt::format("{}", random_context().seed)});
+  return facts;
+}
+
 void RunState::compare_ranks() {
   const auto* parallel = options_.parallel;
   const bool is_incomparable = session_.size() == 1 || (parallel && !parallel->met());
@@ -256,12 +270,9 @@ void RunState::compare_ranks() {
   if (has_buffers && parallel && parallel->buffers_are_equal())
     numbers.push_back({"buffers", &model_.buffers()});
   if (numbers.empty()) return;
-  require_same_numbers(
-      session_, numbers, step_,
-      {{"the learning rate", fmt::format("{}", optimizer_.learning_rate())},
-       {"the number of optimizer steps", fmt::format("{}", optimizer_.steps_taken())},
-       {"the seed", fmt::format("{}", random_context().seed)}});
+  require_same_numbers(session_, numbers, step_, causes_of_difference());
   compared_step_ = step_;
+  rates_.clear();
 }
 
 }  // namespace ripieno

@@ -83,6 +83,7 @@ class RunState {
  private:
   std::string remedy() const;
   std::vector<std::string> differences(const io::Checkpoint& checkpoint, uint64_t seed) const;
+  std::vector<distributed::Fact> causes_of_difference() const;
 
   Session& session_;
   nn::Module& model_;
@@ -94,6 +95,11 @@ class RunState {
   int64_t samples_before_step_ = 0;
   int64_t resumed_step_ = -1;   // of the checkpoint from which the run resumed
   int64_t compared_step_ = -1;  // the last step after which ranks were compared
+  struct Rate {
+    int64_t step;
+    double value;
+  };
+  std::vector<Rate> rates_;  // learning rates of the steps since then
   int64_t finished_steps_ =
       -1;  // RunOptions::steps when the program finished the run early; -1: it did not
   std::optional<io::StepMetrics> validated_;

@@ -265,6 +265,49 @@ TEST_P(StrategyTest, FrozenParametersStayUnchanged) {
   });
 }
 
+// Both before and after, as many steps as DiLoCo takes between outer steps.
+TEST_P(StrategyTest, ParametersThawedAfterTheFirstStepsAreTrained) {
+  std::vector<std::vector<float>> all(static_cast<std::size_t>(size()));
+  on_every_rank(size(), [&](Communicator& ranks) {
+    kernels::set_cpu_threads(1);
+    Trainee trainee;
+    const Rows rows = evenly(ranks.rank(), ranks.size());
+    Tensor thawed = trainee.model.parameters().tensors()[2];
+    thawed.set_requires_gradient(false);
+    DataParallel parallel(trainee.model, trainee.optimizer, ranks, row().options);
+    for (int i = 0; i < 2; ++i) step(trainee, parallel, rows);
+    const auto before = thawed.to_vector<float>();
+    thawed.set_requires_gradient(true);
+    for (int i = 0; i < 2; ++i) step(trainee, parallel, rows);
+    EXPECT_NE(thawed.to_vector<float>(), before);
+    parallel.synchronize();
+    all[static_cast<std::size_t>(ranks.rank())] = trainee.numbers();
+  });
+  for (const auto& numbers : all) EXPECT_EQ(numbers, all[0]);
+}
+
+// The gradients that the ranks sum are those of the parameters that train at the time.
+TEST_P(StrategyTest, ThawedParametersMoveAsOnOneRank) {
+  const auto train = [&](Communicator& ranks, const DataParallelOptions& options) {
+    kernels::set_cpu_threads(1);
+    random_context() = {.seed = 7};
+    Trainee trainee;
+    const Rows rows = evenly(ranks.rank(), ranks.size());
+    trainee.model.freeze("*");
+    trainee.model.thaw("*.bias");
+    DataParallel parallel(trainee.model, trainee.optimizer, ranks, options);
+    for (int i = 0; i < 2; ++i) step(trainee, parallel, rows);
+    trainee.model.thaw();
+    for (int i = 0; i < 6; ++i) step(trainee, parallel, rows);
+    parallel.synchronize();
+    return loss_on_everything(trainee);
+  };
+  const double expected = train(*alone(), {.slots = row().options.slots});
+  on_every_rank(size(), [&](Communicator& ranks) {
+    EXPECT_NEAR(train(ranks, row().options), expected, row().tolerance * expected);
+  });
+}
+
 // Forwards all calls. Throws Error if another collective of the rank, of this communicator or a
 // duplicate, is in flight.
 class Exclusive final : public Communicator {

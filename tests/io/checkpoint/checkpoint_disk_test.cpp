@@ -12,11 +12,13 @@
 #include "io/files/temporary_directory.h"
 #include "io/files/tiny_disk.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/formats/hdf5.h"
 
 namespace ripieno::io {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Optional;
@@ -147,6 +149,34 @@ TEST(Checkpoint, IsKeptIfTheDiskIsFullForTheNextOne) {
   std::filesystem::remove(disk / "others");
   save(4);
   EXPECT_THAT(newest_intact(local_files(), disk / "c").path, Optional(disk / "c/step_00000004"));
+}
+
+// As by mpirun without SaveOptions::rank and size.
+TEST_F(CheckpointOnDisk, TwoProcessesCannotSaveAStepAsRank0AtOnce) {
+  const std::string partial = directory_ / "checkpoints/step_00000001.partial";
+  local_files().make_directories(partial);
+  {
+    const PathLock of_another_process(partial);
+    ASSERT_EQ(of_another_process.state(), FileLock::held);
+    write_file(local_files(), partial + "/theirs", "");
+    EXPECT_THAT([&] { saved(1); },
+                ThrowsMessage<Error>(AllOf(HasSubstr("by another save as rank 0"),
+                                           HasSubstr("share_of(state, rank, size)"),
+                                           HasSubstr("SaveOptions::rank and SaveOptions::size"))));
+    EXPECT_TRUE(local_files().exists(partial + "/theirs"));
+  }
+  EXPECT_EQ(numbers_in(local_files(), saved(1)), numbers_of(sample_state(1)));
+}
+
+TEST_F(CheckpointOnDisk, WholeStatesOfTwoRanksAreRefusedWithTheRemedy) {
+  const auto save_rank = [&](int rank) {
+    save_checkpoint(local_files(), directory_ / "checkpoints", 1, sample_state(1), {},
+                    {.rank = rank, .size = 2, .attempt = "one"});
+  };
+  save_rank(1);
+  EXPECT_THAT([&] { save_rank(0); },
+              ThrowsMessage<Error>(AllOf(HasSubstr("do not cover the state"),
+                                         HasSubstr("share_of(state, rank, size)"))));
 }
 
 TEST(Checkpoint, UsesTheSpaceOfAnEarlierAttempt) {

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/loaded_rows.h"
 #include "ripieno/io/data/memory_loader.h"
 
 namespace ripieno::io {
@@ -13,6 +15,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::ThrowsMessage;
 
 // A custom data set: sequences of 1, 2, 3, 1, 2, … tokens, padded to 3.
 class Sequences final : public Dataset {
@@ -123,6 +126,36 @@ TEST(MemoryLoader, TrainsOnTensors) {
   EXPECT_THAT(batch.targets.to_vector<float>(), ElementsAre(7, 5));
   EXPECT_NE(loader.fingerprint(), MemoryLoader(x, x, {.batch_size = 2}).fingerprint());
   EXPECT_THROW(MemoryLoader(x, Tensor::zeros({4}), {.batch_size = 2}), Error);
+}
+
+TEST(BatchLoader, RefusesAPartThatDoesNotExist) {
+  const BatchLoaderOptions options = {.batch_size = 4};
+  for (const Part part : {Part{.size = 0}, Part{.rank = 2, .size = 2}, Part{.rank = -1, .size = 2},
+                          Part{.slots = -1}}) {
+    const auto names_the_part = ThrowsMessage<ConfigurationError>(
+        HasSubstr("got rank " + std::to_string(part.rank) + ", size " + std::to_string(part.size)));
+    EXPECT_THAT([&] { BatchLoader(sequences(8), options, part); }, names_the_part);
+    EXPECT_THAT([&] { EvaluationBatches(sequences(8), 4, part); }, names_the_part);
+  }
+}
+
+// The number that identifies the first rows that a new loader returns.
+uint64_t rows_of_first_batch(Part part, int64_t size = 8) {
+  loaded_rows() = 0;
+  BatchLoader loader(sequences(size), {.batch_size = 4}, part);
+  loader.next();
+  const uint64_t first = loaded_rows();
+  loader.next();
+  EXPECT_EQ(loaded_rows(), first) << "only the first batch is hashed";
+  return first;
+}
+
+TEST(BatchLoader, IdentifiesTheRowsThatItsRankLoads) {
+  EXPECT_NE(rows_of_first_batch({}), 0u);
+  EXPECT_EQ(rows_of_first_batch({}), rows_of_first_batch({}));
+  EXPECT_NE(rows_of_first_batch({0, 2}), rows_of_first_batch({1, 2}));
+  EXPECT_NE(rows_of_first_batch({}, 8), rows_of_first_batch({}, 2)) << "other samples";
+  EXPECT_EQ(rows_of_first_batch({7, 8}), 0u) << "this rank has no rows";
 }
 
 }  // namespace

@@ -176,6 +176,17 @@ TEST_F(AgreementTest, AnotherLearningRateIsNotReportedAsFaultyHardware) {
                     Not(HasSubstr("faulty"))));
 }
 
+TEST_F(AgreementTest, AnotherLearningRateInASingleStepIsNamed) {
+  auto run = tiny();
+  run.options.check_every = 8;
+  run.after_step = [](Session& session, optim::Optimizer& optimizer, int64_t step) {
+    if (session.rank() == 1) optimizer.set_learning_rate(step == 2 ? 0.5 : 1e-2);
+  };
+  EXPECT_THAT(report(run, 3),
+              AllOf(HasSubstr("the ranks disagree: rank 1"),
+                    HasSubstr("the learning rate of step 2 is 0.5"), Not(HasSubstr("faulty"))));
+}
+
 TEST_F(AgreementTest, EarlierCheckpointsContinueTheRun) {
   auto run = tiny();
   run.after_step = flips(8, 1);
