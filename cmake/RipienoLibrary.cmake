@@ -11,6 +11,7 @@ function(ripieno_library layer)
   ripieno_headers(${target} ${arg_HEADERS})
   target_link_libraries(${target} PUBLIC ${arg_DEPENDS} PRIVATE ${arg_PRIVATE})
   ripieno_compile_options(${target})
+  ripieno_unity_by_folder(${target} ${arg_SOURCES})
   if(arg_PRECOMPILED)
     ripieno_precompile(${target} FROM ${arg_PRECOMPILED})
   endif()
@@ -26,6 +27,17 @@ function(ripieno_headers target)
   list(TRANSFORM ARGN PREPEND ${base}/ripieno/${layer}/ OUTPUT_VARIABLE headers)
   target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${base} FILES ${headers})
   set_target_properties(${target} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+endfunction()
+
+# In a unity build (CMAKE_UNITY_BUILD) the sources of a folder are compiled as one, so names in unnamed
+# namespaces must be unique within a folder; SKIP_UNITY_BUILD_INCLUSION excludes a source.
+function(ripieno_unity_by_folder target)
+  foreach(source IN LISTS ARGN)
+    cmake_path(GET source PARENT_PATH folder)
+    string(MAKE_C_IDENTIFIER "${target}_${folder}" group)
+    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
 endfunction()
 
 # The language standard and the warnings for all of our code.
