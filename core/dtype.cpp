@@ -24,7 +24,16 @@ constexpr std::array<Description, 8> kDescriptions = {{{"float32", 4},
                                                        {"uint8", 1},
                                                        {"bool", 1}}};
 
-const Description& describe(DType dtype) { return kDescriptions[static_cast<std::size_t>(dtype)]; }
+const Description& describe(DType dtype) {
+  const auto index = static_cast<std::size_t>(dtype);
+  if (index >= kDescriptions.size()) {
+    fail(
+        fmt::format("dtype: there is no element type number {}; use a member of DType, such as "
+                    "DType::float32",
+                    index));
+  }
+  return kDescriptions[index];
+}
 
 }  // namespace
 

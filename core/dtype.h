@@ -15,6 +15,8 @@ using kernels::float16;
 
 enum class DType : uint8_t { float32, bfloat16, float16, float64, int64, int32, uint8, boolean };
 
+// Functions that take a DType throw Error for a value that is not one of its members.
+
 // Size of one element in bytes.
 std::size_t size_of(DType dtype);
 // Size of `elements` elements in bytes. Throws Error if it does not fit 63 bits.

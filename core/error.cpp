@@ -2,6 +2,6 @@
 
 namespace ripieno {
 
-void fail(const std::string& what, std::source_location where) { throw Error(what, where); }
+void fail(const std::string& what, SourceLocation where) { throw Error(what, where); }
 
 }  // namespace ripieno

@@ -4,23 +4,23 @@
 // The library never prints and never exits.
 #pragma once
 
-#include <source_location>
 #include <stdexcept>
 #include <string>
+
+#include "ripieno/core/source_location.h"
 
 namespace ripieno {
 
 // The library was called incorrectly, or has a bug.
 class Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& what,
-                 std::source_location where = std::source_location::current())
+  explicit Error(const std::string& what, SourceLocation where = SourceLocation::current())
       : std::runtime_error(what), where_(where) {}
   // The source line that detected the error.
-  const std::source_location& where() const { return where_; }
+  const SourceLocation& where() const { return where_; }
 
  private:
-  std::source_location where_;
+  SourceLocation where_;
 };
 
 // A configuration or environment that cannot work; the user has to change it.
@@ -45,7 +45,6 @@ struct OutOfMemory : Error {
 };
 
 // Throws Error.
-[[noreturn]] void fail(const std::string& what,
-                       std::source_location where = std::source_location::current());
+[[noreturn]] void fail(const std::string& what, SourceLocation where = SourceLocation::current());
 
 }  // namespace ripieno

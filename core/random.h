@@ -10,7 +10,10 @@
 
 namespace ripieno {
 
-// The key of this thread's random numbers. Training sets it before each step.
+// The key of this thread's random numbers. A Run sets step and first_row before each step. In a
+// loop of your own each optimizer step advances `step`, so that no two steps draw the same dropout
+// masks. On several ranks, and for each micro-batch, set first_row (Batch::first_row) before the
+// forward; a resumed loop sets `step` to the number of steps taken.
 struct RandomContext {
   uint64_t seed = 0;
   uint64_t step = 0;

@@ -111,6 +111,7 @@ bool is_recomputing() { return recomputing; }
 
 Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& input) {
   require_defined("recomputed", {{"input", input}});
+  if (!function) fail("recomputed: the function is empty; pass one that can be called");
   if (!autograd::recording()) return function(input);
   auto node = std::allocate_shared<Recomputed>(PoolAllocator<Recomputed>());
   Tensor result;

@@ -355,6 +355,7 @@ void Tensor::clear_gradient() {
 void Tensor::backward(const Tensor& seed) const { autograd::run_backward(*this, seed); }
 
 void Tensor::on_gradient(std::function<void()> hook) {
+  if (!hook) fail("on_gradient: the hook is an empty function; pass one that can be called");
   if (implementation().leaf == nullptr)
     fail(
         "on_gradient: the tensor is not a leaf that requires a gradient; see "

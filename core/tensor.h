@@ -136,7 +136,8 @@ class Tensor {
   // place.
   void backward(const Tensor& seed = {}) const;
   // Calls `hook` in each backward when the gradient of this leaf is complete, in the thread that
-  // runs the backward. Throws Error unless this is a leaf that requires a gradient.
+  // runs the backward. Throws Error unless this is a leaf that requires a gradient, and for an
+  // empty function.
   void on_gradient(std::function<void()> hook);
   // A view of the same memory that does not require a gradient and has no graph.
   Tensor detach() const;

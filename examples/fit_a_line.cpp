@@ -20,10 +20,9 @@ int fit() {
   ripieno::optim::Sgd optimizer(line.parameters(), {.learning_rate = 0.1, .momentum = 0.9});
 
   for (int step = 1; step <= 100; ++step) {
-    const auto loss = mean(square(line(x) - y));
-    loss.backward();   // adds the gradients of weight and bias
-    optimizer.step();  // updates both and clears the gradients
-    if (step % 20 == 0) std::printf("step %3d  loss %.5f\n", step, loss.item());
+    const auto loss = mse(line(x), y);
+    optimizer.step(loss);  // computes the gradients of weight and bias, and updates both
+    if (step % 20 == 0) std::printf("step %3d  loss %.5f\n", step, loss.mean());
   }
   std::printf("y = %.2f x + %.2f\n", line.weight().item(), line.bias().item());
   return 0;

@@ -65,6 +65,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     if (options.strict) require_whole_slots(options.batch_size, slots());
     optim::check_optimizer(options.optimizer_kind, optimizer_options());
     distributed::check(parallel_options());
+    optim::check(make_schedule());
   });
   if (!command.help.empty()) {
     if (session.rank() == 0) std::fputs(command.help.c_str(), out);

@@ -51,6 +51,17 @@ Arena::Arena(std::shared_ptr<const ArenaLayout> layout, DType dtype, Device devi
 }
 
 void Arena::adopt(std::vector<Tensor> tensors) {
+  const auto& entries = layout_->entries();
+  if (tensors.size() != entries.size()) {
+    fail(fmt::format("Arena::adopt: got {} tensors; the layout has {}", tensors.size(),
+                     entries.size()));
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].defined() && tensors[i].shape() == entries[i].shape && tensors[i].is_dense())
+      continue;
+    fail(fmt::format("Arena::adopt: tensor {} is {}; '{}' of the layout requires a dense tensor {}",
+                     i, describe(tensors[i]), entries[i].name, to_string(entries[i].shape)));
+  }
   tensors_ = std::move(tensors);
   bind();
 }

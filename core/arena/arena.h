@@ -87,7 +87,8 @@ class Arena final : LazyMemory {
   Tensor range(int64_t begin, int64_t end);
   Tensor flat() { return range(0, layout_->elements()); }
 
-  // Uses these existing handles, in the order of the layout, instead of its own.
+  // Uses these existing handles, in the order of the layout, instead of its own. Throws Error
+  // unless they are dense and have the layout's shapes.
   void adopt(std::vector<Tensor> tensors);
   // Sets the initialization, which runs when the memory is allocated at first use (and again after
   // release()), before other threads can use it. If it throws, the memory is released.

@@ -31,12 +31,6 @@ Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignore
   return loss;
 }
 
-double Loss::mean() const {
-  require_defined("loss", {{"sum", sum}, {"count", count}});
-  require_no_fault(sum.device());
-  return sum.item() / count.item();
-}
-
 Loss cross_entropy(const Tensor& logits_, const Tensor& targets_, int32_t ignored) {
   require_defined("cross_entropy", {{"logits", logits_}, {"targets", targets_}});
   require_one_device("cross_entropy", {{"logits", logits_}, {"targets", targets_}});

@@ -1,29 +1,19 @@
 // cross_entropy(): the cross entropy of logits against target classes.
 #pragma once
 
-#include "ripieno/core/tensor.h"
+#include "ripieno/core/loss.h"
 
 namespace ripieno {
-
-// A loss as a sum and a count, kept apart so that means are correct however a batch is split into
-// micro-batches and ranks.
-struct Loss {
-  Tensor sum;    // scalar, float32 or float64; call backward() on it
-  Tensor count;  // scalar of the same element type: the number of targets that are not ignored
-
-  // sum / count as a number. Waits for the device. Throws DataError if the device has found ids or
-  // targets out of range (device_faults.h).
-  double mean() const;
-};
 
 inline constexpr int32_t kIgnoredTarget = -1;
 
 // The sum of log(sum(exp(logits))) - logits[target] over all targets, computed in float32 (float64
 // for float64 logits).
 //   logits: (…, classes), of a floating-point type; targets: (…), int32
-// Targets equal to `ignored` are left out. Any other target outside [0, classes) throws DataError
-// on the CPU; on a GPU it makes the loss NaN, has no gradient, and is reported later
-// (device_faults.h). Throws Error for other shapes, types and devices.
+// The count is the number of targets. Those equal to `ignored` are left out of both. Any other
+// target outside [0, classes) throws DataError on the CPU; on a GPU it makes the loss NaN, has no
+// gradient, and is reported later (device_faults.h). Throws Error for other shapes, types and
+// devices.
 Loss cross_entropy(const Tensor& logits, const Tensor& targets, int32_t ignored = kIgnoredTarget);
 
 // Checks of targets, for operations that compute a cross entropy: throws Error unless they are

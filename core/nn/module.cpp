@@ -134,6 +134,11 @@ std::string Module::path() const {
   return above.empty() ? name_ : above + "." + name_;
 }
 
+void Module::on_forward(ForwardHook hook) {
+  if (!hook) fail("on_forward: the hook is an empty function; pass one that can be called");
+  hooks_.push_back(std::move(hook));
+}
+
 uint64_t Module::random_stream() const {
   return stream_ ? *stream_ : ripieno::random_stream(path());
 }

@@ -53,9 +53,9 @@ class Module : LazyMemory {
   Tensor operator()(const Tensor& x) const;
   // Adds a hook that is called after each forward that went through the operator above. In strict
   // mode several threads call it at once, and a backward that recomputes the forward calls it again
-  // (is_recomputing()).
+  // (is_recomputing()). Throws Error for an empty function.
   using ForwardHook = std::function<void(const Tensor& input, const Tensor& output)>;
-  void on_forward(ForwardHook hook) { hooks_.push_back(std::move(hook)); }
+  void on_forward(ForwardHook hook);
 
   // The parameters of the whole model in the order in which they were added, named by path
   // ("blocks.0.up.weight"). Call on the outermost module only: throws Error for a submodule. After

@@ -21,7 +21,9 @@ Tensor weighted_sum(const Tensor& y, std::size_t index = 0) {
   return sum(y * weights);
 }
 
-void check_inputs(const std::vector<Tensor>& inputs) {
+template <typename Function>
+void check(const Function& function, const Inputs& inputs) {
+  if (!function) fail("gradient_check: the function is empty; pass one that can be called");
   for (const Tensor& input : inputs) {
     if (!input.defined() || input.dtype() != DType::float64 || input.device().is_cuda() ||
         !input.is_dense()) {
@@ -67,7 +69,9 @@ double check_scalar(const std::function<Tensor(const Inputs&)>& function, Inputs
 }
 
 Tensor weighted_sum(const std::vector<Tensor>& outputs) {
-  Tensor total = weighted_sum(outputs.at(0));
+  if (outputs.empty())
+    fail("gradient_check: the function returned no outputs; it must return at least one");
+  Tensor total = weighted_sum(outputs[0]);
   for (std::size_t i = 1; i < outputs.size(); ++i) total = total + weighted_sum(outputs[i], i);
   return total;
 }
@@ -76,7 +80,7 @@ Tensor weighted_sum(const std::vector<Tensor>& outputs) {
 
 double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& function,
                       std::vector<Tensor> inputs, double step) {
-  check_inputs(inputs);
+  check(function, inputs);
   return check_scalar([&](const Inputs& in) { return weighted_sum(function(in)); },
                       std::move(inputs), step);
 }
@@ -84,7 +88,7 @@ double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& f
 double gradient_check(
     const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& function,
     std::vector<Tensor> inputs, double step) {
-  check_inputs(inputs);
+  check(function, inputs);
   double worst =
       check_scalar([&](const Inputs& in) { return weighted_sum(function(in)); }, inputs, step);
   const std::size_t outputs = function(inputs).size();

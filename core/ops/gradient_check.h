@@ -13,7 +13,8 @@ namespace ripieno {
 // central difference| / max(1, |backward|, |central difference|); NaN counts as the largest. The
 // function that is differentiated is a weighted sum of function(inputs), with fixed weights, so
 // that an output whose plain sum is constant (a softmax) is checked too. inputs: dense, float64, on
-// the CPU; each element is changed by +-`step` and restored. Throws Error for other inputs.
+// the CPU; each element is changed by +-`step` and restored. Throws Error for other inputs, for an
+// empty function, and for one that returns no outputs.
 double gradient_check(const std::function<Tensor(const std::vector<Tensor>&)>& function,
                       std::vector<Tensor> inputs, double step = 1e-5);
 

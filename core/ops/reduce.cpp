@@ -1,5 +1,9 @@
 #include "ripieno/core/ops/reduce.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
@@ -43,6 +47,18 @@ void reduce_into(const Tensor& out, const Tensor& x, const ReduceShape& shape, R
   });
 }
 
+// Requires that x can be viewed as these sizes.
+void require_view(const char* operation, const Tensor& x, const Shape& sizes) {
+  require_defined(operation, {{"x", x}});
+  if (std::ranges::any_of(sizes, [](int64_t size) { return size < 0; }) ||
+      sizes.elements() != x.elements()) {
+    fail(
+        fmt::format("{}: x is {}, viewed as {}; the sizes must not be negative, and their product "
+                    "must be the number of elements, {}",
+                    operation, to_string(x.shape()), to_string(sizes), x.elements()));
+  }
+}
+
 Tensor scaled_sum(const char* name, const Tensor& x, int axis_, bool keep, bool mean) {
   require_defined(name, {{"x", x}});
   const int axis = x.shape().axis(axis_);
@@ -56,6 +72,16 @@ Tensor scaled_sum(const char* name, const Tensor& x, int axis_, bool keep, bool 
         const Tensor scaled = scale == 1.0 ? gradient : gradient * scale;
         gradients.add(0, scaled.reshape(reduced(shape, axis, true)).expand(shape));
       });
+}
+
+// Whether broadcasting turns `shape` into `target`.
+bool expands_to(const Shape& shape, const Shape& target) {
+  const int added = target.rank() - shape.rank();
+  if (added < 0) return false;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (shape[axis] != 1 && shape[axis] != target[axis + added]) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -94,6 +120,7 @@ Tensor max(const Tensor& x, int axis_, bool keep) {
 }
 
 Tensor reduce_workspace(const Tensor& x, int64_t outer, int64_t axis, int64_t inner) {
+  require_view("reduce_workspace", x, {outer, axis, inner});
   int64_t size = 0;
   run_on(x.device(), [&](auto on) { size = kernels::reduce_workspace(on, {outer, axis, inner}); });
   const DType dtype = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
@@ -101,11 +128,23 @@ Tensor reduce_workspace(const Tensor& x, int64_t outer, int64_t axis, int64_t in
 }
 
 void sum_rows_into(const Tensor& out, const Tensor& x, int64_t rows, bool accumulate) {
+  require_defined("sum_rows_into", {{"out", out}});
+  require_view("sum_rows_into", x, {rows, out.elements()});
+  require_one_type("sum_rows_into", {{"out", out}, {"x", x}});
+  for (const auto& [name, tensor] : Operands{{"out", out}, {"x", x}}) {
+    if (!tensor.is_dense()) fail(fmt::format("sum_rows_into: {} is not dense; it must be", name));
+  }
+  if (out.elements() == 0) return;
   reduce_into(out, x, {1, rows, out.elements()}, Reduction::kSum, 1.0, accumulate);
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  require_defined("sum_to", {{"x", x}});
   if (x.shape() == shape) return x;
+  if (!expands_to(shape, x.shape())) {
+    fail("sum_to: x is " + to_string(x.shape()) + ", the shape is " + to_string(shape) +
+         "; it must be one that broadcasting expands to x");
+  }
   Tensor result = x;
   if (const int added = x.rank() - shape.rank(); added > 0) {
     // The outer axes that broadcasting added are summed as one axis.

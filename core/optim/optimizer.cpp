@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/optim/option_check.h"
 #include "ripieno/core/place.h"
+#include "ripieno/core/random.h"
 
 namespace ripieno::optim {
 namespace {
@@ -34,6 +36,13 @@ void require_whole_tensors(const std::vector<ElementRange>& ranges, const ArenaL
              ", but this optimizer requires whole tensors");
     }
   }
+}
+
+void require_count(const Tensor& count, const Parameters& parameters) {
+  const Device device = parameters.values().device();
+  if (!count.defined() || (count.elements() == 1 && count.device() == device)) return;
+  fail("optimizer.step: count is " + describe(count) + "; it must have one element, on " +
+       to_string(device) + " as the parameters");
 }
 
 }  // namespace
@@ -117,9 +126,22 @@ std::vector<Optimizer::Option> Optimizer::options() const {
   return options;
 }
 
+void Optimizer::set_learning_rate(double learning_rate) {
+  require_not_negative("optimizer", "learning_rate", learning_rate);
+  learning_rate_ = learning_rate;
+}
+
 void Optimizer::step(const Tensor& count) {
+  require_count(count, parameters_);
   begin_step();
   apply_step(count);
+}
+
+void Optimizer::step(const Loss& loss) {
+  require_defined("optimizer.step", {{"loss.sum", loss.sum}, {"loss.count", loss.count}});
+  require_count(loss.count, parameters_);
+  loss.sum.backward(loss_scale());
+  step(loss.count);
 }
 
 void Optimizer::begin_step() {
@@ -132,10 +154,12 @@ void Optimizer::begin_step() {
   allocate();
   update_frozen();
   ++steps_taken_;
+  ++random_context().step;
   scalars_.write(learning_rate_, decays_of_moments(), steps_taken_);
 }
 
 void Optimizer::apply_step(const Tensor& count) {
+  require_count(count, parameters_);
   const NoGrad no_grad;
   if (!sharding_.gradients) parameters_.complete_gradients();
   measure_gradients(count);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ripieno/core/arena/parameters.h"
+#include "ripieno/core/loss.h"
 #include "ripieno/core/optim/loss_scaling.h"
 #include "ripieno/core/optim/optimizer_state.h"
 #include "ripieno/core/optim/parameter_groups.h"
@@ -44,12 +45,18 @@ class Optimizer {
   // the gradients. `count`: a scalar on the parameters' device, such as a loss's count summed over
   // micro-batches and ranks; 1 by default. A count of 0 makes the gradient zero. Frozen parameters
   // are not updated; the state of one that was frozen since the last step is reset to zero, except
-  // for master weights. Throws Error if the state is sharded and the DataParallel that sharded it
-  // is gone.
+  // for master weights. Throws Error, and changes nothing, for any other `count`, and if the state
+  // is sharded and the DataParallel that sharded it is gone.
+  //
+  // Afterwards this thread's random_context().step is one larger, so that the next step draws other
+  // random numbers (random.h).
   void step(const Tensor& count = {});
-  // The two halves of step(). begin_step() does the host's work: it counts the step and writes the
-  // learning rate to device memory. apply_step() enqueues the same work in every step, so a
-  // captured graph can replay it.
+  // The backward of a loss and the step: loss.sum.backward(loss_scale()) and step(loss.count). For
+  // programs without DataParallel.
+  void step(const Loss& loss);
+  // The two halves of step(). begin_step() does the host's work: it counts the step, also in
+  // random_context(), and writes the learning rate to device memory. apply_step() enqueues the same
+  // work in every step, so a captured graph can replay it.
   void begin_step();
   void apply_step(const Tensor& count = {});
 
@@ -104,7 +111,8 @@ class Optimizer {
   virtual std::vector<Option> options() const;
 
   double learning_rate() const { return learning_rate_; }
-  void set_learning_rate(double learning_rate) { learning_rate_ = learning_rate; }
+  // Throws ConfigurationError if it is negative or not finite.
+  void set_learning_rate(double learning_rate);
 
   // The scalars of the last step. Waits for the device.
   kernels::StepScalars last_step() const { return scalars_.read(); }

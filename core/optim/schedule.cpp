@@ -1,8 +1,15 @@
 #include "ripieno/core/optim/schedule.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
+#include <string>
+
+#include "ripieno/core/error.h"
+#include "ripieno/core/optim/option_check.h"
 
 namespace ripieno::optim {
 namespace {
@@ -14,11 +21,40 @@ double progress(int64_t step, int64_t begin, int64_t end) {
   return std::clamp(fraction, 0.0, 1.0);
 }
 
+void require_steps(const char* name, int64_t value, int64_t most) {
+  if (value >= 0 && value <= most) return;
+  const std::string range =
+      value < 0 ? "at least 0"
+                : fmt::format("at most {}, to fit into the steps of the schedule", most);
+  throw ConfigurationError(fmt::format("schedule: {} is {}; it must be {}", name, value, range));
+}
+
 }  // namespace
 
+void check(const Schedule& schedule) {
+  using Kind = Schedule::Kind;
+  if (schedule.peak) require_not_negative("schedule", "peak", *schedule.peak);
+  require_not_negative("schedule", "final", schedule.final);
+  const bool ends = schedule.kind != Kind::constant;
+  if (ends && schedule.steps < 1)
+    throw ConfigurationError(
+        fmt::format("schedule: steps is {}, so every step would have the final learning rate; it "
+                    "must be at least 1, usually the number of steps of the run",
+                    schedule.steps));
+  const int64_t room = ends ? schedule.steps : std::numeric_limits<int64_t>::max();
+  require_steps("warmup_steps", schedule.warmup_steps, room);
+  if (schedule.kind == Kind::warmup_stable_decay)
+    require_steps("decay_steps", schedule.decay_steps, room - schedule.warmup_steps);
+}
+
 double Schedule::at(int64_t step) const {
+  check(*this);
+  if (!peak)
+    throw ConfigurationError(
+        "schedule: peak is not set; set it to the highest learning rate, or pass the schedule to a "
+        "Run, which takes that of the optimizer");
   if (step <= warmup_steps) {
-    return peak * static_cast<double>(step) /
+    return *peak * static_cast<double>(step) /
            static_cast<double>(std::max<int64_t>(warmup_steps, 1));
   }
   double fraction = 0.0;  // from peak to final
@@ -35,7 +71,7 @@ double Schedule::at(int64_t step) const {
       fraction = progress(step, steps - decay_steps, steps);
       break;
   }
-  return peak + (final - peak) * fraction;
+  return *peak + (final - *peak) * fraction;
 }
 
 }  // namespace ripieno::optim

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace ripieno::optim {
 
@@ -16,14 +17,19 @@ struct Schedule {
   };
 
   Kind kind = Kind::constant;
-  double peak = 1e-3;
+  std::optional<double> peak = {};  // empty: a Run takes the optimizer's learning rate
   double final = 0.0;
   int64_t warmup_steps = 0;
   int64_t steps = 0;        // length of the whole schedule
   int64_t decay_steps = 0;  // for warmup_stable_decay
 
   // The learning rate of step `step`, counted from 1; `final` after `steps`, except for `constant`.
+  // Throws ConfigurationError if there is no peak, and what check() throws.
   double at(int64_t step) const;
 };
+
+// Throws ConfigurationError if a number is out of its range, or if the steps of warmup and decay do
+// not fit into `steps`, which `constant` does not use.
+void check(const Schedule& schedule);
 
 }  // namespace ripieno::optim

@@ -72,6 +72,14 @@ TEST(Autograd, HookRunsOnceWithTheCompleteGradient) {
   EXPECT_THAT(seen, ElementsAre(ElementsAre(6, 8)));
 }
 
+TEST(Autograd, RejectsAnEmptyHook) {
+  Tensor x = leaf({1, 2});
+  EXPECT_THAT([&] { x.on_gradient({}); },
+              ThrowsMessage<Error>(HasSubstr("on_gradient: the hook is an empty function")));
+  sum(x * x).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(2, 4));
+}
+
 TEST(Autograd, HooksRunBeforeTheBackwardEnds) {
   Tensor first = leaf({1}), last = leaf({2});
   std::vector<int> order;

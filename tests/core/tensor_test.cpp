@@ -123,6 +123,13 @@ TEST(Tensor, MessagesNameTheProblem) {
               HasSubstr("does not fit 63 bits"));
 }
 
+TEST(Tensor, RejectsAnElementTypeThatDoesNotExist) {
+  const auto wrong = static_cast<DType>(99);
+  EXPECT_THAT(message_of([&] { counting({2}).to(wrong); }), HasSubstr("element type number 99"));
+  EXPECT_THAT(message_of([&] { Tensor({0}, wrong); }), HasSubstr("element type number 99"));
+  EXPECT_THAT(message_of([&] { (void)name_of(wrong); }), HasSubstr("element type number 99"));
+}
+
 TEST(Tensor, IsEmptyIfAnAxisIsEmpty) {
   const Tensor x({0, 3});
   EXPECT_EQ(x.elements(), 0);

@@ -9,7 +9,7 @@ namespace ripieno {
 
 // Throws Error unless `fact` holds; run_program() then ends with a status other than 0.
 inline void expect(bool fact, const std::string& what,
-                   std::source_location where = std::source_location::current()) {
+                   SourceLocation where = SourceLocation::current()) {
   if (!fact)
     throw Error(
         std::string(where.file_name()) + ":" + std::to_string(where.line()) + ": not true: " + what,

@@ -47,9 +47,7 @@ int train(int argc, char** argv) {
   Run run("runs/first_model", session, model, optimizer, loader,
           {.steps = 500, .parallel = &parallel, .progress = stdout, .messages = stderr});
   while (const auto batch = run.next()) {
-    const Tensor error = model(batch->inputs) - batch->targets;
-    const auto rows = static_cast<double>(error.elements());
-    parallel.backward({sum(square(error)), Tensor::full({}, rows, error.dtype(), error.device())});
+    parallel.backward(mse(model(batch->inputs), batch->targets));
     parallel.step();
     run.log();
   }

@@ -1,9 +1,10 @@
-// The snippet of docs/metrics.md.
+// The snippets of docs/metrics.md.
 #include <ripieno/ripieno.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "documents/labeled_points.h"
@@ -55,6 +56,15 @@ int train(int argc, char** argv) {
            .parallel = &parallel,
            .progress = stdout,
            .messages = stderr});
+  run.after_validation([&](const io::StepMetrics& validated) {  // before the loop
+    const double loss = validated.get(io::metric::kValidationLoss).value();
+    const auto best = run.kept("best_loss");  // also of earlier starts; null at first
+    if (best.is_null() || loss < best.get<double>()) {
+      run.keep_in_checkpoints("best_loss", loss);
+    } else if (loss > 1.5 * best.get<double>()) {
+      run.finish();  // stops early
+    }
+  });
   run.validate_with([&](const io::Batch& batch) {  // before the loop
     const Tensor logits = model(batch.inputs);
     const int64_t correct = count_among_largest(1, logits, batch.targets);

@@ -44,8 +44,7 @@ struct Surface final : nn::Module {
 Loss robust_loss(const Tensor& prediction, const Tensor& target) {
   const Tensor error = prediction.to(DType::float32) - target;
   const Tensor losses = sqrt(square(error) + 1.0) - 1.0;
-  const auto count = static_cast<double>(losses.elements());
-  return {sum(losses), Tensor::full({}, count, losses.dtype(), losses.device())};
+  return Loss::over(sum(losses), losses.elements());
 }
 
 // Heights with noise; about one in twenty is far off.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,9 @@ void tensors() {
   expect(numbers(u) == numbers(t * 2), "copy_from and add_into");
   u.fill(0);
   expect(sum(u).item() == 0, "fill, sum and item");
+  std::ostringstream printed;
+  printed << t;
+  expect(printed.str() == "[[1, 2, 3],\n [4, 5, 6]] (2, 3) float32 on cpu", "<<");
   expect(numbers(mean(t, 1, true)) == std::vector<float>{2, 5}, "mean");
   expect(numbers(max(t, 1)) == std::vector<float>{3, 6}, "max");
   expect(numbers(matmul(t, t.transpose(0, 1)))[0] == 14, "matmul");
@@ -132,6 +136,9 @@ void modules() {
   expect(std::abs(cross_entropy(linear(x, head), targets).mean() - std::log(4)) < 1e-5 &&
              std::abs(linear_cross_entropy(x, head, targets).mean() - std::log(4)) < 1e-5,
          "cross_entropy and linear_cross_entropy");
+  expect(mse(head, head * 2).mean() == 0.25 && Loss::over(sum(head), 4).mean() == 4,
+         "mse and Loss::over");
+  sgd.step(mse(m(x), Tensor::zeros(y.shape())));
 }
 
 // What the table says about PyTorch's options.

@@ -282,7 +282,8 @@ class FullDisk(programs.ProgramTest):
         whole = self.finish("whole", "--steps", 400)
         training = self.start("disk/run", "--steps", 400, "--set", "checkpoint.every=100")
         self.addCleanup(training.stderr.close)
-        while not (self.disk / "run/metrics.jsonl").exists():
+        metrics = self.disk / "run/metrics.jsonl"
+        while not metrics.exists() or metrics.stat().st_size == 0:  # until the first step
             self.assertIsNone(training.poll())
         self.fill()
         line = training.stderr.readline()

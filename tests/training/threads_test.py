@@ -10,8 +10,6 @@ WITH_QUOTA = 'mount -t tmpfs tmpfs /sys/fs/cgroup && echo "$0" >/sys/fs/cgroup/c
 
 
 class Threads(programs.ProgramTest):
-    STEPS = 1
-
     def setUp(self):
         super().setUp()
         self.processors = sorted(os.sched_getaffinity(0))
@@ -21,7 +19,7 @@ class Threads(programs.ProgramTest):
         """Trains one step. Returns (threads of rank 0, their source, threads of all ranks)."""
         self.runs += 1
         run = f"run{self.runs}"
-        command = self.command(run, "--device", "cpu", *arguments)
+        command = self.command(run, "--device", "cpu", "--steps", 1, *arguments)
         if ranks:
             command = [programs.MPIRUN, str(ranks), "--bind-to", "none", *command]
         if quota:

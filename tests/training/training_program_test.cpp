@@ -32,5 +32,11 @@ TEST(TrainingProgram, HasNoSlotsOutsideStrictMode) {
   EXPECT_EQ(program.slots(), 0);
 }
 
+TEST(TrainingProgram, HasTheOptimizersLearningRateAsThePeakOfItsSchedule) {
+  TrainingProgram program;
+  program.options.optimizer.learning_rate = 0.25;
+  EXPECT_EQ(program.make_schedule().peak, 0.25);
+}
+
 }  // namespace
 }  // namespace ripieno

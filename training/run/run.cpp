@@ -46,21 +46,11 @@ void require_slots_of(const distributed::DataParallel& parallel, io::Part part) 
                   parallel.slots(), part.slots, parallel.slots()));
 }
 
-void require_schedule_steps(const std::optional<optim::Schedule>& schedule) {
-  const bool ends = schedule && schedule->kind != optim::Schedule::Kind::constant;
-  if (!ends || schedule->steps > 0) return;
-  throw ConfigurationError(
-      fmt::format("run: optim::Schedule::steps is {}, so every step would have the final learning "
-                  "rate; it must be at least 1, usually the same as RunOptions::steps",
-                  schedule->steps));
-}
-
-void require_positive(const std::optional<int64_t>& checkpoint_every) {
-  if (checkpoint_every.value_or(1) > 0) return;
-  throw ConfigurationError(
-      fmt::format("run: checkpoint_every is {}; it must be at least 1, or empty for an interval "
-                  "that depends on the cost of saving",
-                  *checkpoint_every));
+// A schedule without a peak has the optimizer's learning rate, which resuming changes.
+RunOptions with_peak(RunOptions options, const optim::Optimizer& optimizer) {
+  auto& schedule = options.schedule;
+  if (schedule && !schedule->peak) schedule->peak = optimizer.learning_rate();
+  return options;
 }
 
 RunSavesOptions saves_of(const io::RunPaths& paths, const RunOptions& options) {
@@ -111,16 +101,15 @@ void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
 Run::Run(const std::string& directory, Session& session, nn::Module& model,
          optim::Optimizer& optimizer, io::Loader& loader, const RunOptions& options)
     : session_(session),
-      options_(options),
+      options_(with_peak(options, optimizer)),
       paths_{directory},
       exceptions_(std::uncaught_exceptions()),
       state_(session, model, optimizer, loader, options_),
       validation_(
           session, model, loader,
           options.evaluation_batch_size > 0 ? options.evaluation_batch_size : loader.batch_size()) {
+  session_.together([&] { check(options_); });
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
-  require_schedule_steps(options_.schedule);
-  require_positive(options_.checkpoint_every);
   auto facts = facts_of(loader, options_);
   for (auto& fact : facts_of_validation(options_.evaluation_batch_size, validation_.has_samples()))
     facts.push_back(std::move(fact));
@@ -140,7 +129,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
 }
 
 Run::~Run() noexcept(false) {
-  const bool left_early = has_trained_ && !over_;
+  const bool left_early = (has_trained_ || is_stepped()) && !over_;
   if (left_early && std::uncaught_exceptions() == exceptions_) finish();
 }
 
@@ -180,8 +169,7 @@ void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
   if (session_.rank() == 0) {
     auto& files = io::local_files();
     if (options_.resume == "never") set_aside(files, paths_.metrics());
-    const auto start =
-        start_record(session_, loader, options_.settings, options_.parallel, resumed_from);
+    const auto start = start_record(session_, loader, options_, resumed_from);
     try {
       io::append_start(files, paths_, start);
     } catch (const DataError& error) {
@@ -212,6 +200,10 @@ void Run::validate_with(std::function<Measured(const io::Batch&)> measure) {
   validation_.measure_with(std::move(measure));
 }
 
+void Run::after_validation(std::function<void(const io::StepMetrics&)> action) {
+  after_validation_ = std::move(action);
+}
+
 void Run::keep_and_compare(const std::string& name, const nlohmann::json& value) {
   session_.together([&] { state_.keep_and_compare(name, value); });
 }
@@ -219,6 +211,8 @@ void Run::keep_and_compare(const std::string& name, const nlohmann::json& value)
 void Run::keep_in_checkpoints(const std::string& name, const nlohmann::json& value) {
   state_.keep(name, value);
 }
+
+nlohmann::json Run::kept(const std::string& name) const { return state_.kept(name); }
 
 std::optional<io::Batch> Run::next() {
   if (step_is_open_ && !over_)
@@ -239,14 +233,32 @@ std::optional<io::Batch> Run::next() {
   return batch;
 }
 
-void Run::add(const Loss& loss) { metrics_->add(loss, step() + 1); }
+void Run::require_open_step(const char* call) const {
+  if (over_)
+    fail(
+        fmt::format("run: {} was called after the run had ended at step {}; leave the loop when "
+                    "next() returns nothing, and call finish() after log()",
+                    call, step()));
+  if (!step_is_open_)
+    fail(
+        fmt::format("run: {} was called without a batch, after step {}; call next() at the "
+                    "beginning of each step and log() once at its end",
+                    call, step()));
+}
+
+void Run::add(const Loss& loss) {
+  require_open_step("add()");
+  metrics_->add("run.add", loss, step() + 1);
+}
 
 void Run::log(const Loss& loss, const std::vector<io::Metric>& extra) {
-  add(loss);
+  require_open_step("log()");
+  metrics_->add("run.log", loss, step() + 1);
   end_step(extra);
 }
 
 void Run::log(const std::vector<io::Metric>& extra) {
+  require_open_step("log()");
   if (!options_.parallel)
     fail("run: log() without a loss requires RunOptions::parallel; set it or pass the loss");
   end_step(extra);
@@ -266,6 +278,7 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   state_.evaluation_is_pending =
       validation_.is_possible() && (state_.is_due(options_.evaluate_every) || last);
   const bool interrupted = state_.evaluation_is_pending && !validate();
+  if (over_) return;  // the action after the validation called finish()
   if (last && !interrupted) return end(ExitStatus::finished);
   if (interrupted) return end(ExitStatus::run_again);
   // Ranks that take steps independently do not communicate until the next synchronization.
@@ -317,6 +330,8 @@ bool Run::validate() {
   state_.note_validation(*measured);
   if (!validation_.was_finite() && !state_.scales_loss())
     end_diverged(step(), "the validation loss");
+  if (after_validation_) after_validation_(*measured);
+  metrics_->skip_time();
   return true;
 }
 
@@ -388,12 +403,27 @@ void Run::save_at_end() {
   if (!earlier.empty()) log_->warn(earlier);
 }
 
+bool Run::is_stepped() const { return step_is_open_ && saves_->has_stepped(); }
+
+// A step that changed the parameters counts, so that they are saved under its number.
+void Run::leave_open_step() {
+  if (!std::exchange(step_is_open_, false)) return;
+  if (!saves_->has_stepped()) return state_.undo_begin_step();
+  state_.end_step();
+  log_->warn(fmt::format(
+      "the loop was left between the optimizer's step {} and its log(): the step counts, but has "
+      "no line in metrics.jsonl; call log() before leaving the loop",
+      step()));
+}
+
 void Run::finish() {
   if (over_) return;
+  leave_open_step();
   const auto& validated = state_.validated();
   const bool is_validated = validated && validated->step == step();
   state_.evaluation_is_pending = validation_.is_possible() && !is_validated && step() > 0;
   if (state_.evaluation_is_pending && !validate()) return end(ExitStatus::run_again);
+  if (over_) return;  // the action after the validation called finish()
   if (!state_.is_last()) state_.finish();
   end(ExitStatus::finished);
 }

@@ -54,15 +54,24 @@ class Run {
   // Sets the function that measures a batch of the held-out data. It is called with batches on the
   // session's device, without gradients, and with the model in evaluation mode.
   void validate_with(std::function<Measured(const io::Batch&)> measure);
-  // Adds a member to the training state of each checkpoint.
+  // Sets what is done after each validation, with its metrics, for example to write a sample of the
+  // model's output or to stop early by finish(). It is called on every rank, without gradients, and
+  // with the model in training mode.
+  void after_validation(std::function<void(const io::StepMetrics&)> action);
+  // Adds a member to the training state of each checkpoint, or replaces it. Throws Error if the run
+  // itself has a member with this name.
   void keep_in_checkpoints(const std::string& name, const nlohmann::json& value);
+  // The value that is kept under this name: the one given last, or that of the checkpoint from
+  // which the run resumed, which is kept on. Null if there is none.
+  nlohmann::json kept(const std::string& name) const;
   // The same for a value without which the parameters are meaningless, such as a tokenizer. Throws
   // ConfigurationError if the checkpoint from which the run resumes has another value, or that of
   // RunOptions::initial, unless allow_differences is set there.
   void keep_and_compare(const std::string& name, const nlohmann::json& value);
 
   // The batch of the next step, on the session's device; empty once the run is finished or stopped.
-  // Throws Error if the previous step was not ended by log().
+  // Throws Error if the previous step was not ended by log(), as log() and add() do if no step was
+  // begun by next().
   std::optional<io::Batch> next();
   // Ends the step, with the loss that RunOptions::parallel has. `extra`: further metrics of the
   // step, written to metrics.jsonl with the loss: run.log({{"kl", kl}}). Those of rank 0 are used.
@@ -72,9 +81,10 @@ class Run {
   // The same for the last or only micro-batch of the step on this rank, and ends the step.
   void log(const Loss& loss, const std::vector<io::Metric>& extra = {});
 
-  // Ends the run early, after the step that was logged last: validates if this step was not yet,
-  // saves, and writes the report. The run stays finished: when it is started again, next() returns
-  // nothing unless RunOptions::steps is larger than it was.
+  // Ends the run early: validates if the last step was not yet, saves, and writes the report. The
+  // last step is the one that was logged last; a step that was not logged counts if its optimizer
+  // step was taken, and is repeated otherwise if the run continues. The run stays finished: when it
+  // is started again, next() returns nothing unless RunOptions::steps is larger than it was.
   void finish();
 
   // The number of steps that are done.
@@ -90,7 +100,10 @@ class Run {
   void resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader);
   void open_log(const std::string& resumed_from, io::Loader& loader);
   void announce();
+  void require_open_step(const char* call) const;
   void end_step(const std::vector<io::Metric>& extra);
+  bool is_stepped() const;
+  void leave_open_step();
   // The decision of rank 0 after a step.
   enum Decision : int64_t { proceed, save, give_up, diverged };
   Decision decide(std::string& failed_save);
@@ -116,6 +129,7 @@ class Run {
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<RunMetrics> metrics_;
   std::unique_ptr<RunSaves> saves_;  // last: destroyed before what a save uses
+  std::function<void(const io::StepMetrics&)> after_validation_;
   bool step_is_open_ = false;
   bool has_trained_ = false;  // at least one step
   bool over_ = false;

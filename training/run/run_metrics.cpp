@@ -1,13 +1,31 @@
 #include "ripieno/training/run/run_metrics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/error.h"
+#include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
 
 namespace ripieno {
 
 using io::metric::kLoss;
+
+namespace {
+
+void require_numbers(const char* operation, const Loss& loss) {
+  const Operands operands = {{"the sum of the loss", loss.sum}, {"its count", loss.count}};
+  require_defined(operation, operands);
+  for (const auto& [name, tensor] : operands) {
+    if (tensor.elements() != 1)
+      fail(fmt::format("{}: {} has {} elements; it must be a scalar, such as sum(x)", operation,
+                       name, tensor.elements()));
+  }
+}
+
+}  // namespace
 
 RunMetrics::RunMetrics(Session& session, const optim::Optimizer& optimizer,
                        const io::Loader& loader, const RunOptions& options, RunLog& log)
@@ -55,7 +73,8 @@ bool RunMetrics::is_examined(int64_t step) const {
   return is_known || is_logged(step);
 }
 
-void RunMetrics::add(const Loss& loss, int64_t step) {
+void RunMetrics::add(const char* operation, const Loss& loss, int64_t step) {
+  require_numbers(operation, loss);
   if (options_.parallel || !is_examined(step)) return;
   losses_.push_back({loss.sum.detach(), loss.count.detach()});
 }

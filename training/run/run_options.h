@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "ripieno/core/optim/schedule.h"
@@ -17,7 +19,8 @@ namespace ripieno {
 
 struct RunOptions {
   int64_t steps = 1000;  // the last step
-  // Of the learning rate; empty: the learning rate of the optimizer is not changed.
+  // Of the learning rate; empty: the learning rate of the optimizer is not changed. A schedule
+  // without a peak has the learning rate that the optimizer has when the run is constructed.
   std::optional<optim::Schedule> schedule = {};
   // In steps; empty: an interval in time, from the measured cost of saving (save_schedule.h). A
   // checkpoint is also saved at the end.
@@ -37,8 +40,14 @@ struct RunOptions {
   // before validation and saving. Required if ranks may differ between steps (DiLoCo).
   distributed::DataParallel* parallel = nullptr;
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
-  std::FILE* progress = nullptr;       // progress output of rank 0; null: none
-  std::FILE* messages = nullptr;       // warnings of rank 0; null: none
+  // Of a program without Settings, recorded there too: {{"hidden", 64}, {"note", "no dropout"}}.
+  std::map<std::string, std::variant<bool, int64_t, double, std::string>> hyperparameters = {};
+  std::FILE* progress = nullptr;  // progress output of rank 0; null: none
+  std::FILE* messages = nullptr;  // warnings of rank 0; null: none
 };
+
+// Throws ConfigurationError if a number is out of its range or the schedule is impossible. A Run
+// calls it.
+void check(const RunOptions& options);
 
 }  // namespace ripieno

@@ -48,8 +48,7 @@ nlohmann::json memory_of(const distributed::MemoryReport& report) {
 }  // namespace
 
 nlohmann::json start_record(const Session& session, const io::Loader& loader,
-                            const Settings* settings, distributed::DataParallel* parallel,
-                            const std::string& resumed_from) {
+                            const RunOptions& options, const std::string& resumed_from) {
   nlohmann::json record = {
       {"started_at", now()},
       {"version", build_facts().version},
@@ -61,14 +60,24 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"devices", session.devices()},
       {"threads", {{"count", kernels::cpu_threads()}, {"source", session.threads_source()}}},
       {"data_fingerprint", loader.fingerprint()},
-      {"configuration", settings ? settings->values() : nlohmann::json::object()}};
+      {"configuration", configuration_of(options)}};
   record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);
   if (session.device().is_cuda()) record["attention"] = kernels::attention_library();
-  if (parallel) {
-    record["parallel"] = buckets_of(*parallel);
-    record["memory"] = memory_of(parallel->memory_report());
+  if (options.parallel) {
+    record["parallel"] = buckets_of(*options.parallel);
+    record["memory"] = memory_of(options.parallel->memory_report());
   }
   return record;
+}
+
+nlohmann::json configuration_of(const RunOptions& options) {
+  nlohmann::json configuration =
+      options.settings ? options.settings->values() : nlohmann::json::object();
+  for (const auto& [name, value] : options.hyperparameters) {
+    auto& recorded = configuration["hyperparameters"][name];
+    std::visit([&](const auto& of_type) { recorded = of_type; }, value);
+  }
+  return configuration;
 }
 
 }  // namespace ripieno

@@ -4,16 +4,17 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/data/loader.h"
+#include "ripieno/training/run/run_options.h"
 #include "ripieno/training/session/session.h"
-#include "ripieno/training/settings/settings.h"
 
 namespace ripieno {
 
-// `settings` and `parallel` may be null. `resumed_from`: the path of a checkpoint, or empty.
+// `resumed_from`: the path of a checkpoint, or empty.
 nlohmann::json start_record(const Session& session, const io::Loader& loader,
-                            const Settings* settings, distributed::DataParallel* parallel,
-                            const std::string& resumed_from);
+                            const RunOptions& options, const std::string& resumed_from);
+
+// The values of RunOptions::settings by section, and RunOptions::hyperparameters as one more.
+nlohmann::json configuration_of(const RunOptions& options);
 
 }  // namespace ripieno

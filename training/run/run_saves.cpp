@@ -96,7 +96,10 @@ RunSaves::RunSaves(Session& session, optim::Optimizer& optimizer, int64_t step,
       start_(from_rank_0(session.communicator(), random_name())),
       schedule_(options.schedule, step, now()),
       saver_(io::local_files(), options.directory) {
-  optimizer_.before_step([this] { wait_until_copied(); });
+  optimizer_.before_step([this] {
+    wait_until_copied();
+    has_stepped_ = true;
+  });
 }
 
 // If the run ends by an exception, other ranks may be lost, so this does not wait for them.
@@ -107,6 +110,11 @@ RunSaves::~RunSaves() {
 
 void RunSaves::reserve(const io::State& whole) {
   saver_.reserve(io::share_of(whole, session_.rank(), session_.size()));
+}
+
+void RunSaves::begin_step() {
+  step_start_ = Clock::now();
+  has_stepped_ = false;
 }
 
 void RunSaves::end_step() { schedule_.note_step(seconds_since(step_start_), saver_.is_saving()); }

@@ -51,8 +51,10 @@ class RunSaves {
   void reserve(const io::State& whole);
 
   // Called around each training step, to measure the cost of saving.
-  void begin_step() { step_start_ = Clock::now(); }
+  void begin_step();
   void end_step();
+  // Whether the optimizer took a step since begin_step().
+  bool has_stepped() const { return has_stepped_; }
   bool is_due(int64_t step) const;
 
   // Called after each step on every rank: session.agree(), which also tells rank 0 of ranks that
@@ -100,6 +102,7 @@ class RunSaves {
   int64_t newest_step_ = -1;
   std::string failure_;  // of the last save; on rank 0 also that of other ranks
   Clock::time_point step_start_;
+  bool has_stepped_ = false;
   double waited_ = 0;
   std::string description_;
   SaveSchedule schedule_;

@@ -12,6 +12,7 @@
 #include "ripieno/io/files/checked_json.h"
 #include "ripieno/training/run/finite.h"
 #include "ripieno/training/run/product_algorithms.h"
+#include "ripieno/training/run/run_record.h"
 #include "ripieno/training/run/same_numbers.h"
 #include "ripieno/training/run/training_state.h"
 
@@ -19,6 +20,21 @@ namespace ripieno {
 namespace {
 
 constexpr const char* kFinished = "finished_of_steps";
+constexpr const char* kKept = "kept";  // the names of the members that the program keeps
+constexpr const char* kOwnMembers[] = {"step",
+                                       "samples",
+                                       "optimizer_steps",
+                                       "learning_rate",
+                                       "random",
+                                       "evaluation_pending",
+                                       kFinished,
+                                       "best",
+                                       "data_fingerprint",
+                                       "configuration",
+                                       "measured",
+                                       "loss_scale",
+                                       kKept,
+                                       "matmul_algorithms"};
 
 // RunOptions::steps of a run that the program finished early; -1 if it did not.
 int64_t finished_steps(const nlohmann::json& state) {
@@ -34,6 +50,14 @@ std::optional<io::StepMetrics> measured_in(const nlohmann::json& state, int64_t 
     if (value.is_number()) metrics.set({name, value.get<double>()});
   }
   return metrics;
+}
+
+nlohmann::json kept_in(const nlohmann::json& state) {
+  nlohmann::json kept = nlohmann::json::object();
+  for (const auto& name : state.value(kKept, nlohmann::json::array())) {
+    if (name.is_string() && state.contains(name)) kept[name] = state[name];
+  }
+  return kept;
 }
 
 }  // namespace
@@ -52,6 +76,7 @@ RunState::RunState(Session& session, nn::Module& model, optim::Optimizer& optimi
 RunState::~RunState() = default;
 
 io::Batch RunState::begin_step() {
+  samples_before_step_ = batches_.position();
   io::Batch batch = batches_.next();
   if (!rows_are_checked_) session_.require_whole_batch(batch);
   rows_are_checked_ = true;
@@ -69,6 +94,8 @@ void RunState::end_step() {
   if (!is_last()) batches_.fetch();
 }
 
+void RunState::undo_begin_step() { batches_.seek(samples_before_step_); }
+
 void RunState::note_validation(const io::StepMetrics& metrics) {
   validated_ = metrics;
   evaluation_is_pending = false;
@@ -79,7 +106,17 @@ void RunState::note_validation(const io::StepMetrics& metrics) {
 }
 
 void RunState::keep(const std::string& name, const nlohmann::json& value) {
+  const auto* own = std::find(std::begin(kOwnMembers), std::end(kOwnMembers), name);
+  if (own != std::end(kOwnMembers))
+    fail(
+        fmt::format("run: '{}' cannot be kept in checkpoints: the run itself keeps a value with "
+                    "this name; choose another",
+                    name));
   (*kept_)[name] = value;
+}
+
+nlohmann::json RunState::kept(const std::string& name) const {
+  return kept_->value(name, nlohmann::json());
 }
 
 void RunState::keep_and_compare(const std::string& name, const nlohmann::json& value) {
@@ -158,9 +195,13 @@ nlohmann::json RunState::training_state() const {
   }
   if (best_) state["best"] = *best_;
   if (finished_steps_ >= 0) state[kFinished] = finished_steps_;
-  if (options_.settings) state["configuration"] = options_.settings->values();
+  if (auto configuration = configuration_of(options_); !configuration.empty())
+    state["configuration"] = std::move(configuration);
   keep_product_algorithms(state);
-  state.update(*kept_);
+  for (const auto& [name, value] : kept_->items()) {
+    state[kKept].push_back(name);
+    state[name] = value;
+  }
   return state;
 }
 
@@ -182,6 +223,7 @@ std::vector<std::string> RunState::load(const io::Checkpoint& checkpoint,
   if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
   validated_ = measured_in(state, step_);
   finished_steps_ = finished_steps(state);
+  *kept_ = kept_in(state);
   set_origin(checkpoint.path(), state);
   return differences(checkpoint, position.seed);
 }

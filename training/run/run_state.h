@@ -38,6 +38,8 @@ class RunState {
   // The batch of the next step. Sets the learning rate and the step of the random numbers.
   io::Batch begin_step();
   void end_step();
+  // Instead of end_step(): as if the step had not begun, so that its batch is read again.
+  void undo_begin_step();
 
   // The newest validation; the same on all ranks.
   const std::optional<io::StepMetrics>& validated() const { return validated_; }
@@ -47,10 +49,12 @@ class RunState {
   // Whether a validation is due after the last step and not done yet.
   bool evaluation_is_pending = false;
 
-  // Adds a member to the training state.
+  // Adds a member to the training state. Throws Error if it has one of its own with this name.
   void keep(const std::string& name, const nlohmann::json& value);
-  // The same for a value without which the parameters are meaningless. Throws ConfigurationError if
-  // the checkpoint from which they were loaded has another value.
+  // The value given to keep(), also before the run resumed; null if there is none.
+  nlohmann::json kept(const std::string& name) const;
+  // The same as keep() for a value without which the parameters are meaningless. Throws
+  // ConfigurationError if the checkpoint from which they were loaded has another value.
   void keep_and_compare(const std::string& name, const nlohmann::json& value);
   // Sets the checkpoint from which the parameters are loaded. Throws ConfigurationError if its
   // model options differ from those of this run.
@@ -88,6 +92,7 @@ class RunState {
   const RunOptions& options_;
   DeviceBatches batches_;
   int64_t step_ = 0;
+  int64_t samples_before_step_ = 0;
   int64_t resumed_step_ = -1;   // of the checkpoint from which the run resumed
   int64_t compared_step_ = -1;  // the last step after which ranks were compared
   struct Rate {

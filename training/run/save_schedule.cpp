@@ -11,25 +11,32 @@ constexpr double kLargestShare = 0.03;  // of the time, if the rate of failures 
 
 }  // namespace
 
-SaveSchedule::SaveSchedule(const Options& options, int64_t step, double now) : options_(options) {
-  begin(step, now);
+SaveSchedule::SaveSchedule(const Options& options, int64_t step, double now)
+    : options_(options), started_(now) {
+  set_next_step(step);
 }
 
 bool SaveSchedule::is_due(int64_t step, double now) const {
-  return options_.every ? step >= next_step_ : now >= next_time_;
+  if (options_.every) return step >= next_step_;
+  return now >= std::min(started_ + interval_for(estimated_cost()), retry_time_);
 }
 
 void SaveSchedule::begin(int64_t step, double now) {
-  update_cost();
-  if (options_.every) next_step_ = step + *options_.every - step % *options_.every;
-  next_time_ = now + interval_seconds();
+  cost_ = estimated_cost();
+  if (other_steps_ > 0) usual_step_seconds_ = other_seconds_ / static_cast<double>(other_steps_);
+  waited_ = saving_seconds_ = other_seconds_ = 0;
+  saving_steps_ = other_steps_ = 0;
+  has_saved_ = true;
+  started_ = now;
+  retry_time_ = std::numeric_limits<double>::infinity();
+  set_next_step(step);
 }
 
 void SaveSchedule::retry_soon(int64_t step, double now) {
   if (options_.every) {
     next_step_ = std::min(next_step_, step + std::max<int64_t>(1, *options_.every / 10));
   }
-  next_time_ = std::min(next_time_, now + kShortestSeconds);
+  retry_time_ = std::min(retry_time_, now + kShortestSeconds);
 }
 
 void SaveSchedule::note_step(double seconds, bool while_saving) {
@@ -39,27 +46,29 @@ void SaveSchedule::note_step(double seconds, bool while_saving) {
 
 void SaveSchedule::note_wait(double seconds) { waited_ += seconds; }
 
-// The cost of the last save: the time that training waited for it, plus the time by which the steps
-// meanwhile were slower than others. Averaged with the previous estimate.
-void SaveSchedule::update_cost() {
-  if (saving_steps_ > 0 || waited_ > 0) {
-    double slower = 0;
-    if (saving_steps_ > 0 && other_steps_ > 0) {
-      const double usual = other_seconds_ / static_cast<double>(other_steps_);
-      slower = std::max(0.0, saving_seconds_ - usual * static_cast<double>(saving_steps_));
-    }
-    const double cost = waited_ + slower;
-    cost_ = cost_ ? 0.5 * (*cost_ + cost) : cost;
-  }
-  waited_ = saving_seconds_ = other_seconds_ = 0;
-  saving_steps_ = other_steps_ = 0;
+void SaveSchedule::set_next_step(int64_t step) {
+  if (options_.every) next_step_ = step + *options_.every - step % *options_.every;
 }
 
-double SaveSchedule::interval_seconds() const {
-  if (!cost_) return kShortestSeconds;
+// The cost of the last save: the time that training waited for it, plus the time by which the steps
+// meanwhile were slower than others. Averaged with the previous estimate.
+std::optional<double> SaveSchedule::estimated_cost() const {
+  if (!has_saved_ || (saving_steps_ == 0 && waited_ == 0)) return cost_;
+  const double usual =
+      other_steps_ > 0 ? other_seconds_ / static_cast<double>(other_steps_) : usual_step_seconds_;
+  double slower = 0;
+  if (saving_steps_ > 0)
+    slower = std::max(0.0, saving_seconds_ - usual * static_cast<double>(saving_steps_));
+  const double cost = waited_ + slower;
+  return cost_ ? 0.5 * (*cost_ + cost) : cost;
+}
+
+double SaveSchedule::interval_for(std::optional<double> cost) const {
+  if (!has_saved_) return kFirstSeconds;
+  if (!cost) return kShortestSeconds;
   const double best = options_.failures_per_day > 0
-                          ? daly_interval_seconds(*cost_, options_.failures_per_day)
-                          : *cost_ / kLargestShare;
+                          ? daly_interval_seconds(*cost, options_.failures_per_day)
+                          : *cost / kLargestShare;
   return std::max(best, kShortestSeconds);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 namespace ripieno {
@@ -16,7 +17,10 @@ class SaveSchedule {
     // By time: failures of the whole job per day. 0: unknown; saving takes at most 3 % of the time.
     double failures_per_day = 0;
   };
-  // The shortest interval by time: a failure then costs at most that much training.
+  // By time, the first save is due this long after the start, whatever it will cost: so a short run
+  // has a checkpoint, and the cost of a save is known early.
+  static constexpr double kFirstSeconds = 10;
+  // The shortest interval by time after that: a failure then costs at most that much training.
   static constexpr double kShortestSeconds = 60;
 
   SaveSchedule(const Options& options, int64_t step, double now);
@@ -32,17 +36,22 @@ class SaveSchedule {
   void note_step(double seconds, bool while_saving);
   void note_wait(double seconds);
 
-  // By time: the cost of a save, once one has ended, and the time between the starts of two saves.
+  // By time: the cost of a save, once another has started after it, and the interval that follows.
   std::optional<double> cost_seconds() const { return cost_; }
-  double interval_seconds() const;
+  double interval_seconds() const { return interval_for(cost_); }
 
  private:
-  void update_cost();
+  std::optional<double> estimated_cost() const;
+  double interval_for(std::optional<double> cost) const;
+  void set_next_step(int64_t step);
 
   Options options_;
   int64_t next_step_ = 0;
-  double next_time_ = 0;
+  double started_;  // when the last save was, or the schedule
+  double retry_time_ = std::numeric_limits<double>::infinity();
+  bool has_saved_ = false;
   std::optional<double> cost_;
+  double usual_step_seconds_ = std::numeric_limits<double>::infinity();  // before the last save
   // Since the last save started.
   double waited_ = 0, saving_seconds_ = 0, other_seconds_ = 0;
   int64_t saving_steps_ = 0, other_steps_ = 0;

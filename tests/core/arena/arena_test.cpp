@@ -10,6 +10,8 @@ namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 std::shared_ptr<ArenaLayout> two_tensors() {
   auto layout = std::make_shared<ArenaLayout>();
@@ -69,6 +71,25 @@ struct Counting final : MemoryResource {
     system_memory(Device::cpu()).deallocate(memory, size);
   }
 };
+
+TEST(Arena, AdoptsOnlyTensorsOfItsLayout) {
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  Arena twin(two_tensors(), DType::float32, Device::cpu());
+  const Tensor a = arena.tensors()[0], b = arena.tensors()[1];
+  const auto message = [](const char* text) { return ThrowsMessage<Error>(HasSubstr(text)); };
+  EXPECT_THAT([&] { twin.adopt({a}); }, message("got 1 tensors; the layout has 2"));
+  EXPECT_THAT(
+      [&] {
+        twin.adopt({a, a});
+      },
+      message("tensor 1 is (3) float32 on cpu; 'b' of the layout requires a dense tensor "
+              "(2, 33)"));
+  EXPECT_THAT([&] { twin.adopt({a, {}}); }, message("tensor 1 is undefined"));
+  EXPECT_THAT([&] { twin.adopt({a, Tensor({33, 2}).transpose(0, 1)}); }, message("dense"));
+  twin.tensors()[0].to_vector<float>();  // it has kept its own
+  twin.adopt({a, b});
+  EXPECT_EQ(twin.flat().data<float>(), a.data<float>());
+}
 
 TEST(Arena, MovesToAnotherResourceAndBackWithItsContents) {
   Counting resource;

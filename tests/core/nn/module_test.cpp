@@ -191,6 +191,13 @@ TEST(Module, CallsItsHooksAfterItsForward) {
   EXPECT_THAT(seen, ElementsAre(Shape{5, 3}, Shape{5, 4}));
 }
 
+TEST(Module, RejectsAnEmptyHook) {
+  Linear layer(3, 4);
+  EXPECT_THAT([&] { layer.on_forward({}); },
+              ThrowsMessage<Error>(HasSubstr("on_forward: the hook is an empty function")));
+  EXPECT_NO_THROW(layer(Tensor::zeros({5, 3})));
+}
+
 TEST(Module, WithoutAForwardThrows) {
   struct Nothing : Module {
   } nothing;

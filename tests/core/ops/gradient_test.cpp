@@ -1,4 +1,5 @@
 // Compares the gradient of every operation with central differences in float64.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,6 +25,9 @@
 
 namespace ripieno {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 using Inputs = std::vector<Tensor>;
 
@@ -316,6 +320,14 @@ TEST(Gradient, CheckNoticesAWrongGradientOfOneOutput) {
 TEST(Gradient, CheckNoticesAWrongGradient) {
   const auto function = [](const Inputs& in) { return in[0] * in[0].detach(); };
   EXPECT_GT(gradient_check(function, {random({3})}), 0.01);
+}
+
+TEST(Gradient, CheckRejectsAFunctionWithoutOutputs) {
+  const auto nothing = [](const Inputs&) { return Inputs(); };
+  EXPECT_THAT([&] { gradient_check(nothing, {random({3})}); },
+              ThrowsMessage<Error>(HasSubstr("gradient_check: the function returned no outputs")));
+  EXPECT_THAT([&] { gradient_check(std::function<Tensor(const Inputs&)>(), {random({3})}); },
+              ThrowsMessage<Error>(HasSubstr("gradient_check: the function is empty")));
 }
 
 TEST(Gradient, CheckReturnsNanIfAnyGradientIsNan) {

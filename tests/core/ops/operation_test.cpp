@@ -159,6 +159,44 @@ TEST(Operation, ReductionsOverAnyAxis) {
   EXPECT_EQ(max(x, 0, true).shape(), (Shape{1, 3}));
 }
 
+TEST(Operation, SumToRejectsAShapeThatDoesNotExpandToTheTensor) {
+  const Tensor x = Tensor::full({4, 3}, 1.0);
+  EXPECT_THAT(sum_to(x, {1, 3}).to_vector<float>(), ElementsAre(4, 4, 4));
+  for (const Shape& wrong : {Shape{2}, Shape{4}, Shape{2, 3}, Shape{1, 4, 3}}) {
+    EXPECT_THAT(
+        [&] { sum_to(x, wrong); },
+        ThrowsMessage<Error>(HasSubstr("sum_to: x is (4, 3), the shape is " + to_string(wrong))));
+  }
+}
+
+TEST(Operation, SumRowsIntoRejectsRowsThatTheTensorDoesNotHave) {
+  const Tensor x = Tensor::full({4, 3}, 1.0), out = Tensor::zeros({3});
+  sum_rows_into(out, x, 4, /*accumulate=*/false);
+  EXPECT_THAT(out.to_vector<float>(), ElementsAre(4, 4, 4));
+  const auto message = [](const char* text) { return ThrowsMessage<Error>(HasSubstr(text)); };
+  for (const int64_t rows : {int64_t{5}, int64_t{3}, int64_t{-4}}) {
+    EXPECT_THAT([&] { sum_rows_into(out, x, rows, false); }, message("sum_rows_into: x is (4, 3)"));
+  }
+  EXPECT_THAT([&] { sum_rows_into(Tensor({0}), x, 4, false); }, message("viewed as (4, 0)"));
+  EXPECT_THAT([&] { sum_rows_into(out, Tensor({0}), 1, false); }, message("viewed as (1, 3)"));
+  EXPECT_THAT(
+      [&] {
+        sum_rows_into(out, Tensor({3, 4}).transpose(0, 1), 4, false);
+      },
+      message("sum_rows_into: x is not dense"));
+  EXPECT_THAT([&] { sum_rows_into(out, x.to(DType::float64), 4, false); }, message("must match"));
+  EXPECT_NO_THROW(sum_rows_into(Tensor({0}), Tensor({4, 0}), 4, false));
+}
+
+TEST(Operation, ReduceWorkspaceRejectsAViewOfAnotherSize) {
+  const Tensor x = Tensor::zeros({4, 3});
+  EXPECT_NO_THROW(reduce_workspace(x, 1, 4, 3));
+  EXPECT_THAT([&] { reduce_workspace(x, -1, -4, 3); },
+              ThrowsMessage<Error>(HasSubstr("viewed as (-1, -4, 3)")));
+  EXPECT_THAT([&] { reduce_workspace(x, 1, 4, 4); },
+              ThrowsMessage<Error>(HasSubstr("viewed as (1, 4, 4)")));
+}
+
 TEST(Operation, SoftmaxDoesNotOverflow) {
   EXPECT_EQ(softmax(Tensor::of<float>({1, 2}, {1e30f, 1e30f})).to_vector<float>()[0], 0.5f);
   EXPECT_THROW(softmax(Tensor::zeros({})), Error);

@@ -5,21 +5,27 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/optimizers.h"
 #include "ripieno/core/optim/sgd.h"
+#include "ripieno/core/random.h"
 
 namespace ripieno::optim {
 namespace {
 
 using ::testing::Each;
 using ::testing::FloatNear;
+using ::testing::HasSubstr;
 using ::testing::Pointwise;
+using ::testing::SizeIs;
+using ::testing::ThrowsMessage;
 
 struct Weights : nn::Module {
   Tensor matrix = add_parameter("matrix", {2, 3}, nn::Initial::uniform(1.0));
@@ -344,6 +350,76 @@ TEST(Optimizer, UpdatesMasterWeightsFromWrittenNarrowParameters) {
     optimizer.step();
     EXPECT_THAT(weights.matrix.to_vector<float>(), Each(FloatNear(3.0f, 0.01f)));
   }
+}
+
+TEST(Optimizer, RejectsACountThatIsNotOneNumberAndChangesNothing) {
+  Weights weights;
+  AdamW optimizer(weights.parameters());
+  const std::vector<double> before = all_of(weights);
+  backward(weights, 0);
+  for (const Shape& shape : {Shape{0}, Shape{4, 4}}) {
+    const Tensor wrong = Tensor::full(shape, 2.0);
+    const auto names_it = ThrowsMessage<Error>(
+        HasSubstr("optimizer.step: count is " + to_string(shape) + " float32 on cpu"));
+    EXPECT_THAT([&] { optimizer.step(wrong); }, names_it);
+    EXPECT_THAT([&] { optimizer.apply_step(wrong); }, names_it);
+  }
+  EXPECT_EQ(optimizer.steps_taken(), 0);
+  EXPECT_EQ(all_of(weights), before);
+  optimizer.step(Tensor::full({1}, 2.0));
+  EXPECT_EQ(optimizer.steps_taken(), 1);
+}
+
+TEST(Optimizer, RejectsALearningRateThatIsNegativeOrNotFinite) {
+  Weights weights;
+  Sgd optimizer(weights.parameters(), {.learning_rate = 0.5});
+  for (const double rate : {-0.1, std::nan(""), HUGE_VAL, 1e39}) {
+    EXPECT_THAT([&] { optimizer.set_learning_rate(rate); },
+                ThrowsMessage<ConfigurationError>(HasSubstr("optimizer: learning_rate is")));
+  }
+  EXPECT_EQ(optimizer.learning_rate(), 0.5);
+  EXPECT_NO_THROW(optimizer.set_learning_rate(0.0));
+}
+
+TEST(Optimizer, StepOfALossIsItsBackwardAndAStepOfItsCount) {
+  for (const bool scales : {false, true}) {
+    Weights a, b;
+    AdamW of_a(a.parameters(), {.scales_loss = scales}),
+        of_b(b.parameters(), {.scales_loss = scales});
+    for (int step = 0; step < 3; ++step) {
+      const auto loss_of = [](const Weights& weights) {
+        return Loss::over(sum(square(weights.matrix)), 6);
+      };
+      of_a.step(loss_of(a));
+      const Loss loss = loss_of(b);
+      loss.sum.backward(of_b.loss_scale());
+      of_b.step(loss.count);
+      EXPECT_EQ(all_of(a), all_of(b));
+      EXPECT_EQ(of_a.gradient_norm(), of_b.gradient_norm());
+    }
+  }
+}
+
+TEST(Optimizer, RejectsALossWithoutACountBeforeItsBackward) {
+  Weights weights;
+  Sgd optimizer(weights.parameters(), {});
+  const Loss loss{sum(square(weights.matrix)), {}};
+  EXPECT_THAT([&] { optimizer.step(loss); },
+              ThrowsMessage<Error>(HasSubstr("optimizer.step: loss.count is undefined")));
+  EXPECT_FALSE(weights.matrix.gradient().defined());
+}
+
+TEST(Optimizer, StepsDrawOtherDropoutMasks) {
+  const ScopedRandomContext as_after_the_start{RandomContext{.seed = 3}};
+  Weights weights;
+  Sgd optimizer(weights.parameters(), {.learning_rate = 0.1});
+  std::set<std::vector<float>> masks;
+  for (int step = 0; step < 5; ++step) {
+    masks.insert(dropout(Tensor::full({64}, 1.0), 0.5, 7).to_vector<float>());
+    backward(weights, step);
+    optimizer.step();
+  }
+  EXPECT_THAT(masks, SizeIs(5));
 }
 
 // A captured graph replays only apply_step(), after the host has written the scalars again.

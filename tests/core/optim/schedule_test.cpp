@@ -1,11 +1,18 @@
 #include "ripieno/core/optim/schedule.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <limits>
+
+#include "ripieno/core/error.h"
 
 namespace ripieno::optim {
 namespace {
 
 using Kind = Schedule::Kind;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
 
 TEST(Schedule, WarmsUpLinearly) {
   const Schedule schedule{.peak = 2.0, .warmup_steps = 4};
@@ -40,6 +47,37 @@ TEST(Schedule, WarmupStableDecayIsConstantBeforeItDecays) {
   EXPECT_DOUBLE_EQ(schedule.at(80), 1.0);
   EXPECT_DOUBLE_EQ(schedule.at(90), 0.5);
   EXPECT_DOUBLE_EQ(schedule.at(100), 0.0);
+}
+
+void expect_rejected(const Schedule& schedule, const char* message) {
+  EXPECT_THAT([&] { schedule.at(5); }, ThrowsMessage<ConfigurationError>(HasSubstr(message)));
+}
+
+TEST(Schedule, ThatEndsRequiresSteps) {
+  for (const auto kind : {Kind::linear, Kind::cosine, Kind::warmup_stable_decay})
+    expect_rejected({.kind = kind, .peak = 1.0}, "steps is 0");
+  EXPECT_EQ((Schedule{.peak = 1.0, .warmup_steps = 2}).at(5), 1.0);
+}
+
+TEST(Schedule, RejectsStepsThatDoNotFit) {
+  expect_rejected({.kind = Kind::cosine, .peak = 1.0, .warmup_steps = 6, .steps = 5},
+                  "warmup_steps is 6; it must be at most 5");
+  Schedule schedule{.kind = Kind::warmup_stable_decay, .peak = 1.0, .warmup_steps = 2, .steps = 9};
+  schedule.decay_steps = 7;
+  EXPECT_EQ(schedule.at(2), 1.0);
+  schedule.decay_steps = 8;
+  expect_rejected(schedule, "decay_steps is 8; it must be at most 7");
+}
+
+TEST(Schedule, RejectsNegativeAndInfiniteNumbers) {
+  expect_rejected({.peak = -1.0}, "peak is -1");
+  expect_rejected({.peak = std::numeric_limits<double>::quiet_NaN()}, "peak is nan");
+  expect_rejected({.peak = 1.0, .final = -0.1}, "final is -0.1");
+  expect_rejected({.peak = 1.0, .warmup_steps = -1}, "warmup_steps is -1; it must be at least 0");
+}
+
+TEST(Schedule, HasNoLearningRateWithoutAPeak) {
+  expect_rejected({.warmup_steps = 2}, "peak is not set");
 }
 
 }  // namespace

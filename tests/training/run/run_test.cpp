@@ -142,6 +142,18 @@ TEST_F(RunTest, FollowsTheScheduleAlsoAfterARestart) {
   }
 }
 
+TEST_F(RunTest, WithAScheduleWithoutAPeakStartsFromTheOptimizersLearningRate) {
+  auto run = tiny("run");
+  run.options.schedule = optim::Schedule{.kind = optim::Schedule::Kind::linear, .steps = 12};
+  run.options.steps = 5;
+  run.train_on(1);
+  run.options.steps = 12;
+  run.train_on(1);
+  const auto rates = run.values(io::metric::kLearningRate);
+  EXPECT_DOUBLE_EQ(rates.at(3), 1e-2 * 9 / 12);
+  EXPECT_DOUBLE_EQ(rates.at(6), 1e-2 * 6 / 12);
+}
+
 TEST_F(RunTest, LogsTheSecondsOfEachPhaseOfAStep) {
   auto run = tiny("run");
   run.train_on(2);
@@ -330,44 +342,6 @@ TEST_F(RunTest, RejectsAMetricOfTheProgramWithAReservedName) {
   EXPECT_THAT(error_of(run), HasSubstr("'loss' cannot be the name"));
 }
 
-TEST_F(RunTest, LeftEarlyValidatesSavesReportsAndStaysFinished) {
-  for (const bool calls_finish : {false, true}) {
-    auto run = tiny(calls_finish ? "finish" : "break");
-    run.stops_early = [&](ripieno::Run& it) {
-      if (it.step() == 7 && calls_finish) it.finish();
-      return it.step() == 7;
-    };
-    EXPECT_EQ(run.train_on(2), 0);
-    EXPECT_TRUE(std::filesystem::exists(run.directory + "/checkpoints/step_00000007"));
-    EXPECT_TRUE(std::filesystem::exists(run.directory + "/report.html"));
-    EXPECT_THAT(run.validation_losses(), testing::Contains(testing::Key(7)));
-    int64_t steps = 0;
-    EXPECT_EQ(run.train_on(2, [&](Session&, int64_t) { ++steps; }), 0);
-    EXPECT_EQ(steps, 0);
-  }
-}
-
-TEST_F(RunTest, LeftEarlyRightAfterASaveStaysFinished) {
-  auto run = tiny("run");
-  run.stops_early = [](ripieno::Run& it) { return it.step() == 5; };
-  EXPECT_EQ(run.train_on(1), 0);
-  int64_t steps = 0;
-  EXPECT_EQ(run.train_on(1, [&](Session&, int64_t) { ++steps; }), 0);
-  EXPECT_EQ(steps, 0);
-}
-
-TEST_F(RunTest, LeftEarlyContinuesToALargerNumberOfSteps) {
-  auto whole = tiny("whole"), run = tiny("run");
-  whole.options.steps = 14;
-  whole.train_on(1);
-  run.stops_early = [](ripieno::Run& it) { return it.step() == 7; };
-  run.train_on(1);
-  run.stops_early = {};
-  run.options.steps = 14;
-  run.train_on(1);
-  EXPECT_EQ(run.losses(), whole.losses());
-}
-
 TEST_F(RunTest, HasTheNewestValidationOnEveryRank) {
   auto run = tiny("run");
   run.options.evaluate_every = 4;
@@ -392,30 +366,6 @@ TEST_F(RunTest, ShowsTheLastValidationAtTheEndOfTheProgress) {
   const double last = run.validation_losses().at(12);
   EXPECT_THAT(text_of(run.options.progress), HasSubstr(fmt_of(last)));
   std::fclose(run.options.progress);
-}
-
-TEST_F(RunTest, RejectsASecondBatchBeforeTheFirstIsLogged) {
-  Session session(distributed::alone());
-  const auto data = io::TokenData::of(tiny_text(), io::Tokenizer::characters_of(tiny_text()));
-  io::TokenLoader loader(data, {.batch_size = 8, .context = 16}, session);
-  nn::Gpt model({.vocab = 4, .layers = 1, .heads = 2, .channels = 8, .context = 16});
-  optim::AdamW optimizer(model.parameters());
-  ripieno::Run run(directory / "run", session, model, optimizer, loader);
-  run.next();
-  EXPECT_THAT([&] { run.next(); },
-              testing::ThrowsMessage<Error>(HasSubstr("end each step with log()")));
-}
-
-TEST_F(RunTest, RejectsAScheduleWithoutSteps) {
-  auto run = tiny("run");
-  run.options.schedule = optim::Schedule{.kind = optim::Schedule::Kind::cosine, .peak = 1e-2};
-  EXPECT_THAT(error_of(run), HasSubstr("optim::Schedule::steps is 0"));
-}
-
-TEST_F(RunTest, RejectsACheckpointIntervalOfZero) {
-  auto run = tiny("run");
-  run.options.checkpoint_every = 0;
-  EXPECT_THAT(error_of(run), HasSubstr("checkpoint_every is 0; it must be at least 1"));
 }
 
 TEST_F(RunTest, WithResumeNeverSetsACheckpointOfStepZeroAside) {
@@ -475,6 +425,61 @@ TEST_F(RunTest, ContinuesIfItsMetricsCannotBeWritten) {
   EXPECT_THAT(text_of(run.options.messages), HasSubstr("metrics.jsonl"));
   EXPECT_TRUE(std::filesystem::exists(run.directory + "/checkpoints/step_00000012"));
   std::fclose(run.options.messages);
+}
+
+TEST_F(RunTest, RecordsHyperparametersInEachStartAndCheckpoint) {
+  auto run = tiny("run");
+  run.options.hyperparameters = {
+      {"hidden", 64}, {"decay", 0.5}, {"tied", true}, {"note", "no dropout"}};
+  run.train_on(2);
+  const nlohmann::json expected = {
+      {"hidden", 64}, {"decay", 0.5}, {"tied", true}, {"note", "no dropout"}};
+  std::ifstream file(run.directory + "/run.json");
+  const auto record = nlohmann::json::parse(file);
+  EXPECT_EQ(record["starts"][0]["configuration"]["hyperparameters"], expected);
+  const auto checkpoint =
+      io::Checkpoint::open(io::local_files(), run.directory + "/checkpoints/step_00000012");
+  EXPECT_EQ(checkpoint.training_state()["configuration"]["hyperparameters"], expected);
+  EXPECT_THAT(io::read_file(io::local_files(), run.directory + "/report.html"),
+              HasSubstr("no dropout"));
+}
+
+TEST_F(RunTest, ReturnsWhatItKeepsInCheckpointsAlsoAfterARestart) {
+  auto run = tiny("run");
+  run.before_loop = [](ripieno::Run& it) {
+    EXPECT_TRUE(it.kept("phase").is_null());
+    it.keep_in_checkpoints("phase", 2);
+    EXPECT_EQ(it.kept("phase"), 2);
+  };
+  run.train_on(2);
+  run.before_loop = [](ripieno::Run& it) { EXPECT_EQ(it.kept("phase"), 2); };
+  for (const int64_t steps : {14, 16}) {  // the first of these starts keeps nothing itself
+    run.options.steps = steps;
+    run.train_on(1);
+  }
+}
+
+TEST_F(RunTest, RejectsToKeepAValueUnderANameOfItsOwn) {
+  auto run = tiny("run");
+  run.before_loop = [](ripieno::Run& it) { it.keep_in_checkpoints("samples", 0); };
+  EXPECT_THAT(error_of(run), HasSubstr("'samples' cannot be kept in checkpoints"));
+}
+
+TEST_F(RunTest, KeepsOneOfTheNamesThatAProgramCannotForEachMemberOfItsOwn) {
+  auto run = tiny("run");
+  run.precision = DType::float16;
+  run.options.keep.best = 1;
+  run.options.hyperparameters = {{"hidden", 64}};
+  run.stops_early = [](ripieno::Run& it) { return it.step() == 8; };
+  run.train_on(1);
+  const auto state =
+      io::Checkpoint::open(io::local_files(), run.directory + "/checkpoints/step_00000008")
+          .training_state();
+  run.directory = directory / "names";
+  for (const auto& [name, value] : state.items()) {
+    run.before_loop = [own = name](ripieno::Run& it) { it.keep_in_checkpoints(own, 0); };
+    EXPECT_THAT(error_of(run), HasSubstr("cannot be kept in checkpoints")) << name;
+  }
 }
 
 TEST_F(RunTest, RecordsEachStart) {

@@ -79,14 +79,44 @@ TEST(SaveScheduleByTime, UsesDalysIntervalForARateOfFailures) {
   EXPECT_NEAR(schedule_that_saved(4).interval_seconds(), daly_interval_seconds(7.0, 4), 1e-9);
 }
 
+TEST(SaveScheduleByTime, IsFirstDueAfterTenSeconds) {
+  const SaveSchedule schedule({.every = {}, .failures_per_day = 0.01}, 0, 100.0);
+  EXPECT_FALSE(schedule.is_due(1'000'000, 109.9));
+  EXPECT_TRUE(schedule.is_due(1, 110.0));
+}
+
 TEST(SaveScheduleByTime, IsNeverDueTwiceWithinAMinute) {
   SaveSchedule schedule({.every = {}}, 0, 0.0);
-  EXPECT_FALSE(schedule.is_due(1'000'000, kShortest - 1));
-  EXPECT_TRUE(schedule.is_due(1, kShortest));
-  schedule.begin(1, kShortest);
+  schedule.begin(1, 10.0);
   schedule.note_wait(1e-6);
-  schedule.begin(2, 2 * kShortest);
+  EXPECT_FALSE(schedule.is_due(1'000'000, 10 + kShortest - 1));
+  EXPECT_TRUE(schedule.is_due(2, 10 + kShortest));
+  schedule.begin(2, 10 + kShortest);
   EXPECT_EQ(schedule.interval_seconds(), kShortest);
+}
+
+TEST(SaveScheduleByTime, PutsTheSecondSaveOffAsFarAsTheFirstWasExpensive) {
+  SaveSchedule schedule({.every = {}}, 0, 0.0);
+  schedule.begin(10, 10.0);
+  schedule.note_wait(6.0);
+  EXPECT_FALSE(schedule.is_due(1'000'000, 10 + 6.0 / 0.03 - 0.1));
+  EXPECT_TRUE(schedule.is_due(11, 10 + 6.0 / 0.03 + 0.1));
+}
+
+TEST(SaveScheduleByTime, ComparesStepsWithThoseBeforeASaveThatHasNotEnded) {
+  SaveSchedule schedule({.every = {}}, 0, 0.0);
+  for (int i = 0; i < 10; ++i) schedule.note_step(1.0, /*while_saving=*/false);
+  schedule.begin(10, 10.0);
+  for (int i = 0; i < 30; ++i) schedule.note_step(1.2, /*while_saving=*/true);
+  schedule.begin(40, 46.0);
+  EXPECT_NEAR(*schedule.cost_seconds(), 6.0, 1e-9);
+}
+
+TEST(SaveScheduleByTime, KnowsNoCostBeforeTheFirstSave) {
+  SaveSchedule schedule({.every = {}}, 0, 0.0);
+  schedule.note_wait(1e-6);
+  schedule.begin(10, 10.0);
+  EXPECT_FALSE(schedule.cost_seconds());
 }
 
 TEST(SaveScheduleByTime, RetriesAMinuteAfterAFailure) {

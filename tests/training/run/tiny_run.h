@@ -50,7 +50,10 @@ struct TinyRun {
   // Further metrics of a step, and whether to leave the loop after it.
   std::function<std::vector<io::Metric>(int64_t step)> extra_metrics = {};
   std::function<bool(Run&)> stops_early = {};
-  std::string tokenizer = {};  // passed to keep_and_compare() unless empty
+  // Whether to leave the loop in a step, before the optimizer's step or before log().
+  std::function<bool(int64_t step)> leaves_before_optimizer = {}, leaves_before_log = {};
+  std::function<void(Run&)> before_loop = {};  // called on each rank
+  std::string tokenizer = {};                  // passed to keep_and_compare() unless empty
   distributed::DataParallelOptions parallel_options = {};
 
   // Runs one rank. Returns the exit status.
@@ -78,12 +81,15 @@ struct TinyRun {
       if (before_step) before_step(session, -1);
       return model.loss(batch.inputs, batch.targets);
     });
+    if (before_loop) before_loop(run);
     while (const auto batch = run.next()) {
       if (before_step) before_step(session, run.step() + 1);
       parallel.backward(batch->inputs.size(0), [&](int64_t begin, int64_t end) {
         return model.loss(batch->inputs.slice(0, begin, end), batch->targets.slice(0, begin, end));
       });
+      if (leaves_before_optimizer && leaves_before_optimizer(run.step() + 1)) break;
       parallel.step();
+      if (leaves_before_log && leaves_before_log(run.step() + 1)) break;
       if (after_step) after_step(session, optimizer, run.step() + 1);
       run.log(extra_metrics ? extra_metrics(run.step() + 1) : std::vector<io::Metric>());
       if (stops_early && stops_early(run)) break;

@@ -1,0 +1,49 @@
+#include "ripieno/training/run/run_options.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "ripieno/core/error.h"
+#include "ripieno/training/settings/command_line.h"
+
+namespace ripieno {
+namespace {
+
+void require_count(const char* name, int64_t value, int64_t least, const char* otherwise = "") {
+  if (value >= least && value <= kMostSteps) return;
+  const bool is_small = value < least;
+  throw ConfigurationError(fmt::format("run: {} is {}; it must be at {} {}{}", name, value,
+                                       is_small ? "least" : "most", is_small ? least : kMostSteps,
+                                       otherwise));
+}
+
+void require_not_negative(const char* name, double value) {
+  if (std::isfinite(value) && value >= 0) return;
+  throw ConfigurationError(
+      fmt::format("run: {} is {}; it must be at least 0 and finite", name, value));
+}
+
+}  // namespace
+
+void check(const RunOptions& options) {
+  require_count("steps", options.steps, 0);
+  require_count("checkpoint_every", options.checkpoint_every.value_or(1), 1,
+                ", or empty for an interval that depends on the cost of saving");
+  require_not_negative("failures_per_day", options.failures_per_day);
+  require_count("keep.newest", options.keep.newest, 0, "; 0 keeps all");
+  require_count("keep.every", options.keep.every, 0);
+  require_count("keep.best", options.keep.best, 0);
+  require_count("evaluate_every", options.evaluate_every, 0, "; 0: only at the end");
+  require_count("evaluation_batch_size", options.evaluation_batch_size, 0, "; 0: as in training");
+  require_count("log_every", options.log_every, 1);
+  require_count("check_every", options.check_every, 0, "; 0 disables the comparisons");
+  if (options.keep.metric.empty())
+    throw ConfigurationError("run: keep.metric is empty; it must name a metric of the validation");
+  if (options.resume.empty())
+    throw ConfigurationError(
+        "run: resume is empty; it must be \"auto\", \"never\" or the path of a checkpoint");
+  if (options.schedule) optim::check(*options.schedule);
+}
+
+}  // namespace ripieno
