@@ -22,7 +22,8 @@ install(FILES
     ${PROJECT_BINARY_DIR}/generated/ripienoConfig.cmake
     ${PROJECT_BINARY_DIR}/generated/ripienoConfigVersion.cmake
   DESTINATION ${package_folder})
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT programs)
 install(FILES ${PROJECT_SOURCE_DIR}/ripieno.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ripieno)
 
 # For programs built without CMake: g++ -std=c++20 main.cpp $(pkg-config --cflags --libs ripieno).

@@ -10,6 +10,7 @@ packages=(
   ca-certificates cmake g++ ninja-build python3
   libopenmpi-dev openmpi-bin                       # communication between ranks
   pkg-config                                       # test of the install without CMake
+  dpkg-dev                                         # dependencies of the packages that cpack makes
   iproute2                                         # network namespaces as hosts in tests
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and tests that read them with other programs
   libdnnl-dev libeigen3-dev                        # linear algebra

@@ -112,6 +112,11 @@ std::vector<Optimizer::StateTensors> Optimizer::state() {
   return state_.tensors_by_name();
 }
 
+void Optimizer::set_learning_rate(double learning_rate) {
+  require_not_negative("optimizer", "learning_rate", learning_rate);
+  learning_rate_ = learning_rate;
+}
+
 std::vector<Optimizer::Option> Optimizer::options() const {
   std::vector<Option> options = {
       {"weight_decay", fmt::format("{}", common_.weight_decay)},
@@ -124,11 +129,6 @@ std::vector<Optimizer::Option> Optimizer::options() const {
                                    settings.weight_decay, settings.learning_rate_factor)});
   }
   return options;
-}
-
-void Optimizer::set_learning_rate(double learning_rate) {
-  require_not_negative("optimizer", "learning_rate", learning_rate);
-  learning_rate_ = learning_rate;
 }
 
 void Optimizer::step(const Tensor& count) {

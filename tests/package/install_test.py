@@ -34,9 +34,13 @@ def require_learned(output):
         sys.exit(f"the external program printed: {output}")
 
 
-def configure_external_project(a, install, build, *options):
-    return [a.cmake, "-S", HERE / "external_project", "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
+def configure(a, project, install, build, *options):
+    return [a.cmake, "-S", project, "-B", build, "-G", a.generator, f"-DCMAKE_CXX_COMPILER={a.compiler}",
             f"-DCMAKE_PREFIX_PATH={install}", *options]
+
+
+def configure_external_project(a, install, build, *options):
+    return configure(a, HERE / "external_project", install, build, *options)
 
 
 def test_pkg_config(a, install, scratch):
@@ -48,15 +52,41 @@ def test_pkg_config(a, install, scratch):
     require_learned(run(program, cwd=scratch))
 
 
-def main():
+def test_own_operation(a, install, build):
+    """An operation with its own kernels, for the CPU and for GPUs, is built outside the tree."""
+    cuda = [f"-DCMAKE_CUDA_COMPILER={a.cuda_compiler}", "-DCMAKE_CUDA_ARCHITECTURES=80"] if a.cuda_compiler else []
+    run(*configure(a, HERE.parents[1] / "examples/own_operation", install, build, *cuda))
+    run(a.cmake, "--build", build)
+    errors = [float(line.split()[-1]) for line in run(build / "own_operation").splitlines()]
+    if len(errors) != 2 or max(errors) > 1e-7:
+        sys.exit(f"the errors of the operation are {errors}")
+
+
+def test_an_unknown_component(a, install, build):
+    """Is refused with the names of those that exist, if it is required."""
+    configure = configure_external_project(a, install, build, "-DCOMPONENTS=training;optimizers")
+    done = subprocess.run([str(word) for word in configure], capture_output=True, text=True)
+    message = " ".join(done.stderr.split())
+    if "unknown component optimizers; available: kernels;core;distributed;io;training" not in message:
+        sys.exit(f"an unknown component must be named; found: {message}")
+    run(*configure_external_project(a, install, build, "-DCOMPONENTS=training;OPTIONAL_COMPONENTS;optimizers"))
+
+
+def parse_arguments():
     arguments = argparse.ArgumentParser()
     for name in ("build", "scratch", "cmake", "generator", "compiler"):
         arguments.add_argument(f"--{name}", required=True)
-    a = arguments.parse_args()
+    arguments.add_argument("--cuda-compiler", default="")
+    return arguments.parse_args()
+
+
+def main():
+    a = parse_arguments()
     scratch = pathlib.Path(a.scratch)
     first, moved, build = scratch / "installed", scratch / "moved elsewhere", scratch / "external_build"
-    installed = scratch / "external_installed"
-    for folder in (first, moved, build, installed):
+    installed, own_operation, unknown_component = (
+        scratch / name for name in ("external_installed", "own_operation", "unknown_component"))
+    for folder in (first, moved, build, installed, own_operation, unknown_component):
         shutil.rmtree(folder, ignore_errors=True)
 
     run(a.cmake, "--install", a.build, "--prefix", first)
@@ -67,6 +97,8 @@ def main():
     require_learned(run(build / "external_project", cwd=scratch))
     run(a.cmake, "--install", build)
     require_learned(run(installed / "bin/external_project", cwd=scratch))
+    test_own_operation(a, moved, own_operation)
+    test_an_unknown_component(a, moved, unknown_component)
     if shutil.which("pkg-config"):
         test_pkg_config(a, moved, scratch)
 

@@ -1,6 +1,7 @@
 """The example programs work as described."""
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import unittest
@@ -41,6 +42,48 @@ class Examples(programs.ProgramTest):
     def test_the_custom_optimizer_is_short(self):
         text = (ROOT / "examples/custom_optimizer.cpp").read_text()
         self.assertLess(len(text[text.index("class Lion"):text.index("int main")].splitlines()), 40)
+
+    def run_example(self, name, ranks=1):
+        launcher = [programs.MPIRUN, ranks] if ranks > 1 else []
+        ended = self.run_in_directory(*launcher, programs.BIN / name)
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        return ended.stdout.splitlines()
+
+    def assert_own_loop_continues(self, ranks):
+        first, *losses = self.run_example("own_loop", ranks)
+        self.assertEqual((first, len(losses)), ("starts after step 0", 5))
+        shutil.rmtree(self.directory / "checkpoints/step_00000500")
+        self.assertEqual(self.run_example("own_loop", ranks), ["starts after step 400", losses[-1]])
+        self.assertEqual(self.run_example("own_loop", ranks), ["starts after step 500"])
+        return [float(line.split()[1]) for line in losses]
+
+    def test_the_own_loop_continues_with_the_same_bits(self):
+        self.assert_own_loop_continues(ranks=1)
+
+    @programs.needs_mpi
+    def test_the_own_loop_continues_on_two_ranks_and_has_the_losses_of_one(self):
+        losses = self.assert_own_loop_continues(ranks=2)
+        shutil.rmtree(self.directory / "checkpoints")
+        for two, one in zip(losses, self.run_example("own_loop")[1:], strict=True):
+            self.assertAlmostEqual(two, float(one.split()[1]), delta=1e-5)
+
+    @programs.needs_mpi
+    def test_groups_of_a_program_with_its_own_mpi_train_apart(self):
+        *groups, last = sorted(self.run_example("own_mpi", ranks=3), key=lambda line: line.startswith("the"))
+        self.assertEqual(last, "the group of rank 0 is better")
+        losses = {line.split()[2]: float(line.split()[-1]) for line in groups}
+        self.assertLess(losses["0.01:"], 0.01)
+        self.assertGreater(losses["0.0001:"], 0.1)
+
+    def test_fine_tuning_loads_all_but_the_head_and_learns_more_when_the_encoder_is_thawed(self):
+        *not_loaded, frozen, thawed = self.run_example("fine_tune")
+        self.assertEqual([line.split()[3] for line in not_loaded], ["head.weight", "head.bias"])
+        frozen, thawed = (float(line.split()[-1]) for line in (frozen, thawed))
+        self.assertLess(thawed, frozen / 10)
+
+    def test_examples_for_reading_are_short(self):
+        for name in ("fine_tune", "own_loop", "own_mpi"):
+            self.assertLess(len((ROOT / f"examples/{name}.cpp").read_text().splitlines()), 72, name)
 
     def test_the_readme_program_trains_saves_after_a_signal_and_continues(self):
         for steps in (3, 6):

@@ -14,7 +14,7 @@
 namespace ripieno {
 namespace {
 
-std::string now() {
+std::string utc_time() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::now()));
 }
 
@@ -50,7 +50,7 @@ nlohmann::json memory_of(const distributed::MemoryReport& report) {
 nlohmann::json start_record(const Session& session, const io::Loader& loader,
                             const RunOptions& options, const std::string& resumed_from) {
   nlohmann::json record = {
-      {"started_at", now()},
+      {"started_at", utc_time()},
       {"version", build_facts().version},
       {"build", build()},
       {"command", session.command()},

@@ -1,5 +1,5 @@
-// Basics of all kernels: thread indices, launch shapes, 16-byte vectors, and reductions over a warp
-// or a block. Private to kernels/cuda.
+// Basics of all kernels, also of those of other programs: thread indices, launch shapes, 16-byte
+// vectors, and reductions over a warp or a block.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Instructions that C++ cannot express: 16-byte accesses and hardware conversions. Private to
-// kernels/cuda.
+// Instructions that C++ cannot express: 16-byte accesses and hardware conversions. For
+// kernels.
 //
 // Like launch.h, it is replaced by a header of the same name in emulated builds.
 #pragma once

@@ -1,7 +1,7 @@
-// map: the kernel of all element-wise operations.
+// map: the kernel of all element-wise operations, also of those of other programs.
 //
 // It is limited by memory bandwidth, so each thread loads two vectors of each input before it
-// computes. Private to kernels/cuda.
+// computes.
 #pragma once
 
 #include "ripieno/kernels/cuda/device/device.cuh"

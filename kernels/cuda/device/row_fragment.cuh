@@ -1,5 +1,5 @@
 // RowFragment: one thread's columns of a row that a block holds in registers, so that a kernel
-// loads each row once even if it needs several passes over it. Private to kernels/cuda.
+// loads each row once even if it needs several passes over it. For kernels.
 #pragma once
 
 #include "ripieno/kernels/cuda/device/device.cuh"

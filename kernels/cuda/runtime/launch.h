@@ -1,4 +1,5 @@
-// launch(): starts a kernel. All built-in kernels are started with it. Private to kernels/cuda.
+// launch(): starts a kernel, one of kernels/cuda or of another program. All built-in kernels are
+// started with it.
 //
 // Kernels use CUDA only through this header. Emulated builds replace it by a header of the same
 // name that runs kernels on the CPU.
