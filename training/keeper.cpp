@@ -67,7 +67,7 @@ void Keeper::load(const std::string& directory) {
 }
 
 void Keeper::begin_step() {
-  random_context().step = static_cast<uint64_t>(step_ + 1);
+  random_context().step = static_cast<uint64_t>(step_);
   saves_->begin_step();
 }
 

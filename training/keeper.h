@@ -55,8 +55,8 @@ class Keeper {
   // The checkpoint that was loaded; empty if there was none.
   const std::string& resumed_from() const { return resumed_from_; }
 
-  // Ends a step: starts a save in the background if one is due. Sets random_context().step for the
-  // next step. Throws StorageError if the previous save failed; earlier checkpoints are intact.
+  // Ends a step: starts a save in the background if one is due. Sets random_context().step to
+  // step(). Throws StorageError if the previous save failed; earlier checkpoints are intact.
   void end_step();
   // Saves now, unless the checkpoint that was loaded is of this step. Returns when the checkpoint
   // is committed. Throws StorageError.

@@ -52,7 +52,7 @@ class Weights : public testing::Test {
 
 TEST_F(Weights, LoadAsTheyWereSaved) {
   Small saved, loaded;
-  saved.parameters()["layer.weight"].fill(0.5);
+  saved.parameters()["layer.weight"].detach().fill(0.5);
   saved.mean.fill(3.0);
   save_weights(saved, path_);
   EXPECT_TRUE(load_weights(loaded, path_).matches());
@@ -119,7 +119,7 @@ TEST_F(Weights, SavedByAllRanksAtOnceAreWhole) {
     for (int rank = 0; rank < 4; ++rank) {
       ranks.emplace_back([&] {
         Small model;
-        model.parameters()["layer.weight"].fill(0.5);
+        model.parameters()["layer.weight"].detach().fill(0.5);
         save_weights(model, path_);
       });
     }
