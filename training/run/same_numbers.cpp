@@ -14,7 +14,7 @@ namespace {
 
 using Hashes = std::vector<int64_t>;  // one per element of `numbers`
 
-constexpr int64_t kElementsAtOnce = int64_t{4} << 20;  // copied from a GPU
+constexpr int64_t kComparedElements = int64_t{4} << 20;  // copied from a GPU
 
 std::span<const std::byte> bytes_of(const Tensor& on_host) {
   return {static_cast<const std::byte*>(on_host.raw_data()),
@@ -25,8 +25,8 @@ int64_t hash_of(Arena& arena) {
   if (!arena.device().is_cuda()) return static_cast<int64_t>(io::hash_of(bytes_of(arena.flat())));
   io::Hash hash;
   const int64_t elements = arena.layout().elements();
-  for (int64_t begin = 0; begin < elements; begin += kElementsAtOnce) {
-    const int64_t end = std::min(begin + kElementsAtOnce, elements);
+  for (int64_t begin = 0; begin < elements; begin += kComparedElements) {
+    const int64_t end = std::min(begin + kComparedElements, elements);
     hash.add(bytes_of(arena.range(begin, end).to(Device::cpu())));
   }
   return static_cast<int64_t>(hash.value());
