@@ -74,8 +74,9 @@ bool RunMetrics::is_examined(int64_t step) const {
 }
 
 void RunMetrics::add(const char* operation, const Loss& loss, int64_t step) {
+  if (options_.parallel) return;  // it has the loss; a rank without rows has none
   require_numbers(operation, loss);
-  if (options_.parallel || !is_examined(step)) return;
+  if (!is_examined(step)) return;
   losses_.push_back({loss.sum.detach(), loss.count.detach()});
 }
 

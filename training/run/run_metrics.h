@@ -32,8 +32,8 @@ class RunMetrics {
   // The step has been computed; it waited that long for a save.
   void charge_step(double seconds_waited);
 
-  // Adds the loss of a micro-batch of the current step. Not used with RunOptions::parallel. Throws
-  // an Error that names the operation if the loss is not two numbers.
+  // Adds the loss of a micro-batch of the current step, unless there is a RunOptions::parallel,
+  // which has it. Throws an Error that names the operation if the loss is not two numbers.
   void add(const char* operation, const Loss& loss, int64_t step);
   // Ends the step. `samples`: the number of samples of the run so far, over all ranks. `extra`:
   // metrics of the program for the line of this step. Throws Error if one has a reserved name.

@@ -24,10 +24,11 @@ class RunStepsTest : public testing::Test {
   TemporaryDirectory directory;
 };
 
-// The parts of a run of one rank without a DataParallel, and the run.
+// The parts of a run of one rank, and the run, by default without the DataParallel.
 struct SmallRun {
-  explicit SmallRun(const std::string& directory, int64_t steps = 3)
-      : run(directory, session, model, optimizer, loader, {.steps = steps}) {}
+  explicit SmallRun(const std::string& directory, int64_t steps = 3, bool has_parallel = false)
+      : run(directory, session, model, optimizer, loader,
+            {.steps = steps, .parallel = has_parallel ? &parallel : nullptr}) {}
 
   Session session{distributed::alone()};
   io::TokenLoader loader{io::TokenData::of(tiny_text(), io::Tokenizer::characters_of(tiny_text())),
@@ -35,6 +36,7 @@ struct SmallRun {
                          session};
   nn::Gpt model{{.vocab = 4, .layers = 1, .heads = 2, .channels = 8, .context = 16}};
   optim::AdamW optimizer{model.parameters()};
+  distributed::DataParallel parallel{model, optimizer, session.communicator()};
   Loss loss{Tensor::zeros({}), Tensor::full({}, 1.0)};
   Run run;
 };
@@ -85,6 +87,16 @@ TEST_F(RunStepsTest, NamesTheCallWithALossThatIsNotTwoNumbers) {
       },
       "run.log: the sum of the loss has 3 elements");
   it.run.log(it.loss);
+}
+
+// It has the loss of all ranks; one without rows has none of its own.
+TEST_F(RunStepsTest, IgnoresTheLossIfThereIsADataParallel) {
+  SmallRun it(directory / "run", 3, /*has_parallel=*/true);
+  const auto batch = it.run.next();
+  it.parallel.backward(it.model.loss(batch->inputs, batch->targets));
+  it.parallel.step();
+  it.run.log(Loss{});
+  EXPECT_EQ(it.run.step(), 1);
 }
 
 TEST_F(RunStepsTest, LeftBetweenTheOptimizersStepAndLogCountTheStep) {
