@@ -88,6 +88,7 @@ void Keeper::end_step() {
   if (decision == start_save) {
     synchronize();
     saves_->begin(step_, state_of(model_, optimizer_), training_state(), {});
+    saves_->begin_step();  // the next step did not take the time of beginning the save
   }
 }
 
