@@ -22,7 +22,8 @@ void require_other_rows(const std::vector<int64_t>& rows_of_ranks) {
     throw ConfigurationError(
         fmt::format("data parallel: ranks {} and {} loaded the same rows of the batch, but each "
                     "rank must load its own; pass the session to the loader, as in "
-                    "BatchLoader(data, options, session)",
+                    "BatchLoader(data, options, session), or, if they are meant to load the same, "
+                    "set loaded_rows() = 0 before the first step",
                     found->second, rank));
   }
 }

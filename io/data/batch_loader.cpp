@@ -92,7 +92,7 @@ BatchLoader::~BatchLoader() = default;
 
 Batch BatchLoader::next() {
   Batch batch = prefetcher_->next();
-  if (std::exchange(is_first_, false)) loaded_rows() = identity_of(batch);
+  if (std::exchange(is_first_, false)) loaded_rows() ^= identity_of(batch);
   return batch;
 }
 

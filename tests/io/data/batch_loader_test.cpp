@@ -158,5 +158,16 @@ TEST(BatchLoader, IdentifiesTheRowsThatItsRankLoads) {
   EXPECT_EQ(rows_of_first_batch({7, 8}), 0u) << "this rank has no rows";
 }
 
+// Such as batches for evaluation, which every rank loads whole before its first step.
+TEST(BatchLoader, AnotherLoaderDoesNotHideThatRanksHaveTheirOwnRows) {
+  const auto rows_of_two_loaders = [](Part part) {
+    rows_of_first_batch(part);
+    BatchLoader(sequences(6), {.batch_size = 6}).next();
+    return loaded_rows();
+  };
+  EXPECT_NE(rows_of_two_loaders({0, 2}), rows_of_two_loaders({1, 2}));
+  EXPECT_EQ(rows_of_two_loaders({}), rows_of_two_loaders({}));
+}
+
 }  // namespace
 }  // namespace ripieno::io
