@@ -28,8 +28,8 @@ struct Schedule {
   double at(int64_t step) const;
 };
 
-// Throws ConfigurationError if a number is out of its range, or if the steps of warmup and decay do
-// not fit into `steps`, which `constant` does not use.
+// Throws ConfigurationError if a number is out of its range, or if a kind that ends has no steps.
+// Warmup and decay may be longer than `steps`, as in a short trial of a long run.
 void check(const Schedule& schedule);
 
 }  // namespace ripieno::optim
