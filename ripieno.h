@@ -53,6 +53,7 @@ namespace ripieno {
 
 using distributed::DataParallel;
 using io::ImageLoader;
+using io::MemoryDataset;
 using io::MemoryLoader;
 using io::TokenLoader;
 

@@ -7,8 +7,8 @@
 
 namespace ripieno {
 
-// A hash of the position of the rows in the batch and of their content, of the first batches of all
-// loaders together: ranks are the same only if all of them are. 0: no rows. This thread's.
+// Hash of the position and content of the first batch of each loader on this thread, in the order
+// in which they delivered it; 0 if none did.
 uint64_t& loaded_rows();
 
 }  // namespace ripieno

@@ -1,4 +1,5 @@
-// SourceLocation: a line of source code, as std::source_location, which clang 14 cannot compile.
+// SourceLocation: replaces std::source_location, which clang 14 cannot compile with Debian's
+// libstdc++.
 #pragma once
 
 #include <cstdint>

@@ -83,7 +83,9 @@ void Keeper::end_step() {
     failure = saves_->take_failure(step_);
     decision = !failure.empty() ? fail_save : saves_->is_due(step_) ? start_save : proceed;
   }
-  decision = saves_->agree(decision).decision;
+  const auto agreed = saves_->agree(decision);
+  stops_ = agreed.stop;
+  decision = agreed.decision;
   if (decision == fail_save) require_saved(from_rank_0(session_.communicator(), failure));
   if (decision == start_save) {
     synchronize();

@@ -1,7 +1,7 @@
-// Keeper: saves and resumes a training loop of your own, without a Run.
+// Keeper: saves and resumes a training loop that does not use Run.
 //
 //   Keeper keeper("checkpoints", session, model, optimizer, {.loader = &loader});  // resumes
-//   while (keeper.step() < 1000) {
+//   while (keeper.step() < 1000 && !keeper.stops()) {
 //     … one step …
 //     keeper.end_step();  // saves when it is time
 //   }
@@ -32,7 +32,8 @@ struct KeeperOptions {
   // In steps; empty: an interval in time, from the measured cost of saving (save_schedule.h).
   std::optional<int64_t> every = {};
   io::Retention keep = {};
-  io::Loader* loader = nullptr;  // its position is saved and restored; null: the program does it
+  // Its position is saved and restored; null: the program restores the position itself.
+  io::Loader* loader = nullptr;
   // Required on several ranks: makes them equal before a save.
   distributed::DataParallel* parallel = nullptr;
 };
@@ -52,6 +53,9 @@ class Keeper {
 
   // The number of steps that are done, with those before the checkpoint.
   int64_t step() const { return step_; }
+  // Whether a rank was requested to stop, by a signal or ask_to_stop(), before the last end_step();
+  // the same on all ranks.
+  bool stops() const { return stops_; }
   // The checkpoint that was loaded; empty if there was none.
   const std::string& resumed_from() const { return resumed_from_; }
 
@@ -75,6 +79,7 @@ class Keeper {
   const KeeperOptions options_;
   int64_t step_ = 0;
   int64_t resumed_step_ = -1;
+  bool stops_ = false;
   std::string resumed_from_;
   std::unique_ptr<RunSaves> saves_;
 };

@@ -4,7 +4,7 @@
 //   save_weights(model, "model.safetensors");
 //   load_weights(model, "pytorch.safetensors", {.rename = {{"encoder.", "blocks."}}});
 //
-// The file has neither optimizer state nor checksums; a run that continues saves checkpoints.
+// The file has neither optimizer state nor checksums; use checkpoints to continue a run.
 #pragma once
 
 #include <string>

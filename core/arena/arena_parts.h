@@ -1,4 +1,4 @@
-// ArenaParts: an arena of which each range has memory only while it is in use.
+// ArenaParts: allocates each range of an arena only while it is in use.
 //
 // For gradients that are passed on as soon as they are complete. Not thread-safe, except that
 // tensors returned by take() may be released by any thread.
@@ -25,8 +25,8 @@ class ArenaParts {
   ArenaParts(const ArenaParts&) = delete;
   ArenaParts& operator=(const ArenaParts&) = delete;
 
-  // Returns the memory of a part, as a tensor (elements); its tensors have none afterwards. The
-  // tensor must be destroyed before this object.
+  // Moves the memory of a part into a tensor (elements), which must be destroyed before this
+  // object. The part's own tensors are unallocated afterwards.
   Tensor take(std::size_t part);
   // The peak size in bytes of all parts together, including those returned by take().
   int64_t peak_size_bytes() const { return memory_.peak; }

@@ -12,7 +12,7 @@ class Embedding final : public Module {
   Embedding(int64_t vocab, int64_t channels, const Initial& initial = Initial::normal(1.0))
       : weight_(add_parameter("weight", {vocab, channels}, initial)) {}
 
-  // ids: (…), int32 -> (…, channels). Throws as embedding() (ops/embedding.h).
+  // ids: (…), int32 -> (…, channels). Throws like embedding() (ops/embedding.h).
   Tensor forward(const Tensor& ids) const override { return embedding(weight_, ids); }
 
   const Tensor& weight() const { return weight_; }  // (vocab, channels)

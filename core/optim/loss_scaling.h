@@ -17,8 +17,7 @@ class LossScaling {
   explicit LossScaling(bool enabled) : enabled_(enabled) {}
   bool is_enabled() const { return enabled_; }
 
-  // Moves the state to `device`; if there is none yet, it starts with `steps` as the number of
-  // steps taken.
+  // Creates the state, with `steps` steps taken, if there is none; otherwise moves it to `device`.
   void to(Device device, int64_t steps);
   // The scale as a float32 scalar, to seed backward(); undefined, which means 1, if disabled. A
   // view of the state, which each step updates in place.

@@ -1,5 +1,5 @@
-// Meeting: state shared by the ranks of one in-process group: a barrier with a timeout that also
-// fails when a rank has left, and for each rank the collective that it called with its buffers.
+// Meeting: the barrier of an in-process group of ranks. It times out, fails if a rank has left, and
+// shows every rank the collective that the others called, with their buffers.
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,7 @@ class Meeting {
 
   // A barrier. Throws CommunicationFailure if a rank has left or does not arrive within `timeout`.
   void arrive(int rank, std::chrono::seconds timeout);
-  // `rank` takes part in no further collective: makes arrive() throw on all others.
+  // Removes `rank` from the group: arrive() then throws on all other ranks.
   void leave(int rank);
 
  private:

@@ -12,8 +12,8 @@ namespace ripieno::distributed {
 class WholeGradients final : public ReducedGradients {
  public:
   // For the lifetime of this object the gradient arena is in Communicator::shared_memory(), if
-  // available, so that gradients are summed without copies. The communicator must outlive this. A
-  // collective, and so is the destruction.
+  // available, so that gradients are summed without copies. The communicator must outlive this.
+  // Construction and destruction are collectives.
   WholeGradients(const Parameters& parameters, Communicator& communicator);
   ~WholeGradients() override;
   WholeGradients(const WholeGradients&) = delete;

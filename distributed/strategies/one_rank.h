@@ -1,5 +1,5 @@
-// OneRank: the strategy of a single rank; it communicates nothing. Also the base of strategies
-// whose ranks take their own optimizer steps.
+// OneRank: the strategy of a single rank, without communication; also the base class of strategies
+// whose ranks step independently.
 #pragma once
 
 #include "ripieno/distributed/strategies/micro_batches.h"

@@ -50,7 +50,7 @@ void train_with_a_keeper(Session& session, nn::Mlp& model, optim::Optimizer& opt
                          DataParallel& parallel, io::Loader& loader) {
   Keeper keeper("kept", session, model, optimizer,
                 {.every = 100, .loader = &loader, .parallel = &parallel});
-  while (keeper.step() < 300) {
+  while (keeper.step() < 300 && !keeper.stops()) {
     const auto batch = loader.next();
     parallel.backward(model.loss(batch.inputs, batch.targets));
     parallel.step();

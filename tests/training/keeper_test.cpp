@@ -34,6 +34,7 @@ struct Loop {
   std::string directory;
   int64_t steps = 6;
   int64_t stops_after = 1000;  // leaves the loop without a last save
+  int64_t asks_in = 1000;      // the step in which the last rank requests to stop
   distributed::DataParallelOptions parallel_options = {};
   bool has_loader_part = true;
   std::function<void(const Keeper&)> started = {};
@@ -49,7 +50,7 @@ struct Loop {
     Keeper keeper(directory, session, model, optimizer,
                   {.every = 2, .loader = &loader, .parallel = &parallel});
     if (started) started(keeper);
-    while (keeper.step() < steps) {
+    while (keeper.step() < steps && !keeper.stops()) {
       if (keeper.step() == stops_after) return {};
       const auto batch = loader.next();
       random_context().first_row = batch.first_row;
@@ -58,6 +59,8 @@ struct Loop {
         return model.loss(inputs, batch.targets.slice(0, begin, end));
       });
       parallel.step();
+      if (keeper.step() + 1 == asks_in && session.rank() == session.size() - 1)
+        session.ask_to_stop();
       keeper.end_step();
     }
     keeper.save();
@@ -124,6 +127,18 @@ TEST_P(KeeperTest, AResumedLoopHasTheBitsOfAnUninterruptedOne) {
     EXPECT_EQ(loop_.run_on(ranks()), expected);
     loop_.started = {};
   }
+}
+
+TEST_P(KeeperTest, StopsOnAllRanksIfOneIsRequestedTo) {
+  Loop whole = loop_;
+  whole.directory += "_whole";
+  const auto expected = whole.run_on(ranks());
+  loop_.asks_in = 3;
+  loop_.run_on(ranks());
+  EXPECT_TRUE(has_checkpoint(3));
+  EXPECT_FALSE(has_checkpoint(4));
+  loop_.asks_in = 1000;
+  EXPECT_EQ(loop_.run_on(ranks()), expected);
 }
 
 TEST_P(KeeperTest, AFinishedLoopStartsAtItsEnd) {

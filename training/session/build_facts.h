@@ -1,5 +1,5 @@
-// BuildFacts: which Ripieno this is, what it was built with, and which CPU kernels the loader
-// chose: for `--version`, run.json and bug reports.
+// BuildFacts: version, compiler and options of this build, and the CPU kernels that the loader
+// chose, printed by --version.
 #pragma once
 
 #include <string>
