@@ -42,7 +42,7 @@ TYPES = {
 # Which of them a run of the tests provokes does not depend on timing.
 CHECKED = {"ConfigurationError", "UsageError", "DataError", "Error"}
 HOST = re.compile(rf"(?<![\w.-]){re.escape(socket.gethostname())}(?![\w-])")
-PATHS = re.compile(r"(?!Input/output)/?(?:[\w.@+-]+/)+[\w.@+-]*|(?<![\w.])/[\w.@+-]+")
+PATHS = re.compile(r"/?(?:[\w.@+-]+/)+[\w.@+-]*|(?<![\w.])/[\w.@+-]+")
 QUOTED = re.compile(r"(?<!\w)\"[^\"]*\"?")
 HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b")
 NUMBER = re.compile(r"(?<![A-Za-z_\d])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -51,9 +51,10 @@ MOST = 400  # characters of a message that are kept
 
 def normalized(message):
     message = "".join(c if c.isprintable() else "?" for c in message[:MOST])
+    message = message.replace("Input/output error", "Input|output error")  # is no path
     for pattern, word in ((HOST, "HOST"), (QUOTED, '"…"'), (PATHS, "PATH"), (HEXADECIMAL, "HEX"), (NUMBER, "N")):
         message = pattern.sub(word, message)
-    return re.sub(r"\bN(?:(?:, | x |x| )N)+\b", "N, …", message).strip()
+    return re.sub(r"\bN(?:(?:, | x |x| )N)+\b", "N, …", message).replace("Input|output error", "Input/output error").strip()
 
 
 def recorded(build):
