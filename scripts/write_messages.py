@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Writes tests/messages.txt and the list in docs/when_something_goes_wrong.md: what users read.
 
-    scripts/write_messages.py BUILD_FOLDER [--check]
+    scripts/write_messages.py BUILD_FOLDER [--replace | --check]
 
 tests/messages.txt has the help of each program and the message of each exception that the tests
 throw, so that all wording can be reviewed in one place. scripts/run_tests.py records the messages in
 BUILD_FOLDER/messages.tsv; numbers, paths and the like are replaced, so that the file does not depend
-on the machine. --check writes nothing; it fails if a help text differs or a recorded message is not
+on the machine. Messages that the last run did not provoke stay, because it may have been a part of
+the tests; after all tests, --replace removes them. --check writes nothing; it fails if a help text differs or a recorded message is not
 in the file, except for errors of storage and communication, which depend on timing.
 """
 import difflib
@@ -102,7 +103,7 @@ def list_for_page(messages):
 
 
 def main():
-    arguments = [argument for argument in sys.argv[1:] if argument != "--check"]
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--check", "--replace")]
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit(__doc__)
     build = pathlib.Path(arguments[0]).resolve()
@@ -118,7 +119,8 @@ def main():
                      f"right, run scripts/write_messages.py {arguments[0]}")
         print(f"messages: {len(messages)} recorded, all are in tests/messages.txt")
         return
-    messages |= old_messages
+    if "--replace" not in sys.argv:
+        messages |= old_messages
     FILE.write_text(helps + "==== Messages\n\n" + "\n".join(sorted(messages)) + "\n")
     before, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(before + BEGIN + "\n" + list_for_page(messages) + "\n" + END + rest.partition(END)[2])
