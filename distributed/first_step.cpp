@@ -12,7 +12,7 @@
 namespace ripieno::distributed {
 namespace {
 
-void require_other_rows(const std::vector<int64_t>& rows_of_ranks) {
+void require_different_rows(const std::vector<int64_t>& rows_of_ranks) {
   std::map<int64_t, std::size_t> rank_with;
   for (std::size_t rank = 0; rank < rows_of_ranks.size(); ++rank) {
     const int64_t rows = rows_of_ranks[rank];
@@ -57,7 +57,7 @@ void FirstStep::examine(const Loss& loss) {
 std::vector<std::string> FirstStep::finish(Communicator& communicator) {
   if (communicator.size() > 1) {
     const auto mine = static_cast<int64_t>(std::exchange(loaded_rows(), 0));
-    require_other_rows(gather(communicator, mine));
+    require_different_rows(gather(communicator, mine));
     std::string used;
     for (const bool is_used : is_used_) used += is_used ? '1' : '0';
     for (const std::string& theirs : gather(communicator, used)) {

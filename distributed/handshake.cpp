@@ -142,7 +142,7 @@ std::vector<Fact> facts_of(const optim::Optimizer& optimizer) {
 void require_agreement(Communicator& communicator, const std::vector<Fact>& facts) {
   if (communicator.size() == 1) return;
   const auto found = disagreement(communicator, facts);
-  if (!found.empty()) throw ConfigurationError("the ranks do not agree: " + found);
+  if (!found.empty()) throw ConfigurationError("the ranks disagree: " + found);
 }
 
 }  // namespace ripieno::distributed

@@ -47,11 +47,11 @@ PATHS = re.compile(r"/?(?:[\w.@+-]+/)+[\w.@+-]*|(?<![\w.])/[\w.@+-]+")
 QUOTED = re.compile(r"(?<!\w)\"[^\"]*\"?")
 HEXADECIMAL = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b")
 NUMBER = re.compile(r"(?<![A-Za-z_\d])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
-MOST = 400  # characters of a message that are kept
+MAX_CHARACTERS = 400  # characters of a message that are kept
 
 
 def normalized(message):
-    message = "".join(c if c.isprintable() else "?" for c in message[:MOST])
+    message = "".join(c if c.isprintable() else "?" for c in message[:MAX_CHARACTERS])
     message = message.replace("Input/output error", "Input|output error")  # is no path
     for pattern, word in ((HOST, "HOST"), (QUOTED, '"…"'), (PATHS, "PATH"), (HEXADECIMAL, "HEX"), (NUMBER, "N")):
         message = pattern.sub(word, message)
