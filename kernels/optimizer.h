@@ -58,6 +58,17 @@ void finish_scaled_step_scalars(OnCuda, StepScalars* scalars, LossScale* loss_sc
                                 const double* sum_of_squares, const double* count, double max_norm,
                                 double beta1, double beta2);
 
+// Clips gradient / divisor to [-max_value, max_value] in place, elementwise: gradient becomes at
+// most max_value * divisor in magnitude, where divisor = *count times the loss scale (1 if null).
+// Elements that are not finite stay so, and skip the step as they would without clipping.
+//   gradient: (size)
+template <typename T>
+void clip_gradient(OnCpu, T* gradient, int64_t size, const double* count,
+                   const LossScale* loss_scale, double max_value);
+template <typename T>
+void clip_gradient(OnCuda, T* gradient, int64_t size, const double* count,
+                   const LossScale* loss_scale, double max_value);
+
 // master[i] = parameter[i] where parameter[i] != T(master[i]), so that values written directly to
 // the parameters reach the master weights.   master, parameter: (size).   T: bfloat16, float16.
 template <typename T>

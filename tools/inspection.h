@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/json.h"
 #include "ripieno/tools/sources/tensor_source.h"
 
 namespace ripieno::tools {

@@ -94,6 +94,10 @@ void bind_train(Settings& settings, TrainingOptions& options) {
                "maximum global norm of the gradient; a larger gradient is scaled down to it; 0 "
                "disables clipping",
                Accepts::between(0, kLargestRate));
+  settings.add("train.gradient_clip_value", &options.optimizer.max_gradient_value,
+               "maximum magnitude of each element of the gradient, clipped before its norm is "
+               "measured; 0 disables it",
+               Accepts::between(0, kLargestRate));
   settings.add("train.threads", &options.threads,
                "number of CPU threads per rank; 0: OMP_NUM_THREADS if set, otherwise the available "
                "processors (CPU affinity, control group quota) divided among the ranks of the host",

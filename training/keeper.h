@@ -13,7 +13,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -22,6 +21,7 @@
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/checkpoint/retention.h"
 #include "ripieno/io/data/loader.h"
+#include "ripieno/io/files/json.h"
 #include "ripieno/training/session/session.h"
 
 namespace ripieno {

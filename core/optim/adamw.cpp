@@ -20,9 +20,9 @@ void check(const AdamWOptions& options) {
 }
 
 AdamW::AdamW(Parameters parameters, const AdamWOptions& options)
-    : Optimizer(std::move(parameters),
-                {options.learning_rate, options.weight_decay, options.decays,
-                 options.max_gradient_norm, options.scales_loss, options.groups}),
+    : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
+                                        options.max_gradient_norm, options.max_gradient_value,
+                                        options.scales_loss, options.groups}),
       beta1_(options.beta1),
       beta2_(options.beta2),
       epsilon_(options.epsilon) {

@@ -13,6 +13,7 @@ struct AdamWOptions {
   double weight_decay = 0.0;
   ParameterPredicate decays = {};  // see Common
   double max_gradient_norm = 0.0;
+  double max_gradient_value = 0.0;
   bool scales_loss = false;
   std::vector<ParameterGroup> groups = {};
 };

@@ -8,6 +8,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/optim/first_step_check.h"
 #include "ripieno/core/optim/option_check.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
@@ -19,6 +20,7 @@ Common checked(Common common) {
   require_not_negative("optimizer", "learning_rate", common.learning_rate);
   require_not_negative("optimizer", "weight_decay", common.weight_decay);
   require_not_negative("optimizer", "max_gradient_norm", common.max_gradient_norm);
+  require_not_negative("optimizer", "max_gradient_value", common.max_gradient_value);
   return common;
 }
 
@@ -121,6 +123,7 @@ std::vector<Optimizer::Option> Optimizer::options() const {
   std::vector<Option> options = {
       {"weight_decay", fmt::format("{}", common_.weight_decay)},
       {"max_gradient_norm", fmt::format("{}", common_.max_gradient_norm)},
+      {"max_gradient_value", fmt::format("{}", common_.max_gradient_value)},
       {"scales_loss", fmt::format("{}", common_.scales_loss)}};
   for (const auto& entry : parameters_.layout().entries()) {
     const auto settings = groups_.of(entry);
@@ -149,6 +152,8 @@ void Optimizer::begin_step() {
     fail(
         "optimizer: its state is sharded, but the DataParallel that sharded it was destroyed; keep "
         "it alive until the last step");
+  if (!has_stepped_ && first_step_check()) first_step_check()();
+  has_stepped_ = true;
   const NoGrad no_grad;
   if (before_step_) before_step_();
   allocate();
@@ -172,6 +177,10 @@ void Optimizer::apply_step(const Tensor& count) {
 }
 
 void Optimizer::measure_gradients(const Tensor& count) {
+  if (common_.max_gradient_value > 0.0) {
+    for (std::size_t i = 0; i < state_.ranges().size(); ++i)
+      scalars_.clip(gradients_of(i), count, common_.max_gradient_value, loss_scaling_.on_device());
+  }
   for (std::size_t i = 0; i < state_.ranges().size(); ++i) scalars_.measure(i, gradients_of(i));
   const Tensor& sum_of_squares = scalars_.sum_of_squares();
   if (is_sharded()) sharding_.sum(sum_of_squares);

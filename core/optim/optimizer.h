@@ -30,8 +30,9 @@ struct Common {
   double weight_decay = 0.0;
   // Which parameters decay; by default those with two or more axes (matrices).
   ParameterPredicate decays = {};
-  double max_gradient_norm = 0.0;  // clips the global norm; 0 disables clipping
-  bool scales_loss = false;        // dynamic loss scaling: see Optimizer::loss_scale()
+  double max_gradient_norm = 0.0;   // clips the global norm; 0 disables clipping
+  double max_gradient_value = 0.0;  // clips each element, before the norm; 0 disables it
+  bool scales_loss = false;         // dynamic loss scaling: see Optimizer::loss_scale()
   std::vector<ParameterGroup> groups = {};
 };
 
@@ -238,6 +239,7 @@ class Optimizer {
   Device device_;  // where state and scalars are allocated
   DType dtype_ = DType::float32;
   bool allocated_ = false;
+  bool has_stepped_ = false;
 };
 
 }  // namespace ripieno::optim

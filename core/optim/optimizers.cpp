@@ -19,6 +19,7 @@ AdamWOptions adamw_options(const OptimizerOptions& options) {
           .epsilon = options.epsilon,
           .weight_decay = options.weight_decay,
           .max_gradient_norm = options.max_gradient_norm,
+          .max_gradient_value = options.max_gradient_value,
           .scales_loss = options.scales_loss,
           .groups = options.groups};
 }
@@ -29,6 +30,7 @@ SgdOptions sgd_options(const OptimizerOptions& options) {
           .nesterov = options.nesterov,
           .weight_decay = options.weight_decay,
           .max_gradient_norm = options.max_gradient_norm,
+          .max_gradient_value = options.max_gradient_value,
           .scales_loss = options.scales_loss,
           .groups = options.groups};
 }

@@ -19,6 +19,7 @@ struct OptimizerOptions {
   double momentum = 0.9;              // sgd
   bool nesterov = false;              // sgd
   double max_gradient_norm = 0.0;
+  double max_gradient_value = 0.0;
   bool scales_loss = false;
   std::vector<ParameterGroup> groups = {};
 };

@@ -16,9 +16,9 @@ void check(const SgdOptions& options) {
 }
 
 Sgd::Sgd(Parameters parameters, const SgdOptions& options)
-    : Optimizer(std::move(parameters),
-                {options.learning_rate, options.weight_decay, options.decays,
-                 options.max_gradient_norm, options.scales_loss, options.groups}),
+    : Optimizer(std::move(parameters), {options.learning_rate, options.weight_decay, options.decays,
+                                        options.max_gradient_norm, options.max_gradient_value,
+                                        options.scales_loss, options.groups}),
       momentum_(options.momentum),
       nesterov_(options.nesterov) {
   check(options);

@@ -34,6 +34,19 @@ void StepScalarsOnDevice::write(double learning_rate, const Decays& decays, int6
   run_on(device_, [&](auto on) { kernels::store(on, writable(), scalars); });
 }
 
+Tensor StepScalarsOnDevice::divisor(const Tensor& count) const {
+  return count.defined() ? count.to(DType::float64) : one_;
+}
+
+void StepScalarsOnDevice::clip(const Tensor& gradients, const Tensor& count, double max_value,
+                               const kernels::LossScale* loss_scale) const {
+  const Tensor divisor = this->divisor(count);
+  run(gradients, [&]<typename T>(auto on) {
+    kernels::clip_gradient(on, gradients.data<T>(), gradients.elements(), divisor.data<double>(),
+                           loss_scale, max_value);
+  });
+}
+
 void StepScalarsOnDevice::measure(std::size_t range, const Tensor& gradients) const {
   run(gradients, [&]<typename T>(auto on) {
     kernels::sum_of_squares(on, squares_.data<double>() + range, partial_sums_.data<double>(),
@@ -51,7 +64,7 @@ const Tensor& StepScalarsOnDevice::sum_of_squares() const {
 
 void StepScalarsOnDevice::finish(const Tensor& count, double max_norm, const Decays& decays,
                                  kernels::LossScale* loss_scale) const {
-  const Tensor divisor = count.defined() ? count.to(DType::float64) : one_;
+  const Tensor divisor = this->divisor(count);
   run_on(device_, [&](auto on) {
     const double* squares = sum_of_squares_.data<double>();
     if (loss_scale) {

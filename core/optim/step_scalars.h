@@ -27,6 +27,10 @@ class StepScalarsOnDevice {
   // Before a step: writes the scalars that the host sets. `steps`: the number of this step, from 1.
   void write(double learning_rate, const Decays& decays, int64_t steps) const;
 
+  // During a step, before measure(): clips each of the gradients to +-max_value times `count` and
+  // the loss scale, in place.
+  void clip(const Tensor& gradients, const Tensor& count, double max_value,
+            const kernels::LossScale* loss_scale) const;
   // During a step, in this order: measure() for each range sums the squares of its gradients,
   // sum_of_squares() adds these up, and finish() computes the norm, clipping and the loss scale
   // from the result. `count`: a scalar that gradients are divided by; 1 if undefined.
@@ -45,6 +49,7 @@ class StepScalarsOnDevice {
 
  private:
   kernels::StepScalars* writable() const;
+  Tensor divisor(const Tensor& count) const;
 
   Device device_;
   Tensor scalars_, partial_sums_, sum_of_squares_, one_;

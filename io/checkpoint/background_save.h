@@ -16,12 +16,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/files/json.h"
 
 namespace ripieno::io {
 

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -17,6 +16,7 @@
 #include "ripieno/io/checkpoint/retention.h"
 #include "ripieno/io/checkpoint/state.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/json.h"
 
 namespace ripieno::io {
 

@@ -2,11 +2,11 @@
 // training.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/json.h"
 
 namespace ripieno::io {
 

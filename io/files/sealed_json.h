@@ -2,9 +2,10 @@
 // for manifests and the side files of shards. Not installed.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+
+#include "ripieno/io/files/json.h"
 
 namespace ripieno::io {
 

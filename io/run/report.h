@@ -2,10 +2,10 @@
 // metrics.jsonl.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "ripieno/io/files/json.h"
 #include "ripieno/io/run/run_directory.h"
 
 namespace ripieno::io {

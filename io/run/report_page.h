@@ -1,11 +1,11 @@
 // The sections of the report page, each as HTML. Not installed.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ripieno/io/files/json.h"
 #include "ripieno/io/run/metric_curves.h"
 
 namespace ripieno::io {

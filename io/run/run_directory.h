@@ -2,8 +2,9 @@
 // the names of its files, for all ranks and for tools.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
+
+#include "ripieno/io/files/json.h"
 
 namespace ripieno::io {
 

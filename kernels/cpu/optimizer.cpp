@@ -67,6 +67,22 @@ void finish_scaled_step_scalars(OnCpu on, StepScalars* scalars, LossScale* loss_
 }
 
 template <typename T>
+void clip_gradient(OnCpu, T* gradient, int64_t size, const double* count,
+                   const LossScale* loss_scale, double max_value) {
+  using A = accumulator_t<T>;
+  const double scale = loss_scale ? static_cast<double>(loss_scale->scale) : 1.0;
+  const A limit = static_cast<A>(max_value * *count * scale);
+  cpu::parallel_for((size + cpu::kBlock - 1) / cpu::kBlock, cpu::kBlock, [&](int64_t block) {
+    const int64_t begin = block * cpu::kBlock, end = std::min(size, begin + cpu::kBlock);
+    for (int64_t i = begin; i < end; ++i) {
+      const A value = static_cast<A>(gradient[i]);
+      if (std::abs(value) > limit && std::isfinite(value))
+        gradient[i] = static_cast<T>(std::copysign(limit, value));
+    }
+  });
+}
+
+template <typename T>
 void update_master(OnCpu, float* master, const T* parameter, int64_t size) {
   cpu::for_each_block(size, [=](int64_t begin, int64_t end) {
 #pragma omp simd
@@ -154,6 +170,11 @@ void sgd(OnCpu, const ArenaStep<T>& arena, float* velocity, const SgdConstants& 
                            }
                          });
 }
+
+template void clip_gradient(OnCpu, float*, int64_t, const double*, const LossScale*, double);
+template void clip_gradient(OnCpu, double*, int64_t, const double*, const LossScale*, double);
+template void clip_gradient(OnCpu, bfloat16*, int64_t, const double*, const LossScale*, double);
+template void clip_gradient(OnCpu, float16*, int64_t, const double*, const LossScale*, double);
 
 template void update_master(OnCpu, float*, const bfloat16*, int64_t);
 template void update_master(OnCpu, float*, const float16*, int64_t);

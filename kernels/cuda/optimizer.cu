@@ -41,6 +41,21 @@ __global__ void finish_scaled_step_scalars_kernel(StepScalars* scalars, LossScal
 }
 
 template <typename T>
+struct ClipGradient {
+  const double* count;
+  const LossScale* loss_scale;
+  double max_value;
+  __device__ T operator()(T gradient) const {
+    using A = accumulator_t<T>;
+    const double scale = loss_scale ? static_cast<double>(loss_scale->scale) : 1.0;
+    const A limit = static_cast<A>(max_value * *count * scale);
+    const A value = cuda::widen(gradient);
+    const bool is_clipped = std::abs(value) > limit && std::isfinite(value);
+    return is_clipped ? cuda::narrow<T>(value > 0 ? limit : -limit) : gradient;
+  }
+};
+
+template <typename T>
 struct UpdateMaster {
   __device__ float operator()(float master, T parameter) const {
     const float value = cuda::widen(parameter);
@@ -185,6 +200,12 @@ void finish_scaled_step_scalars(OnCuda on, StepScalars* scalars, LossScale* loss
 }
 
 template <typename T>
+void clip_gradient(OnCuda on, T* gradient, int64_t size, const double* count,
+                   const LossScale* loss_scale, double max_value) {
+  cuda::map(on, ClipGradient<T>{count, loss_scale, max_value}, size, gradient, gradient);
+}
+
+template <typename T>
 void update_master(OnCuda on, float* master, const T* parameter, int64_t size) {
   cuda::map(on, UpdateMaster<T>{}, size, master, master, parameter);
 }
@@ -218,6 +239,11 @@ void sgd(OnCuda on, const ArenaStep<T>& arena, float* velocity, const SgdConstan
     cuda::walk_arena<1>(on, rule, arena.size, arena.segments, arena.segment_count, arena.scalars);
   }
 }
+
+template void clip_gradient(OnCuda, float*, int64_t, const double*, const LossScale*, double);
+template void clip_gradient(OnCuda, double*, int64_t, const double*, const LossScale*, double);
+template void clip_gradient(OnCuda, bfloat16*, int64_t, const double*, const LossScale*, double);
+template void clip_gradient(OnCuda, float16*, int64_t, const double*, const LossScale*, double);
 
 template void update_master(OnCuda, float*, const bfloat16*, int64_t);
 template void update_master(OnCuda, float*, const float16*, int64_t);

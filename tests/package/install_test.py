@@ -72,6 +72,23 @@ def test_an_unknown_component(a, install, build):
     run(*configure_external_project(a, install, build, "-DCOMPONENTS=training;OPTIONAL_COMPONENTS;optimizers"))
 
 
+def test_another_json(a, install, scratch):
+    """Another version of nlohmann/json, which would give undefined symbols, is named when compiling."""
+    other = scratch / "other_json"
+    shutil.rmtree(other, ignore_errors=True)
+    (other / "nlohmann/detail").mkdir(parents=True)
+    (other / "nlohmann/json_fwd.hpp").write_text(
+        "#define NLOHMANN_JSON_VERSION_MAJOR 2\n#define NLOHMANN_JSON_VERSION_MINOR 1\n"
+        "#define NLOHMANN_JSON_VERSION_PATCH 0\nnamespace nlohmann { class json; }\n")
+    source = scratch / "other_json.cpp"
+    source.write_text('#include "ripieno/io/run/report.h"\n')
+    include = next(install.rglob("ripieno.h")).parents[1]
+    command = [a.compiler, "-std=c++20", "-fsyntax-only", f"-I{other}", f"-I{include}", str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "ripieno was built with nlohmann/json" not in done.stderr:
+        sys.exit(f"another version of nlohmann/json must be named; found: {done.stderr}")
+
+
 def parse_arguments():
     arguments = argparse.ArgumentParser()
     for name in ("build", "scratch", "cmake", "generator", "compiler"):
@@ -99,6 +116,7 @@ def main():
     require_learned(run(installed / "bin/external_project", cwd=scratch))
     test_own_operation(a, moved, own_operation)
     test_an_unknown_component(a, moved, unknown_component)
+    test_another_json(a, moved, scratch)
     if shutil.which("pkg-config"):
         test_pkg_config(a, moved, scratch)
 

@@ -6,11 +6,11 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
 #include "ripieno/distributed/communicators/communicator.h"
+#include "ripieno/io/files/json.h"
 
 namespace ripieno {
 

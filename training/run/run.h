@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +24,7 @@
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/io/data/loader.h"
+#include "ripieno/io/files/json.h"
 #include "ripieno/io/run/metrics.h"
 #include "ripieno/io/run/run_directory.h"
 #include "ripieno/training/run/run_log.h"

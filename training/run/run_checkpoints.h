@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "ripieno/io/checkpoint/checkpoint.h"
 #include "ripieno/io/checkpoint/state.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/json.h"
 #include "ripieno/training/session/session.h"
 
 namespace ripieno {

@@ -1,10 +1,10 @@
 // The record of one start of a run in run.json: version, command, devices, data, configuration.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "ripieno/io/data/loader.h"
+#include "ripieno/io/files/json.h"
 #include "ripieno/training/run/run_options.h"
 #include "ripieno/training/session/session.h"
 

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/io/checkpoint/background_save.h"
 #include "ripieno/io/checkpoint/prove_room.h"
+#include "ripieno/io/files/json.h"
 #include "ripieno/training/run/save_schedule.h"
 #include "ripieno/training/session/session.h"
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/io/checkpoint/checkpoint.h"
+#include "ripieno/io/files/json.h"
 #include "ripieno/io/run/metrics.h"
 #include "ripieno/training/run/device_batches.h"
 #include "ripieno/training/run/run_options.h"

@@ -2,12 +2,12 @@
 // JSON.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/io/checkpoint/state.h"
+#include "ripieno/io/files/json.h"
 
 namespace ripieno {
 

@@ -7,6 +7,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/host_name.h"
+#include "ripieno/core/optim/first_step_check.h"
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/distributed/communicators/mpi/launcher.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
@@ -48,6 +49,7 @@ Session::Session(int argc, char** argv) : command_(argv, argv + argc) {
   require_whole_world(size());
   choose_threads();
   take_device("auto");
+  check_optimizers();
 }
 
 void Session::join() {
@@ -63,9 +65,23 @@ void Session::join() {
 Session::Session(std::unique_ptr<distributed::Communicator> communicator)
     : communicator_(std::move(communicator)) {
   gather_devices();
+  check_optimizers();
 }
 
-Session::~Session() = default;
+Session::~Session() { optim::first_step_check() = nullptr; }
+
+void Session::check_optimizers() {
+  if (size() == 1) return;
+  optim::first_step_check() = [is_connected = is_connected_, ranks = size()] {
+    if (*is_connected) return;
+    fail(fmt::format(
+        "optimizer: this is one of {} ranks, and nothing connects them, so each would train a "
+        "model "
+        "of its own; construct distributed::DataParallel with session.communicator() and call its "
+        "backward() and step(), or start a single process",
+        ranks));
+  };
+}
 
 // Processors and quotas are divided among the ranks of a host that have the same ones.
 void Session::choose_threads() {

@@ -6,6 +6,7 @@
 // handlers (stop_signal.h). Not thread-safe: it is used by the thread that constructed it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,7 +37,13 @@ class Session {
 
   int rank() const { return communicator_->rank(); }
   int size() const { return communicator_->size(); }
-  distributed::Communicator& communicator() { return *communicator_; }
+  // Connects the ranks. On several ranks, an optimizer throws Error in its first step, on this
+  // session's thread, unless the program has called this: every rank would train a model of its
+  // own.
+  distributed::Communicator& communicator() {
+    *is_connected_ = true;
+    return *communicator_;
+  }
   Device device() const { return device_; }
   // The part of each batch that loaders read on this rank.
   operator io::Part() const { return {rank(), size(), slots_}; }
@@ -97,9 +104,13 @@ class Session {
   void gather_devices();
   void choose_threads();
   void use_threads(int threads, const std::string& source);
+  void check_optimizers();
 
   std::unique_ptr<distributed::MpiEnvironment> mpi_;
   std::unique_ptr<distributed::Communicator> communicator_;
+  // Whether the program has called communicator(). Shared with the check of optimizers, which may
+  // outlive the session on another thread.
+  std::shared_ptr<std::atomic<bool>> is_connected_ = std::make_shared<std::atomic<bool>>(false);
   bool uses_nccl_ = false;
   std::unique_ptr<StopSignal> signal_;
   Device device_;

@@ -133,6 +133,39 @@ TEST(Optimizer, ReportsTheNormBeforeClipping) {
   EXPECT_NEAR(optimizer.gradient_norm(), std::sqrt(squares), 1e-5);
 }
 
+TEST(Optimizer, ClipsEachElementOfTheDividedGradientBeforeItsNorm) {
+  Weights weights;
+  const std::vector<double> before = all_of(weights);
+  Sgd optimizer(weights.parameters(), {.learning_rate = 1.0, .max_gradient_value = 0.25});
+  backward(weights, 0);
+  optimizer.step(Tensor::full({}, 4.0));
+  const std::vector<double> after = all_of(weights);
+  double squares = 0.0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const double clipped = std::clamp(2.0 * before[i] / 4.0, -0.25, 0.25);
+    EXPECT_NEAR(after[i], before[i] - clipped, 1e-6);
+    squares += clipped * clipped;
+  }
+  EXPECT_NEAR(optimizer.gradient_norm(), std::sqrt(squares), 1e-5);
+}
+
+TEST(Optimizer, ClipsScaledGradientsByTheSameValueAndStillSkipsThoseThatOverflow) {
+  Weights plain, scaled;
+  Sgd of_plain(plain.parameters(), {.learning_rate = 1.0, .max_gradient_value = 0.25});
+  Sgd of_scaled(scaled.parameters(),
+                {.learning_rate = 1.0, .max_gradient_value = 0.25, .scales_loss = true});
+  sum(square(plain.matrix)).backward();
+  of_plain.step();
+  sum(square(scaled.matrix)).backward(of_scaled.loss_scale());
+  of_scaled.step();
+  EXPECT_THAT(all_of(scaled), Pointwise(::testing::DoubleNear(1e-6), all_of(plain)));
+  const std::vector<double> before = all_of(scaled);
+  sum(scaled.matrix / 0.0).backward(of_scaled.loss_scale());
+  of_scaled.step();
+  EXPECT_EQ(all_of(scaled), before);
+  EXPECT_TRUE(of_scaled.last_step().skips);
+}
+
 TEST(Optimizer, TreatsTheGradientOfAnUnusedParameterAsZero) {
   Weights weights;
   Sgd optimizer(weights.parameters(), {.learning_rate = 0.1});

@@ -67,6 +67,24 @@ TEST_P(Optimizer, FirstStepOfAdamWAgreesWithTheCpuForBetasNearOne) {
   expect_agreement(second);
 }
 
+TEST_P(Optimizer, ClipsGradientsLikeTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const bool is_scaled : {false, true}) {
+      Both<T> gradient = some_numbers<T>(1001, 5);
+      gradient.host()[7] = T(std::numeric_limits<float>::infinity());
+      gradient.host()[8] = T(std::numeric_limits<float>::quiet_NaN());
+      gradient.update_device();
+      Both<double> count{2.0};
+      Both<kernels::LossScale> scale{kernels::LossScale{.scale = 0.5f}};
+      on_both([&](auto place, auto at) {
+        kernels::clip_gradient<T>(place, at(gradient), 1001, at(count),
+                                  is_scaled ? at(scale) : nullptr, 0.25);
+      });
+      expect_agreement(gradient);
+    }
+  });
+}
+
 TEST_P(Optimizer, UpdatesMastersLikeTheCpu) {
   const auto check = [this]<typename T>(Type<T>) {
     for (const int64_t begin : {0, 1}) {

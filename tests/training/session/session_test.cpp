@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/nn/linear.h"
+#include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/optim/sgd.h"
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/training/session/exit_status.h"
@@ -44,6 +47,32 @@ std::string thrown_by(Session& session, const std::function<void()>& action) {
     return std::string("own: ") + error.what();
   }
   return "";
+}
+
+TEST(Session, RefusesAStepOfAProgramThatNeverConnectsItsRanks) {
+  on_every_rank(2, [](Session&) {
+    nn::Linear model(3, 2);
+    optim::Sgd optimizer(model.parameters());
+    const auto step = [&] { optimizer.step(Loss::over(sum(model(Tensor::full({4, 3}, 1.0))), 4)); };
+    for (int tries = 0; tries < 2; ++tries) {
+      try {
+        step();
+        ADD_FAILURE() << "must throw";
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("each would train a model of its own"));
+      }
+    }
+    EXPECT_EQ(optimizer.steps_taken(), 0);
+  });
+}
+
+TEST(Session, AllowsStepsOfAProgramThatMayConnectItsRanks) {
+  on_every_rank(2, [](Session& session) {
+    nn::Linear model(3, 2);
+    optim::Sgd optimizer(model.parameters());
+    session.communicator().all_reduce(model.parameters().gradients().flat());
+    EXPECT_NO_THROW(optimizer.step(Loss::over(sum(model(Tensor::full({4, 3}, 1.0))), 4)));
+  });
 }
 
 TEST(Session, AloneIsTheOnlyRank) {
