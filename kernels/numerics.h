@@ -37,12 +37,15 @@ struct alignas(8) Numerics {
   bool operator==(const Numerics&) const = default;
 };
 
-// The defaults, until set_numerics() is called; but the environment changes these fields, to find
-// out which part of a library gives wrong results:
+// The defaults, but the environment changes these fields, to find out which part of a library gives
+// wrong results:
 //
 //   RIPIENO_USE_CUDNN=0           library_attention = false
 //   RIPIENO_MATMUL_MEASURE=0      algorithms = guessed
 //   RIPIENO_MATMUL_EPILOGUES=0    fused_epilogues = false
+//
+// numerics() starts with them.
+Numerics numerics_of_environment();
 Numerics numerics();
 void set_numerics(const Numerics& numerics);
 

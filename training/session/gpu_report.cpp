@@ -31,12 +31,12 @@ GpuReport gpu_report(DType precision) {
   std::string attention = kernels::attention_library();
   if (size_of(precision) != 2) {
     attention = fmt::format("built-in kernels (cuDNN computes 16-bit types, parameters are {})",
-                            to_string(precision));
+                            name_of(precision));
   } else if (!kernels::attention_library_is_used()) {
     report.warnings.push_back(
-        fmt::format("warning: attention in {} does not use tensor cores and is many times slower: "
+        fmt::format("warning: attention in {} does not use tensor cores and is slower: "
                     "it is computed by {}",
-                    to_string(precision), attention));
+                    name_of(precision), attention));
   }
   report.line = fmt::format("{}; attention by {}", products(kernels::numerics()), attention);
   return report;

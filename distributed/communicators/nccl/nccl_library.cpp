@@ -41,7 +41,8 @@ NcclLibrary open_nccl(const kernels::cuda::LibraryLoader& loader,
     if (library) loader.close(library);
     if (best.description.empty()) best = nccl;
   }
-  if (best.description.empty()) best.description = "NCCL: no libnccl.so.2, requires 2.14 or later";
+  if (best.description.empty())
+    best.description = "NCCL: no libnccl.so.2, requires 2.14 or a later 2.x";
   best.description += fmt::format("; {}", kernels::cuda::kHowToFindLibraries);
   return best;
 }

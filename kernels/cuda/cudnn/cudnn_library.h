@@ -30,9 +30,9 @@ struct CudnnFunctions {
 
 struct CudnnLibrary {
   bool found = false;
-  CudnnFunctions functions;
-  std::string description;  // "cuDNN 9.19.0"; or what was found and what is required
-  std::string place;        // the file that was loaded
+  CudnnFunctions functions = {};
+  std::string description = {};  // "cuDNN 9.19.0"; or what was found and what is required
+  std::string place = {};        // the file that was loaded
 };
 
 // Loads the first of the candidates that has a suitable version.

@@ -14,18 +14,18 @@ bool is_off(const char* variable) {
   return value != nullptr && std::string_view(value) == "0";
 }
 
-Numerics of_environment() {
+std::atomic<Numerics> current = numerics_of_environment();
+static_assert(decltype(current)::is_always_lock_free);
+
+}  // namespace
+
+Numerics numerics_of_environment() {
   Numerics numerics;
   if (is_off("RIPIENO_MATMUL_MEASURE")) numerics.algorithms = ProductAlgorithms::guessed;
   numerics.fused_epilogues = !is_off("RIPIENO_MATMUL_EPILOGUES");
   numerics.library_attention = !is_off("RIPIENO_USE_CUDNN");
   return numerics;
 }
-
-std::atomic<Numerics> current = of_environment();
-static_assert(decltype(current)::is_always_lock_free);
-
-}  // namespace
 
 Numerics numerics() { return current.load(std::memory_order_relaxed); }
 

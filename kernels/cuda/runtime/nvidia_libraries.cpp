@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
 }
@@ -39,7 +39,7 @@ std::vector<fs::path> python_packages_in(const fs::path& prefix) {
     for (const auto& entry : fs::directory_iterator(prefix / lib, error)) {
       if (entry.path().filename().string().rfind("python3", 0) != 0) continue;
       for (const char* const packages : {"site-packages", "dist-packages"}) {
-        if (exists(entry.path() / packages)) found.push_back(entry.path() / packages);
+        if (is_there(entry.path() / packages)) found.push_back(entry.path() / packages);
       }
     }
   }
@@ -53,7 +53,7 @@ std::vector<fs::path> python_prefixes() {
     for (const fs::path& prefix : paths_in(variable)) prefixes.push_back(prefix);
   }
   for (const fs::path& folder : paths_in("PATH")) {
-    if (!exists(folder / "python3")) continue;
+    if (!is_there(folder / "python3")) continue;
     prefixes.push_back(folder.parent_path());
     // Where the system's Python also looks, and where pip installs for it.
     if (folder == "/usr/bin" || folder == "/bin") prefixes.emplace_back("/usr/local");
@@ -71,7 +71,7 @@ void add_files_in(const fs::path& folder, const NvidiaLibrary& library,
   for (const fs::path& below : {fs::path(), of_package, "nvidia" / of_package}) {
     const std::string file = folder / below / library.file;
     const bool is_new = std::find(candidates.begin(), candidates.end(), file) == candidates.end();
-    if (is_new && exists(file)) candidates.push_back(file);
+    if (is_new && is_there(file)) candidates.push_back(file);
   }
 }
 
@@ -82,7 +82,7 @@ std::vector<std::string> candidates_of(const NvidiaLibrary& library) {
   for (const fs::path& folder : paths_in("RIPIENO_NVIDIA_LIBRARIES")) {
     add_files_in(folder, library, candidates);
   }
-  if (exists(library.build_file)) candidates.push_back(library.build_file);
+  if (is_there(library.build_file)) candidates.push_back(library.build_file);
   candidates.push_back(library.file);
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();

@@ -142,13 +142,13 @@ TEST_F(AttentionChoice, ABackwardWhosePlanFailsUsesBuiltInKernels) {
                                   .grad_q = grad,
                                   .grad_k = grad + kSize,
                                   .grad_v = grad + 2 * kSize,
+                                  .workspace = workspace_.device(),
                                   .grad_out = grad_out.device(),
                                   .q = qkv<bfloat16>(),
                                   .k = qkv<bfloat16>() + kSize,
                                   .v = qkv<bfloat16>() + 2 * kSize,
                                   .out = reinterpret_cast<bfloat16*>(out_.device()),
-                                  .log_sum_exp = lse_.device(),
-                                  .workspace = workspace_.device()},
+                                  .log_sum_exp = lse_.device()},
                               kShape);
   EXPECT_EQ(plan.runs.size(), 2u);
   const auto computed = gradients.from_device();

@@ -436,6 +436,24 @@ TEST(Fusing, OfGeluRequiresAlignmentAndReducedPrecision) {
   EXPECT_FALSE(may_be_fused(problem));
 }
 
+TEST(Numerics, AreChangedByTheEnvironment) {
+  const auto set = [](const char* value) {
+    for (const char* const name :
+         {"RIPIENO_USE_CUDNN", "RIPIENO_MATMUL_MEASURE", "RIPIENO_MATMUL_EPILOGUES"}) {
+      value ? setenv(name, value, 1) : unsetenv(name);
+    }
+  };
+  set("0");
+  EXPECT_EQ(kernels::numerics_of_environment(),
+            (kernels::Numerics{.algorithms = kernels::ProductAlgorithms::guessed,
+                               .fused_epilogues = false,
+                               .library_attention = false}));
+  for (const char* const value : {"1", static_cast<const char*>(nullptr)}) {
+    set(value);
+    EXPECT_EQ(kernels::numerics_of_environment(), kernels::Numerics());
+  }
+}
+
 TEST_F(AlgorithmChoice, IsStoredWhereTheEnvironmentSpecifies) {
   EXPECT_EQ(cache_folder(), folder);
   unsetenv("RIPIENO_CACHE_DIR");
