@@ -75,37 +75,7 @@ endif()
 
 # cuDNN and NCCL are loaded at run time (kernels/cuda/runtime/nvidia_libraries.h): only headers are
 # required, and the library's file, if it is found, is the one that is tried first.
-#
-# NVIDIA's Python packages have each library in nvidia/<package>/include and lib, without lib<name>.so.
-file(GLOB python_packages LIST_DIRECTORIES true
-  $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia
-  $ENV{CONDA_PREFIX}/lib/python3*/site-packages/nvidia
-  $ENV{HOME}/.local/lib/python3*/site-packages/nvidia
-  /usr/local/lib/python3*/dist-packages/nvidia
-  /usr/local/lib/python3*/site-packages/nvidia
-  /usr/lib/python3*/dist-packages/nvidia)
-string(REPLACE ":" ";" nvidia_folders "$ENV{RIPIENO_NVIDIA_LIBRARIES}")
-foreach(folder IN LISTS nvidia_folders)
-  list(APPEND python_packages ${folder} ${folder}/nvidia)
-endforeach()
-if(RIPIENO_HAS_CUDA AND CUDAToolkit_LIBRARY_ROOT)
-  # A toolkit that is itself such a package, nvidia/cu13, has the others beside it.
-  cmake_path(GET CUDAToolkit_LIBRARY_ROOT PARENT_PATH beside_toolkit)
-  list(APPEND python_packages ${beside_toolkit})
-endif()
-
-# Sets ${variable}_INCLUDE_DIR, and ${variable}_FILE to the library; if it is not found, to its bare
-# name, which the system's loader may find.
-function(ripieno_find_nvidia variable package header file)
-  list(TRANSFORM python_packages APPEND /${package} OUTPUT_VARIABLE folders)
-  find_path(${variable}_INCLUDE_DIR ${header} HINTS ${CUDAToolkit_INCLUDE_DIRS} ${folders} PATH_SUFFIXES include)
-  find_file(${variable}_FILE ${file} HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT} ${folders}
-    PATH_SUFFIXES lib lib64 x86_64-linux-gnu lib/x86_64-linux-gnu)
-  mark_as_advanced(${variable}_INCLUDE_DIR ${variable}_FILE)
-  if(NOT ${variable}_FILE)
-    set(${variable}_FILE ${file} PARENT_SCOPE)
-  endif()
-endfunction()
+include(RipienoNvidia)
 
 set(RIPIENO_HAS_CUDNN false)
 if(NOT RIPIENO_CUDNN STREQUAL "OFF")

@@ -49,8 +49,9 @@ void report_on_gpu(const Session& session, DType precision, std::FILE* out) {
   const GpuReport report = gpu_report(precision);
   const std::string& gradients = session.communication();
   if (out) {
-    fmt::print(out, "{}: {}{}\n", to_string(session.device()), report.line,
-               gradients.empty() ? "" : "; gradients over " + gradients);
+    const std::string line = fmt::format("{}: {}{}\n", to_string(session.device()), report.line,
+                                         gradients.empty() ? "" : "; gradients over " + gradients);
+    std::fputs(line.c_str(), out);  // unlike fmt::print(), does not throw if nobody reads it
     std::fflush(out);
   }
   for (const std::string& warning : report.warnings) write_remark(warning);
@@ -65,7 +66,8 @@ void set_numerics(bool tf32, bool repeatable) {
   kernels::Numerics numerics = kernels::numerics();
   numerics.tf32 = tf32;
   numerics.repeatable_attention = repeatable;
-  if (repeatable) numerics.algorithms = kernels::ProductAlgorithms::guessed;
+  numerics.algorithms = repeatable ? kernels::ProductAlgorithms::guessed
+                                   : kernels::numerics_of_environment().algorithms;
   kernels::set_numerics(numerics);
 }
 

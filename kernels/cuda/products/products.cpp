@@ -109,17 +109,18 @@ std::vector<Algorithm> Products::right_ones(Trial& trial, const ProductProblem& 
 void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
                        const std::vector<Algorithm>& offered, const InSteps& in_steps) {
   plan.measured = true;  // even if measuring fails: it is not tried again
-  std::unique_ptr<Trial> trial;
-  try {
-    trial = library_->trial(on, problem);
-  } catch (const CudaError& error) {
-    choices_.remark(describe(problem) + ": cannot measure its algorithms, " + error.what());
-  }
-  if (!trial) return;
   const Work steps = [&](OnCuda run_on, const Operands& operands) {
     in_steps(*this, run_on, operands);
   };
-  if (in_steps) trial->expect(steps);
+  std::unique_ptr<Trial> trial;
+  try {
+    trial = library_->trial(on, problem);
+    if (!trial) return;
+    if (in_steps) trial->expect(steps);
+  } catch (const CudaError& error) {
+    choices_.remark(describe(problem) + ": cannot measure its algorithms, " + error.what());
+    return;
+  }
   std::string why;
   const auto candidates = right_ones(*trial, problem, *plan.product, offered, why);
   if (candidates.empty() && !in_steps) {
