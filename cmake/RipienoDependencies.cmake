@@ -73,18 +73,15 @@ elseif(NOT RIPIENO_CUDA STREQUAL "OFF")
   endif()
 endif()
 
-# Only cuDNN's headers: the library is opened at run time (kernels/cuda/cudnn/cudnn_library.h).
+# cuDNN and NCCL are loaded at run time (kernels/cuda/runtime/nvidia_libraries.h): only headers are
+# required, and the library's file, if it is found, is the one that is tried first.
+include(RipienoNvidia)
+
 set(RIPIENO_HAS_CUDNN false)
 if(NOT RIPIENO_CUDNN STREQUAL "OFF")
   set(found OFF)
   if(RIPIENO_HAS_CUDA)
-    find_path(CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-    find_file(CUDNN_FILE libcudnn.so.9
-      HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib PATH_SUFFIXES lib lib64 x86_64-linux-gnu)
-    mark_as_advanced(CUDNN_INCLUDE_DIR CUDNN_FILE)
-    if(NOT CUDNN_FILE)
-      set(CUDNN_FILE libcudnn.so.9)  # found by the system's loader
-    endif()
+    ripieno_find_nvidia(CUDNN cudnn cudnn_version.h libcudnn.so.9)
   endif()
   if(RIPIENO_HAS_CUDA AND CUDNN_INCLUDE_DIR)
     file(STRINGS ${CUDNN_INCLUDE_DIR}/cudnn_version.h version REGEX "define CUDNN_(MAJOR|MINOR) ")
@@ -101,16 +98,11 @@ endif()
 set(RIPIENO_HAS_NCCL false)
 if(NOT RIPIENO_NCCL STREQUAL "OFF")
   if(RIPIENO_HAS_CUDA)
-    find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-    find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib)
-    mark_as_advanced(NCCL_INCLUDE_DIR NCCL_LIBRARY)
+    ripieno_find_nvidia(NCCL nccl nccl.h libnccl.so.2)
   endif()
   set(found OFF)
-  if(RIPIENO_HAS_CUDA AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+  if(RIPIENO_HAS_CUDA AND NCCL_INCLUDE_DIR)
     set(found ON)
-    add_library(NCCL::nccl UNKNOWN IMPORTED)
-    set_target_properties(NCCL::nccl PROPERTIES IMPORTED_LOCATION ${NCCL_LIBRARY}
-      INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
     set(RIPIENO_HAS_NCCL true)
   endif()
   ripieno_check_option(RIPIENO_NCCL "${found}" "NCCL, with CUDA,")

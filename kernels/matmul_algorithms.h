@@ -14,6 +14,9 @@
 
 namespace ripieno::kernels {
 
+// The library that computes matrix products on a GPU, for people: "cuBLASLt 13.1.0".
+std::string matmul_library();
+
 // The choices that this process has used or was given, as text; empty if there are none.
 std::string matmul_algorithms();
 // Makes the choices in `text`, a result of matmul_algorithms(), take precedence over all others.

@@ -18,6 +18,7 @@ enum class ProductAlgorithms : uint8_t {
              // with the same versions; no file is read
 };
 
+// Fields that the environment can change are listed at numerics().
 struct alignas(8) Numerics {
   // float products may use TensorFloat-32, which rounds the factors to 10 bits of mantissa.
   bool tf32 = false;
@@ -28,13 +29,23 @@ struct alignas(8) Numerics {
   // more memory (a time by time matrix for several samples at once); the built-in
   // kernels are always reproducible.
   bool repeatable_attention = false;
+  // The library computes attention in 16-bit types; otherwise built-in kernels do.
+  bool library_attention = true;
+  // Matrix products may use a workspace of 128 MiB on GPUs of 80 GB or more; otherwise 32 MiB.
+  bool large_workspace = true;
 
   bool operator==(const Numerics&) const = default;
 };
 
-// The defaults, until set_numerics() is called; but fused_epilogues is false if the environment has
-// RIPIENO_MATMUL_EPILOGUES=0, which helps find out whether the library's fusion gives wrong
-// results.
+// The defaults, but the environment changes these fields, to find out which part of a library gives
+// wrong results:
+//
+//   RIPIENO_USE_CUDNN=0           library_attention = false
+//   RIPIENO_MATMUL_MEASURE=0      algorithms = guessed
+//   RIPIENO_MATMUL_EPILOGUES=0    fused_epilogues = false
+//
+// numerics() starts with them.
+Numerics numerics_of_environment();
 Numerics numerics();
 void set_numerics(const Numerics& numerics);
 

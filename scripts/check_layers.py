@@ -22,7 +22,7 @@ LAYERS = {*MAY_INCLUDE, "examples", "tools", "benchmarks", "tests"}
 # Within a layer: what each folder may include besides itself. Every folder must be listed, so that
 # a new one is added deliberately. An entry without ".h" means the files directly in that folder.
 FOLDERS = {
-    # formulas <- menu <- everything;  runtime <- {device, products, cudnn} <- cuda
+    # formulas <- menu <- everything;  runtime <- device <- products;  runtime <- cudnn;  all <- cuda
     "kernels/formulas": set(),
     "kernels": {"kernels/formulas"},
     "kernels/cpu/support": {"kernels", "kernels/formulas"},
@@ -30,7 +30,7 @@ FOLDERS = {
     "kernels/cpu": {"kernels", "kernels/formulas", "kernels/cpu/support", "kernels/cpu/gemm"},
     "kernels/cuda/runtime": {"kernels"},
     "kernels/cuda/device": {"kernels", "kernels/formulas", "kernels/cuda/runtime"},
-    "kernels/cuda/products": {"kernels", "kernels/cuda/runtime"},
+    "kernels/cuda/products": {"kernels", "kernels/cuda/runtime", "kernels/cuda/device"},
     "kernels/cuda/cudnn": {"kernels", "kernels/cuda/runtime"},
     "kernels/cuda": {"kernels", "kernels/formulas", "kernels/cuda/runtime", "kernels/cuda/device",
                      "kernels/cuda/products", "kernels/cuda/cudnn"},

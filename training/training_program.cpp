@@ -13,6 +13,8 @@
 #include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/numerics.h"
 #include "ripieno/training/run/rank_facts.h"
+#include "ripieno/training/session/gpu_report.h"
+#include "ripieno/training/settings/environment.h"
 
 namespace ripieno {
 namespace {
@@ -38,9 +40,25 @@ void write_remark(std::string_view remark) {
   fmt::print(stderr, "{}: {}\n", program_invocation_short_name, remark);
 }
 
-void remark_on_attention() {
-  if (kernels::attention_library_is_found()) return;
-  write_remark(fmt::format("attention is computed by {}", kernels::attention_library()));
+// The line about the GPU, unless `out` is null, and warnings. Later ones are written when they
+// occur.
+void report_on_gpu(const Session& session, DType precision, std::FILE* out) {
+  kernels::on_matmul_remark(write_remark);
+  kernels::on_attention_remark(write_remark);
+  if (!session.device().is_cuda()) return;
+  const GpuReport report = gpu_report(precision);
+  const std::string& gradients = session.communication();
+  if (out) {
+    const std::string line = fmt::format("{}: {}{}\n", to_string(session.device()), report.line,
+                                         gradients.empty() ? "" : "; gradients over " + gradients);
+    std::fputs(line.c_str(), out);  // unlike fmt::print(), does not throw if nobody reads it
+    std::fflush(out);
+  }
+  for (const std::string& warning : report.warnings) write_remark(warning);
+  if (!gradients.empty() && !session.uses_nccl()) {
+    write_remark(
+        fmt::format("warning: gradients travel through {}, which is slower than NCCL", gradients));
+  }
 }
 
 // `repeatable`: results are bitwise identical in each run and on all ranks with the same hardware.
@@ -48,8 +66,8 @@ void set_numerics(bool tf32, bool repeatable) {
   kernels::Numerics numerics = kernels::numerics();
   numerics.tf32 = tf32;
   numerics.repeatable_attention = repeatable;
-  numerics.algorithms =
-      repeatable ? kernels::ProductAlgorithms::guessed : kernels::ProductAlgorithms::measured;
+  numerics.algorithms = repeatable ? kernels::ProductAlgorithms::guessed
+                                   : kernels::numerics_of_environment().algorithms;
   kernels::set_numerics(numerics);
 }
 
@@ -60,6 +78,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   session.together([&] {
     std::vector<const char*> words;
     for (const auto& word : session.command()) words.push_back(word.c_str());
+    check_environment();
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
     if (options.strict) require_whole_slots(options.batch_size, slots());
@@ -82,10 +101,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   session.communicator().set_timeout(std::chrono::seconds(options.timeout_seconds));
   random_context().seed = seed();
   set_numerics(options.tf32, /*repeatable=*/options.strict || options.deterministic);
-  if (session.rank() == 0) {
-    kernels::on_matmul_remark(write_remark);
-    if (session.device().is_cuda() && size_of(options.precision) == 2) remark_on_attention();
-  }
+  if (session.rank() == 0) report_on_gpu(session, options.precision, command.quiet ? nullptr : out);
   return true;
 }
 

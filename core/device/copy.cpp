@@ -30,7 +30,8 @@ void copy_bytes(void* to, Device to_device, const void* from, Device from_device
   }
   const Stream& stream = current_stream(to_device.is_cuda() ? to_device : from_device);
   kernels::cuda::copy(to, from, bytes, stream.handle());
-  if (!to_device.is_cuda()) stream.synchronize();
+  // Also if the source is on the host: CUDA may still read it after the call has returned.
+  if (!to_device.is_cuda() || !from_device.is_cuda()) stream.synchronize();
 }
 
 void zero_bytes(void* memory, Device device, std::size_t bytes) {

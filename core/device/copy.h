@@ -7,9 +7,9 @@
 
 namespace ripieno {
 
-// Copies on the current stream (stream.h) of the device that is a GPU. A copy to the host returns
-// when it is done, any other when it is enqueued. Host memory that was copied to a GPU may be
-// changed at once, unless it is pinned.
+// Copies on the current stream (stream.h) of the device that is a GPU. A copy to or from the host
+// returns when it is done, which waits for all earlier work on the stream; any other returns when
+// it is enqueued. Steps that must not wait use enqueue_copy() (pinned.h).
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device,
                 std::size_t bytes);
 // Sets memory to zero on the device's current stream; returns when that is enqueued.

@@ -10,6 +10,7 @@
 #include "ripieno/kernels/cuda/flash_attention.h"
 #include "ripieno/kernels/cuda/runtime/recent_work.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
+#include "ripieno/kernels/numerics.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 template <typename T>
 cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& shape) {
   if constexpr (sizeof(T) == 2) {
-    if (!shape.worth_compiling) return nullptr;
+    if (!shape.worth_compiling || !numerics().library_attention) return nullptr;
     constexpr bool brain = std::is_same_v<T, bfloat16>;
     return cuda::attention_plan(pass, shape,
                                 brain ? cuda::ElementType::kBFloat16 : cuda::ElementType::kFloat16);
@@ -27,10 +28,12 @@ cuda::AttentionPlan* plan_for(cuda::AttentionPass pass, const AttentionShape& sh
   }
 }
 
-void run(cuda::AttentionPlan& plan, OnCuda on, const char* name, const AttentionShape& shape,
+// Returns false if the plan has failed.
+bool run(cuda::AttentionPlan& plan, OnCuda on, const char* name, const AttentionShape& shape,
          std::span<void* const> memory, void* workspace) {
-  plan.run(on, memory, workspace);
+  if (!plan.run(on, memory, workspace)) return false;
   cuda::record_operation(on.stream, name, {shape.batch, shape.time, shape.heads, shape.head_size});
+  return true;
 }
 
 template <typename... Pointers>
@@ -64,10 +67,10 @@ template <typename T>
 void attention_forward(OnCuda on, T* out, accumulator_t<T>* log_sum_exp, void* workspace,
                        const T* q, const T* k, const T* v, const AttentionShape& shape) {
   auto* const plan = plan_for<T>(cuda::AttentionPass::kForward, shape);
-  if (plan && are_aligned(q, k, v, out)) {
-    run(*plan, on, "attention forward (batch, time, heads, head size)", shape,
-        std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(log_sum_exp)},
-        workspace);
+  if (plan && are_aligned(q, k, v, out) &&
+      run(*plan, on, "attention forward (batch, time, heads, head size)", shape,
+          std::array{untyped(q), untyped(k), untyped(v), untyped(out), untyped(log_sum_exp)},
+          workspace)) {
     const int64_t queries = shape.batch * shape.heads * shape.time;
     cuda::zero(log_sum_exp + queries, static_cast<std::size_t>(queries) * sizeof *log_sum_exp,
                on.stream);
@@ -80,16 +83,16 @@ template <typename T>
 void attention_backward(OnCuda on, const AttentionBackwardArguments<T>& args,
                         const AttentionShape& shape) {
   auto* const plan = plan_for<T>(cuda::AttentionPass::kBackward, shape);
-  if (plan && are_aligned(args.q, args.k, args.v, args.out, args.grad_out, args.grad_q, args.grad_k,
-                          args.grad_v)) {
-    run(*plan, on, "attention backward (batch, time, heads, head size)", shape,
-        std::array{untyped(args.q), untyped(args.k), untyped(args.v), untyped(args.out),
-                   untyped(args.grad_out), untyped(args.log_sum_exp), untyped(args.grad_q),
-                   untyped(args.grad_k), untyped(args.grad_v)},
-        args.workspace);
-  } else {
-    cuda::flash_attention_backward(on, args, shape);
-  }
+  const bool is_done =
+      plan &&
+      are_aligned(args.q, args.k, args.v, args.out, args.grad_out, args.grad_q, args.grad_k,
+                  args.grad_v) &&
+      run(*plan, on, "attention backward (batch, time, heads, head size)", shape,
+          std::array{untyped(args.q), untyped(args.k), untyped(args.v), untyped(args.out),
+                     untyped(args.grad_out), untyped(args.log_sum_exp), untyped(args.grad_q),
+                     untyped(args.grad_k), untyped(args.grad_v)},
+          args.workspace);
+  if (!is_done) cuda::flash_attention_backward(on, args, shape);
 }
 
 template int64_t attention_forward_workspace_bytes<float>(OnCuda, const AttentionShape&);

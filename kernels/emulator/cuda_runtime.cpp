@@ -82,6 +82,10 @@ struct Runtime {
     return address < after->first + after->second;
   }
 
+  bool is_pageable(const void* memory) const {
+    return !is_device_memory(memory) && !is_pinned(memory);
+  }
+
   std::size_t bytes_in_use(int device) const {
     std::size_t sum = gpu.bytes_of_others;
     for (const auto& [memory, block] : device_memory) {
@@ -234,10 +238,13 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "device not ready";
     case cudaErrorIllegalAddress:
       return "an illegal memory access was encountered";
+    case cudaErrorLaunchOutOfResources:
+      return "too many resources requested for launch";
     case cudaErrorLaunchFailure:
       return "unspecified launch failure";
+    default:
+      return "unrecognized error code";
   }
-  return "unrecognized error code";
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
@@ -344,20 +351,12 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
                             cudaStream_t stream) {
   return call("cudaMemcpyAsync", [&](Runtime& runtime) {
     for (const void* address : {static_cast<const void*>(to), from}) runtime.note(address);
-    const auto is_pageable = [&](const void* memory) {
-      return !is_device_memory(memory) && !runtime.is_pinned(memory);
-    };
-    if (is_pageable(from) || is_pageable(to)) runtime.count("pageable copy");
-    auto copy = [to, from, bytes] { std::memcpy(to, from, bytes); };
-    std::function<void()> work = copy;
-    if (is_pageable(from)) {  // CUDA has read it when the call returns
-      const auto* begin = static_cast<const char*>(from);
-      work = [to, staged = std::vector<char>(begin, begin + bytes)] {
-        std::memcpy(to, staged.data(), staged.size());
-      };
-    }
-    Streams::instance().enqueue(stream, failing(std::move(work)));
-    if (is_pageable(to)) Streams::instance().run_all(stream);
+    const bool to_pageable = runtime.is_pageable(to);
+    if (to_pageable || runtime.is_pageable(from)) runtime.count("pageable copy");
+    // Pageable memory too is read only when the stream gets there: CUDA may stage it before the
+    // call returns, but does not promise to.
+    Streams::instance().enqueue(stream, failing([=] { std::memcpy(to, from, bytes); }));
+    if (to_pageable) Streams::instance().run_all(stream);
     return cudaSuccess;
   });
 }

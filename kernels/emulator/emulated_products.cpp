@@ -5,9 +5,11 @@
 #include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/emulator/enqueue.h"
 #include "ripieno/kernels/matmul.h"
+#include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/reduce.h"
 
-namespace ripieno::kernels::cuda {
+namespace ripieno::kernels {
+namespace cuda {
 namespace {
 
 // The row-major product that is equal to a column-major one: a is right, b is left.
@@ -95,6 +97,7 @@ class EmulatedProduct final : public LibraryProduct {
 class EmulatedLibrary final : public ProductLibrary {
  public:
   std::string identity() override { return "emulated"; }
+  std::size_t workspace_bytes() override { return 0; }
   std::unique_ptr<LibraryProduct> product(const ProductProblem& problem) override {
     return std::make_unique<EmulatedProduct>(problem);
   }
@@ -112,4 +115,8 @@ int current_product_device() {
   return device;
 }
 
-}  // namespace ripieno::kernels::cuda
+}  // namespace cuda
+
+std::string matmul_library() { return "the emulator's CPU kernels"; }
+
+}  // namespace ripieno::kernels

@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <vector>
 
 #include "cuda_runtime_api.h"
+#include "ripieno/core/device/copy.h"
 #include "ripieno/core/device/device_memory.h"
 #include "ripieno/core/device/stream.h"
 #include "ripieno/core/models/gpt.h"
@@ -24,6 +26,7 @@ namespace cuda = kernels::cuda;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Key;
 using ::testing::Not;
@@ -132,6 +135,14 @@ TEST_F(EmulatedGpu, ACopyBetweenGpusIsOrderedOnBoth) {
   EXPECT_EQ(square(copy).to_vector<float>()[0], 4.0f);
 }
 
+TEST_F(EmulatedGpu, HostMemoryMayChangeAfterItWasCopied) {
+  std::vector<float> numbers(33, 2.0f);
+  const Tensor x({33}, DType::float32, kGpu);
+  copy_bytes(x.raw_data(), kGpu, numbers.data(), Device::cpu(), x.bytes());
+  numbers.assign(33, 7.0f);
+  EXPECT_EQ(x.to_vector<float>(), std::vector<float>(33, 2.0f));
+}
+
 // ---- A steady step
 
 TEST_F(EmulatedGpu, ASteadyStepNeitherAllocatesNorWaits) {
@@ -233,6 +244,14 @@ TEST_F(EmulatedGpu, AFailedLaunchNamesKernelShapeAndStream) {
               ThrowsMessage<cuda::CudaError>(HasSubstr(
                   "launch of a kernel, grid (1, 1, 1), block (256, 1, 1), on the compute stream of "
                   "cuda:0: invalid argument")));
+}
+
+TEST_F(EmulatedGpu, ALaunchThatRequestsTooMuchDoesNotBlameEarlierWork) {
+  const Tensor x = filled(1.0f);
+  simt::fail_call("launch", 1, cudaErrorLaunchOutOfResources);
+  EXPECT_THAT([&] { square(x); }, ThrowsMessage<cuda::CudaError>(
+                                      AllOf(HasSubstr("launch of a kernel"),
+                                            EndsWith("too many resources requested for launch"))));
 }
 
 TEST_F(EmulatedGpu, AFailedCopyNamesItsSizeAndStream) {

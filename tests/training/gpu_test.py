@@ -4,6 +4,7 @@ Trains gpt_char for 200 steps on the text file RIPIENO_GPT_CHAR_TEXT if that is 
 """
 import os
 import pathlib
+import subprocess
 import unittest
 
 import programs
@@ -33,6 +34,30 @@ class Gpu(programs.ProgramTest):
 
     def test_losses_equal_those_of_the_cpu(self):
         self.assert_same_curve(self.train_on("cuda", "gpu"), self.train_on("cpu", "cpu"))
+
+    def one_step(self, *arguments, **environment):
+        """The output of a run of one step."""
+        command = self.command("one_step", "--device", "cuda", "--steps", 1, "--resume", "never", *self.settings, *arguments)
+        command.remove("--quiet")
+        return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+
+    def test_one_line_at_startup_says_what_computes_and_why(self):
+        line = r"(?m)^cuda:0: matrix products by .+, {}; attention by built-in kernels \(cuDNN computes 16-bit types"
+        self.assertRegex(self.one_step().stdout, line.format("the fastest algorithm measured for each shape"))
+        self.assertRegex(self.one_step(RIPIENO_MATMUL_MEASURE="0").stdout,
+                         line.format(r"its own choice of algorithms \(RIPIENO_MATMUL_MEASURE=0\)"))
+        self.assertRegex(self.one_step("--set", "train.deterministic=true").stdout,
+                         line.format(r"its own choice of algorithms \(train.deterministic or parallel.strict\)"))
+
+    def test_attention_that_falls_back_is_warned_of(self):
+        done = self.one_step("--set", "train.precision=bfloat16", RIPIENO_USE_CUDNN="0")
+        self.assertIn("train_gpt: warning: attention in bfloat16 does not use tensor cores and is slower: it is "
+                      "computed by built-in kernels: disabled by RIPIENO_USE_CUDNN=0\n", done.stderr)
+
+    def test_a_switch_with_another_value_is_refused(self):
+        done = self.one_step(RIPIENO_USE_CUDNN="no")
+        self.assertEqual(done.returncode, 78)
+        self.assertIn('RIPIENO_USE_CUDNN must be 0 or 1, got "no"', done.stderr)
 
     def test_a_checkpoint_of_either_continues_on_the_other(self):
         expected = self.train_on("cpu", "cpu")

@@ -8,6 +8,7 @@
 #include "ripieno/core/random.h"
 #include "ripieno/kernels/attention_library.h"
 #include "ripieno/kernels/cpu_threads.h"
+#include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/places.h"
 #include "ripieno/training/session/build_facts.h"
 
@@ -62,7 +63,10 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"data_fingerprint", loader.fingerprint()},
       {"configuration", configuration_of(options)}};
   record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);
-  if (session.device().is_cuda()) record["attention"] = kernels::attention_library();
+  if (session.device().is_cuda()) {
+    record["attention"] = kernels::attention_library();
+    record["products"] = kernels::matmul_library();
+  }
   if (options.parallel) {
     record["parallel"] = buckets_of(*options.parallel);
     record["memory"] = memory_of(options.parallel->memory_report());

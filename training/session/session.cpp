@@ -127,14 +127,23 @@ void Session::take_device(const std::string& name) {
 
 // NCCL is used if every rank has a GPU to itself.
 void Session::use_nccl() {
-  if (uses_nccl_ || size() == 1 || !distributed::has_nccl()) return;
+  if (uses_nccl_ || size() == 1) return;
   const bool has_own_gpu =
       device_.is_cuda() &&
       (communicator_->local_size() <= kernels::cuda::device_count() || nccl_accepts_shared_gpus());
-  const auto all = gather(*communicator_, static_cast<int64_t>(has_own_gpu));
-  if (std::count(all.begin(), all.end(), 0) > 0) return;
+  const std::string lacks = !device_.is_cuda()        ? "no GPU"
+                            : !has_own_gpu            ? "GPUs are shared"
+                            : distributed::has_nccl() ? ""
+                                                      : distributed::describe_nccl();
+  const auto all = gather(*communicator_, lacks);
+  const auto first = std::find_if(all.begin(), all.end(), [](const auto& s) { return !s.empty(); });
+  if (first != all.end()) {
+    communication_ = fmt::format("host memory ({} on rank {})", *first, first - all.begin());
+    return;
+  }
   communicator_ = distributed::over_nccl(std::move(communicator_), device_);
   uses_nccl_ = true;
+  communication_ = distributed::describe_nccl();
 }
 
 void Session::gather_devices() {

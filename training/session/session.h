@@ -70,6 +70,11 @@ class Session {
   // Why device "auto" selected the CPU although there is a GPU; otherwise empty.
   const std::string& device_remark() const { return device_remark_; }
 
+  // What carries gradients between GPUs: NCCL and its file, or host memory and why. Empty for one
+  // rank, and before use_device().
+  const std::string& communication() const { return communication_; }
+  bool uses_nccl() const { return uses_nccl_; }
+
   // Runs `action`, which must not call collectives, on every rank, and returns if it succeeded on
   // all of them. If it failed on some, every rank throws RankFailure, with the message on the first
   // rank that failed; if it failed on all, rank 0 throws its own exception instead. A collective.
@@ -114,7 +119,7 @@ class Session {
   bool uses_nccl_ = false;
   std::unique_ptr<StopSignal> signal_;
   Device device_;
-  std::string device_remark_;
+  std::string device_remark_, communication_;
   std::string threads_source_ = "the caller";
   int slots_ = 0;
   bool stop_requested_ = false;

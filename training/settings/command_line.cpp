@@ -5,6 +5,7 @@
 
 #include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/settings/environment.h"
 #include "ripieno/training/settings/exact_number.h"
 #include "ripieno/training/settings/help_text.h"
 
@@ -63,7 +64,8 @@ std::string help_of(CLI::App& app, const Settings& settings) {
       "Configuration keys and their default values. Set them in FILE.toml (key = value below a "
       "[section] line) or by --set section.key=value.",
       columns);
-  return app.help() + about_keys + "\n" + settings.listing(columns);
+  return app.help() + about_keys + "\n" + settings.listing(columns) + "\nEnvironment variables:\n" +
+         environment_listing(columns);
 }
 
 std::string one_line(std::string text) {

@@ -4,14 +4,17 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "ripieno/core/device/device.h"
 #include "ripieno/distributed/communicators/communicator.h"
 
 namespace ripieno::distributed {
 
-// Whether this is a build with NCCL.
+// Whether this is a build with NCCL, and the library is found on this host.
 bool has_nccl();
+// One human-readable line: the library and its file, or why it cannot be used.
+std::string describe_nccl();
 
 // A communicator of the ranks of `host`, each with a GPU of its own, `device`. Collectives of
 // tensors on `device` use NCCL, whose order of summation differs: sums are the same on every rank,

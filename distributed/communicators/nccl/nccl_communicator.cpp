@@ -153,8 +153,6 @@ class Nccl final : public Communicator {
 
 }  // namespace
 
-bool has_nccl() { return true; }
-
 std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator> host, Device device) {
   if (!device.is_cuda())
     throw ConfigurationError(

@@ -4,6 +4,7 @@
 namespace ripieno::distributed {
 
 bool has_nccl() { return false; }
+std::string describe_nccl() { return "built without NCCL"; }
 
 std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator>, Device) {
   throw ConfigurationError(

@@ -21,8 +21,9 @@ class AttentionPlan {
   // Enqueues the pass. memory, all aligned to 16 bytes:
   //   kForward: q, k, v, out, log_sum_exp
   //   kBackward: q, k, v, out, grad_out, log_sum_exp, grad_q, grad_k, grad_v
-  // Throws CudaError.
-  virtual void run(OnCuda on, std::span<void* const> memory, void* workspace) = 0;
+  // Returns false if the library has failed, now or earlier: the results are undefined, and
+  // built-in kernels must compute them.
+  virtual bool run(OnCuda on, std::span<void* const> memory, void* workspace) = 0;
 };
 
 // The plan for the current device, created at the first call and kept until the process ends. Null
@@ -31,5 +32,6 @@ AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, E
 // See attention_library.h.
 bool has_attention_plans();
 std::string describe_attention_plans();
+void remark_on_attention(const std::string& line);
 
 }  // namespace ripieno::kernels::cuda

@@ -36,7 +36,7 @@ std::string identity_of(int device) {
   return std::string(properties.name) + " with " + std::to_string(properties.multiProcessorCount) +
          " processors, compute capability " + std::to_string(properties.major) + "." +
          std::to_string(properties.minor) + ", driver " + std::to_string(driver) + ", " +
-         cudnn().description;
+         cudnn().description;  // without its place: the plans are the same
 }
 
 }  // namespace
@@ -49,7 +49,9 @@ AttentionPlan* attention_plan(AttentionPass pass, const AttentionShape& shape, E
     const auto found = devices().plans.find(device);
     if (found != devices().plans.end()) return found->second;
     const PlanFiles files(cache_folder(), identity_of(device));
-    return devices().plans.try_emplace(device, cudnn().functions, files).first->second;
+    return devices()
+        .plans.try_emplace(device, cudnn().functions, files, remark_on_attention)
+        .first->second;
   };
   return of_device().plan(pass, shape, type);
 }
@@ -58,7 +60,7 @@ bool has_attention_plans() { return cudnn().found; }
 
 std::string describe_attention_plans() {
   if (!cudnn().found) return "built-in kernels: " + cudnn().description;
-  std::string text = cudnn().description;
+  std::string text = cudnn().description + " from " + cudnn().place;
   const std::lock_guard lock(devices().mutex);
   for (const auto& [device, plans] : devices().plans) {
     const std::vector<std::string> refusals = plans.refusals();

@@ -1,8 +1,7 @@
 #include "ripieno/kernels/cuda/cudnn/cudnn_library.h"
 
-#include <dlfcn.h>
-
 #include <cstddef>
+#include <type_traits>
 
 namespace ripieno::kernels::cuda {
 namespace {
@@ -14,14 +13,6 @@ constexpr std::size_t kOldest = 91600, kBelow = 100000;
 std::string to_text(std::size_t version) {
   return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
          std::to_string(version % 100);
-}
-
-void* open_any(const LibraryLoader& loader) {
-  // The toolkit's library first: the build was tested with it.
-  for (const char* name : {RIPIENO_CUDNN_FILE, "libcudnn.so.9"}) {
-    if (void* library = loader.open(name)) return library;
-  }
-  return nullptr;
 }
 
 // Returns false if a function is missing.
@@ -46,34 +37,48 @@ bool take_functions(CudnnFunctions& functions, const LibraryLoader& loader, void
   return all;
 }
 
-}  // namespace
+constexpr const char* kRequired = "requires 9.16 or a later 9.x";
 
-CudnnLibrary open_cudnn(const LibraryLoader& loader) {
-  const std::string required = "requires 9.16 or a later 9.x";
-  CudnnLibrary cudnn;
-  void* const library = open_any(loader);
-  if (!library) {
-    cudnn.description = "cuDNN: no libcudnn.so.9, " + required;
-    return cudnn;
-  }
+CudnnLibrary inspect(const LibraryLoader& loader, void* library, const std::string& place) {
+  CudnnLibrary cudnn{.place = place};
   const bool all = take_functions(cudnn.functions, loader, library);
   const std::size_t version = cudnn.functions.version ? cudnn.functions.version() : 0;
+  cudnn.description = "cuDNN " + to_text(version);
   if (version < kOldest || version >= kBelow) {
-    cudnn.description = "cuDNN " + to_text(version) + " found, " + required;
+    cudnn.description += " found in " + place + ", " + kRequired;
   } else if (!all) {
-    cudnn.description = "cuDNN " + to_text(version) + " lacks functions of its graph interface";
+    cudnn.description += " in " + place + " lacks functions of its graph interface";
   } else {
-    cudnn.description = "cuDNN " + to_text(version);
     cudnn.found = true;
   }
   return cudnn;
 }
 
+}  // namespace
+
+CudnnLibrary open_cudnn(const LibraryLoader& loader, const std::vector<std::string>& candidates) {
+  CudnnLibrary best;
+  for (const std::string& candidate : candidates) {
+    std::string why;
+    void* const library = loader.open(candidate.c_str(), why);
+    if (!library && candidate.find('/') == std::string::npos) continue;  // found nowhere
+    CudnnLibrary cudnn{.description = "cuDNN cannot be loaded: " + why};
+    if (library) cudnn = inspect(loader, library, candidate);
+    if (cudnn.found) return cudnn;
+    if (library) loader.close(library);
+    if (best.description.empty()) best = cudnn;
+  }
+  if (best.description.empty()) {
+    best.description = std::string("cuDNN: no libcudnn.so.9, ") + kRequired;
+  }
+  best.description += std::string("; ") + kHowToFindLibraries;
+  return best;
+}
+
 const CudnnLibrary& cudnn() {
   // Never closed, because it may be unloaded first at exit.
   static const auto& library = *new CudnnLibrary(
-      open_cudnn({[](const char* name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); },
-                  [](void* opened, const char* name) { return dlsym(opened, name); }}));
+      open_cudnn(system_loader(), candidates_of({"cudnn", "libcudnn.so.9", RIPIENO_CUDNN_FILE})));
   return library;
 }
 

@@ -7,6 +7,9 @@
 #include <cudnn.h>
 
 #include <string>
+#include <vector>
+
+#include "ripieno/kernels/cuda/runtime/nvidia_libraries.h"
 
 namespace ripieno::kernels::cuda {
 
@@ -27,19 +30,14 @@ struct CudnnFunctions {
 
 struct CudnnLibrary {
   bool found = false;
-  CudnnFunctions functions;
-  std::string description;  // "cuDNN 9.19.0"; or what was found and what is required
+  CudnnFunctions functions = {};
+  std::string description = {};  // "cuDNN 9.19.0"; or what was found and what is required
+  std::string place = {};        // the file that was loaded
 };
 
-// Functions that open a library and look up a symbol; they return null on failure.
-struct LibraryLoader {
-  void* (*open)(const char* name);
-  void* (*symbol)(void* library, const char* name);
-};
-
-// Loads cuDNN from the toolkit of the build, or from the loader's search path.
-CudnnLibrary open_cudnn(const LibraryLoader& loader);
-// The library of the process, loaded at the first call.
+// Loads the first of the candidates that has a suitable version.
+CudnnLibrary open_cudnn(const LibraryLoader& loader, const std::vector<std::string>& candidates);
+// The library of the process, searched for (nvidia_libraries.h) and loaded at the first call.
 const CudnnLibrary& cudnn();
 
 }  // namespace ripieno::kernels::cuda

@@ -37,10 +37,11 @@ std::string describe(AttentionPass pass, const AttentionShape& shape) {
 // One plan, run several times to cover all samples.
 class CudnnAttention : public AttentionPlan {
  public:
-  CudnnAttention(std::string name, const CudnnFunctions& cudnn, std::mutex& mutex,
-                 cudnnHandle_t handle, CudnnPlan plan, std::vector<int64_t> steps, int64_t rounds,
-                 AttentionSums sums)
-      : name_(std::move(name)),
+  // on_failure is called with the reason, at most once, while `mutex` is locked.
+  CudnnAttention(std::function<void(const std::string&)> on_failure, const CudnnFunctions& cudnn,
+                 std::mutex& mutex, cudnnHandle_t handle, CudnnPlan plan,
+                 std::vector<int64_t> steps, int64_t rounds, AttentionSums sums)
+      : on_failure_(std::move(on_failure)),
         cudnn_(cudnn),
         mutex_(mutex),
         handle_(handle),
@@ -53,17 +54,20 @@ class CudnnAttention : public AttentionPlan {
     return products_at() + bytes_of(sums_.products) + bytes_of(sums_.grad_q);
   }
 
-  void run(OnCuda on, std::span<void* const> memory, void* workspace) override {
+  bool run(OnCuda on, std::span<void* const> memory, void* workspace) override {
     auto* const scratch = static_cast<unsigned char*>(workspace);
     std::vector<void*> pointers(memory.begin(), memory.end());
     if (sums_.products > 0) pointers.push_back(scratch + products_at());
     if (sums_.grad_q > 0) pointers.push_back(scratch + products_at() + bytes_of(sums_.products));
     const std::lock_guard lock(mutex_);  // the handle's stream must not change meanwhile
+    if (has_failed_) return false;
     try {
       run_rounds(on, pointers, workspace);
     } catch (const CudaError& error) {
-      throw CudaError("attention " + name_ + ": " + error.what());
+      has_failed_ = true;
+      on_failure_(error.what());
     }
+    return !has_failed_;
   }
 
  private:
@@ -80,7 +84,7 @@ class CudnnAttention : public AttentionPlan {
   static int64_t bytes_of(int64_t floats) { return round_up(floats * 4, 256); }
   int64_t products_at() const { return round_up(plan_.workspace_bytes(), 256); }
 
-  const std::string name_;
+  const std::function<void(const std::string&)> on_failure_;
   const CudnnFunctions& cudnn_;
   std::mutex& mutex_;
   cudnnHandle_t handle_;
@@ -88,14 +92,17 @@ class CudnnAttention : public AttentionPlan {
   std::vector<int64_t> steps_;  // bytes by which each pointer advances per round
   int64_t rounds_;
   AttentionSums sums_;
+  bool has_failed_ = false;
 };
 
-// Whether cuDNN's documentation excludes the shape, so that a costly attempt can be saved.
-bool is_unsupported(const AttentionShape& shape, ElementType type) {
-  const bool of_16_bits = type == ElementType::kBFloat16 || type == ElementType::kFloat16;
-  return !of_16_bits || shape.head_size % 8 != 0 || shape.head_size > 256 || shape.time < 2 ||
-         shape.batch < 1 || shape.heads < 1 || shape.qkv_time_stride % 8 != 0 ||
-         shape.qkv_batch_stride % 8 != 0;
+// Why cuDNN's documentation excludes the shape, so that a costly attempt can be saved. Empty if it
+// does not.
+const char* exclusion_of(const AttentionShape& shape) {
+  if (shape.head_size % 8 != 0 || shape.head_size > 256)
+    return "cuDNN requires a head size that is a multiple of 8, at most 256";
+  if (shape.qkv_time_stride % 8 != 0 || shape.qkv_batch_stride % 8 != 0)
+    return "cuDNN requires strides that are multiples of 8 elements";
+  return shape.time < 2 ? "cuDNN requires at least 2 positions" : "";
 }
 
 }  // namespace
@@ -134,24 +141,39 @@ std::unique_ptr<AttentionPlan> CudnnPlans::make(const Key& key) {
   CudnnPlan plan = load_or_make(graph, target);
   std::vector<int64_t> steps = bytes_per_sample(key.pass, round_shape);
   for (int64_t& step : steps) step *= round_shape.batch;
-  return std::make_unique<CudnnAttention>(
-      describe(key.pass, key.shape), cudnn_, mutex_, handle_, std::move(plan), std::move(steps),
-      key.shape.batch / round_shape.batch, forward ? AttentionSums{} : attention_sums(round_shape));
+  const auto on_failure = [this, name = describe(key.pass, key.shape)](const std::string& why) {
+    refuse(name, why);
+  };
+  return std::make_unique<CudnnAttention>(on_failure, cudnn_, mutex_, handle_, std::move(plan),
+                                          std::move(steps), key.shape.batch / round_shape.batch,
+                                          forward ? AttentionSums{} : attention_sums(round_shape));
+}
+
+// With mutex_ locked.
+void CudnnPlans::refuse(const std::string& shape, const std::string& why) {
+  refusals_.push_back(shape + ": " + why);
+  if (remark_) {
+    remark_("warning: attention is computed by built-in kernels, which is slower: " +
+            refusals_.back());
+  }
 }
 
 AttentionPlan* CudnnPlans::plan(AttentionPass pass, const AttentionShape& shape, ElementType type) {
-  if (is_unsupported(shape, type)) return nullptr;
+  const bool of_16_bits = type == ElementType::kBFloat16 || type == ElementType::kFloat16;
+  if (!of_16_bits || shape.batch < 1 || shape.heads < 1) return nullptr;
   const std::lock_guard lock(mutex_);
   Key key{pass, shape, type};
   if (pass == AttentionPass::kForward) key.shape.repeatable = false;  // it always is: one plan
   const auto found = plans_.find(key);
   if (found != plans_.end()) return found->second.get();
   auto& plan = plans_[key];  // stays null if cuDNN has no plan
+  const std::string exclusion = exclusion_of(shape);
   try {
-    plan = make(key);
+    if (exclusion.empty()) plan = make(key);
   } catch (const CudaError& error) {
-    refusals_.push_back(describe(pass, shape) + ": " + error.what());
+    refuse(describe(pass, shape), error.what());
   }
+  if (!exclusion.empty()) refuse(describe(pass, shape), exclusion);
   return plan.get();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,13 +20,16 @@ namespace ripieno::kernels::cuda {
 // Thread-safe; so are the plans.
 class CudnnPlans {
  public:
-  // Uses the device that is current when the first plan is made.
-  CudnnPlans(const CudnnFunctions& cudnn, PlanFiles files)
-      : cudnn_(cudnn), files_(std::move(files)) {}
+  using Remark = std::function<void(const std::string&)>;
+
+  // Uses the device that is current when the first plan is made. `remark` receives each refusal at
+  // once; it must not call functions of this object.
+  CudnnPlans(const CudnnFunctions& cudnn, PlanFiles files, Remark remark = {})
+      : cudnn_(cudnn), files_(std::move(files)), remark_(std::move(remark)) {}
 
   // The plan, created at the first call. Null if cuDNN has none, which is tried only once.
   AttentionPlan* plan(AttentionPass pass, const AttentionShape& shape, ElementType type);
-  // One line for each shape without a plan, with cuDNN's reason.
+  // One line for each shape without a plan, or whose plan failed when it was run, with the reason.
   std::vector<std::string> refusals() const;
 
  private:
@@ -38,10 +42,12 @@ class CudnnPlans {
   };
 
   std::unique_ptr<AttentionPlan> make(const Key& key);
+  void refuse(const std::string& shape, const std::string& why);
   CudnnPlan load_or_make(const CudnnGraph& graph, const CudnnTarget& target) const;
 
   const CudnnFunctions& cudnn_;
   const PlanFiles files_;
+  const Remark remark_;
   mutable std::mutex mutex_;        // also guards the handle
   cudnnHandle_t handle_ = nullptr;  // never destroyed: the driver may be unloaded first at exit
   std::map<Key, std::unique_ptr<AttentionPlan>> plans_;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,8 +10,6 @@
 #include "ripieno/kernels/cuda/products/product_library.h"
 
 namespace ripieno::kernels::cuda {
-
-using Work = std::function<void(OnCuda, const Operands&)>;
 
 struct Fastest {
   std::size_t index = 0;

@@ -15,11 +15,11 @@
 #include "ripieno/kernels/cuda/runtime/check.h"
 #include "ripieno/kernels/cuda/runtime/recent_work.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
+#include "ripieno/kernels/matmul_algorithms.h"
 
-namespace ripieno::kernels::cuda {
+namespace ripieno::kernels {
+namespace cuda {
 namespace {
-
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
 void check_cublas(cublasStatus_t status, const std::string& call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -136,7 +136,7 @@ Owned<cublasLtMatmulDesc_t> operation_of(const ProductProblem& problem) {
   return operation;
 }
 
-Owned<cublasLtMatmulPreference_t> preference_for(const Alignments& alignments) {
+Owned<cublasLtMatmulPreference_t> preference_for(const ProductProblem& problem) {
   cublasLtMatmulPreference_t raw = nullptr;
   check_cublas(cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
   Owned<cublasLtMatmulPreference_t> preference(raw);
@@ -148,7 +148,8 @@ Owned<cublasLtMatmulPreference_t> preference_for(const Alignments& alignments) {
   // accurate, and reproducible.
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
       static_cast<uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
-  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kWorkspaceBytes});
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{problem.workspace_bytes});
+  const Alignments& alignments = problem.alignments;
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignments.left);
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignments.right);
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignments.result);
@@ -168,11 +169,12 @@ struct Shared {
   }
   void* workspace(CUstream_st* stream) {
     void*& memory = workspaces[stream];
-    if (!memory) memory = allocate(kWorkspaceBytes);
+    if (!memory) memory = allocate(workspace_bytes);
     return memory;
   }
 
   cublasLtHandle_t handle = nullptr;
+  std::size_t workspace_bytes = 0;
   std::map<CUstream_st*, void*> workspaces;
 };
 
@@ -198,7 +200,7 @@ class CublasLtProduct final : public LibraryProduct {
         result_(layout(problem.matrices.result, problem.types.result)) {}
 
   std::vector<Algorithm> candidates(int most) override {
-    const auto preference = preference_for(problem_.alignments);
+    const auto preference = preference_for(problem_);
     std::vector<cublasLtMatmulHeuristicResult_t> found(static_cast<std::size_t>(most));
     int count = 0;
     const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
@@ -223,7 +225,7 @@ class CublasLtProduct final : public LibraryProduct {
     const cublasStatus_t status =
         cublasLtMatmulAlgoCheck(shared_.handle, operation_.get(), left_.get(), right_.get(),
                                 result_.get(), result_.get(), &algo, &result);
-    return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= kWorkspaceBytes;
+    return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= problem_.workspace_bytes;
   }
 
   void run(OnCuda on, const Algorithm& algorithm, const Operands& operands) override {
@@ -234,7 +236,7 @@ class CublasLtProduct final : public LibraryProduct {
         cublasLtMatmul(shared_.handle, operation_.get(), alpha.in(problem_.types), operands.left,
                        left_.get(), operands.right, right_.get(), beta.in(problem_.types),
                        operands.result, result_.get(), operands.result, result_.get(), &algo,
-                       shared_.workspace(on.stream), kWorkspaceBytes, on.stream);
+                       shared_.workspace(on.stream), problem_.workspace_bytes, on.stream);
     if (status != CUBLAS_STATUS_SUCCESS) {
       const std::string where = describe(problem_) + ", on " + name_of_stream(on.stream);
       check_cublas(status, where + ": cublasLtMatmul");
@@ -254,7 +256,10 @@ class CublasLtProduct final : public LibraryProduct {
 
 class CublasLt final : public ProductLibrary {
  public:
-  CublasLt() { check_cublas(cublasLtCreate(&shared_.handle), "cublasLtCreate"); }
+  CublasLt() {
+    check_cublas(cublasLtCreate(&shared_.handle), "cublasLtCreate");
+    shared_.workspace_bytes = workspace_bytes_for(memory_info().total_bytes);
+  }
 
   std::string identity() override {
     int driver = 0;
@@ -267,6 +272,8 @@ class CublasLt final : public ProductLibrary {
            std::to_string(properties.multiProcessorCount) + " multiprocessors, driver " +
            std::to_string(driver) + ", cuBLASLt " + std::to_string(cublasLtGetVersion());
   }
+
+  std::size_t workspace_bytes() override { return shared_.workspace_bytes; }
 
   std::unique_ptr<LibraryProduct> product(const ProductProblem& problem) override {
     return std::make_unique<CublasLtProduct>(shared_, problem);
@@ -290,4 +297,12 @@ int current_product_device() {
   return device;
 }
 
-}  // namespace ripieno::kernels::cuda
+}  // namespace cuda
+
+std::string matmul_library() {
+  const std::size_t version = cublasLtGetVersion();
+  return "cuBLASLt " + std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) +
+         "." + std::to_string(version % 100);
+}
+
+}  // namespace ripieno::kernels

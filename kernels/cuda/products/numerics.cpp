@@ -9,13 +9,23 @@
 namespace ripieno::kernels {
 namespace {
 
-std::atomic<Numerics> current = [] {
-  const char* const epilogues = std::getenv("RIPIENO_MATMUL_EPILOGUES");
-  return Numerics{.fused_epilogues = epilogues == nullptr || std::string_view(epilogues) != "0"};
-}();
+bool is_off(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && std::string_view(value) == "0";
+}
+
+std::atomic<Numerics> current = numerics_of_environment();
 static_assert(decltype(current)::is_always_lock_free);
 
 }  // namespace
+
+Numerics numerics_of_environment() {
+  Numerics numerics;
+  if (is_off("RIPIENO_MATMUL_MEASURE")) numerics.algorithms = ProductAlgorithms::guessed;
+  numerics.fused_epilogues = !is_off("RIPIENO_MATMUL_EPILOGUES");
+  numerics.library_attention = !is_off("RIPIENO_USE_CUDNN");
+  return numerics;
+}
 
 Numerics numerics() { return current.load(std::memory_order_relaxed); }
 

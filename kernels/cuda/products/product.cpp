@@ -1,6 +1,6 @@
 #include "ripieno/kernels/cuda/products/product.h"
 
-#include <bit>
+#include <algorithm>
 #include <sstream>
 
 namespace ripieno::kernels::cuda {
@@ -43,7 +43,7 @@ const char* name_of(Epilogue epilogue) {
 uint32_t alignment_of(const void* memory) {
   if (memory == nullptr) return 0;
   const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  return uint32_t{1} << std::min(std::countr_zero(address), 8);
+  return static_cast<uint32_t>(std::min<std::uintptr_t>(address & -address, kMostAlignment));
 }
 
 std::string to_string(const ColumnMajorMatrix& matrix) {
@@ -60,6 +60,11 @@ ProductProblem aligned_as(ProductProblem problem, const Operands& operands) {
                         alignment_of(operands.result), alignment_of(operands.bias),
                         alignment_of(operands.before_activation)};
   return problem;
+}
+
+std::size_t workspace_bytes_for(std::size_t device_bytes) {
+  constexpr std::size_t kLargeDevice = 80'000'000'000;
+  return device_bytes >= kLargeDevice ? 4 * kSmallWorkspaceBytes : kSmallWorkspaceBytes;
 }
 
 ProductProblem without_epilogue(ProductProblem problem) {
@@ -86,7 +91,7 @@ int64_t size_of(ElementType type) {
 }
 
 bool may_be_fused(const ProductProblem& problem) {
-  const auto& [matrices, types, epilogue, accumulate, alignments] = problem;
+  const auto& [matrices, types, epilogue, accumulate, alignments, workspace] = problem;
   if (epilogue == Epilogue::kNone) return true;
   if (matrices.batch != 1 || types.elements == ElementType::kFloat64) return false;
   if (epilogue == Epilogue::kBias || epilogue == Epilogue::kBiasGradient) return true;
@@ -104,7 +109,7 @@ std::string key_of(const ProductProblem& problem) {
        << to_string(result) << " batch " << batch << ", " << name_of(problem.epilogue)
        << (problem.accumulate ? ", added" : "") << ", aligned " << aligned.left << " "
        << aligned.right << " " << aligned.result << " " << aligned.bias << " "
-       << aligned.before_activation;
+       << aligned.before_activation << ", workspace " << (problem.workspace_bytes >> 20);
   return text.str();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -31,7 +32,11 @@ enum class Epilogue {
   kBiasGradient,  // result = product, and bias = sums of right over the inner dimension
 };
 
-// Alignment of each operand in bytes, at most 256; 0 if the operand is not used.
+// The largest alignment in bytes that decides which algorithms of the library can run. Counting
+// more would measure the same product again for each layer of a model.
+inline constexpr uint32_t kMostAlignment = 16;
+
+// Alignment of each operand in bytes, at most kMostAlignment; 0 if the operand is not used.
 struct Alignments {
   uint32_t left = 0, right = 0, result = 0, bias = 0, before_activation = 0;
 
@@ -45,6 +50,7 @@ struct ProductProblem {
   Epilogue epilogue = Epilogue::kNone;
   bool accumulate = false;  // adds to the result; only with kNone or kBiasGradient
   Alignments alignments{};
+  std::size_t workspace_bytes = 0;  // of an algorithm, at most
 
   auto operator<=>(const ProductProblem&) const = default;
 };
@@ -62,6 +68,12 @@ struct Operands {
 
 // The problem with the alignments of these operands.
 ProductProblem aligned_as(ProductProblem problem, const Operands& operands);
+
+// The largest workspace of a product on a device with that much memory. Sums over many rows, as in
+// the gradients of weights, are fastest when they are cut into parts, whose results need 38 to 50
+// MB for a model of 768 channels.
+inline constexpr std::size_t kSmallWorkspaceBytes = std::size_t{32} << 20;
+std::size_t workspace_bytes_for(std::size_t device_bytes);
 
 // The same product without its epilogue.
 ProductProblem without_epilogue(ProductProblem problem);

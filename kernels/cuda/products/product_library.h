@@ -4,6 +4,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,12 +37,23 @@ class LibraryProduct {
   virtual void run(OnCuda on, const Algorithm& algorithm, const Operands& operands) = 0;
 };
 
-// Operands of a problem's size, filled with random numbers, to measure algorithms with.
+// Computes a problem with given operands.
+using Work = std::function<void(OnCuda, const Operands&)>;
+
+// Operands of a problem's size, filled with random numbers, to check and measure algorithms with.
+// All functions wait for the work.
 class Trial {
  public:
   virtual ~Trial() = default;
-  // Time of `work` with operands that are not in the caches. Waits for it.
-  virtual double seconds(const std::function<void(OnCuda, const Operands&)>& work) = 0;
+  // Keeps the results of `steps`, a plain product and built-in kernels, for difference(). For
+  // problems with an epilogue.
+  virtual void expect(const Work& steps) = 0;
+  // Empty if the results of `work` agree with those that are expected; for a problem without an
+  // epilogue, with sums over its factors, which a built-in kernel computes. Otherwise says how many
+  // differ: "12 of 4096 elements".
+  virtual std::string difference(const Work& work) = 0;
+  // Time of `work` with operands that are not in the caches.
+  virtual double seconds(const Work& work) = 0;
 };
 
 class ProductLibrary {
@@ -49,6 +61,8 @@ class ProductLibrary {
   virtual ~ProductLibrary() = default;
   // One line: device, driver and library with versions. Algorithms and times are valid for it only.
   virtual std::string identity() = 0;
+  // The largest workspace of its algorithms on this device.
+  virtual std::size_t workspace_bytes() = 0;
   virtual std::unique_ptr<LibraryProduct> product(const ProductProblem& problem) = 0;
   // Null if nothing can be measured. Throws CudaError, also if there is not enough memory.
   virtual std::unique_ptr<Trial> trial(OnCuda on, const ProductProblem& problem) = 0;

@@ -1,5 +1,6 @@
 #include "ripieno/kernels/cuda/products/products.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -26,7 +27,12 @@ bool may_measure() { return numerics().algorithms == ProductAlgorithms::measured
 void Products::multiply(OnCuda on, const ProductProblem& problem, const Operands& operands,
                         const InSteps& in_steps) {
   const std::lock_guard lock(mutex_);
-  const Plan& plan = plan_of(on, aligned_as(problem, operands), in_steps);
+  ProductProblem exact = aligned_as(problem, operands);
+  exact.workspace_bytes = library_->workspace_bytes();
+  if (!numerics().large_workspace) {
+    exact.workspace_bytes = std::min(exact.workspace_bytes, kSmallWorkspaceBytes);
+  }
+  const Plan& plan = plan_of(on, exact, in_steps);
   if (plan.choice.fused) {
     plan.product->run(on, plan.choice.algorithm, operands);
     const auto& [left, right, result, batch] = problem.matrices;
@@ -77,27 +83,60 @@ void Products::decide(OnCuda on, const ProductProblem& problem, Plan& plan,
   measure(on, problem, plan, candidates, in_steps);
 }
 
+std::vector<Algorithm> Products::right_ones(Trial& trial, const ProductProblem& problem,
+                                            LibraryProduct& product,
+                                            const std::vector<Algorithm>& candidates,
+                                            std::string& why) const {
+  std::vector<Algorithm> right;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    try {
+      const std::string difference = trial.difference(
+          [&](OnCuda on, const Operands& operands) { product.run(on, candidates[i], operands); });
+      if (difference.empty()) {
+        right.push_back(candidates[i]);
+      } else {
+        choices_.remark(describe(problem) + ": algorithm " + std::to_string(i + 1) + " of " +
+                        std::to_string(candidates.size()) + " is wrong in " + difference +
+                        " and is not used");
+      }
+    } catch (const CudaError& error) {
+      why = error.what();
+    }
+  }
+  return right;
+}
+
 void Products::measure(OnCuda on, const ProductProblem& problem, Plan& plan,
-                       const std::vector<Algorithm>& candidates, const InSteps& in_steps) {
+                       const std::vector<Algorithm>& offered, const InSteps& in_steps) {
   plan.measured = true;  // even if measuring fails: it is not tried again
+  const Work steps = [&](OnCuda run_on, const Operands& operands) {
+    in_steps(*this, run_on, operands);
+  };
+  std::unique_ptr<Trial> trial;
+  try {
+    trial = library_->trial(on, problem);
+    if (!trial) return;
+    if (in_steps) trial->expect(steps);
+  } catch (const CudaError& error) {
+    choices_.remark(describe(problem) + ": cannot measure its algorithms, " + error.what());
+    return;
+  }
+  std::string why;
+  const auto candidates = right_ones(*trial, problem, *plan.product, offered, why);
+  if (candidates.empty() && !in_steps) {
+    if (!why.empty()) throw_no_algorithm(problem, why);
+    choices_.remark(describe(problem) +
+                    ": all algorithms disagree with built-in sums; using the library's first "
+                    "choice, whose results may be wrong");
+    return;
+  }
   std::vector<Work> ways;
   for (const Algorithm& algorithm : candidates) {
     ways.push_back([&](OnCuda run_on, const Operands& operands) {
       plan.product->run(run_on, algorithm, operands);
     });
   }
-  if (in_steps) {
-    ways.push_back(
-        [&](OnCuda run_on, const Operands& operands) { in_steps(*this, run_on, operands); });
-  }
-  std::unique_ptr<Trial> trial;
-  try {
-    trial = library_->trial(on, problem);
-  } catch (const CudaError& error) {
-    choices_.remark(describe(problem) + ": cannot measure its algorithms, " + error.what());
-  }
-  if (!trial) return;
-  std::string why;
+  if (in_steps) ways.push_back(steps);
   const auto fastest = find_fastest(*trial, ways, why);
   if (!fastest) throw_no_algorithm(problem, why);
   const bool fused = fastest->index < candidates.size();

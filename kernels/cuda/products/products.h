@@ -46,7 +46,13 @@ class Products {
   Plan& plan_of(OnCuda on, const ProductProblem& problem, const InSteps& in_steps);
   void decide(OnCuda on, const ProductProblem& problem, Plan& plan, const InSteps& in_steps);
   void measure(OnCuda on, const ProductProblem& problem, Plan& plan,
-               const std::vector<Algorithm>& candidates, const InSteps& in_steps);
+               const std::vector<Algorithm>& offered, const InSteps& in_steps);
+  // The candidates whose results are right. Reports the others; `why` is the last error of one that
+  // could not run.
+  std::vector<Algorithm> right_ones(Trial& trial, const ProductProblem& problem,
+                                    LibraryProduct& product,
+                                    const std::vector<Algorithm>& candidates,
+                                    std::string& why) const;
 
   std::recursive_mutex mutex_;  // recursive: in_steps calls multiply()
   std::unique_ptr<ProductLibrary> library_;

@@ -81,7 +81,20 @@ std::string describe_device(int device) {
 
 // Whether it is an error in work that was enqueued earlier, not in the call that reports it.
 bool is_of_earlier_work(cudaError_t status) {
-  return status >= cudaErrorIllegalAddress && status <= cudaErrorLaunchFailure;
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace

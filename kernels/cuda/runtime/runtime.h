@@ -52,8 +52,9 @@ void deallocate_pinned(void* memory) noexcept;
 // waited for at once, so that an error is thrown where it occurs. Otherwise any later call may
 // throw it; its message lists the last operations of each stream.
 
-// Enqueue on `stream`. From pageable host memory, copy() returns when the memory has been read; to
-// pageable host memory, when it has been written.
+// Enqueue on `stream`. copy() to pageable host memory returns when it has been written. Host memory
+// that is copied from, pageable or pinned, must not change before the stream has reached the copy:
+// CUDA only says that it may have read pageable memory by the time the call returns.
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream);
 void zero(void* memory, std::size_t bytes, CUstream_st* stream);
 // Waits until all work on `stream` is done; throws if any of it failed.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the compiler's report of each kernel: registers, spills, and the width of memory accesses.
+"""Checks the compiler's report of each kernel: registers, spills, the width of memory accesses, and line numbers.
 
     compiler_report_test.py PTXAS CXXFILT OBJECT...
 
@@ -128,6 +128,8 @@ def problems(kernels):
             yield f"{name}: the compiler report is incomplete"
         elif (kernel.stack or kernel.spilled) and not any(re.search(known, name) for known in MAY_SPILL):
             yield f"{name}: uses {kernel.stack} bytes of stack and spills {kernel.spilled} bytes"
+        if kernel.code and not re.search(r"^\s*\.loc\s", kernel.code, re.MULTILINE):
+            yield f"{name}: has no line numbers, which profilers and the sanitizer need (-lineinfo)"
     for pattern, threads, wanted in OCCUPANCY:
         found = {name: kernel for name, kernel in kernels.items() if re.search(pattern, name)}
         if not found:

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ripieno/kernels/attention_library.h"
+#include "ripieno/kernels/matmul_algorithms.h"
 #include "support/gpu_test.h"
 #include "training/run/tiny_run.h"
 
@@ -110,7 +111,7 @@ TEST_F(GpuRunTest, ContinuesOnTheCpuAndBack) {
   expect_close(parts.losses(), whole.losses());
 }
 
-TEST_F(GpuRunTest, RecordsTheAttentionLibrary) {
+TEST_F(GpuRunTest, RecordsTheLibraries) {
   auto run = tiny("run", "cuda");
   run.options.steps = 1;
   run.train_on(1);
@@ -118,6 +119,7 @@ TEST_F(GpuRunTest, RecordsTheAttentionLibrary) {
   const auto start = nlohmann::json::parse(file).at("starts").at(0);
   EXPECT_EQ(start.at("attention").get<std::string>(), kernels::attention_library());
   EXPECT_FALSE(kernels::attention_library().empty());
+  EXPECT_EQ(start.at("products").get<std::string>(), kernels::matmul_library());
 }
 
 TEST_F(GpuRunTest, InFloat16SkipsTheSameStepsAsTheCpu) {

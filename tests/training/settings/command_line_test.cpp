@@ -45,6 +45,8 @@ TEST(CommandLine, HelpListsOptionsAndKeysInLinesThatFitTheTerminal) {
   const auto command = parse({"--help"});
   EXPECT_THAT(command.help, HasSubstr("--run-dir"));
   EXPECT_THAT(command.help, HasSubstr("train.batch_size = 12"));
+  EXPECT_THAT(command.help, HasSubstr("\nEnvironment variables:\n"));
+  EXPECT_THAT(command.help, HasSubstr("  RIPIENO_USE_CUDNN=0|1\n"));
   const auto columns = static_cast<std::size_t>(help_columns());
   std::istringstream lines(command.help);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), columns) << line;

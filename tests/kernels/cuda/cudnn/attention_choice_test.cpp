@@ -2,12 +2,14 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "kernel_test.h"
 #include "ripieno/kernels/attention.h"
 #include "ripieno/kernels/cuda/cudnn/attention_plan.h"
 #include "ripieno/kernels/cuda/runtime/recent_work.h"
+#include "ripieno/kernels/numerics.h"
 
 namespace ripieno::testing {
 namespace {
@@ -16,11 +18,13 @@ struct RecordingPlan : kernels::cuda::AttentionPlan {
   int64_t bytes = 0;
   std::vector<std::vector<void*>> runs;
   std::vector<void*> workspaces;
+  bool works = true;
 
   int64_t workspace_bytes() const override { return bytes; }
-  void run(OnCuda, std::span<void* const> memory, void* workspace) override {
+  bool run(OnCuda, std::span<void* const> memory, void* workspace) override {
     runs.emplace_back(memory.begin(), memory.end());
     workspaces.push_back(workspace);
+    return works;
   }
 };
 
@@ -59,6 +63,7 @@ class AttentionChoice : public ::testing::Test {
     has_plan = true;
     asked_for.clear();
   }
+  void TearDown() override { kernels::set_numerics({}); }
 
   template <typename T>
   void forward(int64_t offset = 0, const kernels::AttentionShape& shape = kShape) {
@@ -117,6 +122,44 @@ TEST_F(AttentionChoice, WithoutAPlanBuiltInKernelsAreUsed) {
   forward<bfloat16>();
   EXPECT_TRUE(ours_ran());
   EXPECT_EQ(kernels::attention_forward_workspace_bytes<bfloat16>(OnCuda{}, kShape), 0);
+}
+
+TEST_F(AttentionChoice, AForwardWhosePlanFailsUsesBuiltInKernels) {
+  plan.works = false;
+  forward<bfloat16>();
+  EXPECT_EQ(plan.runs.size(), 1u);
+  EXPECT_TRUE(ours_ran());
+}
+
+TEST_F(AttentionChoice, ABackwardWhosePlanFailsUsesBuiltInKernels) {
+  plan.works = false;
+  forward<bfloat16>();
+  Both<bfloat16> gradients(kTime * 3 * kSize);
+  auto grad_out = some_numbers<bfloat16>(kTime * kSize, 2);
+  bfloat16* const grad = gradients.device();
+  kernels::attention_backward(OnCuda{},
+                              kernels::AttentionBackwardArguments<bfloat16>{
+                                  .grad_q = grad,
+                                  .grad_k = grad + kSize,
+                                  .grad_v = grad + 2 * kSize,
+                                  .workspace = workspace_.device(),
+                                  .grad_out = grad_out.device(),
+                                  .q = qkv<bfloat16>(),
+                                  .k = qkv<bfloat16>() + kSize,
+                                  .v = qkv<bfloat16>() + 2 * kSize,
+                                  .out = reinterpret_cast<bfloat16*>(out_.device()),
+                                  .log_sum_exp = lse_.device()},
+                              kShape);
+  EXPECT_EQ(plan.runs.size(), 2u);
+  const auto computed = gradients.from_device();
+  for (int64_t i = 0; i < gradients.size(); ++i) EXPECT_TRUE(std::isfinite(to_double(computed[i])));
+}
+
+TEST_F(AttentionChoice, TheLibraryCanBeDisabled) {
+  kernels::set_numerics({.library_attention = false});
+  forward<bfloat16>();
+  EXPECT_TRUE(asked_for.empty());
+  EXPECT_TRUE(ours_ran());
 }
 
 TEST_F(AttentionChoice, ShapesNotWorthCompilingUseBuiltInKernels) {

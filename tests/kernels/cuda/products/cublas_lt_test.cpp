@@ -18,7 +18,8 @@ namespace {
 
 using namespace kernels::cuda;
 
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
+constexpr std::size_t kWorkspaceBytes = std::size_t{48} << 20;  // that the problems allow
+std::size_t device_bytes = 0;
 
 // Results and recorded arguments of the replaced calls.
 struct Library {
@@ -90,8 +91,7 @@ ElementType type_in(cublasLtMatrixLayout_t layout) {
 
 uint32_t alignment_of(const void* memory) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  return address == 0 ? 0
-                      : static_cast<uint32_t>(std::min<std::uintptr_t>(address & -address, 256));
+  return address == 0 ? 0 : static_cast<uint32_t>(std::min<std::uintptr_t>(address & -address, 16));
 }
 
 // Converts the descriptors back to a problem.
@@ -222,6 +222,7 @@ namespace ripieno::kernels::cuda {
 void* allocate(std::size_t) { return new char; }
 void deallocate(void* memory) noexcept { delete static_cast<char*>(memory); }
 std::unique_ptr<Trial> make_trial(OnCuda, const ProductProblem&, std::size_t) { return nullptr; }
+MemoryInfo memory_info() { return {0, testing::device_bytes}; }
 void check(cudaError_t, std::string_view) {}
 std::string name_of_stream(CUstream_st*) { return "a stream"; }
 
@@ -255,7 +256,10 @@ ProductProblem some_problem(Epilogue epilogue, ProductTypes types = {}) {
                                    .stride_a = 1000,
                                    .stride_b = 2000,
                                    .stride_c = 3000};
-  return {.matrices = column_major(shape), .types = types, .epilogue = epilogue};
+  return {.matrices = column_major(shape),
+          .types = types,
+          .epilogue = epilogue,
+          .workspace_bytes = kWorkspaceBytes};
 }
 
 Operands operands_of(Epilogue epilogue) {
@@ -293,6 +297,7 @@ TEST_F(CublasLt, ReceivesEveryProblemCorrectly) {
         library.problem.alignments.left = problem.alignments.left;
         library.problem.alignments.right = problem.alignments.right;
         library.problem.alignments.result = problem.alignments.result;
+        library.problem.workspace_bytes = problem.workspace_bytes;
         EXPECT_EQ(key_of(library.problem), key_of(problem));
         EXPECT_EQ(library.operands.left, operands.left);
         EXPECT_EQ(library.operands.right, operands.right);
@@ -312,11 +317,18 @@ TEST_F(CublasLt, CandidatesRespectAlignmentAndAreReproducible) {
   EXPECT_EQ(library.asked_for, 16);
   EXPECT_EQ(library.preferred.left, 16u);
   EXPECT_EQ(library.preferred.right, 4u);
-  EXPECT_EQ(library.preferred.result, 256u);
-  EXPECT_EQ(library.problem.alignments.bias, 32u);
-  EXPECT_EQ(library.problem.alignments.before_activation, 64u);
+  EXPECT_EQ(library.preferred.result, 16u);
+  EXPECT_EQ(library.problem.alignments.bias, 16u);
+  EXPECT_EQ(library.problem.alignments.before_activation, 16u);
   EXPECT_EQ(library.reductions, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   EXPECT_EQ(library.workspace_allowed, kWorkspaceBytes);
+}
+
+TEST_F(CublasLt, AllowsALargerWorkspaceOnALargeDevice) {
+  device_bytes = std::size_t{24} << 30;
+  EXPECT_EQ(make_product_library()->workspace_bytes(), std::size_t{32} << 20);
+  device_bytes = std::size_t{141} << 30;
+  EXPECT_EQ(make_product_library()->workspace_bytes(), std::size_t{128} << 20);
 }
 
 TEST_F(CublasLt, InvalidCandidatesAreSkipped) {

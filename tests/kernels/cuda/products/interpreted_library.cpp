@@ -148,6 +148,7 @@ class InterpretedProduct final : public LibraryProduct {
 class InterpretedLibrary final : public ProductLibrary {
  public:
   std::string identity() override { return "interpreted"; }
+  std::size_t workspace_bytes() override { return 0; }
   std::unique_ptr<LibraryProduct> product(const ProductProblem& problem) override {
     return std::make_unique<InterpretedProduct>(problem);
   }

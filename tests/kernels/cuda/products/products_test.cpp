@@ -100,6 +100,65 @@ TEST_F(AlgorithmChoice, SkipsOneThatFails) {
   EXPECT_EQ(Process(script).run(problem_of(16)), 1u);
 }
 
+TEST_F(AlgorithmChoice, IsNotOneThatIsWrongHoweverFast) {
+  script.seconds = {{1, 3.0}, {2, 0.1}, {3, 4.0}, {11, 0.1}, {12, 0.2}};
+  script.wrong = {2, 11};
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 1u);
+  EXPECT_EQ(process.run(problem_of(16, Epilogue::kBias)), 12u);
+  EXPECT_EQ(
+      process.remarks,
+      (std::vector<std::string>{
+          "matmul (16, 4) x (4, 8), float32: algorithm 2 of 3 is wrong in 2 of 16 columns and "
+          "is not used",
+          "matmul (16, 4) x (4, 8), float32, bias: algorithm 1 of 2 is wrong in 3 of 128 "
+          "elements and is not used"}));
+}
+
+TEST_F(AlgorithmChoice, IsToRunInStepsIfAllFusedOnesAreWrong) {
+  script.wrong = {11, 12};
+  Process process(script);
+  process.seconds_to_finish = 100;
+  EXPECT_EQ(process.run(problem_of(16, Epilogue::kBias)), 1u);
+  EXPECT_EQ(process.remarks.size(), 2u);
+}
+
+TEST_F(AlgorithmChoice, IsTheFirstAndReportedIfAllPlainOnesAreWrong) {
+  script.wrong = {1, 2, 3};
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 1u);
+  ASSERT_EQ(process.remarks.size(), 4u);
+  EXPECT_EQ(process.remarks.back(),
+            "matmul (16, 4) x (4, 8), float32: all algorithms disagree with built-in sums; using "
+            "the library's first choice, whose results may be wrong");
+  EXPECT_EQ(process.choices.text(), "") << "a wrong algorithm was kept";
+}
+
+TEST_F(AlgorithmChoice, DependsOnTheWorkspaceThatIsAllowed) {
+  script.seconds = {{1, 3.0}, {2, 2.0}, {3, 4.0}};
+  Process process(script);
+  EXPECT_EQ(process.run(problem_of(16)), 2u);
+  kernels::set_numerics({.large_workspace = false});
+  script.seconds = {};
+  EXPECT_EQ(process.run(problem_of(16)), 1u);
+  EXPECT_EQ(script.workspaces, (std::vector<std::size_t>{std::size_t{128} << 20, 32u << 20}));
+  kernels::set_numerics({});
+  EXPECT_EQ(process.run(problem_of(16)), 2u);
+}
+
+TEST(Workspace, IsLargerOnDevicesOf80GigabytesOrMore) {
+  EXPECT_EQ(workspace_bytes_for(std::size_t{24} << 30), 32u << 20);
+  EXPECT_EQ(workspace_bytes_for(std::size_t{79} << 30), 128u << 20);  // an "80 GB" device
+}
+
+TEST(Alignment, AboveWhatTheLibraryRequiresIsTheSame) {
+  const auto key_at = [](std::uintptr_t address) {
+    return key_of(aligned_as(problem_of(16), {.left = reinterpret_cast<void*>(address)}));
+  };
+  EXPECT_EQ(key_at(4096), key_at(4096 + 16));
+  EXPECT_NE(key_at(4096), key_at(4096 + 8));
+}
+
 TEST_F(AlgorithmChoice, NamesTheProductIfAllFail) {
   script.failing = {1, 2, 3};
   Process process(script);
@@ -344,7 +403,7 @@ TEST_F(AlgorithmChoice, IsMeasuredOnceByConcurrentThreads) {
 
 TEST_F(AlgorithmChoice, DiffersForEveryPropertyOfAProblem) {
   ProductProblem one = problem_of(16);
-  std::vector<ProductProblem> others(7, one);
+  std::vector<ProductProblem> others(8, one);
   others[0].accumulate = true;
   others[1].types.tf32 = true;
   others[2].types.result = ElementType::kFloat64;
@@ -352,9 +411,10 @@ TEST_F(AlgorithmChoice, DiffersForEveryPropertyOfAProblem) {
   others[4].alignments.left = 4;
   others[5].matrices.left.transposed = true;
   others[6].matrices.batch = 2;
+  others[7].workspace_bytes = 32 << 20;
   std::set<std::string> keys = {key_of(one)};
   for (const auto& other : others) keys.insert(key_of(other));
-  EXPECT_EQ(keys.size(), 8u);
+  EXPECT_EQ(keys.size(), 9u);
 }
 
 TEST(Fusing, OfGeluRequiresAlignmentAndReducedPrecision) {
@@ -374,6 +434,24 @@ TEST(Fusing, OfGeluRequiresAlignmentAndReducedPrecision) {
   EXPECT_TRUE(may_be_fused(problem));
   problem.matrices.batch = 2;
   EXPECT_FALSE(may_be_fused(problem));
+}
+
+TEST(Numerics, AreChangedByTheEnvironment) {
+  const auto set = [](const char* value) {
+    for (const char* const name :
+         {"RIPIENO_USE_CUDNN", "RIPIENO_MATMUL_MEASURE", "RIPIENO_MATMUL_EPILOGUES"}) {
+      value ? setenv(name, value, 1) : unsetenv(name);
+    }
+  };
+  set("0");
+  EXPECT_EQ(kernels::numerics_of_environment(),
+            (kernels::Numerics{.algorithms = kernels::ProductAlgorithms::guessed,
+                               .fused_epilogues = false,
+                               .library_attention = false}));
+  for (const char* const value : {"1", static_cast<const char*>(nullptr)}) {
+    set(value);
+    EXPECT_EQ(kernels::numerics_of_environment(), kernels::Numerics());
+  }
 }
 
 TEST_F(AlgorithmChoice, IsStoredWhereTheEnvironmentSpecifies) {

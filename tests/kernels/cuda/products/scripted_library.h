@@ -20,13 +20,15 @@ struct Script {
   std::vector<uint64_t> offered = {1, 2, 3};       // without an epilogue
   std::vector<uint64_t> offered_fused = {11, 12};  // with an epilogue
   std::map<uint64_t, double> seconds;              // per algorithm; 1 by default
-  std::set<uint64_t> failing, unfit;
+  std::set<uint64_t> failing, unfit, wrong;
+  std::size_t workspace_bytes = std::size_t{128} << 20;
   bool has_memory_for_trials = true;
 
   // Recorded.
   double clock = 0;
   int heuristics = 0, trials = 0;
   std::vector<uint64_t> runs;
+  std::vector<std::size_t> workspaces;  // of the problems
 };
 
 class ScriptedProduct final : public kernels::cuda::LibraryProduct {
@@ -62,8 +64,16 @@ class ScriptedProduct final : public kernels::cuda::LibraryProduct {
 class ScriptedTrial final : public kernels::cuda::Trial {
  public:
   explicit ScriptedTrial(Script& script) : script_(script) {}
-  double seconds(
-      const std::function<void(kernels::OnCuda, const kernels::cuda::Operands&)>& work) override {
+  void expect(const kernels::cuda::Work& steps) override {
+    steps({}, {});
+    expects_steps_ = true;
+  }
+  std::string difference(const kernels::cuda::Work& work) override {
+    work({}, {});
+    if (!script_.wrong.contains(script_.runs.back())) return "";
+    return expects_steps_ ? "3 of 128 elements" : "2 of 16 columns";
+  }
+  double seconds(const kernels::cuda::Work& work) override {
     const double start = script_.clock;
     work({}, {});
     return script_.clock - start;
@@ -71,14 +81,17 @@ class ScriptedTrial final : public kernels::cuda::Trial {
 
  private:
   Script& script_;
+  bool expects_steps_ = false;
 };
 
 class ScriptedLibrary final : public kernels::cuda::ProductLibrary {
  public:
   explicit ScriptedLibrary(Script& script) : script_(script) {}
   std::string identity() override { return script_.identity; }
+  std::size_t workspace_bytes() override { return script_.workspace_bytes; }
   std::unique_ptr<kernels::cuda::LibraryProduct> product(
       const kernels::cuda::ProductProblem& problem) override {
+    script_.workspaces.push_back(problem.workspace_bytes);
     return std::make_unique<ScriptedProduct>(script_,
                                              problem.epilogue != kernels::cuda::Epilogue::kNone);
   }

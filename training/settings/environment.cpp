@@ -1,0 +1,66 @@
+#include "ripieno/training/settings/environment.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "ripieno/core/error.h"
+#include "ripieno/training/settings/help_text.h"
+
+namespace ripieno {
+namespace {
+
+struct Variable {
+  const char* name;
+  const char* values;  // "0|1" for a switch
+  const char* help;
+};
+
+constexpr std::string_view kSwitch = "0|1";
+
+constexpr Variable kVariables[] = {
+    {"RIPIENO_NVIDIA_LIBRARIES", "DIR[:DIR...]",
+     "folders to search first for cuDNN and NCCL, which are loaded when the program runs"},
+    {"RIPIENO_USE_CUDNN", "0|1",
+     "0: attention in 16-bit types on a GPU runs in built-in kernels instead of cuDNN (default: "
+     "1)"},
+    {"RIPIENO_MATMUL_MEASURE", "0|1",
+     "0: matrix products on a GPU use the library's own choice of algorithms instead of the "
+     "fastest "
+     "ones measured (default: 1)"},
+    {"RIPIENO_MATMUL_EPILOGUES", "0|1",
+     "0: bias, activation and their gradients on a GPU are never fused with matrix products "
+     "(default: 1)"},
+    {"RIPIENO_CACHE_DIR", "DIR",
+     "folder of measured algorithms and compiled attention (default: $XDG_CACHE_HOME/ripieno or "
+     "~/.cache/ripieno)"},
+    {"RIPIENO_SYNC", "0|1",
+     "1: wait for each operation on a GPU, so that an error names the operation that failed; slow "
+     "(default: 0)"},
+    {"RIPIENO_SHARE_GPU", "0|1", "1: several ranks may use the same GPU (default: 0)"},
+    {"RIPIENO_START_TIMEOUT", "SECONDS",
+     "time that a rank waits for the other ranks to start (default: 600)"},
+};
+
+}  // namespace
+
+std::string environment_listing(int columns) {
+  std::string text;
+  for (const Variable& variable : kVariables) {
+    text += fmt::format("  {}={}\n{}\n", variable.name, variable.values,
+                        wrapped(variable.help, columns, 6));
+  }
+  return text;
+}
+
+void check_environment() {
+  for (const Variable& variable : kVariables) {
+    const char* const text = std::getenv(variable.name);
+    const std::string_view value = text ? text : "";
+    if (variable.values != kSwitch || value.empty() || value == "0" || value == "1") continue;
+    throw ConfigurationError(fmt::format("{} must be 0 or 1, got \"{}\"", variable.name, value));
+  }
+}
+
+}  // namespace ripieno
