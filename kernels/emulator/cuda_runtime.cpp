@@ -1,13 +1,17 @@
 // CUDA's runtime API, implemented for the emulated GPU.
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "cuda_runtime_api.h"
+#include "ripieno/kernels/emulator/capture.h"
 #include "ripieno/kernels/emulator/device_memory.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
 #include "ripieno/kernels/emulator/emulator.h"
@@ -94,6 +98,34 @@ struct Runtime {
 thread_local int current_device = 0;
 thread_local cudaError_t last_error = cudaSuccess;
 
+// Whether a call waits for the device or changes its memory, which a thread must not do while it
+// captures.
+bool is_prohibited_in_capture(std::string_view name) {
+  constexpr std::string_view kCalls[] = {
+      "cudaMalloc",           "cudaFree",        "cudaHostAlloc",
+      "cudaFreeHost",         "cudaEventQuery",  "cudaDeviceSynchronize",
+      "cudaEventSynchronize", "cudaStreamDestroy", "cudaStreamSynchronize"};
+  return std::find(std::begin(kCalls), std::end(kCalls), name) != std::end(kCalls);
+}
+
+cudaError_t invalidate(Capture& capture, cudaError_t error) {
+  capture.is_invalid = true;
+  return error;
+}
+
+// Whether work can be enqueued on the stream.
+cudaError_t capture_status(cudaStream_t stream) {
+  const bool is_invalid = stream && stream->capture && stream->capture->is_invalid;
+  return is_invalid ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
+}
+
+// Only later work of the same capture may use an event of a capture.
+cudaError_t event_status(const CUevent_st& event) {
+  if (event.capture == 0) return cudaSuccess;
+  Capture* const capture = Captures::instance().find(event.capture);
+  return capture ? invalidate(*capture, cudaErrorCapturedEvent) : cudaErrorCapturedEvent;
+}
+
 bool needs_driver(const char* name) { return std::strstr(name, "Version") == nullptr; }
 
 template <typename Body>
@@ -106,6 +138,10 @@ cudaError_t call(const char* name, Body body) {
   if (status == cudaSuccess && needs_driver(name)) {
     if (runtime.gpu.driver_version < 13000) status = cudaErrorInsufficientDriver;
     if (runtime.gpu.devices == 0) status = cudaErrorNoDevice;
+  }
+  if (Capture* const capture = Captures::instance().of_this_thread();
+      capture && status == cudaSuccess && is_prohibited_in_capture(name)) {
+    status = invalidate(*capture, cudaErrorStreamCaptureUnsupported);
   }
   if (status == cudaSuccess) status = body(runtime);
   if (status == cudaSuccess) status = runtime.broken;
@@ -184,6 +220,7 @@ void reset() {
 cudaError_t enqueue(const char* name, cudaStream_t stream, std::function<void()> work) {
   return call(name, [&](Runtime&) {
     if (!is_on_current_device(stream)) return cudaErrorInvalidResourceHandle;
+    if (const cudaError_t status = capture_status(stream); status != cudaSuccess) return status;
     Streams::instance().enqueue(stream, failing(std::move(work)));
     return cudaSuccess;
   });
@@ -236,6 +273,20 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "an illegal memory access was encountered";
     case cudaErrorLaunchFailure:
       return "unspecified launch failure";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureUnmatched:
+      return "the capture was not initiated in this stream";
+    case cudaErrorStreamCaptureUnjoined:
+      return "capturing stream has unjoined work";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
+    case cudaErrorCapturedEvent:
+      return "operation not permitted on an event last recorded in a capturing stream";
+    case cudaErrorStreamCaptureWrongThread:
+      return "attempt to terminate a thread-local capture sequence from another thread";
   }
   return "unrecognized error code";
 }
@@ -347,7 +398,12 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     const auto is_pageable = [&](const void* memory) {
       return !is_device_memory(memory) && !runtime.is_pinned(memory);
     };
-    if (is_pageable(from) || is_pageable(to)) runtime.count("pageable copy");
+    if (is_pageable(from) || is_pageable(to)) {
+      runtime.count("pageable copy");
+      if (stream && stream->capture)
+        return invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported);
+    }
+    if (const cudaError_t status = capture_status(stream); status != cudaSuccess) return status;
     auto copy = [to, from, bytes] { std::memcpy(to, from, bytes); };
     std::function<void()> work = copy;
     if (is_pageable(from)) {  // CUDA has read it when the call returns
@@ -365,6 +421,15 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
   return enqueue("cudaMemsetAsync", stream,
                  [memory, value, bytes] { std::memset(memory, value, bytes); });
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* memory) {
+  return call("cudaPointerGetAttributes", [&](Runtime& runtime) {
+    attributes->type = is_device_memory(memory)    ? cudaMemoryTypeDevice
+                       : runtime.is_pinned(memory) ? cudaMemoryTypeHost
+                                                   : cudaMemoryTypeUnregistered;
+    return cudaSuccess;
+  });
 }
 
 // ---- Streams
@@ -385,6 +450,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return call("cudaStreamSynchronize", [&](Runtime&) {
+    if (stream && stream->capture)
+      return invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported);
     Streams::instance().run_all(stream);
     return cudaSuccess;
   });
@@ -392,8 +459,17 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   return call("cudaStreamWaitEvent", [&](Runtime&) {
-    Streams::instance().wait(stream, *event);
-    return cudaSuccess;
+    Capture* const capture = Captures::instance().find(event->capture);
+    if (event->capture != 0 && !capture) return cudaErrorCapturedEvent;
+    if (capture && !stream->capture) Captures::instance().join(*capture, stream);
+    if (!stream->capture) {
+      Streams::instance().wait(stream, *event);
+    } else if (stream->capture == capture) {
+      capture->graph->wait(stream, event->stream, event->position);
+    } else if (event->stream) {
+      return invalidate(*stream->capture, cudaErrorStreamCaptureIsolation);
+    }
+    return capture_status(stream);
   });
 }
 
@@ -425,6 +501,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 // Lazy streams reach the event between one query and the next.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   return call("cudaEventQuery", [&](Runtime&) {
+    if (const cudaError_t status = event_status(*event); status != cudaSuccess) return status;
     if (Streams::instance().is_reached(*event)) return cudaSuccess;
     Streams::instance().run_until(*event);
     return cudaErrorNotReady;
@@ -433,6 +510,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return call("cudaEventSynchronize", [&](Runtime&) {
+    if (const cudaError_t status = event_status(*event); status != cudaSuccess) return status;
     Streams::instance().run_until(*event);
     return cudaSuccess;
   });
@@ -440,6 +518,9 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   return call("cudaEventElapsedTime", [&](Runtime&) {
+    for (const cudaEvent_t each : {from, to}) {
+      if (const cudaError_t status = event_status(*each); status != cudaSuccess) return status;
+    }
     if (!from->is_timed || !to->is_timed) return cudaErrorInvalidResourceHandle;
     if (!Streams::instance().is_reached(*from) || !Streams::instance().is_reached(*to)) {
       return cudaErrorNotReady;
@@ -448,6 +529,64 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
     return cudaSuccess;
   });
 }
+
+// ---- Graphs
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  return call("cudaStreamBeginCapture", [&](Runtime&) {
+    if (stream == nullptr || stream->capture) return cudaErrorStreamCaptureUnsupported;
+    Captures::instance().begin(stream);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  return call("cudaStreamEndCapture", [&](Runtime&) {
+    const Capture* const capture = stream->capture;
+    if (!capture || capture->origin != stream) return cudaErrorStreamCaptureUnmatched;
+    if (capture->thread != std::this_thread::get_id()) return cudaErrorStreamCaptureWrongThread;
+    const auto work = Captures::instance().end(stream);
+    *graph = nullptr;
+    if (!work) return cudaErrorStreamCaptureInvalidated;
+    if (!work->is_joined()) return cudaErrorStreamCaptureUnjoined;
+    *graph = new CUgraph_st{work};
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, std::size_t* count) {
+  *count = graph->graph->operations();
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                 unsigned long long) {
+  return call("cudaGraphInstantiate", [&](Runtime&) {
+    *executable = new CUgraphExec_st{graph->graph};
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  return call("cudaGraphLaunch", [&](Runtime&) {
+    if (stream && stream->capture)
+      return invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported);
+    Streams::instance().enqueue(stream, [graph = executable->graph] { graph->run(); });
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}
+
+// ---- Attributes
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   return call("cudaDeviceGetAttribute", [&](Runtime& runtime) {
