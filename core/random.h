@@ -48,8 +48,8 @@ uint64_t random_stream(std::string_view path);
 // it: a kernels::RandomKey as a uint8 tensor. On a GPU it is enqueued.
 Tensor random_key_on(Device device, uint64_t stream);
 
-// Memory for RandomContext::step_key, on `device`; write_step_key() writes the seed and step of this
-// thread's context to it. On a GPU it is enqueued.
+// Memory for RandomContext::step_key, on `device`; write_step_key() writes the seed and step of
+// this thread's context to it. On a GPU it is enqueued.
 Tensor step_key_on(Device device);
 void write_step_key(const Tensor& step_key);
 

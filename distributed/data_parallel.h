@@ -146,7 +146,7 @@ class DataParallel {
   std::unique_ptr<Strategy> strategy_;
   std::unique_ptr<FirstStep> first_step_;  // null after the first step
   std::vector<std::string> unused_parameters_;
-  bool complete_ = false;  // the last backward of the step has run
+  bool complete_ = false;   // the last backward of the step has run
   bool has_begun_ = false;  // by begin_step()
   int64_t replayed_steps_ = 0;
   bool met_ = true;

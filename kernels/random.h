@@ -8,7 +8,8 @@
 
 namespace ripieno::kernels {
 
-// *out = *step, but for `stream`: the key of one module in a step whose key is in the kernel's memory.
+// *out = *step, but for `stream`: the key of one module in a step whose key is in the kernel's
+// memory.
 void key_of_stream(OnCpu, RandomKey* out, const RandomKey* step, uint64_t stream);
 void key_of_stream(OnCuda, RandomKey* out, const RandomKey* step, uint64_t stream);
 

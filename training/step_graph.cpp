@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
@@ -47,6 +48,36 @@ void copy(Tensor& to, const Tensor& from) {
   }
 }
 
+// The RandomContext::step_key of this thread, while it exists.
+class WithStepKey {
+ public:
+  explicit WithStepKey(const Tensor& key) { random_context().step_key = key; }
+  ~WithStepKey() { random_context().step_key = {}; }
+  WithStepKey(const WithStepKey&) = delete;
+  WithStepKey& operator=(const WithStepKey&) = delete;
+};
+
+// Makes `stream` the current one, after all work of the present one and before its later work.
+class Between {
+ public:
+  explicit Between(const Stream& stream)
+      : stream_(stream), computing_(current_stream(stream.device())) {
+    stream_.wait(computing_);
+    on_.emplace(stream_);
+  }
+  ~Between() {
+    on_.reset();
+    wait(computing_.state(), stream_.state());
+  }
+  Between(const Between&) = delete;
+  Between& operator=(const Between&) = delete;
+
+ private:
+  const Stream& stream_;
+  const Stream& computing_;
+  std::optional<OnStream> on_;
+};
+
 }  // namespace
 
 StepGraph::StepGraph(distributed::DataParallel& parallel, const StepGraphOptions& options)
@@ -77,16 +108,18 @@ void StepGraph::forget() {
 
 void StepGraph::run(const io::Batch& batch, const Step& step) {
   if (!stream_) return step(batch);
-  const Pool::Keep keep(stream_->memory());
-  if (trims() != trims_) forget();
   const auto facts = facts_of(batch);
-  if (graph_ && facts == recorded_) return replay(batch);
+  {
+    const Pool::Keep keep(stream_->memory());
+    if (trims() != trims_) forget();
+    if (graph_ && facts == recorded_) return replay(batch);
+    if (facts == prepared_) return record(batch, step);
+  }
   if (!std::exchange(has_taken_a_step_, true)) {
     step(batch);
     // The memory of its activations: later steps have the memory of the graph.
     return current_stream(parallel_.device()).memory().trim();
   }
-  if (facts == prepared_) return record(batch, step);
   if (graph_ || !prepared_.empty()) note_change();
   prepare(batch, step);
   prepared_ = facts;
@@ -111,19 +144,17 @@ std::vector<uint64_t> StepGraph::facts_of(const io::Batch& batch) const {
 void StepGraph::note_change() {
   if (++changes_ != kChangesToRemark || !options_.remark) return;
   options_.remark(
-      "the shape of the batch keeps changing; train.graph replays a step only if it is like the "
-      "one that was recorded");
+      "train.graph: the shape of the batch keeps changing; a step is replayed only if it is like "
+      "the one that was recorded");
 }
 
-// Runs as usual, but in the memory of the graph.
+// Runs as usual, but in the memory of the graph, and with the kernels that will be recorded: CUDA
+// loads a kernel when it is first launched, which may wait for the device.
 void StepGraph::prepare(const io::Batch& batch, const Step& step) {
-  const Stream& computing = current_stream(parallel_.device());
-  stream_->wait(computing);
-  {
-    const OnStream on(*stream_);
-    step(batch);
-  }
-  computing.wait(*stream_);
+  write_step_key(step_key_);
+  const Between between(*stream_);
+  const WithStepKey with_key(step_key_);
+  step(batch);
 }
 
 // Before the work of a step: writes what changes from step to step to device memory.
@@ -145,13 +176,18 @@ void StepGraph::begin(const io::Batch& batch) {
 void StepGraph::record(const io::Batch& batch, const Step& step) {
   recorded_ = prepared_;
   forget();
-  RandomContext context = random_context();
+  if (const std::string obstacle = parallel_.obstacle_to_replay(); !obstacle.empty()) {
+    give_up(obstacle);
+    return step(batch);
+  }
+  const RandomContext context = random_context();
   begin(batch);
   parallel_.begin_step();
-  context.step_key = step_key_;
+  const ScopedRandomContext afterwards;  // with the next step
+  random_context() = context;
   std::string failure;
   try {
-    const ScopedRandomContext of_step(context);
+    const WithStepKey with_key(step_key_);
     graph_ = std::make_unique<DeviceGraph>(*stream_, [&] { step(batch_); });
   } catch (const CannotRecord& error) {
     failure = error.what();
@@ -166,8 +202,6 @@ void StepGraph::record(const io::Batch& batch, const Step& step) {
   if (graph_) return graph_->replay();
   parallel_.abandon_step();
   if (options_.mode == Mode::on || ++failures_ == kMostFailures) give_up(failure);
-  context.step_key = {};
-  const ScopedRandomContext of_step(context);
   step(batch);
 }
 
@@ -182,7 +216,7 @@ void StepGraph::replay(const io::Batch& batch) {
 void StepGraph::give_up(const std::string& why) {
   if (options_.mode == Mode::on) throw_required(why);
   stream_.reset();
-  if (options_.remark) options_.remark("steps are not replayed as a CUDA graph: " + why);
+  if (options_.remark) options_.remark("train.graph: steps run without a CUDA graph: " + why);
 }
 
 }  // namespace ripieno

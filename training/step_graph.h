@@ -77,9 +77,10 @@ class StepGraph {
 
   distributed::DataParallel& parallel_;
   StepGraphOptions options_;
-  std::unique_ptr<Stream> stream_;  // whose pool has the memory of the recorded work; null: inactive
-  Tensor step_key_;                 // RandomContext::step_key of the step
-  io::Batch batch_;                 // of the step, in memory that is kept
+  std::unique_ptr<Stream>
+      stream_;       // whose pool has the memory of the recorded work; null: inactive
+  Tensor step_key_;  // RandomContext::step_key of the step
+  io::Batch batch_;  // of the step, in memory that is kept
   std::unique_ptr<DeviceGraph> graph_;
   // Facts of the recorded step, and of the last one that ran with the memory of the graph.
   std::vector<uint64_t> recorded_, prepared_;

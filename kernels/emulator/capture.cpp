@@ -63,6 +63,30 @@ void Graph::run() const {
   visit(done, 0, lines_[0].work.size(), [](const auto& work) { work(); });
 }
 
+cudaError_t invalidate(Capture& capture, cudaError_t error) {
+  capture.is_invalid = true;
+  return error;
+}
+
+cudaError_t capture_status(const CUstream_st* stream) {
+  const bool is_invalid = stream && stream->capture && stream->capture->is_invalid;
+  return is_invalid ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
+}
+
+cudaError_t event_status(const CUevent_st& event) {
+  if (event.capture == 0) return cudaSuccess;
+  Capture* const capture = Captures::instance().find(event.capture);
+  return capture ? invalidate(*capture, cudaErrorCapturedEvent) : cudaErrorCapturedEvent;
+}
+
+bool is_prohibited_in_capture(std::string_view name) {
+  constexpr std::string_view kCalls[] = {
+      "cudaMalloc",           "cudaFree",          "cudaHostAlloc",
+      "cudaFreeHost",         "cudaEventQuery",    "cudaDeviceSynchronize",
+      "cudaEventSynchronize", "cudaStreamDestroy", "cudaStreamSynchronize"};
+  return std::find(std::begin(kCalls), std::end(kCalls), name) != std::end(kCalls);
+}
+
 Captures& Captures::instance() {
   static Captures& captures = *new Captures;
   return captures;

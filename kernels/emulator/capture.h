@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <vector>
 
-struct CUstream_st;
-struct CUevent_st;
+#include "cuda_runtime_api.h"
 
 namespace ripieno::simt {
 
@@ -57,6 +57,16 @@ struct Capture {
   std::vector<CUstream_st*> streams;
   std::shared_ptr<Graph> graph = std::make_shared<Graph>();
 };
+
+// Marks the capture as failed, and returns `error`.
+cudaError_t invalidate(Capture& capture, cudaError_t error);
+// Whether work can be enqueued on the stream; null: the null stream.
+cudaError_t capture_status(const CUstream_st* stream);
+// Whether the host may use an event, which it may not if it was recorded in a capture.
+cudaError_t event_status(const CUevent_st& event);
+// Whether a call waits for the device or changes its memory, which a thread must not do while it
+// captures.
+bool is_prohibited_in_capture(std::string_view name);
 
 // All captures that have not ended.
 class Captures {

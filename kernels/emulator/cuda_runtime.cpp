@@ -1,12 +1,8 @@
 // CUDA's runtime API, implemented for the emulated GPU.
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
-#include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,140 +10,13 @@
 #include "ripieno/kernels/emulator/capture.h"
 #include "ripieno/kernels/emulator/device_memory.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
+#include "ripieno/kernels/emulator/emulated_runtime.h"
 #include "ripieno/kernels/emulator/emulator.h"
 #include "ripieno/kernels/emulator/enqueue.h"
 #include "ripieno/kernels/emulator/streams.h"
 
 namespace ripieno::simt {
 namespace {
-
-Gpu gpu_of_environment() {
-  Gpu result;
-  if (const char* devices = std::getenv("RIPIENO_EMULATED_GPUS")) {
-    const char* const end = devices + std::strlen(devices);
-    const auto [stop, error] = std::from_chars(devices, end, result.devices);
-    if (error != std::errc() || stop != end || result.devices < 0) {
-      fail(std::string("RIPIENO_EMULATED_GPUS must be a number of devices, got \"") + devices +
-           '"');
-    }
-  }
-  return result;
-}
-
-struct Failure {
-  int64_t in = 0;  // number of calls until it happens
-  cudaError_t error = cudaSuccess;
-};
-
-// State of the emulated GPU. Guarded by gpu_lock().
-struct Runtime {
-  Gpu gpu = gpu_of_environment();
-  std::map<std::string, int64_t, std::less<>> calls;
-  bool notes_addresses = false;  // true after the first clear_calls()
-  std::vector<const void*> addresses;
-  std::map<std::string, Failure, std::less<>> failures;
-  Failure failure_of_work;
-  cudaError_t broken = cudaSuccess;  // error of failed work; all later calls return it
-  std::map<void*, std::pair<int, std::size_t>> device_memory;  // device and bytes
-  std::map<char*, std::size_t> pinned;
-  std::vector<std::unique_ptr<CUevent_st>> events;
-
-  static Runtime& instance() {
-    static Runtime& runtime = *new Runtime;
-    return runtime;
-  }
-
-  void count(const char* name) {
-    const auto found = calls.find(name);
-    if (found != calls.end()) {
-      ++found->second;
-    } else {
-      calls[name] = 1;
-    }
-  }
-
-  void note(const void* address) {
-    if (notes_addresses) addresses.push_back(address);
-  }
-
-  cudaError_t injected(const char* name) {
-    const auto found = failures.find(name);
-    if (found == failures.end() || --found->second.in > 0) return cudaSuccess;
-    const cudaError_t error = found->second.error;
-    failures.erase(found);
-    return error;
-  }
-
-  bool is_pinned(const void* memory) const {
-    auto* address = static_cast<char*>(const_cast<void*>(memory));
-    auto after = pinned.upper_bound(address);
-    if (after == pinned.begin()) return false;
-    --after;
-    return address < after->first + after->second;
-  }
-
-  std::size_t bytes_in_use(int device) const {
-    std::size_t sum = gpu.bytes_of_others;
-    for (const auto& [memory, block] : device_memory) {
-      if (block.first == device) sum += block.second;
-    }
-    return sum;
-  }
-};
-
-thread_local int current_device = 0;
-thread_local cudaError_t last_error = cudaSuccess;
-
-// Whether a call waits for the device or changes its memory, which a thread must not do while it
-// captures.
-bool is_prohibited_in_capture(std::string_view name) {
-  constexpr std::string_view kCalls[] = {
-      "cudaMalloc",           "cudaFree",        "cudaHostAlloc",
-      "cudaFreeHost",         "cudaEventQuery",  "cudaDeviceSynchronize",
-      "cudaEventSynchronize", "cudaStreamDestroy", "cudaStreamSynchronize"};
-  return std::find(std::begin(kCalls), std::end(kCalls), name) != std::end(kCalls);
-}
-
-cudaError_t invalidate(Capture& capture, cudaError_t error) {
-  capture.is_invalid = true;
-  return error;
-}
-
-// Whether work can be enqueued on the stream.
-cudaError_t capture_status(cudaStream_t stream) {
-  const bool is_invalid = stream && stream->capture && stream->capture->is_invalid;
-  return is_invalid ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
-}
-
-// Only later work of the same capture may use an event of a capture.
-cudaError_t event_status(const CUevent_st& event) {
-  if (event.capture == 0) return cudaSuccess;
-  Capture* const capture = Captures::instance().find(event.capture);
-  return capture ? invalidate(*capture, cudaErrorCapturedEvent) : cudaErrorCapturedEvent;
-}
-
-bool needs_driver(const char* name) { return std::strstr(name, "Version") == nullptr; }
-
-template <typename Body>
-cudaError_t call(const char* name, Body body) {
-  const auto lock = gpu_lock();
-  Runtime& runtime = Runtime::instance();
-  runtime.count(name);
-  cudaError_t status = runtime.injected(name);
-  if (status == cudaSuccess) status = runtime.broken;
-  if (status == cudaSuccess && needs_driver(name)) {
-    if (runtime.gpu.driver_version < 13000) status = cudaErrorInsufficientDriver;
-    if (runtime.gpu.devices == 0) status = cudaErrorNoDevice;
-  }
-  if (Capture* const capture = Captures::instance().of_this_thread();
-      capture && status == cudaSuccess && is_prohibited_in_capture(name)) {
-    status = invalidate(*capture, cudaErrorStreamCaptureUnsupported);
-  }
-  if (status == cudaSuccess) status = body(runtime);
-  if (status == cudaSuccess) status = runtime.broken;
-  if (status != cudaSuccess && status != cudaErrorNotReady) last_error = status;
-  return status;
-}
 
 // Wraps an operation so that fail_work() can make it fail.
 std::function<void()> failing(std::function<void()> work) {
@@ -165,6 +34,19 @@ bool is_on_current_device(cudaStream_t stream) {
 }
 
 }  // namespace
+
+Gpu gpu_of_environment() {
+  Gpu result;
+  if (const char* devices = std::getenv("RIPIENO_EMULATED_GPUS")) {
+    const char* const end = devices + std::strlen(devices);
+    const auto [stop, error] = std::from_chars(devices, end, result.devices);
+    if (error != std::errc() || stop != end || result.devices < 0) {
+      fail(std::string("RIPIENO_EMULATED_GPUS must be a number of devices, got \"") + devices +
+           '"');
+    }
+  }
+  return result;
+}
 
 Gpu& gpu() { return Runtime::instance().gpu; }
 
@@ -529,64 +411,6 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
     return cudaSuccess;
   });
 }
-
-// ---- Graphs
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  return call("cudaStreamBeginCapture", [&](Runtime&) {
-    if (stream == nullptr || stream->capture) return cudaErrorStreamCaptureUnsupported;
-    Captures::instance().begin(stream);
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  return call("cudaStreamEndCapture", [&](Runtime&) {
-    const Capture* const capture = stream->capture;
-    if (!capture || capture->origin != stream) return cudaErrorStreamCaptureUnmatched;
-    if (capture->thread != std::this_thread::get_id()) return cudaErrorStreamCaptureWrongThread;
-    const auto work = Captures::instance().end(stream);
-    *graph = nullptr;
-    if (!work) return cudaErrorStreamCaptureInvalidated;
-    if (!work->is_joined()) return cudaErrorStreamCaptureUnjoined;
-    *graph = new CUgraph_st{work};
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, std::size_t* count) {
-  *count = graph->graph->operations();
-  return cudaSuccess;
-}
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
-                                 unsigned long long) {
-  return call("cudaGraphInstantiate", [&](Runtime&) {
-    *executable = new CUgraphExec_st{graph->graph};
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
-  return call("cudaGraphLaunch", [&](Runtime&) {
-    if (stream && stream->capture)
-      return invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported);
-    Streams::instance().enqueue(stream, [graph = executable->graph] { graph->run(); });
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  delete graph;
-  return cudaSuccess;
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-  delete executable;
-  return cudaSuccess;
-}
-
-// ---- Attributes
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   return call("cudaDeviceGetAttribute", [&](Runtime& runtime) {

@@ -27,7 +27,7 @@ struct CUevent_st {
   CUstream_st* stream = nullptr;  // on which it was last recorded
   uint64_t position = 0;          // in that stream
   double reached_ms = 0;          // time at which the stream reached it
-  uint64_t capture = 0;           // the number of the capture in which it was last recorded; 0: none
+  uint64_t capture = 0;  // the number of the capture in which it was last recorded; 0: none
 };
 
 namespace ripieno::simt {

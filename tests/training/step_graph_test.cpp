@@ -43,7 +43,8 @@ class ReplayedRun : public testing::GpuTest, public ::testing::WithParamInterfac
   }
   TinyRun replayed(const std::string& name) {
     TinyRun run = tiny(name);
-    run.graph = {.mode = Mode::on, .remark = [this](const auto& line) { remarks_.push_back(line); }};
+    run.graph = {.mode = Mode::on,
+                 .remark = [this](const auto& line) { remarks_.push_back(line); }};
     return run;
   }
   TemporaryDirectory directory_;
@@ -90,18 +91,20 @@ TEST_P(ReplayedRun, ContinuesWithTheSameBitsAfterAResume) {
 
 INSTANTIATE_TEST_SUITE_P(
     Gpu, ReplayedRun,
-    ::testing::Values(
-        Case{"Plain", [](TinyRun& run) { run.dropout = 0.0; }},
-        Case{"WithDropout", [](TinyRun&) {}},
-        Case{"WithASchedule",
-             [](TinyRun& run) {
-               run.options.schedule =
-                   optim::Schedule{.kind = optim::Schedule::Kind::cosine, .steps = 12, .warmup_steps = 3};
-             }},
-        Case{"Clipped", [](TinyRun& run) { run.max_gradient_norm = 0.1; }},
-        Case{"InMicroBatches", [](TinyRun& run) { run.parallel_options.micro_batch_size = 3; }},
-        Case{"Bfloat16", [](TinyRun& run) { run.precision = DType::bfloat16; }},
-        Case{"Float16", [](TinyRun& run) { run.precision = DType::float16; }}),
+    ::testing::Values(Case{"Plain", [](TinyRun& run) { run.dropout = 0.0; }},
+                      Case{"WithDropout", [](TinyRun&) {}},
+                      Case{"WithASchedule",
+                           [](TinyRun& run) {
+                             run.options.schedule =
+                                 optim::Schedule{.kind = optim::Schedule::Kind::cosine,
+                                                 .steps = 12,
+                                                 .warmup_steps = 3};
+                           }},
+                      Case{"Clipped", [](TinyRun& run) { run.max_gradient_norm = 0.1; }},
+                      Case{"InMicroBatches",
+                           [](TinyRun& run) { run.parallel_options.micro_batch_size = 3; }},
+                      Case{"Bfloat16", [](TinyRun& run) { run.precision = DType::bfloat16; }},
+                      Case{"Float16", [](TinyRun& run) { run.precision = DType::float16; }}),
     [](const auto& of) { return of.param.name; });
 
 // ---- Loops of their own
@@ -121,8 +124,9 @@ class StepGraphTest : public testing::GpuTest {
     return *parallel_;
   }
   StepGraph graph(Mode mode = Mode::automatic) {
-    return StepGraph(parallel(),
-                     {.mode = mode, .remark = [this](const auto& line) { remarks_.push_back(line); }});
+    return StepGraph(parallel(), {.mode = mode, .remark = [this](const auto& line) {
+                                    remarks_.push_back(line);
+                                  }});
   }
   static io::Batch batch(int64_t rows) {
     const ScopedRandomContext same;
@@ -264,8 +268,9 @@ TEST_F(StepGraphTest, AStepThatReadsAValueOnTheHostRunsAsUsualWithOneRemark) {
   EXPECT_EQ(losses, expected(std::vector<int64_t>(10, 4)));
   EXPECT_EQ(parallel().replayed_steps(), 0);
   EXPECT_EQ(optimizer_->steps_taken(), 10);
-  EXPECT_THAT(remarks_, ElementsAre(HasSubstr("steps are not replayed as a CUDA graph: copy of 4 "
-                                              "bytes from or to host memory")));
+  EXPECT_THAT(remarks_,
+              ElementsAre(HasSubstr("train.graph: steps run without a CUDA graph: copy of 4 "
+                                    "bytes from or to host memory")));
 }
 
 // Each is an error if the mode is on.
@@ -316,8 +321,18 @@ TEST_F(StepGraphTest, AStepWithoutAnOptimizerStepIsAnError) {
 
 TEST_F(StepGraphTest, AGradientHookRunsInEachStep) {
   int hooks = 0;
-  model_.parameters().tensors()[0].on_gradient([&] { ++hooks; });
+  Tensor(model_.parameters().tensors()[0]).on_gradient([&] { ++hooks; });
   auto graph = this->graph();
+  for (int i = 0; i < 5; ++i) step(graph);
+  EXPECT_EQ(hooks, 5);
+  EXPECT_THAT(remarks_, ElementsAre(HasSubstr("a hook (on_gradient) of ")));
+}
+
+TEST_F(StepGraphTest, AGradientHookThatIsAddedLaterRunsInEachStep) {
+  auto graph = this->graph();
+  for (int i = 0; i < 4; ++i) step(graph);
+  int hooks = 0;
+  Tensor(model_.parameters().tensors()[0]).on_gradient([&] { ++hooks; });
   for (int i = 0; i < 5; ++i) step(graph);
   EXPECT_EQ(hooks, 5);
   EXPECT_THAT(remarks_, ElementsAre(HasSubstr("a hook (on_gradient) of ")));
@@ -326,7 +341,8 @@ TEST_F(StepGraphTest, AGradientHookRunsInEachStep) {
 TEST_F(StepGraphTest, AStrategyThatNeedsTheHostIsNamed) {
   const std::pair<distributed::DataParallelOptions, const char*> cases[] = {
       {{.slots = 2}, "parallel.strict: several threads compute its slots"},
-      {{.diloco = {.steps = 2}}, "parallel.diloco_steps: some steps are followed by an outer step"}};
+      {{.diloco = {.steps = 2}},
+       "parallel.diloco_steps: some steps are followed by an outer step"}};
   for (const auto& [options, why] : cases) {
     remarks_.clear();
     parallel_ = std::make_unique<DataParallel>(model_, *optimizer_, *alone_, options);
@@ -384,7 +400,8 @@ TEST_F(StepGraphTest, SeveralRanksRunAsUsualWithOneRemark) {
     });
   }
   for (auto& thread : threads) thread.join();
-  EXPECT_THAT(remarks, ElementsAre(HasSubstr("the collectives of several ranks cannot be recorded")));
+  EXPECT_THAT(remarks,
+              ElementsAre(HasSubstr("the collectives of several ranks cannot be recorded")));
 }
 
 }  // namespace
