@@ -88,10 +88,12 @@ StepGraph::StepGraph(distributed::DataParallel& parallel, const StepGraphOptions
     if (options_.mode == Mode::on) throw_required("it runs on the CPU");
     return;
   }
-  if (const std::string obstacle = parallel_.obstacle_to_replay(); !obstacle.empty())
-    return give_up(obstacle);
-  if (const std::string obstacle = obstacle_to_recording(); !obstacle.empty())
-    return give_up(obstacle);
+  std::string obstacle = parallel_.obstacle_to_replay();
+  if (obstacle.empty()) obstacle = obstacle_to_recording();
+  if (!obstacle.empty()) {
+    give_up(obstacle);
+    return;
+  }
   stream_ = std::make_unique<Stream>(device);
   step_key_ = step_key_on(device);
 }

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ripieno/core/models/mlp.h"
-#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/optim/sgd.h"
 #include "support/gpu_test.h"
 #include "training/run/tiny_run.h"
@@ -15,6 +15,7 @@
 namespace ripieno {
 namespace {
 
+using distributed::DataParallel;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -97,8 +98,8 @@ INSTANTIATE_TEST_SUITE_P(
                            [](TinyRun& run) {
                              run.options.schedule =
                                  optim::Schedule{.kind = optim::Schedule::Kind::cosine,
-                                                 .steps = 12,
-                                                 .warmup_steps = 3};
+                                                 .warmup_steps = 3,
+                                                 .steps = 12};
                            }},
                       Case{"Clipped", [](TinyRun& run) { run.max_gradient_norm = 0.1; }},
                       Case{"InMicroBatches",
