@@ -10,7 +10,7 @@ using namespace ripieno::simt;
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   return call("cudaStreamBeginCapture", [&](Runtime&) {
-    if (stream == nullptr || stream->capture) return cudaErrorStreamCaptureUnsupported;
+    if (stream == nullptr || stream->graph) return cudaErrorStreamCaptureUnsupported;
     Captures::instance().begin(stream);
     return cudaSuccess;
   });
@@ -18,7 +18,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   return call("cudaStreamEndCapture", [&](Runtime&) {
-    const Capture* const capture = stream->capture;
+    const Capture* const capture = Captures::instance().of(stream);
     if (!capture || capture->origin != stream) return cudaErrorStreamCaptureUnmatched;
     if (capture->thread != std::this_thread::get_id()) return cudaErrorStreamCaptureWrongThread;
     const auto work = Captures::instance().end(stream);
@@ -45,8 +45,8 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   return call("cudaGraphLaunch", [&](Runtime&) {
-    if (stream && stream->capture)
-      return invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported);
+    if (Capture* const capture = Captures::instance().of(stream))
+      return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
     Streams::instance().enqueue(stream, [graph = executable->graph] { graph->run(); });
     return cudaSuccess;
   });

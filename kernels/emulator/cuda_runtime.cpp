@@ -282,8 +282,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     };
     if (is_pageable(from) || is_pageable(to)) {
       runtime.count("pageable copy");
-      if (stream && stream->capture)
-        return invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported);
+      if (Capture* const capture = Captures::instance().of(stream))
+        return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
     }
     if (const cudaError_t status = capture_status(stream); status != cudaSuccess) return status;
     auto copy = [to, from, bytes] { std::memcpy(to, from, bytes); };
@@ -332,8 +332,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return call("cudaStreamSynchronize", [&](Runtime&) {
-    if (stream && stream->capture)
-      return invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported);
+    if (Capture* const capture = Captures::instance().of(stream))
+      return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
     Streams::instance().run_all(stream);
     return cudaSuccess;
   });
@@ -341,15 +341,17 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   return call("cudaStreamWaitEvent", [&](Runtime&) {
-    Capture* const capture = Captures::instance().find(event->capture);
+    Captures& captures = Captures::instance();
+    Capture* const capture = captures.find(event->capture);
     if (event->capture != 0 && !capture) return cudaErrorCapturedEvent;
-    if (capture && !stream->capture) Captures::instance().join(*capture, stream);
-    if (!stream->capture) {
+    if (capture && !captures.of(stream)) captures.join(*capture, stream);
+    Capture* const own = captures.of(stream);
+    if (!own) {
       Streams::instance().wait(stream, *event);
-    } else if (stream->capture == capture) {
-      capture->graph->wait(stream, event->stream, event->position);
+    } else if (own == capture) {
+      own->graph->wait(stream, event->stream, event->position);
     } else if (event->stream) {
-      return invalidate(*stream->capture, cudaErrorStreamCaptureIsolation);
+      return invalidate(*own, cudaErrorStreamCaptureIsolation);
     }
     return capture_status(stream);
   });

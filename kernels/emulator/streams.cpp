@@ -47,7 +47,7 @@ void Streams::enqueue(CUstream_st* stream, std::function<void()> work) {
     const DeviceAccess access;
     return work();
   }
-  if (stream->capture) return stream->capture->graph->add(stream, std::move(work));
+  if (stream->graph) return stream->graph->add(stream, std::move(work));
   stream->queue.push_back(std::move(work));
   ++stream->enqueued;
   if (is_eager) return run_all(stream);
@@ -62,9 +62,9 @@ void Streams::record(CUevent_st& event, CUstream_st* stream) {
     return;
   }
   event.stream = stream;
-  event.capture = stream->capture ? stream->capture->number : 0;
-  if (stream->capture) {
-    event.position = stream->capture->graph->position(stream);
+  event.capture = stream->capture;
+  if (stream->graph) {
+    event.position = stream->graph->position(stream);
     return;
   }
   event.position = stream->enqueued + 1;

@@ -12,14 +12,15 @@
 #include <mutex>
 #include <vector>
 
-#include "ripieno/kernels/emulator/capture.h"
+#include "ripieno/kernels/emulator/captured_graph.h"
 
 // What cudaStream_t and cudaEvent_t point to.
 struct CUstream_st {
   int device = 0;
   std::deque<std::function<void()>> queue;
-  uint64_t enqueued = 0, done = 0;            // numbers of operations
-  ripieno::simt::Capture* capture = nullptr;  // that records its work; null: none
+  uint64_t enqueued = 0, done = 0;  // numbers of operations
+  uint64_t capture = 0;             // the number of the one that records its work; 0: none
+  std::shared_ptr<ripieno::simt::Graph> graph;  // of that capture
 };
 struct CUevent_st {
   int device = 0;

@@ -73,10 +73,9 @@ struct TinyRun {
                    .context = 16,
                    .dropout = dropout});
     model.to(session.device(), precision);
-    optim::AdamW optimizer(model.parameters(),
-                           {.learning_rate = 1e-2,
-                            .max_gradient_norm = max_gradient_norm,
-                            .scales_loss = precision == DType::float16});
+    optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2,
+                                                .max_gradient_norm = max_gradient_norm,
+                                                .scales_loss = precision == DType::float16});
     distributed::DataParallel parallel(model, optimizer, session.communicator(), parallel_options);
     RunOptions timed = options;
     timed.parallel = &parallel;
