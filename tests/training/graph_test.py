@@ -1,4 +1,4 @@
-"""train.graph of the programs: the same results with and without, and one line where steps run without."""
+"""train.graph of the programs: the same results with and without, or one line that says why not."""
 import unittest
 
 import programs
@@ -14,7 +14,9 @@ class Graph(programs.ProgramTest):
         programs.require_gpu(self)
 
     def train_with(self, graph, run, *settings):
-        arguments = [word for setting in (f"train.graph={graph}", *settings) for word in ("--set", setting)]
+        arguments = []
+        for setting in (f"train.graph={graph}", *settings):
+            arguments += ["--set", setting]
         return self.train(run, "--device", "cuda", *arguments)
 
     def assert_same_results(self, *settings):
@@ -45,15 +47,16 @@ class Graph(programs.ProgramTest):
             self.assertIn("total", seconds)
 
     def test_one_line_says_why_steps_run_without(self):
-        for setting, why in (("parallel.strict=true", "parallel.strict: several threads compute its slots"),
-                             ("parallel.diloco_steps=3", "parallel.diloco_steps: some steps are followed by an "
-                                                         "outer step")):
+        strict, diloco = "parallel.strict=true", "parallel.diloco_steps=3"
+        reasons = {strict: "parallel.strict: several threads compute its slots",
+                   diloco: "parallel.diloco_steps: some steps are followed by an outer step"}
+        for setting, why in reasons.items():
             ended = self.train_with("auto", setting, setting)
             self.assertEqual((ended.returncode, ended.stderr), (0, LINE + why + "\n"))
             ended = self.train_with("on", setting + "_on", setting)
             self.assertEqual(ended.returncode, 78)
-            self.assertIn(f"train.graph=on, but the step cannot be recorded as a CUDA graph: {why}; "
-                          "set train.graph=auto", ended.stderr)
+            self.assertIn("train.graph=on, but the step cannot be recorded as a CUDA graph: "
+                          f"{why}; set train.graph=auto", ended.stderr)
 
 
 class GraphOnTheCpu(programs.ProgramTest):

@@ -1,7 +1,6 @@
 // The functions of runtime.h and recording.h in a build without CUDA.
-#include "ripieno/kernels/cuda/runtime/runtime.h"
-
 #include "ripieno/kernels/cuda/runtime/recording.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::kernels::cuda {
 namespace {
