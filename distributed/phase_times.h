@@ -2,7 +2,8 @@
 //
 // On a GPU a phase is measured by two events on the current stream, read once they have completed,
 // so the host does not wait. A step that is recorded is not measured, since its replays do not
-// measure their phases either (core/device/device_graph.h). Each phase is also a range in GPU profiles and a phase of trace.h.
+// measure their phases either (core/device/device_graph.h). Each phase is also a range in GPU
+// profiles and a phase of trace.h.
 #pragma once
 
 #include <array>

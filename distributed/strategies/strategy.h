@@ -66,8 +66,7 @@ class Strategy {
   // Why the device's work of a step cannot be recorded and replayed without calling this object
   // again (DataParallel::replay_step); empty if it can.
   virtual std::string obstacle_to_replay() const { return "its strategy does not support it"; }
-  // Forgets the micro-batches of a step that was not finished. Called only if steps can be
-  // replayed.
+  // Forgets the micro-batches of an unfinished step. Called only if steps can be replayed.
   virtual void abandon_step() {}
 
   // Whether each rank takes optimizer steps on its own gradients, between steps that communicate.
