@@ -17,6 +17,8 @@ namespace {
 
 using Mode = StepGraphOptions::Mode;
 
+// Two, so that the pool also has memory for what a step keeps until the next one.
+constexpr int kPreparedSteps = 2;
 // A call of another thread can spoil a recording, so it is tried again.
 constexpr int kMostFailures = 3;
 // A single change, such as a parameter that is thawed, is not worth a remark.
@@ -115,16 +117,20 @@ void StepGraph::run(const io::Batch& batch, const Step& step) {
     const Pool::Keep keep(stream_->memory());
     if (trims() != trims_) forget();
     if (graph_ && facts == recorded_) return replay(batch);
-    if (facts == prepared_) return record(batch, step);
+    if (facts == prepared_ && prepared_steps_ >= kPreparedSteps) return record(batch, step);
   }
   if (!std::exchange(has_taken_a_step_, true)) {
     step(batch);
     // The memory of its activations: later steps have the memory of the graph.
     return current_stream(parallel_.device()).memory().trim();
   }
-  if (graph_ || !prepared_.empty()) note_change();
+  if (facts != prepared_) {
+    if (graph_ || !prepared_.empty()) note_change();
+    prepared_steps_ = 0;
+  }
   prepare(batch, step);
   prepared_ = facts;
+  ++prepared_steps_;
   trims_ = trims();
 }
 

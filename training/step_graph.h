@@ -10,11 +10,11 @@
 //     run.log();
 //   }
 //
-// The first step runs as usual, and measures and allocates what later ones use. The second runs
-// with the memory of the graph. The third is recorded: from then on a step is a copy of its batch,
-// the optimizer's begin_step(), and one launch. A step that differs from the recorded one, for
-// example in the shape of its batch, runs as usual; after two of these in a row that are alike, the
-// next is recorded instead. One thread uses it.
+// The first step runs as usual, and measures and allocates what later ones use. Two more run with
+// the memory of the graph. The fourth is recorded: from then on a step is a copy of its batch, the
+// optimizer's begin_step(), and one launch. A step that differs from the recorded one, for example
+// in the shape of its batch, runs as usual; after two of these in a row that are alike, the next is
+// recorded instead. One thread uses it.
 #pragma once
 
 #include <cstdint>
@@ -86,6 +86,7 @@ class StepGraph {
   std::vector<uint64_t> recorded_, prepared_;
   int64_t trims_ = 0;  // of the pool at that time: afterwards its memory is another
   bool has_taken_a_step_ = false;
+  int prepared_steps_ = 0;  // in a row, with the facts prepared_
   int changes_ = 0, failures_ = 0;
 };
 
