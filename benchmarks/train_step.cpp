@@ -19,6 +19,7 @@
 #include "ripieno/core/device/stream.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/kernels/cpu_threads.h"
+#include "ripieno/training/step_graph.h"
 #include "workloads.h"
 
 namespace {
@@ -30,7 +31,7 @@ struct Arguments {
   std::string workload, device = "cpu", dtype = "f32";
   int64_t batch = 0;  // 0: the default of the workload
   int threads = 2, steps = 10, warmup = 3;
-  bool strict = false, parallel = false, rounds = false;
+  bool strict = false, parallel = false, graph = false, rounds = false;
   int slots = 8;
 };
 
@@ -120,6 +121,40 @@ nlohmann::ordered_json compare_with_parallel(const Arguments& a, const Workload&
           {"cost_percent_of_medians", 1e2 * (median_of(through) / median_of(bare) - 1)}};
 }
 
+// Steps that replay a CUDA graph beside the same steps without, in alternating groups of a.steps:
+// the host waits only at the end of a group.
+nlohmann::ordered_json compare_with_graph(const Arguments& a, const Workload& workload) {
+  constexpr int kGroups = 5;
+  const auto ranks = distributed::alone();
+  distributed::DataParallel parallel(*workload.model, *workload.optimizer, *ranks);
+  StepGraph graph(parallel, {.mode = StepGraphOptions::Mode::on});
+  const StepGraph::Step enqueue = [&](const io::Batch&) {
+    parallel.backward(workload.loss());
+    parallel.step();
+  };
+  const auto time_of_step = [&](int steps, const std::function<void()>& step) {
+    const double seconds = seconds_of([&] {
+      for (int i = 0; i < steps; ++i) step();
+      parallel.loss().mean();
+    });
+    return seconds / steps;
+  };
+  std::vector<double> plain, replayed, ratios;
+  time_of_step(4, [&] { graph.run({}, enqueue); });  // records it
+  for (int group = -1; group < kGroups; ++group) {
+    const double without = time_of_step(a.steps, [&] { enqueue({}); });
+    const double with = time_of_step(a.steps, [&] { graph.run({}, enqueue); });
+    if (group < 0) continue;
+    plain.push_back(without);
+    replayed.push_back(with);
+    ratios.push_back(without / with);
+  }
+  return {{"step_ms_without", milliseconds(plain)},
+          {"step_ms", milliseconds(replayed)},
+          {"operations", graph.operations()},
+          {"speedup", median_of(ratios)}};
+}
+
 // Seconds since this process started, including loading (proc(5): field 22 of stat, in clock
 // ticks).
 double seconds_since_start() {
@@ -198,6 +233,7 @@ void measure(const Arguments& a) {
     result["seconds_to_first_step"] = to_first_step;
     if (strict) result["strict"] = compare_with_strict(round, *strict, a.slots);
     if (a.parallel) result["parallel"] = compare_with_parallel(a, workload);
+    if (a.graph) result["graph"] = compare_with_graph(a, workload);
     std::cout << result << std::endl;
   };
   if (!a.rounds) return report();
@@ -222,6 +258,7 @@ int main(int argc, char** argv) {
   app.add_option("--warmup", a.warmup)->capture_default_str();
   app.add_flag("--strict", a.strict, "also measure strict mode, alternately");
   app.add_flag("--parallel", a.parallel, "also measure DataParallel on one rank, alternately");
+  app.add_flag("--graph", a.graph, "also measure replayed steps (CUDA graph), alternately");
   app.add_flag("--rounds", a.rounds,
                "run a round of --steps steps for each line of standard input");
   app.add_option("--slots", a.slots)->check(CLI::PositiveNumber)->capture_default_str();

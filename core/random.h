@@ -18,6 +18,9 @@ struct RandomContext {
   uint64_t seed = 0;
   uint64_t step = 0;
   int64_t first_row = 0;  // index of the first row of this rank's part in the global batch
+  // If defined, random_key_on() reads seed and step from this memory (step_key_on) instead of the
+  // members above, so that a step that is recorded and replayed draws new numbers each time.
+  Tensor step_key = {};
 };
 // This thread's context.
 RandomContext& random_context();
@@ -45,8 +48,14 @@ uint64_t random_stream(std::string_view path);
 // it: a kernels::RandomKey as a uint8 tensor. On a GPU it is enqueued.
 Tensor random_key_on(Device device, uint64_t stream);
 
+// Memory for RandomContext::step_key, on `device`; write_step_key() writes the seed and step of
+// this thread's context to it. On a GPU it is enqueued.
+Tensor step_key_on(Device device);
+void write_step_key(const Tensor& step_key);
+
 // Fills a dense floating-point tensor in place with numbers that are uniform between `low` and
-// `high`; not recorded. Element i depends on (key, i) only. Throws Error for other element types.
+// `high`; not recorded. Element i depends on (key, i) only. Throws Error for other element types,
+// and CannotRecord while a step is recorded, because each replay would draw the same numbers.
 void fill_uniform(const Tensor& x, double low, double high, const kernels::RandomKey& key);
 // The same with normally distributed numbers.
 void fill_normal(const Tensor& x, double mean, double deviation, const kernels::RandomKey& key);

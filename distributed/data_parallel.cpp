@@ -4,7 +4,9 @@
 
 #include <utility>
 
+#include "ripieno/core/autograd.h"
 #include "ripieno/core/error.h"
+#include "ripieno/core/tensor_implementation.h"
 #include "ripieno/distributed/first_step.h"
 #include "ripieno/distributed/handshake.h"
 
@@ -128,10 +130,61 @@ void DataParallel::step() {
   strategy_->before_update();
   {
     const PhaseTimes::Span span(times_, &ParallelSeconds::optimizer);
-    optimizer_.step(loss_.count.to(device_));
+    const Tensor count = loss_.count.to(device_);
+    if (std::exchange(has_begun_, false)) {
+      optimizer_.apply_step(count);
+    } else {
+      optimizer_.step(count);
+    }
   }
   const PhaseTimes::Span span(times_, &ParallelSeconds::communication_exposed);
   met_ = strategy_->after_update();
+}
+
+std::string DataParallel::obstacle_to_replay() const {
+  if (auto obstacle = strategy_->obstacle_to_replay(); !obstacle.empty()) return obstacle;
+  const Parameters& parameters = optimizer_.parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters.tensors()[i].implementation().leaf->hooks.empty())
+      return "a hook (on_gradient) of " + parameters.layout().entries()[i].name +
+             " runs on the host";
+  }
+  return "";
+}
+
+void DataParallel::begin_step() {
+  if (complete_ || has_begun_) fail("begin_step: the previous step has not ended; call step()");
+  require_not_moved();
+  optimizer_.begin_step();
+  has_begun_ = true;
+}
+
+void DataParallel::replay_step(const std::function<void()>& replay) {
+  begin_step();
+  has_begun_ = false;
+  buffers_are_equal_ = false;
+  replay();
+  ++replayed_steps_;
+  optimizer_.parameters().values().flat().mark_changed();
+}
+
+void DataParallel::abandon_step() {
+  complete_ = false;
+  has_begun_ = true;
+  strategy_->abandon_step();
+  optimizer_.parameters().clear_gradients();
+}
+
+std::vector<uint64_t> DataParallel::replay_facts() const {
+  const Parameters& parameters = optimizer_.parameters();
+  const auto address = [](Arena& arena) {
+    return reinterpret_cast<std::uintptr_t>(arena.flat().raw_data());
+  };
+  std::size_t hooks = 0;
+  for (const Tensor& parameter : parameters.tensors())
+    hooks += parameter.implementation().leaf->hooks.size();
+  return {parameters.trainable_version(), address(parameters.values()),
+          address(parameters.gradients()), hooks, model_.is_training()};
 }
 
 void DataParallel::synchronize_parameters() {

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -89,6 +90,28 @@ class DataParallel {
   // Whether buffers are equal on all ranks: false from a backward() until the next synchronization.
   bool buffers_are_equal() const { return buffers_are_equal_; }
 
+  // ---- Recording a step, for StepGraph (training/step_graph.h)
+
+  // Why the device's work of a step cannot be recorded and replayed; empty if it can.
+  std::string obstacle_to_replay() const;
+  // Begins a step before its backward(): does the host's part of the optimizer's step, which writes
+  // to device memory what changes from step to step. The backward() and step() that follow enqueue
+  // the same work in every such step, until replay_facts() change.
+  void begin_step();
+  // Whether a step has begun so, and step() has not been called.
+  bool has_begun_step() const { return has_begun_; }
+  // Takes a step without backward() and step(): `replay` enqueues their recorded work.
+  void replay_step(const std::function<void()>& replay);
+  // Discards the backward() and step() of a step that began with begin_step(), none of whose work
+  // runs. The step can then be computed again.
+  void abandon_step();
+  // Numbers on which the work of a step depends: which parameters are trained, where they are, and
+  // whether the model is in training mode.
+  std::vector<uint64_t> replay_facts() const;
+  // Number of steps taken by replay_step(). Their phases are not measured by seconds().
+  int64_t replayed_steps() const { return replayed_steps_; }
+  Device device() const { return device_; }
+
   // The loss of the last step over all micro-batches and ranks; of this rank only if
   // has_local_steps(). Its tensors are valid until the last backward() of the next step.
   const Loss& loss() const { return loss_; }
@@ -123,7 +146,9 @@ class DataParallel {
   std::unique_ptr<Strategy> strategy_;
   std::unique_ptr<FirstStep> first_step_;  // null after the first step
   std::vector<std::string> unused_parameters_;
-  bool complete_ = false;  // the last backward of the step has run
+  bool complete_ = false;   // the last backward of the step has run
+  bool has_begun_ = false;  // by begin_step()
+  int64_t replayed_steps_ = 0;
   bool met_ = true;
   bool buffers_are_equal_ = false;
   Loss loss_;

@@ -1,5 +1,7 @@
 #include "ripieno/distributed/phase_times.h"
 
+#include "ripieno/core/device/device_graph.h"
+
 namespace ripieno::distributed {
 namespace {
 
@@ -23,7 +25,11 @@ const ParallelSeconds& PhaseTimes::seconds() {
 }
 
 PhaseTimes::Span::Span(PhaseTimes& times, double ParallelSeconds::*phase)
-    : times_(times), profiled_(name_of(phase)), traced_({.name = name_of(phase)}) {
+    : times_(times),
+      is_measured_(!is_recording()),
+      profiled_(name_of(phase)),
+      traced_({.name = name_of(phase)}) {
+  if (!is_measured_) return;
   if (times_.next_ - times_.oldest_ == kMostPending) ++times_.oldest_;
   Pending& pending = times_.at(times_.next_);
   pending.phase = phase;
@@ -31,6 +37,7 @@ PhaseTimes::Span::Span(PhaseTimes& times, double ParallelSeconds::*phase)
 }
 
 PhaseTimes::Span::~Span() {
+  if (!is_measured_) return;
   try {
     times_.at(times_.next_).end.record(current_stream(times_.device_));
     ++times_.next_;

@@ -1,7 +1,9 @@
 // PhaseTimes: measures how long the phases of training steps take on the device, for DataParallel.
 //
 // On a GPU a phase is measured by two events on the current stream, read once they have completed,
-// so the host does not wait. Each phase is also a range in GPU profiles and a phase of trace.h.
+// so the host does not wait. A step that is recorded is not measured, since its replays do not
+// measure their phases either (core/device/device_graph.h). Each phase is also a range in GPU
+// profiles and a phase of trace.h.
 #pragma once
 
 #include <array>
@@ -29,7 +31,7 @@ class PhaseTimes {
   // Totals since construction, of phases that have completed.
   const ParallelSeconds& seconds();
 
-  // Measures a phase for its lifetime; one at a time.
+  // Measures a phase for its lifetime, unless this thread is recording; one at a time.
   class Span {
    public:
     Span(PhaseTimes& times, double ParallelSeconds::*phase);
@@ -39,6 +41,7 @@ class PhaseTimes {
 
    private:
     PhaseTimes& times_;
+    const bool is_measured_;
     Profiled profiled_;
     trace::Scope traced_;
   };

@@ -69,8 +69,9 @@ int train(int argc, char** argv) {
   run.keep_and_compare("tokenizer", loader->tokenizer().description());
   run.validate_with(
       [&](const io::Batch& batch) { return model.loss(batch.inputs, batch.targets); });
+  StepGraph graph(parallel, program.graph_options(session));
   while (const auto batch = run.next()) {
-    take_step(model, parallel, *batch);
+    graph.run(*batch, [&](const io::Batch& rows) { take_step(model, parallel, rows); });
     run.log();
   }
   return run.exit_status();

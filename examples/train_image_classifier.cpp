@@ -67,12 +67,15 @@ int train(int argc, char** argv) {
     return Measured{cross_entropy(logits, batch.targets),
                     count_correct(logits.to(DType::float32), batch.targets)};
   });
+  StepGraph graph(parallel, program.graph_options(session));
   while (const auto batch = run.next()) {
-    const Tensor inputs = flat(batch->inputs);
-    parallel.backward(inputs.size(0), [&](int64_t begin, int64_t end) {
-      return model.loss(inputs.slice(0, begin, end), batch->targets.slice(0, begin, end));
+    graph.run(*batch, [&](const io::Batch& rows) {
+      const Tensor inputs = flat(rows.inputs);
+      parallel.backward(inputs.size(0), [&](int64_t begin, int64_t end) {
+        return model.loss(inputs.slice(0, begin, end), rows.targets.slice(0, begin, end));
+      });
+      parallel.step();
     });
-    parallel.step();
     run.log();
   }
   return run.exit_status();

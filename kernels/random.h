@@ -1,4 +1,4 @@
-// Fills memory with random numbers that depend only on (key, index).
+// Fills memory with random numbers that depend only on (key, index); keys in the kernel's memory.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,11 @@
 #include "ripieno/kernels/philox.h"
 
 namespace ripieno::kernels {
+
+// *out = *step, but for `stream`: the key of one module in a step whose key is in the kernel's
+// memory.
+void key_of_stream(OnCpu, RandomKey* out, const RandomKey* step, uint64_t stream);
+void key_of_stream(OnCuda, RandomKey* out, const RandomKey* step, uint64_t stream);
 
 // out[i] = low + (high - low) * uniform(offset + i); uniform is in (0, 1].
 template <typename T>

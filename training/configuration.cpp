@@ -90,6 +90,12 @@ void bind_train(Settings& settings, TrainingOptions& options) {
       "whether results on a GPU are bitwise reproducible, which is slower: the backward of "
       "attention stores its scores, and matrix product algorithms are chosen by heuristics "
       "instead of measurement");
+  settings.add("train.graph",
+               choice(&options.graph, {{"auto", StepGraphOptions::Mode::automatic},
+                                       {"on", StepGraphOptions::Mode::on},
+                                       {"off", StepGraphOptions::Mode::off}}),
+               "whether the steps on a GPU are recorded once and replayed as a CUDA graph, with "
+               "the same results; auto: if possible; on: an error if it is not possible");
   settings.add("train.gradient_clip", &options.optimizer.max_gradient_norm,
                "maximum global norm of the gradient; a larger gradient is scaled down to it; 0 "
                "disables clipping",

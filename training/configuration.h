@@ -15,6 +15,7 @@
 #include "ripieno/distributed/strategies/options.h"
 #include "ripieno/training/run/run_options.h"
 #include "ripieno/training/settings/settings.h"
+#include "ripieno/training/step_graph.h"
 
 namespace ripieno {
 
@@ -29,6 +30,7 @@ struct TrainingOptions {
   DType precision = DType::float32;
   bool tf32 = false;
   bool deterministic = false;
+  StepGraphOptions::Mode graph = StepGraphOptions::Mode::automatic;
   int threads = 0;  // CPU threads per rank; 0: chosen by session/processors.h
   int64_t seed = 1;
   bool strict = false;

@@ -20,6 +20,7 @@
 #include "ripieno/training/session/session.h"
 #include "ripieno/training/settings/command_line.h"
 #include "ripieno/training/settings/settings.h"
+#include "ripieno/training/step_graph.h"
 
 namespace ripieno {
 
@@ -41,6 +42,8 @@ struct TrainingProgram {
   optim::Schedule make_schedule() const;
   distributed::DataParallelOptions parallel_options() const;
   RunOptions run_options(distributed::DataParallel& data_parallel) const;
+  // With remarks on stderr, by rank 0.
+  StepGraphOptions graph_options(const Session& session) const;
 };
 
 }  // namespace ripieno

@@ -97,6 +97,7 @@ struct Pool::State {
   mutable std::mutex mutex;
   std::array<Bin, kClasses> bins;
   PoolStatistics statistics;
+  int keeps = 0;  // Keep objects
 };
 
 Pool::Pool(MemoryResource& upstream) : state_(std::make_unique<State>(upstream)) {}
@@ -159,6 +160,8 @@ void Pool::deallocate(void* memory, std::size_t bytes) noexcept {
   state_->bins[static_cast<std::size_t>(index)].put(memory);
 }
 
+bool Pool::reuses_blocks() { return !pools_are_off(); }
+
 PoolStatistics Pool::statistics() const {
   const std::lock_guard lock(state_->mutex);
   return state_->statistics;
@@ -166,6 +169,8 @@ PoolStatistics Pool::statistics() const {
 
 void Pool::trim() {
   const std::lock_guard lock(state_->mutex);
+  if (state_->keeps > 0) return;
+  const int64_t held = state_->statistics.bytes_held;
   for (int index = 0; index < kClasses; ++index) {
     Bin& bin = state_->bins[static_cast<std::size_t>(index)];
     const std::size_t size = size_of_class(index);
@@ -174,6 +179,17 @@ void Pool::trim() {
     bin.created -= bin.free.size();
     bin.free.clear();
   }
+  if (state_->statistics.bytes_held < held) ++state_->statistics.trims;
+}
+
+Pool::Keep::Keep(Pool& pool) : pool_(pool) {
+  const std::lock_guard lock(pool_.state_->mutex);
+  ++pool_.state_->keeps;
+}
+
+Pool::Keep::~Keep() {
+  const std::lock_guard lock(pool_.state_->mutex);
+  --pool_.state_->keeps;
 }
 
 Pool& cpu_pool() {

@@ -29,6 +29,7 @@ struct PoolStatistics {
   int64_t bytes_in_use = 0;
   int64_t bytes_held = 0;            // in use, or kept for reuse
   int64_t upstream_allocations = 0;  // since the pool was created
+  int64_t trims = 0;                 // that returned blocks
 };
 
 // Pool: blocks in size classes (four per power of two), allocated from an upstream resource.
@@ -44,9 +45,25 @@ class Pool final : public MemoryResource {
   void* allocate(std::size_t bytes) override;
   void deallocate(void* memory, std::size_t bytes) noexcept override;
 
+  // Whether freed blocks are reused: false with RIPIENO_POOL=off.
+  static bool reuses_blocks();
+
   PoolStatistics statistics() const;
-  // Returns the unused blocks to the upstream resource.
+  // Returns the unused blocks to the upstream resource, unless a Keep exists.
   void trim();
+
+  // The pool keeps its unused blocks while one exists: recorded work uses their addresses
+  // (device_graph.h).
+  class Keep {
+   public:
+    explicit Keep(Pool& pool);
+    ~Keep();
+    Keep(const Keep&) = delete;
+    Keep& operator=(const Keep&) = delete;
+
+   private:
+    Pool& pool_;
+  };
 
  private:
   void* allocate_upstream(std::size_t size);

@@ -26,7 +26,13 @@ LossScale* LossScaling::on_device() const {
 LossScale LossScaling::read() const { return on_host<LossScale>(state_); }
 
 void LossScaling::write(Device device, const LossScale& state) {
-  if (enabled_) state_ = optim::on_device(device, state);
+  if (!enabled_) return;
+  const Tensor written = optim::on_device(device, state);
+  if (state_.defined() && state_.device() == device) {
+    state_.copy_from(written);  // in place, since a recorded step has its address
+  } else {
+    state_ = written;
+  }
 }
 
 }  // namespace ripieno::optim

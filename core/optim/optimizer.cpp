@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/device/device_graph.h"
 #include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/optim/first_step_check.h"
@@ -112,6 +113,11 @@ void Optimizer::update_frozen() {
 std::vector<Optimizer::StateTensors> Optimizer::state() {
   allocate();
   return state_.tensors_by_name();
+}
+
+double Optimizer::learning_rate() const {
+  require_not_recording("optimizer.learning_rate()");
+  return learning_rate_;
 }
 
 void Optimizer::set_learning_rate(double learning_rate) {
@@ -289,7 +295,10 @@ void Optimizer::set_loss_scale_state(const LossScale& state) {
   loss_scaling_.write(parameters_.values().device(), state);
 }
 
-int64_t Optimizer::steps_taken() { return scales_loss() ? loss_scale_state().steps : steps_taken_; }
+int64_t Optimizer::steps_taken() {
+  require_not_recording("optimizer.steps_taken()");
+  return scales_loss() ? loss_scale_state().steps : steps_taken_;
+}
 
 void Optimizer::set_steps_taken(int64_t steps) {
   steps_taken_ = steps;

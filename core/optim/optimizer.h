@@ -111,7 +111,9 @@ class Optimizer {
   // broadcasts. A subclass appends those of its rule.
   virtual std::vector<Option> options() const;
 
-  double learning_rate() const { return learning_rate_; }
+  // Throws CannotRecord while a step is recorded (device_graph.h), as does steps_taken(): an update
+  // rule has both in device memory, in ParameterView and StepScalars.
+  double learning_rate() const;
   // Throws ConfigurationError if it is negative or not finite.
   void set_learning_rate(double learning_rate);
 

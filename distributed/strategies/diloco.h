@@ -38,6 +38,9 @@ class Diloco final : public OneRank {
   void synchronize() override;
 
   bool has_local_steps() const override { return true; }
+  std::string obstacle_to_replay() const override {
+    return "parallel.diloco_steps: some steps are followed by an outer step";
+  }
   void report(MemoryReport& report) override;
 
  private:

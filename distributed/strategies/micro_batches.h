@@ -14,6 +14,7 @@ class MicroBatches : public Strategy {
   void backward(int64_t rows, const LossOf& loss_of) final;
   void backward_without_rows() final;
   Loss finish_gradients() final;
+  void abandon_step() override { loss_ = {}; }
   Arena& gradients() override { return replica_.parameters().gradients(); }
 
  protected:

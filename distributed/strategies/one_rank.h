@@ -10,6 +10,8 @@ class OneRank : public MicroBatches {
  public:
   using MicroBatches::MicroBatches;
 
+  std::string obstacle_to_replay() const override { return ""; }
+
  protected:
   void begin_micro_batch(const Loss&, bool) final {}
   void end_micro_batch() final {}

@@ -19,6 +19,9 @@ class Replicated : public MicroBatches {
   Arena& gradients() override { return reducer_->gradients(); }
   void report(MemoryReport& report) override;
   std::size_t buckets() const override;
+  std::string obstacle_to_replay() const override {
+    return "the collectives of several ranks cannot be recorded";
+  }
 
  protected:
   void begin_micro_batch(const Loss& loss, bool more) final;

@@ -63,6 +63,12 @@ class Strategy {
   // Adds lines for memory other than parameters, gradients() and optimizer state.
   virtual void report(MemoryReport&) {}
 
+  // Why the device's work of a step cannot be recorded and replayed without calling this object
+  // again (DataParallel::replay_step); empty if it can.
+  virtual std::string obstacle_to_replay() const { return "its strategy does not support it"; }
+  // Forgets the micro-batches of an unfinished step. Called only if steps can be replayed.
+  virtual void abandon_step() {}
+
   // Whether each rank takes optimizer steps on its own gradients, between steps that communicate.
   virtual bool has_local_steps() const { return false; }
   // Number of slots in strict mode, else 0.

@@ -24,6 +24,9 @@ class Strict final : public Strategy {
   void report(MemoryReport& report) override;
   int slots() const override { return backward_.slots(); }
   std::string description() const override { return backward_.description(); }
+  std::string obstacle_to_replay() const override {
+    return "parallel.strict: several threads compute its slots";
+  }
 
  private:
   Replica replica_;

@@ -21,6 +21,10 @@ double normal(const RandomBlock& block, int64_t index) {
 
 }  // namespace
 
+void key_of_stream(OnCpu, RandomKey* out, const RandomKey* step, uint64_t stream) {
+  *out = {step->seed, stream, step->step};
+}
+
 template <typename T>
 void fill_uniform(OnCpu, T* out, int64_t size, double low, double high, const RandomKey& key,
                   int64_t offset) {

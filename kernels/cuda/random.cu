@@ -27,7 +27,16 @@ __global__ void fill_kernel(T* out, int64_t size, double base, double factor, Ra
   out[i] = static_cast<T>(static_cast<accumulator_t<T>>(value));
 }
 
+// A single thread.
+__global__ void key_kernel(RandomKey* out, const RandomKey* step, uint64_t stream) {
+  *out = {step->seed, stream, step->step};
+}
+
 }  // namespace
+
+void key_of_stream(OnCuda on, RandomKey* out, const RandomKey* step, uint64_t stream) {
+  cuda::launch(key_kernel, {dim3(1), dim3(1), 0, on.stream}, out, step, stream);
+}
 
 template <typename T>
 void fill_uniform(OnCuda on, T* out, int64_t size, double low, double high, const RandomKey& key,

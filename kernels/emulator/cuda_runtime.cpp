@@ -2,120 +2,21 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cuda_runtime_api.h"
+#include "ripieno/kernels/emulator/capture.h"
 #include "ripieno/kernels/emulator/device_memory.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
+#include "ripieno/kernels/emulator/emulated_runtime.h"
 #include "ripieno/kernels/emulator/emulator.h"
 #include "ripieno/kernels/emulator/enqueue.h"
 #include "ripieno/kernels/emulator/streams.h"
 
 namespace ripieno::simt {
 namespace {
-
-Gpu gpu_of_environment() {
-  Gpu result;
-  if (const char* devices = std::getenv("RIPIENO_EMULATED_GPUS")) {
-    const char* const end = devices + std::strlen(devices);
-    const auto [stop, error] = std::from_chars(devices, end, result.devices);
-    if (error != std::errc() || stop != end || result.devices < 0) {
-      fail(std::string("RIPIENO_EMULATED_GPUS must be a number of devices, got \"") + devices +
-           '"');
-    }
-  }
-  return result;
-}
-
-struct Failure {
-  int64_t in = 0;  // number of calls until it happens
-  cudaError_t error = cudaSuccess;
-};
-
-// State of the emulated GPU. Guarded by gpu_lock().
-struct Runtime {
-  Gpu gpu = gpu_of_environment();
-  std::map<std::string, int64_t, std::less<>> calls;
-  bool notes_addresses = false;  // true after the first clear_calls()
-  std::vector<const void*> addresses;
-  std::map<std::string, Failure, std::less<>> failures;
-  Failure failure_of_work;
-  cudaError_t broken = cudaSuccess;  // error of failed work; all later calls return it
-  std::map<void*, std::pair<int, std::size_t>> device_memory;  // device and bytes
-  std::map<char*, std::size_t> pinned;
-  std::vector<std::unique_ptr<CUevent_st>> events;
-
-  static Runtime& instance() {
-    static Runtime& runtime = *new Runtime;
-    return runtime;
-  }
-
-  void count(const char* name) {
-    const auto found = calls.find(name);
-    if (found != calls.end()) {
-      ++found->second;
-    } else {
-      calls[name] = 1;
-    }
-  }
-
-  void note(const void* address) {
-    if (notes_addresses) addresses.push_back(address);
-  }
-
-  cudaError_t injected(const char* name) {
-    const auto found = failures.find(name);
-    if (found == failures.end() || --found->second.in > 0) return cudaSuccess;
-    const cudaError_t error = found->second.error;
-    failures.erase(found);
-    return error;
-  }
-
-  bool is_pinned(const void* memory) const {
-    auto* address = static_cast<char*>(const_cast<void*>(memory));
-    auto after = pinned.upper_bound(address);
-    if (after == pinned.begin()) return false;
-    --after;
-    return address < after->first + after->second;
-  }
-
-  bool is_pageable(const void* memory) const {
-    return !is_device_memory(memory) && !is_pinned(memory);
-  }
-
-  std::size_t bytes_in_use(int device) const {
-    std::size_t sum = gpu.bytes_of_others;
-    for (const auto& [memory, block] : device_memory) {
-      if (block.first == device) sum += block.second;
-    }
-    return sum;
-  }
-};
-
-thread_local int current_device = 0;
-thread_local cudaError_t last_error = cudaSuccess;
-
-bool needs_driver(const char* name) { return std::strstr(name, "Version") == nullptr; }
-
-template <typename Body>
-cudaError_t call(const char* name, Body body) {
-  const auto lock = gpu_lock();
-  Runtime& runtime = Runtime::instance();
-  runtime.count(name);
-  cudaError_t status = runtime.injected(name);
-  if (status == cudaSuccess) status = runtime.broken;
-  if (status == cudaSuccess && needs_driver(name)) {
-    if (runtime.gpu.driver_version < 13000) status = cudaErrorInsufficientDriver;
-    if (runtime.gpu.devices == 0) status = cudaErrorNoDevice;
-  }
-  if (status == cudaSuccess) status = body(runtime);
-  if (status == cudaSuccess) status = runtime.broken;
-  if (status != cudaSuccess && status != cudaErrorNotReady) last_error = status;
-  return status;
-}
 
 // Wraps an operation so that fail_work() can make it fail.
 std::function<void()> failing(std::function<void()> work) {
@@ -133,6 +34,19 @@ bool is_on_current_device(cudaStream_t stream) {
 }
 
 }  // namespace
+
+Gpu gpu_of_environment() {
+  Gpu result;
+  if (const char* devices = std::getenv("RIPIENO_EMULATED_GPUS")) {
+    const char* const end = devices + std::strlen(devices);
+    const auto [stop, error] = std::from_chars(devices, end, result.devices);
+    if (error != std::errc() || stop != end || result.devices < 0) {
+      fail(std::string("RIPIENO_EMULATED_GPUS must be a number of devices, got \"") + devices +
+           '"');
+    }
+  }
+  return result;
+}
 
 Gpu& gpu() { return Runtime::instance().gpu; }
 
@@ -188,6 +102,7 @@ void reset() {
 cudaError_t enqueue(const char* name, cudaStream_t stream, std::function<void()> work) {
   return call(name, [&](Runtime&) {
     if (!is_on_current_device(stream)) return cudaErrorInvalidResourceHandle;
+    if (const cudaError_t status = capture_status(stream); status != cudaSuccess) return status;
     Streams::instance().enqueue(stream, failing(std::move(work)));
     return cudaSuccess;
   });
@@ -242,6 +157,20 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "too many resources requested for launch";
     case cudaErrorLaunchFailure:
       return "unspecified launch failure";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureUnmatched:
+      return "the capture was not initiated in this stream";
+    case cudaErrorStreamCaptureUnjoined:
+      return "capturing stream has unjoined work";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
+    case cudaErrorCapturedEvent:
+      return "operation not permitted on an event last recorded in a capturing stream";
+    case cudaErrorStreamCaptureWrongThread:
+      return "attempt to terminate a thread-local capture sequence from another thread";
     default:
       return "unrecognized error code";
   }
@@ -352,7 +281,12 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   return call("cudaMemcpyAsync", [&](Runtime& runtime) {
     for (const void* address : {static_cast<const void*>(to), from}) runtime.note(address);
     const bool to_pageable = runtime.is_pageable(to);
-    if (to_pageable || runtime.is_pageable(from)) runtime.count("pageable copy");
+    if (to_pageable || runtime.is_pageable(from)) {
+      runtime.count("pageable copy");
+      if (Capture* const capture = Captures::instance().of(stream))
+        return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
+    }
+    if (const cudaError_t status = capture_status(stream); status != cudaSuccess) return status;
     // Pageable memory too is read only when the stream gets there: CUDA may stage it before the
     // call returns, but does not promise to.
     Streams::instance().enqueue(stream, failing([=] { std::memcpy(to, from, bytes); }));
@@ -364,6 +298,15 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
   return enqueue("cudaMemsetAsync", stream,
                  [memory, value, bytes] { std::memset(memory, value, bytes); });
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* memory) {
+  return call("cudaPointerGetAttributes", [&](Runtime& runtime) {
+    attributes->type = is_device_memory(memory)    ? cudaMemoryTypeDevice
+                       : runtime.is_pinned(memory) ? cudaMemoryTypeHost
+                                                   : cudaMemoryTypeUnregistered;
+    return cudaSuccess;
+  });
 }
 
 // ---- Streams
@@ -384,6 +327,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return call("cudaStreamSynchronize", [&](Runtime&) {
+    if (Capture* const capture = Captures::instance().of(stream))
+      return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
     Streams::instance().run_all(stream);
     return cudaSuccess;
   });
@@ -391,8 +336,19 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   return call("cudaStreamWaitEvent", [&](Runtime&) {
-    Streams::instance().wait(stream, *event);
-    return cudaSuccess;
+    Captures& captures = Captures::instance();
+    Capture* const capture = captures.find(event->capture);
+    if (event->capture != 0 && !capture) return cudaErrorCapturedEvent;
+    if (capture && !captures.of(stream)) captures.join(*capture, stream);
+    Capture* const own = captures.of(stream);
+    if (!own) {
+      Streams::instance().wait(stream, *event);
+    } else if (own == capture) {
+      own->graph->wait(stream, event->stream, event->position);
+    } else if (event->stream) {
+      return invalidate(*own, cudaErrorStreamCaptureIsolation);
+    }
+    return capture_status(stream);
   });
 }
 
@@ -424,6 +380,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 // Lazy streams reach the event between one query and the next.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   return call("cudaEventQuery", [&](Runtime&) {
+    if (const cudaError_t status = event_status(*event); status != cudaSuccess) return status;
     if (Streams::instance().is_reached(*event)) return cudaSuccess;
     Streams::instance().run_until(*event);
     return cudaErrorNotReady;
@@ -432,6 +389,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return call("cudaEventSynchronize", [&](Runtime&) {
+    if (const cudaError_t status = event_status(*event); status != cudaSuccess) return status;
     Streams::instance().run_until(*event);
     return cudaSuccess;
   });
@@ -439,6 +397,9 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   return call("cudaEventElapsedTime", [&](Runtime&) {
+    for (const cudaEvent_t each : {from, to}) {
+      if (const cudaError_t status = event_status(*each); status != cudaSuccess) return status;
+    }
     if (!from->is_timed || !to->is_timed) return cudaErrorInvalidResourceHandle;
     if (!Streams::instance().is_reached(*from) || !Streams::instance().is_reached(*to)) {
       return cudaErrorNotReady;

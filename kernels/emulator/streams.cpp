@@ -47,6 +47,7 @@ void Streams::enqueue(CUstream_st* stream, std::function<void()> work) {
     const DeviceAccess access;
     return work();
   }
+  if (stream->graph) return stream->graph->add(stream, std::move(work));
   stream->queue.push_back(std::move(work));
   ++stream->enqueued;
   if (is_eager) return run_all(stream);
@@ -56,10 +57,16 @@ void Streams::enqueue(CUstream_st* stream, std::function<void()> work) {
 void Streams::record(CUevent_st& event, CUstream_st* stream) {
   if (stream == nullptr) {
     event.stream = nullptr;
+    event.capture = 0;
     event.reached_ms = now_ms();
     return;
   }
   event.stream = stream;
+  event.capture = stream->capture;
+  if (stream->graph) {
+    event.position = stream->graph->position(stream);
+    return;
+  }
   event.position = stream->enqueued + 1;
   enqueue(stream, [&event] {
     if (event.is_timed) event.reached_ms = now_ms();

@@ -12,11 +12,15 @@
 #include <mutex>
 #include <vector>
 
+#include "ripieno/kernels/emulator/captured_graph.h"
+
 // What cudaStream_t and cudaEvent_t point to.
 struct CUstream_st {
   int device = 0;
   std::deque<std::function<void()>> queue;
   uint64_t enqueued = 0, done = 0;  // numbers of operations
+  uint64_t capture = 0;             // the number of the one that records its work; 0: none
+  std::shared_ptr<ripieno::simt::Graph> graph;  // of that capture
 };
 struct CUevent_st {
   int device = 0;
@@ -24,6 +28,7 @@ struct CUevent_st {
   CUstream_st* stream = nullptr;  // on which it was last recorded
   uint64_t position = 0;          // in that stream
   double reached_ms = 0;          // time at which the stream reached it
+  uint64_t capture = 0;  // the number of the capture in which it was last recorded; 0: none
 };
 
 namespace ripieno::simt {

@@ -35,6 +35,9 @@ class Pages:
         self.assertLess(sum(last) / 10, 0.75 * losses[1])
         return losses
 
+    def test_a_loop_with_replayed_steps_learns(self):
+        self.train("train_on_gpus", 200)
+
     def test_the_classifier_of_the_readme_learns(self):
         self.train("readme", 100)
 

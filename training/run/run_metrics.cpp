@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/error.h"
@@ -108,11 +109,18 @@ Loss RunMetrics::loss_of_step() {
   return {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
 }
 
+// Phases of replayed steps are not measured.
+bool RunMetrics::knows_phases() {
+  if (!options_.parallel) return false;
+  const int64_t replayed = options_.parallel->replayed_steps();
+  return std::exchange(replayed_steps_, replayed) == replayed;
+}
+
 io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
                                     const std::vector<io::Metric>& extra) {
   io::StepMetrics line{.step = step};
   const double step_seconds = clock_.seconds_without_checkpoint();
-  line.seconds = clock_.take(/*knows_phases=*/options_.parallel != nullptr);
+  line.seconds = clock_.take(knows_phases());
   const int64_t units = samples * loader_.units_per_sample();
   const double rate =
       static_cast<double>(loader_.batch_size() * loader_.units_per_sample()) / step_seconds;

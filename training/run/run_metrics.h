@@ -57,6 +57,7 @@ class RunMetrics {
   void take(const LateMetrics::Arrived& step);
   void examine(const LateMetrics::Arrived& step);
   void charge_waiting();
+  bool knows_phases();
   void show(const io::StepMetrics& metrics);
 
   Session& session_;
@@ -66,6 +67,7 @@ class RunMetrics {
   RunLog& log_;
   StepClock clock_;
   distributed::ParallelSeconds charged_;  // already charged, of options_.parallel
+  int64_t replayed_steps_ = 0;            // of options_.parallel, until the last line
   std::vector<Loss> losses_;              // of the micro-batches of this step
   io::TimeLeft time_left_;
   io::ProgressState shown_;

@@ -6,6 +6,7 @@
 
 #include "ripieno/kernels/cuda/products/algorithm_search.h"
 #include "ripieno/kernels/cuda/runtime/recent_work.h"
+#include "ripieno/kernels/cuda/runtime/recording.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::kernels::cuda {
@@ -15,7 +16,9 @@ namespace {
 // is nearly always among the first dozen.
 constexpr int kCandidates = 16;
 
-bool may_measure() { return numerics().algorithms == ProductAlgorithms::measured; }
+bool may_measure() {
+  return numerics().algorithms == ProductAlgorithms::measured && !is_recording();
+}
 
 [[noreturn]] void throw_no_algorithm(const ProductProblem& problem, const std::string& why) {
   throw CudaError(describe(problem) + ": the library has no algorithm for this product" +

@@ -1,4 +1,5 @@
-// The functions of runtime.h in a build without CUDA.
+// The functions of runtime.h and recording.h in a build without CUDA.
+#include "ripieno/kernels/cuda/runtime/recording.h"
 #include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::kernels::cuda {
@@ -31,5 +32,13 @@ void wait(CUstream_st*, CUevent_st*) { throw_no_cuda("wait"); }
 bool is_done(CUevent_st*) { throw_no_cuda("is_done"); }
 void synchronize(CUevent_st*) { throw_no_cuda("synchronize"); }
 double milliseconds_between(CUevent_st*, CUevent_st*) { throw_no_cuda("milliseconds_between"); }
+
+bool can_record() { return false; }
+void begin_recording(CUstream_st*) { throw_no_cuda("begin_recording"); }
+Recording end_recording(CUstream_st*) { throw_no_cuda("end_recording"); }
+void discard_recording(CUstream_st*) noexcept {}
+bool is_recording() { return false; }
+void launch(CUgraphExec_st*, CUstream_st*) { throw_no_cuda("launch"); }
+void destroy_graph(CUgraphExec_st*) noexcept {}
 
 }  // namespace ripieno::kernels::cuda

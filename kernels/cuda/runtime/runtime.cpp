@@ -7,6 +7,7 @@
 #include "ripieno/kernels/cuda/runtime/architectures.h"
 #include "ripieno/kernels/cuda/runtime/check.h"
 #include "ripieno/kernels/cuda/runtime/recent_work.h"
+#include "ripieno/kernels/cuda/runtime/recording.h"
 
 namespace ripieno::kernels::cuda {
 namespace {
@@ -77,6 +78,19 @@ std::string describe_device(int device) {
   check(status,
         std::string(call) + " of " + std::to_string(bytes) + " bytes on " + name_of_stream(stream));
   std::abort();  // not reached: status is a failure
+}
+
+bool is_on_device(const void* memory) {
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, memory), "cudaPointerGetAttributes");
+  return attributes.type == cudaMemoryTypeDevice;
+}
+
+// Each replay would read or write the same host memory, at some later time.
+void require_device_memory(const void* to, const void* from, std::size_t bytes) {
+  if (is_on_device(to) && is_on_device(from)) return;
+  throw CudaError("copy of " + std::to_string(bytes) +
+                  " bytes from or to host memory: it cannot be recorded");
 }
 
 // Whether it is an error in work that was enqueued earlier, not in the call that reports it.
@@ -185,6 +199,7 @@ MemoryInfo memory_info() {
 }
 
 void copy(void* to, const void* from, std::size_t bytes, CUstream_st* stream) {
+  if (is_recording()) require_device_memory(to, from, bytes);
   const cudaError_t status = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream);
   if (status != cudaSuccess) fail_on(stream, status, "cudaMemcpyAsync", bytes);
   record_operation(stream, "copy", {static_cast<int64_t>(bytes)});

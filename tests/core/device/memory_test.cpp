@@ -108,6 +108,23 @@ TEST_F(PoolTest, TrimFreesUnusedBlocks) {
   EXPECT_EQ(upstream.held, 0);
 }
 
+TEST_F(PoolTest, TrimFreesNothingWhileAKeepExists) {
+  Counting upstream;
+  Pool pool(upstream);
+  pool.deallocate(pool.allocate(5000), 5000);
+  {
+    const Pool::Keep keep(pool);
+    pool.trim();
+    EXPECT_GT(upstream.held, 0);
+    EXPECT_EQ(pool.statistics().trims, 0);
+  }
+  pool.trim();
+  EXPECT_EQ(upstream.held, 0);
+  EXPECT_EQ(pool.statistics().trims, 1);
+  pool.trim();
+  EXPECT_EQ(pool.statistics().trims, 1) << "there was nothing to free";
+}
+
 TEST_F(PoolTest, IsThreadSafe) {
   Counting upstream;
   Pool pool(upstream);

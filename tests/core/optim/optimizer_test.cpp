@@ -433,6 +433,16 @@ TEST(Optimizer, StepOfALossIsItsBackwardAndAStepOfItsCount) {
   }
 }
 
+// A recorded step has its address.
+TEST(Optimizer, ALossScaleThatIsSetStaysInItsMemory) {
+  Weights weights;
+  AdamW optimizer(weights.parameters(), {.scales_loss = true});
+  const Tensor scale = optimizer.loss_scale();
+  optimizer.set_loss_scale_state({.scale = 4.0f});
+  EXPECT_EQ(scale.item(), 4.0);
+  EXPECT_EQ(optimizer.loss_scale().raw_data(), scale.raw_data());
+}
+
 TEST(Optimizer, RejectsALossWithoutACountBeforeItsBackward) {
   Weights weights;
   Sgd optimizer(weights.parameters(), {});

@@ -19,6 +19,7 @@
 #include "ripieno/io/data/token_loader.h"
 #include "ripieno/io/run/metrics_reader.h"
 #include "ripieno/training/run/run.h"
+#include "ripieno/training/step_graph.h"
 
 namespace ripieno {
 
@@ -42,6 +43,7 @@ struct TinyRun {
   int64_t channels = 8;
   uint64_t seed = 3;
   DType precision = DType::float32;
+  double max_gradient_norm = 0.0;
   std::string text = tiny_text();
   std::string device = "cpu";
   // Called on each rank after the optimizer step, to inject a fault.
@@ -55,6 +57,7 @@ struct TinyRun {
   std::function<void(Run&)> before_loop = {};  // called on each rank
   std::string tokenizer = {};                  // passed to keep_and_compare() unless empty
   distributed::DataParallelOptions parallel_options = {};
+  StepGraphOptions graph = {.mode = StepGraphOptions::Mode::off};
 
   // Runs one rank. Returns the exit status.
   int train(Session& session, const StepHook& before_step = {}) const {
@@ -70,8 +73,9 @@ struct TinyRun {
                    .context = 16,
                    .dropout = dropout});
     model.to(session.device(), precision);
-    optim::AdamW optimizer(model.parameters(),
-                           {.learning_rate = 1e-2, .scales_loss = precision == DType::float16});
+    optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2,
+                                                .max_gradient_norm = max_gradient_norm,
+                                                .scales_loss = precision == DType::float16});
     distributed::DataParallel parallel(model, optimizer, session.communicator(), parallel_options);
     RunOptions timed = options;
     timed.parallel = &parallel;
@@ -82,13 +86,22 @@ struct TinyRun {
       return model.loss(batch.inputs, batch.targets);
     });
     if (before_loop) before_loop(run);
+    StepGraph step_graph(parallel, graph);
+    const auto backward = [&](const io::Batch& batch) {
+      parallel.backward(batch.inputs.size(0), [&](int64_t begin, int64_t end) {
+        return model.loss(batch.inputs.slice(0, begin, end), batch.targets.slice(0, begin, end));
+      });
+    };
     while (const auto batch = run.next()) {
       if (before_step) before_step(session, run.step() + 1);
-      parallel.backward(batch->inputs.size(0), [&](int64_t begin, int64_t end) {
-        return model.loss(batch->inputs.slice(0, begin, end), batch->targets.slice(0, begin, end));
+      if (leaves_before_optimizer && leaves_before_optimizer(run.step() + 1)) {
+        backward(*batch);
+        break;
+      }
+      step_graph.run(*batch, [&](const io::Batch& rows) {
+        backward(rows);
+        parallel.step();
       });
-      if (leaves_before_optimizer && leaves_before_optimizer(run.step() + 1)) break;
-      parallel.step();
       if (leaves_before_log && leaves_before_log(run.step() + 1)) break;
       if (after_step) after_step(session, optimizer, run.step() + 1);
       run.log(extra_metrics ? extra_metrics(run.step() + 1) : std::vector<io::Metric>());

@@ -13,6 +13,8 @@
 #include "io/files/temporary_directory.h"
 #include "kernels/cuda/products/scripted_library.h"
 #include "ripieno/kernels/cuda/runtime/cache_files.h"
+#include "ripieno/kernels/cuda/runtime/recording.h"
+#include "ripieno/kernels/cuda/runtime/runtime.h"
 
 namespace ripieno::testing {
 namespace {
@@ -87,6 +89,18 @@ TEST_F(AlgorithmChoice, IsTheFastestAndIsMeasuredOnce) {
   EXPECT_EQ(process.run(problem_of(16)), 2u);
   EXPECT_EQ(script.runs.size(), runs + 1);
   EXPECT_EQ(script.trials, 1);
+}
+
+TEST_F(AlgorithmChoice, IsNotMeasuredWhileAStepIsRecorded) {
+  script.seconds = {{1, 3.0}, {2, 2.0}, {3, 4.0}};
+  Process process(script);
+  CUstream_st* const stream = create_stream("a stream");
+  begin_recording(stream);
+  EXPECT_EQ(process.run(problem_of(16)), 1u);
+  discard_recording(stream);
+  EXPECT_EQ(script.trials, 0);
+  EXPECT_EQ(process.run(problem_of(16)), 2u) << "the next step measures it";
+  destroy_stream(stream);
 }
 
 TEST_F(AlgorithmChoice, AmongEqualsIsTheFirstCandidate) {
