@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes an archive for a GPU host on which packages cannot be installed: the committed sources, Open
-# MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on. With --programs also the
+# Makes an archive for a GPU host on which packages cannot be installed: the sources with
+# uncommitted changes, Open MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on. With --programs also the
 # programs that gpu_check.sh runs, so that it can measure before anything is compiled.
 #
 #   scripts/make_bundle.sh [--programs BUILD] [FILE]     default: build/ripieno-bundle.tar.xz
@@ -55,13 +55,11 @@ work=$(mktemp --directory)
 trap 'rm -rf "$work"' EXIT
 tree=$work/ripieno
 mkdir -p "$tree/packages/usr/bin" "$tree/packages/closure" "$(dirname "$bundle")"
-git archive HEAD | tar -x -C "$tree"
+git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --ignore-failed-read -c | tar -x -C "$tree"
 sources=$(scripts/hash_sources.sh)
-if [[ $(scripts/hash_sources.sh "$tree") != "$sources" ]]; then
-  # gpu_check.sh uses programs only with the sources that they were built from.
-  [[ ! $build ]] || { echo 'make_bundle.sh: the programs would differ from the committed sources; commit or remove changed and new files' >&2; exit 78; }
-  echo 'make_bundle.sh: warning: uncommitted changes are not in the bundle' >&2
-fi
+# gpu_check.sh uses programs only with the sources that they were built from.
+[[ $(scripts/hash_sources.sh "$tree") == "$sources" ]] ||
+  { echo 'make_bundle.sh: the project has ignored or deleted files besides build/, so a bundle would differ; remove or commit them' >&2; exit 78; }
 
 dpkg --listfiles "${installed[@]}" | sort -u | grep -E '^/(usr/)?(include|lib|share/(cmake|eigen3|openmpi|pmix))/|^/usr/bin/(orterun|orted|opal_wrapper)$' |
   grep -vE "$left_out" | while read -r file; do
@@ -104,16 +102,17 @@ find "$tree/packages" \( -name '*.so*' -o -path '*/programs/bin/*' \) -type f -e
   [[ -e $libraries/$(basename "$library") ]] || cp -L "$library" "$tree/packages/closure/"
 done
 
-git describe --always >"$tree/packages/commit"
+git describe --always --dirty >"$tree/packages/commit"
 command -v bible >/dev/null && bible -f 'gen1:1-rev22:21' >"$tree/packages/king_james_bible.txt"
 
 # Sourced by scripts/gpu/environment.sh. Libraries of the host are preferred to those in packages/closure.
 cat >"$tree/packages/environment.sh" <<'END'
 packages=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$packages/missing"
+known=$(ldconfig -p 2>/dev/null)
 for library in "$packages"/closure/*; do
   name=$(basename "$library")
-  ldconfig -p 2>/dev/null | grep --quiet --fixed-strings "	$name " || ln -sf "$library" "$packages/missing/$name"
+  [[ $known == *"	$name "* ]] || ln -sf "$library" "$packages/missing/$name"
 done
 export OPAL_PREFIX=$packages/usr HDF5_ROOT=$packages/usr PATH=$packages/usr/bin:$PATH
 export OMPI_MCA_plm=isolated  # all ranks are on this host, so ssh is not needed

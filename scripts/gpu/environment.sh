@@ -22,8 +22,9 @@ fi
 nvidia=$PWD/build/nvidia
 mkdir -p "$nvidia/lib"
 wheels=$("$PYTHON" -c 'import nvidia; print(*nvidia.__path__, sep="\n")' 2>/dev/null)
+known=$(ldconfig -p 2>/dev/null)
 for library in libcublasLt.so.13 libcudnn.so.9 libnccl.so.2 libnvrtc.so.13 libcupti.so.13; do
-  ldconfig -p 2>/dev/null | grep --quiet --fixed-strings "	$library " && continue
+  [[ $known == *"	$library "* ]] && continue
   for folder in /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib ${wheels:+$(printf '%s/*/lib ' $wheels)}; do
     [[ -e $folder/$library ]] || continue
     ln -sfn "$(realpath "$folder/$library")" "$nvidia/lib/${library%.so.*}.so"
