@@ -3,7 +3,8 @@
     launch_limits_test.py PTXAS CXXFILT NM EMULATED_TESTS OBJECT...
 
 Runs the tests of kernels on the emulator, which record each launch (emulated/record_launches.cpp), and compiles the
-kernels for each architecture, because the number of registers differs.
+kernels for each architecture, because the number of registers differs. All instances of a kernel template must fit with
+every launch of one of them, since the tests do not use each type in each shape.
 """
 import collections
 import os
@@ -23,12 +24,13 @@ SHARED = {"sm_80": 163 << 10, "sm_90": 227 << 10, "sm_100": 227 << 10}
 # Kernels whose launcher asks the device for its shared memory, so that a launch on sm_90 is not one on sm_80.
 FIT_THEMSELVES = r"in_place_kernel<"
 
-# The least share of kernels that the tests must launch for this check to mean something.
-LEAST_LAUNCHED = 0.9
+
+def template_of(name):
+    return re.split(r"[<(]", name)[0]
 
 
 def launches_of(program, nm, cxxfilt):
-    """{kernel: {(threads per block, dynamic shared bytes)}} of the tests of a program."""
+    """{kernel template: {(threads per block, dynamic shared bytes)}} of the tests of a program."""
     with tempfile.TemporaryDirectory() as folder:
         record = pathlib.Path(folder) / "launches"
         subprocess.run([program, "--gtest_brief=1"], env={**os.environ, "RIPIENO_LAUNCHES": str(record)}, check=True,
@@ -41,7 +43,7 @@ def launches_of(program, nm, cxxfilt):
     found = collections.defaultdict(set)
     names = compiler_report.readable(cxxfilt, sorted({symbols[offset] for offset, _, _ in lines}))
     for offset, threads, shared in lines:
-        found[names[symbols[offset]]].add((threads, shared))
+        found[template_of(names[symbols[offset]])].add((threads, shared))
     return found
 
 
@@ -56,7 +58,9 @@ def problems(architecture, kernels, launches):
             yield f"{name}: {kernel.registers} registers per thread"
         if kernel.shared > STATIC_SHARED:
             yield f"{name}: {kernel.shared} bytes of static shared memory, at most {STATIC_SHARED}"
-        for threads, dynamic in launches.get(name, ()):
+        if template_of(name) not in launches:
+            yield f"{name}: no test on the emulator launches it"
+        for threads, dynamic in sorted(launches.get(template_of(name), ())):
             where = f"{name} on {architecture} with {threads} threads and {dynamic} dynamic bytes"
             if threads > THREADS:
                 yield f"{where}: at most {THREADS} threads"
@@ -74,14 +78,12 @@ def main():
     for architecture in SHARED:
         kernels = compiler_report.kernels_of(ptxas, list(map(pathlib.Path, sys.argv[5:])), architecture)
         names = compiler_report.readable(cxxfilt, list(kernels))
-        kernels = {names[mangled]: kernel for mangled, kernel in kernels.items()}
-        missing = sorted(set(kernels) - set(launches))
-        for problem in problems(architecture, kernels, launches):
+        for problem in problems(architecture, {names[mangled]: kernel for mangled, kernel in kernels.items()}, launches):
             print(problem)
             count += 1
-    print(f"{len(kernels)} kernels, {sum(map(len, launches.values()))} launches, {count} problems; never launched: "
-          f"{len(missing)}", *missing, sep="\n")
-    return 1 if count or len(missing) > (1 - LEAST_LAUNCHED) * len(kernels) else 0
+    print(f"{len(kernels)} kernels, {sum(map(len, launches.values()))} different launches, {count} problems")
+    return 1 if count or not kernels else 0
+
 
 
 if __name__ == "__main__":
