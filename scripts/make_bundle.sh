@@ -1,21 +1,37 @@
 #!/usr/bin/env bash
-# Makes an archive for a GPU host on which packages cannot be installed: the committed sources, Open
-# MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on.
+# Makes an archive for a GPU host on which packages cannot be installed: the sources with
+# uncommitted changes, Open MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on. With --programs also the
+# programs that gpu_check.sh runs, so that it can measure before anything is compiled.
 #
-#   scripts/make_bundle.sh [FILE]     default: build/ripieno-bundle.tar.xz
+#   scripts/make_bundle.sh [--programs BUILD] [FILE]     default: build/ripieno-bundle.tar.xz
 #
-# The host must be x86-64, have the folder layout of Debian or Ubuntu, and have an NVIDIA driver, a
-# CUDA toolkit, g++, CMake, ninja, python3 and glibc 2.36 or later. On the host:
+# BUILD is the folder of a build with CUDA for one GPU architecture, which is brought up to date:
+#
+#   cmake --preset gpu -DCMAKE_CUDA_ARCHITECTURES=90-real -DRIPIENO_CPU_LEVELS=v3
+#   scripts/make_bundle.sh --programs build/gpu
+#
+# The host must be x86-64 with glibc 2.36 or later, bash and python3, an NVIDIA driver, and cuBLASLt
+# and NCCL, from a CUDA toolkit or from Python wheels (nvidia-cublas, nvidia-nccl-cu13). To compile it
+# also needs nvcc, g++, CMake, ninja and the folder layout of Debian or Ubuntu. On the host:
 #
 #   tar -xf ripieno-bundle.tar.xz && cd ripieno && scripts/gpu_check.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+build=''
+if [[ ${1-} == --programs ]]; then
+  build=${2-}
+  [[ -f $build/CMakeCache.txt ]] || { echo "make_bundle.sh: --programs requires a build folder, got \"$build\"" >&2; exit 64; }
+  shift 2
+fi
 case ${1-} in
   --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
   -*) echo "make_bundle.sh: unknown argument $1" >&2; exit 64 ;;
 esac
 bundle=$(realpath --canonicalize-missing -- "${1:-build/ripieno-bundle.tar.xz}")
+# The programs and libraries that the stages in scripts/gpu run.
+programs=(train_gpt train_step kernels products kernels_cuda_tests kernels_emulated_tests core_tests training_tests
+  cublas_lt_test cudnn_test kernel_times)
 
 # The packages that supply headers, libraries and CMake files, and the programs of Open MPI. Links
 # from them to libraries of other packages are followed.
@@ -39,8 +55,11 @@ work=$(mktemp --directory)
 trap 'rm -rf "$work"' EXIT
 tree=$work/ripieno
 mkdir -p "$tree/packages/usr/bin" "$tree/packages/closure" "$(dirname "$bundle")"
-git archive HEAD | tar -x -C "$tree"
-[[ -z $(git status --porcelain --untracked-files=no) ]] || echo "make_bundle.sh: warning: uncommitted changes are not in the bundle" >&2
+git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --ignore-failed-read -c | tar -x -C "$tree"
+sources=$(scripts/hash_sources.sh)
+# gpu_check.sh uses programs only with the sources that they were built from.
+[[ $(scripts/hash_sources.sh "$tree") == "$sources" ]] ||
+  { echo 'make_bundle.sh: the project has ignored or deleted files besides build/, so a bundle would differ; remove or commit them' >&2; exit 78; }
 
 dpkg --listfiles "${installed[@]}" | sort -u | grep -E '^/(usr/)?(include|lib|share/(cmake|eigen3|openmpi|pmix))/|^/usr/bin/(orterun|orted|opal_wrapper)$' |
   grep -vE "$left_out" | while read -r file; do
@@ -61,30 +80,49 @@ done
 cp -a "$tree"/packages/usr/include/hdf5/serial/*.h "$tree/packages/usr/include/"
 ln -s "$(gcc -print-multiarch)/libhdf5_serial.so" "$tree/packages/usr/lib/libhdf5.so"
 
-# The dependencies of those libraries, except glibc and the compiler's runtime.
-find "$tree/packages" -name '*.so*' -type f -exec ldd {} + 2>/dev/null | sed -nE 's/.* => (\/[^ ]+) .*/\1/p' | sort -u |
-  grep -vE '/(libc|libm|libdl|libpthread|librt|libresolv|libutil|libgcc_s|libstdc\+\+|ld-linux[^/]*)\.so' | while read -r library; do
+if [[ $build ]]; then
+  cmake --build "$build" --target "${programs[@]}"
+  built=$tree/packages/programs
+  mkdir -p "$built/bin" "$built/lib"
+  for program in "${programs[@]}"; do
+    [[ ! -f $build/bin/$program ]] || strip -o "$built/bin/$program" "$build/bin/$program"
+  done
+  cp -a "$build"/lib/libripieno_kernels_cpu.so* "$build"/lib/libkernel_times.so "$built/lib/"
+  [[ ! -d $build/lib/glibc-hwcaps ]] || cp -a "$build/lib/glibc-hwcaps" "$built/lib/"
+  find "$built/lib" -type f -exec strip {} +
+  architecture=$(sed -nE 's/^CMAKE_CUDA_ARCHITECTURES:[A-Z]+=([0-9]+)(-[a-z]+)?$/\1/p' "$build/CMakeCache.txt")
+  [[ $architecture ]] || { echo "make_bundle.sh: $build is not a build for one GPU architecture" >&2; exit 78; }
+  echo "${architecture%?}.${architecture: -1}" >"$built/capability"
+  echo "$sources" >"$built/sources"
+fi
+
+# The dependencies of those libraries and programs, except glibc, the compiler's runtime and NVIDIA's.
+find "$tree/packages" \( -name '*.so*' -o -path '*/programs/bin/*' \) -type f -exec ldd {} + 2>/dev/null | sed -nE 's/.* => (\/[^ ]+) .*/\1/p' | sort -u |
+  grep -vE '/(libc|libm|libdl|libpthread|librt|libresolv|libutil|libgcc_s|libstdc\+\+|ld-linux[^/]*|lib(cu|nv|nccl)[A-Za-z0-9]*)\.so|/libripieno_' | while read -r library; do
   [[ -e $libraries/$(basename "$library") ]] || cp -L "$library" "$tree/packages/closure/"
 done
 
-git describe --always >"$tree/packages/commit"
+git describe --always --dirty >"$tree/packages/commit"
 command -v bible >/dev/null && bible -f 'gen1:1-rev22:21' >"$tree/packages/king_james_bible.txt"
 
-# Sourced by gpu_check.sh. Libraries of the host are preferred to those in packages/closure.
+# Sourced by scripts/gpu/environment.sh. Libraries of the host are preferred to those in packages/closure.
 cat >"$tree/packages/environment.sh" <<'END'
 packages=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$packages/missing"
+known=$(ldconfig -p 2>/dev/null)
 for library in "$packages"/closure/*; do
   name=$(basename "$library")
-  ldconfig -p 2>/dev/null | grep --quiet --fixed-strings "	$name " || ln -sf "$library" "$packages/missing/$name"
+  [[ $known == *"	$name "* ]] || ln -sf "$library" "$packages/missing/$name"
 done
 export OPAL_PREFIX=$packages/usr HDF5_ROOT=$packages/usr PATH=$packages/usr/bin:$PATH
 export OMPI_MCA_plm=isolated  # all ranks are on this host, so ssh is not needed
 export PMIX_MCA_pcompress_base_silence_warning=1
 export CMAKE_PREFIX_PATH=$packages/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
-export LD_LIBRARY_PATH=$packages/usr/lib/x86_64-linux-gnu:$packages/usr/lib/x86_64-linux-gnu/openmpi/lib:$packages/missing${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH=$packages/programs/lib:$packages/usr/lib/x86_64-linux-gnu:$packages/usr/lib/x86_64-linux-gnu/openmpi/lib:$packages/missing${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 END
 
-tar -C "$work" --sort=name --owner=0 --group=0 --xz -cf "$bundle.partial" ripieno
-mv "$bundle.partial" "$bundle"
+# Compressed as the file's name says.
+partial=$(dirname "$bundle")/partial-$(basename "$bundle")
+XZ_DEFAULTS=--threads=0 tar -C "$work" --sort=name --owner=0 --group=0 --auto-compress -cf "$partial" ripieno
+mv "$partial" "$bundle"
 echo "$bundle: $(($(stat --format %s "$bundle") / 1000000)) MB"

@@ -29,5 +29,9 @@ file(READ "${list}" suites)
 foreach(suite IN LISTS suites)
   string(REPLACE "/*" "" name "${layer}.${suite}")
   add_test(${name} "${executable}" --gtest_filter=${suite}.*)
-  set_tests_properties(${name} PROPERTIES LABELS ${layer} TIMEOUT ${timeout})
+  # On a GPU each test measures algorithms for itself, since others run at the same time.
+  cmake_path(GET executable PARENT_PATH folder)
+  string(MAKE_C_IDENTIFIER ${name} cache)
+  set_tests_properties(${name} PROPERTIES LABELS ${layer} TIMEOUT ${timeout}
+    ENVIRONMENT RIPIENO_CACHE_DIR=${folder}/caches/${cache})
 endforeach()

@@ -13,6 +13,7 @@
 
 #include "cuda_runtime_api.h"
 #include "ripieno/kernels/emulator/capture.h"
+#include "ripieno/kernels/emulator/device_memory.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
 #include "ripieno/kernels/emulator/streams.h"
 

@@ -95,7 +95,7 @@ class Run:
                    str(self.directory), "--quiet", "--set", f"train.seed={self.seed}", *self.options]
         self.errors = open(self.directory.parent / "errors.txt", "w+")
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.errors, start_new_session=True,
-                                env={**os.environ, "OMP_NUM_THREADS": "1"})
+                                env={**os.environ, **programs.NO_GPU, "OMP_NUM_THREADS": "1"})
 
     def stderr_text(self):
         self.errors.seek(0)

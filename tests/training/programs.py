@@ -8,9 +8,13 @@ import subprocess
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 BIN = pathlib.Path(os.environ["RIPIENO_BIN"])
 MPIRUN = os.environ.get("RIPIENO_MPIRUN", "")  # tests/distributed/under_mpi.sh; empty in a build without MPI
+
+# The environment in which programs without the option --device see no GPU, real or emulated.
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "RIPIENO_EMULATED_GPUS": "0"}
 
 CONFIGURATION = """
 [model]
@@ -40,22 +44,34 @@ def text(characters=2000):
 
 
 class ProgramTest(unittest.TestCase):
-    """A test with a temporary directory that contains a text and a configuration."""
+    """A test with a temporary directory that contains a text and a configuration.
+
+    Its runs use the CPU, also on a machine with a GPU, which the tests of all processes would share.
+    """
 
     STEPS = 120
+    ON_GPU = False  # True in tests that are about the GPU
 
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ripieno_"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.set_environment(RIPIENO_CACHE_DIR=str(self.directory / "cache"), **({} if self.ON_GPU else NO_GPU))
         (self.directory / "text.txt").write_text(text())
         self.configuration = self.directory / "tiny.toml"
         self.configuration.write_text(
             CONFIGURATION.format(text=self.directory / "text.txt", steps=self.STEPS))
 
+    def set_environment(self, **variables):
+        """Sets environment variables until the test ends."""
+        patch = unittest.mock.patch.dict(os.environ, variables)
+        patch.start()
+        self.addCleanup(patch.stop)
+
     def command(self, run, *arguments, ranks=0, configuration=None):
         launcher = [MPIRUN, str(ranks)] if ranks else []
+        device = [] if self.ON_GPU or "--device" in arguments else ["--device", "cpu"]
         return launcher + [str(BIN / "train_gpt"), "--config", str(configuration or self.configuration),
-                           "--run-dir", str(self.directory / run), "--quiet", *map(str, arguments)]
+                           "--run-dir", str(self.directory / run), "--quiet", *device, *map(str, arguments)]
 
     def train(self, run, *arguments, **options):
         return subprocess.run(self.command(run, *arguments, **options), capture_output=True, text=True,

@@ -1,5 +1,4 @@
 """Two ranks on one GPU over NCCL: slow, but with the same collectives as on several GPUs."""
-import os
 import unittest
 
 import programs
@@ -13,6 +12,7 @@ NCCL = {"RIPIENO_SHARE_GPU": "1", "NCCL_MAX_CTAS": "4", "NCCL_SOCKET_IFNAME": "l
 
 class SharedGpu(programs.ProgramTest):
     STEPS = 20
+    ON_GPU = True
 
     def setUp(self):
         super().setUp()
@@ -28,8 +28,7 @@ class SharedGpu(programs.ProgramTest):
     @programs.needs_mpi
     def test_two_ranks_train_like_one(self):
         expected = self.finish("one", "--device", "cuda")
-        os.environ.update(NCCL)
-        self.addCleanup(lambda: [os.environ.pop(name) for name in NCCL])
+        self.set_environment(**NCCL)
         losses = self.finish("two", "--device", "cuda", ranks=2)
         self.assertEqual(losses.keys(), expected.keys())
         for step, loss in expected.items():

@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Checks the compiler's report of each kernel: registers, spills, the width of memory accesses, and line numbers.
+"""Checks each kernel as compiled for sm_90: registers, spills, the width of memory accesses, and line numbers.
 
-    compiler_report_test.py PTXAS CXXFILT OBJECT...
+    compiler_report_test.py PTXAS CXXFILT OBJECT... [--nvdisasm FILE]
 
-The objects must contain uncompressed PTX, which ptxas compiles for sm_90. Objects of runtime/ are skipped, since they
-have kernels of other projects.
+Accesses are looked up in the machine code, or in the PTX if there is no nvdisasm.
 """
-import concurrent.futures
+import argparse
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
+
+import compiler_report
 
 REGISTERS = 65536  # of a multiprocessor, from sm_80 to sm_100
 WARPS = 64
@@ -19,6 +18,7 @@ WARPS = 64
 # Kernels that may use local memory for what does not fit in registers, and why.
 MAY_SPILL = {
     r"formulas::(Sin|Cos)<": "a large argument is reduced by digits of 2 / pi, which are found by index",
+    r"fill_kernel<.*normal_at": "the same",
 }
 
 # (kernel, threads per block, blocks that must fit on a multiprocessor): enough to have 32 KiB of loads
@@ -43,7 +43,8 @@ OCCUPANCY += [  # attention in float, which is bound by arithmetic
 # (kernel, which of its accesses must be 16 bytes wide, minimum number of instantiations).
 VECTORS = [
     (r"cuda::map_kernel<[248], .*(Value<|TimesDerivative<|Affine)", "both", 60),
-    (r"cuda::map_kernel<[248], Cast<", "either", 48),  # of the wider type
+    # Of the wider type. To narrow an int64_t the compiler loads only the low half of each.
+    (r"cuda::map_kernel<[248], Cast<(?!(int|unsigned char), long>)", "either", 46),
     (r"cuda::map_kernel<[248], .*Constant", "store", 4),
     (r"dropout_kernel<[248], ", "both", 4),
     (r"cuda::layer_norm_forward_kernel<[248], ", "both", 4),
@@ -63,57 +64,27 @@ VECTORS = [
     (r"cuda::(forward|query_gradient|key_value_gradient)_kernel<.*16, [12]>.*Inputs", "load", 12),
     (r"add_(tiles|partials)_kernel<.*, [248]>", "both", 8),
 ]
-SIXTEEN_BYTES = {
+SIXTEEN_BYTES_PTX = {
     "load": re.compile(r"\bld\.global(\.\w+)*\.(v4\.[bfsu]32|v2\.[bfsu]64)\b"),
     "store": re.compile(r"\bst\.global(\.\w+)*\.(v4\.[bfsu]32|v2\.[bfsu]64)\b"),
 }
+SIXTEEN_BYTES_SASS = {
+    "load": re.compile(r"\bLDG?\.E(\.\w+)*\.128\b"),
+    "store": re.compile(r"\bSTG?\.E(\.\w+)*\.128\b"),
+}
+LOCAL_SASS = re.compile(r"\b(LDL|STL)\b")
+# Instructions of tensor cores. Only the libraries use them; a kernel of ours that does must be listed here.
+MATRIX_SASS = re.compile(r"\b(H|I|D|Q|HG|IG|QG|BG)MMA\b")
+USES_TENSOR_CORES = []
 
 
-class Kernel:
-    def __init__(self):
-        self.registers = self.stack = self.spilled = None
-        self.code = ""
+def wide_accesses(kernel):
+    patterns, code = (SIXTEEN_BYTES_SASS, kernel.sass) if kernel.sass else (SIXTEEN_BYTES_PTX, kernel.ptx)
+    return {access for access, instruction in patterns.items() if instruction.search(code)}
 
 
-def ptx_in(objects):
-    """The PTX of each source file."""
-    texts = [text for path in objects for text in re.findall(rb"\.version \d[^\0]*", path.read_bytes())]
-    return [text.decode() for text in texts if b".entry" in text]
-
-
-def report_of(ptxas, ptx):
-    with tempfile.TemporaryDirectory() as folder:
-        source = pathlib.Path(folder) / "kernels.ptx"
-        source.write_text(ptx)
-        command = [ptxas, "-v", "-arch=sm_90", str(source), "-o", str(source.with_suffix(".cubin"))]
-        return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True).stderr
-
-
-def kernels_of(ptxas, objects):
-    """Kernels by mangled name."""
-    kernels = {}
-    texts = ptx_in(objects)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        reports = list(pool.map(lambda ptx: report_of(ptxas, ptx), texts))
-    for ptx, report in zip(texts, reports):
-        kernel = None
-        for line in report.splitlines():
-            if match := re.search(r"Compiling entry function '(\S+)'", line):
-                kernel = kernels.setdefault(match[1], Kernel())
-            elif match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", line):
-                kernel.stack, kernel.spilled = int(match[1]), int(match[2])
-            elif match := re.search(r"Used (\d+) registers", line):
-                kernel.registers = int(match[1])
-        # Up to the next function, because a brace alone on a line may also end a block.
-        for match in re.finditer(r"\.entry (\w+)\((.*?)(?=\.entry |\.func |\Z)", ptx, re.DOTALL):
-            kernels[match[1]].code = match[2]
-    return kernels
-
-
-def readable(cxxfilt, names):
-    listing = subprocess.run([cxxfilt], input="\n".join(names), capture_output=True, text=True, check=True).stdout
-    short = (re.sub(r"ripieno::kernels::|\(anonymous namespace\)::|^void ", "", name) for name in listing.splitlines())
-    return dict(zip(names, short))
+def is_one_of(name, patterns):
+    return any(re.search(pattern, name) for pattern in patterns)
 
 
 def blocks_that_fit(registers, threads):
@@ -122,13 +93,17 @@ def blocks_that_fit(registers, threads):
     return min(REGISTERS // (of_warp * warps), WARPS // warps)
 
 
-def problems(kernels):
+def problems(kernels, has_sass):
     for name, kernel in kernels.items():
-        if None in (kernel.registers, kernel.stack, kernel.spilled) or not kernel.code:
+        if kernel.registers is None or not kernel.ptx or has_sass and not kernel.sass:
             yield f"{name}: the compiler report is incomplete"
-        elif (kernel.stack or kernel.spilled) and not any(re.search(known, name) for known in MAY_SPILL):
+        elif (kernel.stack or kernel.spilled) and not is_one_of(name, MAY_SPILL):
             yield f"{name}: uses {kernel.stack} bytes of stack and spills {kernel.spilled} bytes"
-        if kernel.code and not re.search(r"^\s*\.loc\s", kernel.code, re.MULTILINE):
+        elif LOCAL_SASS.search(kernel.sass) and not is_one_of(name, MAY_SPILL):
+            yield f"{name}: accesses local memory"
+        elif has_sass and bool(MATRIX_SASS.search(kernel.sass)) != is_one_of(name, USES_TENSOR_CORES):
+            yield f"{name}: uses tensor cores but is not listed, or is listed but does not"
+        if kernel.ptx and not re.search(r"^\s*\.loc\s", kernel.ptx, re.MULTILINE):
             yield f"{name}: has no line numbers, which profilers and the sanitizer need (-lineinfo)"
     for pattern, threads, wanted in OCCUPANCY:
         found = {name: kernel for name, kernel in kernels.items() if re.search(pattern, name)}
@@ -143,19 +118,24 @@ def problems(kernels):
         if len(found) < least:
             yield f"{len(found)} kernels match {pattern}, at least {least} required"
         for name, kernel in found.items():
-            made = {access for access, instruction in SIXTEEN_BYTES.items() if instruction.search(kernel.code)}
+            made = wide_accesses(kernel)
             if not (made if which == "either" else {"load", "store"} <= made if which == "both" else which in made):
                 yield f"{name}: 16-byte accesses are {sorted(made)}, required: {which}"
 
 
 def main():
-    ptxas, cxxfilt, objects = sys.argv[1], sys.argv[2], map(pathlib.Path, sys.argv[3:])
-    kernels = kernels_of(ptxas, [path for path in objects if path.parent.name != "runtime"])
-    names = readable(cxxfilt, list(kernels))
-    found = list(problems({names[mangled]: kernel for mangled, kernel in kernels.items()}))
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("ptxas")
+    arguments.add_argument("cxxfilt")
+    arguments.add_argument("objects", nargs="+", type=pathlib.Path)
+    arguments.add_argument("--nvdisasm")
+    a = arguments.parse_args()
+    kernels = compiler_report.kernels_of(a.ptxas, a.objects, "sm_90", a.nvdisasm)
+    names = compiler_report.readable(a.cxxfilt, list(kernels))
+    found = list(problems({names[mangled]: kernel for mangled, kernel in kernels.items()}, bool(a.nvdisasm)))
     for problem in found:
         print(problem)
-    print(f"{len(kernels)} kernels, {len(found)} problems")
+    print(f"{len(kernels)} kernels, {len(found)} problems, in {'machine code' if a.nvdisasm else 'PTX'}")
     return 1 if found or not kernels else 0
 
 
