@@ -27,7 +27,7 @@ void set_device(Device device) {
   try {
     cuda::set_device(device.index);
   } catch (const cuda::CudaError&) {
-    if (device.index < cuda::device_count()) throw;
+    if (0 <= device.index && device.index < cuda::device_count()) throw;
     throw ConfigurationError(to_string(device) + " cannot be used: " + cuda::describe() +
                              "; use Device::cpu(), or the device of a Session");
   }

@@ -22,6 +22,11 @@ Tensor activate(const Tensor& x, Activation activation) {
 }
 
 Tensor activation_gradient(const Tensor& gradient, const Tensor& before, Activation activation) {
+  require_defined("activation_gradient", {{"gradient", gradient}, {"before", before}});
+  require_one_type("activation_gradient", {{"gradient", gradient}, {"before", before}});
+  if (gradient.shape() != before.shape() || !gradient.is_dense() || !before.is_dense())
+    fail("activation_gradient: gradient is " + describe(gradient) + ", before is " +
+         describe(before) + "; they must have one shape, and be dense");
   Tensor result(before.shape(), before.dtype(), before.device());
   run(before, [&]<typename T>(auto on) {
     kernels::activation_backward(on, result.data<T>(), gradient.data<T>(), before.data<T>(),

@@ -25,6 +25,28 @@ Common checked(Common common) {
   return common;
 }
 
+void require_steps(int64_t steps) {
+  constexpr int64_t kMost = int64_t{1} << 53;
+  if (steps >= 0 && steps <= kMost) return;
+  fail(fmt::format("optimizer: {} steps taken; the number must be between 0 and {}", steps, kMost));
+}
+
+// Requires that the ranges are within the layout, and disjoint.
+void require_ranges(std::vector<ElementRange> ranges, const ArenaLayout& layout) {
+  std::ranges::sort(ranges, {},
+                    [](const ElementRange& range) { return std::pair(range.begin, range.end); });
+  int64_t end = 0;
+  for (const ElementRange& range : ranges) {
+    if (range.begin < end || range.end < range.begin || range.end > layout.elements()) {
+      fail(
+          fmt::format("optimizer.shard: the range [{}, {}) is reversed, overlaps another or ends "
+                      "after the {} elements of the parameters",
+                      range.begin, range.end, layout.elements()));
+    }
+    end = range.end;
+  }
+}
+
 bool splits(const ElementRange& range, const ArenaLayout::Entry& entry) {
   const int64_t end = entry.offset + entry.elements;
   const auto is_inside = [&](int64_t bound) { return entry.offset < bound && bound < end; };
@@ -63,6 +85,7 @@ void Optimizer::shard(Sharding sharding) {
   if (is_sharded() && !is_reattached)
     fail("optimizer: it is already sharded; shard() requires end_sharding() and the same ranges");
   if (!is_reattached) {
+    require_ranges(sharding.ranges, parameters_.layout());
     if (needs_whole_tensors()) require_whole_tensors(sharding.ranges, parameters_.layout());
     state_.shard(sharding.ranges);
     allocated_ = false;
@@ -291,6 +314,12 @@ LossScale Optimizer::loss_scale_state() {
 }
 
 void Optimizer::set_loss_scale_state(const LossScale& state) {
+  require_steps(state.steps);
+  if (scales_loss() &&
+      !(state.scale >= kernels::kSmallestLossScale && state.scale <= kernels::kLargestLossScale)) {
+    fail(fmt::format("optimizer: the loss scale is {}; it must be between {} and {}", state.scale,
+                     kernels::kSmallestLossScale, kernels::kLargestLossScale));
+  }
   steps_taken_ = state.steps;
   loss_scaling_.write(parameters_.values().device(), state);
 }
@@ -301,6 +330,7 @@ int64_t Optimizer::steps_taken() {
 }
 
 void Optimizer::set_steps_taken(int64_t steps) {
+  require_steps(steps);
   steps_taken_ = steps;
   if (!scales_loss()) return;
   LossScale state = loss_scale_state();

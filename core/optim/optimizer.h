@@ -73,8 +73,9 @@ class Optimizer {
     std::function<void(std::size_t i)> updated = {};
   };
   // Restricts updates and state to sharding.ranges; existing state of these ranges is kept. Throws
-  // Error if a range splits a tensor and needs_whole_tensors(), and if the state is already
-  // sharded, unless end_sharding() was called and the ranges are the same.
+  // Error if ranges overlap or exceed the layout, if a range splits a tensor and
+  // needs_whole_tensors(), and if the state is already sharded, unless end_sharding() was called
+  // and the ranges are the same.
   void shard(Sharding sharding);
   // Detaches the sharding callbacks. State is kept; a step throws Error until shard() is called
   // again with the same ranges.
@@ -95,7 +96,8 @@ class Optimizer {
   //   loss.sum.backward(optimizer.loss_scale());
   Tensor loss_scale();
   bool scales_loss() const { return common_.scales_loss; }
-  // The loss scale and the number of steps, for checkpoints. Waits for the device.
+  // The loss scale and the number of steps, for checkpoints. Waits for the device. Setting throws
+  // Error for numbers that no training reaches.
   LossScale loss_scale_state();
   void set_loss_scale_state(const LossScale& state);
 

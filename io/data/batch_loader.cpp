@@ -43,10 +43,21 @@ uint64_t identity_of(const Batch& batch) {
   return hash.value();
 }
 
+// The index of the sample at `position`.
+int64_t index_at(const Dataset& data, const Order& order, int64_t position) {
+  const int64_t index = order(position), size = data.size();
+  if (0 <= index && index < size) return index;
+  throw DataError(
+      fmt::format("loader: the order gives sample {} at position {}, but the data set has {} "
+                  "samples; use an order of that many, such as shuffled({}, seed)",
+                  index, position, size, size));
+}
+
 int64_t units_of(const Dataset& data, const Order& order, int64_t position, int64_t rows) {
   if (!data.units_vary()) return rows * data.units_per_sample();
   int64_t units = 0;
-  for (int64_t row = 0; row < rows; ++row) units += data.units(order(position + row));
+  for (int64_t row = 0; row < rows; ++row)
+    units += data.units(index_at(data, order, position + row));
   return units;
 }
 
@@ -59,9 +70,12 @@ Batch make_batch(const Dataset& data, const Order& order, Part part, int64_t pos
   batch.global_rows = global_rows;
   batch.units = units_of(data, order, position, global_rows);
   for (int64_t row = 0; row < rows.count(); ++row)
-    data.read(order(position + rows.begin + row), SampleRow(batch, row));
+    data.read(index_at(data, order, position + rows.begin + row), SampleRow(batch, row));
   return batch;
 }
+
+// Far from overflow, however long a run continues from there.
+constexpr int64_t kLastPosition = int64_t{1} << 61;
 
 Order sequential(int64_t size) {
   return [size](int64_t position) { return position % size; };
@@ -73,6 +87,7 @@ BatchLoader::BatchLoader(std::shared_ptr<const Dataset> data, const Options& opt
     : data_(std::move(data)), options_(options), part_(part) {
   require_batch_size(options_.batch_size);
   require_valid(part);
+  if (!data_) throw ConfigurationError("loader: the data set is a null pointer");
   if (data_->size() < 1) throw ConfigurationError("loader: the data set is empty");
   if (options_.threads < 1 || options_.ahead < 1) {
     throw ConfigurationError(
@@ -98,7 +113,13 @@ Batch BatchLoader::next() {
 }
 
 int64_t BatchLoader::position() const { return prefetcher_->position(); }
-void BatchLoader::seek(int64_t position) { prefetcher_->seek(position); }
+void BatchLoader::seek(int64_t position) {
+  if (position < 0 || position > kLastPosition) {
+    throw DataError(fmt::format("loader: seek({}): the position must be between 0 and {}", position,
+                                kLastPosition));
+  }
+  prefetcher_->seek(position);
+}
 
 std::unique_ptr<EvaluationSet> BatchLoader::held_out(int64_t batch_size) const {
   if (!options_.validation || options_.validation->size() == 0) return nullptr;
@@ -121,9 +142,15 @@ EvaluationBatches::EvaluationBatches(std::shared_ptr<const Dataset> data, int64_
     : EvaluationBatches(
           data, data->size(), [](int64_t position) { return position; }, batch_size, part) {}
 
-int64_t EvaluationBatches::batches() const { return (samples_ + batch_size_ - 1) / batch_size_; }
+int64_t EvaluationBatches::batches() const {
+  return samples_ / batch_size_ + (samples_ % batch_size_ != 0);
+}
 
 Batch EvaluationBatches::batch(int64_t index) const {
+  if (index < 0 || index >= batches()) {
+    fail(fmt::format("validation: batch {} was requested; there are batches 0 to {}", index,
+                     batches() - 1));
+  }
   const int64_t first = index * batch_size_;
   return make_batch(*data_, order_, part_, first, std::min(batch_size_, samples_ - first));
 }

@@ -35,6 +35,7 @@ class BatchLoader : public Loader {
   BatchLoader(std::shared_ptr<const Dataset> data, const Options& options, Part part = {});
   ~BatchLoader() override;
 
+  // Throws DataError if the order gives an index outside the data set.
   Batch next() override;
   int64_t position() const override;
   void seek(int64_t position) override;

@@ -36,7 +36,8 @@ class Loader {
   // data.
   virtual Batch next() = 0;
   // Number of samples that all ranks together have consumed since the start of the run; the same on
-  // every rank. Saved in checkpoints; seek() to it when resuming.
+  // every rank. Saved in checkpoints; seek() to it when resuming, which throws DataError for a
+  // position that no run reaches.
   virtual int64_t position() const = 0;
   virtual void seek(int64_t position) = 0;
 
