@@ -133,26 +133,31 @@ TEST_F(AttentionChoice, AForwardWhosePlanFailsUsesBuiltInKernels) {
 
 TEST_F(AttentionChoice, ABackwardWhosePlanFailsUsesBuiltInKernels) {
   plan.works = false;
-  forward<bfloat16>();
-  Both<bfloat16> gradients(kTime * 3 * kSize);
+  auto packed = some_numbers<bfloat16>(kTime * 3 * kSize, 1);
   auto grad_out = some_numbers<bfloat16>(kTime * kSize, 2);
+  Both<bfloat16> out(kTime * kSize), gradients(kTime * 3 * kSize);
+  const bfloat16* const q = packed.device();
   bfloat16* const grad = gradients.device();
-  kernels::attention_backward(OnCuda{},
-                              kernels::AttentionBackwardArguments<bfloat16>{
-                                  .grad_q = grad,
-                                  .grad_k = grad + kSize,
-                                  .grad_v = grad + 2 * kSize,
-                                  .workspace = workspace_.device(),
-                                  .grad_out = grad_out.device(),
-                                  .q = qkv<bfloat16>(),
-                                  .k = qkv<bfloat16>() + kSize,
-                                  .v = qkv<bfloat16>() + 2 * kSize,
-                                  .out = reinterpret_cast<bfloat16*>(out_.device()),
-                                  .log_sum_exp = lse_.device()},
-                              kShape);
+  kernels::attention_forward(OnCuda{}, out.device(), lse_.device(), workspace_.device(), q,
+                             q + kSize, q + 2 * kSize, kShape);
+  kernels::attention_backward(
+      OnCuda{},
+      kernels::AttentionBackwardArguments<bfloat16>{.grad_q = grad,
+                                                    .grad_k = grad + kSize,
+                                                    .grad_v = grad + 2 * kSize,
+                                                    .workspace = workspace_.device(),
+                                                    .grad_out = grad_out.device(),
+                                                    .q = q,
+                                                    .k = q + kSize,
+                                                    .v = q + 2 * kSize,
+                                                    .out = out.device(),
+                                                    .log_sum_exp = lse_.device()},
+      kShape);
   EXPECT_EQ(plan.runs.size(), 2u);
   const auto computed = gradients.from_device();
-  for (int64_t i = 0; i < gradients.size(); ++i) EXPECT_TRUE(std::isfinite(to_double(computed[i])));
+  for (int64_t i = 0; i < gradients.size(); ++i) {
+    EXPECT_TRUE(std::isfinite(to_double(computed[i]))) << i;
+  }
 }
 
 TEST_F(AttentionChoice, TheLibraryCanBeDisabled) {
