@@ -16,7 +16,7 @@ def products(rows, channels):
                                   ("up", channels, 4 * channels), ("down", 4 * channels, channels)):
         yield f"{name} forward", rows, outputs, inputs, "NT"
         yield f"{name} input gradient", rows, inputs, outputs, "NN"
-        yield f"{name} weight gradient", outputs, inputs, rows, "TN"
+        yield f"{name} parameter gradients", outputs, inputs, rows, "TN"
 
 
 def main():

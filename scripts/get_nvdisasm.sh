@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs NVIDIA's disassembler in build/nvdisasm from its Python wheel, if no toolkit has it, so that
-# tests check the machine code of kernels. Without it they check the PTX.
+# Installs NVIDIA's disassembler in build/nvdisasm from its Python wheel, if no toolkit has it, so
+# that tests check the machine code of kernels. Without it they check the PTX.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/cuda/bin
-command -v nvcc >/dev/null || { echo 'get_nvdisasm.sh: no CUDA toolkit, so there are no kernels to check'; exit 0; }
+command -v nvcc >/dev/null || { echo 'get_nvdisasm.sh: no CUDA toolkit, so no kernels'; exit 0; }
 ! command -v nvdisasm >/dev/null && [[ ! -x build/nvdisasm/nvdisasm ]] || exit 0
 folder=$(mktemp --directory)
 trap 'rm -rf "$folder"' EXIT

@@ -11,8 +11,9 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts/write_gpu_result
 FILES = {
     "probe.json": {"gpu": "NVIDIA H200", "driver": "580.0"},
     "steps.json": {"benchmark": "train_step", "workload": "gpt2-124m", "seconds_to_first_step": 3.0},
-    "choices.json": {"benchmark": "train_step", "without": "RIPIENO_USE_CUDNN", "seconds_to_first_step": 9.0},
-    "kernels.json": {"benchmark": "kernels", "workload": "gelu", "value": 3900.0, "unit": "GB/s", "share_of_copy": 0.91},
+    "choices.json": {"benchmark": "train_step", "without": "USE_CUDNN", "seconds_to_first_step": 9.0},
+    "kernels.json": {"benchmark": "kernels", "workload": "gelu", "value": 3900.0, "unit": "GB/s",
+                     "share_of_copy": 0.91},
     "profile.json": {"benchmark": "kernel_times", "kernel": "soft()", "count": 2.0, "ms": 1.5}}
 
 
@@ -26,7 +27,8 @@ class Results(unittest.TestCase):
             (self.state / name).write_text(json.dumps(line) + "\n")
         for name in ("cache/matmul.txt", "cache/plan-1.txt", "smoke.log", "smoke.done", "ranks.skipped"):
             (self.state / name).write_text(name)
-        subprocess.run([sys.executable, SCRIPT, self.state, "abc", "--into", into], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, SCRIPT, self.state, "abc", "--into", into], check=True,
+                       stdout=subprocess.DEVNULL)
         self.kept = next(into.glob("nvidia_h200-*"))
 
     def test_are_the_measurements_and_the_state_of_each_stage(self):
