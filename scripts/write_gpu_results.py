@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Keeps what gpu_check.sh measured in benchmarks/results/<device>-<date>/, and writes the table in docs/results.md.
+"""Keeps what gpu_check.sh measured in benchmarks/results/<device>-<date>/ and docs/results.md.
 
     write_gpu_results.py STATE COMMIT [--into FOLDER]
 
-STATE is build/gpu_check/gpu, also as unpacked from the take_home.tar.gz of another machine. The folder gets the
-measurements (record.json), logs, and chosen algorithms and compiled plans. --into: writes to FOLDER instead of the
-project, for a rehearsal.
+STATE is build/gpu_check/gpu, also as unpacked from the take_home.tar.gz of another machine. The
+folder gets the measurements (record.json), logs, chosen algorithms and compiled plans.
+--into: writes to FOLDER instead of the project, for a rehearsal.
 """
 import argparse
 import datetime
@@ -59,7 +59,8 @@ def profile_rows(profile, most=30):
         yield f"| `{line['kernel'][:90]}` | {line['count']:.0f} | {line['ms']:.3f} |"
     rest = profile[most:]
     if rest:
-        yield f"| {len(rest)} others | {sum(line['count'] for line in rest):.0f} | {sum(line['ms'] for line in rest):.3f} |"
+        count, ms = (sum(line[key] for line in rest) for key in ("count", "ms"))
+        yield f"| {len(rest)} others | {count:.0f} | {ms:.3f} |"
 
 
 def table(look, kernels, products, steps, profile, commit, date):

@@ -13,8 +13,9 @@ mount -t tmpfs tmpfs "$work/changes" && mkdir "$work"/changes/{upper,work} &&
     -o "lowerdir=/usr,upperdir=$work/changes/upper,workdir=$work/changes/work" ||
   { echo 'skipped: this machine does not allow overlays'; exit 77; }
 # Neither a pattern without a package nor a folder, which rm refuses, is an error.
-packages=(git bible-kjv 'libopenmpi*' 'openmpi*' 'libpmix*' 'libhdf5*' 'hdf5*' 'libdnnl*' 'libgtest*'
-  'libgmock*' googletest 'libfmt*' 'libeigen3*' 'libcli11*' 'libtomlplusplus*' 'nlohmann-json3*'
+packages=(git bible-kjv 'libopenmpi*' 'openmpi*' 'libpmix*' 'libhdf5*' 'hdf5*' 'libdnnl*'
+  'libgtest*' 'libgmock*' googletest 'libfmt*' 'libeigen3*' 'libcli11*' 'libtomlplusplus*'
+  'nlohmann-json3*'
   'libxxhash*')
 format='${db:Status-Status} ${binary:Package}\n'
 { dpkg-query --show --showformat "$format" "${packages[@]}" 2>/dev/null || true; } |

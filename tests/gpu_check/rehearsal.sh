@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Rehearses the bundle on a GPU node without a GPU: in a mount namespace that has none of the
-# packages of the bundle, no git, no network and no driver, NVIDIA's libraries only as Python wheels,
-# and an nvidia-smi that names a GPU. Everything up to the first call of the device must work.
+# packages of the bundle, no git, no network and no driver, NVIDIA's libraries only as Python
+# wheels, and an nvidia-smi that names a GPU. Everything up to the first call of the device must
+# work.
 #
 #   rehearsal.sh BUILD [--full]     BUILD: a build with CUDA for one architecture
 #

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """scripts/write_gpu_results.py keeps all that cannot be measured again without the GPU."""
+
 import json
 import pathlib
 import subprocess
@@ -10,11 +11,25 @@ import unittest
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts/write_gpu_results.py"
 FILES = {
     "probe.json": {"gpu": "NVIDIA H200", "driver": "580.0"},
-    "steps.json": {"benchmark": "train_step", "workload": "gpt2-124m", "seconds_to_first_step": 3.0},
-    "choices.json": {"benchmark": "train_step", "without": "USE_CUDNN", "seconds_to_first_step": 9.0},
-    "kernels.json": {"benchmark": "kernels", "workload": "gelu", "value": 3900.0, "unit": "GB/s",
-                     "share_of_copy": 0.91},
-    "profile.json": {"benchmark": "kernel_times", "kernel": "soft()", "count": 2.0, "ms": 1.5}}
+    "steps.json": {
+        "benchmark": "train_step",
+        "workload": "gpt2-124m",
+        "seconds_to_first_step": 3.0,
+    },
+    "choices.json": {
+        "benchmark": "train_step",
+        "without": "USE_CUDNN",
+        "seconds_to_first_step": 9.0,
+    },
+    "kernels.json": {
+        "benchmark": "kernels",
+        "workload": "gelu",
+        "value": 3900.0,
+        "unit": "GB/s",
+        "share_of_copy": 0.91,
+    },
+    "profile.json": {"benchmark": "kernel_times", "kernel": "soft()", "count": 2.0, "ms": 1.5},
+}
 
 
 class Results(unittest.TestCase):
@@ -25,10 +40,19 @@ class Results(unittest.TestCase):
         (self.state / "cache").mkdir(parents=True)
         for name, line in FILES.items():
             (self.state / name).write_text(json.dumps(line) + "\n")
-        for name in ("cache/matmul.txt", "cache/plan-1.txt", "smoke.log", "smoke.done", "ranks.skipped"):
+        for name in (
+            "cache/matmul.txt",
+            "cache/plan-1.txt",
+            "smoke.log",
+            "smoke.done",
+            "ranks.skipped",
+        ):
             (self.state / name).write_text(name)
-        subprocess.run([sys.executable, SCRIPT, self.state, "abc", "--into", into], check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, SCRIPT, self.state, "abc", "--into", into],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         self.kept = next(into.glob("nvidia_h200-*"))
 
     def test_are_the_measurements_and_the_state_of_each_stage(self):
