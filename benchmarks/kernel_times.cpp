@@ -69,8 +69,7 @@ void write() {
   nlohmann::ordered_json all;
   const std::lock_guard lock(times_mutex());
   for (const auto& [name, of_name] : times()) {
-    all[name] = {{"count", of_name.count},
-                 {"ms", static_cast<double>(of_name.nanoseconds) / 1e6}};
+    all[name] = {{"count", of_name.count}, {"ms", static_cast<double>(of_name.nanoseconds) / 1e6}};
   }
   std::ofstream out(file);
   out << all << '\n';

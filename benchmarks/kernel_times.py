@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Prints the milliseconds of each kernel in one step, from two runs of which the second has N steps more.
+"""Prints the milliseconds of each kernel in one step, from two runs, the second with N more steps.
 
     kernel_times.py FEWER.json MORE.json --steps N [--write FILE]
 
-The files are those of the library kernel_times (kernel_times.cpp). What both runs do, such as loading and the search
-for algorithms, cancels out.
+The files are those of the library kernel_times (kernel_times.cpp). What both runs do, such as
+loading and the search for algorithms, cancels out.
 """
+
 import argparse
 import json
 import pathlib
@@ -18,17 +19,29 @@ def readable(names):
     """Demangled names, without the parts that all kernels share."""
     if not names or not shutil.which("c++filt"):
         return dict(zip(names, names))
-    lines = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True).stdout
-    short = (re.sub(r"ripieno::kernels::|\(anonymous namespace\)::|^void ", "", line) for line in lines.splitlines())
+    lines = subprocess.run(
+        ["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True
+    ).stdout
+    short = (
+        re.sub(r"ripieno::kernels::|\(anonymous namespace\)::|^void ", "", line)
+        for line in lines.splitlines()
+    )
     return dict(zip(names, short))
 
 
 def per_step(fewer, more, steps):
     """{name: {"count", "ms"} of one step}, the longest first."""
     nothing = {"count": 0, "ms": 0.0}
-    rows = {name: {key: (times[key] - fewer.get(name, nothing)[key]) / steps for key in nothing}
-            for name, times in more.items()}
-    return dict(sorted(((name, row) for name, row in rows.items() if row["count"] > 0), key=lambda item: -item[1]["ms"]))
+    rows = {
+        name: {key: (times[key] - fewer.get(name, nothing)[key]) / steps for key in nothing}
+        for name, times in more.items()
+    }
+    return dict(
+        sorted(
+            ((name, row) for name, row in rows.items() if row["count"] > 0),
+            key=lambda item: -item[1]["ms"],
+        )
+    )
 
 
 def table(rows):

@@ -4,7 +4,7 @@
 # changes; the build is always brought up to date. Failures of probe, build and smoke end the run.
 #
 #   scripts/gpu_check.sh                 all stages: the files in scripts/gpu/, in their order
-#   scripts/gpu_check.sh a sanitizer     only phase a and the stage `sanitizer`, after build and smoke
+#   scripts/gpu_check.sh a sanitizer     only phase a and the stage sanitizer, after build and smoke
 #   scripts/gpu_check.sh --list          lists the stages and their state
 #   scripts/gpu_check.sh --again ...     repeats stages that passed
 #   scripts/gpu_check.sh --emulated ...  a smaller rehearsal on an emulated GPU; measures nothing
@@ -23,7 +23,8 @@ stage_of() { basename "${1#*_}" .sh; }
 # The first comment of a stage: "What it does; at most N s."
 about() { sed -n '2s/^# //p' "$1"; }
 
-files=(scripts/gpu/[a-z][0-9]_*.sh)
+files=(scripts/gpu/[a-z][0-9]_*.sh) names=()
+for file in "${files[@]}"; do names+=("${file:12:1}" "$(stage_of "$file")"); done
 EMULATED='' again='' list='' wanted=' '
 for argument; do
   case $argument in
@@ -31,7 +32,7 @@ for argument; do
     --list) list=yes ;;
     --again) again=yes ;;
     --emulated) EMULATED=yes ;;
-    *) [[ $argument != -* ]] && compgen -G "scripts/gpu/$argument[0-9]_*.sh" >/dev/null || compgen -G "scripts/gpu/??_$argument.sh" >/dev/null ||
+    *) [[ " ${names[*]} " == *" $argument "* ]] ||
          { say "unknown stage or option $argument; see --list and --help"; exit 64; }
        wanted+="$argument " ;;
   esac
@@ -40,7 +41,10 @@ sources=$(scripts/hash_sources.sh)
 source scripts/gpu/environment.sh
 mkdir -p "$STATE"
 
-is_wanted() { [[ $wanted == ' ' || $wanted == *" $(stage_of "$1") "* || $wanted == *" ${1:12:1} "* || $1 == *_build.sh || $1 == *_smoke.sh ]]; }
+is_wanted() {
+  [[ $wanted == ' ' || $1 == *_build.sh || $1 == *_smoke.sh ]] ||
+    [[ $wanted == *" $(stage_of "$1") "* || $wanted == *" ${1:12:1} "* ]]
+}
 is_done() { [[ -e $STATE/$1.done && $(<"$STATE/$1.done") == "$sources" ]]; }
 overview() {
   local file stage mark
@@ -80,15 +84,16 @@ run() {
 
 [[ ! $list ]] || { overview; exit 0; }
 child=''
-trap '[[ ! $child ]] || kill "$child"; say "stopped; run the same command to continue"; exit 130' INT TERM
+trap '[[ ! $child ]] || kill "$child"; say "stopped; the same command continues"; exit 130' INT TERM
 failed=0
 for file in "${files[@]}"; do
   stage=$(stage_of "$file")
   is_wanted "$file" || continue
-  [[ ! $again && $stage != build ]] && is_done "$stage" && { echo "== $stage: already done"; continue; }
+  [[ ! $again && $stage != build ]] && is_done "$stage" &&
+    { echo "== $stage: already done"; continue; }
   run "$file" || { failed=$?; [[ ! $stage =~ ^(probe|build|smoke)$ ]] || break; }
 done
 echo
 overview
-tar -C "$STATE/.." -czf "$STATE/../take_home.tar.gz" --exclude='*.text' "$(basename "$STATE")"
+tar -C "$STATE/.." -czf "$STATE/../take_home.tar.gz" --exclude='*.text' "$PRESET"
 exit "$failed"

@@ -6,5 +6,6 @@
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 left_out=(./.git ./build ./packages ./runs ./Testing ./docs ./benchmarks/results)
-find . \( -false $(printf -- '-o -path %s ' "${left_out[@]}") -o -name __pycache__ \) -prune -o -type f -print0 |
+find . \( -name __pycache__ $(printf -- '-o -path %s ' "${left_out[@]}") \) -prune -o \
+  -type f -print0 |
   LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16

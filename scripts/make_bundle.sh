@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes an archive for a GPU host on which packages cannot be installed: the sources with
-# uncommitted changes, Open MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on. With --programs also the
-# programs that gpu_check.sh runs, so that it can measure before anything is compiled.
+# uncommitted changes, Open MPI, HDF5, GoogleTest, the header-only libraries, and a text to train on.
+# With --programs also the programs that gpu_check.sh runs, so that it can measure before anything is
+# compiled.
 #
 #   scripts/make_bundle.sh [--programs BUILD] [FILE]     default: build/ripieno-bundle.tar.xz
 #
@@ -21,7 +22,8 @@ cd "$(dirname "$0")/.."
 build=''
 if [[ ${1-} == --programs ]]; then
   build=${2-}
-  [[ -f $build/CMakeCache.txt ]] || { echo "make_bundle.sh: --programs requires a build folder, got \"$build\"" >&2; exit 64; }
+  [[ -f $build/CMakeCache.txt ]] ||
+    { echo "make_bundle.sh: --programs requires a build folder, got \"$build\"" >&2; exit 64; }
   shift 2
 fi
 case ${1-} in
@@ -55,11 +57,15 @@ work=$(mktemp --directory)
 trap 'rm -rf "$work"' EXIT
 tree=$work/ripieno
 mkdir -p "$tree/packages/usr/bin" "$tree/packages/closure" "$(dirname "$bundle")"
-git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --ignore-failed-read -c | tar -x -C "$tree"
+git ls-files -z --cached --others --exclude-standard |
+  tar --null --files-from=- --ignore-failed-read -c | tar -x -C "$tree"
 sources=$(scripts/hash_sources.sh)
 # gpu_check.sh uses programs only with the sources that they were built from.
-[[ $(scripts/hash_sources.sh "$tree") == "$sources" ]] ||
-  { echo 'make_bundle.sh: the project has ignored or deleted files besides build/, so a bundle would differ; remove or commit them' >&2; exit 78; }
+if [[ $(scripts/hash_sources.sh "$tree") != "$sources" ]]; then
+  echo 'make_bundle.sh: files that git ignores would be missing in the bundle; remove them:' >&2
+  git status --short --ignored >&2
+  exit 78
+fi
 
 dpkg --listfiles "${installed[@]}" | sort -u | grep -E '^/(usr/)?(include|lib|share/(cmake|eigen3|openmpi|pmix))/|^/usr/bin/(orterun|orted|opal_wrapper)$' |
   grep -vE "$left_out" | while read -r file; do

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Writes what gpu_check.sh measured to benchmarks/results/<device>-<date>.json and docs/results.md.
+"""Keeps what gpu_check.sh measured in benchmarks/results/<device>-<date>/ and docs/results.md.
 
     write_gpu_results.py STATE COMMIT [--into FOLDER]
 
+STATE is build/gpu_check/gpu, also as unpacked from the take_home.tar.gz of another machine. The
+folder gets the measurements (record.json), logs, chosen algorithms and compiled plans.
 --into: writes to FOLDER instead of the project, for a rehearsal.
 """
 import argparse
@@ -10,6 +12,7 @@ import datetime
 import json
 import pathlib
 import re
+import shutil
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- GPU: written by scripts/write_gpu_results.py -->", "<!-- GPU: end -->"
@@ -51,8 +54,17 @@ def product_rows(products):
         yield f"| {workload} | {of['chosen']['value']:,.0f} TFLOP/s | {times} |"
 
 
-def table(look, kernels, products, steps, commit, date):
-    yield f"{look.get('gpu', '?')}, driver {look.get('driver', '?')}, {date}, commit {commit}: `scripts/gpu_check.sh kernels steps`."
+def profile_rows(profile, most=30):
+    for line in profile[:most]:
+        yield f"| `{line['kernel'][:90]}` | {line['count']:.0f} | {line['ms']:.3f} |"
+    rest = profile[most:]
+    if rest:
+        count, ms = (sum(line[key] for line in rest) for key in ("count", "ms"))
+        yield f"| {len(rest)} others | {count:.0f} | {ms:.3f} |"
+
+
+def table(look, kernels, products, steps, profile, commit, date):
+    yield f"{look.get('gpu', '?')}, driver {look.get('driver', '?')}, {date}, commit {commit}: `scripts/gpu_check.sh`."
     yield ""
     yield "| workload | Ripieno | compared with | ratio (min – max) | rounds | peak memory, Ripieno and peer |"
     yield "|---|---|---|---|---|---|"
@@ -73,6 +85,19 @@ def table(look, kernels, products, steps, commit, date):
         yield "| matrix products of a block | rate | measured choice, ms | library's guess, ms | without epilogues, ms |"
         yield "|---|---|---|---|---|"
         yield from product_rows(products)
+    if profile:
+        yield ""
+        yield "| kernel, in a step of gpt2-124m | launches | ms |"
+        yield "|---|---|---|"
+        yield from profile_rows(profile)
+
+
+def keep(state, folder):
+    """Copies logs, algorithms and plans."""
+    for source in [*state.glob("*.log"), *state.glob("cache/*")]:
+        target = folder / source.relative_to(state)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
 
 def write(path, text):
@@ -88,16 +113,19 @@ def main():
     arguments.add_argument("--into", type=pathlib.Path)
     a = arguments.parse_args()
     date = datetime.date.today().isoformat()
-    look = (lines(a.state / "look.json") or [{}])[-1]
-    kernels, products, steps = (lines(a.state / f"{name}.json") for name in ("kernels", "products", "steps"))
-    compared = [line for line in steps if line.get("benchmark")]  # the rest are PyTorch's rounds
+    look = (lines(a.state / "probe.json") or [{}])[-1]
+    kernels, products, profile = (lines(a.state / f"{name}.json") for name in ("kernels", "products", "profile"))
+    steps = [line for name in ("steps", "peers", "large", "choices") for line in lines(a.state / f"{name}.json")]
+    # The others are PyTorch's rounds, and steps without a choice.
+    compared = [line for line in steps if line.get("benchmark") and "without" not in line]
     name = re.sub(r"[^a-z0-9]+", "_", look.get("gpu", "gpu").lower())
-    ended = {mark.stem: mark.suffix[1:] for mark in sorted(a.state.glob("*.done")) + sorted(a.state.glob("*.failed"))}
-    record = {"device": look, "date": date, "commit": a.commit, "stages": ended, "kernels": kernels,
-              "products": products, "steps": steps}
-    folder = a.into or PROJECT / "benchmarks/results"
-    write(folder / f"{name}-{date}.json", json.dumps(record, indent=1) + "\n")
-    text = "\n".join(table(look, kernels, products, compared, a.commit, date))
+    marks = [mark for how in ("done", "failed", "skipped") for mark in sorted(a.state.glob(f"*.{how}"))]
+    record = {"device": look, "date": date, "commit": a.commit, "stages": {mark.stem: mark.suffix[1:] for mark in marks},
+              "kernels": kernels, "products": products, "steps": steps, "profile": profile}
+    folder = (a.into or PROJECT / "benchmarks/results") / f"{name}-{date}"
+    write(folder / "record.json", json.dumps(record, indent=1) + "\n")
+    keep(a.state, folder)
+    text = "\n".join(table(look, kernels, products, compared, profile, a.commit, date))
     if a.into:
         return write(folder / "table.md", text + "\n")
     page = PROJECT / "docs/results.md"

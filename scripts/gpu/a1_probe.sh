@@ -6,7 +6,8 @@ if [[ $EMULATED ]]; then
   exit
 fi
 fail() { echo "probe: $*" >&2; exit 78; }
-command -v nvidia-smi >/dev/null || fail 'nvidia-smi not found, so there is no NVIDIA driver; use --emulated without a GPU'
+command -v nvidia-smi >/dev/null ||
+  fail 'nvidia-smi not found, so there is no NVIDIA driver; use --emulated without a GPU'
 query=name,compute_cap,driver_version,memory.total
 nvidia-smi --query-gpu="$query,memory.used,clocks.sm,clocks.mem" --format=csv
 nvidia-smi --query-gpu="$query" --format=csv,noheader --id=0 | "$PYTHON" -c '
@@ -16,13 +17,15 @@ print(json.dumps(dict(zip(names, sys.stdin.read().strip().split(", ")))))' >"$ST
 for tool in nvcc cmake ninja g++ ncu compute-sanitizer cuobjdump mpirun; do
   echo "$tool: $(command -v "$tool" || echo none)"
 done
-"$PYTHON" -c 'import torch; print("PyTorch", torch.__version__)' || echo 'PyTorch: none; skipping comparisons with it'
+"$PYTHON" -c 'import torch; print("PyTorch", torch.__version__)' 2>/dev/null ||
+  echo 'PyTorch: none; skipping comparisons with it'
 echo "programs: $BIN"
 for library in libcublasLt.so.13 libcudnn.so.9 libnccl.so.2 libnvrtc.so.13 libcupti.so.13; do
   file=$("$PYTHON" -c '
-import ctypes, re, sys
+import ctypes, sys
 ctypes.CDLL(sys.argv[1])
-print(next(line.split()[-1] for line in open("/proc/self/maps") if re.search(sys.argv[1].split(".")[0], line)))' \
-    "$library" 2>/dev/null) || file='none'
+name = sys.argv[1].split(".")[0]
+print(next(line.split()[-1] for line in open("/proc/self/maps") if name in line))' \
+    "$library" 2>/dev/null) || file=none
   echo "$library: $file"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measure steps of gpt2-124m twice: the second process reads the algorithms of the first; at most 180 s.
+# Measure steps of gpt2-124m, then again with the algorithms of the first; at most 180 s.
 set -euo pipefail
 workload=(--workload gpt2-124m --dtype bf16 --batch 64 --steps 20)
 [[ ! $EMULATED ]] || workload=(--workload mlp --steps 2)

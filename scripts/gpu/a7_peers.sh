@@ -3,7 +3,9 @@
 set -euo pipefail
 [[ ! $EMULATED ]] || { echo 'skipped: an emulated GPU measures nothing'; exit 77; }
 "$PYTHON" -c 'import torch' 2>/dev/null || { echo "skipped: $PYTHON has no PyTorch"; exit 77; }
-compare() { "$PYTHON" benchmarks/compare_with_peer.py "$@" --device cuda --bin "$BIN" --python "$PYTHON"; }
+compare() {
+  "$PYTHON" benchmarks/compare_with_peer.py "$@" --device cuda --bin "$BIN" --python "$PYTHON"
+}
 {
   compare gpt2-124m --dtype bf16 --batch 64 --compile --repeats 5 --steps 10
   compare gpt-10m --dtype f32 --repeats 5 --steps 30

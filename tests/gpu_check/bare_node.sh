@@ -9,13 +9,18 @@ ip link set lo up
 mkdir -p "$work"/{changes,toolkit}
 mount --bind "$(realpath /usr/local/cuda)" "$work/toolkit"
 mount -t tmpfs tmpfs "$work/changes" && mkdir "$work"/changes/{upper,work} &&
-  mount -t overlay overlay -o "lowerdir=/usr,upperdir=$work/changes/upper,workdir=$work/changes/work" /usr ||
+  mount -t overlay overlay /usr \
+    -o "lowerdir=/usr,upperdir=$work/changes/upper,workdir=$work/changes/work" ||
   { echo 'skipped: this machine does not allow overlays'; exit 77; }
 # Neither a pattern without a package nor a folder, which rm refuses, is an error.
-packages=(git bible-kjv 'libopenmpi*' 'openmpi*' 'libpmix*' 'libhdf5*' 'hdf5*' 'libdnnl*' 'libgtest*' 'libgmock*' googletest
-  'libfmt*' 'libeigen3*' 'libcli11*' 'libtomlplusplus*' 'nlohmann-json3*' 'libxxhash*')
-{ dpkg-query --show --showformat '${db:Status-Status} ${binary:Package}\n' "${packages[@]}" || true; } 2>/dev/null |
-  sed -n 's/^installed //p' | xargs dpkg --listfiles | sort -u | { xargs -d '\n' rm -f 2>/dev/null || true; }
+packages=(git bible-kjv 'libopenmpi*' 'openmpi*' 'libpmix*' 'libhdf5*' 'hdf5*' 'libdnnl*'
+  'libgtest*' 'libgmock*' googletest 'libfmt*' 'libeigen3*' 'libcli11*' 'libtomlplusplus*'
+  'nlohmann-json3*'
+  'libxxhash*')
+format='${db:Status-Status} ${binary:Package}\n'
+{ dpkg-query --show --showformat "$format" "${packages[@]}" 2>/dev/null || true; } |
+  sed -n 's/^installed //p' | xargs dpkg --listfiles | sort -u |
+  { xargs -d '\n' rm -f 2>/dev/null || true; }
 rm -f /usr/bin/{mpirun,mpiexec,mpicc} # links of the alternatives system
 
 # NVIDIA's libraries, as pip installs them: only the names that programs load.
@@ -40,10 +45,12 @@ cat >/usr/bin/nvidia-smi <<END
 #!/bin/sh
 # Answers one query of fields with a line of CSV.
 for word; do case \$word in --query-gpu=*) fields=\${word#*=} ;; esac; done
-echo "\$fields" | sed 's/compute_cap/$capability/; s/driver_version/580.0/; s/memory.total/143771 MiB/; s/name/NVIDIA H200/; s/,/, /g'
+echo "\$fields" | sed 's/compute_cap/$capability/; s/driver_version/580.0/; s/name/NVIDIA H200/
+  s/memory.total/143771 MiB/; s/,/, /g'
 END
 chmod +x /usr/bin/nvidia-smi
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=$work/home TMPDIR=$work PYTHON=/usr/bin/python3
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
+export HOME=$work/home TMPDIR=$work PYTHON=/usr/bin/python3
 mkdir "$HOME"
 unset LD_LIBRARY_PATH CPATH CMAKE_PREFIX_PATH
 ! command -v git mpirun >/dev/null || fail 'git or mpirun is still there'
@@ -51,9 +58,11 @@ unset LD_LIBRARY_PATH CPATH CMAKE_PREFIX_PATH
 # ---- With the bundle's programs: up to the first call of the device.
 scripts/gpu_check.sh && fail 'smoke passed without a GPU'
 state=build/gpu_check/gpu
-[[ -e $state/probe.done && -e $state/build.done && -e $state/smoke.failed ]] || fail 'probe or build failed, or smoke did not'
+[[ -e $state/probe.done && -e $state/build.done && -e $state/smoke.failed ]] ||
+  fail 'probe or build failed, or smoke did not'
 [[ ! -e $state/kernels.log ]] || fail 'a stage ran after a failed smoke'
-grep --quiet 'using .*/packages/programs/bin' $state/build.log || fail "the bundle's programs were not used"
+grep --quiet 'using .*/packages/programs/bin' $state/build.log ||
+  fail "the bundle's programs were not used"
 grep --quiet 'no CUDA driver' $state/smoke.log || fail 'smoke failed before it asked for the device'
 ! grep ': none' $state/probe.log | grep '^lib' || fail "a library of NVIDIA's was not found"
 
@@ -64,16 +73,18 @@ grep --quiet 'no CUDA driver' $state/smoke.log || fail 'smoke failed before it a
   "$BIN/kernels_emulated_tests" --gtest_brief=1 --gtest_filter='*Elementwise*'
   "$BIN/cublas_lt_test" --gtest_brief=1
   "$BIN/cudnn_test" --gtest_brief=1
-  tests/distributed/under_mpi.sh 2 "$BIN/train_gpt" --config examples/configs/gpt_char.toml --set data.path=docs/design.md \
-    --device cpu --steps 2 --run-dir "$work/run" --quiet
+  tests/distributed/under_mpi.sh 2 "$BIN/train_gpt" --config examples/configs/gpt_char.toml \
+    --set data.path=docs/design.md --device cpu --steps 2 --run-dir "$work/run" --quiet
 )
 
 # ---- After a fix the node compiles: not yesterday's programs.
 echo '// a fix' >>kernels/cuda/scale.cu
-[[ $(scripts/gpu_check.sh --list) =~ ^earlier\ +a1\ +probe ]] || fail 'a stage counts as done after a fix'
-kernels=kernels/CMakeFiles/ripieno_kernels.dir
-targets="$kernels/cuda/scale.cu.o $kernels/cuda/products/cublas_lt.cpp.o $kernels/cuda/cudnn/cudnn_library.cpp.o
-  distributed/CMakeFiles/ripieno_distributed.dir/communicators/nccl/nccl_communicator.cpp.o kernel_times"
+[[ $(scripts/gpu_check.sh --list) =~ ^earlier\ +a1\ +probe ]] ||
+  fail 'a stage counts as done after a fix'
+cuda=kernels/CMakeFiles/ripieno_kernels.dir/cuda
+nccl=distributed/CMakeFiles/ripieno_distributed.dir/communicators/nccl
+targets="$cuda/scale.cu.o $cuda/products/cublas_lt.cpp.o $cuda/cudnn/cudnn_library.cpp.o
+  $nccl/nccl_communicator.cpp.o kernel_times"
 [[ ! $full ]] || targets=all
 (
   sources=$(scripts/hash_sources.sh)
@@ -81,5 +92,5 @@ targets="$kernels/cuda/scale.cu.o $kernels/cuda/products/cublas_lt.cpp.o $kernel
   [[ $BIN == "$PWD/build/gpu/bin" ]] || fail "old programs would be used: $BIN"
   TARGETS=$targets bash scripts/gpu/a2_build.sh
 )
-grep --quiet '^NCCL_LIBRARY:FILEPATH=/' build/gpu/CMakeCache.txt || fail 'CMake found no NCCL'
+grep --quiet '^NCCL_LIBRARY:FILEPATH=/' build/gpu/CMakeCache.txt || fail 'NCCL was not found'
 echo 'rehearsal: passed'

@@ -1,4 +1,5 @@
 """Whole runs of the tests use the CPU and a cache of their own, also where there is a GPU."""
+
 import json
 import os
 import subprocess
@@ -21,7 +22,9 @@ class DeviceOfTests(programs.ProgramTest):
         self.assert_on_the_cpu("run")
 
     def test_is_the_cpu_for_programs_that_choose_it_themselves(self):
-        subprocess.run([programs.BIN / "train_tiny", self.directory / "tiny"], check=True, timeout=600)
+        subprocess.run(
+            [programs.BIN / "train_tiny", self.directory / "tiny"], check=True, timeout=600
+        )
         self.assert_on_the_cpu("tiny")
 
     def test_has_a_cache_that_no_other_test_uses(self):

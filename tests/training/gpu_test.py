@@ -1,7 +1,9 @@
 """Runs on a GPU compared with the same runs on the CPU.
 
-Trains gpt_char for 200 steps on the text file RIPIENO_GPT_CHAR_TEXT if that is set, otherwise a small model.
+Trains gpt_char for 200 steps on the text file RIPIENO_GPT_CHAR_TEXT if that is set, otherwise a
+small model.
 """
+
 import os
 import pathlib
 import subprocess
@@ -25,8 +27,12 @@ class Curves(unittest.TestCase):
 
     def assert_same_curve(self, losses, expected):
         self.assertEqual(losses.keys(), expected.keys())
-        furthest = max(expected, key=lambda step: abs(losses[step] - expected[step]) / allowed(step))
-        self.assertAlmostEqual(losses[furthest], expected[furthest], delta=allowed(furthest), msg=f"step {furthest}")
+        furthest = max(
+            expected, key=lambda step: abs(losses[step] - expected[step]) / allowed(step)
+        )
+        self.assertAlmostEqual(
+            losses[furthest], expected[furthest], delta=allowed(furthest), msg=f"step {furthest}"
+        )
 
 
 class Tolerance(Curves):
@@ -37,7 +43,9 @@ class Tolerance(Curves):
             self.assert_same_curve({**self.EXPECTED, step: 3.0 + difference}, self.EXPECTED)
 
     def test_is_smaller_in_the_first_steps(self):
-        self.assert_same_curve({**self.EXPECTED, EARLY_STEPS: 3.00009, EARLY_STEPS + 1: 3.0019}, self.EXPECTED)
+        self.assert_same_curve(
+            {**self.EXPECTED, EARLY_STEPS: 3.00009, EARLY_STEPS + 1: 3.0019}, self.EXPECTED
+        )
         self.assert_differs(EARLY_STEPS, 0.0002)
         self.assert_differs(EARLY_STEPS + 1, 0.0021)
 

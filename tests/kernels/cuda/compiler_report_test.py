@@ -73,7 +73,8 @@ SIXTEEN_BYTES_SASS = {
     "store": re.compile(r"\bSTG?\.E(\.\w+)*\.128\b"),
 }
 LOCAL_SASS = re.compile(r"\b(LDL|STL)\b")
-# Instructions of tensor cores. Only the libraries use them; a kernel of ours that does must be listed here.
+# Instructions of tensor cores. Only the libraries use them; a kernel of ours that does must be
+# listed here.
 MATRIX_SASS = re.compile(r"\b(H|I|D|Q|HG|IG|QG|BG)MMA\b")
 USES_TENSOR_CORES = []
 

@@ -1,11 +1,13 @@
-"""Checks that every launch that the emulator has seen fits on GPUs: threads, registers and shared memory.
+"""Checks that each launch that the emulator has seen fits: threads, registers and shared memory.
 
     launch_limits_test.py PTXAS CXXFILT NM EMULATED_TESTS OBJECT...
 
-Runs the tests of kernels on the emulator, which record each launch (emulated/record_launches.cpp), and compiles the
-kernels for each architecture, because the number of registers differs. All instances of a kernel template must fit with
-every launch of one of them, since the tests do not use each type in each shape.
+Runs the tests of kernels on the emulator, which record each launch (emulated/record_launches.cpp),
+and compiles the kernels for each architecture, because the number of registers differs. All
+instances of a kernel template must fit with every launch of one of them, since the tests do not use
+each type in each shape.
 """
+
 import collections
 import os
 import pathlib
@@ -21,7 +23,8 @@ REGISTERS, REGISTERS_PER_THREAD = 65536, 255  # per block
 STATIC_SHARED = 48 << 10
 # Bytes of shared memory that a block can have. The emulated GPU has that of sm_90.
 SHARED = {"sm_80": 163 << 10, "sm_90": 227 << 10, "sm_100": 227 << 10}
-# Kernels whose launcher asks the device for its shared memory, so that a launch on sm_90 is not one on sm_80.
+# Kernels whose launcher asks the device for its shared memory: a launch on sm_90 is not one on
+# sm_80.
 FIT_THEMSELVES = r"in_place_kernel<"
 
 
@@ -33,11 +36,17 @@ def launches_of(program, nm, cxxfilt):
     """{kernel template: {(threads per block, dynamic shared bytes)}} of the tests of a program."""
     with tempfile.TemporaryDirectory() as folder:
         record = pathlib.Path(folder) / "launches"
-        subprocess.run([program, "--gtest_brief=1"], env={**os.environ, "RIPIENO_LAUNCHES": str(record)}, check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [program, "--gtest_brief=1"],
+            env={**os.environ, "RIPIENO_LAUNCHES": str(record)},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         lines = [tuple(map(int, line.split())) for line in record.read_text().splitlines()]
     symbols = {}
-    for line in subprocess.run([nm, program], capture_output=True, text=True, check=True).stdout.splitlines():
+    for line in subprocess.run(
+        [nm, program], capture_output=True, text=True, check=True
+    ).stdout.splitlines():
         if match := re.fullmatch(r"([0-9a-f]+) [tTwWuV] (\S+)", line):
             symbols[int(match[1], 16)] = match[2]
     found = collections.defaultdict(set)
@@ -65,7 +74,7 @@ def problems(architecture, kernels, launches):
             if threads > THREADS:
                 yield f"{where}: at most {THREADS} threads"
             if registers_of_block(kernel.registers, threads) > REGISTERS:
-                yield f"{where}: {kernel.registers} registers per thread are more than {REGISTERS} per block"
+                yield f"{where}: more than {REGISTERS} registers, {kernel.registers} per thread"
             most = max(SHARED.values()) if re.search(FIT_THEMSELVES, name) else SHARED[architecture]
             if kernel.shared + dynamic > most:
                 yield f"{where}: with {kernel.shared} static bytes this is more than {most}"
@@ -76,14 +85,20 @@ def main():
     launches = launches_of(program, nm, cxxfilt)
     count = 0
     for architecture in SHARED:
-        kernels = compiler_report.kernels_of(ptxas, list(map(pathlib.Path, sys.argv[5:])), architecture)
+        kernels = compiler_report.kernels_of(
+            ptxas, list(map(pathlib.Path, sys.argv[5:])), architecture
+        )
         names = compiler_report.readable(cxxfilt, list(kernels))
-        for problem in problems(architecture, {names[mangled]: kernel for mangled, kernel in kernels.items()}, launches):
+        for problem in problems(
+            architecture, {names[mangled]: kernel for mangled, kernel in kernels.items()}, launches
+        ):
             print(problem)
             count += 1
-    print(f"{len(kernels)} kernels, {sum(map(len, launches.values()))} different launches, {count} problems")
+    print(
+        f"{len(kernels)} kernels, {sum(map(len, launches.values()))} different launches, "
+        f"{count} problems"
+    )
     return 1 if count or not kernels else 0
-
 
 
 if __name__ == "__main__":
