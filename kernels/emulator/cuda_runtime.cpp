@@ -39,6 +39,7 @@ struct Failure {
 struct Runtime {
   Gpu gpu = gpu_of_environment();
   std::map<std::string, int64_t, std::less<>> calls;
+  std::map<const CUstream_st*, int64_t> copies;
   bool notes_addresses = false;  // true after the first clear_calls()
   std::vector<const void*> addresses;
   std::map<std::string, Failure, std::less<>> failures;
@@ -143,6 +144,13 @@ std::map<std::string, int64_t> calls() {
   return {counted.begin(), counted.end()};
 }
 
+int64_t copies_on(const CUstream_st* stream) {
+  const auto lock = gpu_lock();
+  const auto& copies = Runtime::instance().copies;
+  const auto found = copies.find(stream);
+  return found == copies.end() ? 0 : found->second;
+}
+
 std::vector<const void*> addresses() {
   const auto lock = gpu_lock();
   return Runtime::instance().addresses;
@@ -157,6 +165,7 @@ void clear_calls() {
   const auto lock = gpu_lock();
   Runtime& runtime = Runtime::instance();
   runtime.calls.clear();
+  runtime.copies.clear();
   runtime.addresses.clear();
   runtime.notes_addresses = true;
 }
@@ -343,6 +352,7 @@ cudaError_t cudaFreeHost(void* memory) {
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
   return call("cudaMemcpyAsync", [&](Runtime& runtime) {
+    ++runtime.copies[stream];
     for (const void* address : {static_cast<const void*>(to), from}) runtime.note(address);
     const auto is_pageable = [&](const void* memory) {
       return !is_device_memory(memory) && !runtime.is_pinned(memory);
