@@ -1,9 +1,11 @@
 // CUDA's runtime API, implemented for the emulated GPU.
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -112,6 +114,29 @@ cudaError_t call(const char* name, Body body) {
   if (status == cudaSuccess) status = runtime.broken;
   if (status != cudaSuccess && status != cudaErrorNotReady) last_error = status;
   return status;
+}
+
+// Blocks the host until `reached` returns true: work of a stream may have to wait for other host
+// threads.
+template <typename Reached>
+cudaError_t block_until(Reached reached) {
+  for (;;) {
+    {
+      const auto lock = gpu_lock();
+      const bool is_reached = reached();
+      const cudaError_t broken = Runtime::instance().broken;
+      if (broken != cudaSuccess) last_error = broken;
+      if (is_reached || broken != cudaSuccess) return broken;
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+// A call that returns when `reached` does.
+template <typename Reached>
+cudaError_t call_blocking(const char* name, Reached reached) {
+  const cudaError_t status = call(name, [](Runtime&) { return cudaSuccess; });
+  return status == cudaSuccess ? block_until(reached) : status;
 }
 
 // Wraps an operation so that fail_work() can make it fail.
@@ -293,10 +318,7 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDeviceSynchronize() {
-  return call("cudaDeviceSynchronize", [](Runtime&) {
-    Streams::instance().run_all();
-    return cudaSuccess;
-  });
+  return call_blocking("cudaDeviceSynchronize", [] { return Streams::instance().run_all(); });
 }
 
 // ---- Memory
@@ -351,7 +373,8 @@ cudaError_t cudaFreeHost(void* memory) {
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
-  return call("cudaMemcpyAsync", [&](Runtime& runtime) {
+  bool blocks = false;
+  const cudaError_t status = call("cudaMemcpyAsync", [&](Runtime& runtime) {
     ++runtime.copies[stream];
     for (const void* address : {static_cast<const void*>(to), from}) runtime.note(address);
     const auto is_pageable = [&](const void* memory) {
@@ -367,9 +390,11 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
       };
     }
     Streams::instance().enqueue(stream, failing(std::move(work)));
-    if (is_pageable(to)) Streams::instance().run_all(stream);
+    blocks = is_pageable(to);
     return cudaSuccess;
   });
+  if (status != cudaSuccess || !blocks) return status;
+  return block_until([&] { return Streams::instance().run_all(stream); });
 }
 
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
@@ -394,10 +419,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return call("cudaStreamSynchronize", [&](Runtime&) {
-    Streams::instance().run_all(stream);
-    return cudaSuccess;
-  });
+  return call_blocking("cudaStreamSynchronize",
+                       [&] { return Streams::instance().run_all(stream); });
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -442,10 +465,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return call("cudaEventSynchronize", [&](Runtime&) {
-    Streams::instance().run_until(*event);
-    return cudaSuccess;
-  });
+  return call_blocking("cudaEventSynchronize",
+                       [&] { return Streams::instance().run_until(*event); });
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
