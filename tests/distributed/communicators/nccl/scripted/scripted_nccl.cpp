@@ -133,9 +133,6 @@ std::size_t size_of(ncclDataType_t type) {
 }
 
 std::byte* at(void* memory, std::size_t offset) { return static_cast<std::byte*>(memory) + offset; }
-const std::byte* at(const void* memory, std::size_t offset) {
-  return static_cast<const std::byte*>(memory) + offset;
-}
 
 // Rounded to T, as NCCL rounds at every addition.
 template <typename T>
