@@ -43,12 +43,16 @@ int64_t counted_memory(Device device, MemoryKind kind) {
   return device.is_cuda() ? count_of(device, kind).load() : 0;
 }
 
-std::string describe_memory(Device device, const PoolStatistics& pools) {
+DeviceMemory memory_of(Device device) {
   kernels::cuda::set_device(device.index);
   const auto info = kernels::cuda::memory_info();
+  return {static_cast<int64_t>(info.free_bytes), static_cast<int64_t>(info.total_bytes)};
+}
+
+std::string describe_memory(Device device, const PoolStatistics& pools) {
+  const auto [free, total] = memory_of(device);
   const int64_t held = std::max(pools.bytes_held, pools.bytes_in_use);
-  const auto total = static_cast<int64_t>(info.total_bytes);
-  const int64_t taken = total - static_cast<int64_t>(info.free_bytes);
+  const int64_t taken = total - free;
   const auto used = [&](MemoryKind kind) { return gib(counted_memory(device, kind)); };
   return fmt::format(
       "of {} in total, this process uses {} (parameters {}, gradients {}, optimizer state {}, "

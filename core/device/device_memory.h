@@ -20,6 +20,13 @@ std::string_view name_of(MemoryKind kind);
 void count_memory(Device device, MemoryKind kind, int64_t bytes) noexcept;
 int64_t counted_memory(Device device, MemoryKind kind);
 
+struct DeviceMemory {
+  int64_t free_bytes = 0, total_bytes = 0;
+};
+// The memory of a GPU that no process has allocated, and all that it has. Blocks that pools keep
+// for reuse are not free.
+DeviceMemory memory_of(Device device);
+
 // One line: how much memory the GPU has, what uses it, and which settings would use less. `pools`:
 // the sum over all pools of the device (pool_statistics()).
 std::string describe_memory(Device device, const PoolStatistics& pools);

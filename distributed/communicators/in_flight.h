@@ -1,8 +1,9 @@
-// InFlight: checks that a rank has one collective in flight at a time, across all of its
-// communicators. For NCCL.
+// InFlight: checks that a rank calls one collective at a time, across all of its communicators. For
+// NCCL.
 //
-// NCCL can deadlock if collectives of two communicators run on one GPU at the same time.
-// Communicators over host memory do not need this check. Thread-safe.
+// NCCL can deadlock if collectives of two communicators run on one GPU at the same time, or in
+// different orders on different ranks. Communicators over host memory do not need this check.
+// Thread-safe.
 #pragma once
 
 #include <mutex>

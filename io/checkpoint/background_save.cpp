@@ -2,77 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstddef>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <stop_token>
 #include <system_error>
 #include <utility>
 
-#include "ripieno/core/device/copy.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint/shard.h"
+#include "ripieno/io/checkpoint/state_copy.h"
 #include "ripieno/io/files/watched_files.h"
 
 namespace ripieno::io {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool has_same_layout(const StateTensor& staged, const StateTensor& tensor) {
-  return staged.count() == tensor.count() &&
-         (tensor.count() == 0 || staged.part.dtype() == tensor.part.dtype());
-}
-
-// Copies in chunks, so that the work of a GPU is never delayed for long.
-void copy_in_chunks(const Tensor& to, const Tensor& from) {
-  constexpr std::size_t kChunkBytes = std::size_t{32} << 20;
-  for (std::size_t at = 0; at < from.bytes(); at += kChunkBytes) {
-    copy_bytes(static_cast<std::byte*>(to.raw_data()) + at, to.device(),
-               static_cast<const std::byte*>(from.raw_data()) + at, from.device(),
-               std::min(kChunkBytes, from.bytes() - at));
-  }
-}
-
-// A state with the layout of `mine` in separate CPU memory: that of `existing` if its layout
-// matches, else newly allocated.
-State staged_like(const State& mine, State existing) {
-  const bool matches =
-      std::equal(existing.begin(), existing.end(), mine.begin(), mine.end(), has_same_layout);
-  if (!matches) existing.clear();  // free it before allocating more
-  State staging = mine;
-  for (std::size_t i = 0; i < mine.size(); ++i) {
-    if (mine[i].count() == 0) continue;
-    const Tensor& part = mine[i].part;
-    staging[i].part = matches ? existing[i].part.reshape(part.shape())
-                              : Tensor::zeros(part.shape(), part.dtype());
-  }
-  return staging;
-}
-
-// A copy of the GPU tensors on the GPU itself, enqueued on its compute stream; if the GPU has no
-// memory for it, they are copied to `staging` immediately. CPU tensors are not copied.
-State snapshot_of(const State& mine, const State& staging) {
-  State snapshot = mine;
-  for (std::size_t i = 0; i < mine.size(); ++i) {
-    if (mine[i].count() == 0) continue;
-    const Tensor& part = mine[i].part;
-    if (!part.device().is_cuda()) {
-      snapshot[i].part = part.dense();
-      continue;
-    }
-    try {
-      snapshot[i].part = part.clone();
-    } catch (const std::exception&) {
-      copy_in_chunks(staging[i].part, part.dense());
-      snapshot[i].part = staging[i].part;
-    }
-  }
-  return snapshot;
-}
 
 }  // namespace
 
@@ -104,8 +50,9 @@ struct BackgroundSaver::Save {
   WatchedFiles files;
   const std::string directory;
   const Clock::time_point start = Clock::now();
-  EndedSave ended;  // written by the thread until has_ended
-  State source, written;
+  EndedSave ended;                  // written by the thread until has_ended
+  std::shared_ptr<StateCopy> copy;  // null: the tensors themselves are written
+  State written;
   nlohmann::json training_state;
   SaveOptions options;
   std::function<void()> before;
@@ -118,7 +65,8 @@ struct BackgroundSaver::Save {
 BackgroundSaver::BackgroundSaver(FileSystem& files, std::string checkpoints_directory)
     : files_(files),
       directory_(std::move(checkpoints_directory)),
-      layouts_(std::make_shared<CheckpointLayouts>()) {}
+      layouts_(std::make_shared<CheckpointLayouts>()),
+      copy_(std::make_shared<StateCopy>()) {}
 
 BackgroundSaver::~BackgroundSaver() {
   give_up();
@@ -127,7 +75,7 @@ BackgroundSaver::~BackgroundSaver() {
 
 void BackgroundSaver::reserve(const State& mine) {
   if (is_saving()) fail("BackgroundSaver::reserve: a save is in progress; call wait() first");
-  staging_ = staged_like(mine, std::exchange(staging_, {}));
+  copy_->reserve(mine);
 }
 
 void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::json& training_state,
@@ -145,12 +93,12 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
   save->before = std::move(before);
   try {
     if (copy == Copy::yes) {
-      reserve(mine);
-      save->source = snapshot_of(mine, staging_);
-      save->written = staging_;
+      copy_->begin(mine);
+      save->copy = copy_;
+      save->written = copy_->copied();
     }
   } catch (const std::exception&) {  // out of memory: save without a copy
-    staging_.clear();
+    copy_ = std::make_shared<StateCopy>();
   }
   save_ = save;
   try {
@@ -164,33 +112,30 @@ void BackgroundSaver::start(int64_t step, const State& mine, const nlohmann::jso
 }
 
 void BackgroundSaver::run(Save& save) {
-  // From then on the caller may change the tensors.
-  const auto release_source = [&] {
-    save.source.clear();
-    save.reach(&Save::is_copied);
-  };
+  const auto release = [&] { save.reach(&Save::is_copied); };
   try {
-    for (std::size_t i = 0; i < save.source.size(); ++i) {
-      const Tensor &from = save.source[i].part, &to = save.written[i].part;
-      const bool is_copied = save.source[i].count() == 0 || from.raw_data() == to.raw_data();
-      if (!is_copied) copy_in_chunks(to, from);
-    }
-    if (!save.source.empty()) release_source();
+    if (save.copy) save.copy->finish(release);
     if (save.before) save.files.watch(save.directory, save.before);
     save_checkpoint(save.files, save.directory, save.ended.step, save.written, save.training_state,
                     save.options);
   } catch (const std::exception& error) {
     save.ended.failure = error.what();
   }
-  release_source();
+  release();
   save.ended.seconds = std::chrono::duration<double>(Clock::now() - save.start).count();
   save.reach(&Save::has_ended);
 }
 
 void BackgroundSaver::wait_until_copied() const {
-  if (save_ == nullptr || save_->wait_until(&Save::is_copied)) return;
-  save_->files.abandon();  // the caller may now change the tensors: they must not be committed
+  if (save_ == nullptr) return;
+  if (!save_->wait_until(&Save::is_copied)) {
+    save_->files.abandon();  // the caller may now change the tensors: they must not be committed
+  } else if (save_->copy) {
+    save_->copy->order_changes();
+  }
 }
+
+std::string BackgroundSaver::shortage() const { return copy_->shortage(); }
 
 bool BackgroundSaver::is_saving() const {
   return save_ != nullptr && !save_->is(&Save::has_ended) && !save_->is_stalled();
@@ -221,7 +166,7 @@ EndedSave BackgroundSaver::abandon() {
                                          save_->files.path(), save_->options.stall_timeout_seconds),
                   .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
   save_.reset();
-  staging_.clear();
+  copy_ = std::make_shared<StateCopy>();
   layouts_ = std::make_shared<CheckpointLayouts>();
   return ended;
 }

@@ -4,10 +4,13 @@
 //   … the next forward and backward …
 //   saver.wait_until_copied();                         // before the next optimizer step
 //
-// Writes a copy of the state. Tensors on the CPU are copied by the background thread and must not
-// change until wait_until_copied() returns. Tensors on a GPU are copied on the device, by start(),
-// in stream order. One save at a time. Not thread-safe: call it from one thread. If no thread can
-// be started, start() returns once everything is written.
+// Writes a copy of the state, as the work that is enqueued before start() leaves it. The tensors
+// must not change before wait_until_copied(); until then the copy is made beside the next forward
+// and backward. Tensors on a GPU are copied on the GPU, if it has memory for it, and then to the
+// host, both on a stream of the saver.
+//
+// One save at a time. Not thread-safe: call it from one thread. If no thread can be started,
+// start() returns once everything is written.
 //
 // If storage does not complete a single operation within SaveOptions::stall_timeout_seconds, the
 // save fails and its thread is detached, so no call blocks forever.
@@ -25,6 +28,8 @@
 
 namespace ripieno::io {
 
+class StateCopy;
+
 struct EndedSave {
   int64_t step = 0;
   std::string failure;  // error message; empty if the save succeeded
@@ -39,8 +44,9 @@ class BackgroundSaver {
   // fails.
   ~BackgroundSaver();
 
-  // Allocates and touches the CPU memory for copies of a state with this layout, so that the first
-  // save does not have to. Throws Error if there is not enough memory or a save is in progress.
+  // Allocates and touches the CPU memory for copies of a state with this layout, some of it pinned
+  // if the state is on a GPU, so that the first save does not have to. Throws Error if there is not
+  // enough memory or a save is in progress.
   void reserve(const State& mine);
 
   // Starts save_checkpoint() with these arguments in the background. Every rank calls it, once the
@@ -55,8 +61,13 @@ class BackgroundSaver {
              const SaveOptions& options, std::function<void()> before = {}, Copy copy = Copy::yes);
   // Makes the save in progress fail if it is waiting for another rank's shard (rank 0).
   void give_up() { thread_.request_stop(); }
-  // Blocks until the tensors passed to start() may change. Returns immediately if there is no save.
+  // Lets the tensors passed to start() change: work that is enqueued on the current streams from
+  // now on runs after they are copied. Blocks until tensors on the CPU are copied, and those on a
+  // GPU that has no memory for a copy. Returns immediately if there is no save.
   void wait_until_copied() const;
+  // Why wait_until_copied() blocks for tensors on a GPU: "cuda:0 has no memory for a copy of the
+  // state (1.39 GiB)". Empty if it does not.
+  std::string shortage() const;
 
   // Whether a save is in progress. False once it has ended or storage does not respond.
   bool is_saving() const;
@@ -74,8 +85,9 @@ class BackgroundSaver {
   FileSystem& files_;
   const std::string directory_;
   std::shared_ptr<CheckpointLayouts> layouts_;
-  State staging_;               // CPU memory for copies, with the layout of the last state
-  std::shared_ptr<Save> save_;  // shared with its thread, which may be detached
+  // Shared with the thread of the save, which may be detached.
+  std::shared_ptr<StateCopy> copy_;
+  std::shared_ptr<Save> save_;
   std::jthread thread_;
 };
 

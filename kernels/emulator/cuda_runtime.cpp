@@ -1,8 +1,10 @@
 // CUDA's runtime API, implemented for the emulated GPU.
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,29 @@
 
 namespace ripieno::simt {
 namespace {
+
+// Blocks the host until `reached` returns true: work of a stream may have to wait for other host
+// threads.
+template <typename Reached>
+cudaError_t block_until(Reached reached) {
+  for (;;) {
+    {
+      const auto lock = gpu_lock();
+      const bool is_reached = reached();
+      const cudaError_t broken = Runtime::instance().broken;
+      if (broken != cudaSuccess) last_error = broken;
+      if (is_reached || broken != cudaSuccess) return broken;
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+// A call that returns when `reached` does.
+template <typename Reached>
+cudaError_t call_blocking(const char* name, Reached reached) {
+  const cudaError_t status = call(name, [](Runtime&) { return cudaSuccess; });
+  return status == cudaSuccess ? block_until(reached) : status;
+}
 
 // Wraps an operation so that fail_work() can make it fail.
 std::function<void()> failing(std::function<void()> work) {
@@ -61,6 +86,13 @@ std::map<std::string, int64_t> calls() {
   return {counted.begin(), counted.end()};
 }
 
+int64_t copies_on(const CUstream_st* stream) {
+  const auto lock = gpu_lock();
+  const auto& copies = Runtime::instance().copies;
+  const auto found = copies.find(stream);
+  return found == copies.end() ? 0 : found->second;
+}
+
 std::vector<const void*> addresses() {
   const auto lock = gpu_lock();
   return Runtime::instance().addresses;
@@ -75,6 +107,7 @@ void clear_calls() {
   const auto lock = gpu_lock();
   Runtime& runtime = Runtime::instance();
   runtime.calls.clear();
+  runtime.copies.clear();
   runtime.addresses.clear();
   runtime.notes_addresses = true;
 }
@@ -220,10 +253,7 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDeviceSynchronize() {
-  return call("cudaDeviceSynchronize", [](Runtime&) {
-    Streams::instance().run_all();
-    return cudaSuccess;
-  });
+  return call_blocking("cudaDeviceSynchronize", [] { return Streams::instance().run_all(); });
 }
 
 // ---- Memory
@@ -278,7 +308,9 @@ cudaError_t cudaFreeHost(void* memory) {
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
-  return call("cudaMemcpyAsync", [&](Runtime& runtime) {
+  bool blocks = false;
+  const cudaError_t status = call("cudaMemcpyAsync", [&](Runtime& runtime) {
+    ++runtime.copies[stream];
     for (const void* address : {static_cast<const void*>(to), from}) runtime.note(address);
     const bool to_pageable = runtime.is_pageable(to);
     if (to_pageable || runtime.is_pageable(from)) {
@@ -290,9 +322,11 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     // Pageable memory too is read only when the stream gets there: CUDA may stage it before the
     // call returns, but does not promise to.
     Streams::instance().enqueue(stream, failing([=] { std::memcpy(to, from, bytes); }));
-    if (to_pageable) Streams::instance().run_all(stream);
+    blocks = to_pageable;
     return cudaSuccess;
   });
+  if (status != cudaSuccess || !blocks) return status;
+  return block_until([&] { return Streams::instance().run_all(stream); });
 }
 
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
@@ -326,12 +360,12 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return call("cudaStreamSynchronize", [&](Runtime&) {
-    if (Capture* const capture = Captures::instance().of(stream))
-      return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
-    Streams::instance().run_all(stream);
-    return cudaSuccess;
+  const cudaError_t status = call("cudaStreamSynchronize", [&](Runtime&) {
+    Capture* const capture = Captures::instance().of(stream);
+    return capture ? invalidate(*capture, cudaErrorStreamCaptureUnsupported) : cudaSuccess;
   });
+  if (status != cudaSuccess) return status;
+  return block_until([&] { return Streams::instance().run_all(stream); });
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -388,11 +422,10 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return call("cudaEventSynchronize", [&](Runtime&) {
-    if (const cudaError_t status = event_status(*event); status != cudaSuccess) return status;
-    Streams::instance().run_until(*event);
-    return cudaSuccess;
-  });
+  const cudaError_t status =
+      call("cudaEventSynchronize", [&](Runtime&) { return event_status(*event); });
+  if (status != cudaSuccess) return status;
+  return block_until([&] { return Streams::instance().run_until(*event); });
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+struct CUstream_st;
+
 namespace ripieno::simt {
 
 struct Gpu {
@@ -28,6 +30,8 @@ void set_eager_streams(bool eager);
 // Number of calls to each function of the runtime ("cudaMalloc") since the last clear_calls().
 // Kernels count as "launch"; copies from or to pageable host memory also count as "pageable copy".
 std::map<std::string, int64_t> calls();
+// Number of copies that were enqueued on a stream since the last clear_calls().
+int64_t copies_on(const CUstream_st* stream);
 // Addresses that were passed to kernels and copies since the last clear_calls(), in order.
 std::vector<const void*> addresses();
 void clear_calls();

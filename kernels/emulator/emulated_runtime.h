@@ -30,6 +30,7 @@ struct Failure {
 struct Runtime {
   Gpu gpu = gpu_of_environment();
   std::map<std::string, int64_t, std::less<>> calls;
+  std::map<const CUstream_st*, int64_t> copies;
   bool notes_addresses = false;  // true after the first clear_calls()
   std::vector<const void*> addresses;
   std::map<std::string, Failure, std::less<>> failures;

@@ -48,10 +48,20 @@ void Streams::enqueue(CUstream_st* stream, std::function<void()> work) {
     return work();
   }
   if (stream->graph) return stream->graph->add(stream, std::move(work));
+  enqueue_waiting(stream, [work = std::move(work)] {
+    work();
+    return true;
+  });
+}
+
+void Streams::enqueue_waiting(CUstream_st* stream, std::function<bool()> work) {
   stream->queue.push_back(std::move(work));
   ++stream->enqueued;
-  if (is_eager) return run_all(stream);
-  if (stream->queue.size() > kMaxQueueLength) run_until(stream, stream->done + 1);
+  if (is_eager) {
+    run_all(stream);
+  } else if (stream->queue.size() > kMaxQueueLength) {
+    run_until(stream, stream->done + 1);
+  }
 }
 
 void Streams::record(CUevent_st& event, CUstream_st* stream) {
@@ -75,35 +85,40 @@ void Streams::record(CUevent_st& event, CUstream_st* stream) {
 
 void Streams::wait(CUstream_st* stream, const CUevent_st& event) {
   if (event.stream == nullptr || event.stream == stream) return;
-  enqueue(stream,
-          [this, other = event.stream, position = event.position] { run_until(other, position); });
+  enqueue_waiting(stream, [this, other = event.stream, position = event.position] {
+    return run_until(other, position);
+  });
 }
 
 bool Streams::is_reached(const CUevent_st& event) const {
   return event.stream == nullptr || event.stream->done >= event.position;
 }
 
-void Streams::run_until(const CUevent_st& event) {
-  if (event.stream) run_until(event.stream, event.position);
+bool Streams::run_until(const CUevent_st& event) {
+  return event.stream == nullptr || run_until(event.stream, event.position);
 }
 
-void Streams::run_all(CUstream_st* stream) {
-  if (stream) run_until(stream, stream->enqueued);
+bool Streams::run_all(CUstream_st* stream) {
+  return stream == nullptr || run_until(stream, stream->enqueued);
 }
 
-void Streams::run_all() {
-  for (const auto& stream : streams_) run_all(stream.get());
+bool Streams::run_all() {
+  bool all = true;
+  for (const auto& stream : streams_) all = run_all(stream.get()) && all;
+  return all;
 }
 
-void Streams::run_until(CUstream_st* stream, uint64_t position) {
-  if (stream->done >= position) return;
+bool Streams::run_until(CUstream_st* stream, uint64_t position) {
+  if (stream->done >= position) return true;
+  if (stream->is_running) return false;  // it waits for itself, by way of other streams
   const DeviceAccess access;
-  while (stream->done < position) {
-    const auto work = std::move(stream->queue.front());
+  stream->is_running = true;
+  while (stream->done < position && stream->queue.front()()) {
     stream->queue.pop_front();
     ++stream->done;
-    work();
   }
+  stream->is_running = false;
+  return stream->done >= position;
 }
 
 }  // namespace ripieno::simt

@@ -17,9 +17,10 @@
 // What cudaStream_t and cudaEvent_t point to.
 struct CUstream_st {
   int device = 0;
-  std::deque<std::function<void()>> queue;
-  uint64_t enqueued = 0, done = 0;  // numbers of operations
-  uint64_t capture = 0;             // the number of the one that records its work; 0: none
+  std::deque<std::function<bool()>> queue;  // each returns whether it could run
+  uint64_t enqueued = 0, done = 0;          // numbers of operations
+  bool is_running = false;
+  uint64_t capture = 0;  // the number of the one that records its work; 0: none
   std::shared_ptr<ripieno::simt::Graph> graph;  // of that capture
 };
 struct CUevent_st {
@@ -43,21 +44,25 @@ class Streams {
   CUstream_st* create(int device);
   // On the null stream, the work runs at once and waits for no other stream.
   void enqueue(CUstream_st* stream, std::function<void()> work);
+  // Enqueues work that may have to wait for something outside this GPU: it is called again and
+  // again until it returns true, and everything after it on the stream waits.
+  void enqueue_waiting(CUstream_st* stream, std::function<bool()> work);
   void record(CUevent_st& event, CUstream_st* stream);
   // Later work on the stream runs after the event, as last recorded, is reached.
   void wait(CUstream_st* stream, const CUevent_st& event);
 
   bool is_reached(const CUevent_st& event) const;
-  void run_until(const CUevent_st& event);
-  void run_all(CUstream_st* stream);
-  void run_all();
+  // Return whether everything could run.
+  bool run_until(const CUevent_st& event);
+  bool run_all(CUstream_st* stream);
+  bool run_all();
 
   // Whether enqueue() runs the work before it returns.
   bool is_eager = false;
 
  private:
   Streams();
-  void run_until(CUstream_st* stream, uint64_t position);
+  bool run_until(CUstream_st* stream, uint64_t position);
 
   std::vector<std::unique_ptr<CUstream_st>> streams_;
 };

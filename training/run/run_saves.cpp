@@ -194,7 +194,12 @@ std::string RunSaves::description() const {
       : cost ? fmt::format("every {:.0f} s (a save costs {:.2g} s of training time)",
                            schedule_.interval_seconds(), *cost)
              : "at intervals that depend on the cost of saving";
-  return fmt::format("{}, committed by {}", when, io::name_of(commit_));
+  const std::string shortage = saver_.shortage();
+  return fmt::format("{}, committed by {}{}", when, io::name_of(commit_),
+                     shortage.empty() ? ""
+                                      : fmt::format("; {}, so the optimizer waits until the state "
+                                                    "is copied to the host",
+                                                    shortage));
 }
 
 std::string RunSaves::take_description() {

@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <exception>
+#include <mutex>
+#include <string>
+
 #include "ripieno/core/device/stream.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/trace.h"
@@ -7,7 +11,7 @@
 #include "ripieno/distributed/communicators/in_flight.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
 #include "ripieno/distributed/communicators/nccl/nccl_group.h"
-#include "ripieno/kernels/cuda/runtime/runtime.h"
+#include "ripieno/distributed/communicators/nccl/nccl_queue.h"
 
 namespace ripieno::distributed {
 namespace {
@@ -123,32 +127,58 @@ class Nccl final : public Communicator {
     const trace::Scope traced({.kind = trace::Event::Kind::collective,
                                .name = name_of(collective.kind),
                                .bytes = static_cast<int64_t>(collective.bytes())});
-    if (!failure_.empty()) {
-      throw CommunicationFailure(
-          fmt::format("{} over NCCL: an earlier collective of this group failed: {}",
-                      to_string(collective), failure_));
-    }
+    require_no_failure(collective, "of this group", failure());
     try {
       const InFlight::Scope in_flight(InFlight::on(device_), collective);
-      kernels::cuda::set_device(device_.index);
-      if (!group_) group_ = std::make_unique<NcclGroup>(*host_, timeout_);
-      group_->run(enqueue, current_stream(device_).handle(), timeout_);
+      const Stream& computing = current_stream(device_);
+      NcclQueue& queue = NcclQueue::on(device_);
+      if (!group_) group_ = std::make_unique<NcclGroup>(*host_, queue, timeout_);
+      queue.begin(computing);
+      require_no_failure(collective, "on " + to_string(device_), queue.failure());
+      group_->require(enqueue(group_->handle(), queue.stream().handle()), "NCCL", timeout_);
+      queue.end({collective, group_->handle(), rank(), size(), timeout_}, computing);
+    } catch (const EarlierFailure&) {
+      throw;
     } catch (const CommunicationFailure& failure) {
-      failure_ = fmt::format("{} over NCCL on rank {} of {}: {}", to_string(collective), rank(),
-                             size(), failure.what());
-      throw CommunicationFailure(failure_, failure.where());
-    } catch (const Error& error) {
+      const std::string message =
+          fmt::format("{} over NCCL on rank {} of {}: {}", to_string(collective), rank(), size(),
+                      failure.what());
+      note_failure(message);
+      throw CommunicationFailure(message, failure.where());
+    } catch (const std::exception& error) {
       // Other ranks may be in this collective and would match it with the next one of this rank.
-      failure_ = error.what();
+      note_failure(error.what());
       throw;
     }
+  }
+
+  // Of an earlier collective, which the exception does not describe again.
+  struct EarlierFailure : CommunicationFailure {
+    using CommunicationFailure::CommunicationFailure;
+  };
+
+  static void require_no_failure(const Collective& collective, const std::string& where,
+                                 const std::string& failure) {
+    if (failure.empty()) return;
+    throw EarlierFailure(fmt::format("{} over NCCL: an earlier collective {} failed: {}",
+                                     to_string(collective), where, failure));
+  }
+
+  std::string failure() {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+  void note_failure(const std::string& message) {
+    const std::lock_guard lock(mutex_);
+    if (failure_.empty()) failure_ = message;
   }
 
   std::unique_ptr<Communicator> host_;
   Device device_;
   std::chrono::seconds timeout_ = kDefaultTimeout;
-  std::string failure_;               // message of the first collective that failed
   std::unique_ptr<NcclGroup> group_;  // null before the first collective of a GPU tensor
+  std::mutex mutex_;                  // guards failure_: a second thread may call by mistake
+  std::string failure_;               // message of the first call that failed
 };
 
 }  // namespace
