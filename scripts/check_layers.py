@@ -53,11 +53,12 @@ FOLDERS = {
     "distributed/strategies": {"distributed/communicators", "distributed/gradients", "distributed/phase_times.h"},
     "distributed": {"distributed/communicators", "distributed/communicators/mpi", "distributed/gradients",
                     "distributed/strategies"},
-    # files <- {formats, run};  {formats, part.h} <- {data, checkpoint}
+    # files <- {formats, run/ranks <- run};  {formats, part.h} <- {data, checkpoint}
     "io": set(),
     "io/files": set(),
     "io/formats": {"io/files"},
-    "io/run": {"io/files"},
+    "io/run/ranks": {"io/files"},
+    "io/run": {"io/files", "io/run/ranks"},
     "io/data": {"io", "io/files", "io/formats"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
     # session <- settings <- {models, run} <- training_program
