@@ -67,10 +67,13 @@ FOLDERS = {
     "training/models": {"training/session", "training/settings"},
     "training/run": {"training/session", "training/settings"},
     "training": {"training/session", "training/settings", "training/models", "training/run"},
-    # sources <- convert
+    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
-    "tools": {"tools/sources", "tools/convert"},
+    "tools/explain/run": {"tools", "tools/sources"},
+    "tools/explain/diagnoses": {"tools", "tools/explain/run"},
+    "tools/explain": {"tools", "tools/explain/run", "tools/explain/diagnoses"},
+    "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 
 # Libraries that are wrapped by one folder and used through it.
