@@ -61,12 +61,14 @@ FOLDERS = {
     "io/run": {"io/files", "io/run/ranks"},
     "io/data": {"io", "io/files", "io/formats"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
-    # session <- settings <- {models, run} <- training_program
+    # session <- {settings, watch} <- {models, run} <- training_program
     "training/session": set(),
     "training/settings": {"training/session"},
     "training/models": {"training/session", "training/settings"},
-    "training/run": {"training/session", "training/settings"},
-    "training": {"training/session", "training/settings", "training/models", "training/run"},
+    "training/watch": {"training/session"},
+    "training/run": {"training/session", "training/settings", "training/watch"},
+    "training": {"training/session", "training/settings", "training/models", "training/run",
+                 "training/watch"},
     # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},

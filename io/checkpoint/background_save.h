@@ -60,6 +60,9 @@ class BackgroundSaver {
 
   // Whether a save is in progress. False once it has ended or storage does not respond.
   bool is_saving() const;
+  // The number of operations that have written something, over all saves: it grows while a save
+  // proceeds.
+  int64_t writes() const;
   // The result of the save that has ended, returned once. poll() returns nullopt while the save is
   // in progress; wait() blocks until it ends. Both return nullopt if there is no save.
   std::optional<EndedSave> poll();
@@ -69,12 +72,14 @@ class BackgroundSaver {
   struct Save;
 
   static void run(Save& save);
+  void forget_save();
   EndedSave abandon();
 
   FileSystem& files_;
   const std::string directory_;
   std::shared_ptr<CheckpointLayouts> layouts_;
   State staging_;               // CPU memory for copies, with the layout of the last state
+  int64_t earlier_writes_ = 0;  // of saves before save_
   std::shared_ptr<Save> save_;  // shared with its thread, which may be detached
   std::jthread thread_;
 };

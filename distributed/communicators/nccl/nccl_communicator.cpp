@@ -4,6 +4,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/collective.h"
+#include "ripieno/distributed/communicators/host_communicator.h"
 #include "ripieno/distributed/communicators/in_flight.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
 #include "ripieno/distributed/communicators/nccl/nccl_group.h"
@@ -36,7 +37,10 @@ ncclDataType_t type_of(DType dtype) {
 class Nccl final : public Communicator {
  public:
   Nccl(std::unique_ptr<Communicator> host, Device device)
-      : host_(std::move(host)), device_(device) {}
+      : host_(std::move(host)), device_(device) {
+    if (auto* traced = dynamic_cast<HostCommunicator*>(host_.get()))
+      traced_ = traced->traced().child(0);
+  }
 
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
@@ -120,9 +124,7 @@ class Nccl final : public Communicator {
   template <typename Enqueue>
   void run(const Collective& collective, const Enqueue& enqueue) {
     if (collective.elements == 0) return;
-    const trace::Scope traced({.kind = trace::Event::Kind::collective,
-                               .name = name_of(collective.kind),
-                               .bytes = static_cast<int64_t>(collective.bytes())});
+    const trace::Scope traced(traced_.next(collective, rank(), size()));
     if (!failure_.empty()) {
       throw CommunicationFailure(
           fmt::format("{} over NCCL: an earlier collective of this group failed: {}",
@@ -146,6 +148,7 @@ class Nccl final : public Communicator {
 
   std::unique_ptr<Communicator> host_;
   Device device_;
+  TracedGroup traced_;
   std::chrono::seconds timeout_ = kDefaultTimeout;
   std::string failure_;               // message of the first collective that failed
   std::unique_ptr<NcclGroup> group_;  // null before the first collective of a GPU tensor

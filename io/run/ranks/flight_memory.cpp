@@ -101,7 +101,7 @@ FlightMemory::FlightMemory(const std::string& directory, const flight::Sizes& si
 FlightMemory::~FlightMemory() {
   if (is_mapped_) mapped_begin = nullptr;
   ::munmap(begin_, sizes_.bytes());
-  if (copy_ >= 0) ::close(copy_);
+  close_copy();
 }
 
 void FlightMemory::open_files(const std::string& directory) {
@@ -146,6 +146,11 @@ void FlightMemory::use_memory_of_process() {
 bool FlightMemory::write_copy(std::size_t offset, const void* from,
                               std::size_t bytes) const noexcept {
   return copy_ >= 0 && write_fully(copy_, offset, from, bytes);
+}
+
+void FlightMemory::close_copy() noexcept {
+  if (copy_ >= 0) ::close(copy_);
+  copy_ = -1;
 }
 
 bool replace_lost_flight_memory(const void* address) noexcept {

@@ -33,6 +33,7 @@ class FlightMemory {
   // Overwrites [offset, offset + bytes) of the copy. Returns whether it succeeded. May block while
   // storage does. Async-signal-safe.
   bool write_copy(std::size_t offset, const void* from, std::size_t bytes) const noexcept;
+  void close_copy() noexcept;
 
  private:
   void open_files(const std::string& directory);

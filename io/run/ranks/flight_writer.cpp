@@ -326,8 +326,11 @@ void FlightWriter::end_process(FlightEnd::Kind kind, int status, int signal,
   end.unix_time = now(CLOCK_REALTIME);
   set_text(end.message, message);
   store(end.kind, static_cast<uint32_t>(kind));
-  if (!memory_.is_mapped())
-    memory_.write_copy(offsetof(flight::Header, end), &end, sizeof(flight::End));
+}
+
+void FlightWriter::write_end() noexcept {
+  if (memory_.is_mapped()) return;
+  memory_.write_copy(offsetof(flight::Header, end), &header().end, sizeof(flight::End));
 }
 
 }  // namespace ripieno::io

@@ -74,6 +74,10 @@ class FlightWriter {
 
   // How the process ends; the first call counts. Async-signal-safe.
   void end_process(FlightEnd::Kind kind, int status, int signal, const char* message) noexcept;
+  // Writes that to the copy if there is no mapped file. May block. Async-signal-safe.
+  void write_end() noexcept;
+  // The copy will not be written again. Events can still end.
+  void close() noexcept { memory_.close_copy(); }
 
  private:
   struct OfThread;
