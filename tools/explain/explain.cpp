@@ -21,9 +21,9 @@ void explain_run(const Options& options) {
   const auto findings = explain::diagnose(run);
   // Damaged records may contain bytes that are not UTF-8.
   constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
-  const std::string text = options.as_json
-                               ? explain::to_json(run, findings).dump(2, ' ', false, kReplace) + "\n"
-                               : explain::to_text(run, findings);
+  const std::string text =
+      options.as_json ? explain::to_json(run, findings).dump(2, ' ', false, kReplace) + "\n"
+                      : explain::to_text(run, findings);
   std::fputs(text.c_str(), stdout);
 }
 

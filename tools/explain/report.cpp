@@ -52,9 +52,10 @@ std::string what_happened(const Run& run) {
     case State::unknown:
       break;
   }
-  return fmt::format("reached step {}{}; it has no records of its ranks, so the cause of an end "
-                     "cannot be found",
-                     step, steps);
+  return fmt::format(
+      "reached step {}{}; it has no records of its ranks, so the cause of an end "
+      "cannot be found",
+      step, steps);
 }
 
 std::string headline(const Run& run) {
@@ -110,12 +111,11 @@ std::string time_text(const Run& run) {
 
 std::string checkpoint_text(const Run& run) {
   if (run.state == State::finished) return "";
-  if (!run.saved.intact_step)
-    return "Checkpoint: none is intact, so a restart begins at step 0";
-  return fmt::format("Checkpoint: the newest intact one is of step {}, {}",
-                     io::with_thousands(*run.saved.intact_step),
-                     counted(std::max<int64_t>(0, run.step() - *run.saved.intact_step),
-                             "step") + " before");
+  if (!run.saved.intact_step) return "Checkpoint: none is intact, so a restart begins at step 0";
+  return fmt::format(
+      "Checkpoint: the newest intact one is of step {}, {}",
+      io::with_thousands(*run.saved.intact_step),
+      counted(std::max<int64_t>(0, run.step() - *run.saved.intact_step), "step") + " before");
 }
 
 std::string places_text(const Run& run) {
@@ -194,9 +194,8 @@ std::vector<Place> places_of(const Run& run) {
   }
   std::vector<Place> places;
   for (auto& [key, place] : by_place) places.push_back(std::move(place));
-  std::stable_sort(places.begin(), places.end(), [](const auto& a, const auto& b) {
-    return a.ranks.size() < b.ranks.size();
-  });
+  std::stable_sort(places.begin(), places.end(),
+                   [](const auto& a, const auto& b) { return a.ranks.size() < b.ranks.size(); });
   return places;
 }
 

@@ -12,8 +12,8 @@ namespace ripieno::tools::explain {
 // Ranks whose training threads are at the same place.
 struct Place {
   std::vector<int> ranks = {};
-  std::string position = {};             // "step > communication > all_reduce 1842"
-  std::vector<std::string> stack = {};   // innermost first; empty if no stack was written
+  std::string position = {};            // "step > communication > all_reduce 1842"
+  std::vector<std::string> stack = {};  // innermost first; empty if no stack was written
 };
 // The smallest groups first, since outliers are suspects.
 std::vector<Place> places_of(const Run& run);

@@ -38,8 +38,8 @@ std::string wrapped(std::string_view text, std::size_t first, std::size_t next,
     is_empty = false;
   }
   result += line;
-  std::replace_if(result.begin(), result.end(),
-                  [](char c) { return is_control(c) && c != '\n'; }, '?');
+  std::replace_if(
+      result.begin(), result.end(), [](char c) { return is_control(c) && c != '\n'; }, '?');
   return result + "\n";
 }
 

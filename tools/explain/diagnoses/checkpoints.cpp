@@ -45,11 +45,11 @@ std::vector<Finding> find_long_saves(const Run& run) {
   }
   const auto ranks = static_cast<double>(run.ranks.size());
   if (all <= 0 || saving < kShare * all || saving < kLeastSeconds * ranks) return {};
-  return {{.phase = "save",
-           .text = fmt::format("training has waited for saves of checkpoints for {:.0f} % of its "
-                               "time ({} of {} per rank)",
-                               100 * saving / all, duration(saving / ranks),
-                               duration(all / ranks))}};
+  return {
+      {.phase = "save",
+       .text = fmt::format("training has waited for saves of checkpoints for {:.0f} % of its "
+                           "time ({} of {} per rank)",
+                           100 * saving / all, duration(saving / ranks), duration(all / ranks))}};
 }
 
 std::vector<Finding> find_slow_saver(const Run& run) {

@@ -39,8 +39,7 @@ bool is_host_full(const Run& run, const Rank& rank) {
   for (const auto& other : run.ranks) {
     if (other.host() == rank.host()) resident += other.record.heartbeat.resident_bytes;
   }
-  return static_cast<double>(*available) <
-         kFullHost * static_cast<double>(*available + resident);
+  return static_cast<double>(*available) < kFullHost * static_cast<double>(*available + resident);
 }
 
 bool lives_longer(const Rank& other, const Failure& killed) {

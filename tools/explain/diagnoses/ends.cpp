@@ -41,10 +41,10 @@ std::vector<Finding> find_torn_down(const Run& run) {
   }
   std::vector<Finding> found;
   for (const auto& [signal, failures] : by_signal) {
-    found.push_back(together(
-        run, failures,
-        fmt::format("{} ended by {} after that, by mpirun or the launcher",
-                    failures.size() == 1 ? "was" : "were", signal_text(signal))));
+    found.push_back(
+        together(run, failures,
+                 fmt::format("{} ended by {} after that, by mpirun or the launcher",
+                             failures.size() == 1 ? "was" : "were", signal_text(signal))));
   }
   return found;
 }

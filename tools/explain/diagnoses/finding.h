@@ -1,5 +1,5 @@
-// Finding: one thing that is wrong with a run. Diagnosis: a kind of thing that can be, with the pure
-// function that finds it.
+// Finding: one thing that is wrong with a run. Diagnosis: a kind of thing that can be, with the
+// pure function that finds it.
 #pragma once
 
 #include <cstdint>

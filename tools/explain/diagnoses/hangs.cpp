@@ -38,9 +38,10 @@ std::string stop_of(const Run& run, const Rank& rank) {
     return fmt::format("is stopped by a signal (state T), for {:.0f} s", silence);
   if (beat.longest_gap_seconds > silence)
     return fmt::format("was stopped for {:.0f} s, and continued", beat.longest_gap_seconds);
-  return fmt::format("wrote no heartbeat for {:.0f} s, unlike other ranks of its host: it was "
-                     "stopped",
-                     silence);
+  return fmt::format(
+      "wrote no heartbeat for {:.0f} s, unlike other ranks of its host: it was "
+      "stopped",
+      silence);
 }
 
 // Ranks of other hosts that fell silent alone belong here too: they may be stopped.

@@ -136,16 +136,18 @@ std::vector<Finding> find_shared_cores(const Run& run) {
   for (std::size_t i = 0; i < run.ranks.size(); ++i) {
     const Rank& rank = run.ranks[i];
     const bool is_slow = slow && slow->index == i;
-    const bool is_throttled = rank.record.heartbeat.throttled_seconds.value_or(0) >=
-                              kThrottledShare * elapsed(rank);
+    const bool is_throttled =
+        rank.record.heartbeat.throttled_seconds.value_or(0) >= kThrottledShare * elapsed(rank);
     if (!is_slow && !is_throttled) continue;
     const std::string evidence = sharing_of(run, rank);
     if (evidence.empty()) continue;
-    std::string text = fmt::format("{} does not have its cores for itself: {}", who(rank), evidence);
+    std::string text =
+        fmt::format("{} does not have its cores for itself: {}", who(rank), evidence);
     if (is_slow) {
-      text += fmt::format("; it takes {:.1f} times as long as the median rank, which costs the "
-                          "others {:.0f} % of each step",
-                          slow->score, 100 * slow->lost);
+      text += fmt::format(
+          "; it takes {:.1f} times as long as the median rank, which costs the "
+          "others {:.0f} % of each step",
+          slow->score, 100 * slow->lost);
     }
     found.push_back({.ranks = {rank.number()},
                      .host = rank.host(),

@@ -39,8 +39,7 @@ std::vector<Finding> find_killed_by_group(const Run& run) {
     const Rank& rank = run.ranks[failure->index];
     const int64_t kills = oom_kills_on(run, rank.host());
     std::string evidence;
-    if (kills > 0)
-      evidence = fmt::format("its container's oom_kill counter rose by {}", kills);
+    if (kills > 0) evidence = fmt::format("its container's oom_kill counter rose by {}", kills);
     const std::string use = use_of_group(rank.record.heartbeat);
     if (!use.empty()) evidence += (evidence.empty() ? "its container used " : "; ") + use;
     found.push_back(finding_of(run, *failure, killed_text(run, *failure, evidence)));
@@ -78,10 +77,10 @@ std::vector<Finding> find_nearly_full(const Run& run) {
   std::vector<Finding> found;
   for (const auto& rank : run.ranks) {
     const auto& beat = rank.record.heartbeat;
-    const bool is_nearly_full =
-        rank.life == Life::running && beat.group_bytes && beat.group_limit_bytes &&
-        static_cast<double>(*beat.group_bytes) >=
-            kNearlyFull * static_cast<double>(*beat.group_limit_bytes);
+    const bool is_nearly_full = rank.life == Life::running && beat.group_bytes &&
+                                beat.group_limit_bytes &&
+                                static_cast<double>(*beat.group_bytes) >=
+                                    kNearlyFull * static_cast<double>(*beat.group_limit_bytes);
     if (!is_nearly_full) continue;
     found.push_back({.ranks = {rank.number()},
                      .host = rank.host(),

@@ -23,17 +23,17 @@ std::vector<Finding> find_stuck_collective(const Run& run) {
     since = std::max(since, phase_since(rank->record));
   }
   const bool is_now = run.state == State::running;
-  return {{.ranks = run.stall.waiting,
-           .host = hosts.size() == 1 ? *hosts.begin() : "",
-           .phase = "communication",
-           .text = fmt::format("{} {} in {} for {:.0f} s, and it does not complete: the network "
-                               "between {} does not deliver",
-                               ranks_text(run.stall.waiting), is_now ? "have been" : "were",
-                               io::name_of(run.stall.collective),
-                               static_cast<double>(run.end() - since) / 1e9,
-                               hosts.size() == 1 ? "the processes of one host"
-                                                 : fmt::format("{} hosts", hosts.size())),
-           .time = static_cast<double>(since) / 1e9}};
+  return {
+      {.ranks = run.stall.waiting,
+       .host = hosts.size() == 1 ? *hosts.begin() : "",
+       .phase = "communication",
+       .text = fmt::format(
+           "{} {} in {} for {:.0f} s, and it does not complete: the network "
+           "between {} does not deliver",
+           ranks_text(run.stall.waiting), is_now ? "have been" : "were",
+           io::name_of(run.stall.collective), static_cast<double>(run.end() - since) / 1e9,
+           hosts.size() == 1 ? "the processes of one host" : fmt::format("{} hosts", hosts.size())),
+       .time = static_cast<double>(since) / 1e9}};
 }
 
 // The host that has sent most TCP segments again, if it stands out.
@@ -52,8 +52,8 @@ std::string resent_by(const Run& run) {
   }
   constexpr int64_t kMany = 100, kTimes = 5;
   if (most->second < kMany || most->second < kTimes * next) return "";
-  return fmt::format("; host {} has sent {} TCP segments again, the others at most {}",
-                     most->first, most->second, next);
+  return fmt::format("; host {} has sent {} TCP segments again, the others at most {}", most->first,
+                     most->second, next);
 }
 
 // The fastest rank's rate of the largest kind of collective, in MB/s, as text.
@@ -97,12 +97,10 @@ std::vector<Finding> find_slow_network(const Run& run) {
 
 // Whether the communicator is of this run.
 bool is_ours(const Run& run, const NcclCommunicator& communicator) {
-  return std::any_of(
-      communicator.ranks.begin(), communicator.ranks.end(), [&](const auto& rank) {
-        return std::any_of(run.ranks.begin(), run.ranks.end(), [&](const auto& ours) {
-          return ours.record.process == rank.process;
-        });
-      });
+  return std::any_of(communicator.ranks.begin(), communicator.ranks.end(), [&](const auto& rank) {
+    return std::any_of(run.ranks.begin(), run.ranks.end(),
+                       [&](const auto& ours) { return ours.record.process == rank.process; });
+  });
 }
 
 std::vector<Finding> find_missing_in_nccl(const Run& run) {

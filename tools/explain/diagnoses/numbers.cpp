@@ -49,7 +49,8 @@ std::vector<Finding> find_bad_steps(const Run& run) {
   std::string text = fmt::format(
       "the loss or the gradient norm is not finite in {} of {} {}lines of metrics.jsonl, first at "
       "step {}",
-      bad, points.size(), run.metrics.is_sampled ? "sampled " : "", io::with_thousands(first->step));
+      bad, points.size(), run.metrics.is_sampled ? "sampled " : "",
+      io::with_thousands(first->step));
   if (points.back().skipped_steps.value_or(0) > 0)
     text += fmt::format("; {} steps were skipped", *points.back().skipped_steps);
   return {{.text = text}};
@@ -60,8 +61,7 @@ std::vector<Finding> find_bad_checkpoint(const Run& run) {
   return {{.text = fmt::format("the newest checkpoint, {}, has {} NaN or infinite element{}, the "
                                "first in {}",
                                run.saved.intact_path, run.saved.not_finite,
-                               run.saved.not_finite == 1 ? "" : "s",
-                               run.saved.not_finite_tensor)}};
+                               run.saved.not_finite == 1 ? "" : "s", run.saved.not_finite_tensor)}};
 }
 
 constexpr Diagnosis kDiagnoses[] = {

@@ -29,17 +29,15 @@ std::vector<Finding> find_rank_that_left(const Run& run) {
     for (const auto* rank : suspects.ranks) {
       const bool has_ended = rank->record.end.kind == io::FlightEnd::Kind::returned;
       if (!has_ended || suspects.waiting.empty()) continue;
-      found.push_back(
-          {.ranks = {rank->number()},
-           .host = rank->host(),
-           .phase = phase_of(rank->record),
-           .text = fmt::format("{} has ended with status {} after step {}, but {} {} for it in {}",
-                               who(*rank), rank->record.end.status,
-                               io::with_thousands(rank->record.step),
-                               ranks_text(suspects.waiting),
-                               run.state == State::running ? "wait" : "waited",
-                               suspects.collective),
-           .time = static_cast<double>(rank->record.end.unix_time) / 1e9});
+      found.push_back({.ranks = {rank->number()},
+                       .host = rank->host(),
+                       .phase = phase_of(rank->record),
+                       .text = fmt::format(
+                           "{} has ended with status {} after step {}, but {} {} for it in {}",
+                           who(*rank), rank->record.end.status,
+                           io::with_thousands(rank->record.step), ranks_text(suspects.waiting),
+                           run.state == State::running ? "wait" : "waited", suspects.collective),
+                       .time = static_cast<double>(rank->record.end.unix_time) / 1e9});
     }
   }
   return found;
@@ -52,8 +50,8 @@ std::vector<Finding> errors_with(const Run& run, const std::vector<int>& statuse
 }
 
 std::vector<Finding> find_configuration_errors(const Run& run) {
-  return errors_with(run, {static_cast<int>(ExitStatus::configuration),
-                           static_cast<int>(ExitStatus::usage)});
+  return errors_with(
+      run, {static_cast<int>(ExitStatus::configuration), static_cast<int>(ExitStatus::usage)});
 }
 
 std::string innermost(const Rank& rank) {
@@ -68,15 +66,16 @@ std::vector<Finding> find_crashes(const Run& run) {
   std::vector<Finding> found;
   for (const auto* failure : failures_of(run, Role::root, Failure::Kind::crashed)) {
     const Rank& rank = run.ranks[failure->index];
-    found.push_back(finding_of(run, *failure,
-                               fmt::format("{} crashed with {} {}, in {}{}", who(rank),
-                                           signal_text(failure->signal), step_text(run, *failure),
-                                           io::position_of(rank.record), innermost(rank))));
+    found.push_back(finding_of(
+        run, *failure,
+        fmt::format("{} crashed with {} {}, in {}{}", who(rank), signal_text(failure->signal),
+                    step_text(run, *failure), io::position_of(rank.record), innermost(rank))));
     const std::string directory = io::rank_directory(run.directory, rank.number());
     if (!rank.stack.empty())
-      found.back().remedy = fmt::format("read {}, and look at what the program does there; a build "
-                                        "with the preset asan finds errors of memory",
-                                        io::stacks_path(directory));
+      found.back().remedy = fmt::format(
+          "read {}, and look at what the program does there; a build "
+          "with the preset asan finds errors of memory",
+          io::stacks_path(directory));
   }
   return found;
 }

@@ -116,9 +116,8 @@ std::string times_text(double ratio) {
 
 Phase phase_named(const std::string& name) {
   const auto found = std::find(std::begin(io::kFlightPhases), std::end(io::kFlightPhases), name);
-  return static_cast<Phase>(found == std::end(io::kFlightPhases)
-                                ? other
-                                : found - std::begin(io::kFlightPhases));
+  return static_cast<Phase>(
+      found == std::end(io::kFlightPhases) ? other : found - std::begin(io::kFlightPhases));
 }
 
 std::string word_for(const std::string& phase) {
@@ -130,12 +129,11 @@ void name_culprit(const Run& run, std::size_t index, const std::string& phase, d
   constexpr double kStandsOut = 0.1;
   const std::string word = word_for(phase);
   auto shares = shares_of_hosts(run, run.metrics.points[index].step, phase_named(phase));
-  std::sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) {
-    return a.after - a.before > b.after - b.before;
-  });
+  std::sort(shares.begin(), shares.end(),
+            [](const auto& a, const auto& b) { return a.after - a.before > b.after - b.before; });
   const bool stands_out =
-      shares.size() > 1 && (shares[0].after - shares[0].before) -
-                                   (shares[1].after - shares[1].before) >= kStandsOut;
+      shares.size() > 1 &&
+      (shares[0].after - shares[0].before) - (shares[1].after - shares[1].before) >= kStandsOut;
   if (stands_out) {
     finding.host = shares[0].host;
     finding.text += fmt::format(", when host {}'s share of {} went from {} to {}", shares[0].host,

@@ -14,7 +14,8 @@ std::string duration(double seconds);
 // Whether some host has fewer cores than its ranks have compute threads.
 bool is_oversubscribed(const Run& run);
 
-// Evidence that other processes use the cores of a rank, or that its quota is too small; else empty.
+// Evidence that other processes use the cores of a rank, or that its quota is too small; else
+// empty.
 std::string sharing_of(const Run& run, const Rank& rank);
 
 // "rank 3 (host b, pid 4711) takes 2.1 times as long for … as the median rank (…), which costs the

@@ -36,8 +36,8 @@ bool have_given_up(const Run& run) {
 bool has_failed_itself(const Run& run, const Rank& rank) {
   return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
     const bool is_seen = failure.kind != Failure::Kind::signaled && failure.role == Role::root;
-    const bool is_stopped = failure.kind == Failure::Kind::killed &&
-                            death_of(run, failure) == Death::stopped;
+    const bool is_stopped =
+        failure.kind == Failure::Kind::killed && death_of(run, failure) == Death::stopped;
     return &run.ranks[failure.index] == &rank && is_seen && !is_stopped;
   });
 }

@@ -12,9 +12,9 @@ namespace ripieno::tools::explain {
 struct Suspects {
   std::vector<const Rank*> ranks = {};
   std::string phase = {};
-  double seconds = 0;              // how long the first of them has been there
-  std::vector<int> waiting = {};   // in `collective`; empty: no rank waits in one
-  std::string collective = {};     // "all_reduce 1842 (bucket 4: …)"
+  double seconds = 0;             // how long the first of them has been there
+  std::vector<int> waiting = {};  // in `collective`; empty: no rank waits in one
+  std::string collective = {};    // "all_reduce 1842 (bucket 4: …)"
 };
 
 // Whether the run does not proceed, or did not when it ended: someone has waited for longer than
@@ -28,8 +28,8 @@ std::vector<Suspects> find_suspects(const Run& run);
 // more when the run stalled.
 bool was_stopped(const Run& run, const Rank& rank);
 
-// One finding for each group of suspects that match, without ranks that were stopped, have ended, or
-// have no heartbeat: other diagnoses are about those.
+// One finding for each group of suspects that match, without ranks that were stopped, have ended,
+// or have no heartbeat: other diagnoses are about those.
 std::vector<Finding> find_behind(const Run& run, bool (*matches)(const Suspects&));
 
 // "rank 3 (host b, pid 4711) has been in data for 312 s; ranks 0-2, 4-7 wait for it in …"

@@ -78,9 +78,8 @@ std::optional<Failure> failure_of(const Rank& rank, bool is_over) {
   if (rank.record.end.kind != io::FlightEnd::Kind::running) return of_recorded(rank);
   const bool is_dead = rank.life == Life::gone || (rank.life == Life::silent && is_over);
   if (!is_dead) return std::nullopt;
-  return Failure{.kind = Kind::killed,
-                 .signal = SIGKILL,
-                 .time = seconds(rank.record.heartbeat.unix_time)};
+  return Failure{
+      .kind = Kind::killed, .signal = SIGKILL, .time = seconds(rank.record.heartbeat.unix_time)};
 }
 
 bool is_own(const Failure& failure) {

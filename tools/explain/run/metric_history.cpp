@@ -90,7 +90,7 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-constexpr std::size_t kLeastPoints = 8;      // on each side of a change
+constexpr std::size_t kLeastPoints = 8;  // on each side of a change
 constexpr std::size_t kWindow = 64, kBlocks = 256;
 constexpr double kSlowdown = 1.5, kLeastSeconds = 0.01;
 

@@ -17,7 +17,7 @@ struct MetricPoint {
   bool is_loss_finite = true;
   std::optional<double> loss = {}, gradient_norm = {};
   std::optional<int64_t> skipped_steps = {};
-  double total = 0;                           // seconds of the step without saving; 0: unknown
+  double total = 0;                            // seconds of the step without saving; 0: unknown
   std::map<std::string, double> seconds = {};  // by phase
   std::optional<int> slowest_rank = {};
   double slowest_score = 0;
@@ -38,7 +38,7 @@ MetricHistory read_metric_history(const io::FileSystem& files, const std::string
 
 // A lasting change of the time of a step.
 struct StepTimeChange {
-  std::size_t index = 0;  // of the first point after it
+  std::size_t index = 0;         // of the first point after it
   double before = 0, after = 0;  // medians, in seconds
 };
 // The largest change after which a step takes at least half as long again until the end. Empty if

@@ -79,8 +79,7 @@ std::optional<char> process_state(const io::FlightRecord& record) {
   const auto stat = stat_of(record.process);
   // A process that started later has been given the same id.
   constexpr int64_t kTolerance = 5;
-  const bool is_another =
-      stat && stat->started_unix > record.started_unix / kSecond + kTolerance;
+  const bool is_another = stat && stat->started_unix > record.started_unix / kSecond + kTolerance;
   if (!stat || is_another || stat->state == 'Z' || stat->state == 'X') return '-';
   return stat->state == 't' ? 'T' : stat->state;
 }

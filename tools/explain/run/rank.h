@@ -16,7 +16,8 @@ enum class Life {
   stopped,  // its process exists, but a signal or a debugger has stopped it
   ended,    // it recorded its end, or the launcher did
   gone,     // its process does not exist, and nothing recorded an end
-  silent,   // no heartbeat, and its process cannot be looked at: killed, stopped, or its host is lost
+  silent,   // no heartbeat, and its process cannot be looked at: killed, stopped, or its host is
+            // lost
 };
 
 // How `ripieno launch` saw the process of a rank end.

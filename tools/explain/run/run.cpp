@@ -147,8 +147,7 @@ void take_ranks(const io::FileSystem& files, Run& run) {
     run.ranks.push_back(std::move(rank));
   }
   for (auto& rank : run.ranks) {
-    try_to(run.remarks,
-           [&] { rank.stack = read_stack(files, run.directory, rank.record); });
+    try_to(run.remarks, [&] { rank.stack = read_stack(files, run.directory, rank.record); });
   }
 }
 
@@ -194,10 +193,9 @@ Run read_run(const io::FileSystem& files, const std::string& directory,
   try_to(run.remarks, [&] { run.metrics = read_metric_history(files, paths.metrics()); });
   try_to(run.remarks, [&] { run.saved = read_saved_state(files, paths.checkpoints()); });
   if (run.metrics.unreadable > 0) {
-    run.remarks.push_back(fmt::format("{}: {} cannot be read", paths.metrics(),
-                                      run.metrics.unreadable == 1
-                                          ? "a line"
-                                          : fmt::format("{} lines", run.metrics.unreadable)));
+    run.remarks.push_back(fmt::format(
+        "{}: {} cannot be read", paths.metrics(),
+        run.metrics.unreadable == 1 ? "a line" : fmt::format("{} lines", run.metrics.unreadable)));
   }
   run.state = state_of(run);
   run.failures = find_failures(run.ranks, run.state != State::running);

@@ -58,9 +58,9 @@ struct Run {
 };
 
 struct ReadOptions {
-  int64_t now = 0;          // ns since 1970; 0: the clock
-  bool asks_nccl = true;    // whether NCCL is asked about a run of this host
-  std::string nccl = {};    // address; empty: nccl_ras_address()
+  int64_t now = 0;        // ns since 1970; 0: the clock
+  bool asks_nccl = true;  // whether NCCL is asked about a run of this host
+  std::string nccl = {};  // address; empty: nccl_ras_address()
 };
 
 // Reads only. What cannot be read is left out, with a remark. Throws UsageError if `directory` is

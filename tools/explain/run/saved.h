@@ -13,8 +13,8 @@ namespace ripieno::tools::explain {
 struct SavedState {
   std::optional<int64_t> intact_step = {};  // of the newest whose manifest is intact
   std::string intact_path = {};
-  int64_t not_finite = 0;              // elements of that one that are NaN or infinite
-  std::string not_finite_tensor = {};  // the first that has some
+  int64_t not_finite = 0;                 // elements of that one that are NaN or infinite
+  std::string not_finite_tensor = {};     // the first that has some
   std::vector<std::string> damaged = {};  // paths: those set aside, and newer ones than the intact
   std::string unfinished = {};            // the newest that is being written or was interrupted
 };

@@ -21,10 +21,10 @@ double own_of(const PhaseSeconds& seconds);
 double share_of(const PhaseSeconds& seconds, Phase phase);
 
 struct StepTimes {
-  int steps = 0;                       // of the rank that has fewest
+  int steps = 0;                           // of the rank that has fewest
   std::vector<PhaseSeconds> of_rank = {};  // median of each phase, by index in Run::ranks
   std::vector<PhaseSeconds> means = {};    // the same as means
-  PhaseSeconds median = {};            // over the ranks: the lower of two in the middle
+  PhaseSeconds median = {};                // over the ranks: the lower of two in the middle
 
   // The smallest and the middle share of a phase over the ranks.
   double least_share(Phase phase) const;
@@ -37,12 +37,12 @@ std::optional<StepTimes> recent_step_times(const Run& run);
 
 // The rank whose own work takes longest, if the others lose a tenth of their time by waiting.
 struct Straggler {
-  std::size_t index = 0;             // in Run::ranks
-  double score = 1;                  // its own work, as a multiple of the median rank's
-  Phase phase = forward;             // in which it needs most more than the median rank
-  double seconds = 0, usual = 0;     // of that phase per step: of the rank, of the median rank
-  double lost = 0;                   // share of the step that the others wait
-  std::vector<int> same_host = {};   // ranks, if all those of its host are as slow; else empty
+  std::size_t index = 0;            // in Run::ranks
+  double score = 1;                 // its own work, as a multiple of the median rank's
+  Phase phase = forward;            // in which it needs most more than the median rank
+  double seconds = 0, usual = 0;    // of that phase per step: of the rank, of the median rank
+  double lost = 0;                  // share of the step that the others wait
+  std::vector<int> same_host = {};  // ranks, if all those of its host are as slow; else empty
 };
 std::optional<Straggler> find_straggler(const Run& run, const StepTimes& times);
 
