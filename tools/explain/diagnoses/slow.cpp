@@ -116,8 +116,8 @@ std::string times_text(double ratio) {
 
 Phase phase_named(const std::string& name) {
   const auto found = std::find(std::begin(io::kFlightPhases), std::end(io::kFlightPhases), name);
-  return static_cast<Phase>(
-      found == std::end(io::kFlightPhases) ? other : found - std::begin(io::kFlightPhases));
+  if (found == std::end(io::kFlightPhases)) return other;
+  return static_cast<Phase>(found - std::begin(io::kFlightPhases));
 }
 
 std::string word_for(const std::string& phase) {

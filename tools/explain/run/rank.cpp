@@ -51,25 +51,25 @@ std::optional<ProcessStat> stat_of(int process) {
 struct PhaseOfEvent {
   std::string_view event, phase;
 };
-constexpr PhaseOfEvent kPhases[] = {{"data", "data"},
-                                    {"wait for a batch", "data"},
-                                    {"forward", "forward"},
-                                    {"backward", "backward"},
-                                    {"communication", "communication"},
-                                    {"sum of a bucket", "communication"},
-                                    {"gather of a bucket", "communication"},
-                                    {"agreement", "communication"},
-                                    {"optimizer", "optimizer"},
-                                    {"wait for the running save", "save"},
-                                    {"save of a checkpoint", "save"},
-                                    {"load of a checkpoint", "load"},
-                                    {"verification of a checkpoint", "load"}};
+constexpr PhaseOfEvent kPhaseOfEvents[] = {{"data", "data"},
+                                           {"wait for a batch", "data"},
+                                           {"forward", "forward"},
+                                           {"backward", "backward"},
+                                           {"communication", "communication"},
+                                           {"sum of a bucket", "communication"},
+                                           {"gather of a bucket", "communication"},
+                                           {"agreement", "communication"},
+                                           {"optimizer", "optimizer"},
+                                           {"wait for the running save", "save"},
+                                           {"save of a checkpoint", "save"},
+                                           {"load of a checkpoint", "load"},
+                                           {"verification of a checkpoint", "load"}};
 
 std::string_view phase_of_event(const io::FlightEvent& event) {
   if (event.is_collective) return "communication";
-  const auto* found = std::find_if(std::begin(kPhases), std::end(kPhases),
+  const auto* found = std::find_if(std::begin(kPhaseOfEvents), std::end(kPhaseOfEvents),
                                    [&](const auto& row) { return row.event == event.name; });
-  return found == std::end(kPhases) ? std::string_view() : found->phase;
+  return found == std::end(kPhaseOfEvents) ? std::string_view() : found->phase;
 }
 
 }  // namespace

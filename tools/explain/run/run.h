@@ -35,19 +35,19 @@ enum class State {
 };
 
 struct Run {
-  std::string directory;
-  int64_t now = 0;          // ns since 1970
-  std::vector<Rank> ranks;  // of the last start, in order; those whose record can be read
-  int size = 0;             // number of ranks of that start; 0: unknown
+  std::string directory = {};
+  int64_t now = 0;               // ns since 1970
+  std::vector<Rank> ranks = {};  // of the last start, in order; those whose record can be read
+  int size = 0;                  // number of ranks of that start; 0: unknown
   State state = State::unknown;
-  io::Stall stall;  // the collective in which ranks wait
-  std::vector<Failure> failures;
-  std::optional<Start> start;
-  MetricHistory metrics;
-  SavedState saved;
-  LaunchRecords launch;
-  NcclReport nccl;
-  std::vector<std::string> remarks;  // what could not be read, one line each
+  io::Stall stall = {};  // the collective in which ranks wait
+  std::vector<Failure> failures = {};
+  std::optional<Start> start = {};
+  MetricHistory metrics = {};
+  SavedState saved = {};
+  LaunchRecords launch = {};
+  NcclReport nccl = {};
+  std::vector<std::string> remarks = {};  // what could not be read, one line each
 
   // Null if there is no record of it.
   const Rank* find(int rank) const;
