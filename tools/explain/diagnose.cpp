@@ -54,7 +54,7 @@ std::vector<Diagnosis> all_diagnoses() {
   return all;
 }
 
-std::vector<Finding> diagnose(const Run& run) {
+std::vector<Finding> diagnose(const RunFacts& run) {
   std::vector<Finding> findings;
   for (const auto& diagnosis : all_diagnoses()) {
     for (auto& finding : diagnosis.find(run)) {

@@ -12,6 +12,6 @@ std::vector<Diagnosis> all_diagnoses();
 
 // Roots first, then consequences, then what ended with the job; within a role the gravest and
 // earliest first. Empty if nothing is wrong.
-std::vector<Finding> diagnose(const Run& run);
+std::vector<Finding> diagnose(const RunFacts& run);
 
 }  // namespace ripieno::tools::explain

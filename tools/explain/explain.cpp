@@ -6,7 +6,7 @@
 #include "ripieno/tools/command.h"
 #include "ripieno/tools/explain/diagnose.h"
 #include "ripieno/tools/explain/report.h"
-#include "ripieno/tools/explain/run/run.h"
+#include "ripieno/tools/explain/run/run_facts.h"
 
 namespace ripieno::tools {
 namespace {

@@ -30,13 +30,13 @@ std::string_view name_of(Role role) {
   return kNames[static_cast<int>(role)];
 }
 
-std::set<std::string> hosts_of(const Run& run) {
+std::set<std::string> hosts_of(const RunFacts& run) {
   std::set<std::string> hosts;
   for (const auto& rank : run.ranks) hosts.insert(rank.host());
   return hosts;
 }
 
-std::string what_happened(const Run& run) {
+std::string what_happened(const RunFacts& run) {
   const std::string step = io::with_thousands(run.step());
   const bool has_total = run.start && run.start->steps > 0;
   const std::string steps = has_total ? " of " + io::with_thousands(run.start->steps) : "";
@@ -58,7 +58,7 @@ std::string what_happened(const Run& run) {
       step, steps);
 }
 
-std::string headline(const Run& run) {
+std::string headline(const RunFacts& run) {
   std::string text = fmt::format("{} {}", run.directory, what_happened(run));
   if (!run.ranks.empty()) {
     const auto hosts = std::ssize(hosts_of(run));
@@ -73,7 +73,7 @@ std::string headline(const Run& run) {
 
 // Seconds of this start by phase, the mean over the ranks; without records, of the metrics per
 // step. Largest first.
-std::vector<std::pair<std::string, double>> time_by_phase(const Run& run) {
+std::vector<std::pair<std::string, double>> time_by_phase(const RunFacts& run) {
   std::map<std::string, double> sums;
   for (const auto& rank : run.ranks) {
     for (std::size_t i = 0; i < std::min(kPhases, rank.record.seconds.size()); ++i) {
@@ -96,7 +96,7 @@ std::vector<std::pair<std::string, double>> time_by_phase(const Run& run) {
   return list;
 }
 
-std::string time_text(const Run& run) {
+std::string time_text(const RunFacts& run) {
   const auto phases = time_by_phase(run);
   double all = 0;
   for (const auto& [phase, seconds] : phases) all += seconds;
@@ -109,7 +109,7 @@ std::string time_text(const Run& run) {
   return text;
 }
 
-std::string checkpoint_text(const Run& run) {
+std::string checkpoint_text(const RunFacts& run) {
   if (run.state == State::finished) return "";
   if (!run.saved.intact_step) return "Checkpoint: none is intact, so a restart begins at step 0";
   return fmt::format(
@@ -118,7 +118,7 @@ std::string checkpoint_text(const Run& run) {
       counted(std::max<int64_t>(0, run.step() - *run.saved.intact_step), "step") + " before");
 }
 
-std::string places_text(const Run& run) {
+std::string places_text(const RunFacts& run) {
   const bool is_over = run.state == State::finished || run.state == State::saved;
   if (is_over || run.ranks.empty()) return "";
   const auto places = places_of(run);
@@ -165,7 +165,7 @@ std::string findings_text(const std::vector<Finding>& findings) {
   return text;
 }
 
-json ranks_json(const Run& run) {
+json ranks_json(const RunFacts& run) {
   return {{"size", run.size}, {"hosts", hosts_of(run)}, {"recorded", run.ranks.size()}};
 }
 
@@ -183,7 +183,7 @@ json finding_json(const Finding& finding) {
 
 }  // namespace
 
-std::vector<Place> places_of(const Run& run) {
+std::vector<Place> places_of(const RunFacts& run) {
   std::map<std::pair<std::vector<std::string>, std::string>, Place> by_place;
   for (const auto& rank : run.ranks) {
     const std::string position = io::position_of(rank.record);
@@ -199,7 +199,7 @@ std::vector<Place> places_of(const Run& run) {
   return places;
 }
 
-std::string to_text(const Run& run, const std::vector<Finding>& findings) {
+std::string to_text(const RunFacts& run, const std::vector<Finding>& findings) {
   std::string text = wrapped(headline(run), 0, 2);
   for (const std::string& line : {time_text(run), checkpoint_text(run)}) {
     if (!line.empty()) text += wrapped(line, 0, 2);
@@ -210,7 +210,7 @@ std::string to_text(const Run& run, const std::vector<Finding>& findings) {
   return text;
 }
 
-json to_json(const Run& run, const std::vector<Finding>& findings) {
+json to_json(const RunFacts& run, const std::vector<Finding>& findings) {
   json list = json::array(), places = json::array(), seconds = json::object();
   for (const auto& finding : findings) list.push_back(finding_json(finding));
   for (const auto& place : places_of(run))

@@ -16,10 +16,10 @@ struct Place {
   std::vector<std::string> stack = {};  // innermost first; empty if no stack was written
 };
 // The smallest groups first, since outliers are suspects.
-std::vector<Place> places_of(const Run& run);
+std::vector<Place> places_of(const RunFacts& run);
 
 // `findings`: as of diagnose(). The first cause is last.
-std::string to_text(const Run& run, const std::vector<Finding>& findings);
-nlohmann::json to_json(const Run& run, const std::vector<Finding>& findings);
+std::string to_text(const RunFacts& run, const std::vector<Finding>& findings);
+nlohmann::json to_json(const RunFacts& run, const std::vector<Finding>& findings);
 
 }  // namespace ripieno::tools::explain

@@ -65,11 +65,11 @@ constexpr const char* kReport = R"({"nccl_version": "2.28.9", "communicators": [
   "missing_ranks": [{"rank": 2, "host": "b", "pid": 4702,
      "status": {"unresponsive": true, "considered_dead": true}}]}]})";
 
-Run with_nccl(const std::string& report) {
+RunFacts with_nccl(const std::string& report) {
   RecordedRun recorded(3);
   recorded.write(0, 3,
                  {.in_place = 40, .acts = [](auto& writer) { writer.begin(all_reduce(1842)); }});
-  Run run = recorded.read();
+  RunFacts run = recorded.read();
   run.nccl = parse_nccl_report(report);
   return run;
 }

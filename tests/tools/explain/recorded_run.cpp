@@ -72,7 +72,7 @@ void RecordedRun::write_file(const std::string& name, const std::string& text) {
   std::ofstream(file, std::ios::binary) << text;
 }
 
-Run RecordedRun::read() const {
+RunFacts RecordedRun::read() const {
   return read_run(io::local_files(), path(), {.now = kNow, .asks_nccl = false});
 }
 

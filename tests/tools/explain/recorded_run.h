@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@
 #include "ripieno/io/run/ranks/flight_writer.h"
 #include "ripieno/tools/explain/diagnose.h"
 #include "ripieno/tools/explain/report.h"
-#include "ripieno/tools/explain/run/run.h"
+#include "ripieno/tools/explain/run/run_facts.h"
 
 namespace ripieno::tools::explain {
 
@@ -37,17 +38,17 @@ class RecordedRun {
  public:
   explicit RecordedRun(int size) : size_(size) {}
 
-  std::string path() const { return directory_ / "run"; }
+  std::string path() const { return *directory_ / "run"; }
   void write(const RecordedRank& rank);
   // Ranks first to last - 1 of the host, which all act alike.
   void write(int first, int last, RecordedRank like);
   void write_file(const std::string& name, const std::string& text);
 
-  Run read() const;
+  RunFacts read() const;
   std::vector<Finding> findings() const { return diagnose(read()); }
 
  private:
-  io::TemporaryDirectory directory_;
+  std::shared_ptr<io::TemporaryDirectory> directory_ = std::make_shared<io::TemporaryDirectory>();
   int size_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
@@ -38,7 +39,7 @@ RecordedRun killed() {
 
 TEST(Report, FitsATerminalAndEndsWithTheFirstCause) {
   const RecordedRun recorded = killed();
-  Run run = recorded.read();
+  RunFacts run = recorded.read();
   run.directory = "runs/gpt";
   const std::string text = to_text(run, diagnose(run));
   std::istringstream lines(text);
@@ -51,7 +52,7 @@ TEST(Report, FitsATerminalAndEndsWithTheFirstCause) {
 }
 
 TEST(Report, JsonHasTheFirstCauseFirst) {
-  const Run run = killed().read();
+  const RunFacts run = killed().read();
   const auto json = to_json(run, diagnose(run));
   const auto& first = json["findings"][0];
   EXPECT_EQ(first["code"], "R-MEM-01");
@@ -73,7 +74,7 @@ TEST(Report, SaysThatNothingIsWrongWithAFinishedRun) {
                           take_steps(writer, 500, {0.001, 0.1, 0.2, 0.01, 0.01});
                           writer.end_process(io::FlightEnd::Kind::returned, 0, 0, "");
                         }});
-  const Run run = recorded.read();
+  const RunFacts run = recorded.read();
   const std::string text = to_text(run, diagnose(run));
   EXPECT_THAT(text, AllOf(HasSubstr("has finished, with step 500"), HasSubstr("62 % backward"),
                           EndsWith("\nNothing is wrong.\n")));
@@ -83,7 +84,7 @@ TEST(Report, SaysThatARunWasSavedOnRequest) {
   RecordedRun recorded(1);
   recorded.write(
       {.acts = [](auto& writer) { writer.end_process(io::FlightEnd::Kind::returned, 75, 0, ""); }});
-  const Run run = recorded.read();
+  const RunFacts run = recorded.read();
   EXPECT_EQ(run.state, State::saved);
   EXPECT_THAT(to_text(run, diagnose(run)), HasSubstr("was stopped on request and saved"));
 }

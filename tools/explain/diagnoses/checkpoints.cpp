@@ -10,18 +10,18 @@
 namespace ripieno::tools::explain {
 namespace {
 
-std::vector<Finding> find_long_save(const Run& run) {
+std::vector<Finding> find_long_save(const RunFacts& run) {
   return find_behind(run, [](const Suspects& suspects) { return suspects.phase == "save"; });
 }
 
-std::vector<Finding> find_failed_storage(const Run& run) {
+std::vector<Finding> find_failed_storage(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::storage)}))
     found.push_back(error_of(run, *failure));
   return found;
 }
 
-std::vector<Finding> find_damaged(const Run& run) {
+std::vector<Finding> find_damaged(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& path : run.saved.damaged) {
     found.push_back(
@@ -34,7 +34,7 @@ std::vector<Finding> find_damaged(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_long_saves(const Run& run) {
+std::vector<Finding> find_long_saves(const RunFacts& run) {
   constexpr double kShare = 0.1, kLeastSeconds = 2;
   double all = 0, saving = 0;
   for (const auto& rank : run.ranks) {
@@ -52,7 +52,7 @@ std::vector<Finding> find_long_saves(const Run& run) {
                            100 * saving / all, duration(saving / ranks), duration(all / ranks))}};
 }
 
-std::vector<Finding> find_slow_saver(const Run& run) {
+std::vector<Finding> find_slow_saver(const RunFacts& run) {
   const auto times = recent_step_times(run);
   const auto slow = times ? find_straggler(run, *times) : std::nullopt;
   if (!slow || slow->phase != checkpoint) return {};

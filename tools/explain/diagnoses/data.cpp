@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kInputBound = 0.2, kLeastSeconds = 0.002;
 
-std::vector<Finding> find_long_data(const Run& run) {
+std::vector<Finding> find_long_data(const RunFacts& run) {
   return find_behind(run, [](const Suspects& suspects) { return suspects.phase == "data"; });
 }
 
@@ -21,7 +21,7 @@ std::string readers_of(const io::FlightRecord& record) {
                      record.cores == 1 ? "" : "s");
 }
 
-std::vector<Finding> find_input_bound(const Run& run) {
+std::vector<Finding> find_input_bound(const RunFacts& run) {
   const auto times = recent_step_times(run);
   if (!times) return {};
   const double share = times->middle_share(data);
@@ -33,7 +33,7 @@ std::vector<Finding> find_input_bound(const Run& run) {
                                readers_of(run.ranks.front().record))}};
 }
 
-std::vector<Finding> find_slow_reader(const Run& run) {
+std::vector<Finding> find_slow_reader(const RunFacts& run) {
   const auto times = recent_step_times(run);
   const auto slow = times ? find_straggler(run, *times) : std::nullopt;
   if (!slow || slow->phase != data) return {};
@@ -42,7 +42,7 @@ std::vector<Finding> find_slow_reader(const Run& run) {
   return {finding};
 }
 
-std::vector<Finding> find_damaged_data(const Run& run) {
+std::vector<Finding> find_damaged_data(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::data)}))
     found.push_back(error_of(run, *failure));

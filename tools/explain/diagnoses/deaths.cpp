@@ -14,10 +14,12 @@ namespace {
 constexpr double kNoticed = 5;
 constexpr double kFullGroup = 0.9, kFullHost = 0.03;
 
-const Rank& rank_of(const Run& run, const Failure& failure) { return run.ranks[failure.index]; }
+const Rank& rank_of(const RunFacts& run, const Failure& failure) {
+  return run.ranks[failure.index];
+}
 
 // The counter is that of the control group, so another rank of it may have seen it rise.
-bool has_oom_kill(const Run& run, const Rank& rank) {
+bool has_oom_kill(const RunFacts& run, const Rank& rank) {
   return std::any_of(run.ranks.begin(), run.ranks.end(), [&](const auto& other) {
     const auto& beat = other.record.heartbeat;
     return other.host() == rank.host() && beat.oom_kills && beat.oom_kills_at_start &&
@@ -32,7 +34,7 @@ bool is_group_full(const Rank& rank) {
              kFullGroup * static_cast<double>(*beat.group_limit_bytes);
 }
 
-bool is_host_full(const Run& run, const Rank& rank) {
+bool is_host_full(const RunFacts& run, const Rank& rank) {
   const auto& available = rank.record.heartbeat.host_available_bytes;
   if (!available) return false;
   int64_t resident = 0;
@@ -48,7 +50,7 @@ bool lives_longer(const Rank& other, const Failure& killed) {
 
 }  // namespace
 
-Death death_of(const Run& run, const Failure& killed) {
+Death death_of(const RunFacts& run, const Failure& killed) {
   const Rank& rank = rank_of(run, killed);
   if (has_oom_kill(run, rank) || is_group_full(rank)) return Death::group_memory;
   if (is_host_full(run, rank)) return Death::host_memory;
@@ -62,7 +64,7 @@ Death death_of(const Run& run, const Failure& killed) {
   return have_others_lived ? Death::host_lost : Death::outside;
 }
 
-std::vector<const Failure*> failures_of(const Run& run, Role role, Failure::Kind kind) {
+std::vector<const Failure*> failures_of(const RunFacts& run, Role role, Failure::Kind kind) {
   std::vector<const Failure*> found;
   for (const auto& failure : run.failures) {
     if (failure.role == role && failure.kind == kind) found.push_back(&failure);
@@ -70,13 +72,13 @@ std::vector<const Failure*> failures_of(const Run& run, Role role, Failure::Kind
   return found;
 }
 
-std::vector<const Failure*> deaths_of(const Run& run, Death death) {
+std::vector<const Failure*> deaths_of(const RunFacts& run, Death death) {
   auto found = failures_of(run, Role::root, Failure::Kind::killed);
   std::erase_if(found, [&](const auto* failure) { return death_of(run, *failure) != death; });
   return found;
 }
 
-std::vector<const Failure*> errors_of(const Run& run, const std::vector<int>& statuses) {
+std::vector<const Failure*> errors_of(const RunFacts& run, const std::vector<int>& statuses) {
   auto found = failures_of(run, Role::root, Failure::Kind::error);
   std::erase_if(found, [&](const auto* failure) {
     return std::find(statuses.begin(), statuses.end(), failure->status) == statuses.end();
@@ -84,7 +86,7 @@ std::vector<const Failure*> errors_of(const Run& run, const std::vector<int>& st
   return found;
 }
 
-Finding finding_of(const Run& run, const Failure& failure, std::string text) {
+Finding finding_of(const RunFacts& run, const Failure& failure, std::string text) {
   const Rank& rank = rank_of(run, failure);
   return {.role = failure.role,
           .ranks = {rank.number()},
@@ -94,13 +96,13 @@ Finding finding_of(const Run& run, const Failure& failure, std::string text) {
           .time = failure.time};
 }
 
-std::string step_text(const Run& run, const Failure& failure) {
+std::string step_text(const RunFacts& run, const Failure& failure) {
   const auto& record = rank_of(run, failure).record;
   if (record.step == 0) return "before the first step was done";
   return "at step " + io::with_thousands(record.step);
 }
 
-Finding error_of(const Run& run, const Failure& failure) {
+Finding error_of(const RunFacts& run, const Failure& failure) {
   const std::string message = failure.message.empty() ? "no message" : failure.message;
   return finding_of(run, failure,
                     fmt::format("{} ended with status {} {}: {}", who(rank_of(run, failure)),

@@ -12,7 +12,7 @@ namespace {
 using Failures = std::vector<const Failure*>;
 
 // One finding for several failures.
-Finding together(const Run& run, const Failures& failures, const std::string& what) {
+Finding together(const RunFacts& run, const Failures& failures, const std::string& what) {
   Finding finding = finding_of(run, *failures.front(), "");
   finding.ranks.clear();
   for (const auto* failure : failures) finding.ranks.push_back(run.ranks[failure->index].number());
@@ -21,7 +21,7 @@ Finding together(const Run& run, const Failures& failures, const std::string& wh
   return finding;
 }
 
-std::vector<Finding> find_lost_peers(const Run& run) {
+std::vector<Finding> find_lost_peers(const RunFacts& run) {
   Failures lost;
   for (const auto kind : {Failure::Kind::peer_lost, Failure::Kind::watchdog}) {
     for (const auto* failure : failures_of(run, Role::consequence, kind)) lost.push_back(failure);
@@ -34,7 +34,7 @@ std::vector<Finding> find_lost_peers(const Run& run) {
   return {together(run, lost, what)};
 }
 
-std::vector<Finding> find_torn_down(const Run& run) {
+std::vector<Finding> find_torn_down(const RunFacts& run) {
   std::map<int, Failures> by_signal;
   for (const auto& failure : run.failures) {
     if (failure.role == Role::teardown) by_signal[failure.signal].push_back(&failure);
@@ -49,7 +49,7 @@ std::vector<Finding> find_torn_down(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_later_failures(const Run& run) {
+std::vector<Finding> find_later_failures(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& failure : run.failures) {
     if (failure.role != Role::consequence) continue;

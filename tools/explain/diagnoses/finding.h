@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ripieno/tools/explain/run/failures.h"
-#include "ripieno/tools/explain/run/run.h"
+#include "ripieno/tools/explain/run/run_facts.h"
 
 namespace ripieno::tools::explain {
 
@@ -38,7 +38,7 @@ struct Diagnosis {
   Stage stage;
   std::string_view remedy;
   // Fills in everything but code, stage and, mostly, remedy.
-  std::vector<Finding> (*find)(const Run& run);
+  std::vector<Finding> (*find)(const RunFacts& run);
 };
 
 // One function for each family, in a file of its name.

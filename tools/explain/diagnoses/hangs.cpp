@@ -15,23 +15,23 @@ bool has_own_diagnosis(const Suspects& suspects) {
 
 bool is_silent(const Rank& rank) { return rank.life == Life::silent || rank.life == Life::gone; }
 
-std::vector<Finding> find_late_ranks(const Run& run) {
+std::vector<Finding> find_late_ranks(const RunFacts& run) {
   return find_behind(run, [](const Suspects& suspects) {
     return !has_own_diagnosis(suspects) && !suspects.waiting.empty();
   });
 }
 
-std::vector<Finding> find_long_validation(const Run& run) {
+std::vector<Finding> find_long_validation(const RunFacts& run) {
   return find_behind(run, [](const auto& suspects) { return suspects.phase == "validation"; });
 }
 
-std::vector<Finding> find_resting(const Run& run) {
+std::vector<Finding> find_resting(const RunFacts& run) {
   return find_behind(run, [](const Suspects& suspects) {
     return !has_own_diagnosis(suspects) && suspects.waiting.empty();
   });
 }
 
-std::string stop_of(const Run& run, const Rank& rank) {
+std::string stop_of(const RunFacts& run, const Rank& rank) {
   const auto& beat = rank.record.heartbeat;
   const double silence = static_cast<double>(run.end() - beat.unix_time) / 1e9;
   if (rank.life == Life::stopped)
@@ -45,14 +45,14 @@ std::string stop_of(const Run& run, const Rank& rank) {
 }
 
 // Ranks of other hosts that fell silent alone belong here too: they may be stopped.
-bool is_silent_alone(const Run& run, const Rank& rank) {
+bool is_silent_alone(const RunFacts& run, const Rank& rank) {
   if (run.state != State::running || !is_silent(rank)) return false;
   return std::any_of(run.ranks.begin(), run.ranks.end(), [&](const auto& other) {
     return other.host() == rank.host() && !is_silent(other);
   });
 }
 
-std::vector<Finding> find_stopped(const Run& run) {
+std::vector<Finding> find_stopped(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& rank : run.ranks) {
     const bool is_dead = rank.life == Life::gone && run.state == State::running;

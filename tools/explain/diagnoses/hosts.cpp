@@ -13,7 +13,7 @@ namespace {
 double seconds_of(int64_t unix_time) { return static_cast<double>(unix_time) / 1e9; }
 
 // The silent ranks of each host of which no rank lives.
-std::map<std::string, std::vector<const Rank*>> lost_hosts(const Run& run) {
+std::map<std::string, std::vector<const Rank*>> lost_hosts(const RunFacts& run) {
   std::map<std::string, std::vector<const Rank*>> hosts;
   if (run.state == State::running) {
     for (const auto& rank : run.ranks) {
@@ -30,7 +30,7 @@ std::map<std::string, std::vector<const Rank*>> lost_hosts(const Run& run) {
   return hosts;
 }
 
-std::vector<Finding> find_lost_hosts(const Run& run) {
+std::vector<Finding> find_lost_hosts(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& [host, ranks] : lost_hosts(run)) {
     std::vector<int> numbers;
@@ -53,7 +53,7 @@ std::vector<Finding> find_lost_hosts(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_notices(const Run& run) {
+std::vector<Finding> find_notices(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& [host, notice] : run.launch.notices) {
     Finding finding{.host = host,
@@ -67,7 +67,7 @@ std::vector<Finding> find_notices(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_killed_from_outside(const Run& run) {
+std::vector<Finding> find_killed_from_outside(const RunFacts& run) {
   const auto killed = deaths_of(run, Death::outside);
   std::vector<Finding> found;
   const bool is_everything = killed.size() > 1 && killed.size() == run.ranks.size();
@@ -93,7 +93,7 @@ std::vector<Finding> find_killed_from_outside(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_signals(const Run& run) {
+std::vector<Finding> find_signals(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : failures_of(run, Role::root, Failure::Kind::signaled)) {
     const Rank& rank = run.ranks[failure->index];
@@ -129,7 +129,7 @@ double switches_per_second(const Rank& rank) {
   return static_cast<double>(rank.record.heartbeat.involuntary_switches) / elapsed(rank);
 }
 
-std::vector<Finding> find_shared_cores(const Run& run) {
+std::vector<Finding> find_shared_cores(const RunFacts& run) {
   const auto times = recent_step_times(run);
   const auto slow = times ? find_straggler(run, *times) : std::nullopt;
   std::vector<Finding> found;
@@ -180,7 +180,7 @@ constexpr Diagnosis kDiagnoses[] = {
 
 }  // namespace
 
-std::string sharing_of(const Run& run, const Rank& rank) {
+std::string sharing_of(const RunFacts& run, const Rank& rank) {
   const double throttled = rank.record.heartbeat.throttled_seconds.value_or(0) / elapsed(rank);
   if (throttled >= kThrottledShare) {
     return fmt::format("its container's processor quota held it back for {:.0f} of {:.0f} s",

@@ -18,7 +18,7 @@ std::string use_of_group(const io::FlightHeartbeat& beat) {
 }
 
 // The largest number of kills that a rank of this host has seen since its start.
-int64_t oom_kills_on(const Run& run, const std::string& host) {
+int64_t oom_kills_on(const RunFacts& run, const std::string& host) {
   int64_t kills = 0;
   for (const auto& rank : run.ranks) {
     const auto& beat = rank.record.heartbeat;
@@ -28,12 +28,12 @@ int64_t oom_kills_on(const Run& run, const std::string& host) {
   return kills;
 }
 
-std::string killed_text(const Run& run, const Failure& failure, const std::string& evidence) {
+std::string killed_text(const RunFacts& run, const Failure& failure, const std::string& evidence) {
   return fmt::format("{} was killed by signal 9 {}: out of memory ({})",
                      who(run.ranks[failure.index]), step_text(run, failure), evidence);
 }
 
-std::vector<Finding> find_killed_by_group(const Run& run) {
+std::vector<Finding> find_killed_by_group(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : deaths_of(run, Death::group_memory)) {
     const Rank& rank = run.ranks[failure->index];
@@ -47,7 +47,7 @@ std::vector<Finding> find_killed_by_group(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_killed_by_host(const Run& run) {
+std::vector<Finding> find_killed_by_host(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : deaths_of(run, Death::host_memory)) {
     const auto& beat = run.ranks[failure->index].record.heartbeat;
@@ -59,7 +59,7 @@ std::vector<Finding> find_killed_by_host(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_failed_allocations(const Run& run) {
+std::vector<Finding> find_failed_allocations(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::memory)})) {
     found.push_back(error_of(run, *failure));
@@ -73,7 +73,7 @@ std::vector<Finding> find_failed_allocations(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_nearly_full(const Run& run) {
+std::vector<Finding> find_nearly_full(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& rank : run.ranks) {
     const auto& beat = rank.record.heartbeat;

@@ -11,7 +11,7 @@
 namespace ripieno::tools::explain {
 namespace {
 
-std::vector<Finding> find_stuck_collective(const Run& run) {
+std::vector<Finding> find_stuck_collective(const RunFacts& run) {
   const bool is_together = run.stall.kind == io::Stall::Kind::collective && is_stalled(run);
   if (!is_together || !find_suspects(run).empty() || run.stall.waiting.size() < 2) return {};
   std::set<std::string> hosts;
@@ -37,7 +37,7 @@ std::vector<Finding> find_stuck_collective(const Run& run) {
 }
 
 // The host that has sent most TCP segments again, if it stands out.
-std::string resent_by(const Run& run) {
+std::string resent_by(const RunFacts& run) {
   std::map<std::string, int64_t> hosts;
   for (const auto& rank : run.ranks) {
     auto& count = hosts[rank.host()];
@@ -57,7 +57,7 @@ std::string resent_by(const Run& run) {
 }
 
 // The fastest rank's rate of the largest kind of collective, in MB/s, as text.
-std::string rate_of(const Run& run) {
+std::string rate_of(const RunFacts& run) {
   const io::FlightEvent* largest = nullptr;
   for (const auto& rank : run.ranks) {
     for (const auto& event : rank.record.events) {
@@ -80,7 +80,7 @@ std::string rate_of(const Run& run) {
                      static_cast<double>(largest->bytes) / 1e6, fastest);
 }
 
-std::vector<Finding> find_slow_network(const Run& run) {
+std::vector<Finding> find_slow_network(const RunFacts& run) {
   constexpr double kShare = 0.5, kLeastShare = 0.3, kLeastSeconds = 0.02;
   const auto times = recent_step_times(run);
   if (!times || run.ranks.size() < 2 || is_oversubscribed(run)) return {};
@@ -96,14 +96,14 @@ std::vector<Finding> find_slow_network(const Run& run) {
 }
 
 // Whether the communicator is of this run.
-bool is_ours(const Run& run, const NcclCommunicator& communicator) {
+bool is_ours(const RunFacts& run, const NcclCommunicator& communicator) {
   return std::any_of(communicator.ranks.begin(), communicator.ranks.end(), [&](const auto& rank) {
     return std::any_of(run.ranks.begin(), run.ranks.end(),
                        [&](const auto& ours) { return ours.record.process == rank.process; });
   });
 }
 
-std::vector<Finding> find_missing_in_nccl(const Run& run) {
+std::vector<Finding> find_missing_in_nccl(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& communicator : run.nccl.communicators) {
     if (!is_ours(run, communicator)) continue;
@@ -131,7 +131,7 @@ std::vector<Finding> find_missing_in_nccl(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_behind_in_nccl(const Run& run) {
+std::vector<Finding> find_behind_in_nccl(const RunFacts& run) {
   std::vector<Finding> found;
   if (!is_stalled(run)) return found;
   for (const auto& communicator : run.nccl.communicators) {

@@ -10,7 +10,7 @@ namespace ripieno::tools::explain {
 namespace {
 
 // " (the loss was 1.73 at step 1,200)": the last finite loss.
-std::string last_loss(const Run& run) {
+std::string last_loss(const RunFacts& run) {
   const auto& points = run.metrics.points;
   const auto last = std::find_if(points.rbegin(), points.rend(), [](const auto& point) {
     return point.is_loss_finite && point.loss;
@@ -20,7 +20,7 @@ std::string last_loss(const Run& run) {
                      io::with_thousands(last->step));
 }
 
-std::vector<Finding> find_divergence(const Run& run) {
+std::vector<Finding> find_divergence(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::diverged)})) {
     found.push_back(error_of(run, *failure));
@@ -29,14 +29,14 @@ std::vector<Finding> find_divergence(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_different_ranks(const Run& run) {
+std::vector<Finding> find_different_ranks(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::ranks_differ)}))
     found.push_back(error_of(run, *failure));
   return found;
 }
 
-std::vector<Finding> find_bad_steps(const Run& run) {
+std::vector<Finding> find_bad_steps(const RunFacts& run) {
   const auto& points = run.metrics.points;
   int64_t bad = 0;
   const MetricPoint* first = nullptr;
@@ -56,7 +56,7 @@ std::vector<Finding> find_bad_steps(const Run& run) {
   return {{.text = text}};
 }
 
-std::vector<Finding> find_bad_checkpoint(const Run& run) {
+std::vector<Finding> find_bad_checkpoint(const RunFacts& run) {
   if (run.saved.not_finite == 0) return {};
   return {{.text = fmt::format("the newest checkpoint, {}, has {} NaN or infinite element{}, the "
                                "first in {}",

@@ -11,7 +11,7 @@
 namespace ripieno::tools::explain {
 namespace {
 
-std::vector<Finding> find_mismatch(const Run& run) {
+std::vector<Finding> find_mismatch(const RunFacts& run) {
   if (run.stall.kind != io::Stall::Kind::mismatch || !is_stalled(run)) return {};
   std::vector<io::FlightRecord> records;
   for (const auto& rank : run.ranks) records.push_back(rank.record);
@@ -23,7 +23,7 @@ std::vector<Finding> find_mismatch(const Run& run) {
            .time = rank ? static_cast<double>(phase_since(rank->record)) / 1e9 : 0}};
 }
 
-std::vector<Finding> find_rank_that_left(const Run& run) {
+std::vector<Finding> find_rank_that_left(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& suspects : find_suspects(run)) {
     for (const auto* rank : suspects.ranks) {
@@ -43,13 +43,13 @@ std::vector<Finding> find_rank_that_left(const Run& run) {
   return found;
 }
 
-std::vector<Finding> errors_with(const Run& run, const std::vector<int>& statuses) {
+std::vector<Finding> errors_with(const RunFacts& run, const std::vector<int>& statuses) {
   std::vector<Finding> found;
   for (const auto* failure : errors_of(run, statuses)) found.push_back(error_of(run, *failure));
   return found;
 }
 
-std::vector<Finding> find_configuration_errors(const Run& run) {
+std::vector<Finding> find_configuration_errors(const RunFacts& run) {
   return errors_with(
       run, {static_cast<int>(ExitStatus::configuration), static_cast<int>(ExitStatus::usage)});
 }
@@ -62,7 +62,7 @@ std::string innermost(const Rank& rank) {
   return text;
 }
 
-std::vector<Finding> find_crashes(const Run& run) {
+std::vector<Finding> find_crashes(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : failures_of(run, Role::root, Failure::Kind::crashed)) {
     const Rank& rank = run.ranks[failure->index];
@@ -81,7 +81,7 @@ std::vector<Finding> find_crashes(const Run& run) {
 }
 
 // Errors that no other diagnosis is about.
-std::vector<Finding> find_other_errors(const Run& run) {
+std::vector<Finding> find_other_errors(const RunFacts& run) {
   constexpr ExitStatus kOthers[] = {ExitStatus::usage,         ExitStatus::data,
                                     ExitStatus::memory,        ExitStatus::ranks_differ,
                                     ExitStatus::storage,       ExitStatus::peer_lost,
@@ -96,7 +96,7 @@ std::vector<Finding> find_other_errors(const Run& run) {
   return found;
 }
 
-std::vector<Finding> find_restarts_in_vain(const Run& run) {
+std::vector<Finding> find_restarts_in_vain(const RunFacts& run) {
   constexpr int kMany = 3;
   const bool has_failed = run.state == State::failed || run.state == State::unknown;
   if (!run.start || run.start->in_vain < kMany || !has_failed) return {};

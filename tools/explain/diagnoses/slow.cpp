@@ -14,7 +14,7 @@ struct HostCores {
   int cores = 0, threads = 0, ranks = 0;
 };
 
-std::map<std::string, HostCores> cores_of(const Run& run) {
+std::map<std::string, HostCores> cores_of(const RunFacts& run) {
   std::map<std::string, HostCores> hosts;
   for (const auto& rank : run.ranks) {
     auto& host = hosts[rank.host()];
@@ -32,7 +32,7 @@ bool is_computing(Phase phase) {
   return phase != data && phase != checkpoint && phase != communication;
 }
 
-std::vector<Finding> find_slow_rank(const Run& run) {
+std::vector<Finding> find_slow_rank(const RunFacts& run) {
   const auto times = recent_step_times(run);
   const auto slow = times ? find_straggler(run, *times) : std::nullopt;
   if (!slow || !is_computing(slow->phase) || !sharing_of(run, run.ranks[slow->index]).empty())
@@ -70,7 +70,7 @@ struct HostShare {
   std::string host;
   double before = 0, after = 0;
 };
-std::vector<HostShare> shares_of_hosts(const Run& run, int64_t step, Phase phase) {
+std::vector<HostShare> shares_of_hosts(const RunFacts& run, int64_t step, Phase phase) {
   struct Sums {
     double phase[2] = {}, total[2] = {};
   };
@@ -124,7 +124,7 @@ std::string word_for(const std::string& phase) {
   return phase == "communication_exposed" ? "communication" : phase;
 }
 
-void name_culprit(const Run& run, std::size_t index, const std::string& phase, double before,
+void name_culprit(const RunFacts& run, std::size_t index, const std::string& phase, double before,
                   double after, Finding& finding) {
   constexpr double kStandsOut = 0.1;
   const std::string word = word_for(phase);
@@ -152,7 +152,7 @@ void name_culprit(const Run& run, std::size_t index, const std::string& phase, d
   }
 }
 
-std::vector<Finding> find_slower_steps(const Run& run) {
+std::vector<Finding> find_slower_steps(const RunFacts& run) {
   const auto& points = run.metrics.points;
   const auto change = find_slowdown(points);
   if (!change) return {};
@@ -172,7 +172,7 @@ std::vector<Finding> find_slower_steps(const Run& run) {
   return {finding};
 }
 
-std::vector<Finding> find_oversubscription(const Run& run) {
+std::vector<Finding> find_oversubscription(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& [host, cores] : cores_of(run)) {
     found.push_back({.host = host,
@@ -205,9 +205,9 @@ std::string duration(double seconds) {
   return fmt::format("{:.3g} µs", seconds * 1e6);
 }
 
-bool is_oversubscribed(const Run& run) { return !cores_of(run).empty(); }
+bool is_oversubscribed(const RunFacts& run) { return !cores_of(run).empty(); }
 
-Finding finding_of(const Run& run, const Straggler& slow, const std::string& what) {
+Finding finding_of(const RunFacts& run, const Straggler& slow, const std::string& what) {
   const Rank& rank = run.ranks[slow.index];
   Finding finding{.ranks = {rank.number()}, .host = rank.host(), .phase = what};
   std::string subject = who(rank) + " takes";

@@ -16,7 +16,7 @@ double seconds_between(int64_t begin, int64_t end) {
   return std::max(0.0, static_cast<double>(end - begin) / 1e9);
 }
 
-double seconds_in_phase(const Run& run, const Rank& rank) {
+double seconds_in_phase(const RunFacts& run, const Rank& rank) {
   return seconds_between(phase_since(rank.record), run.end());
 }
 
@@ -27,13 +27,13 @@ double patience(const Rank& rank) {
 }
 
 // Whether ranks ended because they had waited in vain.
-bool have_given_up(const Run& run) {
+bool have_given_up(const RunFacts& run) {
   return std::any_of(run.failures.begin(), run.failures.end(), [](const auto& failure) {
     return failure.kind == Failure::Kind::watchdog || failure.kind == Failure::Kind::peer_lost;
   });
 }
 
-bool has_failed_itself(const Run& run, const Rank& rank) {
+bool has_failed_itself(const RunFacts& run, const Rank& rank) {
   return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
     const bool is_seen = failure.kind != Failure::Kind::signaled && failure.role == Role::root;
     const bool is_stopped =
@@ -43,7 +43,7 @@ bool has_failed_itself(const Run& run, const Rank& rank) {
 }
 
 // The ranks that none waits for in a collective, but that stay where they are.
-std::vector<int> resting_ranks(const Run& run) {
+std::vector<int> resting_ranks(const RunFacts& run) {
   std::vector<int> ranks;
   for (const auto& rank : run.ranks) {
     const bool is_over = rank.record.end.kind == io::FlightEnd::Kind::returned;
@@ -52,7 +52,7 @@ std::vector<int> resting_ranks(const Run& run) {
   return ranks;
 }
 
-bool has_another_diagnosis(const Run& run, const Rank& rank) {
+bool has_another_diagnosis(const RunFacts& run, const Rank& rank) {
   const bool is_silent = rank.life == Life::silent || rank.life == Life::gone;
   return was_stopped(run, rank) || rank.record.end.kind == io::FlightEnd::Kind::returned ||
          (is_silent && run.state == State::running);
@@ -60,7 +60,7 @@ bool has_another_diagnosis(const Run& run, const Rank& rank) {
 
 }  // namespace
 
-bool is_stalled(const Run& run) {
+bool is_stalled(const RunFacts& run) {
   if (run.ranks.empty() || run.state == State::finished || run.state == State::saved) return false;
   if (have_given_up(run)) return true;
   const auto& waiting = run.stall.waiting;
@@ -71,7 +71,7 @@ bool is_stalled(const Run& run) {
   });
 }
 
-bool was_stopped(const Run& run, const Rank& rank) {
+bool was_stopped(const RunFacts& run, const Rank& rank) {
   if (rank.life == Life::stopped) return true;
   const auto& beat = rank.record.heartbeat;
   const double since = seconds_between(beat.gap_ended_unix, run.end());
@@ -83,7 +83,7 @@ bool was_stopped(const Run& run, const Rank& rank) {
   });
 }
 
-std::vector<Suspects> find_suspects(const Run& run) {
+std::vector<Suspects> find_suspects(const RunFacts& run) {
   if (!is_stalled(run)) return {};
   std::map<std::string, Suspects> by_phase;
   const auto kind = run.stall.kind;
@@ -120,7 +120,7 @@ std::vector<Suspects> find_suspects(const Run& run) {
   return found;
 }
 
-Finding finding_of(const Run& run, const Suspects& suspects) {
+Finding finding_of(const RunFacts& run, const Suspects& suspects) {
   const bool is_now = run.state == State::running;
   const bool is_one = suspects.ranks.size() == 1;
   Finding finding{.host = suspects.ranks.front()->host(),
@@ -143,7 +143,7 @@ Finding finding_of(const Run& run, const Suspects& suspects) {
   return finding;
 }
 
-std::vector<Finding> find_behind(const Run& run, bool (*matches)(const Suspects&)) {
+std::vector<Finding> find_behind(const RunFacts& run, bool (*matches)(const Suspects&)) {
   std::vector<Finding> found;
   for (Suspects suspects : find_suspects(run)) {
     if (!matches(suspects)) continue;

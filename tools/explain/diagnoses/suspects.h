@@ -19,20 +19,20 @@ struct Suspects {
 
 // Whether the run does not proceed, or did not when it ended: someone has waited for longer than
 // five steps and 15 seconds (30 outside of steps), or has given up.
-bool is_stalled(const Run& run);
+bool is_stalled(const RunFacts& run);
 
 // Empty if the run proceeds. Ranks that failed by themselves are not among them.
-std::vector<Suspects> find_suspects(const Run& run);
+std::vector<Suspects> find_suspects(const RunFacts& run);
 
 // Whether the process was stopped (SIGSTOP, a debugger, a paused host), or was for 10 seconds or
 // more when the run stalled.
-bool was_stopped(const Run& run, const Rank& rank);
+bool was_stopped(const RunFacts& run, const Rank& rank);
 
 // One finding for each group of suspects that match, without ranks that were stopped, have ended,
 // or have no heartbeat: other diagnoses are about those.
-std::vector<Finding> find_behind(const Run& run, bool (*matches)(const Suspects&));
+std::vector<Finding> find_behind(const RunFacts& run, bool (*matches)(const Suspects&));
 
 // "rank 3 (host b, pid 4711) has been in data for 312 s; ranks 0-2, 4-7 wait for it in …"
-Finding finding_of(const Run& run, const Suspects& suspects);
+Finding finding_of(const RunFacts& run, const Suspects& suspects);
 
 }  // namespace ripieno::tools::explain

@@ -71,7 +71,7 @@ double StepTimes::middle_share(Phase phase) const {
   return lower_median(std::move(shares));
 }
 
-std::optional<StepTimes> recent_step_times(const Run& run) {
+std::optional<StepTimes> recent_step_times(const RunFacts& run) {
   if (run.ranks.empty()) return std::nullopt;
   std::ptrdiff_t least = kRecent;
   for (const auto& rank : run.ranks) least = std::min(least, std::ssize(rank.record.steps));
@@ -87,7 +87,7 @@ std::optional<StepTimes> recent_step_times(const Run& run) {
   return times;
 }
 
-std::optional<Straggler> find_straggler(const Run& run, const StepTimes& times) {
+std::optional<Straggler> find_straggler(const RunFacts& run, const StepTimes& times) {
   if (times.of_rank.size() < 2) return std::nullopt;
   std::vector<double> own;
   for (const auto& seconds : times.of_rank) own.push_back(own_of(seconds));

@@ -1,4 +1,4 @@
-// Run: everything that diagnoses are made from, read once from a run directory.
+// RunFacts: everything that diagnoses are made from, read once from a run directory.
 #pragma once
 
 #include <array>
@@ -34,7 +34,7 @@ enum class State {
   unknown,  // there are no records of ranks
 };
 
-struct Run {
+struct RunFacts {
   std::string directory = {};
   int64_t now = 0;               // ns since 1970
   std::vector<Rank> ranks = {};  // of the last start, in order; those whose record can be read
@@ -65,7 +65,7 @@ struct ReadOptions {
 
 // Reads only. What cannot be read is left out, with a remark. Throws UsageError if `directory` is
 // not a run directory, DataError if it has records of ranks, but none can be read.
-Run read_run(const io::FileSystem& files, const std::string& directory,
-             const ReadOptions& options = {});
+RunFacts read_run(const io::FileSystem& files, const std::string& directory,
+                  const ReadOptions& options = {});
 
 }  // namespace ripieno::tools::explain

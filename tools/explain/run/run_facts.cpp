@@ -1,4 +1,4 @@
-#include "ripieno/tools/explain/run/run.h"
+#include "ripieno/tools/explain/run/run_facts.h"
 
 #include <fmt/format.h>
 #include <time.h>
@@ -111,7 +111,7 @@ bool has_ended_with(const Rank& rank, ExitStatus status) {
          rank.record.end.status == static_cast<int>(status);
 }
 
-State state_of(const Run& run) {
+State state_of(const RunFacts& run) {
   if (run.ranks.empty()) return State::unknown;
   const auto all = [&](ExitStatus status) {
     return std::all_of(run.ranks.begin(), run.ranks.end(),
@@ -125,14 +125,14 @@ State state_of(const Run& run) {
   return is_alive ? State::running : State::failed;
 }
 
-bool asks_nccl(const Run& run) {
+bool asks_nccl(const RunFacts& run) {
   return run.state == State::running &&
          std::any_of(run.ranks.begin(), run.ranks.end(), [](const auto& rank) {
            return rank.host() == host_name() && rank.record.device.starts_with("cuda");
          });
 }
 
-void take_ranks(const io::FileSystem& files, Run& run) {
+void take_ranks(const io::FileSystem& files, RunFacts& run) {
   auto records = read_records(files, run.directory, run.remarks);
   if (records.empty() && !run.remarks.empty()) throw DataError(run.remarks.front());
   keep_last_start(records);
@@ -153,29 +153,29 @@ void take_ranks(const io::FileSystem& files, Run& run) {
 
 }  // namespace
 
-const Rank* Run::find(int rank) const {
+const Rank* RunFacts::find(int rank) const {
   const auto found =
       std::find_if(ranks.begin(), ranks.end(), [&](const auto& r) { return r.number() == rank; });
   return found == ranks.end() ? nullptr : &*found;
 }
 
-int64_t Run::end() const {
+int64_t RunFacts::end() const {
   if (state == State::running) return now;
   int64_t last = 0;
   for (const auto& rank : ranks) last = std::max(last, last_known(rank));
   return last;
 }
 
-int64_t Run::step() const {
+int64_t RunFacts::step() const {
   int64_t step = 0;
   for (const auto& rank : ranks) step = std::max(step, rank.record.step);
   if (ranks.empty() && !metrics.points.empty()) step = metrics.points.back().step;
   return step;
 }
 
-Run read_run(const io::FileSystem& files, const std::string& directory,
-             const ReadOptions& options) {
-  Run run{.directory = directory, .now = options.now != 0 ? options.now : clock_now()};
+RunFacts read_run(const io::FileSystem& files, const std::string& directory,
+                  const ReadOptions& options) {
+  RunFacts run{.directory = directory, .now = options.now != 0 ? options.now : clock_now()};
   const io::RunPaths paths{directory};
   if (!files.exists(directory)) throw UsageError(directory + ": no such directory");
   const bool is_run = files.exists(paths.record()) || files.exists(paths.metrics()) ||

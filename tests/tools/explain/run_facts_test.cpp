@@ -1,5 +1,5 @@
-// Run directories that are damaged, incomplete, large, of another version, or read-only.
-#include "ripieno/tools/explain/run/run.h"
+// RunFacts directories that are damaged, incomplete, large, of another version, or read-only.
+#include "ripieno/tools/explain/run/run_facts.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/run/ranks/layout.h"
@@ -56,7 +57,7 @@ TEST(ReadRun, LeavesOutARecordThatCannotBeRead) {
   RecordedRun run(3);
   run.write(0, 3, {});
   fs::resize_file(record_of(run, 1), 1000);
-  const Run read = run.read();
+  const RunFacts read = run.read();
   EXPECT_THAT(read.ranks, SizeIs(2));
   EXPECT_THAT(read.remarks, ElementsAre(HasSubstr("rank_00001")));
   EXPECT_THAT(to_text(read, diagnose(read)), HasSubstr("1 of them left no record"));
@@ -80,7 +81,7 @@ TEST(ReadRun, ToleratesDamagedFiles) {
   run.write_file("launch/attempt_00001/rank_00000.ended", "[1");
   run.write_file("launch/attempt_x/rank_00000.ended", "{\"rank\":-9999999999999}");
   run.write_file("checkpoints/step_00000001/manifest.json", std::string(100, '\0'));
-  const Run read = run.read();
+  const RunFacts read = run.read();
   EXPECT_THAT(read.remarks, testing::UnorderedElementsAre(HasSubstr("run.json"),
                                                           HasSubstr("a line cannot be read")));
   EXPECT_THAT(read.metrics.points, SizeIs(1));
@@ -103,7 +104,7 @@ TEST(ReadRun, SurvivesCorruptRecords) {
       damaged.replace(i, 7, bytes, 7);
       damaged.resize(whole.size());
       std::ofstream(path, std::ios::binary) << damaged;
-      const Run read = run.read();
+      const RunFacts read = run.read();
       const auto findings = diagnose(read);
       EXPECT_THAT(to_text(read, findings), Not(HasSubstr("\x1b")));
       EXPECT_NO_THROW(
@@ -129,7 +130,7 @@ TEST(ReadRun, ChangesNothing) {
     return files;
   };
   const auto before = snapshot();
-  const Run read = run.read();
+  const RunFacts read = run.read();
   to_text(read, diagnose(read));
   EXPECT_EQ(snapshot(), before);
 }
@@ -139,7 +140,7 @@ TEST(ReadRun, ReadsARunWithoutRecordsOfRanks) {
   run.write_file("run.json", R"({"starts": [{"configuration": {"schedule": {"steps": 500}}}]})");
   run.write_file("metrics.jsonl",
                  "{\"step\":20,\"loss\":2,\"seconds\":{\"forward\":0.3,\"total\":0.4}}\n");
-  const Run read = run.read();
+  const RunFacts read = run.read();
   EXPECT_THAT(to_text(read, diagnose(read)),
               testing::AllOf(HasSubstr("reached step 20 of 500"), HasSubstr("no records"),
                              HasSubstr("Nothing is wrong")));
