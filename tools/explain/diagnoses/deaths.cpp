@@ -37,11 +37,12 @@ bool is_group_full(const Rank& rank) {
 bool is_host_full(const RunFacts& run, const Rank& rank) {
   const auto& available = rank.record.heartbeat.host_available_bytes;
   if (!available) return false;
-  int64_t resident = 0;
+  auto all = static_cast<double>(*available);
   for (const auto& other : run.ranks) {
-    if (other.host() == rank.host()) resident += other.record.heartbeat.resident_bytes;
+    if (other.host() == rank.host())
+      all += static_cast<double>(other.record.heartbeat.resident_bytes);
   }
-  return static_cast<double>(*available) < kFullHost * static_cast<double>(*available + resident);
+  return static_cast<double>(*available) < kFullHost * all;
 }
 
 bool lives_longer(const Rank& other, const Failure& killed) {

@@ -33,7 +33,8 @@ std::vector<Finding> find_resting(const RunFacts& run) {
 
 std::string stop_of(const RunFacts& run, const Rank& rank) {
   const auto& beat = rank.record.heartbeat;
-  const double silence = static_cast<double>(run.end() - beat.unix_time) / 1e9;
+  const double silence =
+      (static_cast<double>(run.end()) - static_cast<double>(beat.unix_time)) / 1e9;
   if (rank.life == Life::stopped)
     return fmt::format("is stopped by a signal (state T), for {:.0f} s", silence);
   if (beat.longest_gap_seconds > silence)

@@ -46,7 +46,7 @@ std::vector<Finding> find_lost_hosts(const RunFacts& run) {
          .phase = phase_of(ranks.front()->record),
          .text = fmt::format("host {} was lost ({}): no heartbeat for {:.0f} s{}, while other "
                              "hosts {} on",
-                             host, ranks_text(numbers), seconds_of(run.end() - last),
+                             host, ranks_text(numbers), seconds_of(run.end()) - seconds_of(last),
                              is_now ? "" : " before the run ended", is_now ? "live" : "lived"),
          .time = seconds_of(last)});
   }
@@ -122,7 +122,7 @@ std::vector<Finding> find_signals(const RunFacts& run) {
 constexpr double kThrottledShare = 0.1, kSwitchesPerSecond = 50, kMoreSwitches = 5;
 
 double elapsed(const Rank& rank) {
-  return std::max(1.0, seconds_of(last_known(rank) - rank.record.started_unix));
+  return std::max(1.0, seconds_of(last_known(rank)) - seconds_of(rank.record.started_unix));
 }
 
 double switches_per_second(const Rank& rank) {

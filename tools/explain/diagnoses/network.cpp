@@ -23,17 +23,17 @@ std::vector<Finding> find_stuck_collective(const RunFacts& run) {
     since = std::max(since, phase_since(rank->record));
   }
   const bool is_now = run.state == State::running;
-  return {
-      {.ranks = run.stall.waiting,
-       .host = hosts.size() == 1 ? *hosts.begin() : "",
-       .phase = "communication",
-       .text = fmt::format(
-           "{} {} in {} for {:.0f} s, and it does not complete: the network "
-           "between {} does not deliver",
-           ranks_text(run.stall.waiting), is_now ? "have been" : "were",
-           io::name_of(run.stall.collective), static_cast<double>(run.end() - since) / 1e9,
-           hosts.size() == 1 ? "the processes of one host" : fmt::format("{} hosts", hosts.size())),
-       .time = static_cast<double>(since) / 1e9}};
+  return {{.ranks = run.stall.waiting,
+           .host = hosts.size() == 1 ? *hosts.begin() : "",
+           .phase = "communication",
+           .text = fmt::format("{} {} in {} for {:.0f} s, and it does not complete: the network "
+                               "between {} does not deliver",
+                               ranks_text(run.stall.waiting), is_now ? "have been" : "were",
+                               io::name_of(run.stall.collective),
+                               (static_cast<double>(run.end()) - static_cast<double>(since)) / 1e9,
+                               hosts.size() == 1 ? "the processes of one host"
+                                                 : fmt::format("{} hosts", hosts.size())),
+           .time = static_cast<double>(since) / 1e9}};
 }
 
 // The host that has sent most TCP segments again, if it stands out.
@@ -72,7 +72,7 @@ std::string rate_of(const RunFacts& run) {
     for (const auto& event : rank.record.events) {
       if (!event.is_collective || event.bytes != largest->bytes || event.end <= event.start)
         continue;
-      const auto nanoseconds = static_cast<double>(event.end - event.start);
+      const auto nanoseconds = static_cast<double>(event.end) - static_cast<double>(event.start);
       fastest = std::max(fastest, static_cast<double>(event.bytes) / nanoseconds * 1e3);
     }
   }

@@ -11,14 +11,14 @@ namespace ripieno::tools::explain {
 namespace {
 
 struct HostCores {
-  int cores = 0, threads = 0, ranks = 0;
+  int64_t cores = 0, threads = 0, ranks = 0;
 };
 
 std::map<std::string, HostCores> cores_of(const RunFacts& run) {
   std::map<std::string, HostCores> hosts;
   for (const auto& rank : run.ranks) {
     auto& host = hosts[rank.host()];
-    host.cores = std::max(host.cores, rank.record.cores);
+    host.cores = std::max<int64_t>(host.cores, rank.record.cores);
     host.threads += std::max(1, rank.record.compute_threads);
     ++host.ranks;
   }

@@ -13,7 +13,7 @@ namespace {
 constexpr double kLongStep = 15, kLongActivity = 30, kLongSteps = 5, kLongGap = 10;
 
 double seconds_between(int64_t begin, int64_t end) {
-  return std::max(0.0, static_cast<double>(end - begin) / 1e9);
+  return std::max(0.0, (static_cast<double>(end) - static_cast<double>(begin)) / 1e9);
 }
 
 double seconds_in_phase(const RunFacts& run, const Rank& rank) {

@@ -20,6 +20,8 @@ namespace {
 
 // Kept of each rank, so that those of 1,000 ranks fit into memory.
 constexpr std::size_t kEvents = 64;
+// Between the clocks of two hosts; a heartbeat that is further in the future is damaged.
+constexpr int64_t kMostSkew = 600'000'000'000;
 
 int64_t clock_now() {
   timespec time = {};
@@ -27,7 +29,24 @@ int64_t clock_now() {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+// "rank_00003"
+std::string rank_name(int rank) {
+  const std::string directory = io::rank_directory("", rank);
+  return directory.substr(directory.rfind('/') + 1);
+}
+
+// A record whose facts are damaged would be confused with that of another rank.
+void require_plausible(const io::FlightRecord& record, const std::string& name) {
+  constexpr int kMostRanks = 1'000'000;
+  const bool is_plausible = record.size >= 1 && record.size <= kMostRanks && record.rank >= 0 &&
+                            record.rank < record.size && name == rank_name(record.rank);
+  if (!is_plausible)
+    throw DataError(fmt::format("{} is damaged: it is of rank {} of {}", record.path, record.rank,
+                                record.size));
+}
+
 void shrink(io::FlightRecord& record) {
+  record.step = std::max<int64_t>(0, record.step);
   record.buckets = {};
   if (record.events.size() <= kEvents) return;
   record.events.erase(record.events.begin(), record.events.end() - kEvents);
@@ -46,6 +65,7 @@ std::vector<io::FlightRecord> read_records(const io::FileSystem& files,
     try {
       auto record = io::read_flight_record(ranks + "/" + name);
       if (!record) continue;
+      require_plausible(*record, name);
       reopen_failed_events(*record);
       shrink(*record);
       records.push_back(std::move(*record));
@@ -87,7 +107,7 @@ std::optional<Start> last_start(const nlohmann::json& record) {
   Start start{.started_at = text_of(starts.back(), "started_at"),
               .resumed_from = text_of(starts.back(), "resumed_from")};
   const auto& steps = member(member(member(starts.back(), "configuration"), "schedule"), "steps");
-  if (steps.is_number_integer()) start.steps = steps.get<int64_t>();
+  if (steps.is_number_integer()) start.steps = std::max<int64_t>(0, steps.get<int64_t>());
   for (auto other = starts.rbegin(); other != starts.rend(); ++other) {
     if (text_of(*other, "resumed_from") != start.resumed_from) break;
     ++start.in_vain;
@@ -136,8 +156,12 @@ void take_ranks(const io::FileSystem& files, RunFacts& run) {
   auto records = read_records(files, run.directory, run.remarks);
   if (records.empty() && !run.remarks.empty()) throw DataError(run.remarks.front());
   keep_last_start(records);
-  // While it runs, no clock is ahead of the newest heartbeat.
-  for (const auto& record : records) run.now = std::max(run.now, record.heartbeat.unix_time);
+  // The clock of another host may be ahead.
+  const int64_t latest = run.now + kMostSkew;
+  for (const auto& record : records) {
+    if (record.heartbeat.unix_time < latest)
+      run.now = std::max(run.now, record.heartbeat.unix_time);
+  }
   run.stall = io::find_stall(records);
   for (auto& record : records) {
     run.size = std::max(run.size, record.size);
@@ -169,7 +193,8 @@ int64_t RunFacts::end() const {
 int64_t RunFacts::step() const {
   int64_t step = 0;
   for (const auto& rank : ranks) step = std::max(step, rank.record.step);
-  if (ranks.empty() && !metrics.points.empty()) step = metrics.points.back().step;
+  if (ranks.empty() && !metrics.points.empty())
+    step = std::max<int64_t>(0, metrics.points.back().step);
   return step;
 }
 
