@@ -112,10 +112,11 @@ std::string time_text(const RunFacts& run) {
 std::string checkpoint_text(const RunFacts& run) {
   if (run.state == State::finished) return "";
   if (!run.saved.intact_step) return "Checkpoint: none is intact, so a restart begins at step 0";
-  return fmt::format(
-      "Checkpoint: the newest intact one is of step {}, {}",
-      io::with_thousands(*run.saved.intact_step),
-      counted(std::max<int64_t>(0, run.step() - *run.saved.intact_step), "step") + " before");
+  std::string text = fmt::format("Checkpoint: the newest intact one is of step {}",
+                                 io::with_thousands(*run.saved.intact_step));
+  const int64_t lost = run.step() - *run.saved.intact_step;
+  if (lost > 0) text += fmt::format(", {} before", counted(lost, "step"));
+  return text;
 }
 
 std::string places_text(const RunFacts& run) {
@@ -205,7 +206,11 @@ std::string to_text(const RunFacts& run, const std::vector<Finding>& findings) {
     if (!line.empty()) text += wrapped(line, 0, 2);
   }
   for (const auto& remark : run.remarks) text += wrapped("Not read: " + remark, 0, 2);
-  if (findings.empty()) return text + "\nNothing is wrong.\n";
+  if (findings.empty()) {
+    const bool is_known = run.state != State::unknown;
+    return text + (is_known ? "\nNothing is wrong.\n"
+                            : "\nNothing wrong was found in its metrics and checkpoints.\n");
+  }
   text += places_text(run) + findings_text(findings);
   return text;
 }

@@ -143,7 +143,7 @@ TEST(ReadRun, ReadsARunWithoutRecordsOfRanks) {
   const RunFacts read = run.read();
   EXPECT_THAT(to_text(read, diagnose(read)),
               testing::AllOf(HasSubstr("reached step 20 of 500"), HasSubstr("no records"),
-                             HasSubstr("Nothing is wrong")));
+                             HasSubstr("Nothing wrong was found")));
 }
 
 TEST(MetricHistory, SamplesALargeFileAndReadsItsEnd) {

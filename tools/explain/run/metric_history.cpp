@@ -143,14 +143,16 @@ std::optional<StepTimeChange> find_slowdown(const std::vector<MetricPoint>& poin
   const std::size_t count = totals.size();
   if (count < 2 * kLeastPoints) return std::nullopt;
   const std::size_t stride = std::max<std::size_t>(1, count / kBlocks);
+  // No change can hide between two places.
+  const std::size_t window = std::max(kWindow, 2 * stride);
   std::optional<StepTimeChange> found;
   double largest = kSlowdown;
   for (std::size_t i = kLeastPoints; i + kLeastPoints <= count; i += stride) {
-    const double before = median_of(totals, i - std::min(i, kWindow), i);
-    const double after = median_of(totals, i, std::min(count, i + kWindow));
+    const double before = median_of(totals, i - std::min(i, window), i);
+    const double after = median_of(totals, i, std::min(count, i + window));
     if (!(after / before > largest) || after - before < kLeastSeconds) continue;
     // It must last until the end.
-    const double end = median_of(totals, std::max(i, count - std::min(count, kWindow)), count);
+    const double end = median_of(totals, std::max(i, count - std::min(count, window)), count);
     if (end / before < kSlowdown) continue;
     largest = after / before;
     found = {.index = i, .before = before, .after = after};
