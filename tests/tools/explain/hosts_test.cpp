@@ -10,9 +10,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::Not;
 
-void lose_peer(io::FlightWriter& writer) {
-  writer.end_process(io::FlightEnd::Kind::exception, 76, 0, "timed out waiting for rank 2");
-}
 void end_by_sigterm(io::FlightWriter& writer) {
   writer.end_process(io::FlightEnd::Kind::signal, 143, SIGTERM, "TERM");
 }
@@ -49,8 +46,8 @@ TEST(HostDiagnoses, PassOnANoticeOfPreemption) {
 
 TEST(HostDiagnoses, SayThatAProcessWasKilledFromOutside) {
   RecordedRun run(3);
-  run.write(0, 2, {.silent = 0.2, .acts = end_by_sigterm});
-  run.write({.rank = 2, .silent = 1.5});
+  run.write(0, 2, {.silent = 3, .ended = 2.7, .acts = end_by_sigterm});
+  run.write({.rank = 2, .silent = 4});
   const auto findings = run.findings();
   ASSERT_THAT(codes(findings), ElementsAre("R-HOST-03", "R-END-02"));
   EXPECT_THAT(findings[0], AllOf(is_finding("R-HOST-03", Role::root, 2),
@@ -74,10 +71,10 @@ TEST(HostDiagnoses, SayThatTheJobWasEndedBySignal) {
 // What mpirun does to ranks that outlive SIGTERM must not look like the cause.
 TEST(HostDiagnoses, DoNotTakeTheEndOfTheJobForTheCause) {
   RecordedRun run(3);
-  run.write({.rank = 0, .ended = 3, .acts = [](auto& writer) {
+  run.write({.rank = 0, .ended = 5, .acts = [](auto& writer) {
                writer.end_process(io::FlightEnd::Kind::exception, 74, 0, "disk full");
              }});
-  run.write(1, 3, {.silent = 2});
+  run.write(1, 3, {.silent = 3.5});
   const auto findings = run.findings();
   ASSERT_THAT(codes(findings), ElementsAre("R-CKPT-02", "R-END-02"));
   EXPECT_THAT(findings[1], AllOf(is_finding("R-END-02", Role::teardown, 1), says("signal 9")));

@@ -15,16 +15,15 @@ struct Killed : testing::Test {
   RecordedRun run{4};
 
   void write(const io::FlightHeartbeat& others, const io::FlightHeartbeat& killed) {
-    run.write(0, 3, {.silent = 0.5, .heartbeat = others, .acts = [](auto& writer) {
+    run.write(0, 3, {.silent = 3, .ended = 2.5, .heartbeat = others, .acts = [](auto& writer) {
                        take_steps(writer, 4, {});
                        writer.begin(all_reduce(9));
                        writer.end_process(io::FlightEnd::Kind::signal, 143, SIGTERM, "TERM");
                      }});
-    run.write(
-        {.rank = 3, .host = "b", .silent = 1.5, .heartbeat = killed, .acts = [](auto& writer) {
-           take_steps(writer, 1204, {});
-           writer.begin({.name = "forward"});
-         }});
+    run.write({.rank = 3, .host = "b", .silent = 4, .heartbeat = killed, .acts = [](auto& writer) {
+                 take_steps(writer, 1204, {});
+                 writer.begin({.name = "forward"});
+               }});
   }
 };
 
@@ -52,14 +51,15 @@ TEST_F(MemoryDiagnoses, NameTheRankWhoseContainerKilledIt) {
 TEST_F(MemoryDiagnoses, TakeTheCounterFromAnotherRankOfTheHost) {
   run.write({.rank = 0,
              .host = "b",
-             .silent = 0.5,
+             .silent = 3,
+             .ended = 2.5,
              .heartbeat = {.oom_kills = 3, .oom_kills_at_start = 2},
              .acts = [](auto& writer) {
                writer.end_process(io::FlightEnd::Kind::exception, 76, 0, "lost rank 1");
              }});
   run.write({.rank = 1,
              .host = "b",
-             .silent = 2,
+             .silent = 5,
              .heartbeat = {.oom_kills = 2, .oom_kills_at_start = 2}});
   const auto findings = run.findings();
   ASSERT_THAT(codes(findings), ElementsAre("R-MEM-01", "R-END-01"));

@@ -94,6 +94,11 @@ void take_steps(io::FlightWriter& writer, int64_t count, const io::FlightWriter:
   for (int64_t step = first; step < first + count; ++step) writer.end_step(step, 0.1, seconds);
 }
 
+void PrintTo(const Finding& finding, std::ostream* out) {
+  constexpr const char* kRoles[] = {"root", "consequence", "teardown"};
+  *out << finding.code << " (" << kRoles[static_cast<int>(finding.role)] << "): " << finding.text;
+}
+
 testing::Matcher<const Finding&> is_finding(const std::string& code, Role role, int rank) {
   return testing::AllOf(
       testing::Field("code", &Finding::code, code), testing::Field("role", &Finding::role, role),

@@ -57,6 +57,8 @@ io::FlightWriter::NewEvent all_reduce(uint64_t sequence, int bucket = -1);
 void take_steps(io::FlightWriter& writer, int64_t count, const io::FlightWriter::Seconds& seconds,
                 int64_t first = 1);
 
+// For messages of GoogleTest.
+void PrintTo(const Finding& finding, std::ostream* out);
 // A finding with this code, role and first rank (-1: none).
 testing::Matcher<const Finding&> is_finding(const std::string& code, Role role, int rank);
 // That its text contains.

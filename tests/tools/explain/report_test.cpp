@@ -19,7 +19,7 @@ using testing::StartsWith;
 RecordedRun killed() {
   RecordedRun run(4);
   run.write_file("run.json", R"({"starts": [{"configuration": {"schedule": {"steps": 2000}}}]})");
-  run.write(0, 3, {.silent = 0.5, .acts = [](auto& writer) {
+  run.write(0, 3, {.silent = 3, .ended = 2.5, .acts = [](auto& writer) {
                      take_steps(writer, 1204, {0.01, 0.1, 0.2, 0.05, 0.01});
                      writer.begin({.name = "communication"});
                      writer.begin(all_reduce(9, 4));
@@ -28,7 +28,7 @@ RecordedRun killed() {
                    }});
   run.write({.rank = 3,
              .host = "b",
-             .silent = 1.5,
+             .silent = 4,
              .heartbeat = {.oom_kills = 1, .oom_kills_at_start = 0},
              .acts = [](auto& writer) {
                take_steps(writer, 1204, {0.01, 0.1, 0.2, 0.05, 0.01});

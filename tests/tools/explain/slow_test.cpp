@@ -78,7 +78,7 @@ TEST(SlowDiagnoses, NameTheStepAndTheHostWhereStepsBecameSlower) {
   const auto findings = run.findings();
   EXPECT_THAT(findings,
               ElementsAre(AllOf(is_finding("R-SLOW-02", Role::root, -1),
-                                says("step time doubled at step 12,040 (104 ms to 208 ms), when "
+                                says("step time doubled at step 12,040 (103 ms to 207 ms), when "
                                      "host c's share of communication went from 4 % to 52 %"))));
   EXPECT_EQ(findings[0].host, "c");
   EXPECT_EQ(findings[0].phase, "communication");
@@ -92,7 +92,7 @@ TEST(SlowDiagnoses, NameTheRankThatHasBeenSlowestSinceThen) {
   run.write({.rank = 1, .host = "c"});
   EXPECT_THAT(run.findings(),
               ElementsAre(AllOf(is_finding("R-SLOW-02", Role::root, 1),
-                                says("when the share of communication went from 4 % to 51 %; "
+                                says("when the share of communication went from 4 % to 52 %; "
                                      "since then rank 1 has been the slowest (host c)"))));
 }
 

@@ -67,11 +67,8 @@ std::vector<Finding> find_stopped(const RunFacts& run) {
                     .time = static_cast<double>(rank.record.heartbeat.unix_time) / 1e9};
     std::vector<int> waiting = run.stall.waiting;
     std::erase(waiting, rank.number());
-    if (!waiting.empty()) {
-      finding.text += fmt::format("; {} {} for it in {}", ranks_text(waiting),
-                                  run.state == State::running ? "wait" : "waited",
-                                  io::name_of(run.stall.collective));
-    }
+    if (!waiting.empty())
+      finding.text += "; " + waiting_text(run, waiting, "it", io::name_of(run.stall.collective));
     found.push_back(std::move(finding));
   }
   return found;

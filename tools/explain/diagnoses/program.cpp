@@ -29,15 +29,14 @@ std::vector<Finding> find_rank_that_left(const RunFacts& run) {
     for (const auto* rank : suspects.ranks) {
       const bool has_ended = rank->record.end.kind == io::FlightEnd::Kind::returned;
       if (!has_ended || suspects.waiting.empty()) continue;
-      found.push_back({.ranks = {rank->number()},
-                       .host = rank->host(),
-                       .phase = phase_of(rank->record),
-                       .text = fmt::format(
-                           "{} has ended with status {} after step {}, but {} {} for it in {}",
-                           who(*rank), rank->record.end.status,
-                           io::with_thousands(rank->record.step), ranks_text(suspects.waiting),
-                           run.state == State::running ? "wait" : "waited", suspects.collective),
-                       .time = static_cast<double>(rank->record.end.unix_time) / 1e9});
+      found.push_back(
+          {.ranks = {rank->number()},
+           .host = rank->host(),
+           .phase = phase_of(rank->record),
+           .text = fmt::format("{} has ended with status {} after step {}, but {}", who(*rank),
+                               rank->record.end.status, io::with_thousands(rank->record.step),
+                               waiting_text(run, suspects.waiting, "it", suspects.collective)),
+           .time = static_cast<double>(rank->record.end.unix_time) / 1e9});
     }
   }
   return found;

@@ -84,9 +84,9 @@ bool was_stopped(const RunFacts& run, const Rank& rank) {
 }
 
 std::vector<Suspects> find_suspects(const RunFacts& run) {
-  if (!is_stalled(run)) return {};
-  std::map<std::string, Suspects> by_phase;
   const auto kind = run.stall.kind;
+  if (!is_stalled(run) || kind == io::Stall::Kind::mismatch) return {};
+  std::map<std::string, Suspects> by_phase;
   const bool is_waiting = kind == io::Stall::Kind::behind || kind == io::Stall::Kind::collective;
   std::vector<int> numbers = run.stall.suspects;
   if (kind == io::Stall::Kind::none) numbers = resting_ranks(run);
@@ -120,6 +120,14 @@ std::vector<Suspects> find_suspects(const RunFacts& run) {
   return found;
 }
 
+std::string waiting_text(const RunFacts& run, const std::vector<int>& waiting, const char* whom,
+                         const std::string& collective) {
+  const char* const verb = run.state != State::running ? "waited"
+                           : waiting.size() == 1       ? "waits"
+                                                       : "wait";
+  return fmt::format("{} {} for {} in {}", ranks_text(waiting), verb, whom, collective);
+}
+
 Finding finding_of(const RunFacts& run, const Suspects& suspects) {
   const bool is_now = run.state == State::running;
   const bool is_one = suspects.ranks.size() == 1;
@@ -135,10 +143,8 @@ Finding finding_of(const RunFacts& run, const Suspects& suspects) {
       suspects.seconds,
       position == suspects.phase || position.empty() ? "" : fmt::format(" ({})", position));
   if (!suspects.waiting.empty()) {
-    const bool waits = suspects.waiting.size() == 1;
-    finding.text += fmt::format("; {} {} for {} in {}", ranks_text(suspects.waiting),
-                                is_now ? (waits ? "waits" : "wait") : "waited",
-                                is_one ? "it" : "them", suspects.collective);
+    finding.text +=
+        "; " + waiting_text(run, suspects.waiting, is_one ? "it" : "them", suspects.collective);
   }
   return finding;
 }

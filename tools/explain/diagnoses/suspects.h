@@ -21,12 +21,17 @@ struct Suspects {
 // five steps and 15 seconds (30 outside of steps), or has given up.
 bool is_stalled(const RunFacts& run);
 
-// Empty if the run proceeds. Ranks that failed by themselves are not among them.
+// Empty if the run proceeds, or if ranks call different collectives. Ranks that failed by
+// themselves are not among them.
 std::vector<Suspects> find_suspects(const RunFacts& run);
 
 // Whether the process was stopped (SIGSTOP, a debugger, a paused host), or was for 10 seconds or
 // more when the run stalled.
 bool was_stopped(const RunFacts& run, const Rank& rank);
+
+// "ranks 0-2, 4-7 wait for it in COLLECTIVE"; in the past if the run has ended.
+std::string waiting_text(const RunFacts& run, const std::vector<int>& waiting, const char* whom,
+                         const std::string& collective);
 
 // One finding for each group of suspects that match, without ranks that were stopped, have ended,
 // or have no heartbeat: other diagnoses are about those.

@@ -152,6 +152,21 @@ bool asks_nccl(const RunFacts& run) {
          });
 }
 
+// mpirun ends all ranks when one fails, so a rank that then misses heartbeats is dead. One that can
+// be looked at is known.
+void doubt_old_heartbeats(RunFacts& run) {
+  constexpr double kMissed = 2.5;
+  const bool has_failed = std::any_of(run.ranks.begin(), run.ranks.end(), [](const auto& rank) {
+    return rank.life == Life::ended && !has_ended_with(rank, ExitStatus::finished) &&
+           !has_ended_with(rank, ExitStatus::run_again);
+  });
+  for (auto& rank : run.ranks) {
+    const bool is_old = io::heartbeat_age(rank.record, run.now) > kMissed;
+    const bool is_doubtful = has_failed && rank.life == Life::running && is_old;
+    if (is_doubtful && !process_state(rank.record)) rank.life = Life::silent;
+  }
+}
+
 void take_ranks(const io::FileSystem& files, RunFacts& run) {
   auto records = read_records(files, run.directory, run.remarks);
   if (records.empty() && !run.remarks.empty()) throw DataError(run.remarks.front());
@@ -170,6 +185,7 @@ void take_ranks(const io::FileSystem& files, RunFacts& run) {
     rank.life = life_of(rank.record, rank.launched, run.now);
     run.ranks.push_back(std::move(rank));
   }
+  doubt_old_heartbeats(run);
   for (auto& rank : run.ranks) {
     try_to(run.remarks, [&] { rank.stack = read_stack(files, run.directory, rank.record); });
   }
