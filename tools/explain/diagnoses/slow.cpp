@@ -159,8 +159,10 @@ std::vector<Finding> find_slower_steps(const RunFacts& run) {
   constexpr std::size_t kWindow = 64;
   const std::size_t begin = change->index - std::min(change->index, kWindow);
   const std::size_t end = std::min(points.size(), change->index + kWindow);
-  Finding finding{.text = fmt::format("step time {} at step {} ({} to {})",
-                                      times_text(change->after / change->before),
+  // Of a large file only parts were read.
+  const char* const about = run.metrics.is_sampled ? "about " : "";
+  Finding finding{.text = fmt::format("step time {} at {}step {} ({} to {})",
+                                      times_text(change->after / change->before), about,
                                       io::with_thousands(points[change->index].step),
                                       duration(change->before), duration(change->after))};
   const std::string phase = grown_phase(points, change->index, begin, end);
