@@ -19,9 +19,6 @@ bool parse_settings(std::string_view bytes);
 // A token file. Parsed as it is, and with correct checksums if its header is consistent.
 bool parse_token_file(std::string_view bytes);
 
-// The flight record of a rank, and what is found in two of them.
-bool parse_flight_record(std::string_view bytes);
-
 // A safetensors file. Also parsed as a file whose first byte is the number of bytes of its tensors
 // and whose other bytes are the header.
 bool parse_safetensors(std::string_view bytes);
@@ -43,10 +40,9 @@ struct Parser {
   }
 };
 inline constexpr Parser kParsers[] = {
-    {"algorithms", parse_algorithms}, {"flight_record", parse_flight_record},
-    {"manifest", parse_manifest},     {"safetensors", parse_safetensors},
-    {"settings", parse_settings},     {"side_file", parse_side_file},
-    {"token_file", parse_token_file},
+    {"algorithms", parse_algorithms},   {"manifest", parse_manifest},
+    {"safetensors", parse_safetensors}, {"settings", parse_settings},
+    {"side_file", parse_side_file},     {"token_file", parse_token_file},
 };
 
 }  // namespace ripieno::fuzz
