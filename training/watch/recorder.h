@@ -22,8 +22,8 @@ struct RecorderOptions {
   uint64_t start = 0;  // random, the same on all ranks
   int rank = 0, size = 1, local_rank = 0;
   int compute_threads = 1, reader_threads = 0, cores = 1;
-  std::string device;
-  WatchOptions watch;
+  std::string device = {};
+  WatchOptions watch = {};
 };
 
 class Recorder {

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
+
+#include "ripieno/core/trace.h"
 
 namespace ripieno::io {
 namespace {
@@ -14,8 +17,18 @@ struct Open {
   const FlightEvent* event = nullptr;
 };
 
+// The thread that writes this rank's part of a save; null if none does.
+const FlightThread* thread_that_saves(const FlightRecord& record) {
+  for (const auto& thread : record.threads) {
+    if (!thread.open.empty() && thread.open.back().name == trace::kSave) return &thread;
+  }
+  return nullptr;
+}
+
 // A thread in a collective may work for the one that trains, which waits for it.
 Open open_in(const FlightRecord& record) {
+  if (const auto* saving = thread_that_saves(record); saving && record.activity == "save")
+    return {saving, &saving->open.back()};
   Open innermost;
   for (const auto& thread : record.threads) {
     if (thread.open.empty()) continue;
@@ -101,6 +114,17 @@ std::string ranks(const std::vector<int>& ranks) {
   return (ranks.size() == 1 ? "rank " : "ranks ") + list_of(ranks);
 }
 
+// While the ranks wait for the end of a save they poll each other, so their collectives say
+// nothing.
+std::optional<Stall> find_stalled_save(const std::vector<FlightRecord>& records) {
+  Stall stall{.kind = Stall::Kind::save};
+  for (const auto& record : records) {
+    if (record.activity != "save" && record.activity != "end") return std::nullopt;
+    (thread_that_saves(record) ? stall.suspects : stall.waiting).push_back(record.rank);
+  }
+  return stall.suspects.empty() ? std::nullopt : std::optional(stall);
+}
+
 }  // namespace
 
 const FlightEvent* current_event(const FlightRecord& record) { return open_in(record).event; }
@@ -140,6 +164,7 @@ double heartbeat_age(const FlightRecord& record, int64_t unix_now) {
 }
 
 Stall find_stall(const std::vector<FlightRecord>& records) {
+  if (const auto stall = find_stalled_save(records)) return *stall;
   const auto* waited_for = main_collective(records);
   if (!waited_for) return {};
   Stall stall{.collective = *waited_for};
@@ -184,9 +209,11 @@ std::string to_string(const Stall& stall, const std::vector<FlightRecord>& recor
     if (record) text += (text.empty() ? "" : "; ") + doing(*record, unix_now);
   }
   if (stall.suspects.size() > 3) text += fmt::format("; and {} more", stall.suspects.size() - 3);
+  if (stall.waiting.empty()) return text;
   return fmt::format("{}; {} wait{} for {} in {}", text, ranks(stall.waiting),
                      stall.waiting.size() == 1 ? "s" : "",
-                     stall.suspects.size() == 1 ? "it" : "them", name);
+                     stall.suspects.size() == 1 ? "it" : "them",
+                     stall.kind == Stall::Kind::save ? "a save" : name);
 }
 
 }  // namespace ripieno::io
