@@ -12,6 +12,11 @@
 namespace ripieno::io {
 namespace {
 
+// Times of damaged records can be any number, so their difference may not be one.
+double seconds_between(int64_t begin, int64_t end) {
+  return (static_cast<double>(end) - static_cast<double>(begin)) / 1e9;
+}
+
 struct Open {
   const FlightThread* thread = nullptr;
   const FlightEvent* event = nullptr;
@@ -106,7 +111,7 @@ std::string doing(const FlightRecord& record, int64_t unix_now) {
   }
   const auto* event = current_event(record);
   const int64_t since = event ? event->start : record.activity_since;
-  const double seconds = static_cast<double>(unix_now - record.unix_time_of(since)) / 1e9;
+  const double seconds = seconds_between(record.unix_time_of(since), unix_now);
   return fmt::format("{} has been in {} for {:.0f} s", who(record), position_of(record), seconds);
 }
 
@@ -160,7 +165,7 @@ std::string list_of(const std::vector<int>& ranks) {
 }
 
 double heartbeat_age(const FlightRecord& record, int64_t unix_now) {
-  return static_cast<double>(unix_now - record.heartbeat.unix_time) / 1e9;
+  return seconds_between(record.heartbeat.unix_time, unix_now);
 }
 
 Stall find_stall(const std::vector<FlightRecord>& records) {
