@@ -87,7 +87,7 @@ int train(const std::string& directory, const std::string& how, double limit, Se
            .checkpoint_every = 7,
            .evaluate_every = 8,
            .parallel = &parallel,
-           .watch = {.limit_seconds = limit, .ends_process = true, .messages = stderr},
+           .watch = {.limit_seconds = limit, .ends_process = true},
            .messages = stderr});
   run.validate_with([&](const io::Batch& batch) {
     if (how == "validation" && is_culprit) sleep_forever();

@@ -119,6 +119,7 @@ struct Recorder::Parts {
   void warn(double seconds);
   std::string summary();
   void write_stacks();
+  void print(const std::string& text) const;
 
   // On the thread of the watchdog.
   void ask_for_report(double seconds);
@@ -189,7 +190,6 @@ Recorder::Parts::Parts(const RecorderOptions& recorder_options)
   prepare_stacks();
   writer.set_activity(name_of(Activity::load), 0);
   beat();
-  thread = start_thread("to record what the run does", [this] { write(); });
   watchdog.emplace(options.watch.limit_seconds,
                    Watchdog::Actions{.warn =
                                          [this](double seconds) {
@@ -199,6 +199,7 @@ Recorder::Parts::Parts(const RecorderOptions& recorder_options)
                                          },
                                      .stall = [this](double seconds) { ask_for_report(seconds); },
                                      .tick = [this] { look_for_crash(); }});
+  thread = start_thread("to record what the run does", [this] { write(); });
   current_writer = &writer;
   current_crash = &has_crashed;
   current_crash_written = &crash_is_written;
@@ -262,7 +263,7 @@ std::string Recorder::Parts::summary() {
 }
 
 void Recorder::Parts::warn(double seconds) {
-  if (!options.watch.messages || options.rank >= kReaders) return;
+  if (!options.messages || options.rank >= kReaders) return;
   // A rank above 0 warns only if those below it cannot.
   for (int rank = 0; rank < options.rank; ++rank) {
     try {
@@ -272,7 +273,13 @@ void Recorder::Parts::warn(double seconds) {
     } catch (const std::exception&) {
     }
   }
-  write_line(line(seconds, summary()));
+  print(line(seconds, summary()));
+}
+
+void Recorder::Parts::print(const std::string& text) const {
+  if (!options.messages) return;
+  std::fputs((text + '\n').c_str(), options.messages);
+  std::fflush(options.messages);
 }
 
 std::string Recorder::Parts::line(double seconds, const std::string& found) const {
@@ -331,7 +338,7 @@ void Recorder::Parts::ask_for_report(double seconds) {
     write_line(text);
     std::_Exit(static_cast<int>(ExitStatus::peer_lost));
   }
-  if (options.watch.on_stall) options.watch.on_stall(text);
+  options.watch.on_stall ? options.watch.on_stall(text) : print(text);
 }
 
 std::unique_ptr<Recorder> Recorder::create(const RecorderOptions& options) {

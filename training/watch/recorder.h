@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct RecorderOptions {
   int compute_threads = 1, reader_threads = 0, cores = 1;
   std::string device = {};
   WatchOptions watch = {};
+  std::FILE* messages = nullptr;  // for warnings; null: none
 };
 
 class Recorder {

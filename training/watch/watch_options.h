@@ -1,7 +1,6 @@
 // WatchOptions: when a run that does not proceed is taken to hang, and what happens then.
 #pragma once
 
-#include <cstdio>
 #include <functional>
 #include <string>
 
@@ -20,8 +19,8 @@ struct WatchOptions {
   // with a configuration do. Otherwise on_stall is called.
   bool ends_process = false;
   // Called with that line on a thread of the recorder, once for each time that nothing proceeds.
+  // Empty: the line is written to RunOptions::messages.
   std::function<void(const std::string& message)> on_stall = {};
-  std::FILE* messages = nullptr;  // one line at half the limit or earlier; null: none
 };
 
 }  // namespace ripieno

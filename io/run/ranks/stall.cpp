@@ -139,6 +139,7 @@ std::string position_of(const FlightRecord& record) {
   const auto open = open_in(record);
   if (!open.thread) return position;
   for (const auto& event : open.thread->open) {
+    if (event.name == record.activity) continue;
     if (!position.empty()) position += " > ";
     position += event.is_collective ? name_of(event) : event.name;
   }
