@@ -28,6 +28,11 @@ struct Event {
   bool failed = false;  // whether an exception ended it; known at its end
 };
 
+// The names of events that readers of a flight record interpret: a rank's part of a save, and in it
+// rank 0 waiting for the others.
+inline constexpr std::string_view kSave = "save of a checkpoint";
+inline constexpr std::string_view kWaitForShards = "wait for the shards of others";
+
 // Implementations must be thread-safe and must not throw.
 class Sink {
  public:

@@ -138,7 +138,7 @@ RunOptions TrainingProgram::run_options(distributed::DataParallel& data_parallel
   run.schedule = make_schedule();
   run.resume = command.resume;
   run.parallel = &data_parallel;
-  run.watch = {.limit_seconds = watchdog_limit_seconds(), .ends_process = true, .messages = stderr};
+  run.watch = {.limit_seconds = watchdog_limit_seconds(), .ends_process = true};
   run.settings = &settings;
   run.progress = command.quiet ? nullptr : stdout;
   run.messages = stderr;

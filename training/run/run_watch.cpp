@@ -39,7 +39,8 @@ std::unique_ptr<watch::Recorder> recorder_of(Session& session, const std::string
                                         .reader_threads = loader.reader_threads(),
                                         .cores = affinity().count,
                                         .device = to_string(session.device()),
-                                        .watch = options.watch});
+                                        .watch = options.watch,
+                                        .messages = options.messages});
   });
   return recorder;
 }

@@ -112,6 +112,8 @@ struct Recorder::Parts {
   explicit Parts(const RecorderOptions& recorder_options);
   ~Parts();
 
+  void start_threads();
+
   // On the thread that writes.
   void write();
   void beat();
@@ -119,6 +121,7 @@ struct Recorder::Parts {
   void warn(double seconds);
   std::string summary();
   void write_stacks();
+  void print(const std::string& text) const;
 
   // On the thread of the watchdog.
   void ask_for_report(double seconds);
@@ -129,6 +132,7 @@ struct Recorder::Parts {
 
   const RecorderOptions options;
   const std::string directory;
+  std::string remark;  // why there are no threads; else empty
   Sink& sink;
   io::FlightWriter& writer;
   ProcessFacts facts;
@@ -189,20 +193,30 @@ Recorder::Parts::Parts(const RecorderOptions& recorder_options)
   prepare_stacks();
   writer.set_activity(name_of(Activity::load), 0);
   beat();
-  thread = start_thread("to record what the run does", [this] { write(); });
-  watchdog.emplace(options.watch.limit_seconds,
-                   Watchdog::Actions{.warn =
-                                         [this](double seconds) {
-                                           const std::lock_guard lock(mutex);
-                                           warns_after = seconds;
-                                           changed.notify_all();
-                                         },
-                                     .stall = [this](double seconds) { ask_for_report(seconds); },
-                                     .tick = [this] { look_for_crash(); }});
+  start_threads();
   current_writer = &writer;
   current_crash = &has_crashed;
   current_crash_written = &crash_is_written;
   if (options.watch.ends_process) signals.emplace(record_signal);
+}
+
+// Without threads there is neither a heartbeat nor a watchdog, but the run is possible.
+void Recorder::Parts::start_threads() {
+  const auto warn = [this](double seconds) {
+    const std::lock_guard lock(mutex);
+    warns_after = seconds;
+    changed.notify_all();
+  };
+  const auto stall = [this](double seconds) { ask_for_report(seconds); };
+  try {
+    watchdog.emplace(
+        options.watch.limit_seconds,
+        Watchdog::Actions{.warn = warn, .stall = stall, .tick = [this] { look_for_crash(); }});
+    thread = start_thread("to record what the run does", [this] { write(); });
+  } catch (const ConfigurationError& error) {
+    watchdog.reset();
+    remark = error.what();
+  }
 }
 
 Recorder::Parts::~Parts() {
@@ -215,7 +229,7 @@ Recorder::Parts::~Parts() {
     stopping = true;
   }
   changed.notify_all();
-  thread.join();
+  if (thread.joinable()) thread.join();
 }
 
 void Recorder::Parts::write() {
@@ -262,7 +276,7 @@ std::string Recorder::Parts::summary() {
 }
 
 void Recorder::Parts::warn(double seconds) {
-  if (!options.watch.messages || options.rank >= kReaders) return;
+  if (!options.messages || options.rank >= kReaders) return;
   // A rank above 0 warns only if those below it cannot.
   for (int rank = 0; rank < options.rank; ++rank) {
     try {
@@ -272,7 +286,13 @@ void Recorder::Parts::warn(double seconds) {
     } catch (const std::exception&) {
     }
   }
-  write_line(line(seconds, summary()));
+  print(line(seconds, summary()));
+}
+
+void Recorder::Parts::print(const std::string& text) const {
+  if (!options.messages) return;
+  std::fputs((text + '\n').c_str(), options.messages);
+  std::fflush(options.messages);
 }
 
 std::string Recorder::Parts::line(double seconds, const std::string& found) const {
@@ -331,7 +351,7 @@ void Recorder::Parts::ask_for_report(double seconds) {
     write_line(text);
     std::_Exit(static_cast<int>(ExitStatus::peer_lost));
   }
-  if (options.watch.on_stall) options.watch.on_stall(text);
+  options.watch.on_stall ? options.watch.on_stall(text) : print(text);
 }
 
 std::unique_ptr<Recorder> Recorder::create(const RecorderOptions& options) {
@@ -358,15 +378,20 @@ Recorder::~Recorder() {
   is_recording = false;
 }
 
-const std::string& Recorder::remark() const { return parts_->writer.remark(); }
+const std::string& Recorder::remark() const {
+  return parts_->remark.empty() ? parts_->writer.remark() : parts_->remark;
+}
 
 void Recorder::enter(Activity activity) {
   if (activity == Activity::step) parts_->step_start = Clock::now();
-  parts_->watchdog->enter(activity, parts_->median.value());
-  parts_->writer.set_activity(name_of(activity), parts_->watchdog->limit());
+  auto& watchdog = parts_->watchdog;
+  if (watchdog) watchdog->enter(activity, parts_->median.value());
+  parts_->writer.set_activity(name_of(activity), watchdog ? watchdog->limit() : 0);
 }
 
-void Recorder::proceed() { parts_->watchdog->proceed(); }
+void Recorder::proceed() {
+  if (parts_->watchdog) parts_->watchdog->proceed();
+}
 
 void Recorder::end_step(int64_t step, const Seconds& seconds) {
   parts_->median.add(std::chrono::duration<double>(Clock::now() - parts_->step_start).count());

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,8 +23,9 @@ struct RecorderOptions {
   uint64_t start = 0;  // random, the same on all ranks
   int rank = 0, size = 1, local_rank = 0;
   int compute_threads = 1, reader_threads = 0, cores = 1;
-  std::string device;
-  WatchOptions watch;
+  std::string device = {};
+  WatchOptions watch = {};
+  std::FILE* messages = nullptr;  // for warnings; null: none
 };
 
 class Recorder {

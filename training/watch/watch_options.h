@@ -1,7 +1,6 @@
 // WatchOptions: when a run that does not proceed is taken to hang, and what happens then.
 #pragma once
 
-#include <cstdio>
 #include <functional>
 #include <string>
 
@@ -16,12 +15,12 @@ struct WatchOptions {
   // times as long may take: the first step, a batch of a validation, and a save while no rank's
   // part of it proceeds. A step may always take three times the median of recent ones.
   double limit_seconds = 300;
-  // Whether the process ends then, with one line on stderr and ExitStatus::peer_lost (76). Programs
-  // with a configuration do. Otherwise on_stall is called.
+  // Whether the process then writes one line to stderr and ends with ExitStatus::peer_lost (76), as
+  // programs with a configuration do. Otherwise on_stall is called.
   bool ends_process = false;
   // Called with that line on a thread of the recorder, once for each time that nothing proceeds.
+  // Empty: the line is written to RunOptions::messages.
   std::function<void(const std::string& message)> on_stall = {};
-  std::FILE* messages = nullptr;  // one line at half the limit or earlier; null: none
 };
 
 }  // namespace ripieno

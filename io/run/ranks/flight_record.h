@@ -103,10 +103,9 @@ struct FlightRecord {
 
   // The wall clock of a monotonic time of this record, in ns since 1970.
   int64_t unix_time_of(int64_t monotonic) const {
-    // Wraps around instead of overflowing if the record is damaged.
-    return static_cast<int64_t>(static_cast<uint64_t>(monotonic) -
-                                static_cast<uint64_t>(heartbeat.monotonic_time) +
-                                static_cast<uint64_t>(heartbeat.unix_time));
+    const auto offset = static_cast<uint64_t>(heartbeat.unix_time) -
+                        static_cast<uint64_t>(heartbeat.monotonic_time);
+    return static_cast<int64_t>(static_cast<uint64_t>(monotonic) + offset);
   }
 };
 

@@ -191,7 +191,8 @@ void FlightWriter::end(bool has_failed) noexcept {
 
 flight::Group* FlightWriter::group(uint32_t id) noexcept {
   for (auto& group : header().groups) {
-    if (group.id == id || group.id == 0) return &group;
+    const uint32_t known = std::atomic_ref(group.id).load(std::memory_order_acquire);
+    if (known == id || known == 0) return &group;
   }
   return nullptr;
 }

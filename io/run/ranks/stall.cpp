@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
+
+#include "ripieno/core/trace.h"
 
 namespace ripieno::io {
 namespace {
 
-// Of any two times, also of damaged records.
+// Times of damaged records can be any number, so their difference may not be one.
 double seconds_between(int64_t begin, int64_t end) {
   return (static_cast<double>(end) - static_cast<double>(begin)) / 1e9;
 }
@@ -19,8 +22,18 @@ struct Open {
   const FlightEvent* event = nullptr;
 };
 
+// The thread that writes this rank's part of a save; null if none does.
+const FlightThread* thread_that_saves(const FlightRecord& record) {
+  for (const auto& thread : record.threads) {
+    if (!thread.open.empty() && thread.open.back().name == trace::kSave) return &thread;
+  }
+  return nullptr;
+}
+
 // A thread in a collective may work for the one that trains, which waits for it.
 Open open_in(const FlightRecord& record) {
+  if (const auto* saving = thread_that_saves(record); saving && record.activity == "save")
+    return {saving, &saving->open.back()};
   Open innermost;
   for (const auto& thread : record.threads) {
     if (thread.open.empty()) continue;
@@ -106,6 +119,17 @@ std::string ranks(const std::vector<int>& ranks) {
   return (ranks.size() == 1 ? "rank " : "ranks ") + list_of(ranks);
 }
 
+// While the ranks wait for the end of a save they poll each other, so their collectives say
+// nothing.
+std::optional<Stall> find_stalled_save(const std::vector<FlightRecord>& records) {
+  Stall stall{.kind = Stall::Kind::save};
+  for (const auto& record : records) {
+    if (record.activity != "save" && record.activity != "end") return std::nullopt;
+    (thread_that_saves(record) ? stall.suspects : stall.waiting).push_back(record.rank);
+  }
+  return stall.suspects.empty() ? std::nullopt : std::optional(stall);
+}
+
 }  // namespace
 
 const FlightEvent* current_event(const FlightRecord& record) { return open_in(record).event; }
@@ -115,6 +139,7 @@ std::string position_of(const FlightRecord& record) {
   const auto open = open_in(record);
   if (!open.thread) return position;
   for (const auto& event : open.thread->open) {
+    if (event.name == record.activity) continue;
     if (!position.empty()) position += " > ";
     position += event.is_collective ? name_of(event) : event.name;
   }
@@ -145,6 +170,7 @@ double heartbeat_age(const FlightRecord& record, int64_t unix_now) {
 }
 
 Stall find_stall(const std::vector<FlightRecord>& records) {
+  if (const auto stall = find_stalled_save(records)) return *stall;
   const auto* waited_for = main_collective(records);
   if (!waited_for) return {};
   Stall stall{.collective = *waited_for};
@@ -189,9 +215,11 @@ std::string to_string(const Stall& stall, const std::vector<FlightRecord>& recor
     if (record) text += (text.empty() ? "" : "; ") + doing(*record, unix_now);
   }
   if (stall.suspects.size() > 3) text += fmt::format("; and {} more", stall.suspects.size() - 3);
+  if (stall.waiting.empty()) return text;
   return fmt::format("{}; {} wait{} for {} in {}", text, ranks(stall.waiting),
                      stall.waiting.size() == 1 ? "s" : "",
-                     stall.suspects.size() == 1 ? "it" : "them", name);
+                     stall.suspects.size() == 1 ? "it" : "them",
+                     stall.kind == Stall::Kind::save ? "a save" : name);
 }
 
 }  // namespace ripieno::io

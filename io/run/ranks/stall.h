@@ -22,12 +22,13 @@ std::string list_of(const std::vector<int>& ranks);
 
 struct Stall {
   enum class Kind {
-    none,        // no rank waits in a collective
+    none,
     behind,      // some have not begun the collective in which others wait
     mismatch,    // some called another operation, or the same with other arguments
     collective,  // all are in the same collective
+    save,        // some ranks' parts of a save do not proceed
   };
-  Kind kind = Kind::none;
+  Kind kind = Kind::none;          // no rank waits for another
   std::vector<int> suspects = {};  // the ranks that are behind, or differ from `waiting`
   std::vector<int> waiting = {};   // the ranks in the collective
   FlightEvent collective = {};     // in which most ranks wait
