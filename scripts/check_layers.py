@@ -53,23 +53,29 @@ FOLDERS = {
     "distributed/strategies": {"distributed/communicators", "distributed/gradients", "distributed/phase_times.h"},
     "distributed": {"distributed/communicators", "distributed/communicators/mpi", "distributed/gradients",
                     "distributed/strategies"},
-    # files <- {formats, run};  {formats, part.h} <- {data, checkpoint}
+    # files <- {formats, run/ranks <- run};  {formats, part.h} <- {data, checkpoint}
     "io": set(),
     "io/files": set(),
     "io/formats": {"io/files"},
-    "io/run": {"io/files"},
+    "io/run/ranks": {"io/files"},
+    "io/run": {"io/files", "io/run/ranks"},
     "io/data": {"io", "io/files", "io/formats"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
-    # session <- settings <- {models, run} <- training_program
+    # session <- {settings, watch} <- {models, run} <- training_program
     "training/session": set(),
     "training/settings": {"training/session"},
     "training/models": {"training/session", "training/settings"},
-    "training/run": {"training/session", "training/settings"},
-    "training": {"training/session", "training/settings", "training/models", "training/run"},
-    # sources <- convert
+    "training/watch": {"training/session"},
+    "training/run": {"training/session", "training/settings", "training/watch"},
+    "training": {"training/session", "training/settings", "training/models", "training/run",
+                 "training/watch"},
+    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
-    "tools": {"tools/sources", "tools/convert"},
+    "tools/explain/run": {"tools", "tools/sources"},
+    "tools/explain/diagnoses": {"tools", "tools/explain/run"},
+    "tools/explain": {"tools", "tools/explain/run", "tools/explain/diagnoses"},
+    "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 
 # Libraries that are wrapped by one folder and used through it.

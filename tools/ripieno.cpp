@@ -24,6 +24,7 @@ int run(int argc, char** argv) {
   ripieno::tools::add_verify(app, status);
   ripieno::tools::add_convert(app, status);
   ripieno::tools::add_diff(app, status);
+  ripieno::tools::add_explain(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -216,6 +216,15 @@ void bind(Settings& settings, TrainingOptions& options) {
   bind_parallel(settings, options);
   bind_checkpoint(settings, options.run);
   bind_initial(settings, options.run.initial);
+  settings.add(
+      "watchdog.limit_seconds", &options.limit_seconds,
+      "seconds that a step may take before the run is taken to hang: each rank writes the "
+      "stacks of its threads to its directory in ranks/, and the run ends with exit status "
+      "76; three times as long may take the first step, a batch of a validation, and a "
+      "save that does not proceed; must be below parallel.timeout_seconds; 0 disables the "
+      "watchdog; \"auto\": 300, or half of parallel.timeout_seconds if that is less, but at "
+      "least 10",
+      Accepts::between(0, kMostSeconds));
   settings.add("log.every", &options.run.log_every, "steps between lines of metrics.jsonl",
                Accepts::between(1, kMostSteps));
   settings.add("log.show", &options.run.shown,

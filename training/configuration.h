@@ -1,5 +1,5 @@
 // The configuration keys that all training programs share: the sections optimizer, schedule, train,
-// parallel, checkpoint and log.
+// parallel, checkpoint, watchdog and log.
 //
 // Most keys set an option of the component that uses it (optimizer, schedule, DataParallel, Run);
 // TrainingProgram uses the other members of TrainingOptions.
@@ -36,10 +36,11 @@ struct TrainingOptions {
   bool strict = false;
   std::optional<int> slots = {};  // of strict mode; empty: the largest divisor of the batch up to 8
   int64_t timeout_seconds = 600;
+  std::optional<int64_t> limit_seconds = {};  // of the watchdog; empty: chosen
 };
 
-// Adds the sections optimizer, schedule, train, parallel, checkpoint and log to `settings`, with
-// the current values as defaults. `options` must outlive `settings`.
+// Adds the sections optimizer, schedule, train, parallel, checkpoint, watchdog and log to
+// `settings`, with the current values as defaults. `options` must outlive `settings`.
 void bind(Settings& settings, TrainingOptions& options);
 
 }  // namespace ripieno

@@ -19,6 +19,7 @@
 #include "ripieno/training/session/bus_error.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/standard_streams.h"
+#include "ripieno/training/watch/recorder.h"
 
 namespace ripieno {
 namespace {
@@ -42,6 +43,7 @@ void wait_for_turn(ExitStatus status) {
 }
 
 [[noreturn]] void end_with_message(const std::exception& error) {
+  watch::record_exception(static_cast<int>(exit_status_of(error)), error.what());
   const auto* failure = dynamic_cast<const RankFailure*>(&error);
   if (failure && failure->is_silent()) end_silently(failure->status());
   if (!failure) wait_for_turn(exit_status_of(error));  // otherwise all other ranks are silent

@@ -30,6 +30,15 @@ void require_whole_slots(int64_t batch_size, int64_t slots) {
       more > batch_size ? fmt::format("{}", fewer) : fmt::format("{} and {}", fewer, more)));
 }
 
+// Otherwise collectives time out before the watchdog can tell which rank they wait for.
+void require_limit_below_timeout(const TrainingOptions& options) {
+  if (options.limit_seconds.value_or(0) < options.timeout_seconds) return;
+  throw ConfigurationError(
+      fmt::format("watchdog.limit_seconds={} must be below parallel.timeout_seconds={}; lower the "
+                  "former or raise the latter",
+                  *options.limit_seconds, options.timeout_seconds));
+}
+
 int default_slots(int64_t batch_size) {
   int slots = 8;
   while (batch_size % slots != 0) --slots;
@@ -81,6 +90,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     check_environment();
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
+    require_limit_below_timeout(options);
     if (options.strict) require_whole_slots(options.batch_size, slots());
     optim::check_optimizer(options.optimizer_kind, optimizer_options());
     distributed::check(parallel_options());
@@ -133,12 +143,18 @@ distributed::DataParallelOptions TrainingProgram::parallel_options() const {
   return parallel;
 }
 
+double TrainingProgram::watchdog_limit_seconds() const {
+  const int64_t chosen = std::max<int64_t>(10, std::min<int64_t>(300, options.timeout_seconds / 2));
+  return static_cast<double>(options.limit_seconds.value_or(chosen));
+}
+
 RunOptions TrainingProgram::run_options(distributed::DataParallel& data_parallel) const {
   RunOptions run = options.run;
   run.steps = command.steps.value_or(options.schedule.steps);
   run.schedule = make_schedule();
   run.resume = command.resume;
   run.parallel = &data_parallel;
+  run.watch = {.limit_seconds = watchdog_limit_seconds(), .ends_process = true};
   run.settings = &settings;
   run.progress = command.quiet ? nullptr : stdout;
   run.messages = stderr;

@@ -41,6 +41,7 @@ struct TrainingProgram {
   optim::OptimizerOptions optimizer_options() const;
   optim::Schedule make_schedule() const;
   distributed::DataParallelOptions parallel_options() const;
+  double watchdog_limit_seconds() const;
   RunOptions run_options(distributed::DataParallel& data_parallel) const;
   // With remarks on stderr, by rank 0.
   StepGraphOptions graph_options(const Session& session) const;

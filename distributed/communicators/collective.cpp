@@ -26,6 +26,12 @@ void require_sum(Collective::Kind kind, const Tensor& x) {
   }
 }
 
+// A step of a hash: the same on all ranks and in all versions of the flight record.
+uint64_t mixed(uint64_t hash, uint64_t value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15;
+  return hash ^ (hash >> 32);
+}
+
 // Requires that `whole` has the element type of `part` and `size` times as many elements.
 void require_parts(Collective::Kind kind, const Tensor& whole, const Tensor& part, int size) {
   require_dense(kind, whole);
@@ -130,6 +136,31 @@ void require_same(std::span<const Collective> called) {
                     "rank must call the same collectives in the same order",
                     to_string(called[0]), rank, to_string(called[rank])));
   }
+}
+
+trace::Event TracedGroup::next(const Collective& collective, int rank, int size) {
+  const uint64_t arguments = mixed(
+      mixed(mixed(static_cast<uint64_t>(collective.kind), static_cast<uint64_t>(collective.dtype)),
+            static_cast<uint64_t>(collective.root)),
+      static_cast<uint64_t>(collective.elements));
+  const bool has_root = collective.kind == Collective::Kind::broadcast;
+  return {.kind = trace::Event::Kind::collective,
+          .name = name_of(collective.kind),
+          .bytes = static_cast<int64_t>(collective.bytes()),
+          .group = id_,
+          .sequence = ++sequence_,
+          .rank = rank,
+          .size = size,
+          .digest = arguments,
+          .element_type = ripieno::name_of(collective.dtype),
+          .root = has_root ? collective.root : -1};
+}
+
+TracedGroup TracedGroup::child(int color) {
+  TracedGroup group;
+  const uint64_t id = mixed(mixed(id_, ++children_), static_cast<uint64_t>(color));
+  group.id_ = std::max<uint32_t>(static_cast<uint32_t>(id >> 32), 2);
+  return group;
 }
 
 Slice slice_of(int64_t elements, int rank, int size) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "ripieno/core/tensor.h"
+#include "ripieno/core/trace.h"
 
 namespace ripieno::distributed {
 
@@ -55,6 +56,23 @@ std::string_view name_of(Collective::Kind kind);
 std::string to_string(const Collective& collective);
 // called: (size). Throws Error that names two ranks and their calls unless all are equal.
 void require_same(std::span<const Collective> called);
+
+// The identity of a group of ranks, the same on all of them, and the number of its collectives, for
+// trace.h.
+class TracedGroup {
+ public:
+  uint32_t id() const { return id_; }
+  // The trace event of the next collective of the group.
+  trace::Event next(const Collective& collective, int rank, int size);
+  // The identity of a group made from this one by a collective: `color` as in split(). The n-th
+  // child of a group has the same identity on all ranks.
+  TracedGroup child(int color);
+
+ private:
+  uint32_t id_ = 1;
+  uint32_t children_ = 0;
+  uint64_t sequence_ = 0;
+};
 
 // A contiguous range of `elements`, which one of `size` ranks sums. The ranges follow each other in
 // rank order; their lengths differ by at most one.

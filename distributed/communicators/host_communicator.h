@@ -40,6 +40,8 @@ class HostCommunicator : public Communicator {
   virtual void meet(const Collective& collective) = 0;
   // Called after a collective of this communicator has thrown CommunicationFailure.
   virtual void failed() {}
+  // What trace.h reports of the group. Set by the communicator from which this one was made.
+  TracedGroup& traced() { return traced_; }
 
  protected:
   std::chrono::seconds timeout() const { return timeout_; }
@@ -47,9 +49,7 @@ class HostCommunicator : public Communicator {
   // CommunicationFailure.
   template <typename Run>
   auto named(const Collective& collective, const Run& run) {
-    const trace::Scope traced({.kind = trace::Event::Kind::collective,
-                               .name = name_of(collective.kind),
-                               .bytes = static_cast<int64_t>(collective.bytes())});
+    const trace::Scope traced(traced_.next(collective, rank(), size()));
     if (!failure_.empty()) fail_again(collective);
     try {
       return run();
@@ -58,12 +58,19 @@ class HostCommunicator : public Communicator {
     }
   }
 
+  // Gives a communicator made from this one, which may be of one rank only, its identity.
+  void trace_child(Communicator& child, int color) {
+    const TracedGroup group = traced_.child(color);
+    if (auto* host = dynamic_cast<HostCommunicator*>(&child)) host->traced_ = group;
+  }
+
  private:
   [[noreturn]] void rethrow(const Collective& collective, const CommunicationFailure& failure);
   // After a failure the ranks may be at different collectives, so no further one can succeed.
   [[noreturn]] void fail_again(const Collective& collective) const;
 
   std::chrono::seconds timeout_ = kDefaultTimeout;
+  TracedGroup traced_;
   std::string failure_;  // message of the first collective that failed
 };
 

@@ -52,6 +52,7 @@ class InProcess final : public HostCommunicator {
       const auto rank = std::find(members.begin(), members.end(), &mine) - members.begin();
       auto result = std::make_unique<InProcess>(members[0]->meeting, static_cast<int>(rank));
       result->set_timeout(timeout());
+      trace_child(*result, color);
       arrive();
       return result;
     });

@@ -141,6 +141,15 @@ bool BackgroundSaver::is_saving() const {
   return save_ != nullptr && !save_->is(&Save::has_ended) && !save_->is_stalled();
 }
 
+int64_t BackgroundSaver::writes() const {
+  return earlier_writes_ + (save_ ? save_->files.writes() : 0);
+}
+
+void BackgroundSaver::forget_save() {
+  earlier_writes_ = writes();
+  save_.reset();
+}
+
 std::optional<EndedSave> BackgroundSaver::poll() {
   if (save_ == nullptr || is_saving()) return std::nullopt;
   return wait();
@@ -151,7 +160,7 @@ std::optional<EndedSave> BackgroundSaver::wait() {
   if (!save_->wait_until(&Save::has_ended)) return abandon();
   if (thread_.joinable()) thread_.join();
   EndedSave ended = std::move(save_->ended);
-  save_.reset();
+  forget_save();
   return ended;
 }
 
@@ -165,7 +174,7 @@ EndedSave BackgroundSaver::abandon() {
                                          "or disk, or choose another directory",
                                          save_->files.path(), save_->options.stall_timeout_seconds),
                   .seconds = std::chrono::duration<double>(Clock::now() - save_->start).count()};
-  save_.reset();
+  forget_save();
   copy_ = std::make_shared<StateCopy>();
   layouts_ = std::make_shared<CheckpointLayouts>();
   return ended;

@@ -71,6 +71,9 @@ class BackgroundSaver {
 
   // Whether a save is in progress. False once it has ended or storage does not respond.
   bool is_saving() const;
+  // The number of operations that have written something, over all saves: it grows while a save
+  // proceeds.
+  int64_t writes() const;
   // The result of the save that has ended, returned once. poll() returns nullopt while the save is
   // in progress; wait() blocks until it ends. Both return nullopt if there is no save.
   std::optional<EndedSave> poll();
@@ -80,6 +83,7 @@ class BackgroundSaver {
   struct Save;
 
   static void run(Save& save);
+  void forget_save();
   EndedSave abandon();
 
   FileSystem& files_;
@@ -87,6 +91,7 @@ class BackgroundSaver {
   std::shared_ptr<CheckpointLayouts> layouts_;
   // Shared with the thread of the save, which may be detached.
   std::shared_ptr<StateCopy> copy_;
+  int64_t earlier_writes_ = 0;  // of saves before save_
   std::shared_ptr<Save> save_;
   std::jthread thread_;
 };

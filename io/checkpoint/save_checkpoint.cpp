@@ -124,7 +124,7 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
     });
     if (shards.empty()) try_to([&] { files_.remove_all(shard_path(0)); });
     // Also after a failure: the clean-up must not run while other ranks are writing.
-    note_failure([&] { collect_others(shards); });
+    if (options_.size > 1) note_failure([&] { collect_others(shards); });
     if (failure != nullptr) std::rethrow_exception(failure);
     commit(merge(shards, training_state));
   } catch (const std::exception&) {
@@ -189,6 +189,7 @@ std::optional<Side> Save::side_of(int rank, std::string& why_not) const {
 }
 
 void Save::collect_others(std::vector<Shard>& shards) const {
+  const trace::Scope traced({.name = trace::kWaitForShards});
   const auto deadline = Clock::now() + std::chrono::duration<double>(options_.timeout_seconds);
   std::string failure, why_not;
   auto pause = std::chrono::microseconds(1000);  // grows by an eighth each time, up to 0.2 s
@@ -281,7 +282,7 @@ void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory
                      const SaveOptions& options) {
   check(step, training_state, options);
   // If storage does not respond and the thread is detached, this event ends late or never.
-  const trace::Scope traced({.name = "save of a checkpoint", .bytes = bytes_in(mine)});
+  const trace::Scope traced({.name = trace::kSave, .bytes = bytes_in(mine)});
   Save save(files, checkpoints_directory, step, options);
   if (options.rank == 0) {
     save.as_rank_0(mine, training_state);

@@ -43,6 +43,7 @@ class BatchLoader : public Loader {
   int64_t batch_size() const override { return options_.batch_size; }
   std::string_view unit() const override { return data_->unit(); }
   int64_t units_per_sample() const override { return data_->units_per_sample(); }
+  int reader_threads() const override { return options_.threads; }
   std::string fingerprint() const override { return data_->fingerprint(); }
   std::unique_ptr<EvaluationSet> held_out(int64_t batch_size) const override;
 

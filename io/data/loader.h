@@ -46,6 +46,8 @@ class Loader {
   // What progress is counted in, "tokens" or "samples", and the (average) number per sample.
   virtual std::string_view unit() const = 0;
   virtual int64_t units_per_sample() const = 0;
+  // Number of background threads that read samples; 0: unknown or none.
+  virtual int reader_threads() const { return 0; }
   // Identifies the content of the data set.
   virtual std::string fingerprint() const = 0;
   // The samples held out for validation, in batches of `batch_size` samples of all ranks together;

@@ -36,10 +36,12 @@ class WatchedFiles::Writer final : public WritableFile {
   void append(std::span<const std::byte> bytes) override {
     const Operation operation(files_.checked(path_), path_);
     file_->append(bytes);
+    ++files_.writes_;
   }
   void sync() override {
     const Operation operation(files_.checked(path_), path_);
     file_->sync();
+    ++files_.writes_;
   }
 
  private:
@@ -88,7 +90,9 @@ void WatchedFiles::watch(const std::string& path, const std::function<void()>& a
 
 std::unique_ptr<WritableFile> WatchedFiles::create(const std::string& path) {
   const Operation operation(checked(path), path);
-  return std::make_unique<Writer>(*this, path, files_.create(path));
+  auto file = std::make_unique<Writer>(*this, path, files_.create(path));
+  ++writes_;
+  return file;
 }
 
 std::unique_ptr<ReadableFile> WatchedFiles::open(const std::string& path) const {
@@ -114,11 +118,13 @@ std::vector<std::string> WatchedFiles::names_in(const std::string& directory) co
 void WatchedFiles::rename(const std::string& from, const std::string& to) {
   const Operation operation(checked(from), from);
   files_.rename(from, to);
+  ++writes_;
 }
 
 void WatchedFiles::remove_all(const std::string& path) {
   const Operation operation(checked(path), path);
   files_.remove_all(path);
+  ++writes_;
 }
 
 void WatchedFiles::sync_directory(const std::string& path) {

@@ -21,6 +21,8 @@ class WatchedFiles final : public FileSystem {
 
   // Seconds since any operation last started or ended; 0 if no operation is pending. Thread-safe.
   double stalled_seconds() const;
+  // The number of operations that have written something. Thread-safe.
+  int64_t writes() const { return writes_.load(std::memory_order_relaxed); }
   // Path of the operation that started last. Thread-safe.
   std::string path() const;
   // Makes every later operation throw StorageError. Thread-safe.
@@ -60,6 +62,7 @@ class WatchedFiles final : public FileSystem {
 
   FileSystem& files_;
   std::atomic<bool> is_abandoned_ = false;
+  mutable std::atomic<int64_t> writes_ = 0;
   mutable std::mutex mutex_;  // guards the members below
   mutable int pending_ = 0;
   mutable Clock::time_point last_event_;

@@ -42,6 +42,10 @@ std::string line_of(const StepMetrics& metrics) {
   for (const Metric* metric : in_order(metrics.values))
     std::visit([&](auto number) { line[metric->name] = number; }, metric->value);
   for (const auto& [phase, seconds] : metrics.seconds) line["seconds"][phase] = seconds;
+  for (const auto& [name, number] : metrics.slowest) {
+    if (name == "rank") line["slowest"][name] = static_cast<int64_t>(number);
+    if (name != "rank") line["slowest"][name] = number;
+  }
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -77,7 +81,7 @@ void StepMetrics::set(Metric metric) {
 void require_custom_metric_name(const std::string& name) {
   const auto* known = std::find(std::begin(metric::kKnown), std::end(metric::kKnown), name);
   const bool is_one_line = name.find('\n') == std::string::npos;
-  if (name.empty() || !is_one_line || name == "step" || name == "seconds" ||
+  if (name.empty() || !is_one_line || name == "step" || name == "seconds" || name == "slowest" ||
       known != std::end(metric::kKnown))
     fail(
         fmt::format("metrics: '{}' cannot be the name of a custom metric: it is reserved, empty or "

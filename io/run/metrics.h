@@ -56,6 +56,9 @@ struct StepMetrics {
   // Seconds of this step by phase: data, forward, backward, communication_exposed, optimizer,
   // checkpoint, total.
   std::vector<std::pair<std::string, double>> seconds = {};
+  // Of the slowest of several ranks (training/watch/rank_times.h): rank, score, its seconds per
+  // step by phase, and those of the median rank (median_data, …).
+  std::vector<std::pair<std::string, double>> slowest = {};
 
   // Value of a metric; nullopt if it was not measured or is not finite.
   std::optional<double> get(std::string_view name) const;

@@ -58,10 +58,12 @@ void read_value(const std::string& name, const Json& value, StepMetrics& metrics
   }
 }
 
-void read_seconds(const Json& seconds, StepMetrics& metrics) {
-  for (const auto& [phase, value] : seconds.get_ref<const Json::object_t&>()) {
-    if (!value.is_null()) metrics.seconds.emplace_back(phase, value.get<double>());
+std::vector<std::pair<std::string, double>> numbers_in(const Json& object) {
+  std::vector<std::pair<std::string, double>> numbers;
+  for (const auto& [name, value] : object.get_ref<const Json::object_t&>()) {
+    if (!value.is_null()) numbers.emplace_back(name, value.get<double>());
   }
+  return numbers;
 }
 
 // nullopt if the line cannot be parsed.
@@ -71,8 +73,13 @@ std::optional<StepMetrics> parsed(std::string_view text) {
     StepMetrics metrics;
     metrics.step = line.at("step").get<int64_t>();
     for (const auto& [name, value] : line.items()) {
-      if (name == "seconds") read_seconds(value, metrics);
-      if (name != "step" && name != "seconds") read_value(name, value, metrics);
+      if (name == "seconds") {
+        metrics.seconds = numbers_in(value);
+      } else if (name == "slowest" && value.is_object()) {
+        metrics.slowest = numbers_in(value);
+      } else if (name != "step") {
+        read_value(name, value, metrics);
+      }
     }
     return metrics;
   } catch (const nlohmann::json::exception&) {
@@ -83,6 +90,7 @@ std::optional<StepMetrics> parsed(std::string_view text) {
 void merge(StepMetrics& metrics, StepMetrics later) {
   for (auto& value : later.values) metrics.set(std::move(value));
   if (!later.seconds.empty()) metrics.seconds = std::move(later.seconds);
+  if (!later.slowest.empty()) metrics.slowest = std::move(later.slowest);
 }
 
 }  // namespace

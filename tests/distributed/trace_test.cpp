@@ -88,6 +88,59 @@ TEST(Trace, HasIndexAndBytesOfEachBucket) {
   EXPECT_EQ(bytes, 2 * 4 * model.parameters().layout().elements());
 }
 
+// Group, number and arguments of the collectives of a rank, those in a group in order.
+std::map<uint32_t, std::vector<std::pair<uint64_t, uint64_t>>> collectives_of(
+    int rank, const std::vector<trace::Event>& events) {
+  std::map<uint32_t, std::vector<std::pair<uint64_t, uint64_t>>> groups;
+  for (const auto& event : events) {
+    if (event.kind == trace::Event::Kind::collective && event.rank == rank)
+      groups[event.group].emplace_back(event.sequence, event.digest);
+  }
+  return groups;
+}
+
+TEST(Trace, NumbersTheCollectivesOfEachGroupEquallyOnAllRanks) {
+  Recording recording;
+  on_every_rank(2, [](Communicator& ranks) {
+    ranks.barrier();
+    const auto first = ranks.duplicate(), second = ranks.split(3, ranks.rank());
+    first->all_reduce(Tensor::zeros({2}));
+    second->all_reduce(Tensor::zeros({3}));
+    first->duplicate()->barrier();
+  });
+  const auto of_rank_0 = collectives_of(0, recording.events);
+  EXPECT_EQ(of_rank_0.size(), 4u) << "groups";
+  EXPECT_TRUE(of_rank_0.contains(1)) << "the first one";
+  EXPECT_EQ(of_rank_0, collectives_of(1, recording.events));
+}
+
+TEST(Trace, HasADigestOfTheArgumentsOfACollective) {
+  Recording recording;
+  on_every_rank(2, [](Communicator& ranks) {
+    for (const int64_t elements : {5, 5, 6}) ranks.broadcast(Tensor::zeros({elements}), 0);
+    ranks.broadcast(Tensor::zeros({6}), 1);
+    ranks.broadcast(Tensor::zeros({6}, DType::int32), 1);
+  });
+  std::vector<uint64_t> digests;
+  for (const auto& event : recording.of("broadcast")) {
+    if (event.rank == 0) digests.push_back(event.digest);
+  }
+  ASSERT_EQ(digests.size(), 5u);
+  EXPECT_EQ(digests[0], digests[1]);
+  for (std::size_t i = 1; i + 1 < digests.size(); ++i) EXPECT_NE(digests[i], digests[i + 1]) << i;
+}
+
+TEST(Trace, EventsReachTheRecorderToo) {
+  Recording sink;
+  Recording recorder;  // is installed now, in place of the sink
+  trace::install(&sink);
+  trace::Sink* const before = trace::install_recorder(&recorder);
+  { const trace::Scope traced({.name = "forward"}); }
+  trace::install_recorder(before);
+  EXPECT_EQ(sink.of("forward").size(), 1u);
+  EXPECT_EQ(recorder.of("forward").size(), 1u);
+}
+
 TEST(Trace, EventsEndOnFailure) {
   Recording recording;
   const auto job = [](Communicator& ranks) {

@@ -72,6 +72,11 @@ class Pages:
         self.assertTrue(0.5 < accuracy[100] < top_5[100] <= 1)
         self.assertRegex(output, r"step 100/100 .* kl [\d.]+  gradient_norm [\d.]+ ")
 
+    def test_the_flight_record_has_each_rank(self):
+        lines = [line for line in self.run_program("flight_record").splitlines() if line]
+        for rank in range(self.RANKS):
+            self.assertRegex(lines[rank], rf"^{rank} on \S+: step \d+, in \w+")
+
     def test_each_sample_is_read_once_by_one_rank(self):
         self.run_program("read_your_own_data")
 

@@ -27,6 +27,9 @@ bool parse_safetensors(std::string_view bytes);
 // and with correct checksums.
 bool parse_algorithms(std::string_view bytes);
 
+// A flight record of a rank, and who holds up the run according to it.
+bool parse_flight_record(std::string_view bytes);
+
 // Throws std::logic_error unless `holds`. `property`: what the parser guarantees.
 void require(bool holds, const char* property);
 
@@ -40,9 +43,10 @@ struct Parser {
   }
 };
 inline constexpr Parser kParsers[] = {
-    {"algorithms", parse_algorithms},   {"manifest", parse_manifest},
-    {"safetensors", parse_safetensors}, {"settings", parse_settings},
-    {"side_file", parse_side_file},     {"token_file", parse_token_file},
+    {"algorithms", parse_algorithms}, {"flight_record", parse_flight_record},
+    {"manifest", parse_manifest},     {"safetensors", parse_safetensors},
+    {"settings", parse_settings},     {"side_file", parse_side_file},
+    {"token_file", parse_token_file},
 };
 
 }  // namespace ripieno::fuzz

@@ -11,6 +11,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device/profiled.h"
 #include "ripieno/core/error.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
@@ -113,15 +114,19 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   auto facts = facts_of(loader, options_);
   for (auto& fact : facts_of_validation(options_.evaluation_batch_size, validation_.has_samples()))
     facts.push_back(std::move(fact));
+  facts.push_back({"the run directory", directory});
   session_.require_agreement(facts);
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
   });
+  watch_ = std::make_unique<RunWatch>(session_, directory, model, loader, options_);
+  validation_.after_batch([this] { watch_->proceed(); });
   prove_saves(session_, saves_of(paths_, options_), state_.training_state());
   resume(model, optimizer, loader);
+  watch_->enter(Activity::start);
   share_product_algorithms(session_.communicator());
   metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
-  saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), saves_of(paths_, options_));
+  saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), saves_options());
   announce();
   const bool saves_before_end = step() + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_before_end) saves_->reserve(state_.tensors());
@@ -184,7 +189,14 @@ void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
   if (session_.rank() == 0) warn_of_absent_locks(paths_, *log_);
 }
 
+RunSavesOptions Run::saves_options() {
+  auto options = saves_of(paths_, options_);
+  options.proceeds = [this] { watch_->proceed(); };
+  return options;
+}
+
 void Run::announce() {
+  if (const auto remark = watch_->remark(); !remark.empty()) log_->warn(remark);
   if (!validation_.has_samples() && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
     log_->warn(
         "validation is enabled (train.evaluate_every or checkpoint.keep_best), but no data is held "
@@ -225,12 +237,18 @@ std::optional<io::Batch> Run::next() {
   if (over_) return std::nullopt;
 
   metrics_->skip_time();
-  const Profiled profiled("data");
-  io::Batch batch = state_.begin_step();
+  if (has_trained_) watch_->enter(Activity::step);
+  io::Batch batch = read_batch();
   metrics_->charge(StepClock::data);
   saves_->begin_step();
   step_is_open_ = true;
   return batch;
+}
+
+io::Batch Run::read_batch() {
+  const Profiled profiled("data");
+  const trace::Scope traced({.name = "data"});
+  return state_.begin_step();
 }
 
 void Run::require_open_step(const char* call) const {
@@ -272,6 +290,7 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   metrics_->charge_step(saves_->take_waited_seconds());
   state_.end_step();
   metrics_->end_step(step(), state_.samples(), extra);
+  watch_->end_step(step(), metrics_->take_seconds());
   if (state_.is_compared()) compare_ranks();
 
   const bool last = state_.is_last();
@@ -284,7 +303,8 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   // Ranks that take steps independently do not communicate until the next synchronization.
   if (options_.parallel && !options_.parallel->met()) return;
   std::string failed_save;
-  const auto [stop, decision, failures] = saves_->agree(decide(failed_save));
+  const auto [stop, decision, failures] = saves_->agree(decide(failed_save), watch_->offer_times());
+  note_times();
   if (decision == diverged) {
     catch_up();
     end_diverged(step(), "the loss");
@@ -296,6 +316,13 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
     });
   }
   if (decision == save) begin_save();
+}
+
+void Run::note_times() {
+  const auto slowest = watch_->take_times();
+  if (!slowest) return;
+  metrics_->note_slowest(*slowest);
+  if (const auto line = watch_->straggler_line(*slowest); !line.empty()) log_->warn(line);
 }
 
 void Run::synchronize() {
@@ -317,6 +344,9 @@ Run::Decision Run::decide(std::string& failed_save) {
 // Returns false if a signal interrupted the validation, which is then still pending.
 bool Run::validate() {
   const NoGrad no_grad;
+  const RunWatch::During validating(*watch_, Activity::validation);
+  const trace::Scope traced({.name = "validation"});
+  const auto start = StepClock::Clock::now();
   catch_up();
   if (options_.parallel) {
     options_.parallel->synchronize_parameters();
@@ -332,6 +362,7 @@ bool Run::validate() {
     end_diverged(step(), "the validation loss");
   if (after_validation_) after_validation_(*measured);
   metrics_->skip_time();
+  watch_->add_validation(std::chrono::duration<double>(StepClock::Clock::now() - start).count());
   return true;
 }
 
@@ -379,6 +410,8 @@ void Run::compare_ranks() {
 }
 
 void Run::begin_save() {
+  const RunWatch::During saving(*watch_, Activity::save);
+  const trace::Scope traced({.name = "save"});
   catch_up();
   synchronize();
   compare_ranks();
@@ -390,6 +423,8 @@ void Run::begin_save() {
 }
 
 void Run::save_at_end() {
+  const RunWatch::During saving(*watch_, Activity::save);
+  const trace::Scope traced({.name = "save"});
   synchronize();
   compare_ranks();
   require_finite_state();
@@ -432,9 +467,11 @@ void Run::end(ExitStatus status) {
   over_ = true;
   status_ = status;
   const bool was_over = state_.is_as_resumed();
+  watch_->enter(Activity::end);
   catch_up();
   log_->finish();
   if (!was_over) save_at_end();
+  watch_->end(status);
   if (session_.rank() != 0) return;
   write_report();
   log_->note(closing_message(was_over));

@@ -32,6 +32,7 @@
 #include "ripieno/training/run/run_options.h"
 #include "ripieno/training/run/run_saves.h"
 #include "ripieno/training/run/run_state.h"
+#include "ripieno/training/run/run_watch.h"
 #include "ripieno/training/run/validation.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/session.h"
@@ -100,6 +101,8 @@ class Run {
   void resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader);
   void open_log(const std::string& resumed_from, io::Loader& loader);
   void announce();
+  RunSavesOptions saves_options();
+  io::Batch read_batch();
   void require_open_step(const char* call) const;
   void end_step(const std::vector<io::Metric>& extra);
   bool is_stepped() const;
@@ -107,6 +110,7 @@ class Run {
   // The decision of rank 0 after a step.
   enum Decision : int64_t { proceed, save, give_up, diverged };
   Decision decide(std::string& failed_save);
+  void note_times();
   void synchronize();
   bool validate();
   void catch_up();
@@ -124,6 +128,7 @@ class Run {
   const io::RunPaths paths_;
   const int exceptions_;                         // uncaught exceptions at construction
   std::unique_ptr<io::RunDirectory> directory_;  // rank 0
+  std::unique_ptr<RunWatch> watch_;
   RunState state_;
   Validation validation_;
   std::unique_ptr<RunLog> log_;

@@ -26,6 +26,16 @@ void require_numbers(const char* operation, const Loss& loss) {
   }
 }
 
+std::vector<std::pair<std::string, double>> numbers_of(const watch::RankTimes::Slowest& slowest) {
+  std::vector<std::pair<std::string, double>> numbers = {
+      {"rank", static_cast<double>(slowest.rank)}, {"score", slowest.score}};
+  for (std::size_t i = 0; i < slowest.seconds.size(); ++i)
+    numbers.emplace_back(watch::RankTimes::kNames[i], slowest.seconds[i]);
+  for (std::size_t i = 0; i < slowest.median.size(); ++i)
+    numbers.emplace_back(fmt::format("median_{}", watch::RankTimes::kNames[i]), slowest.median[i]);
+  return numbers;
+}
+
 }  // namespace
 
 RunMetrics::RunMetrics(Session& session, const optim::Optimizer& optimizer,
@@ -55,6 +65,13 @@ void RunMetrics::charge_step(double seconds_waited) {
     move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
   }
   clock_.move(optimizing, StepClock::checkpoint, seconds_waited);
+}
+
+std::array<double, StepClock::phases> RunMetrics::take_seconds() {
+  auto seconds = clock_.totals();
+  for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i] -= taken_[i];
+  taken_ = clock_.totals();
+  return seconds;
 }
 
 // On a GPU, the time spent waiting for it is time of the step.
@@ -129,6 +146,7 @@ io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
   line.set({counts_tokens ? io::metric::kTokensPerSecond : io::metric::kSamplesPerSecond, rate});
   line.set({io::metric::kLearningRate, optimizer_.learning_rate()});
   for (const auto& metric : extra) line.set(metric);
+  if (slowest_) line.slowest = numbers_of(*slowest_);
   return line;
 }
 

@@ -1,6 +1,7 @@
 // RunMetrics: measures the steps of a run, and writes metrics.jsonl and the progress line.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "ripieno/training/run/run_options.h"
 #include "ripieno/training/run/step_clock.h"
 #include "ripieno/training/session/session.h"
+#include "ripieno/training/watch/rank_times.h"
 
 namespace ripieno {
 
@@ -29,6 +31,10 @@ class RunMetrics {
   // Charges the time since the last call of any of these to `phase`, or to none.
   void charge(StepClock::Phase phase) { clock_.charge(phase); }
   void skip_time() { clock_.skip(); }
+  // The seconds of each phase since the last call.
+  std::array<double, StepClock::phases> take_seconds();
+  // What the lines of later steps say about the slowest rank.
+  void note_slowest(const watch::RankTimes::Slowest& slowest) { slowest_ = slowest; }
   // The step has been computed; it waited that long for a save.
   void charge_step(double seconds_waited);
 
@@ -66,6 +72,8 @@ class RunMetrics {
   const RunOptions& options_;
   RunLog& log_;
   StepClock clock_;
+  std::array<double, StepClock::phases> taken_ = {};  // of clock_.totals()
+  std::optional<watch::RankTimes::Slowest> slowest_;
   distributed::ParallelSeconds charged_;  // already charged, of options_.parallel
   int64_t replayed_steps_ = 0;            // of options_.parallel, until the last line
   std::vector<Loss> losses_;              // of the micro-batches of this step

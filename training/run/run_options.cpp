@@ -31,6 +31,7 @@ void check(const RunOptions& options) {
   require_count("checkpoint_every", options.checkpoint_every.value_or(1), 1,
                 ", or empty for an interval that depends on the cost of saving");
   require_not_negative("failures_per_day", options.failures_per_day);
+  require_not_negative("watch.limit_seconds", options.watch.limit_seconds);
   require_count("keep.newest", options.keep.newest, 0, "; 0 keeps all");
   require_count("keep.every", options.keep.every, 0);
   require_count("keep.best", options.keep.best, 0);

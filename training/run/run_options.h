@@ -14,6 +14,7 @@
 #include "ripieno/io/checkpoint/retention.h"
 #include "ripieno/training/run/initial_parameters.h"
 #include "ripieno/training/settings/settings.h"
+#include "ripieno/training/watch/watch_options.h"
 
 namespace ripieno {
 
@@ -39,6 +40,7 @@ struct RunOptions {
   // Provides the loss to log and the times of the phases of a step, and synchronizes the ranks
   // before validation and saving. Required if ranks may differ between steps (DiLoCo).
   distributed::DataParallel* parallel = nullptr;
+  WatchOptions watch = {};             // of the watchdog
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
   // Of a program without Settings, recorded there too: {{"hidden", 64}, {"note", "no dropout"}}.
   std::map<std::string, std::variant<bool, int64_t, double, std::string>> hyperparameters = {};

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/io/checkpoint/prove_save.h"
 #include "ripieno/io/files/file_system.h"
@@ -125,10 +126,10 @@ bool RunSaves::is_due(int64_t step) const {
   return can_begin && schedule_.is_due(step, now());
 }
 
-Session::Agreement RunSaves::agree(int64_t decision_of_rank_0) {
+Session::Agreement RunSaves::agree(int64_t decision_of_rank_0, std::span<int64_t> sums) {
   note(saver_.poll());
   const bool has_failure = session_.rank() != 0 && !failure_.empty();
-  const auto agreement = session_.agree(decision_of_rank_0, has_failure);
+  const auto agreement = session_.agree(decision_of_rank_0, has_failure, sums);
   if (agreement.failures > 0)
     collect_failures(gather(session_.communicator(), has_failure ? failure_ : ""));
   return agreement;
@@ -146,16 +147,31 @@ void RunSaves::collect_failures(const std::vector<std::string>& failures) {
 // Waits until rank 0 has committed the running save or it has failed. No rank may start another
 // save before that, because rank 0 removes the files of incomplete saves.
 void RunSaves::wait_together() {
+  const trace::Scope traced({.name = "wait for the running save"});
   const auto start = Clock::now();
-  while (agree(session_.rank() == 0 && saver_.is_saving()).decision != 0)
+  int64_t before = -1;
+  while (true) {
+    int64_t writes = saver_.writes();
+    if (agree(session_.rank() == 0 && saver_.is_saving(), {&writes, 1}).decision == 0) break;
+    if (std::exchange(before, writes) != writes && options_.proceeds) options_.proceeds();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   note(saver_.wait());
   schedule_.note_wait(seconds_since(start));
+}
+
+// Otherwise rank 0 would wait in vain for the files of a rank that saves something else.
+void RunSaves::require_same_save(int64_t step, const io::State& whole) {
+  session_.require_agreement({{"the checkpoint directory", options_.directory},
+                              {"the step of the save", std::to_string(step)},
+                              {"the number of saves", std::to_string(saves_)},
+                              {"the number of tensors", std::to_string(whole.size())}});
 }
 
 void RunSaves::begin(int64_t step, const io::State& whole, const nlohmann::json& training_state,
                      std::function<void()> before) {
   wait_together();
+  require_same_save(step, whole);
   schedule_.begin(step, now());
   const auto start = Clock::now();
   saver_.start(step, with_copied_buffers(io::share_of(whole, session_.rank(), session_.size())),
@@ -170,7 +186,9 @@ std::string RunSaves::save_now(int64_t step, const std::function<io::State()>& w
   wait_together();
   if (newest_step_ == step) failure_.clear();  // this save is the retry
   const std::string earlier = std::exchange(failure_, "");
-  saver_.start(step, io::share_of(whole(), session_.rank(), session_.size()), training_state,
+  const io::State state = whole();
+  require_same_save(step, state);
+  saver_.start(step, io::share_of(state, session_.rank(), session_.size()), training_state,
                next_save(), before, io::BackgroundSaver::Copy::no);
   newest_step_ = step;
   wait_together();

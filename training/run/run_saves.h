@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct RunSavesOptions {
   std::string directory;
   SaveSchedule::Options schedule = {};
   io::Retention keep = {};
+  // Called when a rank's part of a save proceeds while the ranks wait for its end.
+  std::function<void()> proceeds = {};
   // A save, or a check of the storage, fails if an operation takes longer than this.
   double stall_timeout_seconds = 600;
 };
@@ -59,7 +62,8 @@ class RunSaves {
 
   // Called after each step on every rank: session.agree(), which also tells rank 0 of ranks that
   // failed to save their part, even if they cannot write any file.
-  Session::Agreement agree(int64_t decision_of_rank_0);
+  // `sums`, as many on every rank, are replaced by their sums over the ranks.
+  Session::Agreement agree(int64_t decision_of_rank_0, std::span<int64_t> sums = {});
 
   // Starts a save once the running one has ended. `before` is called on every rank, on another
   // thread, before anything is written.
@@ -87,6 +91,7 @@ class RunSaves {
 
   void wait_until_copied();
   void wait_together();
+  void require_same_save(int64_t step, const io::State& whole);
   void collect_failures(const std::vector<std::string>& failures);
   std::string description() const;
   void note(const std::optional<io::EndedSave>& ended);

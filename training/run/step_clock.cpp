@@ -13,7 +13,9 @@ constexpr const char* kNames[StepClock::phases] = {
 
 void StepClock::charge(Phase phase) {
   const auto now = Clock::now();
-  seconds_[phase] += std::chrono::duration<double>(now - last_).count();
+  const double seconds = std::chrono::duration<double>(now - last_).count();
+  seconds_[phase] += seconds;
+  totals_[phase] += seconds;
   last_ = now;
 }
 
@@ -21,6 +23,8 @@ double StepClock::move(Phase from, Phase to, double seconds) {
   const double moved = std::min(seconds, seconds_[from]);
   seconds_[from] -= moved;
   seconds_[to] += moved;
+  totals_[from] -= moved;
+  totals_[to] += moved;
   return moved;
 }
 

@@ -23,6 +23,8 @@ class StepClock {
 
   // Counts a step.
   void step() { ++steps_; }
+  // The seconds of each phase since construction.
+  const std::array<double, phases>& totals() const { return totals_; }
   double seconds_without_checkpoint() const;  // per step, mean since take()
   // The mean seconds per step since the last call, by the names of metrics.jsonl, "total" last.
   // Resets all phases. Without knows_phases, all computation was charged to `forward`, and the
@@ -33,7 +35,8 @@ class StepClock {
   double steps() const { return static_cast<double>(steps_ > 0 ? steps_ : 1); }
 
   Clock::time_point last_ = Clock::now();
-  std::array<double, phases> seconds_ = {};
+  std::array<double, phases> seconds_ = {};  // since take()
+  std::array<double, phases> totals_ = {};
   int64_t steps_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/trace.h"
 
 namespace ripieno {
 namespace {
@@ -28,15 +29,29 @@ void Validation::measure_with(std::function<Measured(const io::Batch&)> measure)
   measure_ = std::move(measure);
 }
 
+void Validation::measure_batch(int64_t index, ValidationSums& sums) {
+  io::Batch batch;
+  {
+    const trace::Scope traced({.name = "data"});
+    batch = on_device(held_out_->batch(index), session_.device());
+  }
+  const trace::Scope traced({.name = "forward"});
+  sums.add(batch, measure_);
+}
+
 std::optional<io::StepMetrics> Validation::run(int64_t step) {
+  // Ranks with different numbers of batches would wait for each other.
+  session_.require_agreement(
+      {{"the step of the validation", std::to_string(step)},
+       {"the number of validation batches", std::to_string(held_out_->batches())}});
   const NoGrad no_grad;
   model_.evaluate();
   ValidationSums sums(session_);
   bool stopped = false;
   for (int64_t i = 0; i < held_out_->batches() && !stopped; ++i) {
-    const io::Batch batch = on_device(held_out_->batch(i), session_.device());
-    sums.add(batch, measure_);
+    measure_batch(i, sums);
     stopped = session_.stops_now();
+    if (after_batch_) after_batch_();
   }
   model_.train();
   if (stopped) return std::nullopt;

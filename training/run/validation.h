@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "ripieno/core/nn/module.h"
 #include "ripieno/io/data/loader.h"
@@ -22,6 +23,8 @@ class Validation {
   bool has_samples() const { return held_out_ != nullptr; }
   // Whether there is held-out data and a function to measure it.
   bool is_possible() const { return held_out_ != nullptr && measure_ != nullptr; }
+  // Sets a function to be called after each batch.
+  void after_batch(std::function<void()> action) { after_batch_ = std::move(action); }
   // Measures all held-out data over all ranks, with the model in evaluation mode. Empty if a signal
   // interrupted it. A collective.
   std::optional<io::StepMetrics> run(int64_t step);
@@ -30,10 +33,13 @@ class Validation {
   bool was_finite() const { return was_finite_; }
 
  private:
+  void measure_batch(int64_t index, ValidationSums& sums);
+
   Session& session_;
   nn::Module& model_;
   std::unique_ptr<io::EvaluationSet> held_out_;
   std::function<Measured(const io::Batch&)> measure_;
+  std::function<void()> after_batch_;
   bool was_finite_ = true;
 };
 

@@ -10,6 +10,7 @@
 
 #include "ripieno/distributed/communicators/mpi/launcher.h"
 #include "ripieno/io/files/memory_map.h"
+#include "ripieno/io/run/ranks/flight_memory.h"
 #include "ripieno/training/session/exit_status.h"
 
 namespace ripieno {
@@ -31,6 +32,7 @@ void wait_for_turn() {
 }
 
 void end(int signal, siginfo_t* information, void*) {
+  if (io::replace_lost_flight_memory(information->si_addr)) return;
   const char* file = io::mapped_file_at(information->si_addr);
   wait_for_turn();
   print(program_invocation_short_name);

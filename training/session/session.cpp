@@ -8,6 +8,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/host_name.h"
 #include "ripieno/core/optim/first_step_check.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/exchange.h"
 #include "ripieno/distributed/communicators/mpi/launcher.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
@@ -215,15 +216,21 @@ void Session::require_agreement(const std::vector<distributed::Fact>& facts) {
   });
 }
 
-Session::Agreement Session::agree(int64_t decision_of_rank_0, bool has_failure) {
+Session::Agreement Session::agree(int64_t decision_of_rank_0, bool has_failure,
+                                  std::span<int64_t> sums) {
   if (signal_ && StopSignal::arrived()) stop_requested_ = true;
   if (size() == 1) return {stop_requested_, decision_of_rank_0, has_failure};
-  if (!votes_.defined()) votes_ = Tensor({3}, DType::int64);
+  const trace::Scope traced({.name = "agreement"});
+  const auto needed = static_cast<int64_t>(3 + sums.size());
+  if (!votes_.defined() || votes_.elements() < needed)
+    votes_ = Tensor::zeros({needed}, DType::int64);
   auto* votes = votes_.data<int64_t>();
   votes[0] = stop_requested_;
   votes[1] = rank() == 0 ? decision_of_rank_0 : 0;
   votes[2] = has_failure;
+  std::fill(std::copy(sums.begin(), sums.end(), votes + 3), votes + votes_.elements(), 0);
   communicator_->all_reduce(votes_);
+  std::copy_n(votes + 3, sums.size(), sums.begin());
   return {votes[0] > 0, votes[1], votes[2]};
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -98,8 +99,10 @@ class Session {
     int64_t decision;  // of rank 0
     int64_t failures;  // number of ranks with has_failure
   };
-  // One exchange between the ranks, with the same result on all of them. A collective.
-  Agreement agree(int64_t decision_of_rank_0 = 0, bool has_failure = false);
+  // One exchange between the ranks, with the same result on all of them. `sums`, as many on every
+  // rank, are replaced by their sums over the ranks. A collective.
+  Agreement agree(int64_t decision_of_rank_0 = 0, bool has_failure = false,
+                  std::span<int64_t> sums = {});
   bool stops_now() { return agree().stop; }
 
  private:
@@ -123,7 +126,7 @@ class Session {
   std::string threads_source_ = "the caller";
   int slots_ = 0;
   bool stop_requested_ = false;
-  Tensor votes_;  // (3) int64, as in Agreement
+  Tensor votes_;  // (3 + most sums so far) int64: as in Agreement, then the sums
   std::vector<std::string> command_, hosts_, devices_;
 };
 

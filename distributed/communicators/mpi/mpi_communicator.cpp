@@ -62,6 +62,7 @@ void MpiCommunicator::failed() { note_failure(); }
 std::unique_ptr<Communicator> MpiCommunicator::duplicate() {
   require_threads();
   auto result = named({.kind = Collective::Kind::duplicate}, [&] { return create(communicator_); });
+  trace_child(*result, 0);
   result->set_timeout(timeout());
   return result;
 }
@@ -73,6 +74,7 @@ std::unique_ptr<Communicator> MpiCommunicator::split(int color, int key) {
     check_mpi(MPI_Comm_split(communicator_, color, key, &group), "MPI_Comm_split");
     return mpi(group);
   });
+  trace_child(*result, color + 1);
   result->set_timeout(timeout());
   check_mpi(MPI_Comm_free(&group), "MPI_Comm_free");
   return result;

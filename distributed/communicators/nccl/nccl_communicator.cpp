@@ -8,6 +8,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/trace.h"
 #include "ripieno/distributed/communicators/collective.h"
+#include "ripieno/distributed/communicators/host_communicator.h"
 #include "ripieno/distributed/communicators/in_flight.h"
 #include "ripieno/distributed/communicators/nccl/nccl.h"
 #include "ripieno/distributed/communicators/nccl/nccl_group.h"
@@ -40,7 +41,10 @@ ncclDataType_t type_of(DType dtype) {
 class Nccl final : public Communicator {
  public:
   Nccl(std::unique_ptr<Communicator> host, Device device)
-      : host_(std::move(host)), device_(device) {}
+      : host_(std::move(host)), device_(device) {
+    if (auto* traced = dynamic_cast<HostCommunicator*>(host_.get()))
+      traced_ = traced->traced().child(0);
+  }
 
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
@@ -124,9 +128,7 @@ class Nccl final : public Communicator {
   template <typename Enqueue>
   void run(const Collective& collective, const Enqueue& enqueue) {
     if (collective.elements == 0) return;
-    const trace::Scope traced({.kind = trace::Event::Kind::collective,
-                               .name = name_of(collective.kind),
-                               .bytes = static_cast<int64_t>(collective.bytes())});
+    const trace::Scope traced(traced_.next(collective, rank(), size()));
     require_no_failure(collective, "of this group", failure());
     try {
       const InFlight::Scope in_flight(InFlight::on(device_), collective);
@@ -175,6 +177,7 @@ class Nccl final : public Communicator {
 
   std::unique_ptr<Communicator> host_;
   Device device_;
+  TracedGroup traced_;
   std::chrono::seconds timeout_ = kDefaultTimeout;
   std::unique_ptr<NcclGroup> group_;  // null before the first collective of a GPU tensor
   std::mutex mutex_;                  // guards failure_: a second thread may call by mistake

@@ -52,6 +52,17 @@ TEST_F(Metrics, ReadBackExactly) {
   EXPECT_EQ(read_metrics(path_), std::vector{metrics});
 }
 
+TEST_F(Metrics, HaveTheSlowestRankAfterTheSeconds) {
+  const StepMetrics metrics{.step = 1,
+                            .seconds = {{"total", 0.5}},
+                            .slowest = {{"rank", 3}, {"score", 1.25}, {"data", 0.5}}};
+  MetricsWriter(path_).write(metrics);
+  EXPECT_EQ(text(),
+            R"({"step":1,"seconds":{"total":0.5},"slowest":{"rank":3,"score":1.25,"data":0.5}})"
+            "\n");
+  EXPECT_EQ(read_metrics(path_), std::vector{metrics});
+}
+
 TEST_F(Metrics, ThatAreNotFiniteAreWrittenAsNull) {
   const StepMetrics metrics{
       .step = 1, .values = {{metric::kLoss, std::nan("")}, {metric::kGradientNorm, INFINITY}}};

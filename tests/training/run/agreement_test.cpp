@@ -6,8 +6,11 @@
 #include <filesystem>
 
 #include "ripieno/core/error.h"
+#include "ripieno/core/models/mlp.h"
 #include "ripieno/training/run/rank_facts.h"
+#include "ripieno/training/run/run_saves.h"
 #include "ripieno/training/run/same_numbers.h"
+#include "ripieno/training/run/training_state.h"
 #include "training/run/tiny_run.h"
 
 namespace ripieno {
@@ -67,6 +70,45 @@ TEST_F(AgreementTest, DetectsRanksWithOtherOptions) {
   runs[1] = tiny();
   runs[1].options.evaluation_batch_size = 16;
   EXPECT_THAT(error_of(runs), HasSubstr("the validation batch size is 16, rank 0 on "));
+}
+
+TEST_F(AgreementTest, DetectsRanksWithAnotherRunDirectory) {
+  std::vector<TinyRun> runs(2, tiny());
+  runs[1].directory = directory / "other";
+  EXPECT_THAT(error_of(runs), AllOf(HasSubstr("rank 1 on "), HasSubstr("the run directory is "),
+                                    HasSubstr("other, rank 0"), HasSubstr("run")));
+}
+
+// The error of rank 0 of two ranks that save these steps.
+std::string error_of_saves(const std::string& directory, int64_t of_rank_0, int64_t of_rank_1) {
+  auto group = distributed::in_process(2);
+  std::string message;
+  std::vector<std::jthread> threads;
+  for (auto& communicator : group) {
+    threads.emplace_back([&] {
+      Session session(std::move(communicator));
+      nn::Mlp model({2, 2});
+      optim::AdamW optimizer(model.parameters());
+      RunSaves saves(session, optimizer, 0, {.directory = directory});
+      const int64_t step = session.rank() == 0 ? of_rank_0 : of_rank_1;
+      try {
+        saves.save_now(step, [&] { return state_of(model, optimizer); }, {}, {});
+      } catch (const ConfigurationError& error) {
+        message = error.what();
+      } catch (const RankFailure& failure) {
+        EXPECT_TRUE(failure.is_silent());
+      }
+    });
+  }
+  threads.clear();
+  return message;
+}
+
+TEST_F(AgreementTest, OfASaveCoversItsStep) {
+  EXPECT_EQ(error_of_saves(directory / "saves", 5, 5), "");
+  EXPECT_THAT(error_of_saves(directory / "saves", 5, 6),
+              AllOf(HasSubstr("rank 1 on "), HasSubstr("the step of the save is 6, rank 0"),
+                    HasSubstr("has 5")));
 }
 
 TEST_F(AgreementTest, OfAValidationCoversBatchSizeAndPresenceOfData) {

@@ -157,6 +157,18 @@ TEST(Session, StopsOnAllRanksIfOneIsRequestedToStop) {
   });
 }
 
+TEST(Session, SumsNumbersWithTheVotesOfTheRanks) {
+  on_every_rank(3, [](Session& session) {
+    for (const std::size_t count : {2, 0, 5, 1}) {
+      std::vector<int64_t> sums(count, session.rank() + 1);
+      const auto agreed = session.agree(session.rank() == 0 ? 7 : 0, session.rank() == 1, sums);
+      EXPECT_EQ(agreed.decision, 7);
+      EXPECT_EQ(agreed.failures, 1);
+      EXPECT_EQ(sums, std::vector<int64_t>(count, 6));
+    }
+  });
+}
+
 TEST(Session, RejectsTheSameRowsOnAllRanks) {
   on_every_rank(2, [](Session& session) {
     io::Batch whole{Tensor::zeros({4, 1}), Tensor::zeros({4, 1}), 0, 4};

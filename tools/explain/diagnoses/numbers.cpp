@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ripieno/io/run/progress.h"
+#include "ripieno/tools/explain/diagnoses/deaths.h"
+#include "ripieno/training/session/exit_status.h"
+
+namespace ripieno::tools::explain {
+namespace {
+
+// " (the loss was 1.73 at step 1,200)": the last finite loss.
+std::string last_loss(const RunFacts& run) {
+  const auto& points = run.metrics.points;
+  const auto last = std::find_if(points.rbegin(), points.rend(), [](const auto& point) {
+    return point.is_loss_finite && point.loss;
+  });
+  if (last == points.rend()) return "";
+  return fmt::format(" (the last finite loss in metrics.jsonl is {:.4g}, of step {})", *last->loss,
+                     io::with_thousands(last->step));
+}
+
+std::vector<Finding> find_divergence(const RunFacts& run) {
+  std::vector<Finding> found;
+  for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::diverged)})) {
+    found.push_back(error_of(run, *failure));
+    found.back().text += last_loss(run);
+  }
+  return found;
+}
+
+std::vector<Finding> find_different_ranks(const RunFacts& run) {
+  std::vector<Finding> found;
+  for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::ranks_differ)}))
+    found.push_back(error_of(run, *failure));
+  return found;
+}
+
+std::vector<Finding> find_bad_steps(const RunFacts& run) {
+  const auto& points = run.metrics.points;
+  int64_t bad = 0;
+  const MetricPoint* first = nullptr;
+  for (const auto& point : points) {
+    if (point.is_loss_finite) continue;
+    ++bad;
+    if (!first) first = &point;
+  }
+  if (bad == 0) return {};
+  std::string text = fmt::format(
+      "the loss or the gradient norm is not finite in {} of {} {}lines of metrics.jsonl, first at "
+      "step {}",
+      bad, points.size(), run.metrics.is_sampled ? "sampled " : "",
+      io::with_thousands(first->step));
+  if (points.back().skipped_steps.value_or(0) > 0)
+    text += fmt::format("; {} steps were skipped", *points.back().skipped_steps);
+  return {{.text = text}};
+}
+
+std::vector<Finding> find_bad_checkpoint(const RunFacts& run) {
+  if (run.saved.not_finite == 0) return {};
+  return {{.text = fmt::format("the newest checkpoint, {}, has {} NaN or infinite element{}, the "
+                               "first in {}",
+                               run.saved.intact_path, run.saved.not_finite,
+                               run.saved.not_finite == 1 ? "" : "s", run.saved.not_finite_tensor)}};
+}
+
+constexpr Diagnosis kDiagnoses[] = {
+    {"R-NUM-01", "training diverged", Stage::failure,
+     "lower optimizer.learning_rate, lengthen schedule.warmup_steps, set train.gradient_clip, or "
+     "check the data of that step; `--resume PATH` starts from an earlier checkpoint",
+     find_divergence},
+    {"R-NUM-02", "ranks hold different numbers", Stage::failure,
+     "test the memory and the processor or GPU of the rank that the message names; leave its host "
+     "out; the same command resumes from the newest checkpoint, which is sound",
+     find_different_ranks},
+    {"R-NUM-03", "numbers that are not finite", Stage::caution,
+     "lower optimizer.learning_rate, set train.gradient_clip, or use train.precision=bfloat16 "
+     "instead of float16",
+     find_bad_steps},
+    {"R-NUM-04", "a checkpoint has numbers that are not finite", Stage::caution,
+     "resume from an earlier one: `ripieno inspect RUN` lists them, `--resume PATH` uses one",
+     find_bad_checkpoint},
+};
+
+}  // namespace
+
+std::span<const Diagnosis> number_diagnoses() { return kDiagnoses; }
+
+}  // namespace ripieno::tools::explain

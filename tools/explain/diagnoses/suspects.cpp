@@ -1,0 +1,163 @@
+#include "ripieno/tools/explain/diagnoses/suspects.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "ripieno/tools/explain/diagnoses/deaths.h"
+
+namespace ripieno::tools::explain {
+namespace {
+
+constexpr double kLongStep = 15, kLongActivity = 30, kLongSteps = 5, kLongGap = 10;
+
+double seconds_between(int64_t begin, int64_t end) {
+  return std::max(0.0, (static_cast<double>(end) - static_cast<double>(begin)) / 1e9);
+}
+
+double seconds_in_phase(const RunFacts& run, const Rank& rank) {
+  return seconds_between(phase_since(rank.record), run.end());
+}
+
+// How long a rank may stay in a phase before that is remarkable.
+double patience(const Rank& rank) {
+  const double least = rank.record.activity == "step" ? kLongStep : kLongActivity;
+  return std::max(least, kLongSteps * rank.record.median_step_seconds);
+}
+
+// Whether ranks ended because they had waited in vain.
+bool have_given_up(const RunFacts& run) {
+  return std::any_of(run.failures.begin(), run.failures.end(), [](const auto& failure) {
+    return failure.kind == Failure::Kind::watchdog || failure.kind == Failure::Kind::peer_lost;
+  });
+}
+
+bool has_failed_itself(const RunFacts& run, const Rank& rank) {
+  return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
+    const bool is_seen = failure.kind != Failure::Kind::signaled && failure.role == Role::root;
+    const bool is_stopped =
+        failure.kind == Failure::Kind::killed && death_of(run, failure) == Death::stopped;
+    return &run.ranks[failure.index] == &rank && is_seen && !is_stopped;
+  });
+}
+
+// The ranks that none waits for in a collective, but that stay where they are.
+std::vector<int> resting_ranks(const RunFacts& run) {
+  std::vector<int> ranks;
+  for (const auto& rank : run.ranks) {
+    const bool is_over = rank.record.end.kind == io::FlightEnd::Kind::returned;
+    if (!is_over && seconds_in_phase(run, rank) >= patience(rank)) ranks.push_back(rank.number());
+  }
+  return ranks;
+}
+
+bool has_another_diagnosis(const RunFacts& run, const Rank& rank) {
+  const bool is_silent = rank.life == Life::silent || rank.life == Life::gone;
+  return was_stopped(run, rank) || rank.record.end.kind == io::FlightEnd::Kind::returned ||
+         (is_silent && run.state == State::running);
+}
+
+}  // namespace
+
+bool is_stalled(const RunFacts& run) {
+  if (run.ranks.empty() || run.state == State::finished || run.state == State::saved) return false;
+  if (have_given_up(run)) return true;
+  const auto& waiting = run.stall.waiting;
+  if (run.stall.kind == io::Stall::Kind::none) return !resting_ranks(run).empty();
+  return std::any_of(waiting.begin(), waiting.end(), [&](int number) {
+    const Rank* rank = run.find(number);
+    return rank && seconds_in_phase(run, *rank) >= patience(*rank);
+  });
+}
+
+bool was_stopped(const RunFacts& run, const Rank& rank) {
+  if (rank.life == Life::stopped) return true;
+  const auto& beat = rank.record.heartbeat;
+  const double since = seconds_between(beat.gap_ended_unix, run.end());
+  if (beat.longest_gap_seconds >= kLongGap && since < beat.longest_gap_seconds + kLongActivity)
+    return true;
+  return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
+    return &run.ranks[failure.index] == &rank && failure.kind == Failure::Kind::killed &&
+           failure.role == Role::root && death_of(run, failure) == Death::stopped;
+  });
+}
+
+std::vector<Suspects> find_suspects(const RunFacts& run) {
+  const auto kind = run.stall.kind;
+  if (!is_stalled(run) || kind == io::Stall::Kind::mismatch) return {};
+  std::map<std::string, Suspects> by_phase;
+  const bool is_waiting = kind == io::Stall::Kind::behind || kind == io::Stall::Kind::collective;
+  std::vector<int> numbers = run.stall.suspects;
+  if (kind == io::Stall::Kind::none) numbers = resting_ranks(run);
+  if (kind == io::Stall::Kind::collective) {
+    // One that was stopped in the collective holds up the others.
+    for (const auto& rank : run.ranks) {
+      if (was_stopped(run, rank)) numbers.push_back(rank.number());
+    }
+  }
+  for (const int number : numbers) {
+    const Rank* rank = run.find(number);
+    if (!rank || has_failed_itself(run, *rank)) continue;
+    auto& suspects = by_phase[phase_of(rank->record)];
+    suspects.ranks.push_back(rank);
+    suspects.seconds = std::max(suspects.seconds, seconds_in_phase(run, *rank));
+  }
+  std::vector<Suspects> found;
+  for (auto& [phase, suspects] : by_phase) {
+    suspects.phase = phase;
+    if (is_waiting) {
+      for (const int rank : run.stall.waiting) {
+        const bool is_suspect =
+            std::any_of(suspects.ranks.begin(), suspects.ranks.end(),
+                        [&](const auto* suspect) { return suspect->number() == rank; });
+        if (!is_suspect) suspects.waiting.push_back(rank);
+      }
+      suspects.collective = io::name_of(run.stall.collective);
+    }
+    found.push_back(std::move(suspects));
+  }
+  return found;
+}
+
+std::string waiting_text(const RunFacts& run, const std::vector<int>& waiting, const char* whom,
+                         const std::string& collective) {
+  const char* const verb = run.state != State::running ? "waited"
+                           : waiting.size() == 1       ? "waits"
+                                                       : "wait";
+  return fmt::format("{} {} for {} in {}", ranks_text(waiting), verb, whom, collective);
+}
+
+Finding finding_of(const RunFacts& run, const Suspects& suspects) {
+  const bool is_now = run.state == State::running;
+  const bool is_one = suspects.ranks.size() == 1;
+  Finding finding{.host = suspects.ranks.front()->host(),
+                  .phase = suspects.phase,
+                  .time = static_cast<double>(run.end()) / 1e9 - suspects.seconds};
+  for (const auto* rank : suspects.ranks) finding.ranks.push_back(rank->number());
+  const std::string have = is_now ? (is_one ? "has been" : "have been") : (is_one ? "was" : "were");
+  const std::string position = io::position_of(suspects.ranks.front()->record);
+  finding.text = fmt::format(
+      "{} {} in {} for {:.0f} s{}",
+      is_one ? who(*suspects.ranks.front()) : ranks_text(finding.ranks), have, suspects.phase,
+      suspects.seconds,
+      position == suspects.phase || position.empty() ? "" : fmt::format(" ({})", position));
+  if (!suspects.waiting.empty()) {
+    finding.text +=
+        "; " + waiting_text(run, suspects.waiting, is_one ? "it" : "them", suspects.collective);
+  }
+  return finding;
+}
+
+std::vector<Finding> find_behind(const RunFacts& run, bool (*matches)(const Suspects&)) {
+  std::vector<Finding> found;
+  for (Suspects suspects : find_suspects(run)) {
+    if (!matches(suspects)) continue;
+    std::erase_if(suspects.ranks,
+                  [&](const Rank* rank) { return has_another_diagnosis(run, *rank); });
+    if (!suspects.ranks.empty()) found.push_back(finding_of(run, suspects));
+  }
+  return found;
+}
+
+}  // namespace ripieno::tools::explain
