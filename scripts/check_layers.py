@@ -66,9 +66,10 @@ FOLDERS = {
     "training/models": {"training/session", "training/settings"},
     "training/run": {"training/session", "training/settings"},
     "training": {"training/session", "training/settings", "training/models", "training/run"},
-    # sources <- convert
+    # sources <- convert;  launch
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
+    "tools/launch": {"tools"},
     "tools": {"tools/sources", "tools/convert"},
 }
 
