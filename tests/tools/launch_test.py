@@ -129,7 +129,7 @@ class Commands(LaunchTest):
 
 
 class Failures(LaunchTest):
-    STEPS = 150
+    STEPS = 2000
 
     def test_a_program_that_fails_at_once_is_not_restarted(self):
         count = self.directory / "count"
@@ -166,8 +166,6 @@ class Failures(LaunchTest):
 
     @programs.needs_mpi
     def test_a_killed_rank_is_named_and_training_continues_as_if_nothing_happened(self):
-        self.STEPS = 2000
-        programs.ProgramTest.setUp(self)
         self.finish("whole", ranks=2)
         training = self.launch("-n", 2)
         self.wait_for_steps("run", training, 200)
@@ -184,8 +182,6 @@ class Failures(LaunchTest):
 
     @programs.needs_mpi
     def test_a_killed_mpirun_is_restarted(self):
-        self.STEPS = 2000
-        programs.ProgramTest.setUp(self)
         training = self.launch("-n", 2)
         self.wait_for_steps("run", training, 100)
         children = subprocess.run(["pgrep", "-P", str(training.pid)], capture_output=True, text=True)
