@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ripieno/core/host_name.h"
 #include "ripieno/tools/launch/network.h"
 
 namespace ripieno::tools {
@@ -30,8 +29,6 @@ std::vector<std::string> names_of(const std::vector<Host>& hosts) {
 
 }  // namespace
 
-std::string Attempt::listed(const std::string& host) const { return listed_name(hosts_, host); }
-
 Attempt::Attempt(LaunchWatch watch, const std::vector<std::string>& words, std::vector<Host> hosts)
     : watch_(watch),
       hosts_(std::move(hosts)),
@@ -46,6 +43,12 @@ AttemptEnd Attempt::run() {
                    milliseconds(100));
   end_by_force();
   return result();
+}
+
+const std::string& Attempt::listed(const std::string& reported) {
+  const auto found = listed_.find(reported);
+  if (found != listed_.end()) return found->second;
+  return listed_[reported] = listed_name(hosts_, reported);
 }
 
 // False if the command must be ended by force.
@@ -104,7 +107,8 @@ void Attempt::look_at_hosts(const WatchedRun& run) {
   timers_.update(alive, run.read_at);
   // A host whose ranks have all ended has nothing more to report.
   if (!run.attempt.ended.empty() || watch_.stop.is_asked()) return;
-  for (const auto& host : timers_.lost()) {
+  const bool has_started = run.newest_step > newest_step_before_;
+  for (const auto& host : timers_.lost(has_started)) {
     note_lost(host);
     if (!lost_at_) lost_at_ = monotonic_seconds();
   }

@@ -51,7 +51,8 @@ class Attempt {
   void note_lost(const std::string& host);
   void end_by_force();
   AttemptEnd result();
-  std::string listed(const std::string& host) const;
+  // The name in the host file of a host that calls itself `reported`.
+  const std::string& listed(const std::string& reported);
 
   LaunchWatch watch_;
   const std::vector<Host> hosts_;
@@ -62,6 +63,7 @@ class Attempt {
   MpirunText text_;
   std::optional<ProcessEnd> end_;
   std::set<std::string> lost_, leaving_;
+  std::map<std::string, std::string> listed_;  // results of listed(), which may ask a name server
   std::optional<double> failed_at_, lost_at_, stopped_at_;
 };
 

@@ -51,7 +51,7 @@ std::optional<Decision> obstacle(const AttemptEnd& end, int status, const Limits
     return ends_with(status, "saved and stopped");
   if (is_final(status))
     return ends_with(status, fmt::format("status {} does not go away by a restart", status));
-  if (!end.finished_a_step && end.lost.empty())
+  if (!end.finished_a_step && end.lost.empty() && end.leaving.empty())
     return ends_with(status, "not restarted, because it has not finished one step");
   const bool is_in_vain = history.in_vain > 0 && history.restarts > 0;
   if (is_in_vain &&

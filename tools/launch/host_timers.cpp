@@ -17,9 +17,10 @@ void HostTimers::update(const std::map<std::string, uint64_t>& alive, double now
   }
 }
 
-std::vector<std::string> HostTimers::lost() const {
+std::vector<std::string> HostTimers::lost(bool has_started) const {
   std::vector<std::string> silent;
   for (const auto& [name, host] : hosts_) {
+    if (host.count == 0 && has_started) continue;
     const double limit = host.count == 0 ? kStartSeconds : kSilentSeconds;
     if (updated_ - host.since > limit) silent.push_back(name);
   }

@@ -20,8 +20,9 @@ class HostTimers {
   // means that storage did not answer; the hosts get this time back.
   void update(const std::map<std::string, uint64_t>& alive, double now);
 
-  // The hosts that are lost, as of the last update.
-  std::vector<std::string> lost() const;
+  // The hosts that are lost, as of the last update. If training has started, a host that never
+  // reported is not lost: it does not see the folder of the attempt.
+  std::vector<std::string> lost(bool has_started) const;
 
  private:
   struct Host {

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "ripieno/core/host_name.h"
 #include "ripieno/tools/launch/attempt.h"
@@ -62,6 +61,8 @@ class Launch {
                            ? run_directory_in(options.program).value_or("")
                            : options.run_directory),
         hosts_(find_hosts(options.host_file, of_environment)),
+        uses_other_hosts_(hosts_.size() > 1 ||
+                          (hosts_.size() == 1 && !is_this_host(hosts_[0].name))),
         budget_(options.budget, options.prices) {
     ranks_ = options.ranks.value_or(hosts_.empty() ? std::max(1, gpus()) : slots_of(hosts_));
     check();
@@ -97,15 +98,12 @@ class Launch {
       throw UsageError(fmt::format("--min-ranks {}: must be at most the number of ranks, {}",
                                    options_.limits.min_ranks, ranks_));
     }
-    if (uses_other_hosts() && run_directory_.empty()) {
+    if (uses_other_hosts_ && run_directory_.empty()) {
       throw UsageError(
           "the run directory is unknown: the program has neither --run-dir nor --config; pass "
           "--run-dir DIR, on storage that all hosts share, before --");
     }
   }
-
-  bool is_here() const { return hosts_.size() == 1 && is_this_host(hosts_[0].name); }
-  bool uses_other_hosts() const { return !hosts_.empty() && !is_here(); }
 
   static std::string shared_memory() { return fs::is_directory("/dev/shm") ? "/dev/shm" : "/tmp"; }
 
@@ -119,7 +117,7 @@ class Launch {
                                  const std::string& folder) const {
     AttemptCommand command;
     command.ranks = ranks_on(hosts);
-    if (uses_other_hosts()) {
+    if (uses_other_hosts_) {
       command.hosts = hosts;
       command.network = options_.interfaces.empty()
                             ? choose_network(interfaces_of_this_host(), addresses_of(hosts))
@@ -192,7 +190,7 @@ class Launch {
     const auto command = words(hosts, attempt, folder);
     say(shell_line(command));
     const AttemptEnd end =
-        Attempt(watch, command, uses_other_hosts() ? hosts : std::vector<Host>()).run();
+        Attempt(watch, command, uses_other_hosts_ ? hosts : std::vector<Host>()).run();
     std::error_code ignored;
     fs::remove_all(fmt::format("{}.{}", name_, attempt), ignored);
     if (run_directory_.empty()) fs::remove_all(folder, ignored);
@@ -259,6 +257,7 @@ class Launch {
   const LaunchOptions& options_;
   const std::string run_directory_;
   const std::vector<Host> hosts_;
+  const bool uses_other_hosts_;
   int ranks_ = 1;
   std::string name_;  // of temporary folders; attempts append .<number>
   Budget budget_;

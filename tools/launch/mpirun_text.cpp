@@ -31,6 +31,9 @@ void MpirunText::read_line() {
   }
   int rank = 0, pid = 0, signal = 0;
   char host[256] = {};
+  if (std::sscanf(line_.c_str(), "ssh: connect to host %255s port", host) == 1 ||
+      std::sscanf(line_.c_str(), "ssh: Could not resolve hostname %255[^:]:", host) == 1)
+    lost_.emplace_back(host);
   if (std::sscanf(
           line_.c_str(),
           "mpirun noticed that process rank %d with PID %d on node %255s exited on signal %d",

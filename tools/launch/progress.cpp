@@ -17,6 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kMostOldBytes = 4 << 20;  // of what earlier launches wrote
+
 double seconds_of(const statx_timestamp& time) {
   return static_cast<double>(time.tv_sec) + 1e-9 * time.tv_nsec;
 }
@@ -51,12 +53,20 @@ void RunProgress::read_lines(bool is_new) {
   std::ifstream file(metrics_, std::ios::binary);
   file.seekg(0, std::ios::end);
   if (!file) return;
-  if (file.tellg() < offset_) offset_ = 0;  // the next start removed an incomplete line, or all
+  const int64_t size = file.tellg();
+  if (size < offset_) offset_ = 0;  // another file
+  if (!is_new && size > kMostOldBytes) skip_to_line_after(file, size - kMostOldBytes);
   file.seekg(offset_);
   for (std::string line; std::getline(file, line) && !file.eof();) {
     offset_ = file.tellg();
     read_line(line, is_new);
   }
+}
+
+void RunProgress::skip_to_line_after(std::istream& file, int64_t offset) {
+  std::string rest;
+  file.seekg(offset);
+  if (std::getline(file, rest) && !file.eof()) offset_ = file.tellg();
 }
 
 void RunProgress::read_line(const std::string& line, bool is_new) {

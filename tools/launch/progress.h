@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,8 +11,8 @@ namespace ripieno::tools {
 
 class RunProgress {
  public:
-  // Ignores what the directory contains already, except as steps that are not new. The directory
-  // need not exist yet.
+  // Of what the directory contains already, reads the last 4 MiB of metrics, as steps that are not
+  // new. The directory need not exist yet.
   explicit RunProgress(const std::string& directory);
 
   // Reads what was added since the last call. An incomplete last line is left for later. A file
@@ -31,6 +32,7 @@ class RunProgress {
 
  private:
   void read_lines(bool is_new);
+  void skip_to_line_after(std::istream& file, int64_t offset);
   void read_line(const std::string& line, bool is_new);
   void read_checkpoints(bool is_new);
 

@@ -100,6 +100,10 @@ bool AttemptFolder::write_alive(const std::string& host, uint64_t count) const {
   return replace(fmt::format("{}/{}{}{}", path_, kHost, host, kAlive), fmt::format("{}\n", count));
 }
 
+bool AttemptFolder::write_launcher_alive(uint64_t count) const {
+  return replace(path_ + "/launcher.alive", fmt::format("{}\n", count));
+}
+
 bool AttemptFolder::write_notice(const std::string& host, const std::string& text) const {
   return replace(fmt::format("{}/{}{}{}", path_, kHost, host, kNotice), text);
 }

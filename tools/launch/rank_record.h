@@ -6,6 +6,7 @@
 //   rank_00003.ended     the same and {"status", "signal", "asked_to_end", "last_words"}
 //   host_<name>.alive    a number that grows
 //   host_<name>.notice   the text of a notice
+//   launcher.alive       a number that grows
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,8 @@ class AttemptFolder {
   bool write_started(const RankEnd& rank) const;
   bool write_ended(const RankEnd& rank) const;
   bool write_alive(const std::string& host, uint64_t count) const;
+  // Written by the launcher, so that it sees whether storage answers.
+  bool write_launcher_alive(uint64_t count) const;
   bool write_notice(const std::string& host, const std::string& text) const;
 
  private:

@@ -48,7 +48,7 @@ struct RunWatch::State {
   void read_once(WatchedRun& read, const std::string& path, std::optional<RunProgress>& progress) {
     if (!path.empty()) {
       const AttemptFolder attempt(path);
-      attempt.write_alive("launcher", ++passes);  // blocks, as do the hosts, if storage stalls
+      attempt.write_launcher_alive(++passes);  // blocks, as the hosts do, if storage stalls
       update(read.attempt, attempt);
     }
     if (progress) {

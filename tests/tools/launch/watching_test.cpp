@@ -123,25 +123,26 @@ TEST(HostTimersTest, AHostIsLostThatReportsNoMore) {
   for (int second = 1; second <= 30; ++second) {
     const auto count = static_cast<uint64_t>(second);
     timers.update({{"h1", count}, {"h2", std::min<uint64_t>(count, 10)}}, second);
-    if (second <= 20) EXPECT_TRUE(timers.lost().empty()) << second;
+    if (second <= 20) EXPECT_TRUE(timers.lost(true).empty()) << second;
   }
-  EXPECT_EQ(timers.lost(), (std::vector<std::string>{"h2"}));
+  EXPECT_EQ(timers.lost(true), (std::vector<std::string>{"h2"}));
 }
 
 TEST(HostTimersTest, AHostMayTakeLongToStart) {
   HostTimers timers({"h1"}, 0);
   int second = 1;
   for (; second <= 120; ++second) timers.update({}, second);
-  EXPECT_TRUE(timers.lost().empty());
+  EXPECT_TRUE(timers.lost(false).empty());
   timers.update({}, second);
-  EXPECT_EQ(timers.lost(), (std::vector<std::string>{"h1"}));
+  EXPECT_EQ(timers.lost(false), (std::vector<std::string>{"h1"}));
+  EXPECT_TRUE(timers.lost(true).empty());
 }
 
 TEST(HostTimersTest, StorageThatDidNotAnswerIsNoLoss) {
   HostTimers timers({"h1"}, 0);
   timers.update({{"h1", 1}}, 1);
   timers.update({{"h1", 1}}, 61);
-  EXPECT_TRUE(timers.lost().empty());
+  EXPECT_TRUE(timers.lost(true).empty());
 }
 
 TEST(MpirunTextTest, NamesTheHostAndTheRankThatWereLost) {
@@ -157,6 +158,13 @@ TEST(MpirunTextTest, NamesTheHostAndTheRankThatWereLost) {
   EXPECT_EQ(text.killed_rank()->rank, 3);
   EXPECT_EQ(text.killed_rank()->host, "h1");
   EXPECT_EQ(text.killed_rank()->signal, 9);
+}
+
+TEST(MpirunTextTest, NamesAHostThatDoesNotAnswer) {
+  MpirunText text;
+  text.add("ssh: connect to host h2 port 22: No route to host\r\n");
+  text.add("ssh: Could not resolve hostname h3: Name or service not known\n");
+  EXPECT_EQ(text.lost_hosts(), (std::vector<std::string>{"h2", "h3"}));
 }
 
 TEST(LastLineTest, IsKeptAcrossPieces) {
