@@ -158,9 +158,10 @@ class Launched(ClusterTest):
     STEPS = 100_000
     LAUNCH = str(programs.BIN / "ripieno")
 
-    def launch(self, *options):
+    def launch(self, *prefix):
         (self.directory / "hosts").write_text("h1 slots=1\nh2 slots=1\n")
-        command = [self.LAUNCH, "launch", "--hostfile", "hosts", *options, "--", *super().command("run", over_hosts=False)]
+        command = [*prefix, self.LAUNCH, "launch", "--hostfile", "hosts", "--",
+                   *super().command("run", over_hosts=False)]
         training = subprocess.Popen(command, cwd=self.directory, text=True, stdout=subprocess.DEVNULL,
                                     stderr=subprocess.PIPE, start_new_session=True)
         self.addCleanup(programs.kill, training)
@@ -176,8 +177,8 @@ class Launched(ClusterTest):
             self.assertTrue(lines[-1], "".join(lines))
         return lines
 
-    def assert_it_continues_without(self, host, lose):
-        training = self.launch()
+    def assert_it_continues_without(self, host, lose, *prefix):
+        training = self.launch(*prefix)
         lost = time.monotonic()
         lose()
         lines = self.wait_for_restart(training)
@@ -193,6 +194,12 @@ class Launched(ClusterTest):
     def test_after_a_cut_cable(self):
         self.addCleanup(hosts, "join", "h2")
         self.assert_it_continues_without("h2", lambda: hosts("cut", "h2"))
+
+    def test_after_the_cable_of_its_own_host_was_cut(self):
+        """mpirun does not notice it, and never ends."""
+        h1 = pathlib.Path("/dev/shm/hosts/h1").read_text().strip()
+        self.addCleanup(hosts, "join", "h1")
+        self.assert_it_continues_without("h2", lambda: hosts("cut", "h1"), "nsenter", "--target", h1, "--net", "--uts")
 
     def test_after_a_power_loss(self):
         self.addCleanup(hosts, "start", "h2")

@@ -188,6 +188,7 @@ class Failures(LaunchTest):
         os.kill(int(children.stdout), signal.SIGKILL)
         status, errors, _ = self.end_of(training)
         self.assertEqual(status, 0, errors)
+        self.assertTrue(any("restarting on 2 ranks" in line for line in errors), errors)
 
     def test_an_mpirun_that_does_not_end_is_killed(self):
         """As one whose own host lost its network."""
@@ -320,6 +321,7 @@ class Notices(LaunchTest):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
         server.preempts, server.fault, server.asked = False, fault, threading.Event()
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         return server
 

@@ -13,9 +13,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr double kTeardownSeconds = 3;    // for mpirun to end the other ranks
-constexpr double kRepeatStopSeconds = 1;  // mpirun may not have started all ranks yet
-constexpr double kFreshSeconds = 3;       // older records say nothing about hosts
+constexpr double kTeardownSeconds = 3;  // for mpirun to end the other ranks
+constexpr double kStartSeconds = 30;    // until all ranks have certainly started
+constexpr double kFreshSeconds = 3;     // older records say nothing about hosts
 constexpr double kOverBudgetSeconds = 60;
 constexpr double kSavingShare = 2.0 / 3;  // of the time before a machine ends
 
@@ -29,8 +29,10 @@ std::vector<std::string> names_of(const std::vector<Host>& hosts) {
 
 }  // namespace
 
-Attempt::Attempt(LaunchWatch watch, const std::vector<std::string>& words, std::vector<Host> hosts)
+Attempt::Attempt(LaunchWatch watch, const std::vector<std::string>& words, int ranks,
+                 std::vector<Host> hosts)
     : watch_(watch),
+      ranks_(ranks),
       hosts_(std::move(hosts)),
       started_(monotonic_seconds()),
       newest_step_before_(watch.run.now().newest_step),
@@ -41,8 +43,14 @@ AttemptEnd Attempt::run() {
   while (!end_ && watch_once())
     wait_for_input({watch_.signals.file(), child_.is_closed() ? -1 : child_.errors()},
                    milliseconds(100));
+  const bool ended_by_itself = end_.has_value();
   end_by_force();
-  return result();
+  AttemptEnd end = result();
+  if (!ended_by_itself && end.lost.empty() && watch_.stop.ends_at_once() == 0) {
+    for (const auto& host : hosts_without_mpirun(end.ranks))
+      if (!is_this_host(host)) end.lost.push_back(host);
+  }
+  return end;
 }
 
 const std::string& Attempt::listed(const std::string& reported) {
@@ -60,7 +68,7 @@ bool Attempt::watch_once() {
   look_at_hosts(run);
   look_at_notices(run);
   look_at_budget(run);
-  pass_stop_on();
+  pass_stop_on(run);
   const double now = monotonic_seconds();
   const bool is_over_budget =
       watch_.budget.seconds_left(now).value_or(0) < -(kOverBudgetSeconds + 2 * run.save_seconds);
@@ -145,17 +153,17 @@ void Attempt::look_at_budget(const WatchedRun& run) {
     watch_.stop.ask("the budget is used up");
 }
 
-// SIGUSR1 is the signal that mpirun forwards at once. It is repeated, since ranks that mpirun has
-// not started yet do not get it; one that got it already ignores the rest.
-void Attempt::pass_stop_on() {
-  if (!watch_.stop.is_asked() && leaving_.empty()) return;
-  const double now = monotonic_seconds();
-  if (stopped_at_ && now - *stopped_at_ < kRepeatStopSeconds) return;
-  if (!handles(child_.pid(), SIGUSR1)) return;  // not yet
-  if (!stopped_at_ && watch_.stop.is_asked())
-    say(fmt::format("{}; saving and stopping", watch_.stop.reason()));
-  stopped_at_ = now;
+// SIGUSR1 is the signal that mpirun forwards at once. It would end a wrapper that has not started
+// yet, so this waits until all have; not forever, since they may be unable to write their records.
+void Attempt::pass_stop_on(const WatchedRun& run) {
+  const bool is_asked = watch_.stop.is_asked() || !leaving_.empty();
+  if (is_stopped_ || !is_asked) return;
+  const bool has_started = run.attempt.started.size() >= static_cast<std::size_t>(ranks_) ||
+                           monotonic_seconds() - started_ > kStartSeconds;
+  if (!has_started || !handles(child_.pid(), SIGUSR1)) return;
+  if (watch_.stop.is_asked()) say(fmt::format("{}; saving and stopping", watch_.stop.reason()));
   child_.send(SIGUSR1);
+  is_stopped_ = true;
 }
 
 // Two rounds: a process that is killed first may have been about to start another.

@@ -28,8 +28,9 @@ struct LaunchWatch {
 
 class Attempt {
  public:
-  // `words`: the command. `hosts`: those that it starts ranks on; empty: this host.
-  Attempt(LaunchWatch watch, const std::vector<std::string>& words, std::vector<Host> hosts);
+  // `words`: the command, which starts so many ranks. `hosts`: where; empty: this host.
+  Attempt(LaunchWatch watch, const std::vector<std::string>& words, int ranks,
+          std::vector<Host> hosts);
 
   // Runs the command; returns when it and all of its descendants on this host have ended.
   //
@@ -47,7 +48,7 @@ class Attempt {
   void look_at_notices(const WatchedRun& run);
   void look_at_budget(const WatchedRun& run);
   void warn_of_slow_saves(const std::string& notice, double seconds_left, const WatchedRun& run);
-  void pass_stop_on();
+  void pass_stop_on(const WatchedRun& run);
   void note_lost(const std::string& host);
   void end_by_force();
   AttemptEnd result();
@@ -55,6 +56,7 @@ class Attempt {
   const std::string& listed(const std::string& reported);
 
   LaunchWatch watch_;
+  const int ranks_;
   const std::vector<Host> hosts_;
   const double started_;
   const int64_t newest_step_before_;
@@ -64,7 +66,8 @@ class Attempt {
   std::optional<ProcessEnd> end_;
   std::set<std::string> lost_, leaving_;
   std::map<std::string, std::string> listed_;  // results of listed(), which may ask a name server
-  std::optional<double> failed_at_, lost_at_, stopped_at_;
+  std::optional<double> failed_at_, lost_at_;
+  bool is_stopped_ = false;
 };
 
 }  // namespace ripieno::tools

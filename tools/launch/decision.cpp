@@ -95,6 +95,16 @@ std::vector<RankEnd> by_cause(const std::vector<RankEnd>& ranks) {
   return failed;
 }
 
+std::set<std::string> hosts_without_mpirun(const std::vector<RankEnd>& ranks) {
+  std::set<std::string> hosts;
+  for (const auto& rank : ranks) {
+    if (!rank.has_failed()) continue;
+    if (!rank.asked_to_end) return {};
+    hosts.insert(rank.host);
+  }
+  return hosts;
+}
+
 bool is_final(int status) {
   for (const ExitStatus final :
        {ExitStatus::usage, ExitStatus::data, ExitStatus::software, ExitStatus::ranks_differ,

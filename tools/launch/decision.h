@@ -48,6 +48,11 @@ std::vector<RankEnd> by_cause(const std::vector<RankEnd>& ranks);
 // Whether the rank failed because another had failed.
 bool is_consequence(const RankEnd& rank);
 
+// The hosts of an attempt that mpirun did not end by itself: if every rank that failed was ended by
+// the daemon of its host, these daemons lost mpirun, which does not notice if its own host is cut
+// off. Empty if a rank failed otherwise.
+std::set<std::string> hosts_without_mpirun(const std::vector<RankEnd>& ranks);
+
 // Whether a status says that a restart cannot help: usage, damaged data, an error of the program,
 // ranks that differ, configuration, divergence, no progress, a command that cannot be executed.
 bool is_final(int status);

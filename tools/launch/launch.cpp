@@ -190,7 +190,7 @@ class Launch {
     const auto command = words(hosts, attempt, folder);
     say(shell_line(command));
     const AttemptEnd end =
-        Attempt(watch, command, uses_other_hosts_ ? hosts : std::vector<Host>()).run();
+        Attempt(watch, command, ranks, uses_other_hosts_ ? hosts : std::vector<Host>()).run();
     std::error_code ignored;
     fs::remove_all(fmt::format("{}.{}", name_, attempt), ignored);
     if (run_directory_.empty()) fs::remove_all(folder, ignored);

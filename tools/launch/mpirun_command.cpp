@@ -63,7 +63,7 @@ std::vector<std::string> words_of(const AttemptCommand& attempt, const Words& ra
       add(words, {"--oversubscribe"});
     else
       add(words, {"--host", host_list(attempt.hosts), "--map-by", "slot"});
-    add(words, {"--bind-to", "none", "--quiet"});
+    add(words, {"--bind-to", "none"});  // not --quiet: mpirun would not name a lost host
     if (attempt.is_root) add(words, {"--allow-run-as-root"});
     if (attempt.exceeds_cores) add_mca(words, "mpi_yield_when_idle", "1");
     add_network(words, attempt.network);

@@ -42,6 +42,13 @@ TEST(Cause, IsTheRankWithAMessageWhereOthersAreSilent) {
   EXPECT_EQ(order({failed(0, 76, 1), failed(1, 76, 2)}), (std::vector<int>{0, 1}));
 }
 
+TEST(Cause, IsTheHostIfItsDaemonEndedItsRanks) {
+  RankEnd ended = killed(1, "h2", 15, 1);
+  ended.asked_to_end = true;
+  EXPECT_EQ(hosts_without_mpirun({ended, failed(0, 0, 1)}), (std::set<std::string>{"h2"}));
+  EXPECT_TRUE(hosts_without_mpirun({ended, killed(0, "h1", 9, 1)}).empty());
+}
+
 TEST(Decision, AFinishedProgramIsNotRestarted) {
   History history;
   const auto decision = decide(after_steps({}), {}, {}, history);

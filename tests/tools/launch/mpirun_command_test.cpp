@@ -20,7 +20,7 @@ AttemptCommand two_hosts() {
 
 TEST(MpirunCommand, HasEverythingThatSeveralHostsRequire) {
   EXPECT_EQ(shell_line(words_of(two_hosts(), {})),
-            "mpirun -n 4 --host h1:2,h2:2 --map-by slot --bind-to none --quiet "
+            "mpirun -n 4 --host h1:2,h2:2 --map-by slot --bind-to none "
             "--mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 "
             "--mca oob_tcp_keepalive_time 4 --mca oob_tcp_keepalive_intvl 1 "
             "--mca oob_tcp_keepalive_probes 4 --mca orte_tmpdir_base /dev/shm/x.1 "
