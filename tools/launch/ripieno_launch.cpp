@@ -8,7 +8,7 @@
 
 namespace {
 
-// Ends without destructors of statics: a thread may still wait for storage.
+// Ends without destructors of static objects: a thread may still wait for storage.
 int run(const ripieno::tools::LaunchOptions& options) {
   if (options.rank) std::_Exit(ripieno::tools::run_rank(*options.rank));
   const int status = ripieno::tools::launch(options);
