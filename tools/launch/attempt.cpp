@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "ripieno/tools/launch/network.h"
 
@@ -17,7 +16,6 @@ constexpr double kTeardownSeconds = 3;  // for mpirun to end the other ranks
 constexpr double kStartSeconds = 30;    // until all ranks have certainly started
 constexpr double kFreshSeconds = 3;     // older records say nothing about hosts
 constexpr double kOverBudgetSeconds = 60;
-constexpr double kSavingShare = 2.0 / 3;  // of the time before a machine ends
 
 void say(const std::string& text) { write_errors("ripieno launch: " + text + "\n"); }
 
@@ -128,23 +126,13 @@ void Attempt::note_lost(const std::string& host) {
 }
 
 void Attempt::look_at_notices(const WatchedRun& run) {
-  if (const auto notice = watch_.notices.notice(); notice && !watch_.stop.is_asked()) {
-    watch_.stop.ask(notice->text());
-    warn_of_slow_saves(notice->text(), notice->seconds_left, run);
-  }
+  watch_.warning.consider(run.step_seconds, run.save_seconds);
+  if (const auto notice = watch_.notices.notice()) watch_.stop.ask(notice->text());
   for (const auto& [host, text] : run.attempt.notices) {
     const std::string name = listed(host);
     if (leaving_.insert(name).second)
       say(fmt::format("host {}: {}; saving and stopping", name, text));
   }
-}
-
-void Attempt::warn_of_slow_saves(const std::string& notice, double seconds_left,
-                                 const WatchedRun& run) {
-  if (run.save_seconds + run.step_seconds <= kSavingShare * seconds_left) return;
-  say(fmt::format(
-      "a step and a save take up to {:.0f} s, which may be too long: {}; save more often",
-      std::ceil(run.save_seconds + run.step_seconds), notice));
 }
 
 void Attempt::look_at_budget(const WatchedRun& run) {

@@ -22,6 +22,7 @@ struct LaunchWatch {
   SignalFile& signals;
   RunWatch& run;
   NoticeWatch& notices;
+  SaveWarning& warning;
   Budget& budget;
   StopRequest& stop;
 };
@@ -47,7 +48,6 @@ class Attempt {
   void look_at_hosts(const WatchedRun& run);
   void look_at_notices(const WatchedRun& run);
   void look_at_budget(const WatchedRun& run);
-  void warn_of_slow_saves(const std::string& notice, double seconds_left, const WatchedRun& run);
   void pass_stop_on(const WatchedRun& run);
   void note_lost(const std::string& host);
   void end_by_force();

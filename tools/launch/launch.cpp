@@ -78,9 +78,9 @@ class Launch {
     adopt_orphans();
     RunWatch run(run_directory_);
     NoticeWatch notices(options_.notices, options_.notices_url);
-    warn_of_short_notices(run.now());
+    SaveWarning warning(options_.notices);
     StopRequest stop;
-    const int status = attempts({signals, run, notices, budget_, stop});
+    const int status = attempts({signals, run, notices, warning, budget_, stop});
     if (options_.budget.hours || options_.prices.per_gpu_hour > 0 ||
         options_.prices.per_host_hour > 0)
       say("spent " + budget_.spent(monotonic_seconds()));
@@ -242,16 +242,6 @@ class Launch {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
       if (const auto notice = watch.notices.notice()) watch.stop.ask(notice->text());
     }
-  }
-
-  void warn_of_short_notices(const WatchedRun& run) const {
-    const double seconds = promised_seconds(options_.notices);
-    const double needed = run.step_seconds + run.save_seconds;
-    if (options_.notices == Cloud::none || needed <= seconds * 2 / 3) return;
-    say(fmt::format(
-        "a step and a save of this run took up to {:.0f} s, but {} announces a preemption "
-        "only {:.0f} s before; steps since the last checkpoint may be lost",
-        needed, name_of(options_.notices), seconds));
   }
 
   const LaunchOptions& options_;

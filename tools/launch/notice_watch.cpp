@@ -62,4 +62,14 @@ std::optional<Notice> NoticeWatch::notice() const {
   return state_->notice;
 }
 
+void SaveWarning::consider(double step_seconds, double save_seconds) {
+  const double promised = promised_seconds(cloud_), needed = step_seconds + save_seconds;
+  if (cloud_ == Cloud::none || is_given_ || needed <= promised * 2 / 3) return;
+  is_given_ = true;
+  write_errors(fmt::format(
+      "ripieno launch: a step and a save of this run took up to {:.0f} s, but {} announces a "
+      "preemption only {:.0f} s before; steps since the last checkpoint may be lost\n",
+      needed, name_of(cloud_), promised));
+}
+
 }  // namespace ripieno::tools

@@ -1,4 +1,5 @@
 // NoticeWatch: polls the metadata service of this machine's cloud on a thread of its own.
+// SaveWarning: whether a notice leaves time for a save.
 #pragma once
 
 #include <memory>
@@ -23,6 +24,18 @@ class NoticeWatch {
  private:
   struct State;
   std::shared_ptr<State> state_;
+};
+
+// Warns once of a run whose saves take too long for the notices of a cloud: a step and a save, as
+// slow as the slowest so far, take more than two thirds of what the cloud promises.
+class SaveWarning {
+ public:
+  explicit SaveWarning(Cloud cloud) : cloud_(cloud) {}
+  void consider(double step_seconds, double save_seconds);
+
+ private:
+  Cloud cloud_;
+  bool is_given_ = false;
 };
 
 }  // namespace ripieno::tools
