@@ -366,7 +366,7 @@ class Notices(LaunchTest):
         (run / "metrics.jsonl").write_text('{"step":1,"loss":1,"seconds":{"checkpoint":25.0,"total":26.0}}\n')
         status, errors, _ = self.ended(*self.options("gcp", self.serve()), "--run-dir", "run", program=["true"])
         self.assertEqual(status, 0, errors)
-        self.assertEqual(len([line for line in errors if "took up to 51 s, but GCP announces" in line]), 1, errors)
+        self.assertEqual(len([line for line in errors if "took up to 26 s, but GCP announces" in line]), 1, errors)
 
 
 if __name__ == "__main__":

@@ -83,8 +83,9 @@ void RunProgress::read_line(const std::string& line, bool is_new) {
                ? seconds[phase].get<double>()
                : 0.0;
   };
-  step_seconds_ = std::max(step_seconds_, value_of("total"));
-  waited_ = std::max(waited_, value_of("checkpoint"));
+  const double waited = value_of("checkpoint");
+  step_seconds_ = std::max(step_seconds_, value_of("total") - waited);
+  waited_ = std::max(waited_, waited);
 }
 
 // For programs that keep checkpoints but no metrics.

@@ -24,7 +24,7 @@ class RunProgress {
   // The largest step that was ever finished; 0 if none was.
   int64_t newest_step() const { return newest_; }
 
-  // Seconds of the slowest step among those read, and of the slowest save of a checkpoint; 0 if
+  // Seconds of the slowest step, without saving, and of the slowest save of a checkpoint; 0 if
   // none was seen. A save counts from the creation of its directory to its manifest, or, if the
   // file system does not record the creation, as long as training waited for it.
   double step_seconds() const { return step_seconds_; }
