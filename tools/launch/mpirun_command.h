@@ -16,9 +16,9 @@ struct AttemptCommand {
   bool exceeds_cores = false;  // whether a host has more ranks than cores
   bool is_root = false;
   std::string temporary = {};  // for this attempt's files on each host; may be removed afterwards
-  std::vector<std::string> exported;  // names of environment variables that other hosts get
+  std::vector<std::string> exported = {};  // names of environment variables that other hosts get
   std::vector<std::string> more_options = {};  // of mpirun, from the user
-  std::vector<std::string> program;            // and its arguments
+  std::vector<std::string> program = {};       // and its arguments
 };
 
 // The words of the command. `rank_wrapper`: the words that start the wrapper of a rank, which
