@@ -12,7 +12,7 @@ struct Prices {
 };
 
 struct BudgetLimits {
-  std::optional<double> hours, usd;
+  std::optional<double> hours = {}, usd = {};
 };
 
 // Sums up time and money. Time between attempts counts with the hosts of the attempt before it.
