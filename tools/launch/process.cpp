@@ -134,9 +134,7 @@ void wait_for_input(const std::vector<int>& files, std::chrono::milliseconds mos
 bool handles(pid_t pid, int signal) {
   std::ifstream file(fmt::format("/proc/{}/status", pid));
   for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("SigCgt:") && !line.starts_with("SigIgn:") &&
-        !line.starts_with("SigBlk:"))
-      continue;
+    if (!line.starts_with("SigCgt:") && !line.starts_with("SigIgn:")) continue;
     const auto begin = line.find_first_not_of(" \t", 7);
     uint64_t signals = 0;
     if (begin == std::string::npos) continue;
