@@ -148,7 +148,7 @@ void Attempt::pass_stop_on(const WatchedRun& run) {
   if (is_stopped_ || !is_asked) return;
   const bool has_started = run.attempt.started.size() >= static_cast<std::size_t>(ranks_) ||
                            monotonic_seconds() - started_ > kStartSeconds;
-  if (!has_started || !handles(child_.pid(), SIGUSR1)) return;
+  if (!has_started) return;
   if (watch_.stop.is_asked()) say(fmt::format("{}; saving and stopping", watch_.stop.reason()));
   child_.send(SIGUSR1);
   is_stopped_ = true;

@@ -72,8 +72,8 @@ class Child {
 // Waits for events on these files, at most so long. Negative files are ignored.
 void wait_for_input(const std::vector<int>& files, std::chrono::milliseconds most);
 
-// Whether the process handles, blocks or ignores the signal, so that it does not end by it. False
-// if it does not exist.
+// Whether the process handles or ignores the signal, so that it does not end by it. A process that
+// blocks it may do so only while it starts a thread. False if it does not exist.
 bool handles(pid_t pid, int signal);
 
 // All descendants of this process, from /proc. Those of processes that ended belong to it as well
