@@ -1,10 +1,19 @@
-// The `ripieno` command: inspects, verifies, compares and converts checkpoints.
+// The `ripieno` command: inspects, verifies, compares and converts checkpoints, and launches
+// programs.
 //
 //   ripieno inspect runs/gpt_char
+//   ripieno launch -n 2 -- train_gpt --config gpt_char.toml
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "ripieno/tools/command.h"
 #include "ripieno/training/program.h"
@@ -13,9 +22,23 @@
 
 namespace {
 
+// Executes ripieno_launch, which is beside this program, as the same process: it may be process 1
+// of a container.
+[[noreturn]] void execute_launch(char** argv) {
+  const auto own = std::filesystem::read_symlink("/proc/self/exe");
+  const std::string launcher = own.parent_path() / "ripieno_launch";
+  char name[] = "ripieno launch";
+  argv[1] = name;
+  ::execv(launcher.c_str(), argv + 1);
+  throw ripieno::ConfigurationError(fmt::format("cannot execute {} ({}); install it beside ripieno",
+                                                launcher, std::strerror(errno)));
+}
+
 int run(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "launch") execute_launch(argv);
   int status = 0;
-  CLI::App app("Inspects, verifies, compares and converts checkpoints.", "ripieno");
+  CLI::App app("Inspects, verifies, compares and converts checkpoints, and launches programs.",
+               "ripieno");
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", [] { return ripieno::version_text("ripieno"); },
@@ -25,6 +48,7 @@ int run(int argc, char** argv) {
   ripieno::tools::add_convert(app, status);
   ripieno::tools::add_diff(app, status);
   ripieno::tools::add_explain(app, status);
+  app.add_subcommand("launch", "Starts, watches and restarts a program on all ranks.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -24,7 +24,8 @@ bool is_worth_compiling(const kernels::AttentionShape& s) {
 
 kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   require_defined("causal_attention", {{"qkv", qkv}});
-  if (qkv.rank() != 3 || heads < 1 || qkv.size(2) == 0 || qkv.size(2) % (3 * heads) != 0) {
+  if (qkv.rank() != 3 || heads < 1 || qkv.size(2) == 0 || qkv.size(2) % 3 != 0 ||
+      qkv.size(2) / 3 % heads != 0) {
     fail(
         fmt::format("causal_attention: qkv is {}, heads is {}; qkv must be (batch, time, 3 * heads "
                     "* head_size)",

@@ -1,4 +1,5 @@
 """Training on several hosts, also when one of them is lost. Runs under `hosts.sh within`."""
+import json
 import os
 import pathlib
 import re
@@ -115,8 +116,7 @@ class Documented(ClusterTest):
         """The folder that the page describes, and an ssh that reaches the hosts."""
         super().setUp()
         self.configuration.rename(self.directory / "gpt.toml")
-        for name, target in (("bin", programs.BIN), ("deploy", PAGE.parents[1] / "deploy")):
-            (self.directory / name).symlink_to(target)
+        (self.directory / "bin").symlink_to(programs.BIN)
         ssh = self.directory / "ssh"
         ssh.write_text(f'#!/bin/sh\nwhile [ "${{1#-}}" != "$1" ]; do shift; done\nexec {HOSTS} on "$@"\n')
         ssh.chmod(0o755)
@@ -151,22 +151,71 @@ class Documented(ClusterTest):
         self.assertEqual(training.returncode, 75, out + errors)
         self.assertGreater(max(self.losses("runs/gpt")), saved)
 
-    def test_a_supervised_run_continues_after_a_cut_cable(self):
-        command = re.findall(r"```sh\n(deploy/supervise.*?)```", PAGE.read_text(), re.DOTALL)[0]
+
+class Launched(ClusterTest):
+    """`ripieno launch` continues on the hosts that are left."""
+
+    STEPS = 100_000
+    LAUNCH = str(programs.BIN / "ripieno")
+
+    def launch(self, *prefix):
         (self.directory / "hosts").write_text("h1 slots=1\nh2 slots=1\n")
-        self.environment["PAUSE_SECONDS"] = "1"
-        training = self.start_command(f"{command.strip()} --steps 1000")
-        try:
-            self.wait_for_steps("runs/gpt", training, 25)
-            hosts("cut", "h2")
-            time.sleep(12)
-            hosts("join", "h2")
-            out, errors = training.communicate(timeout=600)
-        finally:
-            programs.kill(training)
-        self.assertEqual(training.returncode, 0, out + errors)
-        self.assertIn("supervise.sh: the run exited with 205; restarting it", errors)
-        self.assertEqual(max(self.losses("runs/gpt")), 1000)
+        command = [*prefix, self.LAUNCH, "launch", "--hostfile", "hosts", "--",
+                   *super().command("run", over_hosts=False)]
+        training = subprocess.Popen(command, cwd=self.directory, text=True, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(programs.kill, training)
+        self.wait_for_steps("run", training, 25)
+        self.assertIsNone(training.poll())
+        return training
+
+    def wait_for_restart(self, training):
+        """Returns the lines of stderr up to the message about it."""
+        lines = []
+        while not (lines and "restarting on" in lines[-1]):
+            lines.append(training.stderr.readline())
+            self.assertTrue(lines[-1], "".join(lines))
+        return lines
+
+    def assert_it_continues_without(self, host, lose, *prefix):
+        training = self.launch(*prefix)
+        lost = time.monotonic()
+        lose()
+        lines = self.wait_for_restart(training)
+        print(f"noticed after {time.monotonic() - lost:.1f} s: {lines[-1]}")
+        self.assertIn(f"host {host} was lost; restarting on 1 rank", lines[-1])
+        self.wait_for_steps("run", training, 25)
+        print(f"training again after {time.monotonic() - lost:.1f} s")
+        training.send_signal(signal.SIGTERM)
+        errors = training.communicate(timeout=600)[1]
+        self.assertEqual(training.returncode, 75, errors)
+        self.assertEqual(self.checkpoints("run")[-1].name, f"step_{max(self.losses('run')):08}")
+
+    def test_after_a_cut_cable(self):
+        self.addCleanup(hosts, "join", "h2")
+        self.assert_it_continues_without("h2", lambda: hosts("cut", "h2"))
+
+    def test_after_the_cable_of_its_own_host_was_cut(self):
+        """mpirun does not notice it, and never ends."""
+        h1 = pathlib.Path("/dev/shm/hosts/h1").read_text().strip()
+        self.addCleanup(hosts, "join", "h1")
+        self.assert_it_continues_without("h2", lambda: hosts("cut", "h1"), "nsenter", "--target", h1, "--net", "--uts")
+
+    def test_after_a_power_loss(self):
+        self.addCleanup(hosts, "start", "h2")
+        self.assert_it_continues_without("h2", lambda: hosts("kill", "h2"))
+
+    def test_after_its_daemon_was_killed(self):
+        self.assert_it_continues_without("h2", lambda: hosts("on", "h2", "pkill", "-9", "-x", "orted"))
+
+    def test_with_both_hosts_after_a_killed_rank(self):
+        training = self.launch()
+        record = sorted((self.directory / "run/launch").glob("attempt_*/rank_00001.started"))[-1]
+        hosts("on", "h2", "kill", "-9", json.loads(record.read_text())["pid"])
+        lines = self.wait_for_restart(training)
+        self.assertRegex(lines[-1], r"rank 1 on h2 \(pid \d+\) was killed by signal 9 .*restarting on 2 ranks")
+        training.send_signal(signal.SIGTERM)
+        self.assertEqual(training.communicate(timeout=600) and training.returncode, 75)
 
 
 class LostRankOfAHost(lost_rank_test.LostRank):
