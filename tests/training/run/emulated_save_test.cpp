@@ -1,8 +1,11 @@
 // Saves of a training run on the emulated GPU, which runs work as late as possible: each checkpoint
 // has the numbers of its step, whatever later steps change, and no copy delays a step.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "io/files/temporary_directory.h"
@@ -12,10 +15,13 @@
 #include "ripieno/io/checkpoint/background_save.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
 #include "ripieno/training/run/training_state.h"
+#include "training/run/tiny_run.h"
 
 namespace ripieno {
 namespace {
 
+using testing::HasSubstr;
+using testing::Not;
 using Numbers = std::vector<std::vector<double>>;
 
 constexpr int64_t kSteps = 4;
@@ -97,6 +103,36 @@ TEST(EmulatedSave, ACheckpointHasTheNumbersOfItsStepAndNoCopyDelaysALaterOne) {
         << step;
   }
   training.optimizer().before_step({});
+}
+
+// What a run of four steps that saves after each other one writes to its log.
+std::string log_of_a_run() {
+  const io::TemporaryDirectory directory;
+  std::FILE* const log = std::tmpfile();
+  const TinyRun run = {
+      .directory = directory / "run",
+      .options = {.steps = kSteps, .checkpoint_every = 2, .evaluate_every = 0, .progress = log},
+      .batch_size = 4,
+      .text = tiny_text().substr(0, 300),
+      .device = "cuda"};
+  EXPECT_EQ(run.train_on(1), 0);
+  std::rewind(log);
+  std::string text(10'000, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), log));
+  std::fclose(log);
+  return text;
+}
+
+TEST(EmulatedSave, ARunSaysOnceThatTheGpuHasNoMemoryForACopy) {
+  const std::string line =
+      "cuda:0 has no memory for a copy of the state (0.00 GiB), so the optimizer waits until the "
+      "state is copied to the host";
+  EXPECT_THAT(log_of_a_run(), Not(HasSubstr(line)));
+  simt::gpu().bytes_of_others = std::size_t{62} << 30;  // of 64 GiB
+  const std::string log = log_of_a_run();
+  simt::reset();
+  ASSERT_THAT(log, HasSubstr(line));
+  EXPECT_THAT(log.substr(log.find(line) + line.size()), Not(HasSubstr(line)));
 }
 
 }  // namespace
