@@ -1,5 +1,7 @@
 """train.graph of the programs: the same results with and without, or one line that says why not."""
+import os
 import unittest
+import unittest.mock
 
 import programs
 
@@ -57,6 +59,14 @@ class Graph(programs.ProgramTest):
             self.assertEqual(ended.returncode, 78)
             self.assertIn("train.graph=on, but the step cannot be recorded as a CUDA graph: "
                           f"{why}; set train.graph=auto", ended.stderr)
+
+
+    def test_the_environment_can_prevent_it(self):
+        for name, value, why in (("RIPIENO_SYNC", "1", "waits for each operation"),
+                                 ("RIPIENO_POOL", "off", "allocates memory in each step")):
+            with unittest.mock.patch.dict(os.environ, {name: value}):
+                ended = self.train_with("auto", name, "schedule.steps=1")
+            self.assertEqual((ended.returncode, ended.stderr), (0, f"{LINE}{name}={value} {why}\n"))
 
 
 class GraphOnTheCpu(programs.ProgramTest):
