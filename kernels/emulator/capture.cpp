@@ -22,12 +22,15 @@ cudaError_t event_status(const CUevent_st& event) {
   return capture ? invalidate(*capture, cudaErrorCapturedEvent) : cudaErrorCapturedEvent;
 }
 
-bool is_prohibited_in_capture(std::string_view name) {
+cudaError_t status_in_capture(std::string_view name) {
   constexpr std::string_view kCalls[] = {
       "cudaMalloc",           "cudaFree",          "cudaHostAlloc",
       "cudaFreeHost",         "cudaEventQuery",    "cudaDeviceSynchronize",
       "cudaEventSynchronize", "cudaStreamDestroy", "cudaStreamSynchronize"};
-  return std::find(std::begin(kCalls), std::end(kCalls), name) != std::end(kCalls);
+  Capture* const capture = Captures::instance().of_this_thread();
+  if (!capture || std::find(std::begin(kCalls), std::end(kCalls), name) == std::end(kCalls))
+    return cudaSuccess;
+  return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
 }
 
 Captures& Captures::instance() {
@@ -74,6 +77,24 @@ Capture* Captures::find(uint64_t number) const {
     if (capture->number == number) return capture.get();
   }
   return nullptr;
+}
+
+bool concerns_capture(const CUstream_st* stream, const CUevent_st& event) {
+  return event.capture != 0 || (stream && stream->capture != 0);
+}
+
+cudaError_t wait_in_capture(CUstream_st* stream, const CUevent_st& event) {
+  Captures& captures = Captures::instance();
+  Capture* const capture = captures.find(event.capture);
+  if (event.capture != 0 && !capture) return cudaErrorCapturedEvent;
+  if (capture && !captures.of(stream)) captures.join(*capture, stream);
+  Capture* const own = captures.of(stream);
+  if (own == capture) {
+    own->graph->wait(stream, event.stream, event.position);
+  } else if (event.stream) {
+    return invalidate(*own, cudaErrorStreamCaptureIsolation);
+  }
+  return capture_status(stream);
 }
 
 }  // namespace ripieno::simt

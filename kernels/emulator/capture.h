@@ -30,9 +30,9 @@ cudaError_t invalidate(Capture& capture, cudaError_t error);
 cudaError_t capture_status(const CUstream_st* stream);
 // Whether the host may use an event, which it may not if it was recorded in a capture.
 cudaError_t event_status(const CUevent_st& event);
-// Whether a call waits for the device or changes its memory, which a thread must not do while it
-// captures.
-bool is_prohibited_in_capture(std::string_view name);
+// Whether this thread may call a function now: while it captures it must neither wait for the
+// device nor change its memory.
+cudaError_t status_in_capture(std::string_view name);
 
 // All captures that have not ended.
 class Captures {
@@ -55,5 +55,10 @@ class Captures {
   uint64_t begun_ = 0;
   std::vector<std::unique_ptr<Capture>> running_;
 };
+
+// Whether the stream captures, or the event was recorded in a capture; and cudaStreamWaitEvent()
+// then.
+bool concerns_capture(const CUstream_st* stream, const CUevent_st& event);
+cudaError_t wait_in_capture(CUstream_st* stream, const CUevent_st& event);
 
 }  // namespace ripieno::simt

@@ -3,13 +3,13 @@
 
 #include "cuda_runtime_api.h"
 #include "ripieno/kernels/emulator/capture.h"
-#include "ripieno/kernels/emulator/emulated_runtime.h"
+#include "ripieno/kernels/emulator/enqueue.h"
 #include "ripieno/kernels/emulator/streams.h"
 
 using namespace ripieno::simt;
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  return call("cudaStreamBeginCapture", [&](Runtime&) {
+  return locked_call("cudaStreamBeginCapture", [&] {
     if (stream == nullptr || stream->graph) return cudaErrorStreamCaptureUnsupported;
     Captures::instance().begin(stream);
     return cudaSuccess;
@@ -17,7 +17,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  return call("cudaStreamEndCapture", [&](Runtime&) {
+  return locked_call("cudaStreamEndCapture", [&] {
     const Capture* const capture = Captures::instance().of(stream);
     if (!capture || capture->origin != stream) return cudaErrorStreamCaptureUnmatched;
     if (capture->thread != std::this_thread::get_id()) return cudaErrorStreamCaptureWrongThread;
@@ -37,14 +37,14 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, std::size_t* 
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
                                  unsigned long long) {
-  return call("cudaGraphInstantiate", [&](Runtime&) {
+  return locked_call("cudaGraphInstantiate", [&] {
     *executable = new CUgraphExec_st{graph->graph};
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
-  return call("cudaGraphLaunch", [&](Runtime&) {
+  return locked_call("cudaGraphLaunch", [&] {
     if (Capture* const capture = Captures::instance().of(stream))
       return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
     Streams::instance().enqueue(stream, [graph = executable->graph] { graph->run(); });

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,13 +13,114 @@
 #include "ripieno/kernels/emulator/capture.h"
 #include "ripieno/kernels/emulator/device_memory.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
-#include "ripieno/kernels/emulator/emulated_runtime.h"
 #include "ripieno/kernels/emulator/emulator.h"
 #include "ripieno/kernels/emulator/enqueue.h"
 #include "ripieno/kernels/emulator/streams.h"
 
 namespace ripieno::simt {
 namespace {
+
+Gpu gpu_of_environment() {
+  Gpu result;
+  if (const char* devices = std::getenv("RIPIENO_EMULATED_GPUS")) {
+    const char* const end = devices + std::strlen(devices);
+    const auto [stop, error] = std::from_chars(devices, end, result.devices);
+    if (error != std::errc() || stop != end || result.devices < 0) {
+      fail(std::string("RIPIENO_EMULATED_GPUS must be a number of devices, got \"") + devices +
+           '"');
+    }
+  }
+  return result;
+}
+
+struct Failure {
+  int64_t in = 0;  // number of calls until it happens
+  cudaError_t error = cudaSuccess;
+};
+
+// State of the emulated GPU. Guarded by gpu_lock().
+struct Runtime {
+  Gpu gpu = gpu_of_environment();
+  std::map<std::string, int64_t, std::less<>> calls;
+  std::map<const CUstream_st*, int64_t> copies;
+  bool notes_addresses = false;  // true after the first clear_calls()
+  std::vector<const void*> addresses;
+  std::map<std::string, Failure, std::less<>> failures;
+  Failure failure_of_work;
+  cudaError_t broken = cudaSuccess;  // error of failed work; all later calls return it
+  std::map<void*, std::pair<int, std::size_t>> device_memory;  // device and bytes
+  std::map<char*, std::size_t> pinned;
+  std::vector<std::unique_ptr<CUevent_st>> events;
+
+  static Runtime& instance() {
+    static Runtime& runtime = *new Runtime;
+    return runtime;
+  }
+
+  void count(const char* name) {
+    const auto found = calls.find(name);
+    if (found != calls.end()) {
+      ++found->second;
+    } else {
+      calls[name] = 1;
+    }
+  }
+
+  void note(const void* address) {
+    if (notes_addresses) addresses.push_back(address);
+  }
+
+  cudaError_t injected(const char* name) {
+    const auto found = failures.find(name);
+    if (found == failures.end() || --found->second.in > 0) return cudaSuccess;
+    const cudaError_t error = found->second.error;
+    failures.erase(found);
+    return error;
+  }
+
+  bool is_pinned(const void* memory) const {
+    auto* address = static_cast<char*>(const_cast<void*>(memory));
+    auto after = pinned.upper_bound(address);
+    if (after == pinned.begin()) return false;
+    --after;
+    return address < after->first + after->second;
+  }
+
+  bool is_pageable(const void* memory) const {
+    return !is_device_memory(memory) && !is_pinned(memory);
+  }
+
+  std::size_t bytes_in_use(int device) const {
+    std::size_t sum = gpu.bytes_of_others;
+    for (const auto& [memory, block] : device_memory) {
+      if (block.first == device) sum += block.second;
+    }
+    return sum;
+  }
+};
+
+thread_local int current_device = 0;
+thread_local cudaError_t last_error = cudaSuccess;
+
+bool needs_driver(const char* name) { return std::strstr(name, "Version") == nullptr; }
+
+template <typename Body>
+cudaError_t call(const char* name, Body body) {
+  const auto lock = gpu_lock();
+  Runtime& runtime = Runtime::instance();
+  runtime.count(name);
+  cudaError_t status = runtime.injected(name);
+  if (status == cudaSuccess) status = runtime.broken;
+  if (status == cudaSuccess && needs_driver(name)) {
+    if (runtime.gpu.driver_version < 13000) status = cudaErrorInsufficientDriver;
+    if (runtime.gpu.devices == 0) status = cudaErrorNoDevice;
+  }
+  if (status == cudaSuccess) status = status_in_capture(name);
+  if (status == cudaSuccess) status = body(runtime);
+  if (status == cudaSuccess) status = runtime.broken;
+  if (status != cudaSuccess && status != cudaErrorNotReady) last_error = status;
+  return status;
+}
 
 // Blocks the host until `reached` returns true: work of a stream may have to wait for other host
 // threads.
@@ -59,19 +161,6 @@ bool is_on_current_device(cudaStream_t stream) {
 }
 
 }  // namespace
-
-Gpu gpu_of_environment() {
-  Gpu result;
-  if (const char* devices = std::getenv("RIPIENO_EMULATED_GPUS")) {
-    const char* const end = devices + std::strlen(devices);
-    const auto [stop, error] = std::from_chars(devices, end, result.devices);
-    if (error != std::errc() || stop != end || result.devices < 0) {
-      fail(std::string("RIPIENO_EMULATED_GPUS must be a number of devices, got \"") + devices +
-           '"');
-    }
-  }
-  return result;
-}
 
 Gpu& gpu() { return Runtime::instance().gpu; }
 
@@ -130,6 +219,10 @@ void reset() {
   runtime.failures.clear();
   runtime.failure_of_work = {};
   runtime.broken = last_error = cudaSuccess;
+}
+
+cudaError_t locked_call(const char* name, const std::function<cudaError_t()>& body) {
+  return call(name, [&](Runtime&) { return body(); });
 }
 
 cudaError_t enqueue(const char* name, cudaStream_t stream, std::function<void()> work) {
@@ -370,19 +463,9 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   return call("cudaStreamWaitEvent", [&](Runtime&) {
-    Captures& captures = Captures::instance();
-    Capture* const capture = captures.find(event->capture);
-    if (event->capture != 0 && !capture) return cudaErrorCapturedEvent;
-    if (capture && !captures.of(stream)) captures.join(*capture, stream);
-    Capture* const own = captures.of(stream);
-    if (!own) {
-      Streams::instance().wait(stream, *event);
-    } else if (own == capture) {
-      own->graph->wait(stream, event->stream, event->position);
-    } else if (event->stream) {
-      return invalidate(*own, cudaErrorStreamCaptureIsolation);
-    }
-    return capture_status(stream);
+    if (concerns_capture(stream, *event)) return wait_in_capture(stream, *event);
+    Streams::instance().wait(stream, *event);
+    return cudaSuccess;
   });
 }
 

@@ -1,5 +1,5 @@
 // enqueue(): adds work to a stream of the emulated GPU, for launches and for replacements of
-// libraries.
+// libraries. locked_call(): the body of a function of CUDA's runtime API.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,10 @@ namespace ripieno::simt {
 // Runs `work`, which may access device memory, when the stream reaches it. calls() counts it as
 // `name`.
 cudaError_t enqueue(const char* name, cudaStream_t stream, std::function<void()> work);
+
+// Calls `body` with gpu_lock() held, unless the call fails before that. calls() counts it as
+// `name`.
+cudaError_t locked_call(const char* name, const std::function<cudaError_t()>& body);
 
 // Records an argument of a launch for addresses() if it is a pointer.
 void note_address(const void* address);

@@ -92,5 +92,5 @@ targets="$cuda/scale.cu.o $cuda/products/cublas_lt.cpp.o $cuda/cudnn/cudnn_libra
   [[ $BIN == "$PWD/build/gpu/bin" ]] || fail "old programs would be used: $BIN"
   TARGETS=$targets bash scripts/gpu/a2_build.sh
 )
-grep --quiet '^NCCL_LIBRARY:FILEPATH=/' build/gpu/CMakeCache.txt || fail 'NCCL was not found'
+grep --quiet '^NCCL_FILE:FILEPATH=/' build/gpu/CMakeCache.txt || fail 'NCCL was not found'
 echo 'rehearsal: passed'

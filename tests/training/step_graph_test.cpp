@@ -33,12 +33,13 @@ struct Case {
 
 class ReplayedRun : public testing::GpuTest, public ::testing::WithParamInterface<Case> {
  protected:
-  // Saves after steps 4, 8 and 10, and validates after 3, 6, 9 and 10.
+  // Saves after steps 4, 8 and 10, and validates after 5 and 10; small, because the emulated GPU is
+  // slow.
   TinyRun tiny(const std::string& name) const {
     TinyRun run{.directory = directory_ / name,
-                .options = {.steps = 10, .checkpoint_every = 4, .evaluate_every = 3},
-                .batch_size = 4,
-                .text = tiny_text().substr(0, 300),
+                .options = {.steps = 10, .checkpoint_every = 4, .evaluate_every = 5},
+                .batch_size = 2,
+                .text = tiny_text().substr(0, 180),
                 .device = "cuda"};
     GetParam().change(run);
     return run;
@@ -104,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(
                            }},
                       Case{"Clipped", [](TinyRun& run) { run.max_gradient_norm = 0.1; }},
                       Case{"InMicroBatches",
-                           [](TinyRun& run) { run.parallel_options.micro_batch_size = 3; }},
+                           [](TinyRun& run) { run.parallel_options.micro_batch_size = 1; }},
                       Case{"Bfloat16", [](TinyRun& run) { run.precision = DType::bfloat16; }},
                       Case{"Float16", [](TinyRun& run) { run.precision = DType::float16; }}),
     [](const auto& of) { return of.param.name; });

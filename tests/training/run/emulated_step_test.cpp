@@ -87,13 +87,13 @@ TEST_P(SteadyStep, MakesTheSameCallsOnTheSameMemoryAsThePreviousStep) {
 // their number; it is narrower, because the emulated GPU is slow.
 std::map<std::string, int64_t> calls_of_gpt_char(StepGraphOptions::Mode mode) {
   const Device device = Device::cuda();
-  nn::Gpt model({.vocab = 65, .layers = 4, .heads = 4, .channels = 32, .context = 8});
+  nn::Gpt model({.vocab = 65, .layers = 4, .heads = 4, .channels = 16, .context = 4});
   model.to(device);
   optim::AdamW optimizer(model.parameters(), {.max_gradient_norm = 1.0});
   const auto alone = distributed::alone();
   distributed::DataParallel parallel(model, optimizer, *alone);
   StepGraph graph(parallel, {.mode = mode});
-  const Tensor ids = Tensor::full({2, 8}, 3, DType::int32, device);
+  const Tensor ids = Tensor::full({1, 4}, 3, DType::int32, device);
   for (int step = 1; step <= 6; ++step) {
     simt::clear_calls();
     graph.run({ids, ids}, [&](const io::Batch& batch) {
@@ -109,7 +109,7 @@ TEST(ReplayedStep, OfGptCharIsOneLaunchAfterItsInputsAreWritten) {
   const auto replayed = calls_of_gpt_char(StepGraphOptions::Mode::on);
   for (const auto& [name, count] : plain) RecordProperty("without " + name, std::to_string(count));
   const int64_t work = plain.at("launch") + plain.at("product");
-  EXPECT_GT(work, 150);
+  EXPECT_GT(work, 100);
   const std::map<std::string, int64_t> expected = {
       {"launch", 2},           // the random key, and the optimizer's scalars
       {"cudaMemcpyAsync", 2},  // inputs and targets
