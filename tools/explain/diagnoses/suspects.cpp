@@ -63,12 +63,19 @@ bool has_another_diagnosis(const RunFacts& run, const Rank& rank) {
 bool is_stalled(const RunFacts& run) {
   if (run.ranks.empty() || run.state == State::finished || run.state == State::saved) return false;
   if (have_given_up(run)) return true;
-  const auto& waiting = run.stall.waiting;
   if (run.stall.kind == io::Stall::Kind::none) return !resting_ranks(run).empty();
+  // Ranks that wait for the end of a save poll each other, so only those that save say how long.
+  const auto& waiting =
+      run.stall.kind == io::Stall::Kind::save ? run.stall.suspects : run.stall.waiting;
   return std::any_of(waiting.begin(), waiting.end(), [&](int number) {
     const Rank* rank = run.find(number);
     return rank && seconds_in_phase(run, *rank) >= patience(*rank);
   });
+}
+
+std::string waited_in(const RunFacts& run) {
+  const bool is_save = run.stall.kind == io::Stall::Kind::save;
+  return is_save ? "that save" : io::name_of(run.stall.collective);
 }
 
 bool was_stopped(const RunFacts& run, const Rank& rank) {
@@ -87,7 +94,7 @@ std::vector<Suspects> find_suspects(const RunFacts& run) {
   const auto kind = run.stall.kind;
   if (!is_stalled(run) || kind == io::Stall::Kind::mismatch) return {};
   std::map<std::string, Suspects> by_phase;
-  const bool is_waiting = kind == io::Stall::Kind::behind || kind == io::Stall::Kind::collective;
+  const bool is_save = kind == io::Stall::Kind::save;
   std::vector<int> numbers = run.stall.suspects;
   if (kind == io::Stall::Kind::none) numbers = resting_ranks(run);
   if (kind == io::Stall::Kind::collective) {
@@ -99,21 +106,21 @@ std::vector<Suspects> find_suspects(const RunFacts& run) {
   for (const int number : numbers) {
     const Rank* rank = run.find(number);
     if (!rank || has_failed_itself(run, *rank)) continue;
-    auto& suspects = by_phase[phase_of(rank->record)];
+    auto& suspects = by_phase[is_save ? "save" : phase_of(rank->record)];
     suspects.ranks.push_back(rank);
     suspects.seconds = std::max(suspects.seconds, seconds_in_phase(run, *rank));
   }
   std::vector<Suspects> found;
   for (auto& [phase, suspects] : by_phase) {
     suspects.phase = phase;
-    if (is_waiting) {
+    if (kind != io::Stall::Kind::none) {
       for (const int rank : run.stall.waiting) {
         const bool is_suspect =
             std::any_of(suspects.ranks.begin(), suspects.ranks.end(),
                         [&](const auto* suspect) { return suspect->number() == rank; });
         if (!is_suspect) suspects.waiting.push_back(rank);
       }
-      suspects.collective = io::name_of(run.stall.collective);
+      suspects.collective = waited_in(run);
     }
     found.push_back(std::move(suspects));
   }
