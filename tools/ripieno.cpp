@@ -1,4 +1,4 @@
-// The `ripieno` command: inspects, verifies, compares and converts checkpoints.
+// The `ripieno` command: inspects, verifies, compares and converts checkpoints, and explains runs.
 //
 //   ripieno inspect runs/gpt_char
 #include <CLI/CLI.hpp>
@@ -15,7 +15,8 @@ namespace {
 
 int run(int argc, char** argv) {
   int status = 0;
-  CLI::App app("Inspects, verifies, compares and converts checkpoints.", "ripieno");
+  CLI::App app("Inspects, verifies, compares and converts checkpoints, and explains runs.",
+               "ripieno");
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", [] { return ripieno::version_text("ripieno"); },

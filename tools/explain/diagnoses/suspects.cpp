@@ -90,20 +90,27 @@ bool was_stopped(const RunFacts& run, const Rank& rank) {
   });
 }
 
+namespace {
+
+std::vector<int> suspected(const RunFacts& run) {
+  if (run.stall.kind == io::Stall::Kind::none) return resting_ranks(run);
+  std::vector<int> numbers = run.stall.suspects;
+  if (run.stall.kind != io::Stall::Kind::collective) return numbers;
+  // One that was stopped in the collective holds up the others.
+  for (const auto& rank : run.ranks) {
+    if (was_stopped(run, rank)) numbers.push_back(rank.number());
+  }
+  return numbers;
+}
+
+}  // namespace
+
 std::vector<Suspects> find_suspects(const RunFacts& run) {
   const auto kind = run.stall.kind;
   if (!is_stalled(run) || kind == io::Stall::Kind::mismatch) return {};
   std::map<std::string, Suspects> by_phase;
   const bool is_save = kind == io::Stall::Kind::save;
-  std::vector<int> numbers = run.stall.suspects;
-  if (kind == io::Stall::Kind::none) numbers = resting_ranks(run);
-  if (kind == io::Stall::Kind::collective) {
-    // One that was stopped in the collective holds up the others.
-    for (const auto& rank : run.ranks) {
-      if (was_stopped(run, rank)) numbers.push_back(rank.number());
-    }
-  }
-  for (const int number : numbers) {
+  for (const int number : suspected(run)) {
     const Rank* rank = run.find(number);
     if (!rank || has_failed_itself(run, *rank)) continue;
     auto& suspects = by_phase[is_save ? "save" : phase_of(rank->record)];
@@ -114,12 +121,8 @@ std::vector<Suspects> find_suspects(const RunFacts& run) {
   for (auto& [phase, suspects] : by_phase) {
     suspects.phase = phase;
     if (kind != io::Stall::Kind::none) {
-      for (const int rank : run.stall.waiting) {
-        const bool is_suspect =
-            std::any_of(suspects.ranks.begin(), suspects.ranks.end(),
-                        [&](const auto* suspect) { return suspect->number() == rank; });
-        if (!is_suspect) suspects.waiting.push_back(rank);
-      }
+      suspects.waiting = run.stall.waiting;
+      for (const auto* rank : suspects.ranks) std::erase(suspects.waiting, rank->number());
       suspects.collective = waited_in(run);
     }
     found.push_back(std::move(suspects));
