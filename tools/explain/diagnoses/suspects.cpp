@@ -33,13 +33,24 @@ bool have_given_up(const RunFacts& run) {
   });
 }
 
+// Null if the rank has not failed.
+const Failure* failure_of(const RunFacts& run, const Rank& rank) {
+  const auto found =
+      std::find_if(run.failures.begin(), run.failures.end(),
+                   [&](const auto& failure) { return &run.ranks[failure.index] == &rank; });
+  return found == run.failures.end() ? nullptr : &*found;
+}
+
+// Whether it fell silent long before it was killed, and others of its host did not.
+bool fell_silent(const RunFacts& run, const Failure& failure) {
+  return failure.kind == Failure::Kind::killed && failure.role == Role::root &&
+         death_of(run, failure) == Death::stopped;
+}
+
 bool has_failed_itself(const RunFacts& run, const Rank& rank) {
-  return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
-    const bool is_seen = failure.kind != Failure::Kind::signaled && failure.role == Role::root;
-    const bool is_stopped =
-        failure.kind == Failure::Kind::killed && death_of(run, failure) == Death::stopped;
-    return &run.ranks[failure.index] == &rank && is_seen && !is_stopped;
-  });
+  const Failure* failure = failure_of(run, rank);
+  return failure && failure->kind != Failure::Kind::signaled && failure->role == Role::root &&
+         !fell_silent(run, *failure);
 }
 
 // The ranks that none waits for in a collective, but that stay where they are.
@@ -84,10 +95,8 @@ bool was_stopped(const RunFacts& run, const Rank& rank) {
   const double since = seconds_between(beat.gap_ended_unix, run.end());
   if (beat.longest_gap_seconds >= kLongGap && since < beat.longest_gap_seconds + kLongActivity)
     return true;
-  return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
-    return &run.ranks[failure.index] == &rank && failure.kind == Failure::Kind::killed &&
-           failure.role == Role::root && death_of(run, failure) == Death::stopped;
-  });
+  const Failure* failure = failure_of(run, rank);
+  return failure && fell_silent(run, *failure);
 }
 
 namespace {
