@@ -1,5 +1,5 @@
-// The `ripieno` command: inspects, verifies, compares and converts checkpoints, and launches
-// programs.
+// The `ripieno` command: inspects, verifies, compares and converts checkpoints, explains runs, and
+// launches programs.
 //
 //   ripieno inspect runs/gpt_char
 //   ripieno launch -n 2 -- train_gpt --config gpt_char.toml
@@ -37,8 +37,7 @@ namespace {
 int run(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "launch") execute_launch(argv);
   int status = 0;
-  CLI::App app("Inspects, verifies, compares and converts checkpoints, and launches programs.",
-               "ripieno");
+  CLI::App app("Works with checkpoints, explains runs, and launches programs.", "ripieno");
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", [] { return ripieno::version_text("ripieno"); },

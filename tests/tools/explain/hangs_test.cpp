@@ -58,6 +58,20 @@ TEST(HangDiagnoses, NameTheRankThatIsAsleepInASave) {
                                 says("has been in save for 312 s"))));
 }
 
+// The others have saved their parts, and poll each other for the end of the save.
+TEST(HangDiagnoses, NameTheRankWhosePartOfASaveDoesNotProceed) {
+  RecordedRun run(3);
+  const auto poll = [](io::FlightWriter& writer) { writer.begin(all_reduce(1900)); };
+  run.write(0, 2, {.in_place = 90, .activity = "save", .acts = poll});
+  run.write({.rank = 2, .in_place = 90, .activity = "save", .acts = [](auto& writer) {
+               writer.begin({.name = "save of a checkpoint"});
+             }});
+  EXPECT_THAT(run.findings(), ElementsAre(AllOf(is_finding("R-CKPT-01", Role::root, 2),
+                                                says("rank 2 (host a, pid 4702) has been in save "
+                                                     "for 90 s (save > save of a checkpoint); "
+                                                     "ranks 0, 1 wait for it in that save"))));
+}
+
 TEST(HangDiagnoses, NameTheRankThatIsAsleepInAValidation) {
   EXPECT_THAT(waiting_for(busy_with("forward", 312, "validation")).findings(),
               ElementsAre(AllOf(is_finding("R-HANG-02", Role::root, 3),

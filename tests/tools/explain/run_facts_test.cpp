@@ -63,6 +63,15 @@ TEST(ReadRun, LeavesOutARecordThatCannotBeRead) {
   EXPECT_THAT(to_text(read, diagnose(read)), HasSubstr("left no record"));
 }
 
+TEST(ReadRun, LeavesOutARecordOfAnotherRank) {
+  RecordedRun run(2);
+  run.write(0, 2, {});
+  fs::copy_file(record_of(run, 0), record_of(run, 1), fs::copy_options::overwrite_existing);
+  const RunFacts read = run.read();
+  EXPECT_THAT(read.ranks, SizeIs(1));
+  EXPECT_THAT(read.remarks, ElementsAre(HasSubstr("it is of rank 0 of 2")));
+}
+
 TEST(ReadRun, LeavesOutRanksOfAnEarlierStart) {
   RecordedRun run(4);
   run.write(0, 4, {.started_before = 7200});

@@ -23,8 +23,10 @@ Finding together(const RunFacts& run, const Failures& failures, const std::strin
 
 std::vector<Finding> find_lost_peers(const RunFacts& run) {
   Failures lost;
-  for (const auto kind : {Failure::Kind::peer_lost, Failure::Kind::watchdog}) {
-    for (const auto* failure : failures_of(run, Role::consequence, kind)) lost.push_back(failure);
+  for (const auto& failure : run.failures) {
+    const bool has_waited =
+        failure.kind == Failure::Kind::peer_lost || failure.kind == Failure::Kind::watchdog;
+    if (has_waited && failure.role == Role::consequence) lost.push_back(&failure);
   }
   if (lost.empty()) return {};
   const auto first = std::find_if(lost.begin(), lost.end(),

@@ -67,8 +67,7 @@ std::vector<Finding> find_stopped(const RunFacts& run) {
                     .time = static_cast<double>(rank.record.heartbeat.unix_time) / 1e9};
     std::vector<int> waiting = run.stall.waiting;
     std::erase(waiting, rank.number());
-    if (!waiting.empty())
-      finding.text += "; " + waiting_text(run, waiting, "it", io::name_of(run.stall.collective));
+    if (!waiting.empty()) finding.text += "; " + waiting_text(run, waiting, "it", waited_in(run));
     found.push_back(std::move(finding));
   }
   return found;

@@ -33,13 +33,24 @@ bool have_given_up(const RunFacts& run) {
   });
 }
 
+// Null if the rank has not failed.
+const Failure* failure_of(const RunFacts& run, const Rank& rank) {
+  const auto found =
+      std::find_if(run.failures.begin(), run.failures.end(),
+                   [&](const auto& failure) { return &run.ranks[failure.index] == &rank; });
+  return found == run.failures.end() ? nullptr : &*found;
+}
+
+// Whether it fell silent long before it was killed, and others of its host did not.
+bool fell_silent(const RunFacts& run, const Failure& failure) {
+  return failure.kind == Failure::Kind::killed && failure.role == Role::root &&
+         death_of(run, failure) == Death::stopped;
+}
+
 bool has_failed_itself(const RunFacts& run, const Rank& rank) {
-  return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
-    const bool is_seen = failure.kind != Failure::Kind::signaled && failure.role == Role::root;
-    const bool is_stopped =
-        failure.kind == Failure::Kind::killed && death_of(run, failure) == Death::stopped;
-    return &run.ranks[failure.index] == &rank && is_seen && !is_stopped;
-  });
+  const Failure* failure = failure_of(run, rank);
+  return failure && failure->kind != Failure::Kind::signaled && failure->role == Role::root &&
+         !fell_silent(run, *failure);
 }
 
 // The ranks that none waits for in a collective, but that stay where they are.
@@ -63,12 +74,19 @@ bool has_another_diagnosis(const RunFacts& run, const Rank& rank) {
 bool is_stalled(const RunFacts& run) {
   if (run.ranks.empty() || run.state == State::finished || run.state == State::saved) return false;
   if (have_given_up(run)) return true;
-  const auto& waiting = run.stall.waiting;
   if (run.stall.kind == io::Stall::Kind::none) return !resting_ranks(run).empty();
+  // Ranks that wait for the end of a save poll each other, so only those that save say how long.
+  const auto& waiting =
+      run.stall.kind == io::Stall::Kind::save ? run.stall.suspects : run.stall.waiting;
   return std::any_of(waiting.begin(), waiting.end(), [&](int number) {
     const Rank* rank = run.find(number);
     return rank && seconds_in_phase(run, *rank) >= patience(*rank);
   });
+}
+
+std::string waited_in(const RunFacts& run) {
+  const bool is_save = run.stall.kind == io::Stall::Kind::save;
+  return is_save ? "that save" : io::name_of(run.stall.collective);
 }
 
 bool was_stopped(const RunFacts& run, const Rank& rank) {
@@ -77,43 +95,44 @@ bool was_stopped(const RunFacts& run, const Rank& rank) {
   const double since = seconds_between(beat.gap_ended_unix, run.end());
   if (beat.longest_gap_seconds >= kLongGap && since < beat.longest_gap_seconds + kLongActivity)
     return true;
-  return std::any_of(run.failures.begin(), run.failures.end(), [&](const auto& failure) {
-    return &run.ranks[failure.index] == &rank && failure.kind == Failure::Kind::killed &&
-           failure.role == Role::root && death_of(run, failure) == Death::stopped;
-  });
+  const Failure* failure = failure_of(run, rank);
+  return failure && fell_silent(run, *failure);
 }
+
+namespace {
+
+std::vector<int> suspected(const RunFacts& run) {
+  if (run.stall.kind == io::Stall::Kind::none) return resting_ranks(run);
+  std::vector<int> numbers = run.stall.suspects;
+  if (run.stall.kind != io::Stall::Kind::collective) return numbers;
+  // One that was stopped in the collective holds up the others.
+  for (const auto& rank : run.ranks) {
+    if (was_stopped(run, rank)) numbers.push_back(rank.number());
+  }
+  return numbers;
+}
+
+}  // namespace
 
 std::vector<Suspects> find_suspects(const RunFacts& run) {
   const auto kind = run.stall.kind;
   if (!is_stalled(run) || kind == io::Stall::Kind::mismatch) return {};
   std::map<std::string, Suspects> by_phase;
-  const bool is_waiting = kind == io::Stall::Kind::behind || kind == io::Stall::Kind::collective;
-  std::vector<int> numbers = run.stall.suspects;
-  if (kind == io::Stall::Kind::none) numbers = resting_ranks(run);
-  if (kind == io::Stall::Kind::collective) {
-    // One that was stopped in the collective holds up the others.
-    for (const auto& rank : run.ranks) {
-      if (was_stopped(run, rank)) numbers.push_back(rank.number());
-    }
-  }
-  for (const int number : numbers) {
+  const bool is_save = kind == io::Stall::Kind::save;
+  for (const int number : suspected(run)) {
     const Rank* rank = run.find(number);
     if (!rank || has_failed_itself(run, *rank)) continue;
-    auto& suspects = by_phase[phase_of(rank->record)];
+    auto& suspects = by_phase[is_save ? "save" : phase_of(rank->record)];
     suspects.ranks.push_back(rank);
     suspects.seconds = std::max(suspects.seconds, seconds_in_phase(run, *rank));
   }
   std::vector<Suspects> found;
   for (auto& [phase, suspects] : by_phase) {
     suspects.phase = phase;
-    if (is_waiting) {
-      for (const int rank : run.stall.waiting) {
-        const bool is_suspect =
-            std::any_of(suspects.ranks.begin(), suspects.ranks.end(),
-                        [&](const auto* suspect) { return suspect->number() == rank; });
-        if (!is_suspect) suspects.waiting.push_back(rank);
-      }
-      suspects.collective = io::name_of(run.stall.collective);
+    if (kind != io::Stall::Kind::none) {
+      suspects.waiting = run.stall.waiting;
+      for (const auto* rank : suspects.ranks) std::erase(suspects.waiting, rank->number());
+      suspects.collective = waited_in(run);
     }
     found.push_back(std::move(suspects));
   }

@@ -29,6 +29,9 @@ std::vector<Suspects> find_suspects(const RunFacts& run);
 // more when the run stalled.
 bool was_stopped(const RunFacts& run, const Rank& rank);
 
+// What the ranks wait in: a collective, or "that save".
+std::string waited_in(const RunFacts& run);
+
 // "ranks 0-2, 4-7 wait for it in COLLECTIVE"; in the past if the run has ended.
 std::string waiting_text(const RunFacts& run, const std::vector<int>& waiting, const char* whom,
                          const std::string& collective);

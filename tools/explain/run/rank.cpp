@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "ripieno/core/host_name.h"
+#include "ripieno/core/trace.h"
 #include "ripieno/io/run/ranks/stall.h"
 
 namespace ripieno::tools::explain {
@@ -61,7 +62,8 @@ constexpr PhaseOfEvent kPhaseOfEvents[] = {{"data", "data"},
                                            {"agreement", "communication"},
                                            {"optimizer", "optimizer"},
                                            {"wait for the running save", "save"},
-                                           {"save of a checkpoint", "save"},
+                                           {trace::kSave, "save"},
+                                           {trace::kWaitForShards, "save"},
                                            {"load of a checkpoint", "load"},
                                            {"verification of a checkpoint", "load"}};
 
