@@ -1,0 +1,71 @@
+// BytePairModel: the tokens and merges of a byte-level BPE tokenizer, which turns a piece of text
+// into tokens. Not installed.
+//
+// The tokens of a piece are those of the definition: start from its bytes; of all neighbours that a
+// rule merges, merge those of the lowest rank, the leftmost first; repeat. A token sequence is the
+// result exactly if each of its neighbours is the result for the bytes of the two alone. So the
+// encoder does not merge: it looks for the longest token, checks it against the one before it, and
+// takes a shorter one or goes a token back where they do not fit together. Each position is left at
+// most once, so the time is linear in the size of the piece.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ripieno/io/data/tokenizers/byte_trie.h"
+#include "ripieno/io/data/tokenizers/pair_table.h"
+
+namespace ripieno::io {
+
+// Two neighbours that become one token; the lowest rank first.
+struct MergeRule {
+  uint32_t left, right, result;
+  uint32_t rank;
+};
+
+// Immutable and thread-safe.
+class BytePairModel {
+ public:
+  // `tokens`: the bytes of each id; empty for an id that no text has. All 256 single bytes must be
+  // among them, and each rule's result must be the concatenation of its neighbours. `whole_pieces`:
+  // a piece that is a token becomes that token, even where merging gives others.
+  // Throws DataError if a byte has no token.
+  BytePairModel(const std::vector<std::string>& tokens, const std::vector<MergeRule>& rules,
+                bool whole_pieces);
+
+  // Appends the tokens of a piece, which is not empty.
+  void encode(std::string_view piece, std::vector<int32_t>& out) const;
+  // The same by merging, as defined: the reference for tests, and for rules of unusual order.
+  void encode_by_merging(std::string_view piece, std::vector<int32_t>& out) const;
+
+ private:
+  // How the bytes of a token become that token.
+  struct Origin {
+    uint32_t left = 0, right = 0;  // its last merge; the token itself for a single byte
+    uint32_t rank = 0;             // 0 for a single byte, else that of the last merge + 1
+    uint32_t bytes = 0;            // 0: merging its bytes gives other tokens, so no text has it
+    uint32_t shorter = ByteTrie::kNone;  // the longest token that it begins with
+  };
+  // The symbols of a piece while it is merged: a linked list.
+  struct Symbol;
+
+  void add_single_bytes(const std::vector<std::string>& tokens);
+  void find_origins(const std::vector<std::string>& tokens);
+  bool are_ranks_ordered() const;
+  void merge(std::string_view piece, std::vector<Symbol>& symbols) const;
+  bool fit_together(uint32_t left, uint32_t right) const;
+  void encode_by_search(std::string_view piece, ByteTrie::Match first,
+                        std::vector<int32_t>& out) const;
+
+  std::vector<uint32_t> byte_tokens_;  // (256)
+  PairTable rules_;
+  std::vector<Origin> origins_;  // by token
+  ByteTrie trie_;                // tokens that a text can have
+  ByteTrie whole_;               // with whole_pieces: the others
+  bool is_ordered_ = true;  // each token's last merge has a higher rank than those before it
+};
+
+}  // namespace ripieno::io
