@@ -93,13 +93,14 @@ std::string_view BytePairTokenizer::bytes_of(int32_t token) const {
   return texts_[static_cast<std::size_t>(token)];
 }
 
-std::optional<std::size_t> BytePairTokenizer::last_cut(std::string_view text) const {
+std::optional<std::size_t> BytePairTokenizer::last_cut(std::string_view text,
+                                                       std::size_t least) const {
   // What follows the cut must be long enough to show every token that begins before it.
   const std::size_t margin = std::max({all_.raw.longest(), all_.normalized.longest(), 4ul});
   if (text.size() < margin) return std::nullopt;
-  auto cut = io::last_cut(text, text.size() - margin);
+  auto cut = io::last_cut(text, least, text.size() - margin);
   while (cut && (all_.raw.crosses(text, *cut) || all_.normalized.crosses(text, *cut)))
-    cut = io::last_cut(text, *cut - 1);
+    cut = io::last_cut(text, least, *cut - 1);
   return cut;
 }
 

@@ -33,9 +33,9 @@ class BytePairTokenizer {
   // The bytes of a token. Throws DataError if there is no token with this id.
   std::string_view bytes_of(int32_t token) const;
 
-  // The last position of `text`, which is the beginning of a longer text unless `is_whole`, at which
-  // it can be cut: the tokens of both sides are those of the whole. nullopt if there is none.
-  std::optional<std::size_t> last_cut(std::string_view text) const;
+  // The last position of `text`, the beginning of a longer text, above `least` at which it can be
+  // cut: the tokens of both sides are those of the whole. nullopt if there is none.
+  std::optional<std::size_t> last_cut(std::string_view text, std::size_t least) const;
 
  private:
   void encode_pieces(std::string_view text, std::vector<int32_t>& out) const;

@@ -89,11 +89,6 @@ ordered_json pre_tokenizer_json(const Pattern& pattern) {
 }
 
 ordered_json model_json(const TokenizerDefinition& definition) {
-  // Ids in the order of a plain list: an ordered_json object would search for each key.
-  std::string vocabulary;
-  const auto name = [&](uint32_t id) {
-    return ordered_json(characters_of_bytes(definition.tokens[id])).dump();
-  };
   ordered_json merges = ordered_json::array();
   for (const MergeRule& rule : definition.rules)
     merges.push_back({characters_of_bytes(definition.tokens[rule.left]),

@@ -266,11 +266,11 @@ std::size_t PieceScanner::next(std::span<std::size_t> lengths) {
   return count;
 }
 
-std::optional<std::size_t> last_cut(std::string_view text, std::size_t most) {
+std::optional<std::size_t> last_cut(std::string_view text, std::size_t least, std::size_t most) {
   const char* begin = text.data();
   const char* end = begin + text.size();
   const char* at = begin + std::min(most, text.size());
-  for (; at > begin; --at) {
+  for (; at > begin + least; --at) {
     const Character right = character_at(at, end);
     if (!right.is_valid || right.classes & unicode::kUnstable) continue;
     const Character left = unicode::character_before(begin, at);

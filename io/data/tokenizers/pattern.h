@@ -55,8 +55,9 @@ class PieceScanner {
   const char* end_;
 };
 
-// The last position of `text`, at most `most`, at which every pattern begins a new piece, whatever
-// precedes and follows: the pieces of both sides are those of the whole. nullopt if there is none.
-std::optional<std::size_t> last_cut(std::string_view text, std::size_t most);
+// The last position of `text`, above `least` and at most `most`, at which every pattern begins a new
+// piece, whatever precedes and follows: the pieces of both sides are those of the whole. nullopt if
+// there is none.
+std::optional<std::size_t> last_cut(std::string_view text, std::size_t least, std::size_t most);
 
 }  // namespace ripieno::io
