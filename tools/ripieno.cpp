@@ -1,4 +1,4 @@
-// The `ripieno` command: inspects, verifies, compares and converts checkpoints.
+// The `ripieno` command: inspects, verifies, compares and converts checkpoints, and tokenizes text.
 //
 //   ripieno inspect runs/gpt_char
 #include <CLI/CLI.hpp>
@@ -15,7 +15,7 @@ namespace {
 
 int run(int argc, char** argv) {
   int status = 0;
-  CLI::App app("Inspects, verifies, compares and converts checkpoints.", "ripieno");
+  CLI::App app("Inspects, verifies, compares and converts checkpoints; tokenizes text.", "ripieno");
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", [] { return ripieno::version_text("ripieno"); },
@@ -24,6 +24,8 @@ int run(int argc, char** argv) {
   ripieno::tools::add_verify(app, status);
   ripieno::tools::add_convert(app, status);
   ripieno::tools::add_diff(app, status);
+  ripieno::tools::add_tokenize(app, status);
+  ripieno::tools::add_train_tokenizer(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -37,9 +37,10 @@ Tokenizer tokenizer_for(std::string_view text, Tokenizer::Kind kind) {
     case Tokenizer::Kind::characters:
       return Tokenizer::characters_of(text);
     case Tokenizer::Kind::external:
+    case Tokenizer::Kind::byte_pair:
       break;
   }
-  fail("data: the tokenizer of a text must be characters or bytes, got external");
+  fail("data: the tokenizer of a text must be characters or bytes; give a byte-pair tokenizer itself");
 }
 
 }  // namespace

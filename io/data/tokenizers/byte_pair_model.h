@@ -10,13 +10,14 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ripieno/io/data/tokenizers/byte_trie.h"
 #include "ripieno/io/data/tokenizers/pair_table.h"
+#include "ripieno/io/data/tokenizers/short_pieces.h"
 
 namespace ripieno::io {
 
@@ -36,9 +37,10 @@ class BytePairModel {
   BytePairModel(const std::vector<std::string>& tokens, const std::vector<MergeRule>& rules,
                 bool whole_pieces);
 
-  // Appends the tokens of a piece, which is not empty.
-  void encode(std::string_view piece, std::vector<int32_t>& out) const;
-  // The same by merging, as defined: the reference for tests, and for rules of unusual order.
+  // Appends the tokens of the pieces that begin at `text`, each of which has at least one byte.
+  void encode(const char* text, std::span<const std::size_t> lengths,
+              std::vector<int32_t>& out) const;
+  // The tokens of one piece by merging, as defined: the reference for tests.
   void encode_by_merging(std::string_view piece, std::vector<int32_t>& out) const;
 
  private:
@@ -46,26 +48,33 @@ class BytePairModel {
   struct Origin {
     uint32_t left = 0, right = 0;  // its last merge; the token itself for a single byte
     uint32_t rank = 0;             // 0 for a single byte, else that of the last merge + 1
-    uint32_t bytes = 0;            // 0: merging its bytes gives other tokens, so no text has it
+  };
+  struct Extent {
+    uint32_t bytes = 0;                  // 0: merging its bytes gives others, so no text has it
     uint32_t shorter = ByteTrie::kNone;  // the longest token that it begins with
+    bool is_ordered = true;              // its merges have rising ranks
   };
   // The symbols of a piece while it is merged: a linked list.
   struct Symbol;
 
   void add_single_bytes(const std::vector<std::string>& tokens);
   void find_origins(const std::vector<std::string>& tokens);
-  bool are_ranks_ordered() const;
+  void find_extents(const std::vector<std::string>& tokens);
   void merge(std::string_view piece, std::vector<Symbol>& symbols) const;
   bool fit_together(uint32_t left, uint32_t right) const;
+  bool fit_when_merged(uint32_t left, uint32_t right) const;
+  void append_bytes(uint32_t token, std::string& out) const;
+  void encode_long(std::string_view piece, std::vector<int32_t>& out) const;
   void encode_by_search(std::string_view piece, ByteTrie::Match first,
                         std::vector<int32_t>& out) const;
 
   std::vector<uint32_t> byte_tokens_;  // (256)
   PairTable rules_;
   std::vector<Origin> origins_;  // by token
+  std::vector<Extent> extents_;  // by token
   ByteTrie trie_;                // tokens that a text can have
   ByteTrie whole_;               // with whole_pieces: the others
-  bool is_ordered_ = true;  // each token's last merge has a higher rank than those before it
+  ShortPieces short_;            // the short ones of both
 };
 
 }  // namespace ripieno::io

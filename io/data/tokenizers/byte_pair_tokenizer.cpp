@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/data/tokenizers/unicode.h"
@@ -78,10 +79,9 @@ void BytePairTokenizer::encode_pieces(std::string_view text, std::vector<int32_t
   std::array<std::size_t, 256> lengths;
   const char* at = text.data();
   while (const std::size_t count = scanner.next(lengths)) {
-    for (std::size_t i = 0; i < count; ++i) {
-      model_.encode({at, lengths[i]}, out);
-      at += lengths[i];
-    }
+    const auto pieces = std::span(lengths).first(count);
+    model_.encode(at, pieces, out);
+    at = std::accumulate(pieces.begin(), pieces.end(), at);
   }
 }
 

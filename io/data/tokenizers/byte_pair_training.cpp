@@ -174,7 +174,7 @@ class Merger {
 
   void change(Pair pair, int64_t by, uint32_t word) {
     const auto [found, is_new] = index_of_.try_emplace(key(pair), static_cast<uint32_t>(pairs_.size()));
-    if (is_new) pairs_.push_back({pair});
+    if (is_new) pairs_.emplace_back().pair = pair;
     PairState& state = pairs_[found->second];
     state.count += by;
     if (by < 0) return;
