@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -72,6 +73,13 @@ ordered_json added_token_json(const AddedToken& token) {
           {"special", token.is_special}};
 }
 
+std::string text_of(const TokenizerDefinition& definition, int32_t id) {
+  for (const AddedToken& token : definition.added) {
+    if (token.id == id) return token.text;
+  }
+  throw DataError(fmt::format("post_processor: token {} is not an added token", id));
+}
+
 ordered_json byte_level(bool has_expression) {
   return {{"type", "ByteLevel"},
           {"add_prefix_space", false},
@@ -86,6 +94,28 @@ ordered_json pre_tokenizer_json(const Pattern& pattern) {
                               {"behavior", "Isolated"},
                               {"invert", false}};
   return {{"type", "Sequence"}, {"pretokenizers", ordered_json::array({split, byte_level(false)})}};
+}
+
+// What is put around a text: the tokens before it, the text, the tokens after it.
+ordered_json post_processor_json(const TokenizerDefinition& definition) {
+  if (definition.before.empty() && definition.after.empty()) return byte_level(true);
+  ordered_json parts = ordered_json::array(), tokens = ordered_json::object();
+  const auto add = [&](int32_t id) {
+    const std::string name = fmt::format("token {}", id);
+    parts.push_back({{"SpecialToken", {{"id", name}, {"type_id", 0}}}});
+    tokens[name] = {{"id", name},
+                    {"ids", ordered_json::array({id})},
+                    {"tokens", ordered_json::array({text_of(definition, id)})}};
+  };
+  std::for_each(definition.before.begin(), definition.before.end(), add);
+  parts.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  std::for_each(definition.after.begin(), definition.after.end(), add);
+  ordered_json pair = parts;
+  pair.push_back({{"Sequence", {{"id", "B"}, {"type_id", 1}}}});
+  return {{"type", "TemplateProcessing"},
+          {"single", parts},
+          {"pair", pair},
+          {"special_tokens", tokens}};
 }
 
 ordered_json model_json(const TokenizerDefinition& definition) {
@@ -133,7 +163,7 @@ std::string write_tokenizer_json(const TokenizerDefinition& definition) {
       {"normalizer",
        definition.has_nfc ? ordered_json{{"type", "NFC"}} : ordered_json(nullptr)},
       {"pre_tokenizer", pre_tokenizer_json(*definition.pattern)},
-      {"post_processor", byte_level(true)},
+      {"post_processor", post_processor_json(definition)},
       {"decoder", byte_level(true)},
       {"model", model_json(definition)}};
   return file.dump(2) + "\n";
