@@ -58,7 +58,8 @@ FOLDERS = {
     "io/files": set(),
     "io/formats": {"io/files"},
     "io/run": {"io/files"},
-    "io/data": {"io", "io/files", "io/formats"},
+    "io/data/tokenizers": {"io/files"},
+    "io/data": {"io", "io/files", "io/formats", "io/data/tokenizers"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
     # session <- settings <- {models, run} <- training_program
     "training/session": set(),

@@ -102,8 +102,8 @@ void run(const Options& options) {
   if (options.decode)
     decode(tokenizer);
   else
-    encode(tokenizer, options.special_as_text ? io::SpecialTokens::as_text
-                                              : io::SpecialTokens::recognized);
+    encode(tokenizer,
+           options.special_as_text ? io::SpecialTokens::as_text : io::SpecialTokens::recognized);
   flush_standard_output();
 }
 
@@ -111,16 +111,15 @@ void run(const Options& options) {
 
 void add_tokenize(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "tokenize", "Converts text on stdin to token ids on stdout, or back.");
+  CLI::App* command =
+      app.add_subcommand("tokenize", "Converts text on stdin to token ids on stdout, or back.");
   command
       ->add_option("--tokenizer", options->tokenizer,
                    "tokenizer.json, vocab.json (with merges.txt beside it) or\n"
                    ".tiktoken file, or a folder with one of them")
       ->type_name("FILE")
       ->required();
-  command->add_flag("--decode", options->decode,
-                    "convert ids, separated by white space, to text");
+  command->add_flag("--decode", options->decode, "convert ids, separated by white space, to text");
   command->add_flag("--special-as-text", options->special_as_text,
                     "encode special tokens such as <|endoftext|> like other text");
   command

@@ -38,8 +38,7 @@ class TextFiles {
       }
       if (index_ == paths_.size()) return std::nullopt;
       const std::string& path = paths_[index_++];
-      if (!io::local_files().exists(path))
-        throw ConfigurationError(path + ": file does not exist");
+      if (!io::local_files().exists(path)) throw ConfigurationError(path + ": file does not exist");
       file_ = io::local_files().open(path);
       offset_ = 0;
     }
@@ -63,8 +62,8 @@ void run(const Options& options) {
 
 void add_train_tokenizer(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "train_tokenizer", "Trains a byte-level BPE vocabulary on text files.");
+  CLI::App* command =
+      app.add_subcommand("train_tokenizer", "Trains a byte-level BPE vocabulary on text files.");
   command->add_option("TEXT", options->texts, "text files, read in this order")
       ->type_name("")
       ->required();
@@ -81,8 +80,7 @@ void add_train_tokenizer(CLI::App& app, int& status) {
                    "llama3, qwen2, qwen3.5 or o200k")
       ->type_name("NAME");
   command
-      ->add_option("--threads", options->training.threads,
-                   "threads that count words (default: 2)")
+      ->add_option("--threads", options->training.threads, "threads that count words (default: 2)")
       ->type_name("N");
   command->callback([options, &status] {
     run(*options);

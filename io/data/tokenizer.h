@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ripieno/io/data/tokenizers/tokenizer_training.h"
+
 namespace ripieno::io {
 
 class BytePairTokenizer;
@@ -23,15 +25,6 @@ struct TokenizerDefinition;
 enum class SpecialTokens {
   recognized,  // each is its own token
   as_text,     // they are encoded like other text, as text from strangers must be
-};
-
-// For Tokenizer::train().
-struct TokenizerTraining {
-  int64_t vocabulary_size = 32'000;  // with the 256 bytes and the special tokens
-  // How text is split before bytes are merged: gpt2, cl100k, llama3, qwen2, qwen3.5 or o200k.
-  std::string pattern = "gpt2";
-  std::vector<std::string> special_tokens = {"<|endoftext|>"};  // the last ids of the vocabulary
-  int threads = 2;
 };
 
 class Tokenizer {
@@ -50,8 +43,8 @@ class Tokenizer {
   // For token ids from another program. Throws DataError if vocabulary_size is below 1.
   static Tokenizer external(std::string name, int64_t vocabulary_size);
 
-  // Reads a byte-level BPE tokenizer: a tokenizer.json of the GPT-2, Llama 3, Qwen 2 to 3.5 or o200k
-  // family, a vocab.json with its merges.txt, a .tiktoken file, or a folder with one of them.
+  // Reads a byte-level BPE tokenizer: a tokenizer.json of the GPT-2, Llama 3, Qwen 2 to 3.5 or
+  // o200k family, a vocab.json with its merges.txt, a .tiktoken file, or a folder with one of them.
   // `pattern` is needed for a .tiktoken file of an unknown vocabulary only: it does not say how it
   // splits text. Throws ConfigurationError if the file does not exist; DataError, with the path, if
   // it is damaged or has anything that is not supported.
@@ -88,9 +81,9 @@ class Tokenizer {
   // that the ids of the parts are those of the whole; nullopt if it has none. Throws Error if the
   // kind is external.
   std::optional<std::size_t> last_cut(std::string_view text, std::size_t least = 0) const;
-  // Text of `tokens`, special ones too. The bytes of a single token of kinds bytes and byte_pair may
-  // be a part of a character. Throws DataError if a token is outside the vocabulary, Error if the
-  // kind is external.
+  // Text of `tokens`, special ones too. The bytes of a single token of kinds bytes and byte_pair
+  // may be a part of a character. Throws DataError if a token is outside the vocabulary, Error if
+  // the kind is external.
   std::string decode(std::span<const int32_t> tokens) const;
 
  private:
@@ -103,8 +96,8 @@ class Tokenizer {
 
   Kind kind_;
   int64_t vocabulary_size_;
-  std::vector<char32_t> characters_;  // sorted; a token is an index into it
-  std::string name_;                  // kind external only
+  std::vector<char32_t> characters_;                     // sorted; a token is an index into it
+  std::string name_;                                     // kind external only
   std::shared_ptr<const BytePairTokenizer> byte_pairs_;  // kind byte_pair only
 };
 

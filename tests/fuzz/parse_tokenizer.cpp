@@ -64,8 +64,8 @@ bool parse_tokenizer(std::string_view bytes) {
   const std::string_view rest = bytes.substr(std::min(end + 1, bytes.size()));
   bool accepted = read(bytes, [&] { return io::parse_tokenizer_json(bytes); });
   accepted |= read(bytes, [&] { return io::parse_tiktoken(bytes, "o200k"); });
-  accepted |= read(
-      bytes, [&] { return io::parse_vocabulary_and_merges(bytes.substr(0, end), rest); });
+  accepted |=
+      read(bytes, [&] { return io::parse_vocabulary_and_merges(bytes.substr(0, end), rest); });
   return accepted;
 }
 

@@ -51,7 +51,8 @@ std::optional<std::string> bytes_of_characters(std::string_view characters) {
 
 std::string characters_of_bytes(std::string_view bytes) {
   std::string out;
-  for (const char byte : bytes) append_character(out, byte_characters()[static_cast<uint8_t>(byte)]);
+  for (const char byte : bytes)
+    append_character(out, byte_characters()[static_cast<uint8_t>(byte)]);
   return out;
 }
 

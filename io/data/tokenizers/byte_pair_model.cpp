@@ -18,7 +18,7 @@ constexpr uint32_t kNone = ByteTrie::kNone;
 
 struct BytePairModel::Symbol {
   uint32_t token;
-  uint32_t previous, next;  // kNone at the ends
+  uint32_t previous, next;                 // kNone at the ends
   uint32_t left = 0, right = 0, rank = 0;  // of the merge that made it
   bool is_gone = false;
 };
@@ -29,7 +29,8 @@ BytePairModel::BytePairModel(const std::vector<std::string>& tokens,
       rules_(rules.size()),
       origins_(tokens.size()),
       extents_(tokens.size()),
-      short_(tokens.size()) {
+      short_(static_cast<std::size_t>(std::count_if(
+          tokens.begin(), tokens.end(), [](const std::string& token) { return !token.empty(); }))) {
   add_single_bytes(tokens);
   for (const MergeRule& rule : rules)
     rules_.insert(rule.left, rule.right, {rule.rank, rule.result});
@@ -105,8 +106,7 @@ void BytePairModel::merge(std::string_view piece, std::vector<Symbol>& symbols) 
     if (at == kNone || symbols[at].next == kNone) return;
     const uint32_t left = symbols[at].token, right = symbols[symbols[at].next].token;
     const PairTable::Rule rule = rules_.find(left, right);
-    if (rule.rank != PairTable::kNone)
-      candidates.push({rule.rank, at, left, right, rule.result});
+    if (rule.rank != PairTable::kNone) candidates.push({rule.rank, at, left, right, rule.result});
   };
   symbols.clear();
   const auto size = static_cast<uint32_t>(piece.size());
@@ -249,8 +249,8 @@ void BytePairModel::encode_by_search(std::string_view piece, ByteTrie::Match fir
       out.pop_back();
       at -= extents_[last].bytes;
       token = extents_[last].shorter;
-    } else if (!is_dead(next) && (out.size() == begin ||
-                                  fit_together(static_cast<uint32_t>(out.back()), token))) {
+    } else if (!is_dead(next) &&
+               (out.size() == begin || fit_together(static_cast<uint32_t>(out.back()), token))) {
       out.push_back(static_cast<int32_t>(token));
       if (next == piece.size()) return;
       at = next;

@@ -1,9 +1,9 @@
 // BytePairModel: the tokens and merges of a byte-level BPE tokenizer, which turns a piece of text
 // into tokens. Not installed.
 //
-// The tokens of a piece are those of the definition: start from its bytes; of all neighbours that a
+// The tokens of a piece are those of the definition: start from its bytes; of all neighbors that a
 // rule merges, merge those of the lowest rank, the leftmost first; repeat. A token sequence is the
-// result exactly if each of its neighbours is the result for the bytes of the two alone. So the
+// result exactly if each of its neighbors is the result for the bytes of the two alone. So the
 // encoder does not merge: it looks for the longest token, checks it against the one before it, and
 // takes a shorter one or goes a token back where they do not fit together. Each position is left at
 // most once, so the time is linear in the size of the piece.
@@ -21,7 +21,7 @@
 
 namespace ripieno::io {
 
-// Two neighbours that become one token; the lowest rank first.
+// Two neighbors that become one token; the lowest rank first.
 struct MergeRule {
   uint32_t left, right, result;
   uint32_t rank;
@@ -31,7 +31,7 @@ struct MergeRule {
 class BytePairModel {
  public:
   // `tokens`: the bytes of each id; empty for an id that no text has. All 256 single bytes must be
-  // among them, and each rule's result must be the concatenation of its neighbours. `whole_pieces`:
+  // among them, and each rule's result must be the concatenation of its neighbors. `whole_pieces`:
   // a piece that is a token becomes that token, even where merging gives others.
   // Throws DataError if a byte has no token.
   BytePairModel(const std::vector<std::string>& tokens, const std::vector<MergeRule>& rules,

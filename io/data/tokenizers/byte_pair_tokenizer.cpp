@@ -62,8 +62,8 @@ void BytePairTokenizer::encode(std::string_view text, bool has_special_tokens,
   const Added& added = has_special_tokens ? all_ : ordinary_;
   const auto on_token = [&](int32_t token) { out.push_back(token); };
   const auto on_normal = [&](std::string_view part) {
-    added.normalized.split(part, [&](std::string_view plain) { encode_pieces(plain, out); },
-                           on_token);
+    added.normalized.split(
+        part, [&](std::string_view plain) { encode_pieces(plain, out); }, on_token);
   };
   const auto on_text = [&](std::string_view part) {
     if (definition_.has_nfc && unicode::may_need_nfc(part))

@@ -173,7 +173,8 @@ class Merger {
   }
 
   void change(Pair pair, int64_t by, uint32_t word) {
-    const auto [found, is_new] = index_of_.try_emplace(key(pair), static_cast<uint32_t>(pairs_.size()));
+    const auto [found, is_new] =
+        index_of_.try_emplace(key(pair), static_cast<uint32_t>(pairs_.size()));
     if (is_new) pairs_.emplace_back().pair = pair;
     PairState& state = pairs_[found->second];
     state.count += by;
@@ -274,8 +275,8 @@ TokenizerDefinition train_byte_pairs(const TokenizerTraining& options,
   definition.pattern = &pattern_of(options);
   Texts texts(next_text);
   auto merger = [&] { return Merger(count_all(*definition.pattern, options.threads, texts)); }();
-  merger.merge_until(
-      static_cast<std::size_t>(options.vocabulary_size) - options.special_tokens.size());
+  merger.merge_until(static_cast<std::size_t>(options.vocabulary_size) -
+                     options.special_tokens.size());
   definition.rules = std::move(merger).rules();
   definition.tokens = std::move(merger).tokens();
   auto id = static_cast<int32_t>(definition.tokens.size());

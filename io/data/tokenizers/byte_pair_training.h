@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "ripieno/io/data/tokenizer.h"
 #include "ripieno/io/data/tokenizers/tokenizer_definition.h"
+#include "ripieno/io/data/tokenizers/tokenizer_training.h"
 
 namespace ripieno::io {
 

@@ -43,7 +43,8 @@ class ByteTrie {
   }
 
  private:
-  // A double array: the child of a node for byte b is node base ^ b, if that names it as its parent.
+  // A double array: the child of a node for byte b is node base ^ b, if that names it as its
+  // parent.
   struct Node {
     uint32_t base = 0;
     uint32_t parent = kNone;  // kNone: unused, or the root

@@ -25,8 +25,8 @@ std::string read_checked(const FileSystem& files, const std::string& path) {
   require_file(files, path);
   const int64_t bytes = files.open(path)->size();
   if (bytes > kMostBytes)
-    throw DataError(fmt::format("{} bytes are too many for a tokenizer file; at most {}", bytes,
-                                kMostBytes));
+    throw DataError(
+        fmt::format("{} bytes are too many for a tokenizer file; at most {}", bytes, kMostBytes));
   return read_file(files, path);
 }
 
@@ -68,8 +68,12 @@ TokenizerDefinition read_from(const FileSystem& files, const std::string& path,
 }
 
 ordered_json added_token_json(const AddedToken& token) {
-  return {{"id", token.id},         {"content", token.text}, {"single_word", false},
-          {"lstrip", false},        {"rstrip", false},       {"normalized", token.is_normalized},
+  return {{"id", token.id},
+          {"content", token.text},
+          {"single_word", false},
+          {"lstrip", false},
+          {"rstrip", false},
+          {"normalized", token.is_normalized},
           {"special", token.is_special}};
 }
 
@@ -160,8 +164,7 @@ std::string write_tokenizer_json(const TokenizerDefinition& definition) {
       {"truncation", nullptr},
       {"padding", nullptr},
       {"added_tokens", added},
-      {"normalizer",
-       definition.has_nfc ? ordered_json{{"type", "NFC"}} : ordered_json(nullptr)},
+      {"normalizer", definition.has_nfc ? ordered_json{{"type", "NFC"}} : ordered_json(nullptr)},
       {"pre_tokenizer", pre_tokenizer_json(*definition.pattern)},
       {"post_processor", post_processor_json(definition)},
       {"decoder", byte_level(true)},

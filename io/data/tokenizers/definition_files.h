@@ -11,9 +11,9 @@ namespace ripieno::io {
 
 class FileSystem;
 
-// Reads a tokenizer.json, a vocab.json or merges.txt (the other one is beside it), a .tiktoken file,
-// or the one of them in a folder. `pattern` names the pattern of a .tiktoken file, which does not
-// say it; if it is empty, the file must have the size of a known vocabulary. Throws
+// Reads a tokenizer.json, a vocab.json or merges.txt (the other one is beside it), a .tiktoken
+// file, or the one of them in a folder. `pattern` names the pattern of a .tiktoken file, which does
+// not say it; if it is empty, the file must have the size of a known vocabulary. Throws
 // ConfigurationError if the file does not exist, DataError, with the path and what was found, if it
 // holds anything that is not supported.
 TokenizerDefinition read_definition(const FileSystem& files, const std::string& path,

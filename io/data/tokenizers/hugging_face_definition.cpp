@@ -39,8 +39,7 @@ void require_members(const json& object, std::initializer_list<std::string_view>
     throw DataError(fmt::format("expected an object, found {}", excerpt(object)));
   for (const auto& [name, value] : object.items()) {
     if (std::find(known.begin(), known.end(), name) == known.end())
-      throw DataError(
-          fmt::format("unknown member {}: {}", excerpt(json(name)), excerpt(value)));
+      throw DataError(fmt::format("unknown member {}: {}", excerpt(json(name)), excerpt(value)));
   }
 }
 
@@ -186,9 +185,9 @@ void read_decoder(const json& decoder) {
 }
 
 void read_model(const json& model, TokenizerDefinition& definition) {
-  require_members(model, {"type", "dropout", "unk_token", "continuing_subword_prefix",
-                          "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
-                          "vocab", "merges"});
+  require_members(
+      model, {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+              "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
   // Old files of GPT-2 do not name the type.
   if (model.contains("type") && text_member(model, "type") != "BPE")
     unsupported("type", model["type"], "\"BPE\"");
@@ -200,8 +199,8 @@ void read_model(const json& model, TokenizerDefinition& definition) {
 }
 
 AddedToken read_added_token(const json& token) {
-  require_members(
-      token, {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
+  require_members(token,
+                  {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
   require_off(token, {"single_word", "lstrip", "rstrip"});
   return {static_cast<int32_t>(count_member(token, "id", kMostTokens - 1)),
           text_member(token, "content"), flag(token, "special"), flag(token, "normalized", true)};
@@ -241,10 +240,9 @@ void read_post_processor(const json& processor, TokenizerDefinition& definition)
 
 void remove_added_from_unreachable(TokenizerDefinition& definition) {
   std::erase_if(definition.unreachable, [&](const AddedToken& token) {
-    return std::any_of(definition.added.begin(), definition.added.end(),
-                       [&](const AddedToken& added) {
-                         return added.id == token.id && added.text == token.text;
-                       });
+    return std::any_of(
+        definition.added.begin(), definition.added.end(),
+        [&](const AddedToken& added) { return added.id == token.id && added.text == token.text; });
   });
 }
 
@@ -272,9 +270,8 @@ TokenizerDefinition parse_tokenizer_json(std::string_view text) {
   read_model(member(file, "model"), definition);
   read_post_processor(optional_member(file, "post_processor"), definition);
   if (file.contains("added_tokens")) {
-    for_each_in(file, "added_tokens", [&](const json& token) {
-      definition.added.push_back(read_added_token(token));
-    });
+    for_each_in(file, "added_tokens",
+                [&](const json& token) { definition.added.push_back(read_added_token(token)); });
   }
   remove_added_from_unreachable(definition);
   clear_added_from_vocabulary(definition);

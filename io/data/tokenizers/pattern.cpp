@@ -16,17 +16,18 @@ using unicode::character_at;
 using Words = Pattern::Words;
 using Contractions = Pattern::Contractions;
 
-constexpr Pattern kGpt2{"gpt2", Words::letters, Contractions::lower_case, false, 0, "", false, false};
-constexpr Pattern kCl100k{
-    "cl100k", Words::letters, Contractions::any_case, true, 3, "\r\n", true, true};
-constexpr Pattern kLlama3{
-    "llama3", Words::letters, Contractions::any_case, true, 3, "\r\n", true, false};
-constexpr Pattern kQwen2{
-    "qwen2", Words::letters, Contractions::any_case, true, 1, "\r\n", true, false};
+constexpr Pattern kGpt2{"gpt2", Words::letters, Contractions::lower_case, false, 0, "",
+                        false,  false};
+constexpr Pattern kCl100k{"cl100k", Words::letters, Contractions::any_case, true, 3, "\r\n", true,
+                          true};
+constexpr Pattern kLlama3{"llama3", Words::letters, Contractions::any_case, true, 3, "\r\n",
+                          true,     false};
+constexpr Pattern kQwen2{"qwen2", Words::letters, Contractions::any_case, true, 1, "\r\n",
+                         true,    false};
 constexpr Pattern kQwen35{
     "qwen3.5", Words::letters_and_marks, Contractions::any_case, true, 1, "\r\n", true, false};
-constexpr Pattern kO200k{
-    "o200k", Words::by_case, Contractions::suffix, true, 3, "\r\n/", true, false};
+constexpr Pattern kO200k{"o200k", Words::by_case, Contractions::suffix, true, 3, "\r\n/",
+                         true,    false};
 
 constexpr uint8_t kWhite = unicode::kSpace;
 constexpr uint8_t kLetter = unicode::kLetter;
@@ -117,9 +118,8 @@ inline const char* word(const char* at, Seen first, const char* end) {
   constexpr uint8_t kWord =
       kLetter | (kPattern.words == Words::letters_and_marks ? unicode::kMark : 0);
   if (first.classes & kWord) return skip<kWord>(at + first.bytes, end);
-  const bool is_prefix = kPattern.any_prefix
-                             ? !(first.classes & (unicode::kLineEnd | unicode::kNumber))
-                             : *at == ' ';
+  const bool is_prefix =
+      kPattern.any_prefix ? !(first.classes & (unicode::kLineEnd | unicode::kNumber)) : *at == ' ';
   if (!is_prefix) return nullptr;
   const Seen second = look(at + first.bytes, end);
   if (!(second.classes & kWord)) return nullptr;
@@ -144,9 +144,8 @@ inline const char* number(const char* at, const char* end) {
 
 template <const Pattern& kPattern>
 inline const char* punctuation(const char* at, const char* end) {
-  constexpr uint8_t kOthers =
-      kLetter | unicode::kNumber | kWhite |
-      (kPattern.words == Words::letters_and_marks ? unicode::kMark : 0);
+  constexpr uint8_t kOthers = kLetter | unicode::kNumber | kWhite |
+                              (kPattern.words == Words::letters_and_marks ? unicode::kMark : 0);
   const char* marks = at + (*at == ' ');
   const char* found = skip<kOthers, false>(marks, end);
   if (found == marks) return nullptr;
@@ -158,8 +157,8 @@ inline const char* punctuation(const char* at, const char* end) {
 
 template <const Pattern& kPattern>
 inline const char* white_space(const char* at, const char* end) {
-  const char* last = at;             // where the last character begins
-  const char* line_end = nullptr;    // after the last line end
+  const char* last = at;           // where the last character begins
+  const char* line_end = nullptr;  // after the last line end
   const char* found = at;
   while (found != end) {
     const Seen seen = look(found, end);
@@ -199,9 +198,9 @@ constexpr Known known(const char* expression) {
   return {&kPattern, end_of_piece<kPattern>, expression};
 }
 
-#define CASED_WORDS                                                                \
-  R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" \
-  R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"                                               \
+#define CASED_WORDS                                                                  \
+  R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"  \
+  R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"                                                 \
   R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" \
   R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
 #define ANY_CASE R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|)"
@@ -213,7 +212,8 @@ const Known kKnown[] = {
     known<kGpt2>(
         R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)"),
     known<kCl100k>(
-        R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+)"
+        R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+|)"
+        R"( ?[^\s\p{L}\p{N}]++[\r\n]*+)"
         R"(|\s++$|\s*[\r\n]|\s+(?!\S)|\s)"),
     known<kLlama3>(ANY_CASE
                    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)" LINES),
@@ -231,8 +231,7 @@ const Pattern& pattern_named(std::string_view name) {
     if (names.find(known.pattern->name) == names.npos)
       names += (names.empty() ? "" : ", ") + std::string(known.pattern->name);
   }
-  throw DataError(
-      fmt::format("tokenizer: unknown pattern \"{}\"; must be one of {}", name, names));
+  throw DataError(fmt::format("tokenizer: unknown pattern \"{}\"; must be one of {}", name, names));
 }
 
 const Pattern* pattern_of_expression(std::string_view expression) {

@@ -1,7 +1,8 @@
 // Pattern: the rule by which a tokenizer splits text into pieces before it merges bytes.
 //
 // The families of tokenizers write it as a regular expression. Here it is a row of parameters that
-// a hand-written scanner reads; a regular expression in a file is only compared with the known ones.
+// a hand-written scanner reads; a regular expression in a file is only compared with the known
+// ones.
 #pragma once
 
 #include <cstddef>
@@ -55,9 +56,9 @@ class PieceScanner {
   const char* end_;
 };
 
-// The last position of `text`, above `least` and at most `most`, at which every pattern begins a new
-// piece, whatever precedes and follows: the pieces of both sides are those of the whole. nullopt if
-// there is none.
+// The last position of `text`, above `least` and at most `most`, at which every pattern begins a
+// new piece, whatever precedes and follows: the pieces of both sides are those of the whole.
+// nullopt if there is none.
 std::optional<std::size_t> last_cut(std::string_view text, std::size_t least, std::size_t most);
 
 }  // namespace ripieno::io

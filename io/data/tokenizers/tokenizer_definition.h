@@ -32,6 +32,6 @@ struct TokenizerDefinition {
 };
 
 // Largest id that is accepted. The vocabularies in use have up to about 260,000 tokens.
-inline constexpr int64_t kMostTokens = int64_t{1} << 21;
+inline constexpr int64_t kMostTokens = int64_t{1} << 20;
 
 }  // namespace ripieno::io

@@ -20,9 +20,9 @@ bool is_in(char32_t code, char32_t first, char32_t count) {
 
 uint8_t combining_class(char32_t code) {
   const CombiningRange* end = kCombining + kCombiningCount;
-  const CombiningRange* found =
-      std::lower_bound(kCombining, end, code,
-                       [](const CombiningRange& range, char32_t value) { return range.last < value; });
+  const CombiningRange* found = std::lower_bound(
+      kCombining, end, code,
+      [](const CombiningRange& range, char32_t value) { return range.last < value; });
   return found != end && found->first <= code ? found->combining_class : 0;
 }
 
@@ -36,8 +36,9 @@ void decompose(char32_t code, std::vector<char32_t>& out) {
   }
   const Decomposition* end = kDecompositions + kDecompositionCount;
   const Decomposition* found = std::lower_bound(
-      kDecompositions, end, code,
-      [](const Decomposition& decomposition, char32_t value) { return decomposition.code < value; });
+      kDecompositions, end, code, [](const Decomposition& decomposition, char32_t value) {
+        return decomposition.code < value;
+      });
   if (found == end || found->code != code) {
     out.push_back(code);
     return;
@@ -53,12 +54,12 @@ char32_t composed(char32_t first, char32_t second) {
   if (is_in(first, kSyllables, kSyllableCount) && (first - kSyllables) % kTrailCount == 0 &&
       is_in(second, kTrails + 1, kTrailCount - 1))
     return first + (second - kTrails);
-  const auto before = [](const Composition& composition, const std::pair<char32_t, char32_t>& pair) {
+  const auto before = [](const Composition& composition,
+                         const std::pair<char32_t, char32_t>& pair) {
     return std::pair(composition.first, composition.second) < pair;
   };
   const Composition* end = kCompositions + kCompositionCount;
-  const Composition* found =
-      std::lower_bound(kCompositions, end, std::pair(first, second), before);
+  const Composition* found = std::lower_bound(kCompositions, end, std::pair(first, second), before);
   return found != end && found->first == first && found->second == second ? found->code : 0;
 }
 

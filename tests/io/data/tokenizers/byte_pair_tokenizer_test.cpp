@@ -40,8 +40,7 @@ class Family : public testing::TestWithParam<const char*> {
  protected:
   Tokenizer load() const { return Tokenizer::load(kFolder + GetParam() + ".json"); }
 };
-INSTANTIATE_TEST_SUITE_P(, Family,
-                         testing::Values("gpt2", "llama3", "qwen2", "qwen3.5", "o200k"),
+INSTANTIATE_TEST_SUITE_P(, Family, testing::Values("gpt2", "llama3", "qwen2", "qwen3.5", "o200k"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::erase(name, '.');

@@ -19,7 +19,7 @@ TEST(Unicode, KnowsTheClassesOfVersion16) {
   EXPECT_EQ(class_of(U'\u00a0'), kSpace);
   EXPECT_EQ(class_of(U'\n'), kSpace | kLineEnd);
   EXPECT_EQ(class_of(U'!'), 0);
-  EXPECT_EQ(class_of(U'\u1c89'), kUpper);    // Cyrillic capital letter Tje, of Unicode 16
+  EXPECT_EQ(class_of(U'\u1c89'), kUpper);  // a Cyrillic capital of Unicode 16
   EXPECT_EQ(class_of(U'\U0010ffff'), 0);
 }
 
@@ -45,8 +45,8 @@ TEST(Unicode, FindsTheCharacterBeforeAPosition) {
 
 TEST(Unicode, NormalizesToFormC) {
   EXPECT_EQ(to_nfc("cafe\u0301"), "caf\u00e9");
-  EXPECT_EQ(to_nfc("\u212b"), "\u00c5");                          // a singleton
-  EXPECT_EQ(to_nfc("\u1100\u1161\u11a8"), "\uac01");              // Hangul
+  EXPECT_EQ(to_nfc("\u212b"), "\u00c5");              // a singleton
+  EXPECT_EQ(to_nfc("\u1100\u1161\u11a8"), "\uac01");  // Hangul
   EXPECT_EQ(to_nfc("\uac00\u11a8"), "\uac01");
   EXPECT_EQ(to_nfc("a\u0301\u0323"), "\u1ea1\u0301");             // reordered
   EXPECT_EQ(to_nfc("\u0958"), "\u0915\u093c");                    // never composed
