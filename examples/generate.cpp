@@ -144,19 +144,34 @@ void print(const std::string& text) {
   flush_standard_output();
 }
 
+// The number of bytes at the end of `text` that begin a character and do not complete it.
+std::size_t incomplete_bytes(const std::string& text) {
+  for (std::size_t bytes = 1; bytes <= std::min<std::size_t>(3, text.size()); ++bytes) {
+    const auto byte = static_cast<uint8_t>(text[text.size() - bytes]);
+    if (byte >= 0xc0) return bytes < (byte < 0xe0 ? 2u : byte < 0xf0 ? 3u : 4u) ? bytes : 0;
+    if (byte < 0x80) break;
+  }
+  return 0;
+}
+
 void write_text(const nn::Gpt& model, const io::Tokenizer& tokenizer, const Options& options,
                 Device device) {
   const NoGrad no_grad;
   const kernels::RandomKey key{static_cast<uint64_t>(options.seed), random_stream("generate"), 0};
   auto tokens = tokens_of_prompt(tokenizer, options.prompt);
   print(options.prompt);
+  std::string text;  // a token may end inside of a character, which waits for the next one
   for (int64_t i = 0; i < options.tokens; ++i) {
     auto logits = next_logits(model, tokens, device);
     logits.resize(static_cast<std::size_t>(tokenizer.vocabulary_size()));  // without padding
     const auto random = kernels::philox(key, static_cast<uint64_t>(i));
     tokens.push_back(choose(logits, options, kernels::to_uniform(random.word[0])));
-    print(tokenizer.decode(std::span(tokens).last(1)));
+    text += tokenizer.decode(std::span(tokens).last(1));
+    const std::size_t complete = text.size() - incomplete_bytes(text);
+    print(text.substr(0, complete));
+    text.erase(0, complete);
   }
+  print(text);
   print("\n");
 }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "ripieno/io/files/file_system.h"
 #include "ripieno/ripieno.h"
 
 namespace {
@@ -13,16 +14,16 @@ struct Settings {
   TrainingProgram program;
   GptSettings model;
   std::string path;
+  std::string tokenizer = "characters";
   io::TokenLoaderOptions data;
 
   Settings() {
     ripieno::Settings& table = program.settings;
     model.bind(table);
     table.add("data.path", &path, "path of the text file or token file to train on; required");
-    table.add("data.tokenizer",
-              choice(&data.tokenizer, {{"characters", io::Tokenizer::Kind::characters},
-                                       {"bytes", io::Tokenizer::Kind::bytes}}),
-              "how a text file is split into tokens (not used for token files)");
+    table.add("data.tokenizer", &tokenizer,
+              "how a text file is split into tokens (not used for token files): characters, bytes, "
+              "or the path of a tokenizer.json, vocab.json or .tiktoken file");
     table.add(
         "data.validation_fraction", &data.validation_fraction,
         "fraction of the data held out for validation, taken from its end; 0 disables validation",
@@ -35,12 +36,27 @@ struct Settings {
   }
 };
 
+// Sets the kind of tokenizer, or its file.
+void set_tokenizer(const std::string& name, io::TokenLoaderOptions& data) {
+  if (name == "characters") {
+    data.tokenizer = io::Tokenizer::Kind::characters;
+  } else if (name == "bytes") {
+    data.tokenizer = io::Tokenizer::Kind::bytes;
+  } else if (io::local_files().exists(name)) {
+    data.tokenizer_file = name;
+  } else {
+    throw ConfigurationError("data.tokenizer is " + name +
+                             "; must be characters, bytes or the path of a tokenizer file");
+  }
+}
+
 std::unique_ptr<TokenLoader> open_text(const Settings& settings, Session& session) {
   require_given("data.path", settings.path);
   io::TokenLoaderOptions data = settings.data;
   data.batch_size = settings.program.options.batch_size;
   data.context = settings.model.options.context;
   data.seed = settings.program.seed();
+  set_tokenizer(settings.tokenizer, data);
   return std::make_unique<TokenLoader>(settings.path, data, session);
 }
 

@@ -59,7 +59,8 @@ FOLDERS = {
     "io/formats": {"io/files"},
     "io/run/ranks": {"io/files"},
     "io/run": {"io/files", "io/run/ranks"},
-    "io/data": {"io", "io/files", "io/formats"},
+    "io/data/tokenizers": {"io/files"},
+    "io/data": {"io", "io/files", "io/formats", "io/data/tokenizers"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
     # session <- {settings, watch} <- {models, run} <- training_program
     "training/session": set(),

@@ -3,9 +3,10 @@
 # Running it again continues the training, or generates text if it has finished. Ctrl-C saves and
 # stops.
 #
-#   scripts/quickstart.sh [--data FILE] [--ranks N]
+#   scripts/quickstart.sh [--data FILE] [--ranks N] [--tokenizer characters|bpe]
 #
-# FILE: a UTF-8 text to train on instead of the King James Bible; N: ranks, 2 by default
+# FILE: a UTF-8 text to train on instead of the King James Bible; N: ranks, 2 by default; bpe: tokens
+# are frequent sequences of bytes, of a vocabulary of 4,000 that is trained on the text first
 set -euo pipefail
 called_from=$PWD
 cd "$(dirname "$0")/.."
@@ -13,6 +14,7 @@ cd "$(dirname "$0")/.."
 run=runs/quickstart
 text=runs/king_james_bible.txt
 ranks=2
+tokenizer=characters
 again="scripts/quickstart.sh${*:+ $*}"
 
 usage() {
@@ -22,9 +24,13 @@ usage() {
 
 while (($#)); do
   case $1 in
-    --data | --ranks) (($# > 1)) || { echo "quickstart.sh: $1 requires a value" >&2; exit 64; } ;;&
+    --data | --ranks | --tokenizer) (($# > 1)) || { echo "quickstart.sh: $1 requires a value" >&2; exit 64; } ;;&
     --data) text=$(cd "$called_from" && realpath --canonicalize-missing -- "$2") ;;
     --ranks) ranks=$2 ;;
+    --tokenizer)
+      [[ $2 == characters || $2 == bpe ]] ||
+        { echo "quickstart.sh: --tokenizer is $2; must be characters or bpe" >&2; exit 64; }
+      tokenizer=$2 ;;
     --help) usage 0 ;;
     *) echo "quickstart.sh: unknown argument $1" >&2; usage 64 >&2 ;;
   esac
@@ -67,13 +73,23 @@ write_text() {
   mv "$text.partial" "$text"
 }
 
+# Trains the vocabulary, once, beside the run.
+train_tokenizer() {
+  [[ $tokenizer == bpe ]] || return 0
+  run=${run}_bpe
+  tokenizer=$run.tokenizer.json
+  mkdir -p runs
+  [[ -e $tokenizer ]] ||
+    build/release/bin/ripieno train_tokenizer "$text" --vocabulary 4000 --output "$tokenizer"
+}
+
 # Runs mpirun in a separate session, so that Ctrl-C reaches only this script, which sends mpirun
 # SIGUSR1: all ranks save and stop. Sets `status`.
 train() {
   local command=(mpirun --quiet -n "$ranks")
   ((ranks > $(nproc))) && command+=(--oversubscribe --mca mpi_yield_when_idle 1)
   command+=(build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir "$run"
-    --set "data.path=$text" --set schedule.steps=4000)
+    --set "data.path=$text" --set "data.tokenizer=$tokenizer" --set schedule.steps=4000)
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   # Containers forbid reading another process's memory; Open MPI would print an error per message.
   export OMPI_MCA_btl_vader_single_copy_mechanism=none
@@ -91,6 +107,7 @@ train() {
 scripts/install_dependencies.sh
 build
 write_text
+train_tokenizer
 train
 case $status in
   0) ;;
@@ -106,6 +123,6 @@ echo
 build/release/bin/generate "$run" --tokens 400 --seed 1
 echo
 echo "Report:            $run/report.html"
-echo "Continue training: mpirun$as_root -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --steps 6000"
+echo "Continue training: mpirun$as_root -n $ranks build/release/bin/train_gpt --config examples/configs/gpt_char.toml --run-dir $run --set data.path=$text --set data.tokenizer=$tokenizer --steps 6000"
 echo "Generate text:     build/release/bin/generate $run --prompt 'In the beginning'"
 echo "List checkpoints:  build/release/bin/ripieno inspect $run"

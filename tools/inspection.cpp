@@ -136,6 +136,9 @@ std::string brief(const json& object) {
 std::string tokenizer_of(const json& description) {
   const json& characters = member(description, "characters");
   std::string text = brief(description);
+  const json& vocabulary = member(member(member(description, "tokenizer"), "model"), "vocab");
+  if (vocabulary.is_object())
+    return fmt::format("byte_pair, {}", counted(static_cast<int64_t>(vocabulary.size()), "token"));
   if (!characters.is_string()) return text;
   const auto& all = characters.get_ref<const std::string&>();
   const auto count = std::count_if(all.begin(), all.end(),

@@ -1,5 +1,5 @@
-// The `ripieno` command: inspects, verifies, compares and converts checkpoints, explains runs, and
-// launches programs.
+// The `ripieno` command: works with checkpoints and tokenizers, explains runs, and launches
+// programs.
 //
 //   ripieno inspect runs/gpt_char
 //   ripieno launch -n 2 -- train_gpt --config gpt_char.toml
@@ -37,10 +37,11 @@ namespace {
 int run(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "launch") execute_launch(argv);
   int status = 0;
-  CLI::App app("Works with checkpoints, explains runs, and launches programs.", "ripieno");
+  CLI::App app("Works with checkpoints and tokenizers, explains runs, and launches programs.",
   app.require_subcommand(1);
   app.set_version_flag(
-      "--version", [] { return ripieno::version_text("ripieno"); },
+      "--version", [] {
+    return ripieno::version_text("ripieno"); },
       "Print the version and what it was built with");
   ripieno::tools::add_inspect(app, status);
   ripieno::tools::add_verify(app, status);
@@ -48,6 +49,8 @@ int run(int argc, char** argv) {
   ripieno::tools::add_diff(app, status);
   ripieno::tools::add_explain(app, status);
   app.add_subcommand("launch", "Starts, watches and restarts a program on all ranks.");
+  ripieno::tools::add_tokenize(app, status);
+  ripieno::tools::add_train_tokenizer(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

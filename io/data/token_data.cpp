@@ -30,6 +30,14 @@ bool is_token_file(const std::string& path) {
   return std::equal(first.begin(), first.end(), TokenFileHeader::kMagic);
 }
 
+// The content of a text file.
+std::string read_text(const std::string& path) {
+  require_file(path);
+  std::string text = read_file(local_files(), path);
+  if (const auto what = describe_non_text(text); !what.empty()) throw DataError(path + " " + what);
+  return text;
+}
+
 Tokenizer tokenizer_for(std::string_view text, Tokenizer::Kind kind) {
   switch (kind) {
     case Tokenizer::Kind::bytes:
@@ -37,9 +45,12 @@ Tokenizer tokenizer_for(std::string_view text, Tokenizer::Kind kind) {
     case Tokenizer::Kind::characters:
       return Tokenizer::characters_of(text);
     case Tokenizer::Kind::external:
+    case Tokenizer::Kind::byte_pair:
       break;
   }
-  fail("data: the tokenizer of a text must be characters or bytes, got external");
+  fail(
+      "data: the tokenizer of a text must be characters or bytes; give a byte-pair tokenizer "
+      "itself");
 }
 
 }  // namespace
@@ -57,9 +68,7 @@ TokenData TokenData::of(std::span<const int32_t> tokens, const Tokenizer& tokeni
 }
 
 TokenData TokenData::from_text(const std::string& path, Tokenizer::Kind kind) {
-  require_file(path);
-  const std::string text = read_file(local_files(), path);
-  if (const auto what = describe_non_text(text); !what.empty()) throw DataError(path + " " + what);
+  const std::string text = read_text(path);
   try {
     return of(text, tokenizer_for(text, kind), path);
   } catch (const DataError& error) {
@@ -69,6 +78,10 @@ TokenData TokenData::from_text(const std::string& path, Tokenizer::Kind kind) {
   }
 }
 
+TokenData TokenData::from_text(const std::string& path, const Tokenizer& tokenizer) {
+  return of(read_text(path), tokenizer, path);
+}
+
 TokenData TokenData::open(const std::string& path) {
   require_file(path);
   auto store = std::make_shared<const TokenStore>(path);
@@ -76,9 +89,12 @@ TokenData TokenData::open(const std::string& path) {
   return TokenData(std::move(store), 0, size);
 }
 
-TokenData TokenData::load(const std::string& path, Tokenizer::Kind kind) {
+TokenData TokenData::load(const std::string& path, Tokenizer::Kind kind,
+                          const std::string& tokenizer_file) {
   require_file(path);
-  return is_token_file(path) ? open(path) : from_text(path, kind);
+  if (is_token_file(path)) return open(path);
+  if (!tokenizer_file.empty()) return from_text(path, Tokenizer::load(tokenizer_file));
+  return from_text(path, kind);
 }
 
 void TokenData::save(FileSystem& files, const std::string& path) const {

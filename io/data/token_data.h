@@ -32,12 +32,15 @@ class TokenData {
   // do, if it is not text (an archive, UTF-16, contains NULs) or not valid UTF-8.
   static TokenData from_text(const std::string& path,
                              Tokenizer::Kind kind = Tokenizer::Kind::characters);
+  // The same with a tokenizer that exists. Its special tokens are recognized in the text.
+  static TokenData from_text(const std::string& path, const Tokenizer& tokenizer);
   // Maps a token file and verifies its header. Throws ConfigurationError if it does not exist,
   // DataError if it is damaged.
   static TokenData open(const std::string& path);
-  // open() if the file begins like a token file, else from_text().
-  static TokenData load(const std::string& path,
-                        Tokenizer::Kind kind = Tokenizer::Kind::characters);
+  // open() if the file begins like a token file, else from_text(), with the tokenizer of
+  // `tokenizer_file` (Tokenizer::load()) if that is not empty.
+  static TokenData load(const std::string& path, Tokenizer::Kind kind = Tokenizer::Kind::characters,
+                        const std::string& tokenizer_file = "");
 
   // Writes a token file atomically; durable once it returns. Throws StorageError, or DataError if
   // the source is damaged.

@@ -72,7 +72,8 @@ TokenLoader::TokenLoader(const TokenData& data, const Options& options, Part par
     : TokenLoader(split(data, options.validation_fraction), options, part) {}
 
 TokenLoader::TokenLoader(const std::string& path, const Options& options, Part part)
-    : TokenLoader(TokenData::load(path, options.tokenizer), options, part) {}
+    : TokenLoader(TokenData::load(path, options.tokenizer, options.tokenizer_file), options, part) {
+}
 
 std::unique_ptr<EvaluationSet> TokenLoader::held_out(int64_t batch_size) const {
   if (data_.validation.size() < 2) return nullptr;

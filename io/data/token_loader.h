@@ -25,7 +25,9 @@ struct TokenLoaderOptions {
   uint64_t seed = 0;       // of the order of windows
   Sampling sampling = Sampling::random;
   double validation_fraction = 0.1;  // fraction of the tokens, from the end, that is held out
-  Tokenizer::Kind tokenizer = Tokenizer::Kind::characters;  // used if the file is a text
+  // If the file is a text: the kind of its tokenizer, or the file of a byte-pair tokenizer.
+  Tokenizer::Kind tokenizer = Tokenizer::Kind::characters;
+  std::string tokenizer_file;
 };
 
 // Batch::inputs and Batch::targets are (rows, context), int32 (token_windows.h).

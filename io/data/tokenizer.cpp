@@ -7,6 +7,11 @@
 #include <utility>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/data/tokenizers/byte_pair_tokenizer.h"
+#include "ripieno/io/data/tokenizers/byte_pair_training.h"
+#include "ripieno/io/data/tokenizers/definition_files.h"
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/io/files/hash.h"
 #include "ripieno/io/files/utf8.h"
 
 namespace ripieno::io {
@@ -54,8 +59,39 @@ Tokenizer Tokenizer::external(std::string name, int64_t vocabulary_size) {
   return tokenizer;
 }
 
+Tokenizer Tokenizer::byte_pair(TokenizerDefinition definition) {
+  auto tokenizer = std::make_shared<const BytePairTokenizer>(std::move(definition));
+  Tokenizer result(Kind::byte_pair, tokenizer->vocabulary_size());
+  result.byte_pairs_ = std::move(tokenizer);
+  return result;
+}
+
+Tokenizer Tokenizer::load(const std::string& path, const std::string& pattern) {
+  TokenizerDefinition definition = read_definition(local_files(), path, pattern);
+  try {
+    return byte_pair(std::move(definition));
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+Tokenizer Tokenizer::train(const TokenizerTraining& options,
+                           const std::function<std::optional<std::string>()>& next_text) {
+  return byte_pair(train_byte_pairs(options, next_text));
+}
+
+std::string Tokenizer::tokenizer_json() const {
+  if (kind_ != Kind::byte_pair)
+    fail("tokenizer: only a byte-pair tokenizer can be written as a tokenizer.json");
+  return write_tokenizer_json(byte_pairs_->definition());
+}
+
+std::string Tokenizer::identity() const { return hexadecimal(hash_of(description().dump())); }
+
 nlohmann::json Tokenizer::description() const {
   if (kind_ == Kind::bytes) return {{"kind", "bytes"}};
+  if (kind_ == Kind::byte_pair)
+    return {{"kind", "byte_pair"}, {"tokenizer", nlohmann::json::parse(tokenizer_json())}};
   if (kind_ == Kind::external) {
     return {{"kind", "external"}, {"name", name_}, {"vocabulary_size", vocabulary_size_}};
   }
@@ -70,16 +106,24 @@ Tokenizer Tokenizer::described(const nlohmann::json& description) {
     if (kind == "bytes") return bytes();
     if (kind == "external") return read_external(description);
     if (kind == "characters") return characters_of(description.at("characters").get<std::string>());
+    if (kind == "byte_pair")
+      return byte_pair(parse_tokenizer_json(description.at("tokenizer").dump()));
     throw DataError(
-        fmt::format("tokenizer: unknown kind \"{}\"; must be bytes, characters or external", kind));
+        fmt::format("tokenizer: unknown kind \"{}\"; must be bytes, characters, external or "
+                    "byte_pair",
+                    kind));
   } catch (const nlohmann::json::exception& error) {
     throw DataError(fmt::format("tokenizer: invalid description ({})", error.what()));
   }
 }
 
-std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
+std::vector<int32_t> Tokenizer::encode(std::string_view text, SpecialTokens special) const {
   require_known("encode");
   std::vector<int32_t> tokens;
+  if (kind_ == Kind::byte_pair) {
+    byte_pairs_->encode(text, special == SpecialTokens::recognized, tokens);
+    return tokens;
+  }
   tokens.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
     if (kind_ == Kind::bytes) {
@@ -89,6 +133,17 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
     }
   }
   return tokens;
+}
+
+std::optional<std::size_t> Tokenizer::last_cut(std::string_view text, std::size_t least) const {
+  require_known("encode");
+  if (kind_ == Kind::byte_pair) return byte_pairs_->last_cut(text, least);
+  std::size_t at = text.size();
+  if (kind_ == Kind::characters) {  // before the last character, which may be incomplete
+    while (at > 0 && (static_cast<uint8_t>(text[at - 1]) & 0xc0) == 0x80) --at;
+    if (at > 0) --at;
+  }
+  return at > least ? std::optional(at) : std::nullopt;
 }
 
 int32_t Tokenizer::token_of(char32_t character) const {
@@ -101,6 +156,10 @@ std::string Tokenizer::decode(std::span<const int32_t> tokens) const {
   require_known("decode");
   std::string text;
   for (const int32_t token : tokens) {
+    if (kind_ == Kind::byte_pair) {
+      text += byte_pairs_->bytes_of(token);
+      continue;
+    }
     if (token < 0 || token >= vocabulary_size_) {
       throw DataError(fmt::format("tokenizer: token {} is outside the vocabulary of {} tokens",
                                   token, vocabulary_size_));

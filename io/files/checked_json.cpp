@@ -47,7 +47,8 @@ json parse_json(std::string_view text) {
 
 std::string excerpt(const json& value) {
   constexpr std::size_t kBytes = 60;
-  const std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);
+  const std::string text =
+      value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
   return text.size() <= kBytes ? text : text.substr(0, kBytes) + "...";
 }
 

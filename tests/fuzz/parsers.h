@@ -23,6 +23,10 @@ bool parse_token_file(std::string_view bytes);
 // and whose other bytes are the header.
 bool parse_safetensors(std::string_view bytes);
 
+// A tokenizer.json; a .tiktoken file; or a vocab.json, a NUL and a merges.txt. Parsed as each, with
+// the missing single bytes; the text that is encoded is the beginning of the file.
+bool parse_tokenizer(std::string_view bytes);
+
 // A file of algorithms for matrix products, without the checksums of its lines. Parsed as it is,
 // and with correct checksums.
 bool parse_algorithms(std::string_view bytes);
@@ -46,7 +50,7 @@ inline constexpr Parser kParsers[] = {
     {"algorithms", parse_algorithms}, {"flight_record", parse_flight_record},
     {"manifest", parse_manifest},     {"safetensors", parse_safetensors},
     {"settings", parse_settings},     {"side_file", parse_side_file},
-    {"token_file", parse_token_file},
+    {"token_file", parse_token_file}, {"tokenizer", parse_tokenizer},
 };
 
 }  // namespace ripieno::fuzz
