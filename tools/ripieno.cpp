@@ -38,10 +38,10 @@ int run(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "launch") execute_launch(argv);
   int status = 0;
   CLI::App app("Works with checkpoints and tokenizers, explains runs, and launches programs.",
+               "ripieno");
   app.require_subcommand(1);
   app.set_version_flag(
-      "--version", [] {
-    return ripieno::version_text("ripieno"); },
+      "--version", [] { return ripieno::version_text("ripieno"); },
       "Print the version and what it was built with");
   ripieno::tools::add_inspect(app, status);
   ripieno::tools::add_verify(app, status);
