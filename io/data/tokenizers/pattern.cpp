@@ -211,10 +211,9 @@ const Known kKnown[] = {
     known<kGpt2>(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"),
     known<kGpt2>(
         R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)"),
-    known<kCl100k>(
-        R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+|)"
-        R"( ?[^\s\p{L}\p{N}]++[\r\n]*+)"
-        R"(|\s++$|\s*[\r\n]|\s+(?!\S)|\s)"),
+    known<kCl100k>(R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+|)"
+                   R"( ?[^\s\p{L}\p{N}]++[\r\n]*+)"
+                   R"(|\s++$|\s*[\r\n]|\s+(?!\S)|\s)"),
     known<kLlama3>(ANY_CASE
                    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)" LINES),
     known<kQwen2>(ANY_CASE R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|)" LINES),
@@ -271,7 +270,7 @@ std::optional<std::size_t> last_cut(std::string_view text, std::size_t least, st
   const char* at = begin + std::min(most, text.size());
   for (; at > begin + least; --at) {
     const Character right = character_at(at, end);
-    if (!right.is_valid || right.classes & unicode::kUnstable) continue;
+    if (!right.is_valid) continue;
     const Character left = unicode::character_before(begin, at);
     if (!left.is_valid) continue;
     const bool ends_word = left.classes & kLetter && right.code != '\'' &&

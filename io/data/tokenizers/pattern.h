@@ -58,7 +58,8 @@ class PieceScanner {
 
 // The last position of `text`, above `least` and at most `most`, at which every pattern begins a
 // new piece, whatever precedes and follows: the pieces of both sides are those of the whole.
-// nullopt if there is none.
+// nullopt if there is none. Normalization does not cross it either: what precedes it never composes
+// with what follows.
 std::optional<std::size_t> last_cut(std::string_view text, std::size_t least, std::size_t most);
 
 }  // namespace ripieno::io
