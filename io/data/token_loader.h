@@ -27,7 +27,7 @@ struct TokenLoaderOptions {
   double validation_fraction = 0.1;  // fraction of the tokens, from the end, that is held out
   // If the file is a text: the kind of its tokenizer, or the file of a byte-pair tokenizer.
   Tokenizer::Kind tokenizer = Tokenizer::Kind::characters;
-  std::string tokenizer_file;
+  std::string tokenizer_file = {};
 };
 
 // Batch::inputs and Batch::targets are (rows, context), int32 (token_windows.h).
