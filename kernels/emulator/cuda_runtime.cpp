@@ -411,7 +411,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
       if (Capture* const capture = Captures::instance().of(stream))
         return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
     }
-    if (const cudaError_t status = capture_status(stream); status != cudaSuccess) return status;
+    if (const cudaError_t error = capture_status(stream); error != cudaSuccess) return error;
     // Pageable memory too is read only when the stream gets there: CUDA may stage it before the
     // call returns, but does not promise to.
     Streams::instance().enqueue(stream, failing([=] { std::memcpy(to, from, bytes); }));
