@@ -151,19 +151,22 @@ Tensor Arena::range(int64_t begin, int64_t end) {
 
 void Arena::to(Device device, DType dtype) {
   if (device == device_ && dtype == dtype_) return;
-  Tensor before = has_memory() ? flat() : Tensor();
-  if (device != device_) resource_ = nullptr;  // a resource serves one device
+  // Everything that may fail comes first, so that a failed move changes nothing.
+  std::shared_ptr<Storage> moved;
+  if (has_memory()) {
+    const NoGrad no_grad;
+    const Tensor before = flat();
+    moved = before.to(dtype).to(device).implementation().storage;  // allocated from the pool
+    moved->version = before.version();                             // the contents are unchanged
+    moved->count_as(kind_);
+  }
+  MemoryResource* const resource = device == device_ ? resource_ : nullptr;  // serves one device
   device_ = device;
   dtype_ = dtype;
-  storage_.reset();
-  if (!before.defined()) return bind();
-  const NoGrad no_grad;
-  const uint64_t version = before.version();
-  storage_ = before.to(dtype).to(device).implementation().storage;  // allocated from the pool
-  storage_->version = version;                                      // the contents are unchanged
-  storage_->count_as(kind_);
+  resource_ = moved ? nullptr : resource;
+  storage_ = std::move(moved);
   bind();
-  if (MemoryResource* resource = std::exchange(resource_, nullptr)) place_in(resource);
+  if (has_memory() && resource) place_in(resource);
 }
 
 }  // namespace ripieno

@@ -1,5 +1,8 @@
 #include "ripieno/core/arena/parameters.h"
 
+#include <exception>
+#include <string>
+
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device/copy.h"
 
@@ -43,8 +46,19 @@ uint64_t Parameters::trainable_version() const {
 }
 
 void Parameters::to(Device device, DType dtype) const {
+  if (!is_floating_point(dtype)) {
+    fail("parameters: the element type must be a floating-point type, got " +
+         std::string(name_of(dtype)));
+  }
   state_->values.to(device, dtype);
-  state_->gradients.to(device, dtype);
+  try {
+    state_->gradients.to(device, dtype);
+  } catch (const std::exception&) {
+    clear_gradients();
+    state_->gradients.release();
+    state_->gradients.to(device, dtype);
+    throw;
+  }
 }
 
 void Parameters::place_in(MemoryResource* resource) const {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ripieno/core/device/stream.h"
+#include "ripieno/core/error.h"
 
 namespace ripieno {
 namespace {
@@ -137,6 +138,16 @@ TEST(Arena, ConvertsAndItsHandlesFollow) {
   arena.to(Device::cpu(), DType::bfloat16);
   EXPECT_EQ(handle.dtype(), DType::bfloat16);
   EXPECT_THAT(handle.to_vector<float>(), Each(1.5f));
+}
+
+TEST(Arena, IsUnchangedByAMoveThatFails) {
+  Arena arena(two_tensors(), DType::float32, Device::cpu());
+  arena.flat().fill(2.5);
+  EXPECT_THROW(arena.to(Device::cuda(63), DType::float32), Error);
+  EXPECT_THROW(arena.to(Device::cpu(), static_cast<DType>(200)), Error);
+  EXPECT_EQ(arena.device(), Device::cpu());
+  EXPECT_EQ(arena.dtype(), DType::float32);
+  EXPECT_EQ(arena.tensors()[0].to_vector<float>()[0], 2.5f);
 }
 
 TEST(Arena, ChangesItsTypeWithoutAllocating) {
