@@ -24,6 +24,11 @@
 namespace ripieno {
 namespace {
 
+std::string description_of(const SafetyOptions& safety) {
+  return fmt::format("{}, outlier factor {}, rollbacks {}", static_cast<int>(safety.on_bad_step),
+                     safety.outlier_factor, safety.max_rollbacks);
+}
+
 // What must be equal on all ranks so that they call the same collectives on parts of the same data.
 std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptions& options) {
   const auto every = options.checkpoint_every;
@@ -34,6 +39,7 @@ std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptio
           {"the validation interval", std::to_string(options.evaluate_every)},
           {"the log interval", std::to_string(options.log_every)},
           {"the interval of rank checks", std::to_string(options.check_every)},
+          {"the handling of bad steps", description_of(options.safety)},
           {"the resume mode",
            options.resume == "auto" || options.resume == "never" ? options.resume : "from a path"}};
 }
@@ -102,6 +108,8 @@ void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
 Run::Run(const std::string& directory, Session& session, nn::Module& model,
          optim::Optimizer& optimizer, io::Loader& loader, const RunOptions& options)
     : session_(session),
+      optimizer_(optimizer),
+      loader_(loader),
       options_(with_peak(options, optimizer)),
       paths_{directory},
       exceptions_(std::uncaught_exceptions()),
@@ -110,6 +118,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
           session, model, loader,
           options.evaluation_batch_size > 0 ? options.evaluation_batch_size : loader.batch_size()) {
   session_.together([&] { check(options_); });
+  session_.together([&] { require_safety(); });
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
   auto facts = facts_of(loader, options_);
   for (auto& fact : facts_of_validation(options_.evaluation_batch_size, validation_.has_samples()))
@@ -122,15 +131,42 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   watch_ = std::make_unique<RunWatch>(session_, directory, model, loader, options_);
   validation_.after_batch([this] { watch_->proceed(); });
   prove_saves(session_, saves_of(paths_, options_), state_.training_state());
-  resume(model, optimizer, loader);
+  if (options_.safety.skips_steps()) optimizer.skip_bad_steps(options_.safety.outlier_factor);
+  resume(model);
+  started_step_ = step();
   watch_->enter(Activity::start);
   share_product_algorithms(session_.communicator());
-  metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
-  saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), saves_options());
+  start_output();
   announce();
+}
+
+// The metrics and saves of a run that starts or rolled back. The saves before must be gone, since
+// the optimizer waits for one RunSaves only.
+void Run::start_output() {
+  metrics_ = std::make_unique<RunMetrics>(session_, optimizer_, loader_, options_, *log_);
+  metrics_->note_rollbacks(state_.rollbacks().count);
+  saves_ = std::make_unique<RunSaves>(session_, optimizer_, step(), saves_options());
   const bool saves_before_end = step() + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_before_end) saves_->reserve(state_.tensors());
   metrics_->skip_time();
+}
+
+// Otherwise ranks would decide on different gradients.
+void Run::require_safety() const {
+  if (!options_.safety.skips_steps()) return;
+  const auto* parallel = options_.parallel;
+  if (parallel && parallel->has_error_feedback())
+    throw ConfigurationError(
+        "run: parallel.power_sgd_rank cannot be combined with safety.on_bad_step other than stop, "
+        "or with safety.outlier_factor, since its error feedback would keep a bad gradient");
+  if (parallel && parallel->has_local_steps())
+    throw ConfigurationError(
+        "run: parallel.diloco_steps cannot be combined with safety.on_bad_step other than stop, or "
+        "with safety.outlier_factor, since each rank has its own gradients");
+  if (!parallel && session_.size() > 1)
+    throw ConfigurationError(
+        "run: safety.on_bad_step other than stop and safety.outlier_factor require "
+        "RunOptions::parallel on several ranks");
 }
 
 Run::~Run() noexcept(false) {
@@ -138,7 +174,7 @@ Run::~Run() noexcept(false) {
   if (left_early && std::uncaught_exceptions() == exceptions_) finish();
 }
 
-void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader) {
+void Run::resume(nn::Module& model) {
   RunCheckpoints checkpoints(session_, paths_.checkpoints());
   std::vector<std::string> differences;
   const auto [path, rejected] = checkpoints.resume(
@@ -146,7 +182,7 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
       [&](const auto& checkpoint, const auto& how) { differences = state_.load(checkpoint, how); });
   const bool is_new = path.empty() && !options_.initial.path.empty();
   if (is_new) {
-    differences = load(options_.initial, session_, model, optimizer, [&](const auto& from) {
+    differences = load(options_.initial, session_, model, optimizer_, [&](const auto& from) {
       state_.set_origin(from.path(), from.training_state());
     });
   }
@@ -162,19 +198,19 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
   });
   // A new run also sets a checkpoint of step 0 aside.
   if (options_.resume != "auto") checkpoints.set_aside_after(path.empty() ? -1 : step());
-  session_.together([&, &path = path] { open_log(path, loader); });
+  session_.together([&, &path = path] { open_log(path); });
   for (const auto& line : rejected) log_->warn(line);
   for (const auto& line : differences) log_->warn(line);
   if (!path.empty()) log_->note(fmt::format("resuming after step {} from {}", step(), path));
   if (is_new) log_->note(fmt::format("loaded initial parameters from {}", options_.initial.path));
 }
 
-void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
+void Run::open_log(const std::string& resumed_from) {
   std::string remark;
   if (session_.rank() == 0) {
     auto& files = io::local_files();
     if (options_.resume == "never") set_aside(files, paths_.metrics());
-    const auto start = start_record(session_, loader, options_, resumed_from);
+    const auto start = start_record(session_, loader_, options_, resumed_from);
     try {
       io::append_start(files, paths_, start);
     } catch (const DataError& error) {
@@ -296,6 +332,7 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   const bool last = state_.is_last();
   state_.evaluation_is_pending =
       validation_.is_possible() && (state_.is_due(options_.evaluate_every) || last);
+  if ((state_.evaluation_is_pending || last) && rolls_back()) return;
   const bool interrupted = state_.evaluation_is_pending && !validate();
   if (over_) return;  // the action after the validation called finish()
   if (last && !interrupted) return end(ExitStatus::finished);
@@ -306,8 +343,9 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   const auto [stop, decision, failures] = saves_->agree(decide(failed_save), watch_->offer_times());
   note_times();
   if (decision == diverged) {
+    if (rolls_back()) return;
     catch_up();
-    end_diverged(step(), "the loss");
+    end_diverged(step(), "the loss is not finite");
   }
   if (stop) return end(ExitStatus::run_again);
   if (decision == give_up) {
@@ -315,7 +353,7 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
       if (!failed_save.empty()) throw StorageError(failed_save);
     });
   }
-  if (decision == save) begin_save();
+  if (decision == save && !rolls_back()) begin_save();
 }
 
 void Run::note_times() {
@@ -359,7 +397,7 @@ bool Run::validate() {
   metrics_->note_validation(*measured);
   state_.note_validation(*measured);
   if (!validation_.was_finite() && !state_.scales_loss())
-    end_diverged(step(), "the validation loss");
+    end_diverged(step(), "the validation loss is not finite");
   if (after_validation_) after_validation_(*measured);
   metrics_->skip_time();
   watch_->add_validation(std::chrono::duration<double>(StepClock::Clock::now() - start).count());
@@ -372,18 +410,81 @@ void Run::catch_up() {
   if (const auto& fault = metrics_->fault()) end_diverged(fault->step, fault->what);
 }
 
+// Whether a bad step was found, after which the run continues from an earlier one. Called like
+// catch_up(); once it has returned false, catch_up() finds nothing.
+bool Run::rolls_back() {
+  if (options_.safety.on_bad_step != SafetyOptions::OnBadStep::rollback) return false;
+  metrics_->catch_up();
+  if (!metrics_->fault()) return false;
+  roll_back(*metrics_->fault());
+  return true;
+}
+
+void Run::roll_back(const RunMetrics::Fault& fault) {
+  const RunWatch::During loading(*watch_, Activity::load);
+  saves_->wait_for_save();
+  const auto left_out = state_.samples_of(fault.step);
+  const auto sample = state_.sample_not_finite(fault.step);
+  auto rollbacks = state_.rollbacks();
+  ++rollbacks.count;
+  rollbacks.left_out.push_back(left_out);
+  if (options_.parallel) options_.parallel->synchronize_parameters();
+  const std::string path = load_newest();
+  if (path.empty()) {
+    end_diverged(fault.step, fault.what + ", and there is no checkpoint to roll back to yet",
+                 sample);
+  }
+  state_.set_rollbacks(std::move(rollbacks));
+  rollbacks_to_step_ =
+      std::exchange(rolled_back_step_, step()) == step() ? rollbacks_to_step_ + 1 : 1;
+  if (rollbacks_to_step_ > options_.safety.max_rollbacks) {
+    end_diverged(fault.step,
+                 fmt::format("{}, after safety.max_rollbacks={} rollbacks to step {}", fault.what,
+                             options_.safety.max_rollbacks, step()),
+                 sample);
+  }
+  const std::string line = fmt::format(
+      "step {}: {}{}; rolled back to step {} ({}); samples {} to {} are left out (rollback {} of "
+      "the run)",
+      fault.step, fault.what,
+      sample ? fmt::format(", as are the inputs of sample {}", *sample) : "", step(), path,
+      left_out.begin, left_out.end - 1, state_.rollbacks().count);
+  log_->finish();
+  log_ = std::make_unique<RunLog>(paths_, step(), session_.rank() == 0, options_.progress,
+                                  options_.messages);
+  log_->warn(line);
+  saves_.reset();
+  start_output();
+  saves_->take_description();  // known from the start
+}
+
+// The path of the newest checkpoint of this run, which is loaded; empty if there is none.
+std::string Run::load_newest() {
+  RunCheckpoints checkpoints(session_, paths_.checkpoints());
+  const auto load = [&](const auto& checkpoint, const auto& how) { state_.load(checkpoint, how); };
+  const std::string path = checkpoints.resume("auto", load).path;
+  const bool has_saved = !path.empty() && step() >= started_step_;
+  const bool is_from_path = options_.resume != "auto" && options_.resume != "never";
+  if (has_saved || !is_from_path) return path;
+  return checkpoints.resume(options_.resume, load).path;
+}
+
 // Parameters or moments can become infinite in a step whose loss and gradient are finite.
 void Run::require_finite_state() {
   for (const auto& what : gather(session_.communicator(), state_.not_finite())) {
-    if (!what.empty()) end_diverged(step(), "a value of " + what);
+    if (!what.empty()) end_diverged(step(), "a value of " + what + " is not finite");
   }
 }
 
 void Run::end_diverged(int64_t step, const std::string& what) {
+  saves_->wait_for_save();
+  end_diverged(step, what, state_.sample_not_finite(step));
+}
+
+// `sample`: one of the step whose inputs are not finite.
+void Run::end_diverged(int64_t step, const std::string& what, std::optional<int64_t> sample) {
   over_ = true;
   status_ = ExitStatus::diverged;
-  saves_->wait_for_save();
-  const auto sample = state_.sample_not_finite(step);
   log_->finish();
   if (session_.rank() == 0) write_report();
   const std::string remedy =
@@ -395,8 +496,7 @@ void Run::end_diverged(int64_t step, const std::string& what) {
           : "try a lower learning rate (optimizer.learning_rate) or gradient clipping "
             "(train.gradient_clip)";
   const std::string message = fmt::format(
-      "step {}: {} is not finite; {}; this step is not saved, earlier checkpoints are kept", step,
-      what, remedy);
+      "step {}: {}; {}; this step is not saved, earlier checkpoints are kept", step, what, remedy);
   throw RankFailure(ExitStatus::diverged, session_.rank() == 0 ? message : "");
 }
 
@@ -496,7 +596,13 @@ std::string Run::closing_message(bool was_over) const {
     return fmt::format("already finished at step {}; use a larger --steps to continue; report: {}",
                        step(), paths_.report());
   }
-  return fmt::format("finished at step {}; report: {}", step(), paths_.report());
+  std::string remark;
+  if (const int64_t skipped = metrics_->skipped(); skipped > 0)
+    remark = fmt::format("; {} bad {} skipped", skipped, skipped == 1 ? "step was" : "steps were");
+  if (const int64_t count = state_.rollbacks().count; count > 0)
+    remark += fmt::format("; {} {} to an earlier checkpoint", count,
+                          count == 1 ? "rollback" : "rollbacks");
+  return fmt::format("finished at step {}{}; report: {}", step(), remark, paths_.report());
 }
 
 }  // namespace ripieno
