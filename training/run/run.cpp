@@ -25,8 +25,10 @@ namespace ripieno {
 namespace {
 
 std::string description_of(const SafetyOptions& safety) {
-  return fmt::format("{}, outlier factor {}, rollbacks {}", static_cast<int>(safety.on_bad_step),
-                     safety.outlier_factor, safety.max_rollbacks);
+  constexpr const char* kNames[] = {"stop", "skip", "rollback"};
+  return fmt::format("{}, outlier factor {}, rollbacks {}",
+                     kNames[static_cast<int>(safety.on_bad_step)], safety.outlier_factor,
+                     safety.max_rollbacks);
 }
 
 // What must be equal on all ranks so that they call the same collectives on parts of the same data.
@@ -149,24 +151,6 @@ void Run::start_output() {
   const bool saves_before_end = step() + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_before_end) saves_->reserve(state_.tensors());
   metrics_->skip_time();
-}
-
-// Otherwise ranks would decide on different gradients.
-void Run::require_safety() const {
-  if (!options_.safety.skips_steps()) return;
-  const auto* parallel = options_.parallel;
-  if (parallel && parallel->has_error_feedback())
-    throw ConfigurationError(
-        "run: parallel.power_sgd_rank cannot be combined with safety.on_bad_step other than stop, "
-        "or with safety.outlier_factor, since its error feedback would keep a bad gradient");
-  if (parallel && parallel->has_local_steps())
-    throw ConfigurationError(
-        "run: parallel.diloco_steps cannot be combined with safety.on_bad_step other than stop, or "
-        "with safety.outlier_factor, since each rank has its own gradients");
-  if (!parallel && session_.size() > 1)
-    throw ConfigurationError(
-        "run: safety.on_bad_step other than stop and safety.outlier_factor require "
-        "RunOptions::parallel on several ranks");
 }
 
 Run::~Run() noexcept(false) {
@@ -408,96 +392,6 @@ bool Run::validate() {
 void Run::catch_up() {
   metrics_->catch_up();
   if (const auto& fault = metrics_->fault()) end_diverged(fault->step, fault->what);
-}
-
-// Whether a bad step was found, after which the run continues from an earlier one. Called like
-// catch_up(); once it has returned false, catch_up() finds nothing.
-bool Run::rolls_back() {
-  if (options_.safety.on_bad_step != SafetyOptions::OnBadStep::rollback) return false;
-  metrics_->catch_up();
-  if (!metrics_->fault()) return false;
-  roll_back(*metrics_->fault());
-  return true;
-}
-
-void Run::roll_back(const RunMetrics::Fault& fault) {
-  const RunWatch::During loading(*watch_, Activity::load);
-  saves_->wait_for_save();
-  const auto left_out = state_.samples_of(fault.step);
-  const auto sample = state_.sample_not_finite(fault.step);
-  auto rollbacks = state_.rollbacks();
-  ++rollbacks.count;
-  rollbacks.left_out.push_back(left_out);
-  if (options_.parallel) options_.parallel->synchronize_parameters();
-  const std::string path = load_newest();
-  if (path.empty()) {
-    end_diverged(fault.step, fault.what + ", and there is no checkpoint to roll back to yet",
-                 sample);
-  }
-  state_.set_rollbacks(std::move(rollbacks));
-  rollbacks_to_step_ =
-      std::exchange(rolled_back_step_, step()) == step() ? rollbacks_to_step_ + 1 : 1;
-  if (rollbacks_to_step_ > options_.safety.max_rollbacks) {
-    end_diverged(fault.step,
-                 fmt::format("{}, after safety.max_rollbacks={} rollbacks to step {}", fault.what,
-                             options_.safety.max_rollbacks, step()),
-                 sample);
-  }
-  const std::string line = fmt::format(
-      "step {}: {}{}; rolled back to step {} ({}); samples {} to {} are left out (rollback {} of "
-      "the run)",
-      fault.step, fault.what,
-      sample ? fmt::format(", as are the inputs of sample {}", *sample) : "", step(), path,
-      left_out.begin, left_out.end - 1, state_.rollbacks().count);
-  log_->finish();
-  log_ = std::make_unique<RunLog>(paths_, step(), session_.rank() == 0, options_.progress,
-                                  options_.messages);
-  log_->warn(line);
-  saves_.reset();
-  start_output();
-  saves_->take_description();  // known from the start
-}
-
-// The path of the newest checkpoint of this run, which is loaded; empty if there is none.
-std::string Run::load_newest() {
-  RunCheckpoints checkpoints(session_, paths_.checkpoints());
-  const auto load = [&](const auto& checkpoint, const auto& how) { state_.load(checkpoint, how); };
-  const std::string path = checkpoints.resume("auto", load).path;
-  const bool has_saved = !path.empty() && step() >= started_step_;
-  const bool is_from_path = options_.resume != "auto" && options_.resume != "never";
-  if (has_saved || !is_from_path) return path;
-  return checkpoints.resume(options_.resume, load).path;
-}
-
-// Parameters or moments can become infinite in a step whose loss and gradient are finite.
-void Run::require_finite_state() {
-  for (const auto& what : gather(session_.communicator(), state_.not_finite())) {
-    if (!what.empty()) end_diverged(step(), "a value of " + what + " is not finite");
-  }
-}
-
-void Run::end_diverged(int64_t step, const std::string& what) {
-  saves_->wait_for_save();
-  end_diverged(step, what, state_.sample_not_finite(step));
-}
-
-// `sample`: one of the step whose inputs are not finite.
-void Run::end_diverged(int64_t step, const std::string& what, std::optional<int64_t> sample) {
-  over_ = true;
-  status_ = ExitStatus::diverged;
-  log_->finish();
-  if (session_.rank() == 0) write_report();
-  const std::string remedy =
-      sample
-          ? fmt::format(
-                "the inputs of sample {} of the run (counted from 0) are not finite, correct the "
-                "data",
-                *sample)
-          : "try a lower learning rate (optimizer.learning_rate) or gradient clipping "
-            "(train.gradient_clip)";
-  const std::string message = fmt::format(
-      "step {}: {}; {}; this step is not saved, earlier checkpoints are kept", step, what, remedy);
-  throw RankFailure(ExitStatus::diverged, session_.rank() == 0 ? message : "");
 }
 
 void Run::compare_ranks() {

@@ -40,8 +40,7 @@ class SampleLoader : public io::Loader {
   SampleLoader(Samples samples, io::Part part, DType dtype)
       : samples_(std::move(samples)), part_(part), dtype_(dtype) {}
   io::Batch next() override {
-    const io::Rows rows =
-        part_.slots > 0 ? io::rows_of(part_, kBatch) : io::piece_of(part_.rank, part_.size, kBatch);
+    const io::Rows rows = io::rows_of(part_, kBatch);
     const Tensor inputs = Tensor::zeros({rows.count(), 3});
     const Tensor targets = Tensor::zeros({rows.count()}, DType::int32);
     for (int64_t row = 0; row < rows.count(); ++row) {
@@ -249,7 +248,7 @@ TEST_P(Safety, RollsBackAndLeavesTheBadBatchOut) {
             (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8, 9, 10, 11, 12, 13}));
   EXPECT_EQ(rolling.values(io::metric::kRollbacks).at(14), 1);
   EXPECT_THAT(outcome.messages,
-              AllOf(HasSubstr("step 8: the loss is not finite, as are the inputs of sample 30"),
+              AllOf(HasSubstr("step 8: the loss is not finite; the inputs of sample 30 are not"),
                     HasSubstr("rolled back to step 5"), HasSubstr("samples 28 to 31 are left out"),
                     HasSubstr("rollback 1 of")));
 }
