@@ -331,7 +331,10 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
     catch_up();
     end_diverged(step(), "the loss is not finite");
   }
-  if (stop) return end(ExitStatus::run_again);
+  if (stop) {
+    rolls_back();  // otherwise end() would end the run as diverged
+    return end(ExitStatus::run_again);
+  }
   if (decision == give_up) {
     session_.together([&] {
       if (!failed_save.empty()) throw StorageError(failed_save);
