@@ -62,6 +62,7 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
       communicator_(communicator),
       device_(parameters_of(model, optimizer).values().device()),
       dtype_(optimizer.parameters().values().dtype()),
+      has_error_feedback_(options.power_sgd_rank > 0),
       times_(device_) {
   require_agreement(communicator, facts_of(model, optimizer, options));
   check(options);

@@ -81,6 +81,9 @@ class DataParallel {
   bool met() const { return met_; }
   // Whether each rank takes optimizer steps on its own gradients (DiLoCo).
   bool has_local_steps() const { return strategy_->has_local_steps(); }
+  // Whether the strategy keeps what it did not send of a gradient for the next one (PowerSGD). It
+  // would keep values that are not finite.
+  bool has_error_feedback() const { return has_error_feedback_; }
   // Makes the parameters and buffers of all ranks equal; call it before evaluating the model. With
   // DiLoCo it takes an outer step. A collective.
   void synchronize_parameters();
@@ -141,6 +144,7 @@ class DataParallel {
   Communicator& communicator_;
   const Device device_;  // of the parameters at construction
   const DType dtype_;
+  const bool has_error_feedback_;
   BucketSize bucket_size_;
   PhaseTimes times_;
   std::unique_ptr<Strategy> strategy_;

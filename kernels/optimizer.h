@@ -17,6 +17,11 @@ struct ParameterSegment {
 
 // Values that change from step to step. They are in the kernel's memory, so that a captured step
 // can be replayed.
+enum SkipReason : int64_t {
+  kTakesStep = 0,
+  kNotFinite,  // a gradient is infinite or NaN
+  kOutlier,    // the gradient norm is much larger than those before it
+};
 struct StepScalars {
   float learning_rate = 0.0f;
   float gradient_scale = 1.0f;     // multiplies gradients first: clip factor / token count
@@ -24,8 +29,9 @@ struct StepScalars {
   float second_correction = 1.0f;  // 1 / (1 - beta2^step)
   float gradient_norm = 0.0f;  // after division by the count, before clipping; written for the log
   float loss_scale = 1.0f;     // the scale that the gradients were computed with; for the log
-  int64_t skips = 0;           // if nonzero, the optimizer changes nothing in this step
-  int64_t skipped_steps = 0;   // since training began; for the log
+  // If not kTakesStep, the optimizer changes nothing in this step.
+  int64_t skips = 0;
+  int64_t skipped_steps = 0;  // since training began; for the log
 };
 
 // Sets gradient_norm and gradient_scale: gradient_norm = sqrt(*sum_of_squares) / *count, and
@@ -38,19 +44,28 @@ void finish_step_scalars(OnCuda, StepScalars* scalars, const double* sum_of_squa
 
 // Dynamic loss scaling (Micikevicius et al., 2018, arXiv 1710.03740): the backward starts from
 // `scale` instead of 1, so that small gradients do not underflow in float16. This is the state that
-// is kept between steps, in the kernel's memory.
+// is kept between steps, in the kernel's memory. With a scale of 1 that is fixed, it only skips bad
+// steps.
 struct LossScale {
   float scale = 65536.0f;
   int32_t good_steps = 0;  // since the scale last changed
   int64_t steps = 0;       // steps taken, without the skipped ones
   int64_t skipped_steps = 0;
+  int64_t is_fixed = 0;  // if nonzero, the scale does not change
+  // A step whose gradient norm exceeds outlier_factor * mean_norm is skipped too, once the mean is
+  // over kNormsForOutliers norms; 0 disables this.
+  double outlier_factor = 0.0;
+  double mean_norm = 0.0;  // of the steps taken; a moving average over kNormsInMean of them
+  int64_t norms = 0;       // that the mean is over, at most kNormsInMean
 };
+inline constexpr int64_t kNormsForOutliers = 20, kNormsInMean = 100;
 inline constexpr int32_t kGoodStepsToDouble = 2000;
 inline constexpr float kLargestLossScale = 0x1p24f, kSmallestLossScale = 0x1p-24f;
 
 // finish_step_scalars() for scaled gradients; also sets both corrections, to 1 / (1 - beta^steps).
 // If a gradient is not finite, the step is skipped and the scale is halved. After
-// kGoodStepsToDouble consecutive steps that were not skipped, the scale is doubled.
+// kGoodStepsToDouble consecutive steps that were not skipped, the scale is doubled. A step whose
+// norm is an outlier is skipped and leaves the scale unchanged.
 void finish_scaled_step_scalars(OnCpu, StepScalars* scalars, LossScale* loss_scale,
                                 const double* sum_of_squares, const double* count, double max_norm,
                                 double beta1, double beta2);

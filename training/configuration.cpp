@@ -207,6 +207,28 @@ void bind_initial(Settings& settings, InitialParameters& initial) {
       "whether checkpoint.load may have another tokenizer or other model options than this run");
 }
 
+void bind_safety(Settings& settings, SafetyOptions& safety) {
+  using OnBadStep = SafetyOptions::OnBadStep;
+  settings.add(
+      "safety.on_bad_step",
+      choice(&safety.on_bad_step, {{"stop", OnBadStep::stop},
+                                   {"skip", OnBadStep::skip},
+                                   {"rollback", OnBadStep::rollback}}),
+      "what to do about a step whose loss or gradient is not finite or whose gradient norm "
+      "is an outlier; stop: end with exit status 79; skip: leave parameters and optimizer "
+      "state unchanged and continue; rollback: load the newest checkpoint and leave out "
+      "the samples of the step");
+  settings.add(
+      "safety.outlier_factor", &safety.outlier_factor,
+      "factor by which the gradient norm of a step must exceed the mean of the steps before "
+      "it to be an outlier, more than 1; 0 disables the detection of outliers",
+      Accepts::between(0, kLargestRate));
+  settings.add("safety.max_rollbacks", &safety.max_rollbacks,
+               "number of rollbacks to the same checkpoint after which the run ends with exit "
+               "status 79 (safety.on_bad_step=rollback only)",
+               Accepts::between(1, kMostSteps));
+}
+
 }  // namespace
 
 void bind(Settings& settings, TrainingOptions& options) {
@@ -216,6 +238,7 @@ void bind(Settings& settings, TrainingOptions& options) {
   bind_parallel(settings, options);
   bind_checkpoint(settings, options.run);
   bind_initial(settings, options.run.initial);
+  bind_safety(settings, options.run.safety);
   settings.add(
       "watchdog.limit_seconds", &options.limit_seconds,
       "seconds that a step may take before the run is taken to hang: each rank writes the "

@@ -116,7 +116,7 @@ void Keeper::synchronize() {
 
 nlohmann::json Keeper::training_state() {
   std::optional<optim::LossScale> loss_scale;
-  if (optimizer_.scales_loss()) loss_scale = optimizer_.loss_scale_state();
+  if (optimizer_.skips_steps()) loss_scale = optimizer_.loss_scale_state();
   const io::Loader* loader = options_.loader;
   nlohmann::json state = to_json(Position{.step = step_,
                                           .samples = loader ? loader->position() : 0,

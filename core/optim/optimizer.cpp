@@ -246,7 +246,7 @@ void Optimizer::update_range(std::size_t index) {
 }
 
 void Optimizer::update(const Range& range) {
-  if (scales_loss() && last_step().skips) return;
+  if (skips_steps() && last_step().skips) return;
   const auto& entries = parameters_.layout().entries();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const bool is_here = entries[i].offset < range.elements.end &&
@@ -307,8 +307,14 @@ Tensor Optimizer::loss_scale() {
   return loss_scaling_.scale();
 }
 
+void Optimizer::skip_bad_steps(double outlier_factor) {
+  require_not_negative("optimizer", "outlier_factor", outlier_factor);
+  loss_scaling_.skip_bad_steps(outlier_factor);
+  if (allocated_) loss_scaling_.to(device_, steps_taken_);
+}
+
 LossScale Optimizer::loss_scale_state() {
-  if (!scales_loss()) return {.scale = 1.0f, .steps = steps_taken_};
+  if (!skips_steps()) return {.scale = 1.0f, .steps = steps_taken_, .is_fixed = 1};
   allocate();
   return loss_scaling_.read();
 }
@@ -326,13 +332,13 @@ void Optimizer::set_loss_scale_state(const LossScale& state) {
 
 int64_t Optimizer::steps_taken() {
   require_not_recording("optimizer.steps_taken()");
-  return scales_loss() ? loss_scale_state().steps : steps_taken_;
+  return skips_steps() ? loss_scale_state().steps : steps_taken_;
 }
 
 void Optimizer::set_steps_taken(int64_t steps) {
   require_steps(steps);
   steps_taken_ = steps;
-  if (!scales_loss()) return;
+  if (!skips_steps()) return;
   LossScale state = loss_scale_state();
   state.steps = steps;
   set_loss_scale_state(state);

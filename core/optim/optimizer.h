@@ -101,6 +101,14 @@ class Optimizer {
   LossScale loss_scale_state();
   void set_loss_scale_state(const LossScale& state);
 
+  // From now on, a step whose gradient is not finite changes nothing, steps_taken() included, as
+  // with a loss scale; so does one whose norm is more than outlier_factor times the mean of recent
+  // steps (kernels::LossScale), unless it is 0. Decided on the device, from the norm over all
+  // ranks. Call it before the first step. Throws ConfigurationError for an invalid factor.
+  void skip_bad_steps(double outlier_factor = 0.0);
+  // Whether steps can be skipped, because of a loss scale or of skip_bad_steps().
+  bool skips_steps() const { return loss_scaling_.is_enabled(); }
+
   // Sets an action that is called at the start of each step(), before anything changes: for code
   // that still reads the parameters or the state.
   void before_step(std::function<void()> action) { before_step_ = std::move(action); }
@@ -126,7 +134,7 @@ class Optimizer {
   // The global norm of the last step's gradients before clipping. Waits for the device.
   double gradient_norm() const { return last_step().gradient_norm; }
 
-  // The number of steps taken, without skipped ones. Waits for the device if the loss is scaled.
+  // The number of steps taken, without skipped ones. Waits for the device if skips_steps().
   int64_t steps_taken();
   void set_steps_taken(int64_t steps);
 
@@ -210,7 +218,7 @@ class Optimizer {
   virtual void prepare() = 0;
   // The update rule; override one of the two. update() handles a range of elements in one launch,
   // which reads segments and scalars and does nothing if scalars->skips. update_tensor(), which the
-  // default update() calls, handles one parameter with tensor operations; with a loss scale each
+  // default update() calls, handles one parameter with tensor operations; if skips_steps(), each
   // step then waits for the device.
   virtual void update(const Range& range);
   virtual void update_tensor(const ParameterView& view);

@@ -42,10 +42,13 @@ inline constexpr const char* kGradientNorm = "gradient_norm";
 inline constexpr const char* kLossScale = "loss_scale";        // of this step; float16 only
 inline constexpr const char* kSkippedSteps = "skipped_steps";  // since the start of the run
 
+inline constexpr const char* kRollbacks =
+    "rollbacks";  // to a checkpoint, since the start of the run
+
 inline constexpr const char* kKnown[] = {
     kLoss,         kValidationLoss,  kAccuracy,         kTokens,
     kSamples,      kTokensPerSecond, kSamplesPerSecond, kLearningRate,
-    kGradientNorm, kLossScale,       kSkippedSteps};
+    kGradientNorm, kLossScale,       kSkippedSteps,     kRollbacks};
 }  // namespace metric
 
 // One line: the metrics of a step. Values that are not finite are written as null and read back as

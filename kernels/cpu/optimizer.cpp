@@ -29,6 +29,19 @@ void for_each_segment_block(const ParameterSegment* segments, int64_t count,
   });
 }
 
+SkipReason skip_reason(const LossScale& state, double sum_of_squares, double norm) {
+  if (!std::isfinite(sum_of_squares)) return kNotFinite;
+  const bool compares = state.outlier_factor > 0 && state.norms >= kNormsForOutliers;
+  return compares && norm > state.outlier_factor * state.mean_norm ? kOutlier : kTakesStep;
+}
+
+// A step without samples says nothing about the norms of others.
+void add_norm(LossScale& state, double norm) {
+  if (norm == 0) return;
+  state.norms = std::min(state.norms + 1, kNormsInMean);
+  state.mean_norm += (norm - state.mean_norm) / static_cast<double>(state.norms);
+}
+
 }  // namespace
 
 void finish_step_scalars(OnCpu, StepScalars* scalars, const double* sum_of_squares,
@@ -51,12 +64,18 @@ void finish_scaled_step_scalars(OnCpu on, StepScalars* scalars, LossScale* loss_
   const double divisor = *count * static_cast<double>(state.scale);
   finish_step_scalars(on, scalars, sum_of_squares, &divisor, max_norm);
   scalars->loss_scale = state.scale;
-  scalars->skips = !std::isfinite(*sum_of_squares);
+  const double norm = *count > 0 ? std::sqrt(*sum_of_squares) / divisor : 0;
+  scalars->skips = skip_reason(state, *sum_of_squares, norm);
   if (scalars->skips) {
+    ++state.skipped_steps;
+  } else {
+    ++state.steps;
+    add_norm(state, norm);
+  }
+  if (!state.is_fixed && scalars->skips == kNotFinite) {
     state.scale = std::max(state.scale / 2, kSmallestLossScale);
     state.good_steps = 0;
-    ++state.skipped_steps;
-  } else if (++state.steps; ++state.good_steps == kGoodStepsToDouble) {
+  } else if (!state.is_fixed && !scalars->skips && ++state.good_steps == kGoodStepsToDouble) {
     state.scale = std::min(state.scale * 2, kLargestLossScale);
     state.good_steps = 0;
   }

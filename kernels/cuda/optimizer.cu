@@ -12,6 +12,19 @@ __device__ void finish(StepScalars* scalars, double sum_of_squares, double count
   scalars->gradient_scale = count > 0 ? static_cast<float>(clip / count) : 0.0f;
 }
 
+__device__ SkipReason skip_reason(const LossScale& state, double sum_of_squares, double norm) {
+  if (!std::isfinite(sum_of_squares)) return kNotFinite;
+  const bool compares = state.outlier_factor > 0 && state.norms >= kNormsForOutliers;
+  return compares && norm > state.outlier_factor * state.mean_norm ? kOutlier : kTakesStep;
+}
+
+// A step without samples says nothing about the norms of others.
+__device__ void add_norm(LossScale& state, double norm) {
+  if (norm == 0) return;
+  if (state.norms < kNormsInMean) ++state.norms;
+  state.mean_norm += (norm - state.mean_norm) / static_cast<double>(state.norms);
+}
+
 // A single thread; so is the kernel below.
 __global__ void finish_step_scalars_kernel(StepScalars* scalars, const double* sum_of_squares,
                                            const double* count, double max_norm) {
@@ -22,14 +35,21 @@ __global__ void finish_scaled_step_scalars_kernel(StepScalars* scalars, LossScal
                                                   const double* sum_of_squares, const double* count,
                                                   double max_norm, double beta1, double beta2) {
   LossScale state = *loss_scale;
-  finish(scalars, *sum_of_squares, *count * static_cast<double>(state.scale), max_norm);
+  const double divisor = *count * static_cast<double>(state.scale);
+  finish(scalars, *sum_of_squares, divisor, max_norm);
   scalars->loss_scale = state.scale;
-  scalars->skips = !std::isfinite(*sum_of_squares);
+  const double norm = *count > 0 ? std::sqrt(*sum_of_squares) / divisor : 0;
+  scalars->skips = skip_reason(state, *sum_of_squares, norm);
   if (scalars->skips) {
+    ++state.skipped_steps;
+  } else {
+    ++state.steps;
+    add_norm(state, norm);
+  }
+  if (!state.is_fixed && scalars->skips == kNotFinite) {
     state.scale = fmaxf(state.scale / 2, kSmallestLossScale);
     state.good_steps = 0;
-    ++state.skipped_steps;
-  } else if (++state.steps; ++state.good_steps == kGoodStepsToDouble) {
+  } else if (!state.is_fixed && !scalars->skips && ++state.good_steps == kGoodStepsToDouble) {
     state.scale = fminf(state.scale * 2, kLargestLossScale);
     state.good_steps = 0;
   }

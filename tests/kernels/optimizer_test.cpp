@@ -1,5 +1,8 @@
 #include "ripieno/kernels/optimizer.h"
 
+#include <cmath>
+#include <limits>
+
 #include "kernels/values.h"
 #include "ripieno/kernels/cpu_threads.h"
 
@@ -171,6 +174,56 @@ TEST(StepScalars, ForZeroTokensScaleByZero) {
   finish_step_scalars(OnCpu{}, &scalars, &nothing, &nothing, 1.0);
   EXPECT_EQ(scalars.gradient_scale, 0.0f);
   EXPECT_EQ(scalars.gradient_norm, 0.0f);
+}
+
+// Steps of one gradient each, without a loss scale.
+struct GuardedSteps {
+  LossScale state{.scale = 1.0f, .is_fixed = 1, .outlier_factor = 10.0};
+  StepScalars scalars = {};
+  int64_t take(double norm) {
+    const double sum_of_squares = norm * norm, count = 1.0;
+    finish_scaled_step_scalars(OnCpu{}, &scalars, &state, &sum_of_squares, &count, 0.0, 0.9, 0.99);
+    return scalars.skips;
+  }
+};
+
+TEST(GuardedSteps, SkipGradientsThatAreNotFiniteAndKeepTheScale) {
+  GuardedSteps steps;
+  EXPECT_EQ(steps.take(2.0), kTakesStep);
+  EXPECT_EQ(steps.take(std::nan("")), kNotFinite);
+  EXPECT_EQ(steps.take(std::numeric_limits<double>::infinity()), kNotFinite);
+  EXPECT_EQ(steps.state.scale, 1.0f);
+  EXPECT_EQ(steps.state.steps, 1);
+  EXPECT_EQ(steps.scalars.skipped_steps, 2);
+  for (int i = 0; i < kGoodStepsToDouble; ++i) steps.take(2.0);
+  EXPECT_EQ(steps.state.scale, 1.0f);
+}
+
+TEST(GuardedSteps, SkipOutliersOnceTheMeanIsKnown) {
+  GuardedSteps steps;
+  EXPECT_EQ(steps.take(1.0), kTakesStep);
+  EXPECT_EQ(steps.take(100.0), kTakesStep);  // the norms of the first steps vary
+  steps.state.mean_norm = 1.0;
+  for (int64_t i = 2; i < kNormsForOutliers; ++i) EXPECT_EQ(steps.take(1.0), kTakesStep);
+  EXPECT_EQ(steps.take(9.0), kTakesStep);
+  EXPECT_EQ(steps.take(100.0), kOutlier);
+  const double mean = steps.state.mean_norm;
+  EXPECT_EQ(steps.take(1e6), kOutlier);
+  EXPECT_EQ(steps.state.mean_norm, mean);
+  steps.state.outlier_factor = 0.0;
+  EXPECT_EQ(steps.take(1e6), kTakesStep);
+}
+
+TEST(GuardedSteps, DoNotHalveTheLossScaleForAnOutlier) {
+  GuardedSteps steps{.state = {.scale = 4.0f,
+                               .good_steps = 7,
+                               .outlier_factor = 10.0,
+                               .mean_norm = 0.25,
+                               .norms = kNormsForOutliers}};
+  EXPECT_EQ(steps.take(100.0), kOutlier);
+  EXPECT_EQ(steps.state.scale, 4.0f);
+  EXPECT_EQ(steps.state.good_steps, 7);
+  EXPECT_EQ(steps.take(4.0), kTakesStep);  // a norm of 1
 }
 
 }  // namespace

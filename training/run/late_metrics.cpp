@@ -44,7 +44,9 @@ void LateMetrics::add(io::StepMetrics line, const Loss& loss, const optim::Optim
   if (free_.empty()) free_.push_back(std::make_unique<Numbers>(device_));
   auto numbers = std::move(free_.back());
   free_.pop_back();
-  numbers->step = {.is_logged = is_logged, .scales_loss = optimizer.scales_loss()};
+  numbers->step = {.is_logged = is_logged,
+                   .scales_loss = optimizer.scales_loss(),
+                   .skips_steps = optimizer.skips_steps()};
   numbers->step.line = std::move(line);
   const Tensor parts[] = {loss.sum, loss.count};
   for (int64_t i = 0; i < 2; ++i)
@@ -83,13 +85,14 @@ void LateMetrics::fill(Numbers& numbers) {
   const auto& scalars = *static_cast<const kernels::StepScalars*>(numbers.scalars.raw_data());
   step.loss_is_finite = std::isfinite(sum) && std::isfinite(count);
   step.gradient_is_finite = std::isfinite(scalars.gradient_norm);
+  step.skips = scalars.skips;
+  step.gradient_norm = scalars.gradient_norm;
   step.scale_is_least = scalars.loss_scale <= kernels::kSmallestLossScale;
   if (!step.is_logged) return;
   step.line.set({io::metric::kLoss, sum / count});
   step.line.set({io::metric::kGradientNorm, scalars.gradient_norm});
-  if (!step.scales_loss) return;
-  step.line.set({io::metric::kLossScale, scalars.loss_scale});
-  step.line.set({io::metric::kSkippedSteps, scalars.skipped_steps});
+  if (step.scales_loss) step.line.set({io::metric::kLossScale, scalars.loss_scale});
+  if (step.skips_steps) step.line.set({io::metric::kSkippedSteps, scalars.skipped_steps});
 }
 
 }  // namespace ripieno

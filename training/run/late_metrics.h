@@ -25,10 +25,12 @@ class LateMetrics {
   struct Arrived {
     bool loss_is_finite = true;  // also if it covers no targets
     bool gradient_is_finite = true;
+    int64_t skips = kernels::kTakesStep;  // why the optimizer skipped the step
+    double gradient_norm = 0;
     bool is_logged = true;
-    bool scales_loss = false;
-    bool scale_is_least = false;  // the loss scale cannot be halved any further
-    io::StepMetrics line = {};    // if the step is not logged, empty except for its number
+    bool scales_loss = false, skips_steps = false;  // the optimizer
+    bool scale_is_least = false;                    // the loss scale cannot be halved any further
+    io::StepMetrics line = {};  // if the step is not logged, empty except for its number
   };
 
   // `arrived` is called for each step, in order, on the thread that calls the methods below.

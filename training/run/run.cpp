@@ -24,6 +24,13 @@
 namespace ripieno {
 namespace {
 
+std::string description_of(const SafetyOptions& safety) {
+  constexpr const char* kNames[] = {"stop", "skip", "rollback"};
+  return fmt::format("{}, outlier factor {}, rollbacks {}",
+                     kNames[static_cast<int>(safety.on_bad_step)], safety.outlier_factor,
+                     safety.max_rollbacks);
+}
+
 // What must be equal on all ranks so that they call the same collectives on parts of the same data.
 std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptions& options) {
   const auto every = options.checkpoint_every;
@@ -34,6 +41,7 @@ std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptio
           {"the validation interval", std::to_string(options.evaluate_every)},
           {"the log interval", std::to_string(options.log_every)},
           {"the interval of rank checks", std::to_string(options.check_every)},
+          {"the handling of bad steps", description_of(options.safety)},
           {"the resume mode",
            options.resume == "auto" || options.resume == "never" ? options.resume : "from a path"}};
 }
@@ -102,6 +110,8 @@ void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
 Run::Run(const std::string& directory, Session& session, nn::Module& model,
          optim::Optimizer& optimizer, io::Loader& loader, const RunOptions& options)
     : session_(session),
+      optimizer_(optimizer),
+      loader_(loader),
       options_(with_peak(options, optimizer)),
       paths_{directory},
       exceptions_(std::uncaught_exceptions()),
@@ -110,6 +120,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
           session, model, loader,
           options.evaluation_batch_size > 0 ? options.evaluation_batch_size : loader.batch_size()) {
   session_.together([&] { check(options_); });
+  session_.together([&] { require_safety(); });
   if (options_.parallel) require_slots_of(*options_.parallel, session_);
   auto facts = facts_of(loader, options_);
   for (auto& fact : facts_of_validation(options_.evaluation_batch_size, validation_.has_samples()))
@@ -122,12 +133,21 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   watch_ = std::make_unique<RunWatch>(session_, directory, model, loader, options_);
   validation_.after_batch([this] { watch_->proceed(); });
   prove_saves(session_, saves_of(paths_, options_), state_.training_state());
-  resume(model, optimizer, loader);
+  if (options_.safety.skips_steps()) optimizer.skip_bad_steps(options_.safety.outlier_factor);
+  resume(model);
+  started_step_ = step();
   watch_->enter(Activity::start);
   share_product_algorithms(session_.communicator());
-  metrics_ = std::make_unique<RunMetrics>(session_, optimizer, loader, options_, *log_);
-  saves_ = std::make_unique<RunSaves>(session_, optimizer, step(), saves_options());
+  start_output();
   announce();
+}
+
+// The metrics and saves of a run that starts or rolled back. The saves before must be gone, since
+// the optimizer waits for one RunSaves only.
+void Run::start_output() {
+  metrics_ = std::make_unique<RunMetrics>(session_, optimizer_, loader_, options_, *log_);
+  metrics_->note_rollbacks(state_.rollbacks().count);
+  saves_ = std::make_unique<RunSaves>(session_, optimizer_, step(), saves_options());
   const bool saves_before_end = step() + options_.checkpoint_every.value_or(0) < options_.steps;
   if (saves_before_end) saves_->reserve(state_.tensors());
   metrics_->skip_time();
@@ -138,7 +158,7 @@ Run::~Run() noexcept(false) {
   if (left_early && std::uncaught_exceptions() == exceptions_) finish();
 }
 
-void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader) {
+void Run::resume(nn::Module& model) {
   RunCheckpoints checkpoints(session_, paths_.checkpoints());
   std::vector<std::string> differences;
   const auto [path, rejected] = checkpoints.resume(
@@ -146,7 +166,7 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
       [&](const auto& checkpoint, const auto& how) { differences = state_.load(checkpoint, how); });
   const bool is_new = path.empty() && !options_.initial.path.empty();
   if (is_new) {
-    differences = load(options_.initial, session_, model, optimizer, [&](const auto& from) {
+    differences = load(options_.initial, session_, model, optimizer_, [&](const auto& from) {
       state_.set_origin(from.path(), from.training_state());
     });
   }
@@ -162,19 +182,19 @@ void Run::resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loa
   });
   // A new run also sets a checkpoint of step 0 aside.
   if (options_.resume != "auto") checkpoints.set_aside_after(path.empty() ? -1 : step());
-  session_.together([&, &path = path] { open_log(path, loader); });
+  session_.together([&, &path = path] { open_log(path); });
   for (const auto& line : rejected) log_->warn(line);
   for (const auto& line : differences) log_->warn(line);
   if (!path.empty()) log_->note(fmt::format("resuming after step {} from {}", step(), path));
   if (is_new) log_->note(fmt::format("loaded initial parameters from {}", options_.initial.path));
 }
 
-void Run::open_log(const std::string& resumed_from, io::Loader& loader) {
+void Run::open_log(const std::string& resumed_from) {
   std::string remark;
   if (session_.rank() == 0) {
     auto& files = io::local_files();
     if (options_.resume == "never") set_aside(files, paths_.metrics());
-    const auto start = start_record(session_, loader, options_, resumed_from);
+    const auto start = start_record(session_, loader_, options_, resumed_from);
     try {
       io::append_start(files, paths_, start);
     } catch (const DataError& error) {
@@ -296,6 +316,7 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   const bool last = state_.is_last();
   state_.evaluation_is_pending =
       validation_.is_possible() && (state_.is_due(options_.evaluate_every) || last);
+  if ((state_.evaluation_is_pending || last) && rolls_back()) return;
   const bool interrupted = state_.evaluation_is_pending && !validate();
   if (over_) return;  // the action after the validation called finish()
   if (last && !interrupted) return end(ExitStatus::finished);
@@ -306,16 +327,20 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   const auto [stop, decision, failures] = saves_->agree(decide(failed_save), watch_->offer_times());
   note_times();
   if (decision == diverged) {
+    if (rolls_back()) return;
     catch_up();
-    end_diverged(step(), "the loss");
+    end_diverged(step(), "the loss is not finite");
   }
-  if (stop) return end(ExitStatus::run_again);
+  if (stop) {
+    rolls_back();  // otherwise end() would end the run as diverged
+    return end(ExitStatus::run_again);
+  }
   if (decision == give_up) {
     session_.together([&] {
       if (!failed_save.empty()) throw StorageError(failed_save);
     });
   }
-  if (decision == save) begin_save();
+  if (decision == save && !rolls_back()) begin_save();
 }
 
 void Run::note_times() {
@@ -359,7 +384,7 @@ bool Run::validate() {
   metrics_->note_validation(*measured);
   state_.note_validation(*measured);
   if (!validation_.was_finite() && !state_.scales_loss())
-    end_diverged(step(), "the validation loss");
+    end_diverged(step(), "the validation loss is not finite");
   if (after_validation_) after_validation_(*measured);
   metrics_->skip_time();
   watch_->add_validation(std::chrono::duration<double>(StepClock::Clock::now() - start).count());
@@ -370,34 +395,6 @@ bool Run::validate() {
 void Run::catch_up() {
   metrics_->catch_up();
   if (const auto& fault = metrics_->fault()) end_diverged(fault->step, fault->what);
-}
-
-// Parameters or moments can become infinite in a step whose loss and gradient are finite.
-void Run::require_finite_state() {
-  for (const auto& what : gather(session_.communicator(), state_.not_finite())) {
-    if (!what.empty()) end_diverged(step(), "a value of " + what);
-  }
-}
-
-void Run::end_diverged(int64_t step, const std::string& what) {
-  over_ = true;
-  status_ = ExitStatus::diverged;
-  saves_->wait_for_save();
-  const auto sample = state_.sample_not_finite(step);
-  log_->finish();
-  if (session_.rank() == 0) write_report();
-  const std::string remedy =
-      sample
-          ? fmt::format(
-                "the inputs of sample {} of the run (counted from 0) are not finite, correct the "
-                "data",
-                *sample)
-          : "try a lower learning rate (optimizer.learning_rate) or gradient clipping "
-            "(train.gradient_clip)";
-  const std::string message = fmt::format(
-      "step {}: {} is not finite; {}; this step is not saved, earlier checkpoints are kept", step,
-      what, remedy);
-  throw RankFailure(ExitStatus::diverged, session_.rank() == 0 ? message : "");
 }
 
 void Run::compare_ranks() {
@@ -496,7 +493,13 @@ std::string Run::closing_message(bool was_over) const {
     return fmt::format("already finished at step {}; use a larger --steps to continue; report: {}",
                        step(), paths_.report());
   }
-  return fmt::format("finished at step {}; report: {}", step(), paths_.report());
+  std::string remark;
+  if (const int64_t skipped = metrics_->skipped(); skipped > 0)
+    remark = fmt::format("; {} bad {} skipped", skipped, skipped == 1 ? "step was" : "steps were");
+  if (const int64_t count = state_.rollbacks().count; count > 0)
+    remark += fmt::format("; {} {} to an earlier checkpoint", count,
+                          count == 1 ? "rollback" : "rollbacks");
+  return fmt::format("finished at step {}{}; report: {}", step(), remark, paths_.report());
 }
 
 }  // namespace ripieno

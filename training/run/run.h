@@ -94,12 +94,15 @@ class Run {
   // first.
   const std::optional<io::StepMetrics>& validated() const { return state_.validated(); }
   // 0, or 75 if the run was stopped and the same command continues it. A run whose loss, gradient
-  // or parameters are not finite throws RankFailure with ExitStatus::diverged (79).
+  // or parameters are not finite throws RankFailure with ExitStatus::diverged (79), unless
+  // RunOptions::safety skips the step or rolls back; then step() becomes smaller in log().
   int exit_status() const { return static_cast<int>(status_); }
 
  private:
-  void resume(nn::Module& model, optim::Optimizer& optimizer, io::Loader& loader);
-  void open_log(const std::string& resumed_from, io::Loader& loader);
+  void require_safety() const;
+  void resume(nn::Module& model);
+  void open_log(const std::string& resumed_from);
+  void start_output();
   void announce();
   RunSavesOptions saves_options();
   io::Batch read_batch();
@@ -115,7 +118,12 @@ class Run {
   bool validate();
   void catch_up();
   void require_finite_state();
+  bool rolls_back();
+  void roll_back(const RunMetrics::Fault& fault);
+  std::string load_newest();
   [[noreturn]] void end_diverged(int64_t step, const std::string& what);
+  [[noreturn]] void end_diverged(int64_t step, const std::string& what,
+                                 std::optional<int64_t> sample);
   void compare_ranks();
   void begin_save();
   void save_at_end();
@@ -124,6 +132,8 @@ class Run {
   std::string closing_message(bool was_over) const;
 
   Session& session_;
+  optim::Optimizer& optimizer_;
+  io::Loader& loader_;
   const RunOptions options_;
   const io::RunPaths paths_;
   const int exceptions_;                         // uncaught exceptions at construction
@@ -135,6 +145,9 @@ class Run {
   std::unique_ptr<RunMetrics> metrics_;
   std::unique_ptr<RunSaves> saves_;  // last: destroyed before what a save uses
   std::function<void(const io::StepMetrics&)> after_validation_;
+  int64_t started_step_ = 0;       // after which this start began
+  int64_t rolled_back_step_ = -1;  // to which the last rollback went
+  int64_t rollbacks_to_step_ = 0;  // to that step, in a row
   bool step_is_open_ = false;
   bool has_trained_ = false;  // at least one step
   bool over_ = false;

@@ -16,6 +16,9 @@ using io::metric::kLoss;
 
 namespace {
 
+// Then something other than single batches is wrong, or what was an outlier is the norm now.
+constexpr int64_t kMostSkippedInARow = 50;
+
 void require_numbers(const char* operation, const Loss& loss) {
   const Operands operands = {{"the sum of the loss", loss.sum}, {"its count", loss.count}};
   require_defined(operation, operands);
@@ -48,6 +51,9 @@ RunMetrics::RunMetrics(Session& session, const optim::Optimizer& optimizer,
       late_(session.device(), [this](const auto& step) { take(step); }) {
   shown_.steps = options.steps;
   shown_.unit = loader.unit();
+  if (!options.parallel) return;
+  charged_ = options.parallel->seconds();
+  replayed_steps_ = options.parallel->replayed_steps();
 }
 
 void RunMetrics::charge_step(double seconds_waited) {
@@ -145,6 +151,7 @@ io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
   line.set({counts_tokens ? io::metric::kTokens : io::metric::kSamples, units});
   line.set({counts_tokens ? io::metric::kTokensPerSecond : io::metric::kSamplesPerSecond, rate});
   line.set({io::metric::kLearningRate, optimizer_.learning_rate()});
+  if (rollbacks_ > 0) line.set({io::metric::kRollbacks, rollbacks_});
   for (const auto& metric : extra) line.set(metric);
   if (slowest_) line.slowest = numbers_of(*slowest_);
   return line;
@@ -160,14 +167,40 @@ void RunMetrics::take(const LateMetrics::Arrived& step) {
 // With loss scaling, the optimizer skips a step whose gradients overflow and halves the scale. That
 // is a fault only once the scale cannot become smaller.
 void RunMetrics::examine(const LateMetrics::Arrived& step) {
-  if (fault_ || (step.scales_loss && !step.scale_is_least)) return;
+  const bool is_outlier = step.skips == kernels::kOutlier;
+  if (fault_ || (step.scales_loss && !step.scale_is_least && !is_outlier)) return;
+  const std::string outlier = fmt::format(
+      "the gradient norm of {:.4g} is more than safety.outlier_factor={:.4g} times the mean of the "
+      "steps before",
+      step.gradient_norm, options_.safety.outlier_factor);
+  const bool skips = options_.safety.on_bad_step == SafetyOptions::OnBadStep::skip;
+  if (skips && step.skips)
+    return note_skipped(step.line.step, is_outlier ? outlier : "the gradient is not finite");
+  skipped_in_a_row_ = 0;
+  if (is_outlier) {
+    fault_ = {step.line.step, outlier};
+    return;
+  }
   const auto* parallel = options_.parallel;
   const bool is_gradient_of_all = parallel ? !parallel->has_local_steps() : session_.size() == 1;
   if (!step.loss_is_finite) {
-    fault_ = {step.line.step, "the loss"};
+    fault_ = {step.line.step, "the loss is not finite"};
   } else if (is_gradient_of_all && !step.gradient_is_finite) {
-    fault_ = {step.line.step, "the gradient"};
+    fault_ = {step.line.step, "the gradient is not finite"};
   }
+}
+
+// One line for each of the first skips, later for every doubling of their number.
+void RunMetrics::note_skipped(int64_t step, const std::string& what) {
+  ++skipped_;
+  if (++skipped_in_a_row_ > kMostSkippedInARow) {
+    fault_ = {step, fmt::format("{}, and {} steps before it were skipped in a row", what,
+                                kMostSkippedInARow)};
+    return;
+  }
+  if (skipped_ > 5 && (skipped_ & (skipped_ - 1)) != 0) return;
+  log_.warn(
+      fmt::format("step {}: {}; the step is skipped ({} since the start)", step, what, skipped_));
 }
 
 void RunMetrics::note_validation(const io::StepMetrics& metrics) {

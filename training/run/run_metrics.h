@@ -48,12 +48,16 @@ class RunMetrics {
   // Waits for the values of all steps.
   void catch_up();
 
-  // The first step, among those whose values have arrived, with a value that is not finite.
+  // The first bad step among those whose values have arrived, unless it was skipped.
   struct Fault {
     int64_t step = 0;
-    std::string what;  // "the loss"
+    std::string what;  // "the loss is not finite"
   };
   const std::optional<Fault>& fault() const { return fault_; }
+  // The number of bad steps that were skipped instead (SafetyOptions).
+  int64_t skipped() const { return skipped_; }
+  // What the lines of later steps have as io::metric::kRollbacks, unless it is 0.
+  void note_rollbacks(int64_t count) { rollbacks_ = count; }
 
  private:
   bool is_logged(int64_t step) const;
@@ -62,6 +66,7 @@ class RunMetrics {
   io::StepMetrics line_of(int64_t step, int64_t samples, const std::vector<io::Metric>& extra);
   void take(const LateMetrics::Arrived& step);
   void examine(const LateMetrics::Arrived& step);
+  void note_skipped(int64_t step, const std::string& what);
   void charge_waiting();
   bool knows_phases();
   void show(const io::StepMetrics& metrics);
@@ -80,6 +85,8 @@ class RunMetrics {
   io::TimeLeft time_left_;
   io::ProgressState shown_;
   std::optional<Fault> fault_;
+  int64_t skipped_ = 0, skipped_in_a_row_ = 0;
+  int64_t rollbacks_ = 0;
   LateMetrics late_;
 };
 

@@ -32,6 +32,13 @@ void check(const RunOptions& options) {
                 ", or empty for an interval that depends on the cost of saving");
   require_not_negative("failures_per_day", options.failures_per_day);
   require_not_negative("watch.limit_seconds", options.watch.limit_seconds);
+  require_not_negative("safety.outlier_factor", options.safety.outlier_factor);
+  if (options.safety.outlier_factor > 0 && options.safety.outlier_factor <= 1)
+    throw ConfigurationError(
+        fmt::format("run: safety.outlier_factor is {}; it must be greater than 1, or 0 to disable "
+                    "the detection of outliers",
+                    options.safety.outlier_factor));
+  require_count("safety.max_rollbacks", options.safety.max_rollbacks, 1);
   require_count("keep.newest", options.keep.newest, 0, "; 0 keeps all");
   require_count("keep.every", options.keep.every, 0);
   require_count("keep.best", options.keep.best, 0);

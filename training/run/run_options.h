@@ -18,6 +18,21 @@
 
 namespace ripieno {
 
+// What a run does about a bad step: one whose loss or gradient is not finite, or whose gradient
+// norm is an outlier. All ranks decide the same.
+struct SafetyOptions {
+  // stop: the run ends with ExitStatus::diverged (79). skip: the step changes neither parameters
+  // nor optimizer state. rollback: the newest checkpoint is loaded, and the batch is left out.
+  enum class OnBadStep { stop, skip, rollback };
+  OnBadStep on_bad_step = OnBadStep::stop;
+  // A gradient norm of more than this times the mean of recent steps is an outlier; 0: none is.
+  double outlier_factor = 0;
+  int64_t max_rollbacks = 3;  // to the same checkpoint, after which the run ends with 79
+
+  // Whether the optimizer must detect bad steps itself, on the device.
+  bool skips_steps() const { return on_bad_step != OnBadStep::stop || outlier_factor > 0; }
+};
+
 struct RunOptions {
   int64_t steps = 1000;  // the last step
   // Of the learning rate; empty: the learning rate of the optimizer is not changed. A schedule
@@ -40,7 +55,8 @@ struct RunOptions {
   // Provides the loss to log and the times of the phases of a step, and synchronizes the ranks
   // before validation and saving. Required if ranks may differ between steps (DiLoCo).
   distributed::DataParallel* parallel = nullptr;
-  WatchOptions watch = {};             // of the watchdog
+  WatchOptions watch = {};  // of the watchdog
+  SafetyOptions safety = {};
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
   // Of a program without Settings, recorded there too: {{"hidden", 64}, {"note", "no dropout"}}.
   std::map<std::string, std::variant<bool, int64_t, double, std::string>> hyperparameters = {};

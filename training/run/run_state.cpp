@@ -21,6 +21,8 @@ namespace {
 
 constexpr const char* kFinished = "finished_of_steps";
 constexpr const char* kKept = "kept";  // the names of the members that the program keeps
+constexpr const char* kRollbacks = "rollbacks";
+constexpr const char* kLeftOut = "left_out";  // pairs of sample numbers
 constexpr const char* kOwnMembers[] = {"step",
                                        "samples",
                                        "optimizer_steps",
@@ -33,6 +35,9 @@ constexpr const char* kOwnMembers[] = {"step",
                                        "configuration",
                                        "measured",
                                        "loss_scale",
+                                       "gradient_norms",
+                                       kRollbacks,
+                                       kLeftOut,
                                        kKept,
                                        "matmul_algorithms"};
 
@@ -50,6 +55,24 @@ std::optional<io::StepMetrics> measured_in(const nlohmann::json& state, int64_t 
     if (value.is_number()) metrics.set({name, value.get<double>()});
   }
   return metrics;
+}
+
+RunState::Rollbacks rollbacks_in(const nlohmann::json& state) {
+  RunState::Rollbacks rollbacks;
+  if (!state.contains(kRollbacks)) return rollbacks;
+  rollbacks.count = io::count_member(state, kRollbacks);
+  int64_t last = 0;
+  for (const auto& range : io::member(state, kLeftOut)) {
+    const bool is_pair = range.is_array() && range.size() == 2 && range[0].is_number_integer() &&
+                         range[1].is_number_integer();
+    const RunState::SampleRange read =
+        is_pair ? RunState::SampleRange{range[0], range[1]} : RunState::SampleRange{-1, -1};
+    if (read.begin < last || read.end <= read.begin)
+      throw DataError(fmt::format("invalid {}: {}", kLeftOut, io::excerpt(range)));
+    last = read.end;
+    rollbacks.left_out.push_back(read);
+  }
+  return rollbacks;
 }
 
 nlohmann::json kept_in(const nlohmann::json& state) {
@@ -75,7 +98,38 @@ RunState::RunState(Session& session, nn::Module& model, optim::Optimizer& optimi
 
 RunState::~RunState() = default;
 
+void RunState::set_rollbacks(Rollbacks rollbacks) {
+  rollbacks_ = std::move(rollbacks);
+  std::ranges::sort(rollbacks_.left_out, {}, &SampleRange::begin);
+}
+
+// Also with another batch size than when the ranges were added: then a range also covers the
+// samples between the last batch and its begin, so that samples_of() counts back the same way.
+void RunState::seek_past_left_out() {
+  const int64_t size = loader_.batch_size(), before = batches_.position();
+  int64_t position = before;
+  for (auto& range : rollbacks_.left_out) {
+    if (range.end <= position || range.begin >= position + size) continue;
+    range.begin = std::min(range.begin, position);
+    position = range.end;
+  }
+  if (position != before) batches_.seek(position);
+}
+
+RunState::SampleRange RunState::samples_of(int64_t step) const {
+  int64_t end = samples();
+  for (int64_t counted = step_;; --counted) {
+    for (auto range = rollbacks_.left_out.rbegin(); range != rollbacks_.left_out.rend(); ++range) {
+      if (range->end == end) end = range->begin;
+    }
+    const int64_t begin = std::max<int64_t>(0, end - loader_.batch_size());
+    if (counted <= step) return {begin, end};
+    end = begin;
+  }
+}
+
 io::Batch RunState::begin_step() {
+  seek_past_left_out();
   samples_before_step_ = batches_.position();
   io::Batch batch = batches_.next();
   if (!rows_are_checked_) session_.require_whole_batch(batch);
@@ -91,7 +145,9 @@ void RunState::end_step() {
   ++step_;
   const bool is_compared = options_.check_every > 0 && session_.size() > 1;
   if (is_compared) rates_.push_back({step_, optimizer_.learning_rate()});
-  if (!is_last()) batches_.fetch();
+  if (is_last()) return;
+  seek_past_left_out();
+  batches_.fetch();
 }
 
 void RunState::undo_begin_step() { batches_.seek(samples_before_step_); }
@@ -160,10 +216,10 @@ std::string RunState::not_finite() const {
 }
 
 std::optional<int64_t> RunState::sample_not_finite(int64_t step) {
-  const int64_t first = samples() - (step_ - step + 1) * loader_.batch_size();
+  const int64_t first = samples_of(step).begin;
   int64_t mine = -1;
   try {
-    batches_.seek(std::max<int64_t>(0, first));
+    batches_.seek(first);
     const io::Batch batch = loader_.next();
     const auto row = first_row_not_finite(batch.inputs);
     if (row) mine = first + batch.first_row + *row;
@@ -179,7 +235,7 @@ io::State RunState::tensors() { return state_of(model_, optimizer_); }
 
 nlohmann::json RunState::training_state() const {
   std::optional<optim::LossScale> loss_scale;
-  if (optimizer_.scales_loss()) loss_scale = optimizer_.loss_scale_state();
+  if (optimizer_.skips_steps()) loss_scale = optimizer_.loss_scale_state();
   nlohmann::json state = to_json(Position{.step = step_,
                                           .samples = batches_.position(),
                                           .optimizer_steps = optimizer_.steps_taken(),
@@ -197,6 +253,11 @@ nlohmann::json RunState::training_state() const {
   if (finished_steps_ >= 0) state[kFinished] = finished_steps_;
   if (auto configuration = configuration_of(options_); !configuration.empty())
     state["configuration"] = std::move(configuration);
+  if (rollbacks_.count > 0) {
+    state[kRollbacks] = rollbacks_.count;
+    state[kLeftOut] = nlohmann::json::array();
+    for (const auto& [begin, end] : rollbacks_.left_out) state[kLeftOut].push_back({begin, end});
+  }
   keep_product_algorithms(state);
   for (const auto& [name, value] : kept_->items()) {
     state[kKept].push_back(name);
@@ -209,8 +270,12 @@ std::vector<std::string> RunState::load(const io::Checkpoint& checkpoint,
                                         const io::LoadOptions& options) {
   const auto& state = checkpoint.training_state();
   const Position position = position_from_json(state);
+  rollbacks_ = rollbacks_in(state);
   checkpoint.load(tensors(), options);
   step_ = resumed_step_ = position.step;
+  compared_step_ = -1;
+  rates_.clear();
+  is_best_ = false;
   evaluation_is_pending = position.evaluation_pending;
   optimizer_.set_steps_taken(position.optimizer_steps);
   if (position.loss_scale) optimizer_.set_loss_scale_state(*position.loss_scale);

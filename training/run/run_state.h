@@ -28,6 +28,20 @@ class RunState {
 
   int64_t step() const { return step_; }  // number of steps done
   int64_t samples() const { return batches_.position(); }
+  // Of samples, counted from 0 over the run; `end` is not one of them.
+  struct SampleRange {
+    int64_t begin = 0, end = 0;
+  };
+  // The rollbacks of the run to an earlier checkpoint, and the batches that it leaves out since.
+  struct Rollbacks {
+    int64_t count = 0;
+    std::vector<SampleRange> left_out = {};  // sorted
+  };
+  const Rollbacks& rollbacks() const { return rollbacks_; }
+  // Replaces those that load() read from a checkpoint, after which others may have happened.
+  void set_rollbacks(Rollbacks rollbacks);
+  // The samples of the batch of `step`, which is one of the last of this start.
+  SampleRange samples_of(int64_t step) const;
   bool is_last() const { return step_ >= options_.steps; }
   // Whether no step was taken since the checkpoint from which the run resumed.
   bool is_as_resumed() const { return step_ == resumed_step_; }
@@ -35,7 +49,8 @@ class RunState {
   bool is_finished() const { return finished_steps_ >= options_.steps; }
   void finish() { finished_steps_ = options_.steps; }
 
-  // The batch of the next step. Sets the learning rate and the step of the random numbers.
+  // The batch of the next step, after those that are left out. Sets the learning rate and the step
+  // of the random numbers.
   io::Batch begin_step();
   void end_step();
   // Instead of end_step(): as if the step had not begun, so that its batch is read again.
@@ -69,8 +84,8 @@ class RunState {
   // "parameter blocks.0.norm.weight"; empty if there is none.
   std::string not_finite() const;
   // The first sample of the batch of `step` with inputs that are not finite, counted from 0 over
-  // the run; empty if there is none. Reads the batch again, after which no step can follow. A
-  // collective.
+  // the run; empty if there is none. Reads the batch again, after which no step can follow before
+  // load(). A collective.
   std::optional<int64_t> sample_not_finite(int64_t step);
   bool scales_loss() const { return optimizer_.scales_loss(); }
 
@@ -81,6 +96,7 @@ class RunState {
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
 
  private:
+  void seek_past_left_out();
   std::string remedy() const;
   std::vector<std::string> differences(const io::Checkpoint& checkpoint, uint64_t seed) const;
   std::vector<distributed::Fact> causes_of_difference() const;
@@ -93,6 +109,7 @@ class RunState {
   DeviceBatches batches_;
   int64_t step_ = 0;
   int64_t samples_before_step_ = 0;
+  Rollbacks rollbacks_;
   int64_t resumed_step_ = -1;   // of the checkpoint from which the run resumed
   int64_t compared_step_ = -1;  // the last step after which ranks were compared
   struct Rate {

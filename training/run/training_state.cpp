@@ -49,6 +49,26 @@ std::optional<optim::LossScale> loss_scale_of(const json& state) {
                           .skipped_steps = io::count_member(kept, "skipped_steps")};
 }
 
+// The norms to which an outlier is compared.
+void read_norms(const json& kept, optim::LossScale& state) {
+  const json& mean = io::member(kept, "mean");
+  if (!mean.is_number() || !(mean.get<double>() >= 0) || !std::isfinite(mean.get<double>()))
+    reject("mean", mean);
+  state.mean_norm = mean.get<double>();
+  state.norms = io::count_member(kept, "count", kernels::kNormsInMean);
+  state.skipped_steps = io::count_member(kept, "skipped_steps");
+}
+
+// Empty if the optimizer could not skip steps.
+std::optional<optim::LossScale> skipping_of(const json& state) {
+  auto scale = loss_scale_of(state);
+  if (!state.contains("gradient_norms")) return scale;
+  if (!scale)
+    scale = {.scale = 1.0f, .steps = io::count_member(state, "optimizer_steps"), .is_fixed = 1};
+  read_norms(state["gradient_norms"], *scale);
+  return scale;
+}
+
 }  // namespace
 
 io::State state_of(nn::Module& model) {
@@ -93,10 +113,16 @@ nlohmann::json to_json(const Position& position) {
                 {"learning_rate", position.learning_rate},
                 {"random", {{"seed", position.seed}, {"step", position.step}}},
                 {"evaluation_pending", position.evaluation_pending}};
-  if (const auto& scale = position.loss_scale) {
+  if (const auto& scale = position.loss_scale; scale && !scale->is_fixed) {
     state["loss_scale"] = {{"scale", scale->scale},
                            {"good_steps", scale->good_steps},
                            {"skipped_steps", scale->skipped_steps}};
+  }
+  if (const auto& scale = position.loss_scale;
+      scale && (scale->is_fixed || scale->outlier_factor > 0)) {
+    state["gradient_norms"] = {{"mean", scale->mean_norm},
+                               {"count", scale->norms},
+                               {"skipped_steps", scale->skipped_steps}};
   }
   return state;
 }
@@ -110,7 +136,7 @@ Position position_from_json(const nlohmann::json& training_state) {
             .optimizer_steps = io::count_member(training_state, "optimizer_steps"),
             .learning_rate = rate_of(io::member(training_state, "learning_rate")),
             .seed = seed_of(io::member(io::member(training_state, "random"), "seed")),
-            .loss_scale = loss_scale_of(training_state),
+            .loss_scale = skipping_of(training_state),
             .evaluation_pending = flag_of(io::member(training_state, "evaluation_pending"))};
   } catch (const DataError& error) {
     throw DataError(

@@ -24,7 +24,8 @@ struct Position {
   int64_t optimizer_steps = 0;
   double learning_rate = 0;
   uint64_t seed = 0;
-  std::optional<optim::LossScale> loss_scale = {};  // its steps are optimizer_steps
+  // Of an optimizer that can skip steps; its steps are optimizer_steps.
+  std::optional<optim::LossScale> loss_scale = {};
   bool evaluation_pending = false;  // a validation is due at `step` and not done yet
 };
 

@@ -241,6 +241,39 @@ TEST(LossScale, IsHalvedAndTheStepSkippedIfAGradientIsNotFinite) {
   EXPECT_EQ(step.optimizer.last_step().loss_scale, 4.0f);
 }
 
+TEST(Optimizer, SkipsBadStepsWithoutALossScale) {
+  Weights weights;
+  AdamW optimizer(weights.parameters(), {.learning_rate = 0.1});
+  optimizer.skip_bad_steps();
+  EXPECT_FALSE(optimizer.loss_scale().defined());
+  backward(weights, 0);
+  optimizer.step();
+  const auto before = weights.parameters().values().flat().to_vector<float>();
+  const auto moments = optimizer.state()[0].arena->flat().to_vector<float>();
+  (sum(weights.matrix) * std::nan("")).backward();
+  optimizer.step();
+  EXPECT_EQ(weights.parameters().values().flat().to_vector<float>(), before);
+  EXPECT_EQ(optimizer.state()[0].arena->flat().to_vector<float>(), moments);
+  EXPECT_EQ(optimizer.steps_taken(), 1);
+  EXPECT_EQ(optimizer.last_step().skipped_steps, 1);
+}
+
+TEST(Optimizer, TakesTheSameStepsIfNoneIsSkipped) {
+  Weights plain, guarded;
+  guarded.parameters().values().flat().copy_from(plain.parameters().values().flat());
+  AdamW of_plain(plain.parameters(), {.learning_rate = 0.1, .max_gradient_norm = 0.5});
+  AdamW of_guarded(guarded.parameters(), {.learning_rate = 0.1, .max_gradient_norm = 0.5});
+  of_guarded.skip_bad_steps(100.0);
+  for (int step = 0; step < 30; ++step) {
+    backward(plain, step);
+    of_plain.step();
+    backward(guarded, step);
+    of_guarded.step();
+  }
+  EXPECT_EQ(all_of(guarded), all_of(plain));
+  EXPECT_EQ(of_guarded.steps_taken(), 30);
+}
+
 TEST(LossScale, IsDoubledAfterTwoThousandGoodSteps) {
   ScaledStep step;
   step.optimizer.set_loss_scale_state({.scale = 4.0f, .good_steps = 1998});

@@ -169,7 +169,15 @@ TEST_P(Optimizer, ScaledStepScalarsAndScaleAreBitwiseIdenticalToTheCpu) {
     for (const kernels::LossScale& before :
          {kernels::LossScale{},
           {.scale = 0x1p24f, .good_steps = 1999, .steps = 3},
-          {.scale = 0x1p-24f, .good_steps = 7, .steps = 1, .skipped_steps = 5}}) {
+          {.scale = 0x1p-24f, .good_steps = 7, .steps = 1, .skipped_steps = 5},
+          {.scale = 1.0f, .steps = 40, .is_fixed = 1, .mean_norm = 0.7, .norms = 30},
+          {.scale = 1.0f,
+          .steps = 40,
+          .is_fixed = 1,
+          .outlier_factor = 1.5,
+          .mean_norm = 0.7,
+          .norms = 30},
+          {.scale = 2.0f, .outlier_factor = 3.0, .mean_norm = 0.1, .norms = 100}}) {
       auto scalars = third_step();
       Both<kernels::LossScale> scale{before};
       Both<double> squares{squares_of_step}, counted{7.0};

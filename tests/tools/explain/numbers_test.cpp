@@ -44,6 +44,18 @@ TEST(NumberDiagnoses, CountTheStepsThatAreNotFinite) {
                                      "2; 1 steps were skipped"))));
 }
 
+TEST(NumberDiagnoses, CountTheRollbacks) {
+  RecordedRun run(1);
+  run.write({});
+  run.write_file("metrics.jsonl",
+                 "{\"step\":1,\"loss\":2}\n{\"step\":6,\"loss\":2,\"rollbacks\":1}\n"
+                 "{\"step\":7,\"loss\":2,\"rollbacks\":2}\n");
+  EXPECT_THAT(run.findings(),
+              ElementsAre(AllOf(is_finding("R-NUM-05", Role::root, -1),
+                                says("2 rollbacks to an earlier checkpoint, the first seen at step "
+                                     "6"))));
+}
+
 TEST(NumberDiagnoses, NameACheckpointWithNumbersThatAreNotFinite) {
   RecordedRun run(1);
   run.write({});

@@ -33,6 +33,11 @@ TEST(RunOptions, RejectNumbersThatAreTooSmall) {
   expect_rejected({.evaluation_batch_size = -1}, "evaluation_batch_size is -1");
   expect_rejected({.log_every = 0}, "log_every is 0; it must be at least 1");
   expect_rejected({.check_every = -1}, "check_every is -1");
+  expect_rejected({.safety = {.outlier_factor = -1}}, "safety.outlier_factor is -1");
+  expect_rejected({.safety = {.outlier_factor = 1}},
+                  "safety.outlier_factor is 1; it must be greater");
+  expect_rejected({.safety = {.max_rollbacks = 0}},
+                  "safety.max_rollbacks is 0; it must be at least 1");
 }
 
 TEST(RunOptions, RejectNumbersThatAreTooLarge) {

@@ -56,6 +56,21 @@ std::vector<Finding> find_bad_steps(const RunFacts& run) {
   return {{.text = text}};
 }
 
+std::vector<Finding> find_rollbacks(const RunFacts& run) {
+  const auto& points = run.metrics.points;
+  const auto last = std::find_if(points.rbegin(), points.rend(),
+                                 [](const auto& point) { return point.rollbacks.has_value(); });
+  if (last == points.rend() || *last->rollbacks == 0) return {};
+  const auto first = std::find_if(points.begin(), points.end(),
+                                  [](const auto& point) { return point.rollbacks.has_value(); });
+  return {{.text = fmt::format(
+               "{} {} to an earlier checkpoint, the first seen at step {} of metrics.jsonl; the "
+               "training state of the newest checkpoint lists the samples that are left out "
+               "(left_out)",
+               *last->rollbacks, *last->rollbacks == 1 ? "rollback" : "rollbacks",
+               io::with_thousands(first->step))}};
+}
+
 std::vector<Finding> find_bad_checkpoint(const RunFacts& run) {
   if (run.saved.not_finite == 0) return {};
   return {{.text = fmt::format("the newest checkpoint, {}, has {} NaN or infinite element{}, the "
@@ -67,7 +82,9 @@ std::vector<Finding> find_bad_checkpoint(const RunFacts& run) {
 constexpr Diagnosis kDiagnoses[] = {
     {"R-NUM-01", "training diverged", Stage::failure,
      "lower optimizer.learning_rate, lengthen schedule.warmup_steps, set train.gradient_clip, or "
-     "check the data of that step; `--resume PATH` starts from an earlier checkpoint",
+     "check the data of that step; safety.on_bad_step=rollback leaves it out; `--resume PATH` "
+     "starts "
+     "from an earlier checkpoint",
      find_divergence},
     {"R-NUM-02", "ranks hold different numbers", Stage::failure,
      "test the memory and the processor or GPU of the rank that the message names; leave its host "
@@ -80,6 +97,10 @@ constexpr Diagnosis kDiagnoses[] = {
     {"R-NUM-04", "a checkpoint has numbers that are not finite", Stage::caution,
      "resume from an earlier one: `ripieno inspect RUN` lists them, `--resume PATH` uses one",
      find_bad_checkpoint},
+    {"R-NUM-05", "training rolled back because of bad steps", Stage::caution,
+     "check the samples that the lines of the run about rollbacks name; if they are sound, lower "
+     "optimizer.learning_rate or set train.gradient_clip",
+     find_rollbacks},
 };
 
 }  // namespace

@@ -43,6 +43,8 @@ std::optional<MetricPoint> point_of(const nlohmann::json& line) {
   point.is_loss_finite = point.loss.has_value() && !has_bad_norm;
   if (const auto skipped = number(line, "skipped_steps"); skipped && std::abs(*skipped) < 9e18)
     point.skipped_steps = static_cast<int64_t>(*skipped);
+  if (const auto rollbacks = number(line, "rollbacks"); rollbacks && std::abs(*rollbacks) < 9e18)
+    point.rollbacks = static_cast<int64_t>(*rollbacks);
   take_seconds(member(line, "seconds"), point);
   const auto& slowest = member(line, "slowest");
   const auto rank = number(slowest, "rank");

@@ -16,7 +16,7 @@ struct MetricPoint {
   int64_t step = 0;
   bool is_loss_finite = true;
   std::optional<double> loss = {}, gradient_norm = {};
-  std::optional<int64_t> skipped_steps = {};
+  std::optional<int64_t> skipped_steps = {}, rollbacks = {};
   double total = 0;                            // seconds of the step without saving; 0: unknown
   std::map<std::string, double> seconds = {};  // by phase
   std::optional<int> slowest_rank = {};
