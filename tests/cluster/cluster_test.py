@@ -85,6 +85,7 @@ class Faults(ClusterTest):
             programs.kill(training)
         print(f"{' '.join(loss)}: status {training.returncode} after {time.monotonic() - lost:.1f} s\n{errors}")
         self.assertIn(training.returncode, self.LOST, errors)
+        self.assert_cause("run", "R-HOST-01", 1, text="host h2 was lost")
         return errors
 
     def assert_it_continues(self):
@@ -104,6 +105,23 @@ class PowerLost(Faults):
         self.assertIn("h2", self.lose("kill", "h2"))
         hosts("start", "h2")
         self.assert_it_continues()
+
+
+class SlowLink(ClusterTest):
+    """A throttled link is named within 50 steps, while the run is still alive."""
+
+    STEPS = 50
+
+    def test_is_named(self):
+        hosts("limit", "h2", "4mbit")
+        self.addCleanup(hosts, "limit", "h2", "none")
+        self.finish("run", "--set", "model.channels=64")
+        findings = self.explain("run")
+        if findings is None:
+            self.skipTest("built without the tools")
+        self.assertIn("R-NET-02", [finding["code"] for finding in findings], findings)
+        last = json.loads((self.directory / "run/metrics.jsonl").read_text().splitlines()[-1])
+        print(last, findings)
 
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs/cluster.md"
