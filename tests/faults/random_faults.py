@@ -253,7 +253,8 @@ class RandomFaults:
             undo()
         if run.is_over():
             self.start_again(run)
-        self.wait_until(run, lambda: run.is_over() or run.newest_step() > before, kind)
+        logged = max(before, run.newest_step())  # the other ranks may have continued for a moment
+        self.wait_until(run, lambda: run.is_over() or run.newest_step() > logged, kind)
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.recovery.setdefault(kind, []).append(time.monotonic() - began)
         return 1

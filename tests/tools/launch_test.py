@@ -225,7 +225,7 @@ class Explained(LaunchTest):
             children = subprocess.run(["pgrep", "-P", str(training.pid)], capture_output=True, text=True)
             os.kill(int(children.stdout), signal.SIGKILL)
         self.assertNotEqual(self.disturb(kill_mpirun), 0)
-        self.assert_cause("run", "R-HOST-03", text="mpirun was killed by signal 9")
+        self.assert_cause("run", "R-HOST-03", text="killed by signal 9, as with an mpirun that is killed")
 
     def test_a_request_to_stop_is_no_failure(self):
         self.assertEqual(self.disturb(lambda training: training.send_signal(signal.SIGTERM)), 75, self.errors)
