@@ -99,7 +99,7 @@ void misbehave(const std::string& how, Session& session) {
   if (how == "killed") std::raise(SIGKILL);
   if (how == "crashes") *static_cast<volatile int*>(nullptr) = 1;
   if (how == "fails") throw DataError("the data of rank 1 is invalid");
-  if (how == "storage") std::filesystem::file_size("/no/such/file");
+  if (how == "storage") std::filesystem::resize_file("/no/such/file", 0);
   if (how == "allocates") allocate_without_end();
   if (how == "eats") fill_memory();
   if (how == "save") sleeps_in_save = true;

@@ -137,7 +137,7 @@ class Ends(HangTest):
         record = self.records()[1]
         self.assertEqual((record["end"], record["status"]), ("exception", 65))
         self.assertEqual(record["message"], "the data of rank 1 is invalid")
-        self.assert_cause("run", "R-DATA-04", 1, "step", "ended with status 65 at step 5: the data of rank 1 is invalid")
+        self.assert_cause("run", "R-DATA-04", 1, "step", "with status 65 at step 5: the data of rank 1 is invalid")
 
     def test_by_an_error_of_the_file_system(self):
         self.assertEqual(self.run_hang("storage").returncode, 74)
@@ -148,7 +148,8 @@ class Ends(HangTest):
     def test_by_a_lack_of_address_space(self):
         self.assertEqual(self.run_hang("allocates").returncode, 71)
         self.assert_cause("run", "R-MEM-03", 1, "step",
-                          r"ended with status 71 at step 5: .*cannot allocate.*out of memory; the process used [0-9.]+ GiB")
+                          "ended with status 71 at step 5: .*cannot allocate.*"
+                          r"out of memory; the process used [0-9.]+ GiB")
 
     def test_by_the_memory_limit_of_a_control_group(self):
         group = self.memory_group(192 << 20)
