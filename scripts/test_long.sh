@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests that take too long for every change (hours on two cores), for the night before a
-# release: .ci/run --all, the tests of the release build, many kills and power cuts, and long
-# fuzzing. Exits with the number of failed steps.
+# release: .ci/run --all, the tests of the release build, many kills, other faults and power cuts, and
+# long fuzzing. Exits with the number of failed steps.
 #
 #   scripts/test_long.sh [SECONDS]     SECONDS per fuzzer, 600 by default
 set -uo pipefail
@@ -20,6 +20,7 @@ release() {
 }
 
 crash_loop() { python3 tests/faults/crash_loop.py "$@"; }
+random_faults() { python3 tests/faults/random_faults.py "$@"; }
 power_cuts() { python3 tests/faults/power_cut.py --cuts 50 "$@"; }
 
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
@@ -31,6 +32,7 @@ step 'kills, on 1 rank' crash_loop --kills 200 --ranks 1
 step 'kills, on 1 to 4 ranks' crash_loop --kills 100 --ranks 1-4
 step 'kills, in strict mode' crash_loop --kills 50 --ranks 1-4 --strict
 step 'kills, with sharded gradients' crash_loop --kills 50 --ranks 3 --shard gradients
+step 'random faults under ripieno launch' random_faults --faults 100 --steps 5000
 step 'power cuts, ext4' power_cuts --file-system ext4
 step 'power cuts, xfs' power_cuts --file-system xfs
 step 'power cuts, without rename' power_cuts --commit manifest

@@ -55,23 +55,22 @@ void wait_for_turn(ExitStatus status) {
   std::_Exit(static_cast<int>(exit_status_of(error)));
 }
 
+// The system_error that fmt::print throws does not name stdout.
+[[noreturn]] void end_with_system_error(const std::system_error& error) {
+  if (!std::ferror(stdout)) end_with_message(error);
+  end_with_message(StorageError("cannot write to standard output: " + error.code().message()));
+}
+
+// Called before the stack is unwound, so that the record of this rank still says where it was.
 [[noreturn]] void end_of_process() {
   try {
     std::rethrow_exception(std::current_exception());
+  } catch (const std::system_error& error) {
+    end_with_system_error(error);
   } catch (const std::exception& error) {
     end_with_message(error);
   } catch (...) {
     end_with_message(Error("terminated by an exception that is not a std::exception"));
-  }
-}
-
-// Runs `body`. The system_error that fmt::print throws does not name stdout; StorageError does.
-int status_of(const std::function<int()>& body) {
-  try {
-    return body();
-  } catch (const std::system_error& error) {
-    if (!std::ferror(stdout)) throw;
-    throw StorageError("cannot write to standard output: " + error.code().message());
   }
 }
 
@@ -82,7 +81,7 @@ int run_program(const std::function<int()>& body) {
   open_standard_streams();
   report_bus_errors();
   std::signal(SIGXFSZ, SIG_IGN);  // write() fails instead, and the error names the file
-  const int status = status_of(body);
+  const int status = body();
   const bool has_failed = status > 1;  // 1 is a result, for example of a comparison
   if (!has_failed) flush_standard_output();
   return status;

@@ -73,8 +73,11 @@ class Faults(ClusterTest):
     SECONDS = 150  # limit for detecting the loss, far less than the default timeout
     LOST = (76, 205)  # exit status of our program, and of mpirun for a lost host
 
-    def lose(self, *loss):
-        """Runs `hosts.sh` with the words `loss` after a few steps of a run. Returns its stderr."""
+    def lose(self, code, text, *loss):
+        """Runs `hosts.sh` with the words `loss` after a few steps of a run. Returns its stderr.
+
+        `code`, `text`: the cause by `ripieno explain`.
+        """
         training = self.start("run")
         self.wait_for_steps("run", training, 25)
         lost = time.monotonic()
@@ -85,6 +88,7 @@ class Faults(ClusterTest):
             programs.kill(training)
         print(f"{' '.join(loss)}: status {training.returncode} after {time.monotonic() - lost:.1f} s\n{errors}")
         self.assertIn(training.returncode, self.LOST, errors)
+        self.assert_cause("run", code, text=text)
         return errors
 
     def assert_it_continues(self):
@@ -94,16 +98,35 @@ class Faults(ClusterTest):
 
 class CableCut(Faults):
     def test_the_run_ends_and_the_same_command_resumes_it(self):
-        self.assertIn("h2", self.lose("cut", "h2"))
+        # The storage of these hosts outlives their network, so h2 writes its record to the end.
+        text = "network between 2 hosts does not deliver, or one of them was lost"
+        self.assertIn("h2", self.lose("R-NET-01", text, "cut", "h2"))
         hosts("join", "h2")
         self.assert_it_continues()
 
 
 class PowerLost(Faults):
     def test_the_run_ends_and_the_same_command_resumes_it(self):
-        self.assertIn("h2", self.lose("kill", "h2"))
+        self.assertIn("h2", self.lose("R-HOST-01", "host h2 was lost", "kill", "h2"))
         hosts("start", "h2")
         self.assert_it_continues()
+
+
+class SlowLink(ClusterTest):
+    """A throttled link is named within 50 steps, while the run is still alive."""
+
+    STEPS = 50
+
+    def test_is_named(self):
+        hosts("limit", "h2", "4mbit")
+        self.addCleanup(hosts, "limit", "h2", "none")
+        self.finish("run", "--set", "model.channels=64")
+        findings = self.explain("run")
+        if findings is None:
+            self.skipTest("built without the tools")
+        self.assertIn("R-NET-02", [finding["code"] for finding in findings], findings)
+        seconds = self.values("run", "seconds")[self.STEPS]
+        self.assertGreater(seconds["communication_exposed"], seconds["total"] / 2, seconds)
 
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs/cluster.md"
@@ -158,9 +181,9 @@ class Launched(ClusterTest):
     STEPS = 100_000
     LAUNCH = str(programs.BIN / "ripieno")
 
-    def launch(self, *prefix):
+    def launch(self, *prefix, options=()):
         (self.directory / "hosts").write_text("h1 slots=1\nh2 slots=1\n")
-        command = [*prefix, self.LAUNCH, "launch", "--hostfile", "hosts", "--",
+        command = [*prefix, self.LAUNCH, "launch", "--hostfile", "hosts", *options, "--",
                    *super().command("run", over_hosts=False)]
         training = subprocess.Popen(command, cwd=self.directory, text=True, stdout=subprocess.DEVNULL,
                                     stderr=subprocess.PIPE, start_new_session=True)
@@ -200,6 +223,14 @@ class Launched(ClusterTest):
         h1 = pathlib.Path("/dev/shm/hosts/h1").read_text().strip()
         self.addCleanup(hosts, "join", "h1")
         self.assert_it_continues_without("h2", lambda: hosts("cut", "h1"), "nsenter", "--target", h1, "--net", "--uts")
+
+    def test_a_cut_cable_is_explained_if_there_is_no_restart(self):
+        self.addCleanup(hosts, "join", "h2")
+        training = self.launch(options=["--max-restarts", "0"])
+        hosts("cut", "h2")
+        errors = training.communicate(timeout=600)[1]
+        self.assertEqual(training.returncode, 76, errors)
+        self.assert_cause("run", "R-HOST-01", 1, text="host h2 was lost .rank 1., as `ripieno launch` noticed")
 
     def test_after_a_power_loss(self):
         self.addCleanup(hosts, "start", "h2")

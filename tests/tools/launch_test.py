@@ -202,6 +202,44 @@ class Failures(LaunchTest):
         self.assertLess(time.monotonic() - started, 100)
 
 
+@programs.needs_mpi
+class Explained(LaunchTest):
+    """`ripieno explain` uses what the launch recorded about the ends of ranks."""
+
+    def disturb(self, action, *options):
+        """Calls `action` with the launch of two ranks after some steps. Returns the status."""
+        training = self.launch("-n", 2, "--max-restarts", 0, *options)
+        self.wait_for_steps("run", training, 30)
+        began = time.monotonic()
+        action(training)
+        status, self.errors, _ = self.end_of(training)
+        print(f"over {time.monotonic() - began:.1f} s later")
+        return status
+
+    def test_a_killed_rank(self):
+        self.assertEqual(self.disturb(lambda _: os.kill(self.pid_of(1), signal.SIGKILL)), 137, self.errors)
+        self.assert_cause("run", "R-HOST-03", 1, text=r"was killed by signal 9 at step \d+, from outside")
+
+    def test_ranks_whose_mpirun_was_killed(self):
+        def kill_mpirun(training):
+            children = subprocess.run(["pgrep", "-P", str(training.pid)], capture_output=True, text=True)
+            os.kill(int(children.stdout), signal.SIGKILL)
+        self.assertNotEqual(self.disturb(kill_mpirun), 0)
+        self.assert_cause("run", "R-HOST-03", text="killed by signal 9, as with an mpirun that is killed")
+
+    def test_a_request_to_stop_is_no_failure(self):
+        self.assertEqual(self.disturb(lambda training: training.send_signal(signal.SIGTERM)), 75, self.errors)
+        failures = [finding for finding in self.explain("run") if finding["role"] == "root" and
+                    not finding["code"].startswith(("R-SLOW", "R-HOST-05", "R-NET-02", "R-DATA-02", "R-CKPT-04"))]
+        self.assertEqual(failures, [])
+
+    def test_training_that_diverged(self):
+        program = programs.ProgramTest.command(self, "run", "--set", "optimizer.learning_rate=1e30")
+        status, errors, _ = self.ended("-n", 2, program=program)
+        self.assertEqual(status, 79, errors)
+        self.assert_cause("run", "R-NUM-01", 0, text=r"ended with status 79 at step \d+: .*not finite")
+
+
 class Stops(LaunchTest):
     def stop(self, sent, *options):
         training = self.launch(*options)

@@ -12,14 +12,21 @@
 //   crashes       writes to a null pointer
 //   killed        kills itself (SIGKILL)
 //   fails         throws
+//   storage       throws what the C++ library throws for a missing file
+//   allocates     allocates tensors until its limit of address space is reached
+//   eats          fills memory until it is killed by the control group that it is in
 //   not           nothing
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/models/mlp.h"
@@ -58,6 +65,29 @@ class Samples final : public io::Dataset {
   const int64_t missing_;
 };
 
+// Limits the process to a little more memory than it has, and keeps tensors until none is left.
+void allocate_without_end() {
+  constexpr rlim_t kMore = rlim_t{1} << 30;
+  std::ifstream sizes("/proc/self/statm");
+  rlim_t pages = 0;
+  sizes >> pages;
+  const rlim_t bytes = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + kMore;
+  const rlimit limit = {bytes, bytes};
+  ::setrlimit(RLIMIT_AS, &limit);
+  for (std::vector<Tensor> kept;;) kept.push_back(Tensor::zeros({int64_t{1} << 24}));
+}
+
+// Slowly, so that heartbeats see it. Gives up before it harms a machine without a control group.
+void fill_memory() {
+  constexpr std::size_t kPiece = std::size_t{8} << 20, kMost = std::size_t{1} << 30;
+  std::vector<std::string> kept;
+  while (kept.size() * kPiece < kMost) {
+    kept.emplace_back(kPiece, 'x');
+    ::usleep(50'000);
+  }
+  throw Error("no control group limits the memory of this process");
+}
+
 void misbehave(const std::string& how, Session& session) {
   const Tensor one = Tensor::zeros({1}), two = Tensor::zeros({2});
   const bool is_culprit = session.rank() == 1;
@@ -69,6 +99,9 @@ void misbehave(const std::string& how, Session& session) {
   if (how == "killed") std::raise(SIGKILL);
   if (how == "crashes") *static_cast<volatile int*>(nullptr) = 1;
   if (how == "fails") throw DataError("the data of rank 1 is invalid");
+  if (how == "storage") std::filesystem::resize_file("/no/such/file", 0);
+  if (how == "allocates") allocate_without_end();
+  if (how == "eats") fill_memory();
   if (how == "save") sleeps_in_save = true;
 }
 

@@ -15,8 +15,8 @@ SLACK = 60  # far more than the 10 s that a quiet machine needs
 
 
 class HangTest(programs.ProgramTest):
-    def run_hang(self, how, limit=LIMIT, ranks=RANKS, directory="run"):
-        command = [programs.MPIRUN, str(ranks), programs.BIN / "hang", self.directory / directory, how, limit]
+    def run_hang(self, how, limit=LIMIT, ranks=RANKS, directory="run", before=()):
+        command = [programs.MPIRUN, ranks, *before, programs.BIN / "hang", self.directory / directory, how, limit]
         start = time.monotonic()
         ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600)
         self.seconds = time.monotonic() - start
@@ -48,6 +48,7 @@ class Hang(HangTest):
     def test_in_data(self):
         records = self.assert_hang("data", r"rank 1 on \S+ \(process \d+\) has been in step > data > "
                                    r"wait for a batch for \d+ s", r"ranks 0, 2 wait for it in all_reduce \d+")
+        self.assert_cause("run", "R-DATA-01", 1, "data", r"ranks 0, 2 waited for it in all_reduce \d+")
         self.assertEqual(records[1]["open"], ["data", "wait for a batch"])
         self.assertEqual(records[0]["end"], "watchdog")
         self.assertEqual(records[1]["step"], 6)
@@ -55,6 +56,7 @@ class Hang(HangTest):
     def test_asleep_in_a_step(self):
         records = self.assert_hang("asleep", r"rank 1 on \S+ \(process \d+\) has been in step for \d+ s",
                                    r"ranks 0, 2 wait for it in all_reduce \d+ \(bucket 0: .*layers")
+        self.assert_cause("run", "R-HANG-01", 1, "step", r"ranks 0, 2 waited for it in all_reduce \d+")
         self.assertEqual(records[1]["activity"], "step")
         stacks = (self.directory / "run/ranks/rank_00001/stacks.txt").read_text()
         self.assertIn("pause", stacks)
@@ -63,32 +65,38 @@ class Hang(HangTest):
     def test_in_a_validation(self):
         self.assert_hang("validation", r"rank 1 .* has been in validation > forward for \d+ s",
                          r"ranks 0, 2 wait for it in all_reduce \d+", limit=3 * LIMIT)
+        self.assert_cause("run", "R-HANG-02", 1, "validation", r"ranks 0, 2 waited for it in all_reduce \d+")
 
     def test_in_a_save(self):
         self.assert_hang("save", r"rank 1 .* has been in save > save of a checkpoint for \d+ s",
                          r"ranks 0, 2 wait for it in a save", limit=3 * LIMIT)
+        self.assert_cause("run", "R-CKPT-01", 1, "save", "ranks 0, 2 waited for it in that save")
 
     def test_stopped(self):
         self.assert_hang("stopped", r"rank 1 on \S+ \(process \d+\) (has been in step|has written no heartbeat)",
                          r"ranks 0, 2 wait for it in all_reduce \d+")
+        self.assert_cause("run", "R-HANG-03", 1, None, r"stopped.* ranks 0, 2 waited for it in all_reduce \d+")
 
     def test_skips_a_collective(self):
         ended = self.run_hang("skips")
         self.assertIn(ended.returncode, (70, 76), ended.stderr)
         self.assertLess(self.seconds, LIMIT + SLACK)
         self.assertRegex(self.ours[-1], "rank 1|collective")
+        self.assert_cause("run", "R-PROG-01", 1, "communication", "rank 1")
 
     def test_calls_with_other_shapes(self):
         ended = self.run_hang("shapes")
         self.assertIn(ended.returncode, (70, 76), ended.stderr)
         self.assertLess(self.seconds, LIMIT + SLACK)
         self.assertRegex(self.ours[-1], "rank 1")
+        self.assert_cause("run", "R-PROG-01", 1, "communication", "rank 1")
 
     def test_writes_to_another_directory(self):
         ended = self.run_hang("names", limit=600)
         self.assertEqual(ended.returncode, 78, ended.stderr)
         self.assertRegex(self.ours[-1], r"the ranks disagree: rank 1 on \S+: the run directory is "
                          r"\S*run_of_rank_1, rank 0 on \S+ has \S*run")
+        self.assert_cause("run", "R-PROG-03", text="the run directory is")
 
     def test_does_not_hang(self):
         ended = self.run_hang("not", limit=30)
@@ -112,6 +120,7 @@ class Ends(HangTest):
 
     def test_by_a_kill(self):
         self.assertEqual(self.run_hang("killed").returncode, 137)
+        self.assert_cause("run", "R-HOST-03", 1, "step", "was killed by signal 9 at step 5")
         records = self.records()
         self.assertEqual(records[1]["end"], "running")
         self.assertEqual(records[0]["open"][-1], "all_reduce")
@@ -119,6 +128,7 @@ class Ends(HangTest):
     def test_by_a_crash(self):
         self.assertEqual(self.run_hang("crashes").returncode, 139)
         record = self.records()[1]
+        self.assert_cause("run", "R-PROG-04", 1, "step", r"crashed with signal 11 \(SIGSEGV\) at step 5")
         self.assertEqual((record["end"], record["signal"]), ("signal", 11))
         self.assertIn("thread", (self.directory / "run/ranks/rank_00001/stacks.txt").read_text())
 
@@ -127,6 +137,42 @@ class Ends(HangTest):
         record = self.records()[1]
         self.assertEqual((record["end"], record["status"]), ("exception", 65))
         self.assertEqual(record["message"], "the data of rank 1 is invalid")
+        self.assert_cause("run", "R-DATA-04", 1, "step", "with status 65 at step 5: the data of rank 1 is invalid")
+
+    def test_by_an_error_of_the_file_system(self):
+        self.assertEqual(self.run_hang("storage").returncode, 74)
+        record = self.records()[1]
+        self.assertEqual((record["end"], record["status"]), ("exception", 74))
+        self.assert_cause("run", "R-CKPT-02", 1, "step", "ended with status 74 at step 5: .*/no/such/file")
+
+    def test_by_a_lack_of_address_space(self):
+        self.assertEqual(self.run_hang("allocates").returncode, 71)
+        self.assert_cause("run", "R-MEM-03", 1, "step",
+                          "ended with status 71 at step 5: .*cannot allocate.*"
+                          r"out of memory; the process used [0-9.]+ GiB")
+
+    def test_by_the_memory_limit_of_a_control_group(self):
+        group = self.memory_group(192 << 20)
+        join = f'[ "$OMPI_COMM_WORLD_RANK" = 1 ] && echo $$ >{group}/cgroup.procs; exec "$@"'
+        self.assertEqual(self.run_hang("eats", limit=60, before=["sh", "-c", join, "sh"]).returncode, 137)
+        self.assert_cause("run", "R-MEM-01", 1, "step", r"was killed by signal 9 at step 5: out of memory "
+                          r"\(its container.*[0-9.]+ of 0.188 GiB at the last heartbeat")
+
+    def memory_group(self, limit):
+        """A control group below the one of this process, with this limit in bytes."""
+        lines = [line.split(":", 2) for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines()]
+        paths = {controllers: path for _, controllers, path in lines}
+        version_1 = "memory" in paths
+        root = pathlib.Path("/sys/fs/cgroup/memory" if version_1 else "/sys/fs/cgroup")
+        own = root / paths.get("memory", paths.get("", "/")).lstrip("/")
+        group = (own if own.exists() else root) / f"ripieno_test_{os.getpid()}"
+        try:
+            group.mkdir()
+            self.addCleanup(group.rmdir)
+            (group / ("memory.limit_in_bytes" if version_1 else "memory.max")).write_text(str(limit))
+        except OSError as error:
+            self.skipTest(f"no control group with a limit can be made: {error}")
+        return group
 
     def test_of_everything_at_once_leaves_readable_records(self):
         command = [programs.MPIRUN, str(RANKS), programs.BIN / "hang", self.directory / "run", "asleep", "0"]

@@ -104,6 +104,30 @@ class ProgramTest(unittest.TestCase):
     def losses(self, run):
         return self.values(run, "loss")
 
+    def explain(self, run):
+        """What `ripieno explain` finds, the first cause first; None in a build without the tools."""
+        if not (BIN / "ripieno").exists():
+            return None
+        ended = subprocess.run([BIN / "ripieno", "explain", self.directory / run, "--json"],
+                               capture_output=True, text=True, timeout=600)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return json.loads(ended.stdout)["findings"]
+
+    def assert_cause(self, run, code, rank=None, phase=None, text=""):
+        """That the first finding is a cause with this code, rank and phase, and its text matches."""
+        findings = self.explain(run)
+        if findings is None:
+            return
+        self.assertTrue(findings, "no findings")
+        first = findings[0]
+        self.assertEqual((first["code"], first["role"]), (code, "root"), findings)
+        if rank is not None:
+            self.assertEqual(first["rank"], rank, first)
+            self.assertTrue(first["host"], first)
+        if phase is not None:
+            self.assertEqual(first["phase"], phase, first)
+        self.assertRegex(first["text"], text)
+
     def checkpoints(self, run):
         return sorted((self.directory / run / "checkpoints").glob("step_????????"))
 

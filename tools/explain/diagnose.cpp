@@ -31,6 +31,14 @@ void relate_stalls_and_failures(std::vector<Finding>& findings) {
   }
 }
 
+// The loss of a host ends the ranks of all hosts.
+void relate_lost_hosts_and_signals(const RunFacts& run, std::vector<Finding>& findings) {
+  if (run.launch.lost.empty()) return;
+  for (auto& finding : findings) {
+    if (is_from_outside(finding)) finding.role = Role::teardown;
+  }
+}
+
 // If nothing explains why ranks waited in vain, that is what is known.
 void promote_unexplained(std::vector<Finding>& findings) {
   const bool is_explained = std::any_of(findings.begin(), findings.end(), [](const auto& finding) {
@@ -64,6 +72,7 @@ std::vector<Finding> diagnose(const RunFacts& run) {
       findings.push_back(std::move(finding));
     }
   }
+  relate_lost_hosts_and_signals(run, findings);
   relate_stalls_and_failures(findings);
   promote_unexplained(findings);
   std::stable_sort(findings.begin(), findings.end(), [](const auto& a, const auto& b) {

@@ -191,6 +191,7 @@ class Launch {
     say(shell_line(command));
     const AttemptEnd end =
         Attempt(watch, command, ranks, uses_other_hosts_ ? hosts : std::vector<Host>()).run();
+    for (const auto& host : end.lost) AttemptFolder(folder).write_lost(host);
     std::error_code ignored;
     fs::remove_all(fmt::format("{}.{}", name_, attempt), ignored);
     if (run_directory_.empty()) fs::remove_all(folder, ignored);

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kStarted = ".started", kEnded = ".ended", kAlive = ".alive",
-                           kNotice = ".notice", kHost = "host_", kRank = "rank_";
+                           kLost = ".lost", kNotice = ".notice", kHost = "host_", kRank = "rank_";
 constexpr std::size_t kMostBytes = 1 << 16;
 
 // Under another name first, so that a reader never sees half of it. Not synced: what matters after
@@ -102,6 +102,10 @@ bool AttemptFolder::write_alive(const std::string& host, uint64_t count) const {
 
 bool AttemptFolder::write_launcher_alive(uint64_t count) const {
   return replace(path_ + "/launcher.alive", fmt::format("{}\n", count));
+}
+
+bool AttemptFolder::write_lost(const std::string& host) const {
+  return replace(fmt::format("{}/{}{}{}", path_, kHost, host, kLost), "");
 }
 
 bool AttemptFolder::write_notice(const std::string& host, const std::string& text) const {

@@ -6,6 +6,7 @@
 //   rank_00003.ended     the same and {"status", "signal", "asked_to_end", "last_words"}
 //   host_<name>.alive    a number that grows
 //   host_<name>.notice   the text of a notice
+//   host_<name>.lost     written by the launcher when it has noticed the loss
 //   launcher.alive       a number that grows
 #pragma once
 
@@ -31,6 +32,7 @@ class AttemptFolder {
   bool write_alive(const std::string& host, uint64_t count) const;
   // Written by the launcher, so that it sees whether storage answers.
   bool write_launcher_alive(uint64_t count) const;
+  bool write_lost(const std::string& host) const;
   bool write_notice(const std::string& host, const std::string& text) const;
 
  private:

@@ -371,7 +371,8 @@ Recorder::Recorder(const RecorderOptions& options) : parts_(std::make_unique<Par
 Recorder::~Recorder() {
   trace::install_recorder(nullptr);
   if (std::uncaught_exceptions() > 0)
-    parts_->writer.end_process(io::FlightEnd::Kind::exception, 0, 0, "an exception");
+    parts_->writer.end_process(io::FlightEnd::Kind::exception, 0, 0,
+                               "an exception that the program caught");
   auto& writer = parts_->writer;
   parts_.reset();
   writer.close();

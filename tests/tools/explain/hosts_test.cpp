@@ -25,6 +25,19 @@ TEST(HostDiagnoses, NameAHostThatWasLost) {
                                       "the run ended, while other hosts lived on")));
 }
 
+// Its storage outlived its network, so that its rank recorded a signal like the others.
+TEST(HostDiagnoses, NameAHostThatTheLauncherLost) {
+  RecordedRun run(2);
+  run.write(0, 1, {.host = "a", .acts = end_by_sigterm});
+  run.write(1, 2, {.host = "b", .acts = end_by_sigterm});
+  run.write_file("launch/attempt_00001/host_b.cluster.lost", "");
+  const auto findings = run.findings();
+  ASSERT_THAT(codes(findings), ElementsAre("R-HOST-01", "R-HOST-04"));
+  EXPECT_EQ(findings[1].role, Role::teardown);
+  EXPECT_THAT(findings[0], AllOf(is_finding("R-HOST-01", Role::root, 1),
+                                 says("host b.cluster was lost (rank 1), as `ripieno launch`")));
+}
+
 TEST(HostDiagnoses, NameAHostThatIsLostWhileTheOthersStillWait) {
   RecordedRun run(4);
   run.write(0, 2, {.host = "a", .in_place = 20, .acts = [](auto& writer) {

@@ -20,6 +20,40 @@ TEST(NetworkDiagnoses, NameACollectiveThatDoesNotComplete) {
                                 says("between 2 hosts does not deliver"))));
 }
 
+RecordedRank cut_off(const std::string& host, uint64_t sequence, double seconds) {
+  return {.host = host, .in_place = seconds, .ended = 0.1, .acts = [=](auto& writer) {
+            writer.begin(all_reduce(sequence));
+            writer.end_process(io::FlightEnd::Kind::signal, 143, SIGTERM, "TERM");
+          }};
+}
+
+// mpirun ends all ranks when it misses a host, and storage may have outlived the network.
+TEST(NetworkDiagnoses, NameANetworkThatFailedBeforeTheJobWasEnded) {
+  RecordedRun run(2);
+  run.write(0, 1, cut_off("a", 167, 6));
+  run.write(1, 2, cut_off("b", 168, 6));
+  const auto findings = run.findings();
+  ASSERT_THAT(codes(findings), ElementsAre("R-NET-01", "R-HOST-04"));
+  EXPECT_THAT(
+      findings[0],
+      AllOf(is_finding("R-NET-01", Role::root, 0), says("all 2 ranks were in collectives for 6 s"),
+            says("rank 0 in all_reduce 167"), says("or one of them was lost")));
+  EXPECT_EQ(findings[1].role, Role::teardown);
+}
+
+TEST(NetworkDiagnoses, DoNotBlameTheNetworkForAShortWait) {
+  RecordedRun run(2);
+  run.write(0, 1, cut_off("a", 167, 6));
+  run.write(1, 2, cut_off("b", 168, 1));
+  EXPECT_THAT(codes(run.findings()), ElementsAre("R-HOST-04"));
+}
+
+TEST(NetworkDiagnoses, DoNotBlameTheNetworkBetweenProcessesOfOneHost) {
+  RecordedRun run(2);
+  run.write(0, 2, cut_off("a", 167, 6));
+  EXPECT_THAT(codes(run.findings()), ElementsAre("R-HOST-04"));
+}
+
 RecordedRank communicating(const std::string& host, double seconds, int64_t resent) {
   return {.host = host, .heartbeat = {.retransmitted = resent}, .acts = [=](auto& writer) {
             writer.begin(all_reduce(1));

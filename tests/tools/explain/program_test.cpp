@@ -80,6 +80,21 @@ TEST(ProgramDiagnoses, PassOnAnyOtherError) {
                                                 says("matmul: inner sizes differ"))));
 }
 
+TEST(ProgramDiagnoses, PassOnTheLastWordsOfAProgramThatCaughtTheException) {
+  RecordedRun run(1);
+  run.write({.ended = 5, .acts = [](auto& writer) {
+               writer.end_process(io::FlightEnd::Kind::exception, 0, 0, "an exception");
+             }});
+  EXPECT_THAT(run.findings(), ElementsAre(AllOf(is_finding("R-PROG-05", Role::root, 0),
+                                                says("left its run"), says("an exception"))));
+  run.write_file("launch/attempt_00001/rank_00000.ended",
+                 R"({"rank":0,"host":"a","pid":4700,"time":1999999996,"status":3,"signal":0,)"
+                 R"("asked_to_end":false,"last_words":"mine: no more samples"})");
+  EXPECT_THAT(run.findings(),
+              ElementsAre(AllOf(is_finding("R-PROG-05", Role::root, 0), says("ended with status 3"),
+                                says("mine: no more samples"))));
+}
+
 TEST(ProgramDiagnoses, NoticeThatRestartsMakeNoProgress) {
   RecordedRun run(1);
   end_with(run, 70, "no");

@@ -105,9 +105,12 @@ std::string step_text(const RunFacts& run, const Failure& failure) {
 
 Finding error_of(const RunFacts& run, const Failure& failure) {
   const std::string message = failure.message.empty() ? "no message" : failure.message;
+  // Of a program that caught the exception, only a launch knows the status.
+  const std::string end =
+      failure.status == 0 ? "left its run" : fmt::format("ended with status {}", failure.status);
   return finding_of(run, failure,
-                    fmt::format("{} ended with status {} {}: {}", who(rank_of(run, failure)),
-                                failure.status, step_text(run, failure), message));
+                    fmt::format("{} {} {}: {}", who(rank_of(run, failure)), end,
+                                step_text(run, failure), message));
 }
 
 std::string signal_text(int signal) {

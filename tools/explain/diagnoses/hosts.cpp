@@ -30,8 +30,32 @@ std::map<std::string, std::vector<const Rank*>> lost_hosts(const RunFacts& run) 
   return hosts;
 }
 
-std::vector<Finding> find_lost_hosts(const RunFacts& run) {
+// A host file may name it with its domain.
+bool is_same_host(const std::string& a, const std::string& b) {
+  return a.substr(0, a.find('.')) == b.substr(0, b.find('.'));
+}
+
+std::vector<Finding> find_hosts_that_launch_lost(const RunFacts& run) {
   std::vector<Finding> found;
+  for (const auto& host : run.launch.lost) {
+    Finding finding{.host = host, .time = seconds_of(run.end())};
+    for (const auto& rank : run.ranks) {
+      if (!is_same_host(rank.host(), host)) continue;
+      finding.ranks.push_back(rank.number());
+      finding.phase = phase_of(rank.record);
+      finding.time = seconds_of(rank.record.heartbeat.unix_time);
+    }
+    if (finding.ranks.empty()) continue;
+    finding.text = fmt::format("host {} was lost ({}), as `ripieno launch` noticed", host,
+                               ranks_text(finding.ranks));
+    found.push_back(std::move(finding));
+  }
+  return found;
+}
+
+std::vector<Finding> find_lost_hosts(const RunFacts& run) {
+  std::vector<Finding> found = find_hosts_that_launch_lost(run);
+  if (!found.empty()) return found;
   for (const auto& [host, ranks] : lost_hosts(run)) {
     std::vector<int> numbers;
     int64_t last = 0;
@@ -78,8 +102,8 @@ std::vector<Finding> find_killed_from_outside(const RunFacts& run) {
     }
     std::sort(finding.ranks.begin(), finding.ranks.end());
     finding.text = fmt::format(
-        "all {} ranks ended at the same time {}: killed by signal 9, or their hosts lost power; "
-        "there is no sign of a shortage of memory",
+        "all {} ranks ended at the same time {}: killed by signal 9, as with an mpirun that is "
+        "killed, or their hosts lost power; there is no sign of a shortage of memory",
         finding.ranks.size(), step_text(run, *killed.front()));
     return {finding};
   }

@@ -11,7 +11,25 @@
 namespace ripieno::tools::explain {
 namespace {
 
+std::vector<Finding> find_cut_off(const RunFacts& run) {
+  const double seconds = cut_off_seconds(run);
+  if (seconds == 0) return {};
+  std::set<std::string> hosts;
+  Finding finding{.phase = "communication", .time = static_cast<double>(run.end()) / 1e9 - seconds};
+  for (const auto& rank : run.ranks) {
+    hosts.insert(rank.host());
+    finding.ranks.push_back(rank.number());
+  }
+  const auto* event = io::current_event(run.ranks.front().record);
+  finding.text = fmt::format(
+      "all {} ranks were in collectives for {:.0f} s when the job was ended (rank {} in {}): the "
+      "network between {} hosts does not deliver, or one of them was lost",
+      finding.ranks.size(), seconds, finding.ranks.front(), io::name_of(*event), hosts.size());
+  return {finding};
+}
+
 std::vector<Finding> find_stuck_collective(const RunFacts& run) {
+  if (auto found = find_cut_off(run); !found.empty()) return found;
   const bool is_together = run.stall.kind == io::Stall::Kind::collective && is_stalled(run);
   if (!is_together || !find_suspects(run).empty() || run.stall.waiting.size() < 2) return {};
   std::set<std::string> hosts;

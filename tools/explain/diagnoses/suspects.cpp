@@ -11,6 +11,7 @@ namespace ripieno::tools::explain {
 namespace {
 
 constexpr double kLongStep = 15, kLongActivity = 30, kLongSteps = 5, kLongGap = 10;
+constexpr double kLongCollective = 3, kManySteps = 20;
 
 double seconds_between(int64_t begin, int64_t end) {
   return std::max(0.0, (static_cast<double>(end) - static_cast<double>(begin)) / 1e9);
@@ -84,6 +85,27 @@ bool is_stalled(const RunFacts& run) {
   });
 }
 
+double cut_off_seconds(const RunFacts& run) {
+  const bool is_ended = run.state == State::failed && run.ranks.size() > 1 &&
+                        run.failures.size() == run.ranks.size() &&
+                        run.stall.kind != io::Stall::Kind::mismatch;
+  const bool is_alone = std::all_of(run.ranks.begin(), run.ranks.end(), [&](const auto& rank) {
+    return rank.host() == run.ranks.front().host();
+  });
+  if (!is_ended || is_alone) return 0;
+  double least = 0;
+  for (const auto& failure : run.failures) {
+    const Rank& rank = run.ranks[failure.index];
+    const auto* event = io::current_event(rank.record);
+    const bool waits = event && event->is_collective && !was_stopped(run, rank);
+    if (failure.kind != Failure::Kind::signaled || !waits) return 0;
+    const double seconds = seconds_between(rank.record.unix_time_of(event->start), run.end());
+    if (seconds < std::max(kLongCollective, kManySteps * rank.record.median_step_seconds)) return 0;
+    least = least == 0 ? seconds : std::min(least, seconds);
+  }
+  return least;
+}
+
 std::string waited_in(const RunFacts& run) {
   const bool is_save = run.stall.kind == io::Stall::Kind::save;
   return is_save ? "that save" : io::name_of(run.stall.collective);
@@ -116,7 +138,7 @@ std::vector<int> suspected(const RunFacts& run) {
 
 std::vector<Suspects> find_suspects(const RunFacts& run) {
   const auto kind = run.stall.kind;
-  if (!is_stalled(run) || kind == io::Stall::Kind::mismatch) return {};
+  if (!is_stalled(run) || kind == io::Stall::Kind::mismatch || cut_off_seconds(run) > 0) return {};
   std::map<std::string, Suspects> by_phase;
   const bool is_save = kind == io::Stall::Kind::save;
   for (const int number : suspected(run)) {

@@ -21,8 +21,13 @@ struct Suspects {
 // five steps and 15 seconds (30 outside of steps), or has given up.
 bool is_stalled(const RunFacts& run);
 
-// Empty if the run proceeds, or if ranks call different collectives. Ranks that failed by
-// themselves are not among them.
+// The seconds for which all ranks, of several hosts, had waited in collectives when signals ended
+// them: mpirun sends those when it misses a host. 0: they had not, or for less than twenty steps or
+// 3 seconds.
+double cut_off_seconds(const RunFacts& run);
+
+// Empty if the run proceeds, if ranks call different collectives, or were cut off. Ranks that
+// failed by themselves are not among them.
 std::vector<Suspects> find_suspects(const RunFacts& run);
 
 // Whether the process was stopped (SIGSTOP, a debugger, a paused host), or was for 10 seconds or

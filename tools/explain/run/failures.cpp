@@ -42,7 +42,10 @@ std::optional<Failure> of_launched(const Rank& rank) {
                   .signal = launched.signal,
                   .message = rank.record.end.message,
                   .time = launched.time};
-  if (failure.message.empty()) failure.message = launched.last_words;
+  // A program that catches the exception that ends its run ends later, with a message of its own.
+  const bool is_of_end = rank.record.end.status == launched.status;
+  const bool has_words = !launched.last_words.empty();
+  if (failure.message.empty() || (!is_of_end && has_words)) failure.message = launched.last_words;
   if (launched.signal != 0) {
     failure.kind = kind_of_signal(launched.signal);
     return failure;

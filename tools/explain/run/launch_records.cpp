@@ -13,7 +13,7 @@ namespace ripieno::tools::explain {
 namespace {
 
 constexpr std::string_view kAttempt = "attempt_", kEnded = ".ended", kNotice = ".notice",
-                           kHost = "host_";
+                           kLost = ".lost", kHost = "host_";
 constexpr int64_t kMostBytes = 1 << 16;
 
 std::optional<std::string> small_text(const io::FileSystem& files, const std::string& path) {
@@ -68,6 +68,8 @@ LaunchRecords read_launch_records(const io::FileSystem& files, const std::string
   if (newest.empty()) return records;
   const std::string directory = parent + "/" + newest;
   for (const auto& name : files.names_in(directory)) {
+    if (name.starts_with(kHost) && name.ends_with(kLost))
+      records.lost.insert(name.substr(kHost.size(), name.size() - kHost.size() - kLost.size()));
     const bool is_end = name.ends_with(kEnded);
     const bool is_notice = name.starts_with(kHost) && name.ends_with(kNotice);
     if (!is_end && !is_notice) continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct LaunchRecords {
   int attempts = 0;
   std::vector<LaunchedEnd> ends = {};               // of the newest attempt
   std::map<std::string, std::string> notices = {};  // of preemption, by host
+  std::set<std::string> lost = {};                  // hosts, as the host file names them
 };
 
 // Skips files that cannot be read or parsed. Throws StorageError if a directory cannot be listed.
