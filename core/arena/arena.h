@@ -107,7 +107,8 @@ class Arena final : LazyMemory {
   int64_t bytes() const { return storage_ ? static_cast<int64_t>(storage_->bytes) : 0; }
   // Sets what its memory is counted as (device_memory.h).
   void count_as(MemoryKind kind);
-  // Moves the contents to `device` and converts them to `dtype`; the tensors' handles follow.
+  // Moves the contents to `device` and converts them to `dtype`; the tensors' handles follow. If it
+  // throws, for want of memory or because there is no such device, nothing has changed.
   void to(Device device, DType dtype);
 
  private:

@@ -40,8 +40,9 @@ class Parameters {
   // The total number of elements, without padding.
   int64_t elements() const;
 
-  // Moves values and gradients to `device` and converts them to `dtype`. The optimizer's state
-  // follows at its next step.
+  // Moves values and gradients to `device` and converts them to `dtype`, a floating-point type. The
+  // optimizer's state follows at its next step. If it throws because the values cannot be moved,
+  // nothing has changed; if there is no memory for the gradients, they are discarded.
   void to(Device device, DType dtype) const;
   // Allocates values and gradients from `resource`, as Arena::place_in(). Optimizer state
   // that is created later uses it too (resource()).
