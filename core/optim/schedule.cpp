@@ -15,7 +15,9 @@ namespace {
 // The fraction of the steps from `begin` to `end` that are done at `step`, in [0, 1].
 double progress(int64_t step, int64_t begin, int64_t end) {
   if (end <= begin) return step < end ? 0.0 : 1.0;
-  const double fraction = static_cast<double>(step - begin) / static_cast<double>(end - begin);
+  // In double, since any two numbers of steps are accepted.
+  const double first = static_cast<double>(begin);
+  const double fraction = (static_cast<double>(step) - first) / (static_cast<double>(end) - first);
   return std::clamp(fraction, 0.0, 1.0);
 }
 
