@@ -3,8 +3,6 @@
 //   reader        a sample takes 2 ms to read, on the one reader thread of each rank
 //   reader_of_1   the same on rank 1 only
 //   disk          each fsync takes 100 ms
-//   disk_of_1     the same on rank 1 only, with a save after each step
-//   core          nothing; a step takes some milliseconds, so that a shared core matters
 #include <unistd.h>
 
 #include <atomic>
@@ -47,17 +45,14 @@ class Samples final : public io::Dataset {
 int train(const std::string& directory, const std::string& how, Session& session) {
   const bool is_slow = !how.ends_with("_of_1") || session.rank() == 1;
   const bool has_slow_reader = how.starts_with("reader") && is_slow;
-  if (how.starts_with("disk") && is_slow) milliseconds_per_fsync = 100;
+  if (how == "disk") milliseconds_per_fsync = 100;
   io::BatchLoader loader(std::make_shared<Samples>(milliseconds(has_slow_reader ? 2 : 0)),
                          {.batch_size = 32, .threads = 1}, session);
   nn::Mlp model({64, 256, 256, 3});
   optim::AdamW optimizer(model.parameters());
   distributed::DataParallel parallel(model, optimizer, session.communicator());
   Run run(directory, session, model, optimizer, loader,
-          {.steps = 60,
-           .checkpoint_every = how == "disk_of_1" ? 1 : 5,
-           .parallel = &parallel,
-           .messages = stderr});
+          {.steps = 60, .checkpoint_every = 5, .parallel = &parallel, .messages = stderr});
   while (const auto batch = run.next()) {
     parallel.backward(model.loss(batch->inputs, batch->targets));
     parallel.step();

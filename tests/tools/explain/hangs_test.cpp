@@ -89,6 +89,28 @@ TEST(HangDiagnoses, AreSilentWhileARunProceeds) {
 }
 
 // As its watchdog or a timeout ends it: the run is dead, the cause is the same.
+// The end of rank 0 ends the collective of rank 1, but not the phase around it.
+TEST(HangDiagnoses, ExplainARunWhoseRanksNoticedEachOthersEnd) {
+  RecordedRun run(3);
+  const auto give_up = [](auto& writer) {
+    kWaiting(writer);
+    writer.end(true);
+    writer.end_process(io::FlightEnd::Kind::watchdog, 76, 0, "nothing has proceeded");
+  };
+  run.write(0, 2, {.in_place = 4, .silent = 1, .acts = give_up});
+  RecordedRank suspect = busy_with("wait for a batch", 4);
+  suspect.rank = 2;
+  suspect.silent = 0.5;
+  const auto acts = suspect.acts;
+  suspect.acts = [=](auto& writer) {
+    acts(writer);
+    writer.end_process(io::FlightEnd::Kind::watchdog, 76, 0, "nothing has proceeded");
+  };
+  run.write(suspect);
+  EXPECT_THAT(run.findings().front(), AllOf(is_finding("R-DATA-01", Role::root, 2),
+                                            says("ranks 0, 1 waited for it in all_reduce 1842")));
+}
+
 TEST(HangDiagnoses, ExplainARunThatGaveUp) {
   RecordedRun run(3);
   run.write({.rank = 0, .in_place = 302, .silent = 1, .acts = [](auto& writer) {

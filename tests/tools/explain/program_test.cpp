@@ -73,6 +73,17 @@ TEST(ProgramDiagnoses, NameACrashWithItsStack) {
   EXPECT_THAT(findings[0].remedy, HasSubstr("ranks/rank_00000/stacks.txt"));
 }
 
+TEST(ProgramDiagnoses, NameCallsThatACommunicatorFoundToDiffer) {
+  RecordedRun run(2);
+  run.write(0, 2, {.ended = 5, .acts = [](auto& writer) {
+                     writer.end_process(
+                         io::FlightEnd::Kind::exception, 70, 0,
+                         "collectives differ between ranks: rank 0 called one, rank 1 two");
+                   }});
+  EXPECT_THAT(run.findings(),
+              ElementsAre(AllOf(is_finding("R-PROG-01", Role::root, 0), says("rank 1 two"))));
+}
+
 TEST(ProgramDiagnoses, PassOnAnyOtherError) {
   RecordedRun run(1);
   end_with(run, 70, "matmul: inner sizes differ");

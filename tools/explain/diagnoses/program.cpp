@@ -11,7 +11,34 @@
 namespace ripieno::tools::explain {
 namespace {
 
+// Of an error that communicators report if they compare the calls of all ranks.
+bool is_mismatch(const Failure& failure) {
+  return failure.message.starts_with("collectives differ between ranks");
+}
+
+// The ranks that reported it, or those that the records name.
+std::vector<Finding> find_reported_mismatch(const RunFacts& run) {
+  std::vector<int> ranks;
+  const Failure* first = nullptr;
+  for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::software)})) {
+    if (!is_mismatch(*failure)) continue;
+    if (!first) first = failure;
+    ranks.push_back(run.ranks[failure->index].number());
+  }
+  if (!first) return {};
+  std::sort(ranks.begin(), ranks.end());
+  const bool is_known = run.stall.kind == io::Stall::Kind::mismatch;
+  if (is_known) ranks = run.stall.suspects;
+  const Rank* rank = run.find(ranks.front());
+  return {{.ranks = ranks,
+           .host = rank ? rank->host() : "",
+           .phase = "communication",
+           .text = first->message,
+           .time = first->time}};
+}
+
 std::vector<Finding> find_mismatch(const RunFacts& run) {
+  if (auto found = find_reported_mismatch(run); !found.empty()) return found;
   if (run.stall.kind != io::Stall::Kind::mismatch || !is_stalled(run)) return {};
   std::vector<io::FlightRecord> records;
   for (const auto& rank : run.ranks) records.push_back(rank.record);
@@ -90,7 +117,7 @@ std::vector<Finding> find_other_errors(const RunFacts& run) {
     const bool has_another = std::any_of(std::begin(kOthers), std::end(kOthers), [&](auto status) {
       return failure->status == static_cast<int>(status);
     });
-    if (!has_another) found.push_back(error_of(run, *failure));
+    if (!has_another && !is_mismatch(*failure)) found.push_back(error_of(run, *failure));
   }
   return found;
 }

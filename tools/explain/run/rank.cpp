@@ -97,7 +97,10 @@ Life life_of(const io::FlightRecord& record, const std::optional<LaunchedEnd>& l
 }
 
 void reopen_failed_events(io::FlightRecord& record) {
-  if (record.end.kind != io::FlightEnd::Kind::exception || record.events.empty()) return;
+  // Ranks that the watchdog ends notice each other's end, which ends their collectives.
+  using Kind = io::FlightEnd::Kind;
+  const bool gave_up = record.end.kind == Kind::exception || record.end.kind == Kind::watchdog;
+  if (!gave_up || record.events.empty()) return;
   const int thread = record.events.back().thread;
   std::vector<io::FlightEvent> open;
   for (auto event = record.events.rbegin(); event != record.events.rend(); ++event) {
@@ -111,9 +114,14 @@ void reopen_failed_events(io::FlightRecord& record) {
                                   [&](const auto& other) { return other.id == thread; });
   if (place == record.threads.end()) {
     record.threads.insert(record.threads.begin(), {.id = thread, .open = std::move(open)});
-  } else if (place->open.empty()) {
-    place->open = std::move(open);
+    return;
   }
+  // What is still open encloses them.
+  if (!place->open.empty()) {
+    const int64_t since = place->open.back().start;
+    std::erase_if(open, [&](const auto& event) { return event.start < since; });
+  }
+  place->open.insert(place->open.end(), open.begin(), open.end());
 }
 
 std::string phase_of(const io::FlightRecord& record) {
