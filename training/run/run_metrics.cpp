@@ -169,16 +169,18 @@ void RunMetrics::take(const LateMetrics::Arrived& step) {
 void RunMetrics::examine(const LateMetrics::Arrived& step) {
   const bool is_outlier = step.skips == kernels::kOutlier;
   if (fault_ || (step.scales_loss && !step.scale_is_least && !is_outlier)) return;
-  const std::string outlier = fmt::format(
-      "the gradient norm of {:.4g} is more than safety.outlier_factor={:.4g} times the mean of the "
-      "steps before",
-      step.gradient_norm, options_.safety.outlier_factor);
+  const auto outlier = [&] {
+    return fmt::format(
+        "the gradient norm of {:.4g} is more than safety.outlier_factor={:.4g} times the mean of "
+        "the steps before",
+        step.gradient_norm, options_.safety.outlier_factor);
+  };
   const bool skips = options_.safety.on_bad_step == SafetyOptions::OnBadStep::skip;
   if (skips && step.skips)
-    return note_skipped(step.line.step, is_outlier ? outlier : "the gradient is not finite");
+    return note_skipped(step.line.step, is_outlier ? outlier() : "the gradient is not finite");
   skipped_in_a_row_ = 0;
   if (is_outlier) {
-    fault_ = {step.line.step, outlier};
+    fault_ = {step.line.step, outlier()};
     return;
   }
   const auto* parallel = options_.parallel;

@@ -13,16 +13,22 @@
 namespace ripieno {
 namespace {
 
-// The mean loss of an untrained model for random tokens.
+Tensor random_tokens(int64_t rows, const nn::GptOptions& options, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::vector<int32_t> tokens(static_cast<std::size_t>(rows * options.context));
+  for (auto& token : tokens) token = static_cast<int32_t>(generator() % options.vocab);
+  return Tensor::of<int32_t>({rows, options.context}, tokens);
+}
+
+// The mean loss of an untrained model for random tokens and independent targets: the head is tied
+// to the embedding, so that a target that equals its input would be more likely than others.
 double first_loss(const nn::GptOptions& options, int64_t batch, Device device, DType precision) {
   random_context().seed = 1;
   nn::Gpt model(options);
   model.to(device, precision);
-  std::mt19937 generator(1);
-  std::vector<int32_t> tokens(static_cast<std::size_t>(batch * options.context));
-  for (auto& token : tokens) token = static_cast<int32_t>(generator() % options.vocab);
-  const Tensor ids = Tensor::of<int32_t>({batch, options.context}, tokens).to(device);
-  return model.loss(ids, ids).mean();
+  const Tensor ids = random_tokens(batch, options, 1).to(device);
+  const Tensor targets = random_tokens(batch, options, 2).to(device);
+  return model.loss(ids, targets).mean();
 }
 
 // Knowing nothing, a model gives each token the same probability. A kernel that is wrong for the
