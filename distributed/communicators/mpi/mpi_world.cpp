@@ -1,5 +1,8 @@
 #include "ripieno/distributed/communicators/mpi/mpi_world.h"
 
+#include <stdlib.h>
+
+#include <cstdlib>
 #include <exception>
 
 #include "ripieno/distributed/communicators/mpi/launcher.h"
@@ -20,6 +23,20 @@ bool is_finalized() {
   int finalized = 0;
   MPI_Finalized(&finalized);
   return finalized;
+}
+
+// Keeps Open MPI from using "net", libfabric's provider for TCP, which releases before 4.1.5 take
+// for a fabric: it crashes when a receive is canceled after a timeout. Open MPI's own TCP is used
+// instead. The user's choice of providers, in the environment or on mpirun's command line, counts.
+void exclude_tcp_of_libfabric() {
+  for (const char* const choice :
+       {"OMPI_MCA_mtl_ofi_provider_include", "OMPI_MCA_opal_common_ofi_provider_include",
+        "OMPI_MCA_btl_ofi_provider_include", "OMPI_MCA_opal_common_ofi_provider_exclude",
+        "OMPI_MCA_btl_ofi_provider_exclude"}) {
+    if (std::getenv(choice)) return;
+  }
+  ::setenv("OMPI_MCA_mtl_ofi_provider_exclude", "shm,sockets,tcp,udp,rstream,usnic,net",
+           /*overwrite=*/0);
 }
 
 }  // namespace
@@ -43,6 +60,7 @@ MpiEnvironment::MpiEnvironment()
         "initialized again in this process; keep one Session while ranks communicate");
   }
   if (ours_) {
+    exclude_tcp_of_libfabric();
     check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   }
 }
