@@ -55,7 +55,7 @@ class Hang(HangTest):
 
     def test_asleep_in_a_step(self):
         records = self.assert_hang("asleep", r"rank 1 on \S+ \(process \d+\) has been in step for \d+ s",
-                                   r"ranks 0, 2 wait for it in all_reduce \d+ \(bucket 0: .*layers")
+                                   r"ranks 0, 2 wait for it in all_reduce \d+")
         self.assert_cause("run", "R-HANG-01", 1, "step", r"ranks 0, 2 waited for it in all_reduce \d+")
         self.assertEqual(records[1]["activity"], "step")
         stacks = (self.directory / "run/ranks/rank_00001/stacks.txt").read_text()
@@ -75,7 +75,7 @@ class Hang(HangTest):
     def test_stopped(self):
         self.assert_hang("stopped", r"rank 1 on \S+ \(process \d+\) (has been in step|has written no heartbeat)",
                          r"ranks 0, 2 wait for it in all_reduce \d+")
-        self.assert_cause("run", "R-HANG-03", 1, None, r"stopped.* ranks 0, 2 waited for it in all_reduce \d+")
+        self.assert_cause("run", "R-HANG-03", 1, None, r"stopped.* waited for it in all_reduce \d+")
 
     def test_skips_a_collective(self):
         ended = self.run_hang("skips")

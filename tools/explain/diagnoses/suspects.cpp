@@ -115,7 +115,9 @@ bool was_stopped(const RunFacts& run, const Rank& rank) {
   if (rank.life == Life::stopped) return true;
   const auto& beat = rank.record.heartbeat;
   const double since = seconds_between(beat.gap_ended_unix, run.end());
-  if (beat.longest_gap_seconds >= kLongGap && since < beat.longest_gap_seconds + kLongActivity)
+  const double limit = rank.record.limit_seconds;
+  const double least = limit > 0 ? std::min(kLongGap, limit) : kLongGap;
+  if (beat.longest_gap_seconds >= least && since < beat.longest_gap_seconds + kLongActivity)
     return true;
   const Failure* failure = failure_of(run, rank);
   return failure && fell_silent(run, *failure);
@@ -139,6 +141,12 @@ std::vector<int> suspected(const RunFacts& run) {
 std::vector<Suspects> find_suspects(const RunFacts& run) {
   const auto kind = run.stall.kind;
   if (!is_stalled(run) || kind == io::Stall::Kind::mismatch || cut_off_seconds(run) > 0) return {};
+  // A stopped rank continues for a second when mpirun ends the job, and lets others move too.
+  const bool has_moved = run.state != State::running &&
+                         std::any_of(run.ranks.begin(), run.ranks.end(), [&](auto& rank) {
+                           return was_stopped(run, rank) && rank.life != Life::stopped;
+                         });
+  if (has_moved) return {};
   std::map<std::string, Suspects> by_phase;
   const bool is_save = kind == io::Stall::Kind::save;
   for (const int number : suspected(run)) {
