@@ -16,6 +16,7 @@ Tensor allocate(const FieldLayout& layout, int64_t rows) {
 
 void copy_row(const Tensor& to, int64_t to_row, const Tensor& from, int64_t from_row) {
   const std::size_t width = to.bytes() / static_cast<std::size_t>(to.size(0));
+  if (width == 0) return;  // no elements per sample: there is no memory
   std::memcpy(
       static_cast<std::byte*>(to.raw_data()) + static_cast<std::size_t>(to_row) * width,
       static_cast<const std::byte*>(from.raw_data()) + static_cast<std::size_t>(from_row) * width,
