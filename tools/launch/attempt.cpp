@@ -17,8 +17,6 @@ constexpr double kStartSeconds = 30;    // until all ranks have certainly starte
 constexpr double kFreshSeconds = 3;     // older records say nothing about hosts
 constexpr double kOverBudgetSeconds = 60;
 
-void say(const std::string& text) { write_errors("ripieno launch: " + text + "\n"); }
-
 std::vector<std::string> names_of(const std::vector<Host>& hosts) {
   std::vector<std::string> names;
   for (const auto& host : hosts) names.push_back(host.name);
@@ -122,7 +120,7 @@ void Attempt::look_at_hosts(const WatchedRun& run) {
 
 void Attempt::note_lost(const std::string& host) {
   const std::string name = listed(host);
-  if (lost_.insert(name).second) say(fmt::format("host {} is lost", name));
+  if (lost_.insert(name).second) write_remark(fmt::format("host {} is lost", name));
 }
 
 void Attempt::look_at_notices(const WatchedRun& run) {
@@ -131,7 +129,7 @@ void Attempt::look_at_notices(const WatchedRun& run) {
   for (const auto& [host, text] : run.attempt.notices) {
     const std::string name = listed(host);
     if (leaving_.insert(name).second)
-      say(fmt::format("host {}: {}; saving and stopping", name, text));
+      write_remark(fmt::format("host {}: {}; saving and stopping", name, text));
   }
 }
 
@@ -149,7 +147,8 @@ void Attempt::pass_stop_on(const WatchedRun& run) {
   const bool has_started = run.attempt.started.size() >= static_cast<std::size_t>(ranks_) ||
                            monotonic_seconds() - started_ > kStartSeconds;
   if (!has_started) return;
-  if (watch_.stop.is_asked()) say(fmt::format("{}; saving and stopping", watch_.stop.reason()));
+  if (watch_.stop.is_asked())
+    write_remark(fmt::format("{}; saving and stopping", watch_.stop.reason()));
   child_.send(SIGUSR1);
   is_stopped_ = true;
 }

@@ -25,8 +25,6 @@ const std::vector<int> kStopSignals = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGUS
                                        SIGUSR2, SIGXCPU, SIGALRM, SIGPWR};
 constexpr double kPauseSeconds = 5;  // before a restart after one in vain
 
-void say(const std::string& text) { write_errors("ripieno launch: " + text + "\n"); }
-
 std::optional<std::string> of_environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
@@ -83,7 +81,7 @@ class Launch {
     const int status = attempts({signals, run, notices, warning, budget_, stop});
     if (options_.budget.hours || options_.prices.per_gpu_hour > 0 ||
         options_.prices.per_host_hour > 0)
-      say("spent " + budget_.spent(monotonic_seconds()));
+      write_remark("spent " + budget_.spent(monotonic_seconds()));
     print_failures();
     return stop.ends_at_once() != 0 ? 128 + stop.ends_at_once() : status;
   }
@@ -174,7 +172,8 @@ class Launch {
       }
       hosts = decision.hosts;
       const int ranks = ranks_on(hosts);
-      say(fmt::format("attempt {} ended: {}; restarting on {} rank{} from the newest checkpoint",
+      write_remark(
+          fmt::format("attempt {} ended: {}; restarting on {} rank{} from the newest checkpoint",
                       attempt, cause_of(end), ranks, ranks == 1 ? "" : "s"));
       if (history.in_vain > 0) pause(watch);
       if (watch.stop.is_asked()) return static_cast<int>(ExitStatus::run_again);
@@ -188,7 +187,7 @@ class Launch {
     const int ranks = ranks_on(hosts);
     budget_.use(ranks, std::max<int>(1, static_cast<int>(hosts.size())), monotonic_seconds());
     const auto command = words(hosts, attempt, folder);
-    say(shell_line(command));
+    write_remark(shell_line(command));
     const AttemptEnd end =
         Attempt(watch, command, ranks, uses_other_hosts_ ? hosts : std::vector<Host>()).run();
     for (const auto& host : end.lost) AttemptFolder(folder).write_lost(host);
@@ -224,12 +223,12 @@ class Launch {
     if (run_directory_.empty() && !end.finished_a_step && !is_final(decision.status))
       reason = "not restarted, because its run directory is unknown; pass --run-dir";
     failures_.push_back(fmt::format("{}: {}", is_lost ? "lost" : "first error", cause_of(end)));
-    say(fmt::format("ends with status {}: {}", decision.status, reason));
+    write_remark(fmt::format("ends with status {}: {}", decision.status, reason));
   }
 
   // The cause last, so that it is what a terminal shows.
   void print_failures() const {
-    for (const auto& failure : failures_) say(failure);
+    for (const auto& failure : failures_) write_remark(failure);
   }
 
   // Whatever arrives meanwhile is not lost.

@@ -184,4 +184,6 @@ void write_errors(std::string_view text) {
   }
 }
 
+void write_remark(const std::string& text) { write_errors("ripieno launch: " + text + "\n"); }
+
 }  // namespace ripieno::tools

@@ -88,5 +88,7 @@ double epoch_seconds();
 
 // Writes all of the text to stderr. Errors are ignored: there is nowhere to report them.
 void write_errors(std::string_view text);
+// A line on stderr, after the name of the command.
+void write_remark(const std::string& text);
 
 }  // namespace ripieno::tools
