@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "ripieno/core/trace.h"
@@ -70,24 +71,32 @@ int64_t began(const FlightRecord& record, const FlightEvent& event) {
   return record.unix_time_of(event.start);
 }
 
-// The collective in which most ranks wait; of several, the one that began first.
+// The collective in which most ranks wait, as most of these called it; of several, the one that
+// began first.
 const FlightEvent* main_collective(const std::vector<FlightRecord>& records) {
-  std::map<std::pair<uint32_t, uint64_t>, std::size_t> waiting;
-  for (const auto& record : records) {
-    if (const auto* event = open_collective(record))
-      ++waiting[{event->group, event->group_sequence}];
-  }
-  const FlightEvent* found = nullptr;
-  std::size_t most = 0;
-  int64_t start = 0;
+  using Collective = std::pair<uint32_t, uint64_t>;
+  std::map<Collective, int> waiting;
+  std::map<std::pair<Collective, uint64_t>, int> alike;
+  const auto collective_of = [](const FlightEvent& event) {
+    return Collective(event.group, event.group_sequence);
+  };
   for (const auto& record : records) {
     const auto* event = open_collective(record);
     if (!event) continue;
-    const auto count = waiting[{event->group, event->group_sequence}];
-    if (count < most || (count == most && began(record, *event) >= start)) continue;
+    ++waiting[collective_of(*event)];
+    ++alike[{collective_of(*event), event->digest}];
+  }
+  const FlightEvent* found = nullptr;
+  std::tuple<int, int, double> best;
+  for (const auto& record : records) {
+    const auto* event = open_collective(record);
+    if (!event) continue;
+    const std::tuple weight(waiting[collective_of(*event)],
+                            alike[{collective_of(*event), event->digest}],
+                            -static_cast<double>(began(record, *event)));
+    if (found && weight <= best) continue;
     found = event;
-    most = count;
-    start = began(record, *event);
+    best = weight;
   }
   return found;
 }

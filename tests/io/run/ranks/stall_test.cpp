@@ -77,10 +77,11 @@ TEST(FindStall, NamesARankThatHasNoHeartbeatAnymore) {
                          "step; rank 0 waits for it"));
 }
 
-TEST(FindStall, NamesTheRankThatCallsAnotherCollective) {
+TEST(FindStall, NamesTheRankThatCallsAnotherCollectiveAlsoIfItCallsFirst) {
   auto other = sum(8, 0, /*digest=*/6);
   other.bytes = 80;
-  const std::vector<FlightRecord> records = {rank_in(0, {sum(8)}, 8), rank_in(1, {sum(8)}, 8),
+  const auto same = sum(8, kSecond);
+  const std::vector<FlightRecord> records = {rank_in(0, {same}, 8), rank_in(1, {same}, 8),
                                              rank_in(2, {other}, 8)};
   const auto stall = find_stall(records);
   EXPECT_EQ(stall.kind, Stall::Kind::mismatch);
