@@ -29,6 +29,11 @@ std::string message_of(const std::function<void()>& action) {
   return "no error";
 }
 
+TEST(Tensor, RefusesAGpuThatCannotExist) {
+  for (const int index : {-1, 1 << 30})
+    EXPECT_THROW(Tensor::zeros({2}, DType::float32, Device::cuda(index)), Error) << index;
+}
+
 TEST(Tensor, ViewsShareMemory) {
   const Tensor x = counting({2, 3});
   x.reshape({3, 2}).data<float>()[5] = 50.0f;

@@ -92,6 +92,17 @@ TEST(Operation, ArithmeticBroadcasts) {
                Error);
 }
 
+TEST(Operation, ActivationGradientTakesDenseTensorsOfOneShapeAndType) {
+  const Tensor x = Tensor::of<float>({2, 2}, {1, -2, 3, -4});
+  EXPECT_THAT(activation_gradient(x, x, Activation::kRelu).to_vector<float>(),
+              ElementsAre(1, 0, 3, 0));
+  for (const Tensor& other : {Tensor(), Tensor::zeros({2}), x.transpose(0, 1),
+                              Tensor::zeros({2, 2}, DType::float64)}) {
+    EXPECT_THROW(activation_gradient(x, other, Activation::kRelu), Error);
+    EXPECT_THROW(activation_gradient(other, x, Activation::kRelu), Error);
+  }
+}
+
 TEST(Operation, MatmulReadsTransposedViewsInPlace) {
   const Tensor a = Tensor::of<float>({2, 3}, {1, 2, 3, 4, 5, 6});
   EXPECT_THAT(matmul(a, a.transpose(0, 1)).to_vector<float>(), ElementsAre(14, 32, 32, 77));

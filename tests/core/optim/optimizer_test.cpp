@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "ripieno/core/autograd.h"
@@ -600,6 +601,30 @@ TEST(Lamb, RejectsAShardThatSplitsATensor) {
   EXPECT_NO_THROW(optimizer.shard({.ranges = {{0, ArenaLayout::kAlignment}}}));
   EXPECT_TRUE(optimizer.part_of(optimizer.state().back(), 0).part.defined());
   EXPECT_FALSE(optimizer.part_of(optimizer.state().back(), 1).part.defined());
+}
+
+TEST(Optimizer, RefusesRangesThatOverlapOrAreReversedOrExceedTheLayout) {
+  constexpr int64_t kUnit = ArenaLayout::kAlignment;
+  const std::vector<std::vector<ElementRange>> cases = {
+      {{0, kUnit}, {0, kUnit}}, {{kUnit, 0}}, {{0, int64_t{1} << 62}}, {{-kUnit, kUnit}}};
+  for (const auto& ranges : cases) {
+    Weights weights;
+    AdamW optimizer(weights.parameters());
+    EXPECT_THAT([&] { optimizer.shard({.ranges = ranges}); },
+                ThrowsMessage<Error>(HasSubstr("optimizer.shard: the range [")));
+  }
+}
+
+TEST(Optimizer, RefusesNumbersOfStepsAndLossScalesThatNoTrainingReaches) {
+  Weights weights;
+  AdamW optimizer(weights.parameters(), {.scales_loss = true});
+  EXPECT_THROW(optimizer.set_steps_taken(-1), Error);
+  EXPECT_THROW(optimizer.set_steps_taken(std::numeric_limits<int64_t>::max()), Error);
+  auto state = optimizer.loss_scale_state();
+  for (const double scale : {0.0, -1.0, std::nan(""), 1e300}) {
+    state.scale = static_cast<decltype(state.scale)>(scale);
+    EXPECT_THROW(optimizer.set_loss_scale_state(state), Error) << scale;
+  }
 }
 
 TEST(Optimizers, AreCreatedByName) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::SizeIs;
 using testing::ThrowsMessage;
 
 // A custom data set: sequences of 1, 2, 3, 1, 2, … tokens, padded to 3.
@@ -105,6 +107,30 @@ TEST(BatchLoader, RejectsAnEmptyDataSetAndAnEmptyBatch) {
   EXPECT_THROW(BatchLoader(sequences(0), {.batch_size = 2}), ConfigurationError);
   EXPECT_THROW(BatchLoader(sequences(5), {.batch_size = 0}), ConfigurationError);
   EXPECT_THROW(BatchLoader(sequences(5), {.batch_size = 2, .threads = 0}), ConfigurationError);
+}
+
+TEST(BatchLoader, RefusesAnOrderOfMoreSamplesThanTheDataSetHas) {
+  BatchLoader loader(sequences(5), {.batch_size = 1, .order = shuffled(70, 3)});
+  EXPECT_THAT(
+      [&] {
+        for (int i = 0; i < 70; ++i) loader.next();
+      },
+      ThrowsMessage<DataError>(HasSubstr("the data set has 5 samples; use an order of that many")));
+}
+
+TEST(BatchLoader, RefusesAPositionThatNoRunReaches) {
+  BatchLoader loader(sequences(5), {.batch_size = 2});
+  for (const int64_t position : {int64_t{-1}, std::numeric_limits<int64_t>::max()})
+    EXPECT_THROW(loader.seek(position), DataError);
+  loader.seek(int64_t{1} << 40);
+  EXPECT_THAT(lengths(loader.next()), SizeIs(2));
+}
+
+TEST(BatchLoader, RefusesABatchAfterTheLastHeldOutOne) {
+  const EvaluationBatches batches(sequences(5), std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(batches.batches(), 1);
+  EXPECT_THROW(batches.batch(1), Error);
+  EXPECT_THROW(batches.batch(-1), Error);
 }
 
 TEST(Batch, NamesAMissingExtraInTheError) {
