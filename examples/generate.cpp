@@ -17,6 +17,7 @@
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/session/standard_streams.h"
 #include "ripieno/training/settings/exact_number.h"
+#include "ripieno/training/settings/unknown_argument.h"
 
 namespace {
 
@@ -63,7 +64,8 @@ bool parse(int argc, char** argv, Options& options) {
     fmt::print("{}\n", version.what());
     return false;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(std::string(error.what()) + "; see generate --help");
+    const auto unknown = unknown_argument(app);
+    throw UsageError((unknown.empty() ? error.what() : unknown) + "; see generate --help");
   }
   return true;
 }

@@ -19,6 +19,7 @@
 #include "ripieno/training/program.h"
 #include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/settings/unknown_argument.h"
 
 namespace {
 
@@ -58,7 +59,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::CallForVersion& version) {
     std::puts(version.what());
   } catch (const CLI::ParseError& error) {
-    throw ripieno::UsageError(std::string(error.what()) + "; see ripieno --help");
+    const auto unknown = ripieno::unknown_argument(app);
+    throw ripieno::UsageError((unknown.empty() ? error.what() : unknown) + "; see ripieno --help");
   }
   return status;
 }

@@ -8,6 +8,7 @@
 #include "ripieno/training/settings/environment.h"
 #include "ripieno/training/settings/exact_number.h"
 #include "ripieno/training/settings/help_text.h"
+#include "ripieno/training/settings/unknown_argument.h"
 
 namespace ripieno {
 namespace {
@@ -93,7 +94,9 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
     command.help = version.what() + std::string("\n");
     return command;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(one_line(error.what()) + "; see " + name + " --help");
+    const auto unknown = unknown_argument(app);
+    throw UsageError((unknown.empty() ? one_line(error.what()) : unknown) + "; see " + name +
+                     " --help");
   }
   if (command.run_directory.empty()) {
     const std::filesystem::path configuration(command.configuration);
