@@ -21,9 +21,7 @@ namespace {
 using watch::RankTimes;
 
 constexpr int64_t kExchangesBetweenLooks = 16;
-constexpr int64_t kStepsBetweenReads =
-    16;                            // of the processor wait, since a read costs a microsecond
-constexpr std::size_t kReads = 5;  // over 64 steps
+constexpr int64_t kStepsBetweenReads = 16;  // a read of the processor wait costs a microsecond
 constexpr double kSharedProcessor = 0.1;
 
 uint64_t random_start(Session& session) {
@@ -145,14 +143,16 @@ void RunWatch::end_step(int64_t step, const Seconds& seconds) {
 void RunWatch::read_processor_wait() {
   const auto seconds = processor_wait_.seconds();
   if (!seconds) return;
-  if (!waits_.empty()) times_.add_processor_wait(*seconds - waits_.back().seconds);
-  waits_.push_back({std::chrono::steady_clock::now(), *seconds});
-  if (waits_.size() > kReads) waits_.erase(waits_.begin());
-  if (!recorder_ || waits_.size() < 2) return;
-  const Wait &first = waits_.front(), &last = waits_.back();
-  const double passed = std::chrono::duration<double>(last.time - first.time).count();
-  recorder_->set_processor_wait(
-      *seconds, passed > 0 ? std::min(1.0, (last.seconds - first.seconds) / passed) : 0);
+  const Wait now = {std::chrono::steady_clock::now(), *seconds};
+  const int64_t before = reads_++;
+  if (before > 0) {
+    times_.add_processor_wait(now.seconds - waits_[(before - 1) % kReads].seconds);
+    const Wait& first = before < kReads ? waits_[0] : waits_[before % kReads];
+    const double passed = std::chrono::duration<double>(now.time - first.time).count();
+    const double share = passed > 0 ? (now.seconds - first.seconds) / passed : 0;
+    if (recorder_) recorder_->set_processor_wait(now.seconds, std::min(1.0, share));
+  }
+  waits_[before % kReads] = now;
 }
 
 void RunWatch::add_validation(double seconds) {

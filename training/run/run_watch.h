@@ -103,11 +103,12 @@ class RunWatch {
   // Of the thread that trains, at the last steps at which it was read.
   struct Wait {
     std::chrono::steady_clock::time_point time;
-    double seconds;
+    double seconds = 0;
   };
   watch::ProcessorWait processor_wait_;
-  std::vector<Wait> waits_;
-  int64_t steps_ = 0;
+  static constexpr int64_t kReads = 4;  // over 64 steps
+  std::array<Wait, kReads> waits_ = {};
+  int64_t steps_ = 0, reads_ = 0;
 };
 
 }  // namespace ripieno
