@@ -11,7 +11,7 @@
 
 #include "ripieno/core/host_name.h"
 #include "ripieno/tools/launch/attempt.h"
-#include "ripieno/tools/launch/mpirun_command.h"
+#include "ripieno/tools/launch/mpirun/mpirun_command.h"
 #include "ripieno/tools/launch/progress.h"
 #include "ripieno/training/session/exit_status.h"
 
