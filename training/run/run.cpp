@@ -105,7 +105,7 @@ void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
                   paths.directory, why));
 }
 
-double seconds_since(StepClock::Clock::time_point start) {
+double elapsed_since(StepClock::Clock::time_point start) {
   return std::chrono::duration<double>(StepClock::Clock::now() - start).count();
 }
 
@@ -409,7 +409,7 @@ bool Run::validate() {
     end_diverged(step(), "the validation loss is not finite");
   if (after_validation_) after_validation_(*measured);
   metrics_->skip_time();
-  const double seconds = seconds_since(start);
+  const double seconds = elapsed_since(start);
   watch_->add_validation(seconds);
   times_.add(RunTimes::validation, seconds);
   return true;
@@ -460,7 +460,7 @@ void Run::save_at_end() {
   session_.together([&] {
     if (!failure.empty()) throw StorageError(failure);
   });
-  times_.add(StepClock::checkpoint, seconds_since(start));
+  times_.add(StepClock::checkpoint, elapsed_since(start));
   // The failure of an earlier save, of which this one was the retry.
   const auto earlier = saves_->take_failure(step());
   if (!earlier.empty()) log_->warn(earlier);
