@@ -36,7 +36,8 @@ void RunTimes::roll_back(int64_t step) {
 nlohmann::json RunTimes::record() const {
   nlohmann::json seconds = {
       {"total", std::chrono::duration<double>(Clock::now() - begin_).count()}};
-  for (std::size_t phase = 0; phase < phases; ++phase) seconds[kPhaseNames[phase]] = seconds_[phase];
+  for (std::size_t phase = 0; phase < phases; ++phase)
+    seconds[kPhaseNames[phase]] = seconds_[phase];
   return seconds;
 }
 
