@@ -70,13 +70,16 @@ FOLDERS = {
     "training/run": {"training/session", "training/settings", "training/watch"},
     "training": {"training/session", "training/settings", "training/models", "training/run",
                  "training/watch"},
-    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;  launch
+    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;
+    # {launch/mpirun, launch/notices} <- launch
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
     "tools/explain/run": {"tools", "tools/sources"},
     "tools/explain/diagnoses": {"tools", "tools/explain/run"},
     "tools/explain": {"tools", "tools/explain/run", "tools/explain/diagnoses"},
-    "tools/launch": {"tools"},
+    "tools/launch/mpirun": set(),
+    "tools/launch/notices": set(),
+    "tools/launch": {"tools", "tools/launch/mpirun", "tools/launch/notices"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 

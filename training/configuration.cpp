@@ -215,13 +215,19 @@ void bind_safety(Settings& settings, SafetyOptions& safety) {
                                    {"skip", OnBadStep::skip},
                                    {"rollback", OnBadStep::rollback}}),
       "what to do about a step whose loss or gradient is not finite or whose gradient norm "
-      "is an outlier; stop: end with exit status 79; skip: leave parameters and optimizer "
+      "or loss is an outlier; stop: end with exit status 79; skip: leave parameters and optimizer "
       "state unchanged and continue; rollback: load the newest checkpoint and leave out "
       "the samples of the step");
   settings.add(
       "safety.outlier_factor", &safety.outlier_factor,
       "factor by which the gradient norm of a step must exceed the mean of the steps before "
       "it to be an outlier, more than 1; 0 disables the detection of outliers",
+      Accepts::between(0, kLargestRate));
+  settings.add(
+      "safety.loss_outlier_factor", &safety.loss_outlier_factor,
+      "number of standard deviations (estimated from the median absolute deviation) by which a "
+      "loss must exceed the median of the 128 before it to be an outlier; 0 disables the detection "
+      "(safety.on_bad_step=stop or rollback only)",
       Accepts::between(0, kLargestRate));
   settings.add("safety.max_rollbacks", &safety.max_rollbacks,
                "number of rollbacks to the same checkpoint after which the run ends with exit "

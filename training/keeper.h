@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,11 +23,14 @@
 #include "ripieno/io/checkpoint/retention.h"
 #include "ripieno/io/data/loader.h"
 #include "ripieno/io/files/json.h"
+#include "ripieno/training/run/step_clock.h"
 #include "ripieno/training/session/session.h"
+#include "ripieno/training/watch/watch_options.h"
 
 namespace ripieno {
 
 class RunSaves;
+class RunWatch;
 
 struct KeeperOptions {
   // In steps; empty: an interval in time, from the measured cost of saving (save_schedule.h).
@@ -36,6 +40,13 @@ struct KeeperOptions {
   io::Loader* loader = nullptr;
   // Required on several ranks: makes them equal before a save.
   distributed::DataParallel* parallel = nullptr;
+  // Where each rank records what it does, in ranks/, for `ripieno explain` (docs/flight_record.md);
+  // empty: nothing is recorded.
+  std::string run_directory = {};
+  // Of the watchdog, which requires a run_directory. A step is the time between two calls of
+  // end_step(), but for saves; all that the program does in between counts.
+  WatchOptions watch = {};
+  std::FILE* messages = nullptr;  // for warnings of rank 0 and of the watchdog; null: none
 };
 
 class Keeper {
@@ -69,6 +80,10 @@ class Keeper {
  private:
   void load(const std::string& directory);
   void begin_step();
+  void start_watch();
+  void measure_step();
+  void note_times();
+  void warn(const std::string& line) const;
   void synchronize();
   void require_saved(const std::string& failure);
   nlohmann::json training_state();
@@ -77,10 +92,13 @@ class Keeper {
   nn::Module& model_;
   optim::Optimizer& optimizer_;
   const KeeperOptions options_;
+  const int exceptions_;  // uncaught exceptions at construction
   int64_t step_ = 0;
   int64_t resumed_step_ = -1;
   bool stops_ = false;
   std::string resumed_from_;
+  std::unique_ptr<RunWatch> watch_;  // null without KeeperOptions::run_directory
+  StepClock clock_;                  // of the time of steps
   std::unique_ptr<RunSaves> saves_;
 };
 

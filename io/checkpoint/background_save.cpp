@@ -116,8 +116,8 @@ void BackgroundSaver::run(Save& save) {
   try {
     if (save.copy) save.copy->finish(release);
     if (save.before) save.files.watch(save.directory, save.before);
-    save_checkpoint(save.files, save.directory, save.ended.step, save.written, save.training_state,
-                    save.options);
+    save.ended.shard_seconds = save_checkpoint(save.files, save.directory, save.ended.step,
+                                               save.written, save.training_state, save.options);
   } catch (const std::exception& error) {
     save.ended.failure = error.what();
   }

@@ -32,8 +32,9 @@ class StateCopy;
 
 struct EndedSave {
   int64_t step = 0;
-  std::string failure;  // error message; empty if the save succeeded
-  double seconds = 0;   // from start() to the end of the save
+  std::string failure;       // error message; empty if the save succeeded
+  double seconds = 0;        // from start() to the end of the save
+  double shard_seconds = 0;  // of those, for writing this rank's shard; 0 if the save failed
 };
 
 class BackgroundSaver {

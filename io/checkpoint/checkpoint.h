@@ -50,14 +50,14 @@ struct SaveOptions {
 // survives a power cut; on other ranks only their own shard does. Only rank 0's training_state is
 // saved; its strings must be UTF-8, and its numbers finite (JSON has no NaN).
 //
-// Throws StorageError if storage fails or, on rank 0, if another rank failed or its shard was not
-// written within timeout_seconds; Error if the arguments are invalid, the ranks' shares do not
-// cover every tensor exactly once, or another process is saving the step as rank 0 (where the
-// file system supports locks). Earlier checkpoints can then still be loaded, and the save may
-// be repeated with another `attempt`.
-void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
-                     const State& mine, const nlohmann::json& training_state,
-                     const SaveOptions& options);
+// Returns the seconds that this rank's shard took to write. Throws StorageError if storage fails
+// or, on rank 0, if another rank failed or its shard was not written within timeout_seconds; Error
+// if the arguments are invalid, the ranks' shares do not cover every tensor exactly once, or
+// another process is saving the step as rank 0 (where the file system supports locks). Earlier
+// checkpoints can then still be loaded, and the save may be repeated with another `attempt`.
+double save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
+                       const State& mine, const nlohmann::json& training_state,
+                       const SaveOptions& options);
 
 struct CheckpointTensor {
   std::string name;

@@ -53,6 +53,8 @@ class Save {
   void as_rank_0(const State& mine, const nlohmann::json& training_state);
   void as_other_rank(const State& mine);
 
+  double shard_seconds() const { return shard_seconds_; }
+
  private:
   std::string shard_path(int rank) const {
     return placement_.path_of(shard_name(rank, options_.size));
@@ -62,6 +64,7 @@ class Save {
   }
 
   void reject_used_attempt() const;
+  Shard write_own_shard(const State& mine);
   void claim();
   void report(Side& side, const std::exception& error, bool may_be_committed);
   void prepare();
@@ -77,6 +80,7 @@ class Save {
   const std::shared_ptr<CheckpointLayouts> layouts_;
   Placement placement_;
   std::unique_ptr<PathLock> lock_;  // rank 0: of the directory that is written
+  double shard_seconds_ = 0;
 };
 
 void Save::as_other_rank(const State& mine) {
@@ -85,14 +89,22 @@ void Save::as_other_rank(const State& mine) {
   bool may_be_committed = false;
   try {
     files_.make_directories(placement_.path());
-    side.shard =
-        write_shard(files_, placement_.path(), options_.rank, options_.size, mine, layouts_->shard);
+    side.shard = write_own_shard(mine);
     may_be_committed = true;
     write_side(side);
   } catch (const std::exception& error) {
     report(side, error, may_be_committed);
     throw;
   }
+}
+
+Shard Save::write_own_shard(const State& mine) {
+  const trace::Scope traced({.name = kWriteOfShard});
+  const auto start = Clock::now();
+  Shard shard =
+      write_shard(files_, placement_.path(), options_.rank, options_.size, mine, layouts_->shard);
+  shard_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
+  return shard;
 }
 
 // Reports the error to rank 0. The shard is removed first, so that a full disk has space for the
@@ -118,10 +130,7 @@ void Save::as_rank_0(const State& mine, const nlohmann::json& training_state) {
         if (failure == nullptr) failure = std::current_exception();
       }
     };
-    note_failure([&] {
-      shards.push_back(
-          write_shard(files_, placement_.path(), 0, options_.size, mine, layouts_->shard));
-    });
+    note_failure([&] { shards.push_back(write_own_shard(mine)); });
     if (shards.empty()) try_to([&] { files_.remove_all(shard_path(0)); });
     // Also after a failure: the clean-up must not run while other ranks are writing.
     if (options_.size > 1) note_failure([&] { collect_others(shards); });
@@ -277,9 +286,9 @@ int64_t bytes_in(const State& mine) {
 
 }  // namespace
 
-void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
-                     const State& mine, const nlohmann::json& training_state,
-                     const SaveOptions& options) {
+double save_checkpoint(FileSystem& files, const std::string& checkpoints_directory, int64_t step,
+                       const State& mine, const nlohmann::json& training_state,
+                       const SaveOptions& options) {
   check(step, training_state, options);
   // If storage does not respond and the thread is detached, this event ends late or never.
   const trace::Scope traced({.name = trace::kSave, .bytes = bytes_in(mine)});
@@ -289,6 +298,7 @@ void save_checkpoint(FileSystem& files, const std::string& checkpoints_directory
   } else {
     save.as_other_rank(mine);
   }
+  return save.shard_seconds();
 }
 
 }  // namespace ripieno::io

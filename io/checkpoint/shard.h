@@ -39,6 +39,9 @@ struct CheckpointLayouts {
   LaidOut shard, view;
 };
 
+// The name of the event, for readers of a flight record, in which a rank writes its shard.
+inline constexpr std::string_view kWriteOfShard = "write of a shard";
+
 // Writes and syncs directory/shard_name(). Uses `laid_out` if it matches, otherwise replaces it.
 // Throws StorageError, or Error if a tensor is invalid.
 Shard write_shard(FileSystem& files, const std::string& directory, int rank, int size,

@@ -11,7 +11,9 @@
 #include "ripieno/io/files/replace_file.h"
 #include "ripieno/io/run/metric_curves.h"
 #include "ripieno/io/run/metrics_reader.h"
+#include "ripieno/io/run/report_account.h"
 #include "ripieno/io/run/report_page.h"
+#include "ripieno/io/run/report_parts.h"
 #include "ripieno/io/run/report_style.h"
 
 namespace ripieno::io {
@@ -71,9 +73,12 @@ std::string report_page(const std::string& title, const Json& record, const Metr
       "<style>{1}</style>\n</head>\n<body>\n<main>\n"
       "<header><p class=\"brand\">Ripieno run</p><h1>{0}</h1><p class=\"sub\">{2}</p></header>\n",
       escaped(title), kReportStyle, escaped(subtitle(start)));
-  std::string body = key_figures(configuration, metrics) + loss_section(metrics) +
-                     small_charts(metrics) + time_section(metrics) +
-                     configuration_section(configuration);
+  const auto account = account_of(record);
+  std::string body = key_figures(configuration, metrics);
+  if (account) body += account_figures(*account);
+  body += loss_section(metrics) + small_charts(metrics) + time_section(metrics);
+  if (account) body += account_section(*account);
+  body += configuration_section(configuration);
   body += checkpoints_section(checkpoints);
   if (record.contains("starts")) body += starts_section(record["starts"]);
   body += last_start_section(start);

@@ -11,6 +11,7 @@
 
 #include "ripieno/io/run/progress.h"
 #include "ripieno/io/run/report_chart.h"
+#include "ripieno/io/run/report_parts.h"
 
 namespace ripieno::io {
 namespace {
@@ -32,22 +33,6 @@ double median(std::vector<ChartPoint> points) {
   std::nth_element(points.begin(), middle, points.end(),
                    [](ChartPoint a, ChartPoint b) { return a.y < b.y; });
   return middle->y;
-}
-
-std::string section(std::string_view heading, const std::string& content,
-                    std::string_view style = "") {
-  return fmt::format("<section class=\"{}\">{}{}</section>\n", style,
-                     heading.empty() ? "" : fmt::format("<h2>{}</h2>", heading), content);
-}
-
-std::string figure(std::string_view name, std::string_view value, std::string_view note,
-                   std::string_view style = "figure") {
-  return fmt::format("<div class=\"{}\"><h3>{}</h3><b>{}</b><small>{}</small></div>\n", style, name,
-                     escaped(value), escaped(note));
-}
-
-std::string row(std::string_view name, std::string_view value) {
-  return fmt::format("<tr><th>{}</th><td>{}</td></tr>", escaped(name), escaped(value));
 }
 
 std::string shown_value(const Json& value);
@@ -189,29 +174,6 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string html;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        html += "&amp;";
-        break;
-      case '<':
-        html += "&lt;";
-        break;
-      case '>':
-        html += "&gt;";
-        break;
-      case '"':
-        html += "&quot;";
-        break;
-      default:
-        html += c;
-    }
-  }
-  return html;
-}
-
 std::string readable_time(std::string text) {
   const bool is_utc = text.size() == 20 && text[10] == 'T' && text.back() == 'Z';
   return is_utc ? text.substr(0, 10) + " " + text.substr(11, 8) + " UTC" : text;
@@ -326,8 +288,8 @@ std::string starts_section(const Json& starts) {
 
 std::string last_start_section(const Json& start) {
   // These are in other sections of the page.
-  constexpr std::string_view kElsewhere[] = {"configuration", "started_at", "world_size",
-                                             "hosts",         "devices",    "resumed_from"};
+  constexpr std::string_view kElsewhere[] = {"configuration", "started_at",   "world_size", "hosts",
+                                             "devices",       "resumed_from", "progress",   "cost"};
   std::string rows;
   for (const auto& [name, value] : start.items()) {
     if (std::find(std::begin(kElsewhere), std::end(kElsewhere), name) != std::end(kElsewhere))

@@ -10,9 +10,6 @@
 
 namespace ripieno::io {
 
-// Text with HTML's special characters escaped.
-std::string escaped(std::string_view text);
-
 // "2026-01-02 03:04:05 UTC" for "2026-01-02T03:04:05Z"; other text is returned unchanged.
 std::string readable_time(std::string text);
 

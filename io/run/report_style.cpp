@@ -36,6 +36,7 @@ section, .figure {
 }
 section { padding: 20px 22px; margin-top: 16px; overflow-x: auto; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(165px, 1fr)); gap: 16px; }
+.figures + .figures { margin-top: 16px; }
 .figure { padding: 16px 18px; }
 .figure b { display: block; font-size: 26px; line-height: 1.2; font-weight: 660; letter-spacing: -.01em; }
 .figure small { color: var(--muted); font-size: 13px; }

@@ -91,11 +91,27 @@ nlohmann::json read_record(const RunPaths& paths) {
   return record;
 }
 
+namespace {
+
+void write_record(FileSystem& files, const RunPaths& paths, const nlohmann::json& record) {
+  replace_file(files, paths.record(),
+               record.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace
+
 void append_start(FileSystem& files, const RunPaths& paths, const nlohmann::json& start) {
   nlohmann::json record = read_record(paths);
   record["starts"].push_back(start);
-  replace_file(files, paths.record(),
-               record.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_record(files, paths, record);
+}
+
+void note_progress(FileSystem& files, const RunPaths& paths, const nlohmann::json& progress) {
+  nlohmann::json record = read_record(paths);
+  auto& starts = record["starts"];
+  if (starts.empty() || !starts.back().is_object()) return;
+  starts.back()["progress"] = progress;
+  write_record(files, paths, record);
 }
 
 }  // namespace ripieno::io

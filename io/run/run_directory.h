@@ -45,6 +45,9 @@ class RunDirectory {
 // Atomic and durable. Called by rank 0. Throws DataError if the existing file is damaged,
 // StorageError.
 void append_start(FileSystem& files, const RunPaths& paths, const nlohmann::json& start);
+// Sets the member "progress" of the last entry: how far that start has come. Atomic and durable.
+// Does nothing if there is no entry. Throws as append_start().
+void note_progress(FileSystem& files, const RunPaths& paths, const nlohmann::json& progress);
 // The content of run.json; {"starts": []} if the file does not exist. Throws as append_start().
 nlohmann::json read_record(const RunPaths& paths);
 

@@ -120,7 +120,9 @@ class SlowLink(ClusterTest):
     def test_is_named(self):
         hosts("limit", "h2", "4mbit")
         self.addCleanup(hosts, "limit", "h2", "none")
-        self.finish("run", "--set", "model.channels=64")
+        ended = self.train("run", "--set", "model.channels=64")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertRegex(ended.stderr, r"communication takes \d+ % of each step on all ranks")
         findings = self.explain("run")
         if findings is None:
             self.skipTest("built without the tools")

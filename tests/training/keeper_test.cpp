@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -17,6 +19,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/ops/dropout.h"
 #include "ripieno/io/data/memory_loader.h"
+#include "ripieno/io/run/ranks/flight_record.h"
 
 namespace ripieno {
 namespace {
@@ -38,6 +41,8 @@ struct Loop {
   distributed::DataParallelOptions parallel_options = {};
   bool has_loader_part = true;
   std::function<void(const Keeper&)> started = {};
+  std::string run_directory = {};
+  WatchOptions watch = {};
 
   std::vector<float> run(Session& session) const {
     random_context() = {.seed = 5};
@@ -48,7 +53,11 @@ struct Loop {
     optim::AdamW optimizer(model.parameters(), {.learning_rate = 0.01});
     distributed::DataParallel parallel(model, optimizer, session.communicator(), parallel_options);
     Keeper keeper(directory, session, model, optimizer,
-                  {.every = 2, .loader = &loader, .parallel = &parallel});
+                  {.every = 2,
+                   .loader = &loader,
+                   .parallel = &parallel,
+                   .run_directory = run_directory,
+                   .watch = watch});
     if (started) started(keeper);
     while (keeper.step() < steps && !keeper.stops()) {
       if (keeper.step() == stops_after) return {};
@@ -156,6 +165,36 @@ TEST_P(KeeperTest, AFailedSaveIsReported) {
     });
   };
   EXPECT_THROW(loop_.run_on(ranks()), StorageError);
+}
+
+// Ranks that are threads of one process share the record of the first.
+TEST_P(KeeperTest, RecordsWhatTheLoopDoesIfAsked) {
+  loop_.run_on(ranks());
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "run"));
+  loop_.directory += "_recorded";
+  loop_.run_directory = directory_ / "run";
+  loop_.run_on(ranks());
+  const auto records = io::read_flight_records(loop_.run_directory);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].step, 6);
+  EXPECT_EQ(records[0].end.kind, io::FlightEnd::Kind::returned);
+  ASSERT_EQ(records[0].steps.size(), 6u);
+  EXPECT_GT(records[0].steps[5].seconds[2], 0) << "backward";
+}
+
+TEST_P(KeeperTest, CallsTheProgramIfTheLoopHangs) {
+  std::promise<std::string> called;
+  std::once_flag once;
+  loop_.run_directory = directory_ / "run";
+  loop_.watch = {.limit_seconds = 0.1, .on_stall = [&](const std::string& line) {
+                   std::call_once(once, [&] { called.set_value(line); });
+                 }};
+  auto line = called.get_future().share();
+  loop_.started = [&](const Keeper&) { line.wait_for(std::chrono::seconds(100)); };
+  loop_.run_on(ranks());
+  ASSERT_EQ(line.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  EXPECT_THAT(line.get(), HasSubstr("nothing has proceeded"));
+  EXPECT_THAT(line.get(), HasSubstr("ripieno explain " + loop_.run_directory));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ranks, KeeperTest, testing::Values(1, 2, 3));

@@ -3,10 +3,16 @@
 //   reader        a sample takes 2 ms to read, on the one reader thread of each rank
 //   reader_of_1   the same on rank 1 only
 //   disk          each fsync takes 100 ms
+//   disk_of_1     the same on rank 1 only
+//   core_of_1     three other processes use the core of rank 1; each rank has one of its own
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -42,10 +48,37 @@ class Samples final : public io::Dataset {
   const milliseconds time_;
 };
 
+// Every rank gets a core of its own: the n-th one that this process may use.
+void use_core(int n) {
+  cpu_set_t allowed, one;
+  ::sched_getaffinity(0, sizeof allowed, &allowed);
+  CPU_ZERO(&one);
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &allowed) && n-- == 0) CPU_SET(core, &one);
+  }
+  ::sched_setaffinity(0, sizeof one, &one);
+}
+
+// On the cores of this process, until it ends.
+void start_busy_process() {
+  if (::fork() != 0) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::alarm(600);
+  for (volatile int64_t spins = 0;;) spins = spins + 1;
+}
+
+void share_core_of_rank_1() {
+  const char* const rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  use_core(rank ? std::atoi(rank) : 0);
+  if (rank && std::string(rank) == "1") {
+    for (int i = 0; i < 3; ++i) start_busy_process();
+  }
+}
+
 int train(const std::string& directory, const std::string& how, Session& session) {
   const bool is_slow = !how.ends_with("_of_1") || session.rank() == 1;
   const bool has_slow_reader = how.starts_with("reader") && is_slow;
-  if (how == "disk") milliseconds_per_fsync = 100;
+  if (how.starts_with("disk") && is_slow) milliseconds_per_fsync = 100;
   io::BatchLoader loader(std::make_shared<Samples>(milliseconds(has_slow_reader ? 2 : 0)),
                          {.batch_size = 32, .threads = 1}, session);
   nn::Mlp model({64, 256, 256, 3});
@@ -70,6 +103,7 @@ extern "C" int fsync(int file) {
 }
 
 int main(int argc, char** argv) {
+  if (argv[2] == std::string("core_of_1")) share_core_of_rank_1();
   return run_program([&] {
     Session session(argc, argv);
     return train(argv[1], argv[2], session);

@@ -36,8 +36,22 @@ class Slow(programs.ProgramTest):
         self.assert_slow_rank_in(log, "data")
         self.assert_found("R-DATA-03", r"most of it in data .* 1 reader thread on \d+ core", rank=1)
 
+    @unittest.skipUnless(len(os.sched_getaffinity(0)) > 1, "requires two cores")
+    @unittest.skipUnless(os.path.exists("/proc/thread-self/schedstat"), "the kernel has no scheduling statistics")
+    def test_a_shared_core(self):
+        log = self.run_slowly("core_of_1")
+        self.assertRegex(log, r"rank 1 on \S+ is slow: .*; it waited \d+ % of its time for a processor")
+        self.assert_found("R-HOST-05", r"waited \d+ % of its time for a processor, which other processes used", rank=1)
+
+    def test_a_disk_of_one_rank(self):
+        log = self.run_slowly("disk_of_1")
+        self.assertRegex(log, r"rank 1 on \S+ is slow to save: ")
+        self.assert_found("R-CKPT-05", r"rank 1 .* to write its part of a checkpoint, .* waited for saves", rank=1)
+        self.assertNotIn("R-CKPT-04", self.found)
+
     def test_a_disk(self):
-        self.run_slowly("disk")
+        log = self.run_slowly("disk")
+        self.assertNotIn("is slow to save", log)
         self.assert_found("R-CKPT-04", r"training has waited for saves of checkpoints for \d+ % of its time")
 
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "ripieno/tools/launch/network.h"
+#include "ripieno/tools/launch/mpirun/network.h"
 
 namespace ripieno::tools {
 namespace {

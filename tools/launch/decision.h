@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/tools/launch/hosts.h"
+#include "ripieno/tools/launch/mpirun/hosts.h"
 
 namespace ripieno::tools {
 

@@ -11,7 +11,7 @@
 
 #include "ripieno/core/host_name.h"
 #include "ripieno/tools/launch/attempt.h"
-#include "ripieno/tools/launch/mpirun_command.h"
+#include "ripieno/tools/launch/mpirun/mpirun_command.h"
 #include "ripieno/tools/launch/progress.h"
 #include "ripieno/training/session/exit_status.h"
 
@@ -51,6 +51,15 @@ int gpus() {
 
 std::string own_path() { return fs::read_symlink("/proc/self/exe"); }
 
+// For the ranks, whose report says what the run cost (training/settings/environment.h).
+void export_prices(const Prices& prices) {
+  const auto set = [](const char* name, double price) {
+    if (price > 0) ::setenv(name, fmt::format("{}", price).c_str(), 1);
+  };
+  set("RIPIENO_USD_PER_RANK_HOUR", prices.per_gpu_hour);
+  set("RIPIENO_USD_PER_HOST_HOUR", prices.per_host_hour);
+}
+
 class Launch {
  public:
   explicit Launch(const LaunchOptions& options)
@@ -68,6 +77,7 @@ class Launch {
   }
 
   int run() {
+    export_prices(options_.prices);
     if (options_.dry_run) {
       fmt::print("{}\n", shell_line(words(hosts_, 1)));
       return 0;

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "ripieno/tools/launch/notices.h"
+#include "ripieno/tools/launch/notices/notices.h"
 
 namespace ripieno::tools {
 

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <sstream>
 
-#include "ripieno/tools/launch/http_get.h"
+#include "ripieno/tools/launch/notices/http_get.h"
 #include "ripieno/tools/numbers.h"
 #include "ripieno/training/session/exit_status.h"
 

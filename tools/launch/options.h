@@ -7,7 +7,7 @@
 
 #include "ripieno/tools/launch/budget.h"
 #include "ripieno/tools/launch/decision.h"
-#include "ripieno/tools/launch/notices.h"
+#include "ripieno/tools/launch/notices/notices.h"
 #include "ripieno/tools/launch/rank.h"
 
 namespace ripieno::tools {

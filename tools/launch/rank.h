@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/tools/launch/notices.h"
+#include "ripieno/tools/launch/notices/notices.h"
 
 namespace ripieno::tools {
 

@@ -83,13 +83,14 @@ void LateMetrics::fill(Numbers& numbers) {
   Arrived& step = numbers.step;
   const double sum = numbers.loss.data<double>()[0], count = numbers.loss.data<double>()[1];
   const auto& scalars = *static_cast<const kernels::StepScalars*>(numbers.scalars.raw_data());
+  step.loss = sum / count;
   step.loss_is_finite = std::isfinite(sum) && std::isfinite(count);
   step.gradient_is_finite = std::isfinite(scalars.gradient_norm);
   step.skips = scalars.skips;
   step.gradient_norm = scalars.gradient_norm;
   step.scale_is_least = scalars.loss_scale <= kernels::kSmallestLossScale;
   if (!step.is_logged) return;
-  step.line.set({io::metric::kLoss, sum / count});
+  step.line.set({io::metric::kLoss, step.loss});
   step.line.set({io::metric::kGradientNorm, scalars.gradient_norm});
   if (step.scales_loss) step.line.set({io::metric::kLossScale, scalars.loss_scale});
   if (step.skips_steps) step.line.set({io::metric::kSkippedSteps, scalars.skipped_steps});

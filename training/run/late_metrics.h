@@ -23,6 +23,7 @@ class LateMetrics {
 
   // A step whose values have arrived.
   struct Arrived {
+    double loss = 0;             // mean over all ranks
     bool loss_is_finite = true;  // also if it covers no targets
     bool gradient_is_finite = true;
     int64_t skips = kernels::kTakesStep;  // why the optimizer skipped the step

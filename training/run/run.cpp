@@ -26,9 +26,9 @@ namespace {
 
 std::string description_of(const SafetyOptions& safety) {
   constexpr const char* kNames[] = {"stop", "skip", "rollback"};
-  return fmt::format("{}, outlier factor {}, rollbacks {}",
+  return fmt::format("{}, outlier factors {} and {}, rollbacks {}",
                      kNames[static_cast<int>(safety.on_bad_step)], safety.outlier_factor,
-                     safety.max_rollbacks);
+                     safety.loss_outlier_factor, safety.max_rollbacks);
 }
 
 // What must be equal on all ranks so that they call the same collectives on parts of the same data.
@@ -105,6 +105,18 @@ void warn_of_absent_locks(const io::RunPaths& paths, RunLog& log) {
                   paths.directory, why));
 }
 
+double elapsed_since(StepClock::Clock::time_point start) {
+  return std::chrono::duration<double>(StepClock::Clock::now() - start).count();
+}
+
+// Only the report needs it, so nothing fails if storage does.
+void write_progress(const io::RunPaths& paths, const nlohmann::json& progress) {
+  try {
+    io::note_progress(io::local_files(), paths, progress);
+  } catch (const Error&) {
+  }
+}
+
 }  // namespace
 
 Run::Run(const std::string& directory, Session& session, nn::Module& model,
@@ -130,7 +142,12 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
   session_.together([&] {
     if (session_.rank() == 0) directory_ = std::make_unique<io::RunDirectory>(directory);
   });
-  watch_ = std::make_unique<RunWatch>(session_, directory, model, loader, options_);
+  watch_ = std::make_unique<RunWatch>(session_, model,
+                                      RunWatchOptions{.directory = directory,
+                                                      .reader_threads = loader.reader_threads(),
+                                                      .parallel = options_.parallel,
+                                                      .watch = options_.watch,
+                                                      .messages = options_.messages});
   validation_.after_batch([this] { watch_->proceed(); });
   prove_saves(session_, saves_of(paths_, options_), state_.training_state());
   if (options_.safety.skips_steps()) optimizer.skip_bad_steps(options_.safety.outlier_factor);
@@ -256,6 +273,7 @@ std::optional<io::Batch> Run::next() {
   if (!over_ && (state_.is_last() || state_.is_finished())) end(ExitStatus::finished);
   if (over_) return std::nullopt;
 
+  times_.begin_steps();
   metrics_->skip_time();
   if (has_trained_) watch_->enter(Activity::step);
   io::Batch batch = read_batch();
@@ -310,7 +328,9 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   metrics_->charge_step(saves_->take_waited_seconds());
   state_.end_step();
   metrics_->end_step(step(), state_.samples(), extra);
-  watch_->end_step(step(), metrics_->take_seconds());
+  const auto seconds = metrics_->take_seconds();
+  watch_->end_step(step(), seconds);
+  times_.add_step(seconds);
   if (state_.is_compared()) compare_ranks();
 
   const bool last = state_.is_last();
@@ -347,7 +367,9 @@ void Run::note_times() {
   const auto slowest = watch_->take_times();
   if (!slowest) return;
   metrics_->note_slowest(*slowest);
-  if (const auto line = watch_->straggler_line(*slowest); !line.empty()) log_->warn(line);
+  for (const auto& line : {watch_->straggler_line(*slowest), watch_->communication_line()}) {
+    if (!line.empty()) log_->warn(line);
+  }
 }
 
 void Run::synchronize() {
@@ -387,7 +409,9 @@ bool Run::validate() {
     end_diverged(step(), "the validation loss is not finite");
   if (after_validation_) after_validation_(*measured);
   metrics_->skip_time();
-  watch_->add_validation(std::chrono::duration<double>(StepClock::Clock::now() - start).count());
+  const double seconds = elapsed_since(start);
+  watch_->add_validation(seconds);
+  times_.add(RunTimes::validation, seconds);
   return true;
 }
 
@@ -413,7 +437,12 @@ void Run::begin_save() {
   synchronize();
   compare_ranks();
   require_finite_state();
-  saves_->begin(step(), state_.tensors(), state_.training_state(), log_->syncing());
+  times_.note_save(step());
+  saves_->begin(step(), state_.tensors(), state_.training_state(),
+                noting_progress(log_->syncing()));
+  if (const auto times = saves_->take_shard_times()) {
+    if (const auto line = watch_->slow_shard_line(*times); !line.empty()) log_->warn(line);
+  }
   if (const auto description = saves_->take_description(); !description.empty())
     log_->note("saving checkpoints " + description);
   metrics_->charge(StepClock::checkpoint);
@@ -422,6 +451,7 @@ void Run::begin_save() {
 void Run::save_at_end() {
   const RunWatch::During saving(*watch_, Activity::save);
   const trace::Scope traced({.name = "save"});
+  const auto start = StepClock::Clock::now();
   synchronize();
   compare_ranks();
   require_finite_state();
@@ -430,9 +460,28 @@ void Run::save_at_end() {
   session_.together([&] {
     if (!failure.empty()) throw StorageError(failure);
   });
+  times_.add(StepClock::checkpoint, elapsed_since(start));
   // The failure of an earlier save, of which this one was the retry.
   const auto earlier = saves_->take_failure(step());
   if (!earlier.empty()) log_->warn(earlier);
+}
+
+nlohmann::json Run::progress() const {
+  return progress_record({.first_step = started_step_,
+                          .step = step(),
+                          .samples = state_.samples(),
+                          .skipped_steps = metrics_->skipped(),
+                          .rollbacks = state_.rollbacks().count},
+                         loader_, times_);
+}
+
+// On rank 0 the thread of a save also writes to run.json how far this start has come.
+std::function<void()> Run::noting_progress(std::function<void()> before) const {
+  if (session_.rank() != 0) return before;
+  return [before = std::move(before), paths = paths_, record = progress()] {
+    before();
+    write_progress(paths, record);
+  };
 }
 
 bool Run::is_stepped() const { return step_is_open_ && saves_->has_stepped(); }
@@ -475,6 +524,7 @@ void Run::end(ExitStatus status) {
 }
 
 void Run::write_report() {
+  write_progress(paths_, progress());
   try {
     const auto remark = io::write_report(io::local_files(), paths_);
     if (!remark.empty()) log_->warn(remark);

@@ -32,6 +32,7 @@
 #include "ripieno/training/run/run_options.h"
 #include "ripieno/training/run/run_saves.h"
 #include "ripieno/training/run/run_state.h"
+#include "ripieno/training/run/run_times.h"
 #include "ripieno/training/run/run_watch.h"
 #include "ripieno/training/run/validation.h"
 #include "ripieno/training/session/exit_status.h"
@@ -127,6 +128,8 @@ class Run {
   void compare_ranks();
   void begin_save();
   void save_at_end();
+  nlohmann::json progress() const;
+  std::function<void()> noting_progress(std::function<void()> before) const;
   void end(ExitStatus status);
   void write_report();
   std::string closing_message(bool was_over) const;
@@ -138,6 +141,7 @@ class Run {
   const io::RunPaths paths_;
   const int exceptions_;                         // uncaught exceptions at construction
   std::unique_ptr<io::RunDirectory> directory_;  // rank 0
+  RunTimes times_;
   std::unique_ptr<RunWatch> watch_;
   RunState state_;
   Validation validation_;

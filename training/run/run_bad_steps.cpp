@@ -43,6 +43,7 @@ bool Run::rolls_back() {
 
 void Run::roll_back(const RunMetrics::Fault& fault) {
   const RunWatch::During loading(*watch_, Activity::load);
+  const auto start = StepClock::Clock::now();
   saves_->wait_for_save();
   const auto left_out = state_.samples_of(fault.step);
   const auto sample = state_.sample_not_finite(fault.step);
@@ -78,6 +79,9 @@ void Run::roll_back(const RunMetrics::Fault& fault) {
   saves_.reset();
   start_output();
   saves_->take_description();  // known from the start
+  times_.roll_back(step());
+  times_.add(RunTimes::starting,
+             std::chrono::duration<double>(StepClock::Clock::now() - start).count());
 }
 
 // The path of the newest checkpoint of this run, which is loaded; empty if there is none.

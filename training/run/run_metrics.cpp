@@ -48,11 +48,12 @@ RunMetrics::RunMetrics(Session& session, const optim::Optimizer& optimizer,
       loader_(loader),
       options_(options),
       log_(log),
+      loss_outliers_(options.safety.loss_outlier_factor),
       late_(session.device(), [this](const auto& step) { take(step); }) {
   shown_.steps = options.steps;
   shown_.unit = loader.unit();
   if (!options.parallel) return;
-  charged_ = options.parallel->seconds();
+  clock_.divide_from(options.parallel->seconds());
   replayed_steps_ = options.parallel->replayed_steps();
 }
 
@@ -60,24 +61,8 @@ void RunMetrics::charge_step(double seconds_waited) {
   clock_.charge(StepClock::forward);
   clock_.step();
   const auto optimizing = options_.parallel ? StepClock::optimizer : StepClock::forward;
-  if (options_.parallel) {
-    const auto& total = options_.parallel->seconds();
-    const auto move = [&](StepClock::Phase to, double distributed::ParallelSeconds::*seconds) {
-      // The seconds of a GPU arrive late, and may exceed those of the steps since.
-      charged_.*seconds += clock_.move(StepClock::forward, to, total.*seconds - charged_.*seconds);
-    };
-    move(StepClock::backward, &distributed::ParallelSeconds::backward);
-    move(StepClock::communication_exposed, &distributed::ParallelSeconds::communication_exposed);
-    move(StepClock::optimizer, &distributed::ParallelSeconds::optimizer);
-  }
+  if (options_.parallel) clock_.divide(options_.parallel->seconds());
   clock_.move(optimizing, StepClock::checkpoint, seconds_waited);
-}
-
-std::array<double, StepClock::phases> RunMetrics::take_seconds() {
-  auto seconds = clock_.totals();
-  for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i] -= taken_[i];
-  taken_ = clock_.totals();
-  return seconds;
 }
 
 // On a GPU, the time spent waiting for it is time of the step.
@@ -189,7 +174,19 @@ void RunMetrics::examine(const LateMetrics::Arrived& step) {
     fault_ = {step.line.step, "the loss is not finite"};
   } else if (is_gradient_of_all && !step.gradient_is_finite) {
     fault_ = {step.line.step, "the gradient is not finite"};
+  } else {
+    examine_loss(step);
   }
+}
+
+void RunMetrics::examine_loss(const LateMetrics::Arrived& step) {
+  const auto usual = loss_outliers_.add(step.loss);
+  if (!usual) return;
+  fault_ = {
+      step.line.step,
+      fmt::format("the loss of {:.4g} exceeds the median {:.4g} of the steps before by more "
+                  "than safety.loss_outlier_factor={:.4g} times their deviation {:.2g}",
+                  step.loss, usual->median, options_.safety.loss_outlier_factor, usual->spread)};
 }
 
 // One line for each of the first skips, later for every doubling of their number.

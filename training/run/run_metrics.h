@@ -9,11 +9,11 @@
 
 #include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/optim/optimizer.h"
-#include "ripieno/distributed/phase_times.h"
 #include "ripieno/io/data/loader.h"
 #include "ripieno/io/run/metrics.h"
 #include "ripieno/io/run/progress.h"
 #include "ripieno/training/run/late_metrics.h"
+#include "ripieno/training/run/loss_outliers.h"
 #include "ripieno/training/run/run_log.h"
 #include "ripieno/training/run/run_options.h"
 #include "ripieno/training/run/step_clock.h"
@@ -32,7 +32,7 @@ class RunMetrics {
   void charge(StepClock::Phase phase) { clock_.charge(phase); }
   void skip_time() { clock_.skip(); }
   // The seconds of each phase since the last call.
-  std::array<double, StepClock::phases> take_seconds();
+  std::array<double, StepClock::phases> take_seconds() { return clock_.take_totals(); }
   // What the lines of later steps say about the slowest rank.
   void note_slowest(const watch::RankTimes::Slowest& slowest) { slowest_ = slowest; }
   // The step has been computed; it waited that long for a save.
@@ -66,6 +66,7 @@ class RunMetrics {
   io::StepMetrics line_of(int64_t step, int64_t samples, const std::vector<io::Metric>& extra);
   void take(const LateMetrics::Arrived& step);
   void examine(const LateMetrics::Arrived& step);
+  void examine_loss(const LateMetrics::Arrived& step);
   void note_skipped(int64_t step, const std::string& what);
   void charge_waiting();
   bool knows_phases();
@@ -77,14 +78,13 @@ class RunMetrics {
   const RunOptions& options_;
   RunLog& log_;
   StepClock clock_;
-  std::array<double, StepClock::phases> taken_ = {};  // of clock_.totals()
   std::optional<watch::RankTimes::Slowest> slowest_;
-  distributed::ParallelSeconds charged_;  // already charged, of options_.parallel
-  int64_t replayed_steps_ = 0;            // of options_.parallel, until the last line
-  std::vector<Loss> losses_;              // of the micro-batches of this step
+  int64_t replayed_steps_ = 0;  // of options_.parallel, until the last line
+  std::vector<Loss> losses_;    // of the micro-batches of this step
   io::TimeLeft time_left_;
   io::ProgressState shown_;
   std::optional<Fault> fault_;
+  LossOutliers loss_outliers_;
   int64_t skipped_ = 0, skipped_in_a_row_ = 0;
   int64_t rollbacks_ = 0;
   LateMetrics late_;

@@ -38,6 +38,12 @@ void check(const RunOptions& options) {
         fmt::format("run: safety.outlier_factor is {}; it must be greater than 1, or 0 to disable "
                     "the detection of outliers",
                     options.safety.outlier_factor));
+  require_not_negative("safety.loss_outlier_factor", options.safety.loss_outlier_factor);
+  if (options.safety.loss_outlier_factor > 0 &&
+      options.safety.on_bad_step == SafetyOptions::OnBadStep::skip)
+    throw ConfigurationError(
+        "run: safety.loss_outlier_factor cannot be combined with safety.on_bad_step=skip, since "
+        "the loss of a step is known after the step; use rollback or stop");
   require_count("safety.max_rollbacks", options.safety.max_rollbacks, 1);
   require_count("keep.newest", options.keep.newest, 0, "; 0 keeps all");
   require_count("keep.every", options.keep.every, 0);

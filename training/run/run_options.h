@@ -19,7 +19,7 @@
 namespace ripieno {
 
 // What a run does about a bad step: one whose loss or gradient is not finite, or whose gradient
-// norm is an outlier. All ranks decide the same.
+// norm or loss is an outlier. All ranks decide the same.
 struct SafetyOptions {
   // stop: the run ends with ExitStatus::diverged (79). skip: the step changes neither parameters
   // nor optimizer state. rollback: the newest checkpoint is loaded, and the batch is left out.
@@ -27,6 +27,11 @@ struct SafetyOptions {
   OnBadStep on_bad_step = OnBadStep::stop;
   // A gradient norm of more than this times the mean of recent steps is an outlier; 0: none is.
   double outlier_factor = 0;
+  // A loss over all ranks is an outlier if it exceeds the median of the last 128 by more than this
+  // times their standard deviation, as estimated from their median absolute deviation; 0: none is.
+  // Nothing is before there are 32, since the start or a rollback. The loss is known after the
+  // step, so this requires on_bad_step=stop or rollback.
+  double loss_outlier_factor = 0;
   int64_t max_rollbacks = 3;  // to the same checkpoint, after which the run ends with 79
 
   // Whether the optimizer must detect bad steps itself, on the device.

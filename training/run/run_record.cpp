@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "ripieno/core/random.h"
 #include "ripieno/kernels/attention_library.h"
@@ -11,6 +12,7 @@
 #include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/places.h"
 #include "ripieno/training/session/build_facts.h"
+#include "ripieno/training/settings/environment.h"
 
 namespace ripieno {
 namespace {
@@ -46,6 +48,17 @@ nlohmann::json memory_of(const distributed::MemoryReport& report) {
           {"lines", lines}};
 }
 
+// What the report needs to know of the machines; empty unless the environment says it.
+nlohmann::json cost_of_environment() {
+  nlohmann::json cost = nlohmann::json::object();
+  for (const auto& [name, variable] : {std::pair{"usd_per_rank_hour", kUsdPerRankHour},
+                                       std::pair{"usd_per_host_hour", kUsdPerHostHour},
+                                       std::pair{"peak_tflops_per_rank", kPeakTflops}}) {
+    if (const auto value = positive_number_of_environment(variable)) cost[name] = *value;
+  }
+  return cost;
+}
+
 }  // namespace
 
 nlohmann::json start_record(const Session& session, const io::Loader& loader,
@@ -63,6 +76,7 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"data_fingerprint", loader.fingerprint()},
       {"configuration", configuration_of(options)}};
   record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);
+  record["cost"] = cost_of_environment();
   if (session.device().is_cuda()) {
     record["attention"] = kernels::attention_library();
     record["products"] = kernels::matmul_library();
@@ -72,6 +86,17 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
     record["memory"] = memory_of(options.parallel->memory_report());
   }
   return record;
+}
+
+nlohmann::json progress_record(const StartProgress& progress, const io::Loader& loader,
+                               const RunTimes& times) {
+  return {{"at", utc_time()},
+          {"first_step", progress.first_step},
+          {"step", progress.step},
+          {std::string(loader.unit()), progress.samples * loader.units_per_sample()},
+          {"skipped_steps", progress.skipped_steps},
+          {"rollbacks", progress.rollbacks},
+          {"seconds", times.record()}};
 }
 
 nlohmann::json configuration_of(const RunOptions& options) {

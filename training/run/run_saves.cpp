@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/trace.h"
@@ -150,14 +152,40 @@ void RunSaves::wait_together() {
   const trace::Scope traced({.name = "wait for the running save"});
   const auto start = Clock::now();
   int64_t before = -1;
+  bool has_waited = false;  // the same on all ranks
   while (true) {
     int64_t writes = saver_.writes();
     if (agree(session_.rank() == 0 && saver_.is_saving(), {&writes, 1}).decision == 0) break;
+    has_waited = true;
     if (std::exchange(before, writes) != writes && options_.proceeds) options_.proceeds();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   note(saver_.wait());
   schedule_.note_wait(seconds_since(start));
+  if (has_waited) compare_shard_times(seconds_since(start));
+}
+
+void RunSaves::compare_shard_times(double waited_seconds) {
+  if (session_.size() == 1) return;
+  std::vector<int64_t> nanoseconds(static_cast<std::size_t>(session_.size()));
+  nanoseconds[static_cast<std::size_t>(session_.rank())] =
+      static_cast<int64_t>(shard_seconds_ * 1e9);
+  session_.agree(0, false, nanoseconds);
+  const double passed = seconds_since(std::exchange(compared_, Clock::now()));
+  if (session_.rank() != 0) return;
+  const auto longest = std::max_element(nanoseconds.begin(), nanoseconds.end());
+  ShardTimes times{.slowest = static_cast<int>(longest - nanoseconds.begin()),
+                   .seconds = static_cast<double>(*longest) / 1e9,
+                   .waited = std::min(1.0, waited_seconds / passed)};
+  const auto middle = nanoseconds.begin() + (std::ssize(nanoseconds) - 1) / 2;
+  std::nth_element(nanoseconds.begin(), middle, nanoseconds.end());
+  times.median = static_cast<double>(*middle) / 1e9;
+  shard_times_ = times;
+}
+
+bool RunSaves::ShardTimes::has_slow_rank() const {
+  constexpr double kShare = 0.1, kTimes = 2, kLeastSeconds = 0.05;
+  return waited >= kShare && seconds >= kTimes * median && seconds - median >= kLeastSeconds;
 }
 
 // Otherwise rank 0 would wait in vain for the files of a rank that saves something else.
@@ -236,6 +264,7 @@ void RunSaves::wait_until_copied() {
 }
 
 void RunSaves::note(const std::optional<io::EndedSave>& ended) {
+  if (ended) shard_seconds_ = ended->shard_seconds;
   const bool is_new = ended && !ended->failure.empty() && failure_.empty();
   if (is_new) failure_ = fmt::format("saving step {} failed: {}", ended->step, ended->failure);
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ripieno/core/optim/optimizer.h"
@@ -82,6 +83,18 @@ class RunSaves {
   // The schedule as text, "every 100 steps, committed by rename"; empty if it is the same as at the
   // last call.
   std::string take_description();
+  // How long ranks took to write their parts of a save for which training waited.
+  struct ShardTimes {
+    int slowest = 0;
+    double seconds = 0, median = 0;  // of the slowest rank, and of the median rank
+    double waited = 0;               // share of the time since the save before
+
+    // Whether training waited long, and for one rank.
+    bool has_slow_rank() const;
+  };
+  // Of the last such save, once, on rank 0.
+  std::optional<ShardTimes> take_shard_times() { return std::exchange(shard_times_, std::nullopt); }
+
   // The time that optimizer steps have waited for saves since the last call.
   double take_waited_seconds();
   const SaveSchedule& schedule() const { return schedule_; }
@@ -91,6 +104,7 @@ class RunSaves {
 
   void wait_until_copied();
   void wait_together();
+  void compare_shard_times(double waited_seconds);
   void require_same_save(int64_t step, const io::State& whole);
   void collect_failures(const std::vector<std::string>& failures);
   std::string description() const;
@@ -109,6 +123,9 @@ class RunSaves {
   Clock::time_point step_start_;
   bool has_stepped_ = false;
   double waited_ = 0;
+  double shard_seconds_ = 0;  // of the last save
+  Clock::time_point compared_ = Clock::now();
+  std::optional<ShardTimes> shard_times_;
   std::string description_;
   SaveSchedule schedule_;
   io::BackgroundSaver saver_;

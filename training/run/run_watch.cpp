@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <exception>
+#include <algorithm>
+#include <map>
 #include <random>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include "ripieno/core/device/device.h"
@@ -18,6 +21,8 @@ namespace {
 using watch::RankTimes;
 
 constexpr int64_t kExchangesBetweenLooks = 16;
+constexpr int64_t kStepsBetweenReads = 16;  // a read of the processor wait costs a microsecond
+constexpr double kSharedProcessor = 0.1;
 
 uint64_t random_start(Session& session) {
   std::random_device device;
@@ -25,19 +30,20 @@ uint64_t random_start(Session& session) {
   return std::stoull(from_rank_0(session.communicator(), std::to_string(mine)));
 }
 
-std::unique_ptr<watch::Recorder> recorder_of(Session& session, const std::string& directory,
-                                             const io::Loader& loader, const RunOptions& options) {
+std::unique_ptr<watch::Recorder> recorder_of(Session& session, const RunWatchOptions& options) {
   const uint64_t start = random_start(session);
+  const Affinity processors = affinity();
   std::unique_ptr<watch::Recorder> recorder;
   session.together([&] {
-    recorder = watch::Recorder::create({.run_directory = directory,
+    recorder = watch::Recorder::create({.run_directory = options.directory,
                                         .start = start,
                                         .rank = session.rank(),
                                         .size = session.size(),
                                         .local_rank = session.communicator().local_rank(),
                                         .compute_threads = kernels::cpu_threads(),
-                                        .reader_threads = loader.reader_threads(),
-                                        .cores = affinity().count,
+                                        .reader_threads = options.reader_threads,
+                                        .cores = processors.count,
+                                        .processors = processors.processors,
                                         .device = to_string(session.device()),
                                         .watch = options.watch,
                                         .messages = options.messages});
@@ -45,24 +51,51 @@ std::unique_ptr<watch::Recorder> recorder_of(Session& session, const std::string
   return recorder;
 }
 
+// Whether the ranks of some host have more compute threads than that host has cores for them. A
+// collective.
+bool has_crowded_host(Session& session) {
+  const auto all =
+      gather(session.communicator(), fmt::format("{} {}", kernels::cpu_threads(), affinity().list));
+  struct Host {
+    int threads = 0;
+    std::set<int> processors = {};
+  };
+  std::map<std::string, Host> hosts;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    auto& host = hosts[session.hosts()[rank]];
+    std::istringstream numbers(all[rank]);
+    int threads = 0;
+    numbers >> threads;
+    host.threads += threads;
+    for (int processor = 0; numbers >> processor;) host.processors.insert(processor);
+  }
+  return std::any_of(hosts.begin(), hosts.end(), [](const auto& host) {
+    return host.second.threads > std::ssize(host.second.processors);
+  });
+}
+
+// "0.012 s (0.002)": of a rank, and of the median rank.
+std::string seconds_text(double seconds, double median) {
+  return fmt::format("{:.3g} s ({:.3g})", seconds, median);
+}
+
 }  // namespace
 
-RunWatch::RunWatch(Session& session, const std::string& directory, nn::Module& model,
-                   const io::Loader& loader, const RunOptions& options)
+RunWatch::RunWatch(Session& session, nn::Module& model, const RunWatchOptions& options)
     : session_(session),
-      recorder_(recorder_of(session, directory, loader, options)),
-      times_(session.rank(), session.size()) {
-  if (recorder_) name_buckets(model, options);
+      recorder_(recorder_of(session, options)),
+      times_(session.rank(), session.size()),
+      has_crowded_host_(has_crowded_host(session)) {
+  if (recorder_) name_buckets(model, options.parallel);
 }
 
 RunWatch::~RunWatch() = default;
 
-void RunWatch::name_buckets(nn::Module& model, const RunOptions& options) {
-  if (!options.parallel || options.parallel->buckets() == 0) return;
+void RunWatch::name_buckets(nn::Module& model, const distributed::DataParallel* parallel) {
+  if (!parallel || parallel->buckets() == 0) return;
   const auto& parameters = model.parameters();
-  const auto buckets =
-      distributed::buckets_of(parameters.layout(), size_of(parameters.gradients().dtype()),
-                              options.parallel->bucket_size().bytes);
+  const auto buckets = distributed::buckets_of(
+      parameters.layout(), size_of(parameters.gradients().dtype()), parallel->bucket_size().bytes);
   for (std::size_t i = 0; i < buckets.size(); ++i)
     recorder_->name_bucket(static_cast<int>(i), name_of(buckets[i], parameters.layout()));
 }
@@ -103,7 +136,23 @@ void RunWatch::end_step(int64_t step, const Seconds& seconds) {
   }
   times_.add({seconds[P::data], seconds[P::forward] + seconds[P::backward],
               seconds[P::communication_exposed], seconds[P::optimizer], seconds[P::checkpoint]});
+  if (steps_++ % kStepsBetweenReads == 0) read_processor_wait();
   enter(Activity::step);
+}
+
+void RunWatch::read_processor_wait() {
+  const auto seconds = processor_wait_.seconds();
+  if (!seconds) return;
+  const Wait now = {std::chrono::steady_clock::now(), *seconds};
+  const int64_t before = reads_++;
+  if (before > 0) {
+    times_.add_processor_wait(now.seconds - waits_[(before - 1) % kReads].seconds);
+    const Wait& first = before < kReads ? waits_[0] : waits_[before % kReads];
+    const double passed = std::chrono::duration<double>(now.time - first.time).count();
+    const double share = passed > 0 ? (now.seconds - first.seconds) / passed : 0;
+    if (recorder_) recorder_->set_processor_wait(now.seconds, std::min(1.0, share));
+  }
+  waits_[before % kReads] = now;
 }
 
 void RunWatch::add_validation(double seconds) {
@@ -132,15 +181,50 @@ std::string RunWatch::straggler_line(const RankTimes::Slowest& slowest) {
                        hosts[static_cast<std::size_t>(before)]);
   }
   const auto of = [&](RankTimes::Phase phase) {
-    return fmt::format("{:.3g} s ({:.3g})", slowest.seconds[phase], slowest.median[phase]);
+    return seconds_text(slowest.seconds[phase], slowest.median[phase]);
   };
+  const std::string shared =
+      slowest.processor_wait < kSharedProcessor
+          ? ""
+          : fmt::format(
+                "; it waited {:.0f} % of its time for a processor, which other processes or "
+                "threads used",
+                100 * slowest.processor_wait);
   return fmt::format(
       "rank {} on {} is slow: its own work takes {:.2g} times that of the median rank, and the "
       "others wait for it, mostly because of {}; seconds per step, and of the median rank: data "
-      "{}, compute {}, exposed communication {}, optimizer {}, checkpoint {}",
+      "{}, compute {}, exposed communication {}, optimizer {}, checkpoint {}{}",
       found, hosts[static_cast<std::size_t>(found)], slowest.score,
       RankTimes::kNames[slowest.phase], of(RankTimes::data), of(RankTimes::compute),
-      of(RankTimes::communication_exposed), of(RankTimes::optimizer), of(RankTimes::checkpoint));
+      of(RankTimes::communication_exposed), of(RankTimes::optimizer), of(RankTimes::checkpoint),
+      shared);
+}
+
+std::string RunWatch::communication_line() {
+  const auto communication = times_.communication();
+  if (!communication || has_crowded_host_) return "";
+  const bool is_slow = communication->is_slow();
+  const bool is_confirmed = is_slow == std::exchange(suspects_network_, is_slow);
+  if (!is_confirmed || is_slow == std::exchange(reports_network_, is_slow)) return "";
+  if (!is_slow) return "communication no longer takes most of each step";
+  return fmt::format(
+      "communication takes {:.0f} % of each step on all ranks ({:.3g} s of {:.3g}): check the "
+      "rate of the links and the chosen interface, or send less (larger train.batch_size, "
+      "parallel.wire=bfloat16)",
+      100 * communication->share, communication->seconds, communication->step);
+}
+
+// As for stragglers, two saves in a row must agree.
+std::string RunWatch::slow_shard_line(const RunSaves::ShardTimes& times) {
+  const int found = times.has_slow_rank() ? times.slowest : -1;
+  const bool is_confirmed = found == std::exchange(suspected_writer_, found);
+  if (!is_confirmed || found == std::exchange(slow_writer_, found) || found < 0) return "";
+  return fmt::format(
+      "rank {} on {} is slow to save: its part of a checkpoint takes {}, in parentheses the median "
+      "rank's, and training waited for {:.0f} % of the time since the save before; check the "
+      "storage of the run directory from that host",
+      found, session_.hosts()[static_cast<std::size_t>(found)],
+      seconds_text(times.seconds, times.median), 100 * times.waited);
 }
 
 }  // namespace ripieno

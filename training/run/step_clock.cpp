@@ -28,6 +28,23 @@ double StepClock::move(Phase from, Phase to, double seconds) {
   return moved;
 }
 
+void StepClock::divide(const distributed::ParallelSeconds& total) {
+  const auto take = [&](Phase to, double distributed::ParallelSeconds::*seconds) {
+    // The seconds of a GPU arrive late, and may exceed those of the steps since.
+    divided_.*seconds += move(forward, to, total.*seconds - divided_.*seconds);
+  };
+  take(backward, &distributed::ParallelSeconds::backward);
+  take(communication_exposed, &distributed::ParallelSeconds::communication_exposed);
+  take(optimizer, &distributed::ParallelSeconds::optimizer);
+}
+
+std::array<double, StepClock::phases> StepClock::take_totals() {
+  auto seconds = totals_;
+  for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i] -= taken_[i];
+  taken_ = totals_;
+  return seconds;
+}
+
 double StepClock::seconds_without_checkpoint() const {
   const double total = std::accumulate(seconds_.begin(), seconds_.end(), 0.0);
   return (total - seconds_[checkpoint]) / steps();

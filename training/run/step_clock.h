@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "ripieno/distributed/phase_times.h"
+
 namespace ripieno {
 
 class StepClock {
@@ -21,10 +23,17 @@ class StepClock {
   // moved.
   double move(Phase from, Phase to, double seconds);
 
+  // What a DataParallel has measured until now is not of these steps.
+  void divide_from(const distributed::ParallelSeconds& total) { divided_ = total; }
+  // Moves what it has measured since the last call from `forward` to its phases.
+  void divide(const distributed::ParallelSeconds& total);
+
   // Counts a step.
   void step() { ++steps_; }
   // The seconds of each phase since construction.
   const std::array<double, phases>& totals() const { return totals_; }
+  // The same since the last call.
+  std::array<double, phases> take_totals();
   double seconds_without_checkpoint() const;  // per step, mean since take()
   // The mean seconds per step since the last call, by the names of metrics.jsonl, "total" last.
   // Resets all phases. Without knows_phases, all computation was charged to `forward`, and the
@@ -36,7 +45,8 @@ class StepClock {
 
   Clock::time_point last_ = Clock::now();
   std::array<double, phases> seconds_ = {};  // since take()
-  std::array<double, phases> totals_ = {};
+  std::array<double, phases> totals_ = {}, taken_ = {};
+  distributed::ParallelSeconds divided_;
   int64_t steps_ = 0;
 };
 

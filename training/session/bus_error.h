@@ -8,4 +8,9 @@ namespace ripieno {
 // storage), otherwise by the signal.
 void report_bus_errors();
 
+// Sets what records the end of the process before that; null: nothing. It is called with the line,
+// without the program's name, or with null if the process ends by the signal, and must be
+// async-signal-safe.
+void record_bus_errors(void (*record)(const char* line));
+
 }  // namespace ripieno

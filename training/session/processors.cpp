@@ -86,7 +86,9 @@ Affinity affinity() {
   if (sched_getaffinity(0, sizeof set, &set) != 0) CPU_SET(0, &set);
   Affinity found{.count = CPU_COUNT(&set), .list = ""};
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &set)) found.list += fmt::format("{} ", cpu);
+    if (!CPU_ISSET(cpu, &set)) continue;
+    found.list += fmt::format("{} ", cpu);
+    found.processors.push_back(cpu);
   }
   return found;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ripieno {
 
@@ -28,7 +29,8 @@ CpuQuota cpu_quota(const std::filesystem::path& membership = "/proc/self/cgroup"
 // The processors that this process may run on (sched_getaffinity).
 struct Affinity {
   int count;
-  std::string list;  // their numbers: equal for processes on the same processors
+  std::string list;                  // their numbers: equal for processes on the same processors
+  std::vector<int> processors = {};  // their numbers
 };
 Affinity affinity();
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <string_view>
 
@@ -18,6 +20,7 @@ struct Variable {
 };
 
 constexpr std::string_view kSwitch = "0|1";
+constexpr const char* kNumber = "NUMBER";
 
 constexpr Variable kVariables[] = {
     {"RIPIENO_NVIDIA_LIBRARIES", "DIR[:DIR...]",
@@ -41,6 +44,13 @@ constexpr Variable kVariables[] = {
     {"RIPIENO_SHARE_GPU", "0|1", "1: several ranks may use the same GPU (default: 0)"},
     {"RIPIENO_START_TIMEOUT", "SECONDS",
      "time that a rank waits for the other ranks to start (default: 600)"},
+    {kUsdPerRankHour, kNumber,
+     "price of a rank (of a GPU), from which the report computes what the run cost; set by ripieno "
+     "launch --price-per-gpu-hour"},
+    {kUsdPerHostHour, kNumber, "price of a host; set by ripieno launch --price-per-host-hour"},
+    {kPeakTflops, kNumber,
+     "peak rate of a rank in 10^12 FLOP/s for the type of its matrix products (its data sheet's "
+     "number without sparsity), from which the report computes the model FLOP utilization"},
 };
 
 }  // namespace
@@ -56,11 +66,24 @@ std::string environment_listing(int columns) {
 
 void check_environment() {
   for (const Variable& variable : kVariables) {
+    if (variable.values == std::string_view(kNumber)) positive_number_of_environment(variable.name);
     const char* const text = std::getenv(variable.name);
     const std::string_view value = text ? text : "";
     if (variable.values != kSwitch || value.empty() || value == "0" || value == "1") continue;
     throw ConfigurationError(fmt::format("{} must be 0 or 1, got \"{}\"", variable.name, value));
   }
+}
+
+std::optional<double> positive_number_of_environment(const char* variable) {
+  const char* const text = std::getenv(variable);
+  if (!text || !*text) return std::nullopt;
+  const std::string_view value = text;
+  double number = 0;
+  const auto [end, error] = std::from_chars(text, text + value.size(), number);
+  const bool is_number = error == std::errc() && end == text + value.size();
+  if (is_number && std::isfinite(number) && number > 0) return number;
+  throw ConfigurationError(
+      fmt::format("{} must be a positive number, got \"{}\"", variable, value));
 }
 
 }  // namespace ripieno

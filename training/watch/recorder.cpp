@@ -27,6 +27,7 @@
 #include "ripieno/io/run/ranks/flight_writer.h"
 #include "ripieno/io/run/ranks/paths.h"
 #include "ripieno/io/run/ranks/stall.h"
+#include "ripieno/training/session/bus_error.h"
 #include "ripieno/training/session/exit_status.h"
 #include "ripieno/training/watch/fatal_signals.h"
 #include "ripieno/training/watch/process_facts.h"
@@ -67,6 +68,7 @@ io::FlightFacts facts_of(const RecorderOptions& options) {
           .cores = options.cores,
           .compute_threads = options.compute_threads,
           .reader_threads = options.reader_threads,
+          .processors = options.processors,
           .limit_seconds = options.watch.limit_seconds,
           .device = options.device};
 }
@@ -183,6 +185,19 @@ void record_signal(int signal) {
   for (int waited = 0; waited < 3000 && !written->load(); waited += 10) sleep_milliseconds(10);
 }
 
+// In the handler of SIGBUS (bus_error.h).
+void record_bus_error(const char* line) {
+  auto* const writer = current_writer.load();
+  if (!writer) return;
+  if (line) {
+    writer->end_process(io::FlightEnd::Kind::exception, static_cast<int>(ExitStatus::storage), 0,
+                        line);
+  } else {
+    writer->end_process(io::FlightEnd::Kind::signal, 128 + SIGBUS, SIGBUS, "BUS");
+  }
+  writer->write_end();
+}
+
 }  // namespace
 
 Recorder::Parts::Parts(const RecorderOptions& recorder_options)
@@ -198,6 +213,7 @@ Recorder::Parts::Parts(const RecorderOptions& recorder_options)
   current_crash = &has_crashed;
   current_crash_written = &crash_is_written;
   if (options.watch.ends_process) signals.emplace(record_signal);
+  record_bus_errors(record_bus_error);
 }
 
 // Without threads there is neither a heartbeat nor a watchdog, but the run is possible.
@@ -221,6 +237,7 @@ void Recorder::Parts::start_threads() {
 
 Recorder::Parts::~Parts() {
   signals.reset();
+  record_bus_errors(nullptr);
   current_writer = nullptr;
   current_crash = current_crash_written = nullptr;
   watchdog.reset();
@@ -299,9 +316,10 @@ std::string Recorder::Parts::line(double seconds, const std::string& found) cons
   const Activity activity = watchdog->activity();
   return fmt::format(
       "{}: rank {} on {}: nothing has proceeded for {:.0f} s in {} (limit: {:.0f} s "
-      "by watchdog.limit_seconds={:g}){}{}",
+      "by watchdog.limit_seconds={:g}){}{}; for more: ripieno explain {}",
       program_invocation_short_name, options.rank, host_name(), seconds, name_of(activity),
-      watchdog->limit(), options.watch.limit_seconds, found.empty() ? "" : "; ", found);
+      watchdog->limit(), options.watch.limit_seconds, found.empty() ? "" : "; ", found,
+      options.run_directory);
 }
 
 void Recorder::Parts::write_stacks() {
@@ -400,6 +418,10 @@ void Recorder::end_step(int64_t step, const Seconds& seconds) {
 }
 
 void Recorder::add_seconds(const Seconds& seconds) { parts_->writer.add_seconds(seconds); }
+
+void Recorder::set_processor_wait(double seconds, double recent_share) {
+  parts_->writer.set_processor_wait(seconds, recent_share);
+}
 
 void Recorder::name_bucket(int bucket, std::string_view parameters) {
   parts_->writer.name_bucket(bucket, parameters);

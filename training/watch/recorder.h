@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ripieno/io/run/ranks/flight_record.h"
 #include "ripieno/training/watch/watch_options.h"
@@ -23,6 +24,7 @@ struct RecorderOptions {
   uint64_t start = 0;  // random, the same on all ranks
   int rank = 0, size = 1, local_rank = 0;
   int compute_threads = 1, reader_threads = 0, cores = 1;
+  std::vector<int> processors = {};  // that the process may run on; empty: unknown
   std::string device = {};
   WatchOptions watch = {};
   std::FILE* messages = nullptr;  // for warnings; null: none
@@ -48,6 +50,8 @@ class Recorder {
   // A step is done; its seconds by phase.
   void end_step(int64_t step, const Seconds& seconds);
   void add_seconds(const Seconds& seconds);
+  // For FlightRecord::processor_wait_seconds and recent_processor_wait.
+  void set_processor_wait(double seconds, double recent_share);
   void name_bucket(int bucket, std::string_view parameters);
   // The run has ended, and its process will have this status.
   void end(int status);

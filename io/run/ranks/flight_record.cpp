@@ -142,6 +142,10 @@ void take_facts(FlightRecord& record, const flight::Facts& facts) {
   record.cores = facts.cores;
   record.compute_threads = facts.compute_threads;
   record.reader_threads = facts.reader_threads;
+  for (int processor = 0; processor < flight::kMostProcessors; ++processor) {
+    if (facts.processors[processor / 64] >> (processor % 64) & 1)
+      record.processors.push_back(processor);
+  }
   record.limit_seconds = facts.limit_seconds;
   record.host = text_of(facts.host);
   record.device = text_of(facts.device);
@@ -155,6 +159,8 @@ void take_progress(FlightRecord& record, const flight::Progress& progress) {
   record.activity_limit_seconds = progress.activity_limit_seconds;
   record.median_step_seconds = progress.median_step_seconds;
   record.seconds.assign(std::begin(progress.seconds), std::end(progress.seconds));
+  record.processor_wait_seconds = progress.processor_wait_seconds;
+  record.recent_processor_wait = progress.recent_processor_wait;
 }
 
 void take_threads(FlightRecord& record, const Sections& sections) {

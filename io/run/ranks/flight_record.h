@@ -86,6 +86,7 @@ struct FlightRecord {
   int64_t started_unix = 0;
   int rank = 0, size = 1, local_rank = 0, process = 0;
   int cores = 0, compute_threads = 0, reader_threads = 0;
+  std::vector<int> processors = {};  // that the process may run on; empty: unknown
   double limit_seconds = 0;
   std::string host = {}, device = {}, program = {};
   FlightHeartbeat heartbeat;
@@ -94,6 +95,9 @@ struct FlightRecord {
   int64_t activity_since = 0;
   double activity_limit_seconds = 0, median_step_seconds = 0;
   std::vector<double> seconds = {};  // (kFlightPhases) totals since the start
+  // Of the thread that trains: the time in which it could run, but had no processor, and the same
+  // as a share of its last 64 steps or so. 0 if unknown.
+  double processor_wait_seconds = 0, recent_processor_wait = 0;
   FlightEnd end;
   std::vector<FlightGroup> groups = {};
   std::vector<FlightThread> threads = {};  // the one that trains first

@@ -100,6 +100,10 @@ FlightWriter::FlightWriter(const std::string& directory, const FlightFacts& fact
   to.cores = facts.cores;
   to.compute_threads = facts.compute_threads;
   to.reader_threads = facts.reader_threads;
+  for (const int processor : facts.processors) {
+    if (processor >= 0 && processor < flight::kMostProcessors)
+      to.processors[processor / 64] |= uint64_t{1} << (processor % 64);
+  }
   to.threads = sizes.threads;
   to.steps = sizes.steps;
   to.events = sizes.events;
@@ -263,6 +267,14 @@ void FlightWriter::add_seconds(const Seconds& seconds) noexcept {
   flight::Progress& progress = header().progress;
   change(progress, [&] {
     for (std::size_t i = 0; i < seconds.size(); ++i) progress.seconds[i] += seconds[i];
+  });
+}
+
+void FlightWriter::set_processor_wait(double seconds, double recent_share) noexcept {
+  flight::Progress& progress = header().progress;
+  change(progress, [&] {
+    progress.processor_wait_seconds = seconds;
+    progress.recent_processor_wait = recent_share;
   });
 }
 

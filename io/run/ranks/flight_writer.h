@@ -23,6 +23,7 @@ struct FlightFacts {
   uint64_t start = 0;  // the same on all ranks
   int rank = 0, size = 1, local_rank = 0;
   int cores = 0, compute_threads = 0, reader_threads = 0;
+  std::vector<int> processors = {};  // that the process may run on; empty: unknown
   double limit_seconds = 0;
   std::string device = {}, program = {};
 };
@@ -64,6 +65,8 @@ class FlightWriter {
   void set_activity(std::string_view activity, double limit_seconds) noexcept;
   // A step is done; the median of recent ones; the seconds of this one.
   void end_step(int64_t step, double median_seconds, const Seconds& seconds) noexcept;
+  // For FlightRecord::processor_wait_seconds and recent_processor_wait.
+  void set_processor_wait(double seconds, double recent_share) noexcept;
   // Time that belongs to no step.
   void add_seconds(const Seconds& seconds) noexcept;
 

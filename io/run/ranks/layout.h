@@ -20,6 +20,7 @@ inline constexpr uint32_t kVersion = 1;
 inline constexpr int kGroups = 16;
 inline constexpr int kOpenEvents = 6;  // per thread; deeper ones are counted only
 inline constexpr int kPhases = 8;
+inline constexpr int kMostProcessors = 1024;
 
 // What is fixed for the lifetime of the process.
 struct Facts {
@@ -36,7 +37,8 @@ struct Facts {
   char host[64];
   char device[32];
   char program[64];
-  char reserved_4[256];
+  uint64_t processors[16];  // a bit for each that the process may run on; none: unknown
+  char reserved_4[128];
 };
 
 // Rewritten each second by the recorder's own thread.
@@ -67,7 +69,10 @@ struct Progress {
   double median_step_seconds;     // 0: unknown
   double seconds[kPhases];        // totals since the start, in the order of kFlightPhases
   char activity[32];              // "step", "validation", …
-  char reserved[112];
+  // Of the thread that trains: the time in which it could run, but had no processor, since it
+  // began, and as a share of its last 64 steps or so.
+  double processor_wait_seconds, recent_processor_wait;
+  char reserved[96];
   uint64_t version_at_end;
 };
 

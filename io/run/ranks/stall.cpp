@@ -26,7 +26,9 @@ struct Open {
 // The thread that writes this rank's part of a save; null if none does.
 const FlightThread* thread_that_saves(const FlightRecord& record) {
   for (const auto& thread : record.threads) {
-    if (!thread.open.empty() && thread.open.back().name == trace::kSave) return &thread;
+    const bool saves = std::any_of(thread.open.begin(), thread.open.end(),
+                                   [](const auto& event) { return event.name == trace::kSave; });
+    if (saves && thread.open.back().name != trace::kWaitForShards) return &thread;
   }
   return nullptr;
 }

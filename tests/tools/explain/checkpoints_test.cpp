@@ -1,6 +1,9 @@
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "io/checkpoint/sample_state.h"
+#include "ripieno/io/checkpoint/shard.h"
 #include "tools/explain/recorded_run.h"
 
 namespace ripieno::tools::explain {
@@ -73,6 +76,29 @@ TEST(CheckpointDiagnoses, NameTheRankThatSavesMoreSlowly) {
   run.write({.rank = 2, .host = "c", .acts = saving(0.03, 0.001)});
   EXPECT_THAT(run.findings(), ElementsAre(AllOf(is_finding("R-CKPT-05", Role::root, 2),
                                                 says("most of it in checkpoint"))));
+}
+
+// All ranks wait for the end of a save, so only the writing itself tells them apart.
+TEST(CheckpointDiagnoses, NameTheRankThatWritesItsPartMoreSlowly) {
+  RecordedRun run(2);
+  const auto saving = [](int milliseconds) {
+    return [=](io::FlightWriter& writer) {
+      writer.begin({.name = io::kWriteOfShard});
+      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+      writer.end(false);
+      for (int i = 0; i < 100; ++i) {
+        writer.begin({.name = "forward"});
+        writer.end(false);
+      }
+      take_steps(writer, 5, {1, 2, 4, 1, 1, 3});
+    };
+  };
+  run.write({.rank = 0, .acts = saving(0)});
+  run.write({.rank = 1, .host = "c", .acts = saving(400)});
+  EXPECT_THAT(run.findings(),
+              ElementsAre(AllOf(is_finding("R-CKPT-05", Role::root, 1),
+                                says("rank 1 (host c, pid 4701) takes"),
+                                says("training has waited for saves for 25 % of its time"))));
 }
 
 }  // namespace

@@ -126,6 +126,34 @@ TEST(HostDiagnoses, NameARankThatSharesItsCores) {
                                           says("lost the processor 700 times per second"))));
 }
 
+// `busy`: share of its 16 cores that the slow rank itself uses.
+RecordedRun run_with_waiting_rank(double busy) {
+  RecordedRun run(2);
+  const auto steps = [](double backward, double waited) {
+    return [=](io::FlightWriter& writer) {
+      take_steps(writer, 40, {0, backward, 0.02, 0.12 - backward, 0.01});
+      writer.set_processor_wait(100, waited);
+    };
+  };
+  run.write({.rank = 0, .acts = steps(0.04, 0.01)});
+  run.write({.rank = 1,
+             .host = "b",
+             .heartbeat = {.cpu_seconds = busy * 16 * 3600},
+             .acts = steps(0.1, 0.48)});
+  return run;
+}
+
+TEST(HostDiagnoses, NameARankThatWaitsForAProcessor) {
+  EXPECT_THAT(run_with_waiting_rank(0.5).findings(),
+              ElementsAre(AllOf(is_finding("R-HOST-05", Role::root, 1),
+                                says("it waited 48 % of its time for a processor"))));
+}
+
+TEST(HostDiagnoses, DoNotBlameOthersIfTheRankUsesItsCoresItself) {
+  EXPECT_THAT(run_with_waiting_rank(0.95).findings(),
+              ElementsAre(is_finding("R-SLOW-01", Role::root, 1)));
+}
+
 TEST(HostDiagnoses, NameAQuotaThatIsTooSmall) {
   RecordedRun run(1);
   run.write({.heartbeat = {.throttled_seconds = 720}});

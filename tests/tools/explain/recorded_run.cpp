@@ -47,6 +47,7 @@ void RecordedRun::write(const RecordedRank& rank) {
                                         .cores = rank.cores,
                                         .compute_threads = rank.compute_threads,
                                         .reader_threads = rank.reader_threads,
+                                        .processors = rank.processors,
                                         .limit_seconds = 300,
                                         .device = "cpu"});
     writer.set_activity(rank.activity, 300);

@@ -28,6 +28,7 @@ struct RecordedRank {
   double in_place = 0, silent = 0;
   double ended = 0;  // seconds since it recorded its end
   int cores = 16, compute_threads = 2, reader_threads = 2;
+  std::vector<int> processors = {};
   double started_before = 3600;        // seconds before kNow
   io::FlightHeartbeat heartbeat = {};  // but for its times
   std::string activity = "step";

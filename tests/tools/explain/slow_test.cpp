@@ -123,5 +123,42 @@ TEST(SlowDiagnoses, NameAHostWithMoreThreadsThanCores) {
                                 says("host a has 2 cores for 4 ranks with 4 compute threads"))));
 }
 
+// As mpirun binds two ranks.
+TEST(SlowDiagnoses, CountTheCoresOfAllRanksOfAHost) {
+  RecordedRun run(2);
+  RecordedRank bound = computing(0.04, 0.005);
+  bound.cores = bound.compute_threads = 1;
+  bound.processors = {3};
+  run.write(bound);
+  bound.rank = 1;
+  bound.processors = {4};
+  run.write(bound);
+  EXPECT_THAT(run.findings(), IsEmpty());
+  bound.processors = {3};
+  run.write(bound);
+  EXPECT_THAT(run.findings(), ElementsAre(says("host a has 1 core for 2 ranks")));
+}
+
+// Another process on its core interrupts few of its steps, for long.
+TEST(SlowDiagnoses, NameARankThatIsSlowInFewSteps) {
+  RecordedRun run(2);
+  run.write(0, 1, computing(0.004, 0.001));
+  run.write({.rank = 1, .acts = [](auto& writer) {
+               for (int64_t step = 0; step < 64; ++step)
+                 take_steps(writer, 1, {0.001, 0.02, step % 4 ? 0.004 : 0.1, 0.001, 0.005}, step);
+             }});
+  EXPECT_THAT(run.findings(), ElementsAre(is_finding("R-SLOW-01", Role::root, 1)));
+}
+
+TEST(SlowDiagnoses, AreSilentAboutASingleSlowStep) {
+  RecordedRun run(2);
+  run.write(0, 1, computing(0.004, 0.001));
+  run.write({.rank = 1, .acts = [](auto& writer) {
+               take_steps(writer, 63, {0.001, 0.02, 0.004, 0.001, 0.005});
+               take_steps(writer, 1, {0.001, 0.02, 60, 0.001, 0.005}, 64);
+             }});
+  EXPECT_THAT(run.findings(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace ripieno::tools::explain

@@ -261,6 +261,46 @@ TEST_P(Safety, RollsBackAndLeavesTheBadBatchOut) {
                     HasSubstr("rollback 1 of")));
 }
 
+// The samples of a batch with finite, but huge inputs.
+Samples huge_batch(int64_t batch) {
+  auto samples = bad_batch(batch);
+  samples.bad = 1e4f;
+  return samples;
+}
+
+TEST_P(Safety, RollsBackIfTheLossIsAnOutlier) {
+  auto rolling = run("run", OnBadStep::rollback), other = undisturbed(42);
+  rolling.samples = huge_batch(42);
+  rolling.options.safety.loss_outlier_factor = 10;
+  rolling.options.steps = other.options.steps = 50;
+  const auto outcome = rolling.train(), expected = other.train();
+  EXPECT_EQ(outcome.status, 0) << outcome.error;
+  EXPECT_EQ(outcome.parameters, expected.parameters);
+  EXPECT_EQ(rolling.values(io::metric::kRollbacks).at(50), 1);
+  EXPECT_THAT(outcome.messages,
+              AllOf(HasSubstr("step 43: the loss of "),
+                    HasSubstr("more than safety.loss_outlier_factor=10 times their deviation"),
+                    HasSubstr("rolled back to step 40"), HasSubstr("samples 168 to 171")));
+}
+
+TEST_P(Safety, StopsIfTheLossIsAnOutlierOnlyIfThatIsEnabled) {
+  auto stopping = run("run");
+  stopping.samples = huge_batch(42);
+  stopping.options.steps = 50;
+  EXPECT_EQ(stopping.train().status, 0);
+  stopping.directory = directory / "other";
+  stopping.options.safety.loss_outlier_factor = 10;
+  const auto outcome = stopping.train();
+  EXPECT_EQ(outcome.status, 79);
+  EXPECT_THAT(outcome.error, HasSubstr("step 43: the loss of "));
+}
+
+TEST_P(Safety, DoesNotSkipForALossWhichIsKnownTooLate) {
+  auto skipping = run("run", OnBadStep::skip);
+  skipping.options.safety.loss_outlier_factor = 10;
+  EXPECT_THAT(skipping.train().error, HasSubstr("cannot be combined with safety.on_bad_step=skip"));
+}
+
 TEST_P(Safety, RollsBackInTheLastStepAndIfItIsNotLogged) {
   auto rolling = run("run", OnBadStep::rollback), other = undisturbed(13);
   rolling.samples = bad_batch(13);

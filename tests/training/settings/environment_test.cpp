@@ -23,6 +23,20 @@ TEST(Environment, SwitchesAreZeroOrOne) {
   unsetenv("RIPIENO_USE_CUDNN");
 }
 
+TEST(Environment, NumbersArePositive) {
+  setenv(kUsdPerRankHour, "2.5", 1);
+  EXPECT_NO_THROW(check_environment());
+  EXPECT_EQ(positive_number_of_environment(kUsdPerRankHour), 2.5);
+  for (const char* const value : {"2.5 USD", "-1", "0", "nan", "inf", "1e999"}) {
+    setenv(kUsdPerRankHour, value, 1);
+    EXPECT_THROW(check_environment(), ConfigurationError) << value;
+  }
+  setenv(kUsdPerRankHour, "", 1);
+  EXPECT_NO_THROW(check_environment());
+  EXPECT_EQ(positive_number_of_environment(kUsdPerRankHour), std::nullopt);
+  unsetenv(kUsdPerRankHour);
+}
+
 TEST(Environment, OtherVariablesMayHaveAnyValue) {
   setenv("RIPIENO_CACHE_DIR", "/somewhere", 1);
   EXPECT_NO_THROW(check_environment());

@@ -31,6 +31,12 @@ class Ranks {
       }
     }
   }
+  void wait_for_processor(std::size_t rank, double seconds) {
+    ranks_[rank].add_processor_wait(seconds);
+  }
+  std::optional<RankTimes::Communication> communication() const {
+    return ranks_[0].communication();
+  }
   std::optional<RankTimes::Slowest> slowest(std::size_t rank = 0) const {
     return ranks_[rank].slowest();
   }
@@ -101,10 +107,49 @@ TEST(RankTimes, IgnoreASingleLongStep) {
   EXPECT_FALSE(ranks.slowest()->is_straggler());
 }
 
+// As others that use its core do: most steps have their usual time.
+TEST(RankTimes, NameARankThatIsInterruptedInFewSteps) {
+  Ranks ranks(2);
+  int step = 0;
+  ranks.exchange(32, [&](int rank) {
+    return rank == 1 && ++step % 4 == 0 ? Seconds{0.01, 0.5, 0.02, 0.01, 0} : even(rank);
+  });
+  ASSERT_TRUE(ranks.slowest());
+  EXPECT_EQ(ranks.slowest()->rank, 1);
+  EXPECT_TRUE(ranks.slowest()->is_straggler());
+}
+
+TEST(RankTimes, SayHowLongTheSlowestRankHadNoProcessor) {
+  Ranks ranks(2);
+  ranks.wait_for_processor(1, 0.8);
+  ranks.exchange(16, [](int rank) { return Seconds{0, rank == 0 ? 0.05 : 0.1, 0, 0, 0}; });
+  EXPECT_EQ(ranks.slowest()->rank, 1);
+  EXPECT_NEAR(ranks.slowest()->processor_wait, 0.5, 1e-6);
+}
+
+TEST(RankTimes, SayThatStepsAreMostlyCommunication) {
+  Ranks ranks(3);
+  ranks.exchange(16, [](int rank) { return Seconds{0, 0.1, rank == 0 ? 0.08 : 0.3, 0, 0}; });
+  ASSERT_TRUE(ranks.communication());
+  EXPECT_NEAR(ranks.communication()->share, 0.75, 1e-6);
+  EXPECT_NEAR(ranks.communication()->least_share, 0.08 / 0.18, 1e-6);
+  EXPECT_NEAR(ranks.communication()->step, 0.4, 1e-6);
+  EXPECT_TRUE(ranks.communication()->is_slow());
+}
+
+TEST(RankTimes, DoNotTakeWaitingForASlowRankForASlowNetwork) {
+  Ranks ranks(3);
+  ranks.exchange(16, [](int rank) {
+    return rank == 0 ? Seconds{0, 0.4, 0.01, 0, 0} : Seconds{0, 0.1, 0.31, 0, 0};
+  });
+  EXPECT_FALSE(ranks.communication()->is_slow());
+}
+
 TEST(RankTimes, AreUnknownInTheFirstSteps) {
   Ranks ranks(2);
   ranks.exchange(15, even);
   EXPECT_FALSE(ranks.slowest());
+  EXPECT_FALSE(ranks.communication());
   ranks.exchange(1, even);
   EXPECT_TRUE(ranks.slowest());
 }
@@ -120,8 +165,8 @@ TEST(RankTimes, OfAThousandRanksNameOneWithin50Steps) {
 
 TEST(RankTimes, OfManyRanksTravelInTurns) {
   RankTimes few(0, 16), many(0, 1000);
-  EXPECT_EQ(few.offer().size(), 16u * RankTimes::phases);
-  EXPECT_EQ(many.offer().size(), 63u * RankTimes::phases);
+  EXPECT_EQ(few.offer().size(), 16u * (RankTimes::phases + 1));
+  EXPECT_EQ(many.offer().size(), 63u * (RankTimes::phases + 1));
 }
 
 }  // namespace

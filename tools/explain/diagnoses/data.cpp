@@ -36,7 +36,7 @@ std::vector<Finding> find_input_bound(const RunFacts& run) {
 std::vector<Finding> find_slow_reader(const RunFacts& run) {
   const auto times = recent_step_times(run);
   const auto slow = times ? find_straggler(run, *times) : std::nullopt;
-  if (!slow || slow->phase != data) return {};
+  if (!slow || slow->phase != data || !sharing_of(run, run.ranks[slow->index]).empty()) return {};
   Finding finding = finding_of(run, *slow, "data");
   finding.text += readers_of(run.ranks[slow->index].record);
   return {finding};

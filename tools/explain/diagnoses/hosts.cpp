@@ -143,7 +143,8 @@ std::vector<Finding> find_signals(const RunFacts& run) {
   return found;
 }
 
-constexpr double kThrottledShare = 0.1, kSwitchesPerSecond = 50, kMoreSwitches = 5;
+constexpr double kThrottledShare = 0.1, kWaitShare = 0.1, kBusyShare = 0.9;
+constexpr double kSwitchesPerSecond = 50, kMoreSwitches = 5;
 
 double elapsed(const Rank& rank) {
   return std::max(1.0, seconds_of(last_known(rank)) - seconds_of(rank.record.started_unix));
@@ -151,6 +152,12 @@ double elapsed(const Rank& rank) {
 
 double switches_per_second(const Rank& rank) {
   return static_cast<double>(rank.record.heartbeat.involuntary_switches) / elapsed(rank);
+}
+
+// Whether threads of the rank itself keep its cores busy.
+bool uses_its_cores(const Rank& rank) {
+  const int cores = std::max(1, rank.record.cores);
+  return rank.record.heartbeat.cpu_seconds >= kBusyShare * cores * elapsed(rank);
 }
 
 std::vector<Finding> find_shared_cores(const RunFacts& run) {
@@ -209,6 +216,10 @@ std::string sharing_of(const RunFacts& run, const Rank& rank) {
   if (throttled >= kThrottledShare) {
     return fmt::format("its container's processor quota held it back for {:.0f} of {:.0f} s",
                        *rank.record.heartbeat.throttled_seconds, elapsed(rank));
+  }
+  if (rank.record.recent_processor_wait >= kWaitShare && !uses_its_cores(rank)) {
+    return fmt::format("it waited {:.0f} % of its time for a processor, which other processes used",
+                       100 * rank.record.recent_processor_wait);
   }
   std::vector<double> others;
   for (const auto& other : run.ranks) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "ripieno/io/run/progress.h"
 #include "ripieno/tools/explain/diagnoses/slow_steps.h"
@@ -12,13 +13,16 @@ namespace {
 
 struct HostCores {
   int64_t cores = 0, threads = 0, ranks = 0;
+  std::set<int> processors = {};
 };
 
 std::map<std::string, HostCores> cores_of(const RunFacts& run) {
   std::map<std::string, HostCores> hosts;
   for (const auto& rank : run.ranks) {
     auto& host = hosts[rank.host()];
-    host.cores = std::max<int64_t>(host.cores, rank.record.cores);
+    // Ranks may be bound to cores of their own, or share all of them.
+    host.processors.insert(rank.record.processors.begin(), rank.record.processors.end());
+    host.cores = std::max<int64_t>({host.cores, rank.record.cores, std::ssize(host.processors)});
     host.threads += std::max(1, rank.record.compute_threads);
     ++host.ranks;
   }
@@ -178,9 +182,10 @@ std::vector<Finding> find_oversubscription(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto& [host, cores] : cores_of(run)) {
     found.push_back({.host = host,
-                     .text = fmt::format("host {} has {} cores for {} ranks with {} compute "
+                     .text = fmt::format("host {} has {} core{} for {} rank{} with {} compute "
                                          "threads in all",
-                                         host, cores.cores, cores.ranks, cores.threads)});
+                                         host, cores.cores, cores.cores == 1 ? "" : "s",
+                                         cores.ranks, cores.ranks == 1 ? "" : "s", cores.threads)});
   }
   return found;
 }

@@ -15,7 +15,7 @@ std::string duration(double seconds);
 bool is_oversubscribed(const RunFacts& run);
 
 // Evidence that other processes use the cores of a rank, or that its quota is too small; else
-// empty.
+// empty. If there is some, a slow rank is explained by that, whatever phase it shows in.
 std::string sharing_of(const RunFacts& run, const Rank& rank);
 
 // "rank 3 (host b, pid 4711) takes 2.1 times as long for … as the median rank (…), which costs the

@@ -10,6 +10,7 @@
 
 #include "ripieno/core/host_name.h"
 #include "ripieno/core/trace.h"
+#include "ripieno/io/checkpoint/shard.h"
 #include "ripieno/io/run/ranks/stall.h"
 
 namespace ripieno::tools::explain {
@@ -63,6 +64,7 @@ constexpr PhaseOfEvent kPhaseOfEvents[] = {{"data", "data"},
                                            {"optimizer", "optimizer"},
                                            {"wait for the running save", "save"},
                                            {trace::kSave, "save"},
+                                           {io::kWriteOfShard, "save"},
                                            {trace::kWaitForShards, "save"},
                                            {"load of a checkpoint", "load"},
                                            {"verification of a checkpoint", "load"}};

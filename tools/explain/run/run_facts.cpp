@@ -9,6 +9,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/host_name.h"
+#include "ripieno/io/checkpoint/shard.h"
 #include "ripieno/io/run/ranks/paths.h"
 #include "ripieno/io/run/run_directory.h"
 #include "ripieno/tools/explain/run/stacks.h"
@@ -49,7 +50,11 @@ void shrink(io::FlightRecord& record) {
   record.step = std::max<int64_t>(0, record.step);
   record.buckets = {};
   if (record.events.size() <= kEvents) return;
-  record.events.erase(record.events.begin(), record.events.end() - kEvents);
+  const auto newest = record.events.end() - kEvents;
+  const auto kept = std::remove_if(record.events.begin(), newest, [](const auto& event) {
+    return event.name != io::kWriteOfShard;
+  });
+  record.events.erase(kept, newest);
   record.events.shrink_to_fit();
 }
 

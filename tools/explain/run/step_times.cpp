@@ -7,7 +7,7 @@ namespace ripieno::tools::explain {
 namespace {
 
 constexpr std::ptrdiff_t kRecent = 64, kLeast = 8;
-constexpr double kSlowScore = 1.2, kLostShare = 0.1, kLeastSeconds = 0.005;
+constexpr double kSlowScore = 1.2, kLostShare = 0.1, kLeastSeconds = 0.001;
 
 double lower_median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -23,21 +23,23 @@ double at(const io::FlightStep& step, std::size_t phase) {
   return seconds > 0 && seconds < 1e9 ? seconds : 0;
 }
 
-template <typename Reduce>
-PhaseSeconds reduce(const Steps& steps, std::ptrdiff_t count, const Reduce& of) {
-  PhaseSeconds result = {};
-  for (std::size_t phase = 0; phase < kPhases; ++phase) {
-    std::vector<double> values;
-    for (auto step = steps.end() - count; step != steps.end(); ++step)
-      values.push_back(at(*step, phase));
-    result[phase] = of(std::move(values));
-  }
-  return result;
+PhaseSeconds seconds_of(const io::FlightStep& step) {
+  PhaseSeconds seconds;
+  for (std::size_t phase = 0; phase < kPhases; ++phase) seconds[phase] = at(step, phase);
+  return seconds;
 }
 
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) /
-         static_cast<double>(std::max<std::size_t>(values.size(), 1));
+// Without the step with the most work of its own.
+PhaseSeconds mean_of_last(const Steps& steps, std::ptrdiff_t count) {
+  PhaseSeconds sums = {}, longest = {};
+  for (auto step = steps.end() - count; step != steps.end(); ++step) {
+    const auto seconds = seconds_of(*step);
+    if (own_of(seconds) >= own_of(longest)) longest = seconds;
+    for (std::size_t phase = 0; phase < kPhases; ++phase) sums[phase] += seconds[phase];
+  }
+  for (std::size_t phase = 0; phase < kPhases; ++phase)
+    sums[phase] = std::max(0.0, sums[phase] - longest[phase]) / static_cast<double>(count - 1);
+  return sums;
 }
 
 std::vector<double> column(const std::vector<PhaseSeconds>& rows, std::size_t phase) {
@@ -61,13 +63,13 @@ double share_of(const PhaseSeconds& seconds, Phase phase) {
 
 double StepTimes::least_share(Phase phase) const {
   double least = 1;
-  for (const auto& seconds : means) least = std::min(least, share_of(seconds, phase));
+  for (const auto& seconds : of_rank) least = std::min(least, share_of(seconds, phase));
   return least;
 }
 
 double StepTimes::middle_share(Phase phase) const {
   std::vector<double> shares;
-  for (const auto& seconds : means) shares.push_back(share_of(seconds, phase));
+  for (const auto& seconds : of_rank) shares.push_back(share_of(seconds, phase));
   return lower_median(std::move(shares));
 }
 
@@ -78,10 +80,8 @@ std::optional<StepTimes> recent_step_times(const RunFacts& run) {
   if (least < kLeast) return std::nullopt;
   const std::ptrdiff_t count = least < kRecent ? least - 1 : least;  // the first is slow
   StepTimes times{.steps = static_cast<int>(count)};
-  for (const auto& rank : run.ranks) {
-    times.of_rank.push_back(reduce(rank.record.steps, count, lower_median));
-    times.means.push_back(reduce(rank.record.steps, count, mean));
-  }
+  for (const auto& rank : run.ranks)
+    times.of_rank.push_back(mean_of_last(rank.record.steps, count));
   for (std::size_t phase = 0; phase < kPhases; ++phase)
     times.median[phase] = lower_median(column(times.of_rank, phase));
   return times;

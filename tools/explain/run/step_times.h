@@ -22,8 +22,7 @@ double share_of(const PhaseSeconds& seconds, Phase phase);
 
 struct StepTimes {
   int steps = 0;                           // of the rank that has fewest
-  std::vector<PhaseSeconds> of_rank = {};  // median of each phase, by index in RunFacts::ranks
-  std::vector<PhaseSeconds> means = {};    // the same as means
+  std::vector<PhaseSeconds> of_rank = {};  // means, by index in RunFacts::ranks
   PhaseSeconds median = {};                // over the ranks: the lower of two in the middle
 
   // The smallest and the middle share of a phase over the ranks.
@@ -31,8 +30,9 @@ struct StepTimes {
   double middle_share(Phase phase) const;
 };
 
-// Of the last 64 steps. Empty if some rank has recorded fewer than 8, the first of which is left
-// out.
+// Of the last 64 steps. Of each rank the longest one is left out, which may be an accident. The
+// others count by their mean: where others use a processor, few steps lose much time each. Empty if
+// some rank has recorded fewer than 8, the first of which is left out.
 std::optional<StepTimes> recent_step_times(const RunFacts& run);
 
 // The rank whose own work takes longest, if the others lose a tenth of their time by waiting.

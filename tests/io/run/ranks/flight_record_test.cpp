@@ -40,6 +40,7 @@ class FlightRecordTest : public testing::Test {
                         .cores = 16,
                         .compute_threads = 8,
                         .reader_threads = 2,
+                        .processors = {0, 63, 64, 1023},
                         .limit_seconds = 300,
                         .device = "cuda:1",
                         .program = "train_gpt"};
@@ -72,6 +73,7 @@ TEST_F(FlightRecordTest, HasTheFactsOfTheProcess) {
   EXPECT_EQ(record.size, 8);
   EXPECT_EQ(record.process, ::getpid());
   EXPECT_EQ(record.reader_threads, 2);
+  EXPECT_THAT(record.processors, ElementsAre(0, 63, 64, 1023));
   EXPECT_EQ(record.device, "cuda:1");
   EXPECT_EQ(record.program, "train_gpt");
   EXPECT_FALSE(record.host.empty());
@@ -95,6 +97,14 @@ TEST_F(FlightRecordTest, HasWhatAThreadIsDoing) {
   EXPECT_EQ(open[2].group_sequence, 1842u);
   EXPECT_EQ(open[2].element_type, "bfloat16");
   EXPECT_THAT(read().events, IsEmpty());
+}
+
+TEST_F(FlightRecordTest, HasTheTimeWithoutAProcessor) {
+  FlightWriter writer(directory_, facts_);
+  EXPECT_EQ(read().recent_processor_wait, 0);
+  writer.set_processor_wait(12, 0.25);
+  EXPECT_EQ(read().processor_wait_seconds, 12);
+  EXPECT_EQ(read().recent_processor_wait, 0.25);
 }
 
 TEST_F(FlightRecordTest, HasTheEventsThatEnded) {

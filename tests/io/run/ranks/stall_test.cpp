@@ -104,12 +104,15 @@ TEST(FindStall, NamesTheRankWhosePartOfASaveDoesNotProceed) {
       {.id = 9,
        .open = {phase("save of a checkpoint", 0), phase("wait for the shards of others", 0)}});
   auto saves = rank_in(1, {phase("save", 0), sum(9)}, 9);
-  saves.threads.push_back({.id = 10, .open = {phase("save of a checkpoint", 990 * kSecond)}});
+  saves.threads.push_back({.id = 10,
+                           .open = {phase("save of a checkpoint", 980 * kSecond),
+                                    phase("write of a shard", 990 * kSecond)}});
   waits.activity = saves.activity = "save";
   EXPECT_THAT(find_stall({waits, saves}).suspects, ElementsAre(1));
-  EXPECT_EQ(text_of({waits, saves}),
-            "rank 1 on h1 (process 4712) has been in save > save of a checkpoint for 10 s; rank 0 "
-            "waits for it in a save");
+  EXPECT_EQ(
+      text_of({waits, saves}),
+      "rank 1 on h1 (process 4712) has been in save > save of a checkpoint > write of a shard "
+      "for 10 s; rank 0 waits for it in a save");
 }
 
 TEST(FindStall, FindsNothingIfNoRankWaits) {

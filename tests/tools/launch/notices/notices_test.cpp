@@ -1,8 +1,8 @@
-#include "ripieno/tools/launch/notices.h"
+#include "ripieno/tools/launch/notices/notices.h"
 
 #include <gtest/gtest.h>
 
-#include "ripieno/tools/launch/http_get.h"
+#include "ripieno/tools/launch/notices/http_get.h"
 
 namespace ripieno::tools {
 namespace {

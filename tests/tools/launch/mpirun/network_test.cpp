@@ -1,4 +1,4 @@
-#include "ripieno/tools/launch/network.h"
+#include "ripieno/tools/launch/mpirun/network.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

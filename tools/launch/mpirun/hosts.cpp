@@ -1,4 +1,4 @@
-#include "ripieno/tools/launch/hosts.h"
+#include "ripieno/tools/launch/mpirun/hosts.h"
 
 #include <fmt/format.h>
 

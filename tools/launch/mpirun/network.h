@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/tools/launch/hosts.h"
+#include "ripieno/tools/launch/mpirun/hosts.h"
 
 namespace ripieno::tools {
 

@@ -1,4 +1,4 @@
-#include "ripieno/tools/launch/notices.h"
+#include "ripieno/tools/launch/notices/notices.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "ripieno/tools/launch/http_get.h"
+#include "ripieno/tools/launch/notices/http_get.h"
 
 namespace ripieno::tools {
 namespace {

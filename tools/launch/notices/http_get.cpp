@@ -1,4 +1,4 @@
-#include "ripieno/tools/launch/http_get.h"
+#include "ripieno/tools/launch/notices/http_get.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "ripieno/tools/launch/network.h"
+#include "ripieno/tools/launch/mpirun/network.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

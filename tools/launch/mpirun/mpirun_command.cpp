@@ -1,4 +1,4 @@
-#include "ripieno/tools/launch/mpirun_command.h"
+#include "ripieno/tools/launch/mpirun/mpirun_command.h"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ripieno/tools/launch/network.h"
+#include "ripieno/tools/launch/mpirun/network.h"
 
 namespace ripieno::tools {
 
