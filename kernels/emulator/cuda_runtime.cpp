@@ -346,7 +346,8 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDeviceSynchronize() {
-  return call_blocking("cudaDeviceSynchronize", [] { return Streams::instance().run_all(current_device); });
+  return call_blocking("cudaDeviceSynchronize",
+                       [] { return Streams::instance().run_all(current_device); });
 }
 
 // ---- Memory

@@ -40,14 +40,14 @@ using Mode = StepGraphOptions::Mode;
 const int kTwoGpus = setenv("RIPIENO_EMULATED_GPUS", "2", 1);
 
 // What differs from ten steps of four rows on each rank. `at` is called on each rank before each
-// step, `within` in each call of the step.
+// step; `within` and `between` in each call of the step, before and after its backward.
 struct Training {
   DataParallelOptions options = {.bucket_bytes = 256};
   double max_gradient_norm = 1.0;
   int steps = 10;
   std::function<int64_t(int rank, int step)> rows = [](int, int) { return 4; };
   std::function<void(int rank, int step, nn::Mlp&)> at = [](int, int, nn::Mlp&) {};
-  std::function<void(int rank, int step)> within = [](int, int) {};
+  std::function<void(int rank)> within = [](int) {}, between = [](int) {};
 };
 
 struct Rank {
@@ -77,10 +77,11 @@ Rank train(Communicator& ranks, Device device, Mode mode, const Training& traini
     const auto batch = batch_of(training.rows(ranks.rank(), step), ranks.rank(), step, device);
     training.at(ranks.rank(), step, model);
     graph.run(batch, [&](const io::Batch& rows) {
-      training.within(ranks.rank(), step);
+      training.within(ranks.rank());
       parallel.backward(rows.inputs.shape()[0], [&](int64_t begin, int64_t end) {
         return model.loss(rows.inputs.slice(0, begin, end), rows.targets.slice(0, begin, end));
       });
+      training.between(ranks.rank());
       parallel.step();
     });
     result.losses.push_back(parallel.loss().mean());
@@ -204,12 +205,16 @@ TEST_F(RanksStepGraph, AllRanksRecordAnewIfOneHasReleasedItsMemory) {
 }
 
 TEST_F(RanksStepGraph, NoRankReplaysIfOneCannotRecord) {
-  const auto trained = replayed({.within = [](int rank, int) {
+  const auto read_a_value = [](int rank) {
     if (rank == 1) sum(Tensor::zeros({3}, DType::float32, Device::cuda(1))).item();
-  }});
-  for (const Rank& rank : trained) EXPECT_EQ(rank.replayed, 0);
-  EXPECT_THAT(trained[0].remarks, ElementsAre(HasSubstr("another rank cannot record it")));
-  EXPECT_THAT(trained[1].remarks, ElementsAre(HasSubstr("from or to host memory")));
+  };
+  for (const Training& training :
+       {Training{.within = read_a_value}, Training{.between = read_a_value}}) {
+    const auto trained = replayed(training);
+    for (const Rank& rank : trained) EXPECT_EQ(rank.replayed, 0);
+    EXPECT_THAT(trained[0].remarks, ElementsAre(HasSubstr("another rank cannot record it")));
+    EXPECT_THAT(trained[1].remarks, ElementsAre(HasSubstr("from or to host memory")));
+  }
 }
 
 TEST_F(RanksStepGraph, NoRankRecordsIfOneHasAGradientHook) {
