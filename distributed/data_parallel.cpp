@@ -146,7 +146,7 @@ std::string DataParallel::obstacle_to_replay() const {
   if (auto obstacle = strategy_->obstacle_to_replay(); !obstacle.empty()) return obstacle;
   const Parameters& parameters = optimizer_.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters.tensors()[i].implementation().leaf->hooks.empty())
+    if (parameters.tensors()[i].implementation().leaf->hooks.size() > strategy_->hooks())
       return "a hook (on_gradient) of " + parameters.layout().entries()[i].name +
              " runs on the host";
   }
@@ -160,11 +160,11 @@ void DataParallel::begin_step() {
   has_begun_ = true;
 }
 
-void DataParallel::replay_step(const std::function<void()>& replay) {
+void DataParallel::replay_step(const std::function<void()>& enqueue) {
   begin_step();
   has_begun_ = false;
   buffers_are_equal_ = false;
-  replay();
+  replay(enqueue);
   ++replayed_steps_;
   optimizer_.parameters().values().flat().mark_changed();
 }
@@ -174,6 +174,15 @@ void DataParallel::abandon_step() {
   has_begun_ = true;
   strategy_->abandon_step();
   optimizer_.parameters().clear_gradients();
+}
+
+bool DataParallel::holds_on_all_ranks(bool holds) {
+  if (communicator_.size() == 1) return holds;
+  if (!ranks_without_.defined()) ranks_without_ = Tensor({1}, DType::int64);
+  int64_t& count = *ranks_without_.data<int64_t>();
+  count = !holds;
+  communicator_.all_reduce(ranks_without_);
+  return count == 0;
 }
 
 std::vector<uint64_t> DataParallel::replay_facts() const {

@@ -103,14 +103,20 @@ class DataParallel {
   void begin_step();
   // Whether a step has begun so, and step() has not been called.
   bool has_begun_step() const { return has_begun_; }
-  // Takes a step without backward() and step(): `replay` enqueues their recorded work.
-  void replay_step(const std::function<void()>& replay);
+  // Calls enqueue(), which enqueues the recorded work of the step that has begun. A collective.
+  void replay(const std::function<void()>& enqueue) { strategy_->replay(enqueue); }
+  // Takes a step without backward() and step(): `enqueue` enqueues their recorded work. A
+  // collective.
+  void replay_step(const std::function<void()>& enqueue);
   // Discards the backward() and step() of a step that began with begin_step(), none of whose work
   // runs. The step can then be computed again.
   void abandon_step();
   // Numbers on which the work of a step depends: which parameters are trained, where they are, and
   // whether the model is in training mode.
   std::vector<uint64_t> replay_facts() const;
+  // Whether `holds` on all ranks, which must record and replay the same steps. A collective, on the
+  // host; returns at once on one rank.
+  bool holds_on_all_ranks(bool holds);
   // Number of steps taken by replay_step(). Their phases are not measured by seconds().
   int64_t replayed_steps() const { return replayed_steps_; }
   Device device() const { return device_; }
@@ -153,6 +159,7 @@ class DataParallel {
   bool complete_ = false;   // the last backward of the step has run
   bool has_begun_ = false;  // by begin_step()
   int64_t replayed_steps_ = 0;
+  Tensor ranks_without_;  // (1) int64, on the host; of holds_on_all_ranks()
   bool met_ = true;
   bool buffers_are_equal_ = false;
   Loss loss_;

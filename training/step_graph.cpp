@@ -23,6 +23,8 @@ constexpr int kPreparedSteps = 2;
 constexpr int kMostFailures = 3;
 // A single change, such as a parameter that is thawed, is not worth a remark.
 constexpr int kChangesToRemark = 3;
+// Why a rank gives up without an obstacle of its own.
+constexpr const char* kOtherRank = "another rank cannot record it";
 
 [[noreturn]] void throw_required(const std::string& why) {
   throw ConfigurationError("train.graph=on, but the step cannot be recorded as a CUDA graph: " +
@@ -84,16 +86,15 @@ class Between {
 
 StepGraph::StepGraph(distributed::DataParallel& parallel, const StepGraphOptions& options)
     : parallel_(parallel), options_(options) {
-  if (options_.mode == Mode::off) return;
   const Device device = parallel_.device();
-  if (!device.is_cuda()) {
-    if (options_.mode == Mode::on) throw_required("it runs on the CPU");
-    return;
-  }
+  const bool is_wanted = options_.mode != Mode::off && device.is_cuda();
   std::string obstacle = parallel_.obstacle_to_replay();
   if (obstacle.empty()) obstacle = obstacle_to_recording();
-  if (!obstacle.empty()) {
-    give_up(obstacle);
+  const bool is_possible = parallel_.holds_on_all_ranks(is_wanted && obstacle.empty());
+  if (options_.mode == Mode::on && !device.is_cuda()) throw_required("it runs on the CPU");
+  if (!is_wanted) return;
+  if (!is_possible) {
+    give_up(obstacle.empty() ? kOtherRank : obstacle);
     return;
   }
   stream_ = std::make_unique<Stream>(device);
@@ -116,8 +117,9 @@ void StepGraph::run(const io::Batch& batch, const Step& step) {
   {
     const Pool::Keep keep(stream_->memory());
     if (trims() != trims_) forget();
-    if (graph_ && facts == recorded_) return replay(batch);
-    if (facts == prepared_ && prepared_steps_ >= kPreparedSteps) return record(batch, step);
+    if (parallel_.holds_on_all_ranks(graph_ && facts == recorded_)) return replay(batch);
+    const bool is_prepared = facts == prepared_ && prepared_steps_ >= kPreparedSteps;
+    if (parallel_.holds_on_all_ranks(is_prepared)) return record(batch, step);
   }
   if (!std::exchange(has_taken_a_step_, true)) {
     step(batch);
@@ -184,8 +186,9 @@ void StepGraph::begin(const io::Batch& batch) {
 void StepGraph::record(const io::Batch& batch, const Step& step) {
   recorded_ = prepared_;
   forget();
-  if (const std::string obstacle = parallel_.obstacle_to_replay(); !obstacle.empty()) {
-    give_up(obstacle);
+  const std::string obstacle = parallel_.obstacle_to_replay();
+  if (!parallel_.holds_on_all_ranks(obstacle.empty())) {
+    give_up(obstacle.empty() ? kOtherRank : obstacle);
     return step(batch);
   }
   const RandomContext context = random_context();
@@ -207,7 +210,10 @@ void StepGraph::record(const io::Batch& batch, const Step& step) {
     graph_.reset();
     fail("step graph: the step did not call backward() and step() of the DataParallel");
   }
-  if (graph_) return graph_->replay();
+  if (parallel_.holds_on_all_ranks(graph_ != nullptr))
+    return parallel_.replay([&] { graph_->replay(); });
+  if (graph_) failure = kOtherRank;
+  graph_.reset();
   parallel_.abandon_step();
   if (options_.mode == Mode::on || ++failures_ == kMostFailures) give_up(failure);
   step(batch);

@@ -14,7 +14,10 @@
 // the memory of the graph. The fourth is recorded: from then on a step is a copy of its batch, the
 // optimizer's begin_step(), and one launch. A step that differs from the recorded one, for example
 // in the shape of its batch, runs as usual; after two of these in a row that are alike, the next is
-// recorded instead. One thread uses it.
+// recorded instead.
+//
+// Several ranks record and replay the same steps, on which they agree before each step: the
+// constructor and run() are collectives. One thread uses it.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +49,7 @@ class StepGraph {
   using Step = std::function<void(const io::Batch&)>;
 
   // `parallel` must outlive this object. Throws ConfigurationError if `mode` is on and its steps
-  // cannot be recorded.
+  // cannot be recorded on a rank.
   explicit StepGraph(distributed::DataParallel& parallel, const StepGraphOptions& options = {});
   ~StepGraph();
   StepGraph(const StepGraph&) = delete;
@@ -59,7 +62,8 @@ class StepGraph {
   // Throws what `step` throws; ConfigurationError if `mode` is on and the step reads a value on the
   // host, waits for the device or allocates memory with cudaMalloc.
   void run(const io::Batch& batch, const Step& step);
-  // Discards the recorded step; a later one is recorded anew.
+  // Discards the recorded step; a later one is recorded anew. Not a collective: then all ranks run
+  // their steps as usual until the next recording.
   void forget();
 
   // The number of operations on the device in the recorded step; 0 if none is recorded.

@@ -104,9 +104,9 @@ void require_color(int color) {
 }
 
 std::string_view name_of(Collective::Kind kind) {
-  constexpr std::string_view kNames[] = {"all_reduce", "reduce_scatter", "all_gather",
-                                         "all_to_all", "broadcast",      "barrier",
-                                         "duplicate",  "split",          "shared_memory"};
+  constexpr std::string_view kNames[] = {
+      "all_reduce", "reduce_scatter", "all_gather", "all_to_all",    "broadcast",
+      "barrier",    "duplicate",      "split",      "shared_memory", "replayed_step"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -117,6 +117,7 @@ std::string to_string(const Collective& collective) {
     case Collective::Kind::barrier:
     case Collective::Kind::duplicate:
     case Collective::Kind::split:
+    case Collective::Kind::replayed_step:
       return std::string(name);
     case Collective::Kind::shared_memory:
       return fmt::format("{} of {} bytes", name, collective.elements);

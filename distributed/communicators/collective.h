@@ -23,7 +23,8 @@ struct Collective {
     barrier,
     duplicate,
     split,
-    shared_memory
+    shared_memory,
+    replayed_step  // of all ranks (Communicator::replay)
   };
 
   Kind kind = Kind::barrier;

@@ -21,9 +21,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "ripieno/core/device/device.h"
 #include "ripieno/core/device/memory.h"
 #include "ripieno/core/tensor.h"
 
@@ -69,6 +72,14 @@ class Communicator {
   // is its destruction, which must precede the communicator's. Also used by the communicator's
   // duplicates.
   virtual std::unique_ptr<MemoryResource> shared_memory(std::size_t bytes);
+
+  // Why collectives of tensors on `device` cannot be recorded by a DeviceGraph; empty if they can.
+  // Then all ranks must record the same ones, and all or none must replay them.
+  virtual std::string obstacle_to_recording(Device device) const;
+  // Calls enqueue(), which enqueues a graph with recorded collectives of this communicator on the
+  // current stream. Each replay requires it: it takes its turn among the other collectives of the
+  // device, and has the timeout of one, counted from its start. A collective.
+  virtual void replay(const std::function<void()>& enqueue);
 
   // How long a collective waits for other ranks before it throws CommunicationFailure;
   // kDefaultTimeout until set. Later results of duplicate() and split() inherit it. Not a

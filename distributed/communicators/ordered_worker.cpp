@@ -1,5 +1,6 @@
 #include "ripieno/distributed/communicators/ordered_worker.h"
 
+#include "ripieno/core/device/device_graph.h"
 #include "ripieno/core/start_thread.h"
 
 namespace ripieno::distributed {
@@ -27,6 +28,7 @@ OrderedWorker::~OrderedWorker() {
 void OrderedWorker::release(int tasks) {
   {
     const std::lock_guard lock(mutex_);
+    is_recorded_ = is_recording();
     for (int task = released_; task < tasks; ++task)
       released_at_[static_cast<std::size_t>(task)].record(current_stream(device_));
     released_ = tasks;
@@ -36,7 +38,7 @@ void OrderedWorker::release(int tasks) {
 
 void OrderedWorker::wait(int tasks) {
   std::unique_lock lock(mutex_);
-  while (!thread_.joinable() && done_ < tasks) run_next(lock);
+  while (runs_here() && done_ < tasks) run_next(lock);
   changed_.wait(lock, [&] { return done_ >= tasks; });
   if (failure_) std::rethrow_exception(failure_);
   if (tasks > 0) current_stream(device_).wait(done_at_[static_cast<std::size_t>(tasks) - 1]);
@@ -45,17 +47,23 @@ void OrderedWorker::wait(int tasks) {
 void OrderedWorker::finish() {
   release(tasks_);
   std::unique_lock lock(mutex_);
-  while (!thread_.joinable() && done_ < tasks_) run_next(lock);
+  while (runs_here() && done_ < tasks_) run_next(lock);
   changed_.wait(lock, [&] { return done_ == tasks_; });
   released_ = done_ = 0;
   if (failure_) std::rethrow_exception(failure_);
   if (tasks_ > 0) current_stream(device_).wait(done_at_.back());
 }
 
+void OrderedWorker::abandon() {
+  const std::lock_guard lock(mutex_);
+  released_ = done_ = 0;
+  failure_ = nullptr;
+}
+
 void OrderedWorker::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [&] { return stopping_ || done_ < released_; });
+    changed_.wait(lock, [&] { return stopping_ || (!is_recorded_ && done_ < released_); });
     if (stopping_) return;
     run_next(lock);
     changed_.notify_all();

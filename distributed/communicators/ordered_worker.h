@@ -5,6 +5,8 @@
 // thread calls release(), wait() and finish(). Work that tasks enqueue on a GPU goes to the
 // worker's own stream. It runs after the work that the releasing thread's stream held at release(),
 // and before work enqueued there after wait() or finish(). The host does not wait for the GPU.
+// While the calling thread records a DeviceGraph, tasks run in it as with Mode::in_finish: it may
+// record what they enqueue, and other threads may not.
 #pragma once
 
 #include <condition_variable>
@@ -36,8 +38,12 @@ class OrderedWorker {
   // Releases the rest, waits for all, and begins the next round. Rethrows the exception of a task;
   // no task runs after that.
   void finish();
+  // Begins the next round after an exception in a recording, none of whose work runs.
+  void abandon();
 
  private:
+  // Whether tasks run in the thread that waits for them. With the lock held.
+  bool runs_here() const { return is_recorded_ || !thread_.joinable(); }
   void work();
   void run_next(std::unique_lock<std::mutex>& lock);
   void run_on_stream(int task);
@@ -52,6 +58,7 @@ class OrderedWorker {
   std::condition_variable changed_;
   int released_ = 0;
   int done_ = 0;
+  bool is_recorded_ = false;  // this round
   bool stopping_ = false;
   std::exception_ptr failure_;
   std::thread thread_;

@@ -112,6 +112,19 @@ void GradientReducer::finish_round() {
   detach(buckets_.size());
 }
 
+std::string GradientReducer::obstacle_to_recording() const {
+  if (!sum_->can_be_recorded() || gradients_->sums_every_micro_batch())
+    return "the sum of gradients uses memory that a graph does not keep";
+  return communicator_.obstacle_to_recording(totals_.device());
+}
+
+void GradientReducer::abandon() {
+  worker_.abandon();
+  active_ = false;
+  rounds_ = 0;
+  loss_ = {};
+}
+
 std::size_t GradientReducer::trained_buckets() const {
   std::size_t count = 0;
   for (std::size_t i = 0; i < buckets_.size(); ++i) count += trains(i);

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "ripieno/core/arena/parameters.h"
@@ -64,6 +65,11 @@ class GradientReducer {
   // of the loss over all ranks: (2) float64, on the device of the gradients. Throws
   // CommunicationFailure that names the gradients. Every rank calls it once per step.
   const Tensor& finish();
+
+  // Why the work of a step cannot be recorded (core/device/device_graph.h); empty if it can.
+  std::string obstacle_to_recording() const;
+  // Forgets a step that failed while it was recorded.
+  void abandon();
 
  private:
   struct LossTotals {

@@ -7,6 +7,7 @@ class AllReduceSum final : public GradientSum {
  public:
   explicit AllReduceSum(Communicator& communicator) : communicator_(communicator) {}
   void sum(const Bucket&, const Tensor& gradients) override { communicator_.all_reduce(gradients); }
+  bool can_be_recorded() const override { return true; }
 
  private:
   Communicator& communicator_;

@@ -22,6 +22,9 @@ class GradientSum {
   // Whether sum() is called with whole buckets; else it is called for each trainable range of a
   // bucket (runs_of).
   virtual bool takes_whole_buckets() const { return false; }
+  // Whether a DeviceGraph can record sum(): it does nothing on the host but call collectives, and
+  // frees no memory of the device afterwards.
+  virtual bool can_be_recorded() const { return false; }
   // Bytes that it keeps on this rank between steps.
   virtual int64_t kept_bytes() const { return 0; }
 };

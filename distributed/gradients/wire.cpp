@@ -28,6 +28,7 @@ class Bfloat16Sum final : public GradientSum {
     cast_into(gradients, rounded);
   }
 
+  bool can_be_recorded() const override { return true; }
   int64_t kept_bytes() const override {
     return buffer_.defined() ? static_cast<int64_t>(buffer_.bytes()) : 0;
   }

@@ -31,6 +31,15 @@ Loss Replicated::finish(const Loss&) {
   return {totals.slice(0, 0, 1).reshape({}), totals.slice(0, 1, 2).reshape({})};
 }
 
+void Replicated::abandon_step() {
+  MicroBatches::abandon_step();
+  reducer_->abandon();
+}
+
+void Replicated::replay(const std::function<void()>& enqueue) {
+  reducer_->communicator().replay(enqueue);
+}
+
 void Replicated::report(MemoryReport& report) {
   const int64_t kept = reducer_->kept_bytes();
   if (kept > 0) report.lines.push_back({.what = "buffers for compressed gradients", .bytes = kept});

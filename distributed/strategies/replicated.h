@@ -19,9 +19,10 @@ class Replicated : public MicroBatches {
   Arena& gradients() override { return reducer_->gradients(); }
   void report(MemoryReport& report) override;
   std::size_t buckets() const override;
-  std::string obstacle_to_replay() const override {
-    return "the collectives of several ranks cannot be recorded";
-  }
+  std::string obstacle_to_replay() const override { return reducer_->obstacle_to_recording(); }
+  void abandon_step() override;
+  void replay(const std::function<void()>& enqueue) override;
+  std::size_t hooks() const override { return 1; }
 
  protected:
   void begin_micro_batch(const Loss& loss, bool more) final;

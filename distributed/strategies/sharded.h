@@ -15,6 +15,9 @@ class Sharded final : public Replicated {
           const GradientReducer::MakeSum& make_sum, bool shards_gradients);
 
   bool after_update() override;
+  std::string obstacle_to_replay() const override {
+    return "parallel.shard: shards are padded in memory that a graph does not keep";
+  }
   void report(MemoryReport& report) override;
 
  private:

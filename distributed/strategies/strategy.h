@@ -68,6 +68,10 @@ class Strategy {
   virtual std::string obstacle_to_replay() const { return "its strategy does not support it"; }
   // Forgets the micro-batches of an unfinished step. Called only if steps can be replayed.
   virtual void abandon_step() {}
+  // Calls enqueue(), which enqueues the recorded work of a step.
+  virtual void replay(const std::function<void()>& enqueue) { enqueue(); }
+  // Number of hooks (on_gradient) that it has added to each parameter. They only enqueue work.
+  virtual std::size_t hooks() const { return 0; }
 
   // Whether each rank takes optimizer steps on its own gradients, between steps that communicate.
   virtual bool has_local_steps() const { return false; }

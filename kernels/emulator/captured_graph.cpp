@@ -13,33 +13,33 @@ std::size_t Graph::index_of(const CUstream_st* stream) {
   return index;
 }
 
-void Graph::add(const CUstream_st* stream, std::function<void()> work) {
-  line(stream).work.push_back({.work = std::move(work)});
+void Graph::add(const CUstream_st* stream, Launch launch) {
+  line(stream).work.push_back({.launch = std::move(launch)});
 }
 
 void Graph::wait(const CUstream_st* stream, const CUstream_st* other, std::size_t position) {
   const std::size_t index = index_of(other);
-  line(stream).work.push_back({.work = {}, .other = index, .position = position});
+  line(stream).work.push_back({.launch = {}, .other = index, .position = position});
 }
 
-// Visits the work of a line up to `position`, and before each wait that of the other line.
+// Visits the work of a line up to `position`, and before each wait that of the other line. Ends,
+// and returns false, if visit_work(line, operation) does.
 template <typename Visit>
-void Graph::visit(std::vector<std::size_t>& done, std::size_t index, std::size_t position,
+bool Graph::visit(std::vector<std::size_t>& done, std::size_t index, std::size_t position,
                   const Visit& visit_work) const {
-  while (done[index] < position) {
-    const Operation& next = lines_[index].work[done[index]++];
-    if (next.work) {
-      visit_work(next.work);
-    } else {
-      visit(done, next.other, next.position, visit_work);
-    }
+  for (; done[index] < position; ++done[index]) {
+    const Operation& next = lines_[index].work[done[index]];
+    const bool is_done = next.launch ? visit_work(index, done[index])
+                                     : visit(done, next.other, next.position, visit_work);
+    if (!is_done) return false;
   }
+  return true;
 }
 
 bool Graph::is_joined() const {
   if (lines_.empty()) return true;
   std::vector<std::size_t> reached(lines_.size());
-  visit(reached, 0, lines_[0].work.size(), [](const auto&) {});
+  visit(reached, 0, lines_[0].work.size(), [](std::size_t, std::size_t) { return true; });
   for (std::size_t i = 0; i < lines_.size(); ++i) {
     if (reached[i] < lines_[i].work.size()) return false;
   }
@@ -50,15 +50,22 @@ std::size_t Graph::operations() const {
   std::size_t count = 0;
   for (const Line& line : lines_) {
     count += static_cast<std::size_t>(std::count_if(
-        line.work.begin(), line.work.end(), [](const auto& each) { return bool(each.work); }));
+        line.work.begin(), line.work.end(), [](const auto& each) { return bool(each.launch); }));
   }
   return count;
 }
 
-void Graph::run() const {
-  if (lines_.empty()) return;
-  std::vector<std::size_t> done(lines_.size());
-  visit(done, 0, lines_[0].work.size(), [](const auto& work) { work(); });
+Graph::Work Graph::launch(const std::shared_ptr<const Graph>& graph) {
+  Run run{.done = std::vector<std::size_t>(graph->lines_.size()), .work = {}};
+  for (const Line& line : graph->lines_) {
+    auto& work = run.work.emplace_back();
+    for (const Operation& each : line.work) work.push_back(each.launch ? each.launch() : Work());
+  }
+  return [graph, run = std::move(run)]() mutable {
+    return graph->lines_.empty() ||
+           graph->visit(run.done, 0, graph->lines_[0].work.size(),
+                        [&](std::size_t line, std::size_t i) { return run.work[line][i](); });
+  };
 }
 
 }  // namespace ripieno::simt

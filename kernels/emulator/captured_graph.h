@@ -15,7 +15,12 @@ namespace ripieno::simt {
 // allow, as that of lazy streams.
 class Graph {
  public:
-  void add(const CUstream_st* stream, std::function<void()> work);
+  // Work of a stream: returns whether it could run, and is otherwise called again.
+  using Work = std::function<bool()>;
+  // Called at each launch of the graph; returns the work of that launch.
+  using Launch = std::function<Work()>;
+
+  void add(const CUstream_st* stream, Launch launch);
   // Later work of `stream` waits for the first `position` operations of `other`.
   void wait(const CUstream_st* stream, const CUstream_st* other, std::size_t position);
   std::size_t position(const CUstream_st* stream) { return line(stream).work.size(); }
@@ -23,23 +28,29 @@ class Graph {
   // Whether the first stream waits for all work of the others, directly or not.
   bool is_joined() const;
   std::size_t operations() const;
-  void run() const;
+  // The work of one launch of `graph`.
+  static Work launch(const std::shared_ptr<const Graph>& graph);
 
  private:
   // The operations of one stream: work, or a wait for another line.
   struct Operation {
-    std::function<void()> work;
-    std::size_t other = 0, position = 0;  // of a wait, whose work is empty
+    Launch launch;
+    std::size_t other = 0, position = 0;  // of a wait, whose launch is empty
   };
   struct Line {
     const CUstream_st* stream;
     std::vector<Operation> work;
   };
+  // What a launch has done so far: operations by line, and their work, which is empty for a wait.
+  struct Run {
+    std::vector<std::size_t> done;
+    std::vector<std::vector<Work>> work;
+  };
 
   std::size_t index_of(const CUstream_st* stream);
   Line& line(const CUstream_st* stream) { return lines_[index_of(stream)]; }
   template <typename Visit>
-  void visit(std::vector<std::size_t>& done, std::size_t index, std::size_t position,
+  bool visit(std::vector<std::size_t>& done, std::size_t index, std::size_t position,
              const Visit& visit_work) const;
 
   std::vector<Line> lines_;  // the first is that of the stream on which the capture began

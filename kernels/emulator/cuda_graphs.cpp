@@ -47,7 +47,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   return locked_call("cudaGraphLaunch", [&] {
     if (Capture* const capture = Captures::instance().of(stream))
       return invalidate(*capture, cudaErrorStreamCaptureUnsupported);
-    Streams::instance().enqueue(stream, [graph = executable->graph] { graph->run(); });
+    Streams::instance().enqueue_waiting(stream, [&] { return Graph::launch(executable->graph); });
     return cudaSuccess;
   });
 }

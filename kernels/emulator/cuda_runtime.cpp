@@ -346,7 +346,8 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDeviceSynchronize() {
-  return call_blocking("cudaDeviceSynchronize", [] { return Streams::instance().run_all(); });
+  return call_blocking("cudaDeviceSynchronize",
+                       [] { return Streams::instance().run_all(current_device); });
 }
 
 // ---- Memory
@@ -365,7 +366,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 cudaError_t cudaFree(void* memory) {
   return call("cudaFree", [&](Runtime& runtime) {
     if (memory == nullptr) return cudaSuccess;
-    Streams::instance().run_all();  // cudaFree waits for all work
+    Streams::instance().run_all(current_device);  // cudaFree waits for all work
     if (runtime.device_memory.erase(memory) == 0) return cudaErrorInvalidValue;
     free_device_memory(memory);
     return cudaSuccess;
@@ -390,7 +391,7 @@ cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
 
 cudaError_t cudaFreeHost(void* memory) {
   return call("cudaFreeHost", [&](Runtime& runtime) {
-    Streams::instance().run_all();
+    Streams::instance().run_all(current_device);
     if (memory && runtime.pinned.erase(static_cast<char*>(memory)) == 0) {
       return cudaErrorInvalidValue;
     }

@@ -43,18 +43,25 @@ CUstream_st* Streams::create(int device) {
 }
 
 void Streams::enqueue(CUstream_st* stream, std::function<void()> work) {
-  if (stream == nullptr) {
-    const DeviceAccess access;
-    return work();
-  }
-  if (stream->graph) return stream->graph->add(stream, std::move(work));
-  enqueue_waiting(stream, [work = std::move(work)] {
+  const Graph::Work always = [work = std::move(work)] {
     work();
     return true;
-  });
+  };
+  enqueue_waiting(stream, [always] { return always; });
 }
 
-void Streams::enqueue_waiting(CUstream_st* stream, std::function<bool()> work) {
+void Streams::enqueue_waiting(CUstream_st* stream, const Graph::Launch& launch) {
+  if (stream == nullptr) {
+    const DeviceAccess access;
+    launch()();
+  } else if (stream->graph) {
+    stream->graph->add(stream, launch);
+  } else {
+    push(stream, launch());
+  }
+}
+
+void Streams::push(CUstream_st* stream, Graph::Work work) {
   stream->queue.push_back(std::move(work));
   ++stream->enqueued;
   if (is_eager) {
@@ -85,7 +92,7 @@ void Streams::record(CUevent_st& event, CUstream_st* stream) {
 
 void Streams::wait(CUstream_st* stream, const CUevent_st& event) {
   if (event.stream == nullptr || event.stream == stream) return;
-  enqueue_waiting(stream, [this, other = event.stream, position = event.position] {
+  push(stream, [this, other = event.stream, position = event.position] {
     return run_until(other, position);
   });
 }
@@ -102,9 +109,11 @@ bool Streams::run_all(CUstream_st* stream) {
   return stream == nullptr || run_until(stream, stream->enqueued);
 }
 
-bool Streams::run_all() {
+bool Streams::run_all(int device) {
   bool all = true;
-  for (const auto& stream : streams_) all = run_all(stream.get()) && all;
+  for (const auto& stream : streams_) {
+    if (stream->device == device) all = run_all(stream.get()) && all;
+  }
   return all;
 }
 

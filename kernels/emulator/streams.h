@@ -45,8 +45,9 @@ class Streams {
   // On the null stream, the work runs at once and waits for no other stream.
   void enqueue(CUstream_st* stream, std::function<void()> work);
   // Enqueues work that may have to wait for something outside this GPU: it is called again and
-  // again until it returns true, and everything after it on the stream waits.
-  void enqueue_waiting(CUstream_st* stream, std::function<bool()> work);
+  // again until it returns true, and everything after it on the stream waits. `launch` returns it,
+  // now or, if the stream is captured, each time the graph is launched.
+  void enqueue_waiting(CUstream_st* stream, const Graph::Launch& launch);
   void record(CUevent_st& event, CUstream_st* stream);
   // Later work on the stream runs after the event, as last recorded, is reached.
   void wait(CUstream_st* stream, const CUevent_st& event);
@@ -55,13 +56,14 @@ class Streams {
   // Return whether everything could run.
   bool run_until(const CUevent_st& event);
   bool run_all(CUstream_st* stream);
-  bool run_all();
+  bool run_all(int device);
 
   // Whether enqueue() runs the work before it returns.
   bool is_eager = false;
 
  private:
   Streams();
+  void push(CUstream_st* stream, Graph::Work work);
   bool run_until(CUstream_st* stream, uint64_t position);
 
   std::vector<std::unique_ptr<CUstream_st>> streams_;

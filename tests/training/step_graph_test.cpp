@@ -407,7 +407,7 @@ TEST(StepGraph, OnTheCpuIsOffWithoutARemark) {
               ThrowsMessage<ConfigurationError>(HasSubstr("it runs on the CPU")));
 }
 
-TEST_F(StepGraphTest, SeveralRanksRunAsUsualWithOneRemark) {
+TEST_F(StepGraphTest, RanksThatCommunicateThroughHostMemoryRunAsUsualWithOneRemark) {
   std::vector<std::string> remarks;
   auto group = distributed::in_process(2);
   std::vector<std::thread> threads;
@@ -423,8 +423,7 @@ TEST_F(StepGraphTest, SeveralRanksRunAsUsualWithOneRemark) {
     });
   }
   for (auto& thread : threads) thread.join();
-  EXPECT_THAT(remarks,
-              ElementsAre(HasSubstr("the collectives of several ranks cannot be recorded")));
+  EXPECT_THAT(remarks, ElementsAre(HasSubstr("the ranks communicate through host memory")));
 }
 
 }  // namespace

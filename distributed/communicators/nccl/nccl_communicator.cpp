@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include "ripieno/core/device/device_graph.h"
 #include "ripieno/core/device/stream.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/trace.h"
@@ -103,6 +104,20 @@ class Nccl final : public Communicator {
 
   void barrier() override { host_->barrier(); }
 
+  // NCCL connects the ranks in their first collectives, before a recording, which then is local.
+  std::string obstacle_to_recording(Device device) const override {
+    return device == device_ ? "" : host_->obstacle_to_recording(device);
+  }
+  // The graph is not on the stream of the queue, but runs as if it were.
+  void replay(const std::function<void()>& enqueue) override {
+    run_in_queue({.kind = Collective::Kind::replayed_step},
+                 [&](const NcclQueue& queue, const Stream& computing) {
+                   computing.wait(queue.stream());
+                   enqueue();
+                   queue.stream().wait(computing);
+                 });
+  }
+
   std::unique_ptr<Communicator> duplicate() override { return over(host_->duplicate()); }
   std::unique_ptr<Communicator> split(int color, int key) override {
     return over(host_->split(color, key));
@@ -128,6 +143,13 @@ class Nccl final : public Communicator {
   template <typename Enqueue>
   void run(const Collective& collective, const Enqueue& enqueue) {
     if (collective.elements == 0) return;
+    run_in_queue(collective, [&](const NcclQueue& queue, const Stream&) {
+      group_->require(enqueue(group_->handle(), queue.stream().handle()), "NCCL", timeout_);
+    });
+  }
+
+  template <typename Enqueue>
+  void run_in_queue(const Collective& collective, const Enqueue& enqueue) {
     const trace::Scope traced(traced_.next(collective, rank(), size()));
     require_no_failure(collective, "of this group", failure());
     try {
@@ -137,7 +159,7 @@ class Nccl final : public Communicator {
       if (!group_) group_ = std::make_unique<NcclGroup>(*host_, queue, timeout_);
       queue.begin(computing);
       require_no_failure(collective, "on " + to_string(device_), queue.failure());
-      group_->require(enqueue(group_->handle(), queue.stream().handle()), "NCCL", timeout_);
+      enqueue(queue, computing);
       queue.end({collective, group_->handle(), rank(), size(), timeout_}, computing);
     } catch (const EarlierFailure&) {
       throw;
@@ -148,8 +170,9 @@ class Nccl final : public Communicator {
       note_failure(message);
       throw CommunicationFailure(message, failure.where());
     } catch (const std::exception& error) {
-      // Other ranks may be in this collective and would match it with the next one of this rank.
-      note_failure(error.what());
+      // Other ranks may be in this collective and would match it with the next one of this rank;
+      // but nothing of a failed recording runs.
+      if (!is_recording()) note_failure(error.what());
       throw;
     }
   }

@@ -5,6 +5,7 @@
 #include <exception>
 #include <map>
 
+#include "ripieno/core/device/device_graph.h"
 #include "ripieno/core/error.h"
 #include "ripieno/core/start_thread.h"
 #include "ripieno/distributed/communicators/nccl/nccl_error.h"
@@ -35,6 +36,7 @@ void NcclQueue::wait(Lock& lock, const IsOver& is_over) {
 }
 
 void NcclQueue::begin(const Stream& computing) {
+  if (is_recording()) return stream_.wait(computing);
   Lock lock(mutex_);
   wait(lock, [&] { return next_ - oldest_ < kMostQueued; });
   if (!failure_.empty()) return;
@@ -43,6 +45,7 @@ void NcclQueue::begin(const Stream& computing) {
 }
 
 void NcclQueue::end(const Entry& entry, const Stream& computing) {
+  if (is_recording()) return computing.wait(stream_);
   const Lock lock(mutex_);
   Queued& queued = at(next_);
   queued.done.record(stream_);

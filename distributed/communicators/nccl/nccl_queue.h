@@ -49,7 +49,8 @@ class NcclQueue {
   // begin(), then the work of one collective on stream(), then end(). That work runs after
   // everything enqueued on `computing` so far, and before what is enqueued there after end(). One
   // collective at a time (in_flight.h). begin() blocks while kMostQueued collectives have not run.
-  // Throws nothing if a collective has failed: failure() says so.
+  // Throws nothing if a collective has failed: failure() says so. What this thread records as a
+  // DeviceGraph has the same order, but is not in the queue: its replays are.
   void begin(const Stream& computing);
   void end(const Entry& entry, const Stream& computing);
 

@@ -39,6 +39,23 @@ TEST_P(OrderedWorkerTest, NoTaskRunsAfterAFailure) {
   EXPECT_THAT(ran, ElementsAre(0, 1));
 }
 
+TEST_P(OrderedWorkerTest, BeginsAnewAfterAnAbandonedRound) {
+  std::vector<int> ran;
+  bool fails = true;
+  const auto run = [&](int task) {
+    ran.push_back(task);
+    if (fails) throw std::runtime_error("broken");
+  };
+  OrderedWorker worker(3, run, GetParam());
+  worker.release(1);
+  EXPECT_THROW(worker.wait(1), std::runtime_error);
+  worker.abandon();
+  ran.clear();
+  fails = false;
+  worker.finish();
+  EXPECT_THAT(ran, ElementsAre(0, 1, 2));
+}
+
 TEST_P(OrderedWorkerTest, CanBeDestroyedWithUnreleasedTasks) {
   OrderedWorker worker(
       2, [](int) {}, GetParam());

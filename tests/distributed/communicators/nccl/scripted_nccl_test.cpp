@@ -11,6 +11,7 @@
 #include "distributed/communicators/conformance.h"
 #include "distributed/on_every_rank.h"
 #include "ripieno/core/device/copy.h"
+#include "ripieno/core/device/device_graph.h"
 #include "ripieno/core/models/mlp.h"
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/random.h"
@@ -199,6 +200,47 @@ TEST_F(ScriptedNccl, TheNextCollectiveThrowsTheFailureOfAnEarlierOne) {
   EXPECT_EXIT(enqueue_until_it_fails(), ::testing::ExitedWithCode(76),
               "all_reduce of 1001 float32 over NCCL: an earlier collective on cuda:0 failed: "
               "all_reduce of 1001 float32 over NCCL on rank 0 of 1: timed out after 1 s");
+}
+
+// ---- Recorded collectives
+
+TEST_F(ScriptedNccl, AReplayTakesItsTurnAmongTheCollectivesOfTheGpu) {
+  on_every_gpu(1, [](Communicator& ranks, Device device) {
+    const auto other = ranks.duplicate();
+    const Tensor x = ones(device), y = ones(device);
+    ranks.all_reduce(x);
+    const Stream recorded(device), side(device);
+    DeviceGraph graph(recorded, [&] { ranks.all_reduce(x); });
+    const auto replay = [&] { ranks.replay([&] { graph.replay(); }); };
+    const auto on_the_side = [&] {
+      const OnStream on(side);
+      other->all_reduce(y);
+    };
+    // Returns the number of collectives that have run when `stream` is done with what is enqueued.
+    const auto run_before = [](const Stream& stream, const auto& enqueue) {
+      set_script({.hangs = true});  // so that no other thread runs them
+      const int64_t before = collectives_run();
+      enqueue();
+      set_script({});
+      stream.synchronize();
+      return collectives_run() - before;
+    };
+    const auto& computing = compute_stream(device);
+    EXPECT_EQ(run_before(computing, [&] { on_the_side(), replay(); }), 2);
+    EXPECT_EQ(run_before(side, [&] { replay(), on_the_side(); }), 2);
+  });
+}
+
+TEST_F(ScriptedNccl, ACollectiveThatCannotBeRecordedDoesNotFailTheGroup) {
+  on_every_gpu(1, [](Communicator& ranks, Device device) {
+    const Tensor x = ones(device);
+    ranks.all_reduce(x);
+    const Stream stream(device);
+    simt::fail_call("cudaStreamWaitEvent", 1, cudaErrorStreamCaptureInvalidated);
+    EXPECT_THROW(DeviceGraph(stream, [&] { ranks.all_reduce(x); }), CannotRecord);
+    ranks.all_reduce(x);
+    EXPECT_THAT(x.to_vector<float>(), Each(1.0f));
+  });
 }
 
 // ---- Training

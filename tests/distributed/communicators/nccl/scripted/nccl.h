@@ -19,6 +19,7 @@ struct ncclUniqueId {
 enum ncclResult_t {
   ncclSuccess = 0,
   ncclInternalError = 3,
+  ncclInvalidUsage = 5,
   ncclRemoteError = 6,
   ncclInProgress = 7
 };

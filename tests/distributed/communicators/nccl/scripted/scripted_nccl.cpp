@@ -50,6 +50,7 @@ struct Operation {
 
   std::vector<Call> calls;
   int ranks_there = 0;  // whose streams have reached it
+  int replayed = 0;     // of these, as part of a graph
   bool is_done = false;
 };
 
@@ -101,24 +102,42 @@ ncclResult_t begin(ncclComm* group, std::function<void()> enqueue) {
 }
 
 // Runs on the stream of each rank, with gpu_lock() held; the last rank that reaches it computes.
-bool run(Operation& operation, bool& is_there, const Compute& compute) {
+// All ranks must replay a collective, or none: NCCL requires it, and it can hang otherwise.
+bool run(Operation& operation, bool& is_there, bool is_replayed, const Compute& compute) {
   if (script().hangs) return false;
-  if (!std::exchange(is_there, true)) ++operation.ranks_there;
-  if (operation.ranks_there < static_cast<int>(operation.calls.size())) return false;
+  if (!std::exchange(is_there, true)) {
+    ++operation.ranks_there;
+    operation.replayed += is_replayed;
+  }
+  const auto size = static_cast<int>(operation.calls.size());
+  if (operation.ranks_there < size) return false;
+  if (operation.replayed % size != 0) {
+    script().error = ncclInvalidUsage;
+    return false;
+  }
   if (!std::exchange(operation.is_done, true)) compute(operation.calls);
   ++run_count();
   return true;
 }
 
-ncclResult_t enqueue(ncclComm* group, cudaStream_t stream, Call call, Compute compute) {
-  const auto lock = gpu_lock();
+// This rank's part of the next collective of the group.
+std::function<bool()> next(ncclComm* group, const Call& call, bool is_replayed,
+                           const Compute& compute) {
   auto& operation = group->ranks->operations[group->called++];
   if (!operation) operation = std::make_shared<Operation>(group->ranks->size);
-  operation->calls[static_cast<std::size_t>(group->rank)] = std::move(call);
-  return begin(group, [operation = operation, stream, compute = std::move(compute)] {
-    Streams::instance().enqueue_waiting(stream, [operation, is_there = false, compute]() mutable {
-      return run(*operation, is_there, compute);
-    });
+  operation->calls[static_cast<std::size_t>(group->rank)] = call;
+  return [operation = operation, is_there = false, is_replayed, compute]() mutable {
+    return run(*operation, is_there, is_replayed, compute);
+  };
+}
+
+ncclResult_t enqueue(ncclComm* group, cudaStream_t stream, const Call& call,
+                     const Compute& compute) {
+  const auto lock = gpu_lock();
+  return begin(group, [=] {
+    const bool is_recorded = stream->graph != nullptr;
+    Streams::instance().enqueue_waiting(stream,
+                                        [=] { return next(group, call, is_recorded, compute); });
   });
 }
 
@@ -242,6 +261,8 @@ const char* ncclGetErrorString(ncclResult_t result) {
       return "no error";
     case ncclInternalError:
       return "internal error";
+    case ncclInvalidUsage:
+      return "invalid usage";
     case ncclRemoteError:
       return "remote process exited or there was a network error";
     case ncclInProgress:
@@ -326,7 +347,7 @@ ncclResult_t ncclGroupStart() {
 }
 
 ncclResult_t ncclGroupEnd() {
-  return enqueue(pending.group, pending.stream, std::move(pending.call), deliver);
+  return enqueue(pending.group, pending.stream, pending.call, deliver);
 }
 
 ncclResult_t ncclSend(const void* in, std::size_t count, ncclDataType_t type, int to,

@@ -1,6 +1,7 @@
 // Control of the scripted NCCL: a stand-in for the library whose ranks are threads, each with an
 // emulated GPU. Its collectives run on the streams of the emulated GPU, once all ranks have reached
-// them, and compute what NCCL's do.
+// them, and compute what NCCL's do. They can be captured in graphs; a collective that only some
+// ranks replay fails with ncclInvalidUsage.
 #pragma once
 
 #include <cstdint>
