@@ -77,6 +77,7 @@ FOLDERS = {
     "tools/explain/diagnoses": {"tools", "tools/explain/run"},
     "tools/explain": {"tools", "tools/explain/run", "tools/explain/diagnoses"},
     "tools/launch": {"tools"},
+    "tools/plan": {"tools"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 
