@@ -83,13 +83,17 @@ void add_recomputation(Changes& changes, const Question& question) {
   }
 }
 
-// Measured figures hold for as many ranks on a host as were measured.
+// On CPUs: more hosts, with as many ranks each, for which a measurement holds, too.
 void add_ranks(Changes& changes, const Question& question) {
+  const int per_host = std::min(question.ranks, question.ranks_per_host);
   for (const int ranks : {2 * question.ranks, 4 * question.ranks}) {
     if (ranks > kMostRanks || ranks > question.job.batch_size) continue;
-    if (question.machine.is_cpu && question.ranks < question.ranks_per_host) continue;
-    add(changes, question, fmt::format("--ranks {}", ranks), "more devices",
-        [&](Question& changed) { changed.ranks = ranks; });
+    std::string how = fmt::format("--ranks {}", ranks);
+    if (question.machine.is_cpu) how += fmt::format(" --ranks-per-host {}", per_host);
+    add(changes, question, how, "more devices", [&](Question& changed) {
+      changed.ranks = ranks;
+      if (question.machine.is_cpu) changed.ranks_per_host = per_host;
+    });
   }
 }
 

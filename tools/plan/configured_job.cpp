@@ -96,7 +96,7 @@ void ConfiguredJob::fill_job(Settings& settings) {
         data_path_, has_sizes ? "--vocabulary N" : "--features N and --classes N"));
   }
   const auto model = model_->build(data_);
-  model->to(Device::cpu(), options_.precision);
+  // In float32, whatever the precision: to() would allocate the parameters.
   const Parameters parameters = model->parameters();
   optim::OptimizerOptions optimizer_options = options_.optimizer;
   optimizer_options.scales_loss = options_.precision == DType::float16;

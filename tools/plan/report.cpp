@@ -23,7 +23,8 @@ std::string long_duration(double days) {
   if (days >= 1) return fmt::format("{:.3g} days", days);
   const double hours = 24 * days;
   if (hours >= 1) return fmt::format("{:.3g} hours", hours);
-  return fmt::format("{:.3g} minutes", 60 * hours);
+  if (60 * hours >= 1) return fmt::format("{:.3g} minutes", 60 * hours);
+  return duration(3600 * hours);
 }
 
 // "1,230,000": three significant digits.
@@ -147,6 +148,7 @@ Json memory_json(const Forecast& result) {
           {"backward_bytes", result.memory.temporary},
           {"batch_bytes", result.memory.data},
           {"total_bytes", result.memory.total()},
+          {"host_bytes_per_rank", result.memory.on_host()},
           {"limit_bytes", result.memory_limit > 0 ? Json(result.memory_limit) : Json()},
           {"fits", result.fits()}};
 }
