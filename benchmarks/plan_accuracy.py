@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORKLOADS = {
     "gpt-char": ("train_gpt", "gpt_char.toml", [], 30),
     "gpt-10m": ("train_gpt", "gpt_10m.toml", ["train.batch_size=4", "train.micro_batch_size=1"], 4),
-    "mlp": ("train_image_classifier", "digits.toml", [], 400),
+    "mlp": ("train_image_classifier", "digits.toml", [], 1000),
 }
 MODES = {
     "plain": [],

@@ -71,6 +71,8 @@ Forecast forecast(const Question& question) {
   result.micro_batches = job.micro_batches(question.ranks);
   result.bucket_bytes = bucket_bytes_of(job, machine, placement);
   result.memory = memory_of(job, question.ranks, result.bucket_bytes, placement.threads);
+  result.host_bytes = machine.program_bytes + machine.shared_program_bytes / placement.on_host() +
+                      (machine.is_cpu ? result.memory.total() : result.memory.data);
   result.memory_limit = memory_limit(machine, placement);
   result.flops = flops_of(job.work);
 

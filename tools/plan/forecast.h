@@ -36,6 +36,7 @@ struct Forecast {
   int64_t micro_rows = 0, micro_batches = 0;
   std::size_t bucket_bytes = 0;
   Memory memory;
+  int64_t host_bytes = 0;    // of its host's memory that a rank takes, with program and libraries
   int64_t memory_limit = 0;  // of a rank; 0: unknown
   Flops flops;               // of a sample
   StepSeconds seconds;

@@ -48,6 +48,9 @@ struct Machine {
   double network_work = 0;  // CPU seconds per byte that a CPU rank sends through the network
 
   std::optional<MeasuredStep> measured = {};
+  // Host memory of a program with its libraries, before it has a model: its own, and what all ranks
+  // of a host share.
+  int64_t program_bytes = 0, shared_program_bytes = 0;
 
   // The peak of one device, or of the host of a CPU, for products in this type.
   double peak(DType precision, bool tf32) const;

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <fstream>
+#include <string>
+#include <string_view>
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/session/processors.h"
@@ -78,6 +81,18 @@ Machine calibrated_machine(const Calibration& calibration, const std::string& de
   }
   replace(machine.storage_bytes_per_second, calibration.storage.write_bytes_per_second);
   return machine;
+}
+
+void set_program_bytes(Machine& machine) {
+  std::ifstream status("/proc/self/status");
+  constexpr int64_t kKibibyte = 1024;
+  for (std::string line; std::getline(status, line);) {
+    const auto value = [&](std::string_view name) {
+      return line.starts_with(name) ? kKibibyte * std::stoll(line.substr(name.size())) : 0;
+    };
+    machine.program_bytes += value("RssAnon:");
+    machine.shared_program_bytes += value("RssFile:");
+  }
 }
 
 void set_cores(Machine& machine, double cores) {

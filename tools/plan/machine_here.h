@@ -19,6 +19,9 @@ Machine machine_here();
 Machine calibrated_machine(const Calibration& calibration, const std::string& device,
                            const std::string& path);
 
+// Sets what the programs of this build take of a host's memory, as this process does now.
+void set_program_bytes(Machine& machine);
+
 // Changes the number of cores; the speed of a core stays.
 void set_cores(Machine& machine, double cores);
 

@@ -21,8 +21,6 @@ constexpr int64_t kFloat = sizeof(float);
 // Of the loss (core/losses/linear_cross_entropy.h): logits of a chunk of rows, in bytes.
 constexpr int64_t kChunkBytes = int64_t{256} << 20;
 constexpr int64_t kBatchesAhead = 3;
-// Measured: a rank with a model of a few bytes, under MPI.
-constexpr int64_t kProcessBytes = 30'000'000;
 
 int64_t element_bytes(const Job& job) { return static_cast<int64_t>(size_of(job.precision)); }
 
@@ -105,8 +103,6 @@ int64_t Memory::total() const {
   for (const MemoryReport::Line& line : model.lines) bytes += line.bytes;
   return bytes;
 }
-
-int64_t Memory::on_host() const { return total() + kProcessBytes; }
 
 Memory memory_of(const Job& job, int ranks, std::size_t bucket_bytes, int threads) {
   const bool shards = ranks > 1 && job.parallel.shard != Shard::none;

@@ -17,8 +17,6 @@ struct Memory {
 
   // The peak of all, with temporary memory of communication.
   int64_t total() const;
-  // What a rank on a CPU takes of its host's memory: also the program and its libraries.
-  int64_t on_host() const;
 };
 
 // `threads`: of the rank; in strict mode each computes a slot.

@@ -69,6 +69,7 @@ int ranks_per_host_of(const Options& options, const Machine& machine, int ranks)
 Question question_of(const Options& options, const plan::ConfiguredJob& configured) {
   Question question{.job = configured.job(), .machine = machine_for(options)};
   Machine& machine = question.machine;
+  plan::set_program_bytes(machine);
   question.ranks = whole_up_to("--ranks", options.ranks, plan::kMostRanks);
   question.ranks_per_host = ranks_per_host_of(options, machine, question.ranks);
   if (!options.cores.empty()) plan::set_cores(machine, positive_number("--cores", options.cores));

@@ -72,6 +72,7 @@ std::string memory_text(const Report& report) {
   table.add({"temporary: backward", readable_bytes(result.memory.temporary)});
   table.add({"batches", readable_bytes(result.memory.data)});
   table.add({"total", readable_bytes(result.memory.total())});
+  table.add({"host memory, with the program", readable_bytes(result.host_bytes)});
   return table.text(2);
 }
 
@@ -148,7 +149,7 @@ Json memory_json(const Forecast& result) {
           {"backward_bytes", result.memory.temporary},
           {"batch_bytes", result.memory.data},
           {"total_bytes", result.memory.total()},
-          {"host_bytes_per_rank", result.memory.on_host()},
+          {"host_bytes_per_rank", result.host_bytes},
           {"limit_bytes", result.memory_limit > 0 ? Json(result.memory_limit) : Json()},
           {"fits", result.fits()}};
 }
