@@ -80,6 +80,7 @@ FOLDERS = {
     "tools/launch/mpirun": set(),
     "tools/launch/notices": set(),
     "tools/launch": {"tools", "tools/launch/mpirun", "tools/launch/notices"},
+    "tools/plan": {"tools"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 

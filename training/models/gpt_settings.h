@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,9 @@ namespace ripieno {
 struct GptSettings final : ModelSettings {
   void bind(Settings& settings) override;
   std::unique_ptr<nn::Module> build(const DataShape& data) const override;
+  ModelWork work(const DataShape& data) const override;
+  std::function<Loss()> loss_of_random_rows(nn::Module& model, const DataShape& data,
+                                            int64_t rows) const override;
   // The options with model.vocab = 0 replaced by the vocabulary size of the data. Throws
   // ConfigurationError if model.vocab is smaller than that.
   nn::GptOptions options_for(int64_t data_vocabulary) const;

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
+#include "ripieno/core/loss.h"
 #include "ripieno/core/nn/module.h"
+#include "ripieno/training/models/model_work.h"
 #include "ripieno/training/settings/settings.h"
 
 namespace ripieno {
@@ -27,6 +30,12 @@ class ModelSettings {
   virtual void bind(Settings& settings) = 0;
   // Builds the model. Throws ConfigurationError if the settings contradict each other or the data.
   virtual std::unique_ptr<nn::Module> build(const DataShape& data) const = 0;
+  // What a sample costs. Throws as build() does.
+  virtual ModelWork work(const DataShape& data) const = 0;
+  // The loss of `rows` samples of random data, at each call, to measure a step without the data.
+  // `model`: the result of build(data), on the CPU; it must outlive the result.
+  virtual std::function<Loss()> loss_of_random_rows(nn::Module& model, const DataShape& data,
+                                                    int64_t rows) const = 0;
 };
 
 }  // namespace ripieno

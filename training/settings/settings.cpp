@@ -287,6 +287,12 @@ void require_given(const std::string& key, const std::string& value) {
       "{0} is not set but required; set it in the configuration file or by --set {0}=…", key));
 }
 
+std::string string_in_file(const std::string& path, const std::string& key) {
+  const auto [section, name] = split_key(key);
+  const toml::table file = parse_file(path);
+  return file[section][name].value_exact<std::string>().value_or("");
+}
+
 void Settings::add(std::string key, Variable variable, std::string help, Accepts accepts) {
   if (key.find('.') == std::string::npos) {
     fail(fmt::format("Settings: key {} has no section; it must be section.name", key));

@@ -69,6 +69,10 @@ Choice choice(T* variable, const std::vector<std::pair<std::string, T>>& values)
 // Throws ConfigurationError if `value`, the string that `key` is set to, is empty.
 void require_given(const std::string& key, const std::string& value);
 
+// The string that a key, "section.name", has in a TOML file; empty if the file does not set it, or
+// not to a string. Throws ConfigurationError if the file cannot be read or is not TOML.
+std::string string_in_file(const std::string& path, const std::string& key);
+
 class Settings {
  public:
   // The variable that a key sets. Its value at the time of add() is the default. An empty optional

@@ -1,0 +1,137 @@
+#include "ripieno/tools/plan/configured_job.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ripieno/core/error.h"
+#include "ripieno/core/optim/optimizers.h"
+#include "ripieno/distributed/strategies/make_strategy.h"
+#include "ripieno/io/data/image_data.h"
+#include "ripieno/io/data/token_data.h"
+#include "ripieno/io/files/file_system.h"
+#include "ripieno/training/models/model_kinds.h"
+
+namespace ripieno::tools::plan {
+namespace {
+
+std::string kind_of(const std::string& path, const std::vector<std::string>& assignments) {
+  std::string kind = string_in_file(path, "model.kind");
+  constexpr std::string_view kKey = "model.kind=";
+  for (const std::string& assignment : assignments) {
+    if (!assignment.starts_with(kKey)) continue;
+    kind = assignment.substr(kKey.size());
+    std::erase(kind, '"');
+  }
+  if (!kind.empty()) return kind;
+  throw ConfigurationError(
+      fmt::format("{}: model.kind is not set but required to plan; set it in the file or by --set "
+                  "model.kind=KIND, one of {}",
+                  path, fmt::join(model_kinds(), ", ")));
+}
+
+io::TokenData tokens_of(const std::string& path, const std::string& tokenizer) {
+  using Kind = io::Tokenizer::Kind;
+  if (tokenizer == "characters") return io::TokenData::load(path, Kind::characters);
+  if (tokenizer == "bytes") return io::TokenData::load(path, Kind::bytes);
+  return io::TokenData::load(path, Kind::characters, tokenizer);
+}
+
+int default_slots(int64_t batch_size) {
+  int slots = 8;
+  while (batch_size % slots != 0) --slots;
+  return slots;
+}
+
+}  // namespace
+
+ConfiguredJob::ConfiguredJob(const std::string& path, const std::vector<std::string>& assignments,
+                             const GivenSizes& given)
+    : kind_(kind_of(path, assignments)), model_(settings_of_model(kind_)) {
+  Settings settings;
+  bind(settings);
+  settings.read(path);
+  for (const std::string& assignment : assignments) settings.set(assignment);
+  read_data(given);
+  fill_job(settings);
+}
+
+// The keys of train_gpt and train_image_classifier.
+void ConfiguredJob::bind(Settings& settings) {
+  ripieno::bind(settings, options_);
+  model_->bind(settings);
+  settings.add("data.path", &data_path_, "path of the data");
+  if (kind_ != "gpt") return;
+  settings.add("data.tokenizer", &tokenizer_, "tokenizer of a text");
+  settings.add("data.validation_fraction", &validation_fraction_, "held out for validation",
+               Accepts::between(0, 0.99));
+  settings.add("data.sampling", &sampling_, "order of training sequences",
+               Accepts::one_of({"random", "epoch"}));
+}
+
+void ConfiguredJob::read_data(const GivenSizes& given) {
+  data_ = {given.vocabulary, given.features, given.classes};
+  const bool exists = !data_path_.empty() && io::local_files().exists(data_path_);
+  if (!exists || given.vocabulary > 0 || given.features > 0) return;
+  if (kind_ == "gpt") {
+    const io::TokenData tokens = tokens_of(data_path_, tokenizer_);
+    data_.vocabulary = tokens.tokenizer().vocabulary_size();
+    validation_samples_ = tokens.size();
+    return;
+  }
+  const io::ImageData images = io::ImageData::read(data_path_);
+  data_ = {0, images.images.elements() / images.size(), images.classes()};
+}
+
+void ConfiguredJob::fill_job(Settings& settings) {
+  const nlohmann::json values = settings.values();
+  const bool has_vocabulary =
+      kind_ != "gpt" || data_.vocabulary > 0 || values["model"]["vocab"].get<int64_t>() > 0;
+  const bool has_sizes = kind_ != "mlp" || (data_.features > 0 && data_.classes > 0);
+  if (!has_vocabulary || !has_sizes) {
+    throw ConfigurationError(fmt::format(
+        "data.path is \"{}\", which does not exist; the sizes of the model follow from the data: "
+        "set data.path, or give {}",
+        data_path_, has_sizes ? "--vocabulary N" : "--features N and --classes N"));
+  }
+  const auto model = model_->build(data_);
+  // In float32, whatever the precision: to() would allocate the parameters.
+  const Parameters parameters = model->parameters();
+  optim::OptimizerOptions optimizer_options = options_.optimizer;
+  optimizer_options.scales_loss = options_.precision == DType::float16;
+  const auto optimizer =
+      optim::make_optimizer(options_.optimizer_kind, parameters, optimizer_options);
+
+  job_.work = model_->work(data_);
+  job_.layout = parameters.shared_layout();
+  job_.parameters = parameters.elements();
+  for (const auto& state : optimizer->state()) {
+    if (state.name != "master") job_.state.push_back(state.name);
+  }
+  job_.clips = options_.optimizer.max_gradient_norm > 0;
+  job_.precision = options_.precision;
+  job_.tf32 = options_.tf32;
+  job_.parallel = options_.parallel;
+  if (options_.strict)
+    job_.parallel.slots = options_.slots.value_or(default_slots(options_.batch_size));
+  distributed::check(job_.parallel);
+  job_.batch_size = options_.batch_size;
+  job_.steps = options_.schedule.steps;
+  job_.checkpoint_every = options_.run.checkpoint_every;
+  job_.evaluate_every = options_.run.evaluate_every;
+  job_.threads = options_.threads;
+  if (kind_ == "gpt" && validation_samples_ > 0) {
+    const double held_out = validation_fraction_ * static_cast<double>(validation_samples_);
+    job_.validation_samples = static_cast<int64_t>(held_out) / job_.work.units;
+  }
+  if (values["train"].contains("recompute")) {
+    const bool recomputes = values["train"]["recompute"] == "blocks";
+    const std::string other = std::string("train.recompute=") + (recomputes ? "none" : "blocks");
+    settings.set(other);
+    job_.other_work = {{"--set " + other, model_->work(data_)}};
+    settings.restore(values);
+  }
+}
+
+}  // namespace ripieno::tools::plan
