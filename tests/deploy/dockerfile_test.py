@@ -64,8 +64,8 @@ def why_not():
 class Image:
     """A folder that becomes what the Dockerfile describes."""
 
-    def __init__(self, folder, context):
-        self.folder, self.context = folder, context
+    def __init__(self, folder, context, build):
+        self.folder, self.context, self.build = folder, context, build
         self.user, self.directory, self.entry_point = "root", "/", []
 
     def inside(self, user, *command):
@@ -76,14 +76,22 @@ class Image:
                  "sh", "-e", "-c", f'cd {self.directory} && exec "$@"', "sh", *command]
         return run(*words)
 
+    def add_cublas(self):
+        """The library that a base image for a build with CUDA has."""
+        libraries = run("ldd", self.build / "bin/train_gpt")
+        if found := re.search(r"=> (/\S*libcublasLt\.so\.\S*)", libraries):
+            shutil.copy(found[1], self.folder / "usr/lib")
+
     def apply(self, name, arguments):
-        if name == "FROM":
-            if arguments != "debian:12-slim":
+        if name == "ARG":
+            if arguments != "BASE=debian:12-slim":
                 sys.exit(f"the test makes Debian 12, the Dockerfile starts from {arguments}")
+        elif name == "FROM":
             run("debootstrap", "--variant=minbase", "bookworm", self.folder, MIRROR)
             for options in pathlib.Path("/etc/apt/apt.conf.d").glob("*proxy*"):  # this machine's way to the mirror
                 shutil.copy(options, self.folder / "etc/apt/apt.conf.d")
             shutil.copy("/etc/resolv.conf", self.folder / "etc/resolv.conf")
+            self.add_cublas()
         elif name == "COPY":
             pattern, target = arguments.split()
             found = list(self.context.glob(pattern))
@@ -139,7 +147,7 @@ def main():
     folder.mkdir(parents=True)
     run(pathlib.Path(a.cmake).with_name("cpack"), "--config", f"{a.build}/CPackConfig.cmake", "-B", packages, "-G", "DEB",
         "-D", "CPACK_DEBIAN_COMPRESSION_TYPE=none")
-    image = Image(folder, packages)
+    image = Image(folder, packages, pathlib.Path(a.build))
     mounted = []
     try:
         for name, arguments in instructions():
