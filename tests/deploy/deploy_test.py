@@ -52,7 +52,7 @@ class MpiJob(unittest.TestCase):
         """That the field exists in the definition, and its value has the type and is one of those allowed."""
         pattern = re.sub(r"mpiReplicaSpecs\.\w+", "mpiReplicaSpecs.*", re.sub(r"(limits|requests)\.\S+", r"\1.*", path))
         if pattern:
-            self.assertIn(pattern, FIELDS["fields"])
+            self.assertTrue(pattern in FIELDS["fields"], f"{pattern} is not a field of the definition")
             field = FIELDS["fields"][pattern]
             self.assertIsInstance(value, tuple(self.TYPES[name] for name in field["type"].split("|")), path)
             self.assertIn(value, field.get("enum", [value]), path)
