@@ -42,6 +42,7 @@
 #include "ripieno/training/models/gpt_settings.h"
 #include "ripieno/training/models/mlp_settings.h"
 #include "ripieno/training/models/model_kinds.h"
+#include "ripieno/training/profile/profile.h"
 #include "ripieno/training/program.h"
 #include "ripieno/training/run/run.h"
 #include "ripieno/training/run/training_state.h"

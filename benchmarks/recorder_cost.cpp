@@ -1,10 +1,11 @@
-// recorder_cost: what recording and watching cost a training step.
+// recorder_cost: what recording and watching, or a profile, cost a training step.
 //
 // Measures blocks of steps with a recorder, alternating with blocks without one. A block with a
 // recorder does what a Run does: it records each phase of the step, the wait for data, the
 // activity and the times of the step, and how long it had no processor, while the threads of the
-// recorder write heartbeats. With --clock cpu it measures the processor time of the whole process,
-// which other processes disturb less than wall-clock time.
+// recorder write heartbeats. A block with a profile records each operation. With --clock cpu it
+// measures the processor time of the whole process, which other processes disturb less than
+// wall-clock time.
 #include <time.h>
 
 #include <CLI/CLI.hpp>
@@ -21,6 +22,7 @@
 #include "ripieno/core/trace.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/kernels/cpu_threads.h"
+#include "ripieno/training/profile/recording.h"
 #include "ripieno/training/watch/processor_wait.h"
 #include "ripieno/training/watch/recorder.h"
 #include "workloads.h"
@@ -31,7 +33,7 @@ using namespace ripieno;
 using Clock = std::chrono::steady_clock;
 
 struct Arguments {
-  std::string workload = "mlp", directory, clock = "wall";
+  std::string workload = "mlp", directory, of = "recorder", clock = "wall";
   int64_t batch = 0;
   int threads = 1, blocks = 21;
   double seconds = 1.5;  // per block
@@ -94,6 +96,18 @@ double block_with_recorder(const Arguments& a, Training& training) {
   return training.block(a.seconds, recorder.get());
 }
 
+double block_with_profile(const Arguments& a, Training& training) {
+  constexpr int64_t kEnough = 20'000'000;
+  const auto recording = profiles::Recording::start(Device::cpu(), kEnough);
+  const double seconds = training.block(a.seconds, nullptr);
+  if (recording->stop().reached_limit) throw StorageError("too many operations for one block");
+  return seconds;
+}
+
+double block_with(const Arguments& a, Training& training) {
+  return a.of == "profile" ? block_with_profile(a, training) : block_with_recorder(a, training);
+}
+
 void measure(const Arguments& a) {
   kernels::set_cpu_threads(a.threads);
   Training training(a);
@@ -101,15 +115,16 @@ void measure(const Arguments& a) {
   std::vector<double> without, cost;
   for (int i = 0; i < a.blocks; ++i) {
     // In alternating order, so that neither has an advantage.
-    double with = i % 2 == 0 ? block_with_recorder(a, training) : 0;
+    double with = i % 2 == 0 ? block_with(a, training) : 0;
     without.push_back(training.block(a.seconds, nullptr));
-    if (i % 2 == 1) with = block_with_recorder(a, training);
+    if (i % 2 == 1) with = block_with(a, training);
     cost.push_back(with - without.back());
   }
   std::filesystem::remove_all(a.directory);
   const double step = median(without), more = median(cost);
   const auto [least, most] = std::minmax_element(cost.begin(), cost.end());
   std::cout << nlohmann::ordered_json{{"benchmark", "recorder_cost"},
+                                      {"of", a.of},
                                       {"workload", a.workload},
                                       {"device", "cpu"},
                                       {"threads", a.threads},
@@ -132,6 +147,9 @@ int main(int argc, char** argv) {
   CLI::App app("Measures the cost of recording for a training step. Prints one line of JSON.");
   app.add_option("--workload", a.workload)
       ->check(CLI::IsMember(benchmarks::workload_names()))
+      ->capture_default_str();
+  app.add_option("--of", a.of, "what to measure: the recorder of a run, or a profile")
+      ->check(CLI::IsMember({"recorder", "profile"}))
       ->capture_default_str();
   app.add_option("--directory", a.directory,
                  "new run directory on the disk to measure; removed at the end")

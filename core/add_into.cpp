@@ -14,7 +14,7 @@ void add_into(const Tensor& target, const Tensor& x) {
          "; both must be dense and have the same shape");
   }
   target.mark_changed();
-  run(target, [&]<typename T>(auto on) {
+  run({"add_into", {&target, &target, &x}, x.elements()}, target, [&]<typename T>(auto on) {
     kernels::binary(on, target.data<T>(), target.data<T>(), x.data<T>(), target.elements(),
                     kernels::Binary::kAdd);
   });

@@ -8,6 +8,7 @@
 #include "ripieno/core/add_into.h"
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/tensor_implementation.h"
+#include "ripieno/core/work.h"
 
 namespace ripieno::autograd {
 namespace {
@@ -194,6 +195,7 @@ void BackwardPass::compute(Node& node) {
     for (Tensor& gradient : pending) {
       if (gradient.defined()) gradient = gradient.dense();
     }
+    const ProfiledOperation profiled(node.name);
     Gradients gradients(node);
     node.backward(pending, gradients);
     gradients.finish();

@@ -36,7 +36,7 @@ void require_known_ids(IdOperation operation, const Tensor& ids, int64_t bound, 
   kernels::UnknownId on_cpu;
   kernels::UnknownId* const found =
       ids.device().is_cuda() ? as_fault(device_fault(ids.device())) : &on_cpu;
-  run_on(ids.device(), [&](auto on) {
+  run_on({"check ids", {&ids}}, ids.device(), [&](auto on) {
     kernels::find_unknown_id(on, found, ids.data<int32_t>(), ids.elements(), bound, exempt,
                              static_cast<int32_t>(operation));
   });

@@ -1,10 +1,14 @@
 // run(): the dispatch from a tensor's device and element type to a kernel; no other code does this.
+//
+// With a Work, the call is an operation in profiles: run({"add", {&result, &a, &b}}, a, …).
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "ripieno/core/device/stream.h"
 #include "ripieno/core/tensor.h"
+#include "ripieno/core/work.h"
 #include "ripieno/kernels/execution.h"
 #include "ripieno/kernels/places.h"
 
@@ -80,6 +84,28 @@ void run_words(const Tensor& x, Op&& op) {
         return op.template operator()<uint64_t>(on);
     }
   });
+}
+
+// The same as an operation of profiles.
+template <typename Op>
+void run_on(const Work& work, Device device, Op&& op) {
+  const ProfiledOperation profiled(work, device);
+  run_on(device, std::forward<Op>(op));
+}
+template <typename Op>
+void run(const Work& work, const Tensor& x, Op&& op) {
+  const ProfiledOperation profiled(work, x.device());
+  run(x, std::forward<Op>(op));
+}
+template <typename Op>
+void run_any(const Work& work, const Tensor& x, Op&& op) {
+  const ProfiledOperation profiled(work, x.device());
+  run_any(x, std::forward<Op>(op));
+}
+template <typename Op>
+void run_words(const Work& work, const Tensor& x, Op&& op) {
+  const ProfiledOperation profiled(work, x.device());
+  run_words(x, std::forward<Op>(op));
 }
 
 }  // namespace ripieno

@@ -30,7 +30,8 @@ Tensor step_key_on(Device device) {
 void write_step_key(const Tensor& step_key) {
   const RandomContext& context = random_context();
   const kernels::RandomKey key{context.seed, 0, context.step};
-  run_on(step_key.device(), [&](auto on) { kernels::store(on, as_key(step_key), key); });
+  run_on({"random key"}, step_key.device(),
+         [&](auto on) { kernels::store(on, as_key(step_key), key); });
 }
 
 Tensor random_key_on(Device device, uint64_t stream) {
@@ -38,7 +39,7 @@ Tensor random_key_on(Device device, uint64_t stream) {
   const kernels::RandomKey key{context.seed, stream, context.step};
   const Tensor result = step_key_on(device);
   const bool is_in_memory = context.step_key.defined() && context.step_key.device() == device;
-  run_on(device, [&](auto on) {
+  run_on({"random key"}, device, [&](auto on) {
     if (is_in_memory) {
       kernels::key_of_stream(on, as_key(result), as_key(context.step_key), stream);
     } else {
@@ -50,14 +51,14 @@ Tensor random_key_on(Device device, uint64_t stream) {
 
 void fill_uniform(const Tensor& x, double low, double high, const kernels::RandomKey& key) {
   require_not_recording("fill_uniform");
-  run(x, [&]<typename T>(auto on) {
+  run({"fill_uniform", {&x}}, x, [&]<typename T>(auto on) {
     kernels::fill_uniform(on, x.data<T>(), x.elements(), low, high, key, 0);
   });
 }
 
 void fill_normal(const Tensor& x, double mean, double deviation, const kernels::RandomKey& key) {
   require_not_recording("fill_normal");
-  run(x, [&]<typename T>(auto on) {
+  run({"fill_normal", {&x}}, x, [&]<typename T>(auto on) {
     kernels::fill_normal(on, x.data<T>(), x.elements(), mean, deviation, key, 0);
   });
 }

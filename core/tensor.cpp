@@ -48,7 +48,7 @@ Tensor dense_copy(const Tensor& x) {
     copy_bytes(result.raw_data(), x.device(), x.raw_data(), x.device(), x.bytes());
     return result;
   }
-  run_words(x, [&]<typename Word>(auto on) {
+  run_words({"copy", {&result, &x}, 0}, x, [&]<typename Word>(auto on) {
     kernels::copy_strided(on, static_cast<Word*>(result.raw_data()),
                           static_cast<const Word*>(x.raw_data()), strided(x));
   });
@@ -91,7 +91,7 @@ void require_distinct_elements(const Tensor& x) {
 Tensor cast_copy(const Tensor& x, DType dtype) {
   const Tensor from = x.dense();
   Tensor result(x.shape(), dtype, x.device());
-  run_any(from, [&]<typename From>(auto on) {
+  run_any({"cast", {&result, &from}, 0}, from, [&]<typename From>(auto on) {
     run_any(result, [&]<typename To>(auto) {
       kernels::cast(on, result.data<To>(), static_cast<const From*>(from.raw_data()), x.elements());
     });
@@ -281,7 +281,7 @@ void Tensor::fill(double value) {
   if (!is_dense())
     fail("fill: requires a dense tensor, got a strided view of shape " + to_string(shape()));
   mark_changed();
-  run_any(*this, [&]<typename T>(auto on) {
+  run_any({"fill", {this}, 0}, *this, [&]<typename T>(auto on) {
     T converted{};
     if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
       converted = T(static_cast<float>(value));
@@ -309,7 +309,7 @@ void Tensor::copy_from(const Tensor& other) {
     copy_bytes(raw_data(), device(), from.raw_data(), device(), bytes());
     return;
   }
-  run_words(*this, [&]<typename Word>(auto on) {
+  run_words({"copy", {this, &from}, 0}, *this, [&]<typename Word>(auto on) {
     kernels::copy_to_strided(on, static_cast<Word*>(raw_data()),
                              static_cast<const Word*>(from.raw_data()), strided(*this));
   });

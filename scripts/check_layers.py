@@ -67,9 +67,10 @@ FOLDERS = {
     "training/settings": {"training/session"},
     "training/models": {"training/session", "training/settings"},
     "training/watch": {"training/session"},
-    "training/run": {"training/session", "training/settings", "training/watch"},
-    "training": {"training/session", "training/settings", "training/models", "training/run",
-                 "training/watch"},
+    "training/profile": {"training/session"},
+    "training/run": {"training/session", "training/settings", "training/profile", "training/watch"},
+    "training": {"training/session", "training/settings", "training/models", "training/profile",
+                 "training/run", "training/watch"},
     # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;
     # {launch/mpirun, launch/notices} <- launch
     "tools/sources": {"tools"},
@@ -156,7 +157,7 @@ def public_headers(root, known={}):
 
 # A tensor and its autograd graph, in several files that include each other.
 TENSOR_FILES = {"core/tensor_implementation", "core/autograd", "core/backward", "core/place",
-                "core/add_into", "core/operands", "core/tensor_reads"}
+                "core/add_into", "core/operands", "core/tensor_reads", "core/work"}
 
 
 def module_of(path):

@@ -155,6 +155,9 @@ RunOptions TrainingProgram::run_options(distributed::DataParallel& data_parallel
   run.resume = command.resume;
   run.parallel = &data_parallel;
   run.watch = {.limit_seconds = watchdog_limit_seconds(), .ends_process = true};
+  run.profile = {.file = command.profile,
+                 .first_step = command.first_profiled,
+                 .last_step = command.last_profiled};
   run.settings = &settings;
   run.progress = command.quiet ? nullptr : stdout;
   run.messages = stderr;

@@ -23,11 +23,13 @@ void require_targets(const char* operation, const Tensor& targets, int64_t class
 Loss sum_of_rows(const Tensor& row_losses, const Tensor& targets, int32_t ignored) {
   Loss loss{Tensor({}, row_losses.dtype(), row_losses.device()),
             Tensor({}, row_losses.dtype(), row_losses.device())};
-  run(row_losses, [&]<typename T>(auto on) {
-    using A = kernels::accumulator_t<T>;
-    kernels::cross_entropy_sum(on, loss.sum.data<A>(), loss.count.data<A>(), row_losses.data<A>(),
-                               targets.data<int32_t>(), targets.elements(), ignored);
-  });
+  run({"cross_entropy: sum", {&row_losses, &targets}, row_losses.elements()}, row_losses,
+      [&]<typename T>(auto on) {
+        using A = kernels::accumulator_t<T>;
+        kernels::cross_entropy_sum(on, loss.sum.data<A>(), loss.count.data<A>(),
+                                   row_losses.data<A>(), targets.data<int32_t>(),
+                                   targets.elements(), ignored);
+      });
   return loss;
 }
 
@@ -44,25 +46,28 @@ Loss cross_entropy(const Tensor& logits_, const Tensor& targets_, int32_t ignore
   const kernels::LogitsShape shape{rows, classes, classes};
   const DType dtype = logits.dtype() == DType::float64 ? DType::float64 : DType::float32;
   Tensor log_sum_exp({rows, 2}, dtype, logits.device()), row_losses({rows}, dtype, logits.device());
-  run(logits, [&]<typename T>(auto on) {
+  const Work work{"cross_entropy", {&logits, &targets}, 4 * logits.elements()};
+  run(work, logits, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::cross_entropy_forward(on, row_losses.data<A>(), log_sum_exp.data<A>(),
                                    logits.data<T>(), targets.data<int32_t>(), shape, ignored);
   });
   Loss loss = sum_of_rows(row_losses, targets, ignored);
-  loss.sum =
-      autograd::record("cross_entropy", loss.sum, {&logits},
-                       [logits = Saved(logits), targets = Saved(targets), log_sum_exp, shape,
-                        ignored](const Tensor& gradient, autograd::Gradients& gradients) {
-                         Tensor back(logits->shape(), logits->dtype(), logits->device());
-                         run(*logits, [&]<typename T>(auto on) {
-                           using A = kernels::accumulator_t<T>;
-                           kernels::cross_entropy_backward(
-                               on, back.data<T>(), gradient.data<A>(), logits->data<T>(),
-                               targets->data<int32_t>(), log_sum_exp.data<A>(), shape, ignored);
-                         });
-                         gradients.add(0, back);
-                       });
+  loss.sum = autograd::record(
+      "cross_entropy", loss.sum, {&logits},
+      [logits = Saved(logits), targets = Saved(targets), log_sum_exp, shape, ignored](
+          const Tensor& gradient, autograd::Gradients& gradients) {
+        Tensor back(logits->shape(), logits->dtype(), logits->device());
+        const Work of_gradient{
+            "cross_entropy: gradient", {&back, &*logits, &*targets}, 4 * back.elements()};
+        run(of_gradient, *logits, [&]<typename T>(auto on) {
+          using A = kernels::accumulator_t<T>;
+          kernels::cross_entropy_backward(on, back.data<T>(), gradient.data<A>(), logits->data<T>(),
+                                          targets->data<int32_t>(), log_sum_exp.data<A>(), shape,
+                                          ignored);
+        });
+        gradients.add(0, back);
+      });
   return loss;
 }
 

@@ -107,24 +107,33 @@ struct HeadGradients {
   double scale = 1;
 };
 
+// Of the products and of the softmax.
+int64_t flops_of(const HeadGradients& saved, const Tensor& x, const Tensor& weight) {
+  const int products = 1 + (saved.x.defined() ? 1 : 0) + (saved.weight.defined() ? 1 : 0);
+  const int64_t rows = x.elements() / weight.size(1);
+  return 2 * products * rows * weight.elements() + 5 * rows * weight.size(0);
+}
+
 void compute_gradients(const HeadGradients& saved, const Tensor& gradient,
                        autograd::Gradients& gradients) {
   if (gradients.wanted(0)) {
-    run(saved.x, [&]<typename T>(auto on) {
-      kernels::scale_by(on, saved.x.data<T>(), saved.x.data<T>(),
-                        gradient.data<kernels::accumulator_t<T>>(), saved.x.elements(),
-                        1 / saved.scale,
-                        /*accumulate=*/false);
-    });
+    run({"linear_cross_entropy: gradient", {&saved.x, &saved.x}, saved.x.elements()}, saved.x,
+        [&]<typename T>(auto on) {
+          kernels::scale_by(on, saved.x.data<T>(), saved.x.data<T>(),
+                            gradient.data<kernels::accumulator_t<T>>(), saved.x.elements(),
+                            1 / saved.scale,
+                            /*accumulate=*/false);
+        });
     gradients.add(0, saved.x);
   }
   if (gradients.wanted(1)) {
     const auto [target, accumulate] = gradients.destination(1);
-    run(target, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
-      using A = kernels::accumulator_t<T>;
-      kernels::scale_by(on, target.data<T>(), saved.weight.data<A>(), gradient.data<A>(),
-                        saved.weight.elements(), 1 / saved.scale, accumulate);
-    });
+    run({"linear_cross_entropy: gradient", {&target, &saved.weight}, target.elements()}, target,
+        [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
+          using A = kernels::accumulator_t<T>;
+          kernels::scale_by(on, target.data<T>(), saved.weight.data<A>(), gradient.data<A>(),
+                            saved.weight.elements(), 1 / saved.scale, accumulate);
+        });
   }
 }
 
@@ -191,9 +200,12 @@ Loss linear_cross_entropy(const Tensor& x_, const Tensor& weight_, const Tensor&
     if (targets.elements() == 0) saved.weight.fill(0);
   }
   Tensor row_losses;
-  run(x, [&]<typename T>(auto on) {
-    row_losses = process_rows<T>(on, saved, x, weight, targets, options);
-  });
+  run({"linear_cross_entropy",
+       {&saved.x, &saved.weight, &x, &weight, &targets},
+       flops_of(saved, x, weight)},
+      x, [&]<typename T>(auto on) {
+        row_losses = process_rows<T>(on, saved, x, weight, targets, options);
+      });
   Loss loss = sum_of_rows(row_losses, targets, options.ignored);
   loss.sum = autograd::record("linear_cross_entropy", loss.sum, {&x, &weight},
                               [saved](const Tensor& gradient, autograd::Gradients& gradients) {

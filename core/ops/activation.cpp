@@ -11,7 +11,7 @@ Tensor activate(const Tensor& x, Activation activation) {
   if (activation == Activation::kNone) return x;
   const Tensor before = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
-  run(x, [&]<typename T>(auto on) {
+  run({"activation", {&result, &before}, x.elements()}, x, [&]<typename T>(auto on) {
     kernels::activation_forward(on, result.data<T>(), before.data<T>(), x.elements(), activation);
   });
   return autograd::record("activation", result, {&x},
@@ -28,7 +28,8 @@ Tensor activation_gradient(const Tensor& gradient, const Tensor& before, Activat
     fail("activation_gradient: gradient is " + describe(gradient) + ", before is " +
          describe(before) + "; they must have one shape, and be dense");
   Tensor result(before.shape(), before.dtype(), before.device());
-  run(before, [&]<typename T>(auto on) {
+  const Work work{"activation: gradient", {&result, &gradient, &before}};
+  run(work, before, [&]<typename T>(auto on) {
     kernels::activation_backward(on, result.data<T>(), gradient.data<T>(), before.data<T>(),
                                  before.elements(), activation);
   });

@@ -33,7 +33,7 @@ Tensor apply(const char* name, const Tensor& a, const Tensor& b, Binary op) {
   const Shape shape = broadcast(a.shape(), b.shape());
   Tensor result(shape, a.dtype(), a.device());
   if (result.elements() == 0) return result;
-  run(a, [&]<typename T>(auto on) {
+  run({name, {&result, &a, &b}, result.elements()}, a, [&]<typename T>(auto on) {
     if (a.is_dense() && b.is_dense() && a.shape() == b.shape()) {
       kernels::binary(on, result.data<T>(), a.data<T>(), b.data<T>(), a.elements(), op);
       return;
@@ -52,7 +52,7 @@ Tensor affine(const char* name, const Tensor& x, double scale, double shift) {
   require_defined(name, {{"x", x}});
   const Tensor from = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
-  run(x, [&]<typename T>(auto on) {
+  run({name, {&result, &x}, x.elements()}, x, [&]<typename T>(auto on) {
     kernels::affine(on, result.data<T>(), from.data<T>(), x.elements(), scale, shift);
   });
   return autograd::record(name, result, {&x},
@@ -65,18 +65,19 @@ Tensor apply(const char* name, const Tensor& x, Unary op) {
   require_defined(name, {{"x", x}});
   const Tensor from = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
-  run(x, [&]<typename T>(auto on) {
+  run({name, {&result, &x}, x.elements()}, x, [&]<typename T>(auto on) {
     kernels::unary(on, result.data<T>(), from.data<T>(), x.elements(), op);
   });
-  return autograd::record(name, result, {&x},
-                          [x = Saved(from), op](const Tensor& gradient, Gradients& gradients) {
-                            Tensor back(x->shape(), x->dtype(), x->device());
-                            run(*x, [&]<typename T>(auto on) {
-                              kernels::unary_backward(on, back.data<T>(), gradient.data<T>(),
-                                                      x->data<T>(), x->elements(), op);
-                            });
-                            gradients.add(0, back);
-                          });
+  return autograd::record(
+      name, result, {&x},
+      [x = Saved(from), op, name](const Tensor& gradient, Gradients& gradients) {
+        Tensor back(x->shape(), x->dtype(), x->device());
+        run({name, {&back, &gradient, &*x}}, *x, [&]<typename T>(auto on) {
+          kernels::unary_backward(on, back.data<T>(), gradient.data<T>(), x->data<T>(),
+                                  x->elements(), op);
+        });
+        gradients.add(0, back);
+      });
 }
 
 }  // namespace

@@ -44,6 +44,12 @@ kernels::AttentionShape shape_of(const Tensor& qkv, int64_t heads) {
   return shape;
 }
 
+// Multiplications and additions of one of its products, of queries with keys up to their own, are
+// twice this. The forward has two products, the backward five; softmax is not counted.
+int64_t causal_products(const kernels::AttentionShape& shape) {
+  return shape.batch * shape.heads * shape.head_size * (shape.time * (shape.time + 1) / 2);
+}
+
 // Workspace for one call.
 Tensor bytes_for(int64_t size, Device device) { return Tensor({size}, DType::uint8, device); }
 
@@ -57,7 +63,7 @@ Tensor causal_attention(const Tensor& qkv_, int64_t heads) {
   const Shape of_rows = {2, shape.batch, shape.heads, shape.time};
   Tensor result({shape.batch, shape.time, channels}, qkv.dtype(), qkv.device());
   Tensor log_sum_exp(of_rows, statistics, qkv.device());
-  run(qkv, [&]<typename T>(auto on) {
+  run({"attention", {&result, &qkv}, 4 * causal_products(shape)}, qkv, [&]<typename T>(auto on) {
     const T* q = qkv.data<T>();
     const Tensor workspace =
         bytes_for(kernels::attention_forward_workspace_bytes<T>(on, shape), qkv.device());
@@ -69,7 +75,9 @@ Tensor causal_attention(const Tensor& qkv_, int64_t heads) {
       [qkv = Saved(qkv), out = Saved(result), log_sum_exp, shape, channels](
           const Tensor& gradient, autograd::Gradients& gradients) {
         Tensor back(qkv->shape(), qkv->dtype(), qkv->device());
-        run(*qkv, [&]<typename T>(auto on) {
+        const Work work{
+            "attention: gradient", {&back, &gradient, &*qkv, &*out}, 10 * causal_products(shape)};
+        run(work, *qkv, [&]<typename T>(auto on) {
           using A = kernels::accumulator_t<T>;
           const Tensor workspace =
               bytes_for(kernels::attention_backward_workspace_bytes<T>(on, shape), qkv->device());

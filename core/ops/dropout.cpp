@@ -16,7 +16,7 @@ kernels::DropoutMask DrawnDropout::mask() const {
 
 Tensor DrawnDropout::operator()(const Tensor& dense) const {
   Tensor result(dense.shape(), dense.dtype(), dense.device());
-  run(dense, [&]<typename T>(auto on) {
+  run({"dropout", {&result, &dense}, dense.elements()}, dense, [&]<typename T>(auto on) {
     kernels::dropout(on, result.data<T>(), dense.data<T>(), dense.elements(), mask());
   });
   return result;

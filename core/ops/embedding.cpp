@@ -36,7 +36,8 @@ void check(const Tensor& table, const Tensor& ids, const Tensor& positions) {
 void compute_table_gradient(Gradients& gradients, const Tensor& gradient, const Tensor& ids,
                             const kernels::EmbeddingShape& shape) {
   const auto [target, accumulate] = gradients.destination(0);
-  run(gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
+  const Work work{"embedding: table gradient", {&target, &gradient, &ids}, gradient.elements()};
+  run(work, gradient, [&, &target = target, &accumulate = accumulate]<typename T>(auto on) {
     const auto bytes = kernels::embedding_workspace_bytes<T>(on, shape);
     const Tensor workspace({static_cast<int64_t>(bytes)}, DType::uint8, gradient.device());
     kernels::embedding_backward(on, target.data<T>(), workspace.raw_data(), gradient.data<T>(),
@@ -61,7 +62,9 @@ Tensor embedding(const Tensor& table_, const Tensor& ids_, const Tensor& positio
   Shape result_shape = ids.shape();
   result_shape.push_back(shape.channels);
   Tensor result(result_shape, table.dtype(), table.device());
-  run(table, [&]<typename T>(auto on) {
+  const Work work{
+      "embedding", {&result, &result, &ids}, positions.defined() ? result.elements() : 0};
+  run(work, table, [&]<typename T>(auto on) {
     kernels::embedding_forward(on, result.data<T>(), table.data<T>(), ids.data<int32_t>(),
                                positions.defined() ? positions.data<T>() : nullptr, time, shape);
   });

@@ -77,7 +77,11 @@ void backward(const Normalized& of, const Tensor& gradient, Gradients& gradients
     to_weight = destination(1, weight.shape());
     to_bias = destination(2, weight.shape());
   }
-  run(x, [&]<typename T>(auto on) {
+  const Work work{
+      "layer_norm: gradient",
+      {&to_x.tensor, &to_weight.tensor, &to_bias.tensor, &gradient, &x, &weight, &grad_branch},
+      11 * x.elements()};
+  run(work, x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::residual_norm_backward(
         on, kernels::ResidualNormBackwardArguments<T>{
@@ -124,7 +128,8 @@ Tensor layer_norm(const Tensor& x_, const Tensor& weight, const Tensor& bias, do
   const Tensor x = x_.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
   const Normalized of(x, weight);
-  run(x, [&]<typename T>(auto on) {
+  const Work work{"layer_norm", {&result, &x, &weight, &bias}, 8 * x.elements()};
+  run(work, x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::layer_norm_forward(on, kernels::LayerNormForwardArguments<T>{
                                         .out = result.data<T>(),
@@ -161,7 +166,9 @@ ResidualNorm residual_norm(const Residual& residual_, const Tensor& weight, cons
   const DrawnDropout drawn = draw_dropout(x, residual_.dropout, residual_.dropout_stream);
   Tensor sum(x.shape(), x.dtype(), x.device()), normalized(x.shape(), x.dtype(), x.device());
   const Normalized of(sum, weight);
-  run(x, [&]<typename T>(auto on) {
+  const Work work{
+      "residual_norm", {&normalized, &sum, &x, &residual.branch, &weight, &bias}, 9 * x.elements()};
+  run(work, x, [&]<typename T>(auto on) {
     using A = kernels::accumulator_t<T>;
     kernels::residual_norm_forward(on, kernels::ResidualNormForwardArguments<T>{
                                            .out = normalized.data<T>(),

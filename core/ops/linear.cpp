@@ -52,12 +52,16 @@ LinearShape shape_of(const Shape& x, const Tensor& weight) {
   return {.rows = rows, .inputs = weight.size(1), .outputs = weight.size(0)};
 }
 
+// Of the product alone: bias and activation are not counted.
+int64_t flops_of(const LinearShape& shape) { return 2 * shape.rows * shape.inputs * shape.outputs; }
+
 // y = activation(x weight^T + bias). `before`: receives the input of the activation, if defined.
 void forward(const Tensor& y, const Tensor& before, const Tensor& x, const Tensor& weight,
              const Tensor& bias, Activation activation) {
   if (y.elements() == 0) return;
   const LinearShape shape = shape_of(x.shape(), weight);
-  run(x, [&]<typename T>(auto on) {
+  const Work work{"linear", {&y, &before, &x, &weight, &bias}, flops_of(shape)};
+  run(work, x, [&]<typename T>(auto on) {
     kernels::matmul_bias_activation(on, y.data<T>(), before.defined() ? before.data<T>() : nullptr,
                                     x.data<T>(), weight.data<T>(),
                                     bias.defined() ? bias.data<T>() : nullptr,
@@ -75,7 +79,8 @@ void forward(const Tensor& y, const Tensor& before, const Tensor& x, const Tenso
 void compute_weight_gradient(Gradients& gradients, int input, const Tensor& gradient,
                              const Tensor& x, const LinearShape& shape) {
   const auto [target, accumulate] = gradients.destination(input);
-  run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
+  const Work work{"linear: weight gradient", {&target, &gradient, &x}, flops_of(shape)};
+  run(work, gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
     kernels::matmul(on, target.data<T>(), gradient.data<T>(), x.data<T>(),
                     {.m = shape.outputs,
                      .n = shape.inputs,
@@ -106,7 +111,10 @@ void compute_parameter_gradients(Gradients& gradients, int weight, const Tensor&
   }
   const auto of_bias = gradients.destination(bias), of_weight = gradients.destination(weight);
   const Tensor workspace = reduce_workspace(gradient, 1, shape.rows, shape.outputs);
-  run(gradient, [&]<typename T>(auto on) {
+  const Work work{"linear: parameter gradients",
+                  {&of_weight.tensor, &of_bias.tensor, &gradient, &*x},
+                  flops_of(shape) + gradient.elements()};
+  run(work, gradient, [&]<typename T>(auto on) {
     kernels::linear_parameter_gradients<T>(on,
                                            {.weight = of_weight.tensor.data<T>(),
                                             .bias = of_bias.tensor.data<T>(),
@@ -122,7 +130,8 @@ void compute_input_gradient(Gradients& gradients, const Tensor& gradient, const 
                             const LinearShape& shape) {
   const auto [target, accumulate] = gradients.destination(0);
   if (target.elements() == 0) return;
-  run(gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
+  const Work work{"linear: input gradient", {&target, &gradient, &weight}, flops_of(shape)};
+  run(work, gradient, [&, &target = target, accumulate = accumulate]<typename T>(auto on) {
     kernels::matmul(on, target.data<T>(), gradient.data<T>(), weight.data<T>(),
                     {.m = shape.rows,
                      .n = shape.inputs,
@@ -182,7 +191,9 @@ Tensor feed_forward(const Tensor& x_, const LinearParameters& up_, const LinearP
         compute_parameter_gradients(gradients, 3, gradient, hidden, second);
         if (!gradients.wanted(0) && !gradients.wanted(1) && !gradients.wanted(2)) return;
         const Tensor back(before.shape(), before.dtype(), before.device());
-        run(gradient, [&]<typename T>(auto on) {
+        const Work work{
+            "linear: input gradient", {&back, &gradient, &*down, &before}, flops_of(second)};
+        run(work, gradient, [&]<typename T>(auto on) {
           kernels::linear_input_gradient(on, back.data<T>(), gradient.data<T>(), down->data<T>(),
                                          before.data<T>(), second, activation);
         });

@@ -81,7 +81,8 @@ void multiply(const Tensor& out, const Tensor& a_, const Tensor& b_, bool accumu
   shape.stride_b = b_.rank() == 2 ? 0 : shape.k * shape.n;
   shape.stride_c = shape.m * shape.n;
   if (out.elements() == 0) return;
-  run(out, [&]<typename T>(auto on) {
+  const Work work{"matmul", {&out, &a_, &b_}, 2 * shape.batch * shape.m * shape.n * shape.k};
+  run(work, out, [&]<typename T>(auto on) {
     kernels::matmul(on, out.data<T>(), a.tensor.data<T>(), b.tensor.data<T>(), shape, accumulate);
   });
 }

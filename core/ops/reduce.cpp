@@ -40,7 +40,7 @@ Shape reduced(const Shape& shape, int axis, bool keep) {
 
 void reduce_into(const Tensor& out, const Tensor& x, const ReduceShape& shape, Reduction reduction,
                  double scale, bool accumulate = false) {
-  run(x, [&]<typename T>(auto on) {
+  run({"reduce", {&out, &x}, x.elements()}, x, [&]<typename T>(auto on) {
     const Tensor workspace = reduce_workspace(x, shape.outer, shape.axis, shape.inner);
     kernels::reduce(on, out.data<T>(), x.data<T>(), workspace.raw_data(), shape, reduction, scale,
                     accumulate);
@@ -107,16 +107,17 @@ Tensor max(const Tensor& x, int axis_, bool keep) {
   const Tensor from = x.dense();
   Tensor result(reduced(x.shape(), axis, keep), x.dtype(), x.device());
   reduce_into(result, from, parts, Reduction::kMax, 1.0);
-  return autograd::record("max", result, {&x},
-                          [from = Saved(from), out = Saved(result), parts](const Tensor& gradient,
-                                                                           Gradients& gradients) {
-                            Tensor back(from->shape(), from->dtype(), from->device());
-                            run(*from, [&]<typename T>(auto on) {
-                              kernels::reduce_max_backward(on, back.data<T>(), gradient.data<T>(),
-                                                           from->data<T>(), out->data<T>(), parts);
-                            });
-                            gradients.add(0, back);
-                          });
+  return autograd::record(
+      "max", result, {&x},
+      [from = Saved(from), out = Saved(result), parts](const Tensor& gradient,
+                                                       Gradients& gradients) {
+        Tensor back(from->shape(), from->dtype(), from->device());
+        run({"max: gradient", {&back, &gradient, &*from, &*out}}, *from, [&]<typename T>(auto on) {
+          kernels::reduce_max_backward(on, back.data<T>(), gradient.data<T>(), from->data<T>(),
+                                       out->data<T>(), parts);
+        });
+        gradients.add(0, back);
+      });
 }
 
 Tensor reduce_workspace(const Tensor& x, int64_t outer, int64_t axis, int64_t inner) {

@@ -15,20 +15,22 @@ Tensor over_rows(const char* name, const Tensor& x_, bool logarithm) {
   const int64_t cols = x.size(-1);
   const int64_t rows = cols == 0 ? 0 : x.elements() / cols;
   Tensor result(x.shape(), x.dtype(), x.device());
-  run(x, [&]<typename T>(auto on) {
+  run({name, {&result, &x}, 5 * x.elements()}, x, [&]<typename T>(auto on) {
     kernels::softmax_forward(on, result.data<T>(), x.data<T>(), rows, cols, logarithm);
   });
-  return autograd::record(name, result, {&x},
-                          [saved = autograd::Saved(result), rows, cols, logarithm](
-                              const Tensor& gradient, autograd::Gradients& gradients) {
-                            const Tensor& out = *saved;
-                            Tensor back(out.shape(), out.dtype(), out.device());
-                            run(out, [&]<typename T>(auto on) {
-                              kernels::softmax_backward(on, back.data<T>(), gradient.data<T>(),
-                                                        out.data<T>(), rows, cols, logarithm);
-                            });
-                            gradients.add(0, back);
-                          });
+  return autograd::record(
+      name, result, {&x},
+      [saved = autograd::Saved(result), rows, cols, logarithm](const Tensor& gradient,
+                                                               autograd::Gradients& gradients) {
+        const Tensor& out = *saved;
+        Tensor back(out.shape(), out.dtype(), out.device());
+        const Work work{"softmax: gradient", {&back, &gradient, &out}, 4 * out.elements()};
+        run(work, out, [&]<typename T>(auto on) {
+          kernels::softmax_backward(on, back.data<T>(), gradient.data<T>(), out.data<T>(), rows,
+                                    cols, logarithm);
+        });
+        gradients.add(0, back);
+      });
 }
 
 }  // namespace

@@ -44,7 +44,11 @@ void AdamW::prepare() {
 
 void AdamW::update(const Range& range) {
   const kernels::AdamWConstants constants{beta1_, beta2_, epsilon_};
-  run(range.values, [&]<typename T>(auto on) {
+  const Work work{"adamw",
+                  {&range.values, &range.values, &range.gradients},
+                  trace::kUnknown,
+                  4 * float_bytes(range)};  // both moments are read and written
+  run(work, range.values, [&]<typename T>(auto on) {
     kernels::adamw(on, arena_step<T>(range), numbers("first_moment", range),
                    numbers("second_moment", range), constants);
   });

@@ -237,7 +237,7 @@ Optimizer::Range Optimizer::range_at(std::size_t index) const {
 void Optimizer::update_range(std::size_t index) {
   const Range range = range_at(index);
   if (float* const master = master_numbers(range)) {
-    run(range.values, [&]<typename T>(auto on) {
+    run({"update master weights"}, range.values, [&]<typename T>(auto on) {
       if constexpr (sizeof(T) == 2)
         kernels::update_master(on, master, range.values.data<T>(), range.values.elements());
     });

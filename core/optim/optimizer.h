@@ -198,6 +198,10 @@ class Optimizer {
   float* numbers(const std::string& name, const Range& range) const {
     return state_.range(name, range.index).data<float>();
   }
+  // Bytes of one float32 state of a range.
+  static int64_t float_bytes(const Range& range) {
+    return range.elements.elements() * static_cast<int64_t>(sizeof(float));
+  }
   // The inputs and outputs of a kernel's step over a range.
   template <typename T>
   kernels::ArenaStep<T> arena_step(const Range& range) const {

@@ -38,7 +38,11 @@ void Sgd::prepare() {
 void Sgd::update(const Range& range) {
   const kernels::SgdConstants constants{static_cast<float>(momentum_), nesterov_};
   float* velocity = momentum_ > 0.0 ? numbers("velocity", range) : nullptr;
-  run(range.values,
+  const Work work{"sgd",
+                  {&range.values, &range.values, &range.gradients},
+                  trace::kUnknown,
+                  velocity ? 2 * float_bytes(range) : 0};
+  run(work, range.values,
       [&]<typename T>(auto on) { kernels::sgd(on, arena_step<T>(range), velocity, constants); });
 }
 

@@ -31,7 +31,8 @@ void StepScalarsOnDevice::write(double learning_rate, const Decays& decays, int6
   const auto steps = static_cast<double>(step);
   scalars.first_correction = static_cast<float>(1.0 / (1.0 - std::pow(decays.first, steps)));
   scalars.second_correction = static_cast<float>(1.0 / (1.0 - std::pow(decays.second, steps)));
-  run_on(device_, [&](auto on) { kernels::store(on, writable(), scalars); });
+  run_on({"write step scalars"}, device_,
+         [&](auto on) { kernels::store(on, writable(), scalars); });
 }
 
 Tensor StepScalarsOnDevice::divisor(const Tensor& count) const {
@@ -41,21 +42,22 @@ Tensor StepScalarsOnDevice::divisor(const Tensor& count) const {
 void StepScalarsOnDevice::clip(const Tensor& gradients, const Tensor& count, double max_value,
                                const kernels::LossScale* loss_scale) const {
   const Tensor divisor = this->divisor(count);
-  run(gradients, [&]<typename T>(auto on) {
+  run({"clip gradients", {&gradients, &gradients}}, gradients, [&]<typename T>(auto on) {
     kernels::clip_gradient(on, gradients.data<T>(), gradients.elements(), divisor.data<double>(),
                            loss_scale, max_value);
   });
 }
 
 void StepScalarsOnDevice::measure(std::size_t range, const Tensor& gradients) const {
-  run(gradients, [&]<typename T>(auto on) {
+  const Work work{"gradient norm", {&gradients}, 2 * gradients.elements()};
+  run(work, gradients, [&]<typename T>(auto on) {
     kernels::sum_of_squares(on, squares_.data<double>() + range, partial_sums_.data<double>(),
                             gradients.data<T>(), gradients.elements());
   });
 }
 
 const Tensor& StepScalarsOnDevice::sum_of_squares() const {
-  run_on(device_, [&](auto on) {
+  run_on({"gradient norm: sum"}, device_, [&](auto on) {
     kernels::reduce(on, sum_of_squares_.data<double>(), squares_.data<double>(), nullptr,
                     {1, squares_.elements(), 1}, kernels::Reduction::kSum, 1.0, false);
   });
@@ -65,7 +67,7 @@ const Tensor& StepScalarsOnDevice::sum_of_squares() const {
 void StepScalarsOnDevice::finish(const Tensor& count, double max_norm, const Decays& decays,
                                  kernels::LossScale* loss_scale) const {
   const Tensor divisor = this->divisor(count);
-  run_on(device_, [&](auto on) {
+  run_on({"step scalars"}, device_, [&](auto on) {
     const double* squares = sum_of_squares_.data<double>();
     if (loss_scale) {
       kernels::finish_scaled_step_scalars(on, writable(), loss_scale, squares,

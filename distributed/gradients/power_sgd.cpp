@@ -36,7 +36,8 @@ bool is_compressed(const ArenaLayout::Entry& entry, int64_t rank) {
 
 void multiply(const Tensor& c, const Tensor& a, const Tensor& b, const MatmulShape& shape,
               bool accumulate = false) {
-  run(c, [&]<typename T>(auto on) {
+  const Work work{"matmul", {&a, &b, &c}, 2 * shape.batch * shape.m * shape.n * shape.k};
+  run(work, c, [&]<typename T>(auto on) {
     kernels::matmul(on, c.data<T>(), a.data<T>(), b.data<T>(), shape, accumulate);
   });
 }

@@ -7,7 +7,7 @@ namespace ripieno::distributed {
 namespace {
 
 void cast_into(const Tensor& out, const Tensor& in) {
-  run(out, [&]<typename To>(auto on) {
+  run({"cast", {&out, &in}, 0}, out, [&]<typename To>(auto on) {
     run(in, [&]<typename From>(auto) {
       kernels::cast(on, out.data<To>(), in.data<From>(), in.elements());
     });

@@ -42,14 +42,14 @@ Tensor bytes_on(Device device, const T* values, std::size_t count) {
 // out = a - b, computed in float32 and rounded to the type of out.
 void subtract_into(Tensor out, const Tensor& a, const Tensor& b) {
   if (out.dtype() != DType::float32) return out.copy_from(a - b);
-  run(out, [&]<typename T>(auto on) {
+  run({"subtract", {&out, &a, &b}, out.elements()}, out, [&]<typename T>(auto on) {
     kernels::binary(on, out.data<T>(), a.data<T>(), b.data<T>(), out.elements(),
                     kernels::Binary::kSubtract);
   });
 }
 
 void scale(const Tensor& x, double factor) {
-  run(x, [&]<typename T>(auto on) {
+  run({"multiply", {&x, &x}, x.elements()}, x, [&]<typename T>(auto on) {
     kernels::affine(on, x.data<T>(), x.data<T>(), x.elements(), factor, 0.0);
   });
 }
@@ -139,7 +139,7 @@ void Diloco::outer_step() {
   in_float.copy_from(anchor);
   const bool narrow = values.dtype() != DType::float32;
   const auto momentum = static_cast<float>(options_.outer_momentum);
-  run(values, [&]<typename T>(auto on) {
+  run({"outer sgd"}, values, [&]<typename T>(auto on) {
     kernels::sgd<T>(on,
                     {.parameter = values.data<T>(),
                      .master = narrow ? in_float.data<float>() : nullptr,

@@ -37,7 +37,7 @@ Tensor soft_cap(const Tensor& x_, double cap) {
   if (!(cap > 0)) fail("soft_cap: the cap must be positive");
   const Tensor x = x_.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
-  run(x, [&]<typename T>(auto on) {
+  run({"soft_cap", {&result, &x}}, x, [&]<typename T>(auto on) {
     soft_cap_forward(on, result.data<T>(), x.data<T>(), x.elements(), cap);
   });
   return autograd::record("soft_cap", result, {&x},
@@ -45,10 +45,11 @@ Tensor soft_cap(const Tensor& x_, double cap) {
                                                                  autograd::Gradients& gradients) {
                             const Tensor& out = *saved;
                             Tensor back(out.shape(), out.dtype(), out.device());
-                            run(out, [&]<typename T>(auto on) {
-                              soft_cap_backward(on, back.data<T>(), gradient.data<T>(),
-                                                out.data<T>(), out.elements(), cap);
-                            });
+                            run({"soft_cap: gradient", {&back, &gradient, &out}}, out,
+                                [&]<typename T>(auto on) {
+                                  soft_cap_backward(on, back.data<T>(), gradient.data<T>(),
+                                                    out.data<T>(), out.elements(), cap);
+                                });
                             gradients.add(0, back);
                           });
 }

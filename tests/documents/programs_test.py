@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The programs in README.md and docs/ do what the pages say, alone and on two ranks."""
+import json
 import subprocess
 import unittest
 
@@ -76,6 +77,13 @@ class Pages:
         lines = [line for line in self.run_program("flight_record").splitlines() if line]
         for rank in range(self.RANKS):
             self.assertRegex(lines[rank], rf"^{rank} on \S+: step \d+, in \w+")
+
+    def test_a_profile_of_a_loop_has_its_steps_and_ranks(self):
+        output = self.run_program("performance")
+        self.assertIn(f"profile of steps 10 to 19: ", output)
+        trace = json.loads((self.directory / f"performance_{self.RANKS}/trace.json").read_text())
+        steps = [event["pid"] for event in trace["traceEvents"] if event.get("cat") == "step"]
+        self.assertEqual(steps, [rank for rank in range(self.RANKS) for _ in range(10)])
 
     def test_each_sample_is_read_once_by_one_rank(self):
         self.run_program("read_your_own_data")

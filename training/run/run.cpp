@@ -31,6 +31,11 @@ std::string description_of(const SafetyOptions& safety) {
                      safety.loss_outlier_factor, safety.max_rollbacks);
 }
 
+std::string description_of(const ProfileOptions& profile) {
+  if (profile.file.empty()) return "none";
+  return fmt::format("{} to {}", profile.first_step, profile.last_step);
+}
+
 // What must be equal on all ranks so that they call the same collectives on parts of the same data.
 std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptions& options) {
   const auto every = options.checkpoint_every;
@@ -42,6 +47,7 @@ std::vector<distributed::Fact> facts_of(const io::Loader& loader, const RunOptio
           {"the log interval", std::to_string(options.log_every)},
           {"the interval of rank checks", std::to_string(options.check_every)},
           {"the handling of bad steps", description_of(options.safety)},
+          {"the profiled steps", description_of(options.profile)},
           {"the resume mode",
            options.resume == "auto" || options.resume == "never" ? options.resume : "from a path"}};
 }
@@ -127,6 +133,7 @@ Run::Run(const std::string& directory, Session& session, nn::Module& model,
       options_(with_peak(options, optimizer)),
       paths_{directory},
       exceptions_(std::uncaught_exceptions()),
+      profile_(session, profile_options()),
       state_(session, model, optimizer, loader, options_),
       validation_(
           session, model, loader,
@@ -232,6 +239,13 @@ RunSavesOptions Run::saves_options() {
   return options;
 }
 
+ProfileOptions Run::profile_options() {
+  ProfileOptions profile = options_.profile;
+  if (!profile.show) profile.show = [this](const std::string& table) { log_->note(table); };
+  if (!profile.warn) profile.warn = [this](const std::string& line) { log_->warn(line); };
+  return profile;
+}
+
 void Run::announce() {
   if (const auto remark = watch_->remark(); !remark.empty()) log_->warn(remark);
   if (!validation_.has_samples() && (options_.evaluate_every > 0 || options_.keep.best > 0)) {
@@ -274,6 +288,7 @@ std::optional<io::Batch> Run::next() {
   if (over_) return std::nullopt;
 
   times_.begin_steps();
+  profile_.begin_step(step() + 1);
   metrics_->skip_time();
   if (has_trained_) watch_->enter(Activity::step);
   io::Batch batch = read_batch();
@@ -514,6 +529,7 @@ void Run::end(ExitStatus status) {
   status_ = status;
   const bool was_over = state_.is_as_resumed();
   watch_->enter(Activity::end);
+  profile_.finish();
   catch_up();
   log_->finish();
   if (!was_over) save_at_end();

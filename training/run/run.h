@@ -27,6 +27,7 @@
 #include "ripieno/io/files/json.h"
 #include "ripieno/io/run/metrics.h"
 #include "ripieno/io/run/run_directory.h"
+#include "ripieno/training/profile/profile.h"
 #include "ripieno/training/run/run_log.h"
 #include "ripieno/training/run/run_metrics.h"
 #include "ripieno/training/run/run_options.h"
@@ -106,6 +107,7 @@ class Run {
   void start_output();
   void announce();
   RunSavesOptions saves_options();
+  ProfileOptions profile_options();
   io::Batch read_batch();
   void require_open_step(const char* call) const;
   void end_step(const std::vector<io::Metric>& extra);
@@ -143,6 +145,7 @@ class Run {
   std::unique_ptr<io::RunDirectory> directory_;  // rank 0
   RunTimes times_;
   std::unique_ptr<RunWatch> watch_;
+  Profile profile_;
   RunState state_;
   Validation validation_;
   std::unique_ptr<RunLog> log_;

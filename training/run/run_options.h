@@ -12,6 +12,7 @@
 #include "ripieno/core/optim/schedule.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/checkpoint/retention.h"
+#include "ripieno/training/profile/profile.h"
 #include "ripieno/training/run/initial_parameters.h"
 #include "ripieno/training/settings/settings.h"
 #include "ripieno/training/watch/watch_options.h"
@@ -61,6 +62,8 @@ struct RunOptions {
   // before validation and saving. Required if ranks may differ between steps (DiLoCo).
   distributed::DataParallel* parallel = nullptr;
   WatchOptions watch = {};  // of the watchdog
+  // Records steps if `file` is set; the table is part of the progress output.
+  ProfileOptions profile = {};
   SafetyOptions safety = {};
   const Settings* settings = nullptr;  // recorded in run.json and in the checkpoints
   // Of a program without Settings, recorded there too: {{"hidden", 64}, {"note", "no dropout"}}.

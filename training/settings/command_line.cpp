@@ -1,7 +1,10 @@
 #include "ripieno/training/settings/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <filesystem>
+#include <string_view>
+#include <system_error>
 
 #include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
@@ -14,6 +17,23 @@ namespace ripieno {
 namespace {
 
 constexpr int kOptionColumns = 30;  // of an option's name; its description follows
+
+void set_profiled_steps(CommandLine& command, const std::string& text) {
+  const auto dash = text.find('-');
+  const auto number = [&](std::string_view digits) -> int64_t {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), value);
+    return error == std::errc() && end == digits.end() ? value : 0;
+  };
+  const std::string_view view = text;
+  command.first_profiled = number(view.substr(0, dash));
+  command.last_profiled = dash == text.npos ? 0 : number(view.substr(dash + 1));
+  if (1 <= command.first_profiled && command.first_profiled <= command.last_profiled) return;
+  throw CLI::ValidationError("--profile-steps",
+                             text +
+                                 " is not a range of steps; pass the first and the last, as in "
+                                 "20-29");
+}
 
 void add_options(CLI::App& app, CommandLine& command) {
   app.add_option("--config", command.configuration, "TOML file that configures the run")
@@ -51,6 +71,16 @@ void add_options(CLI::App& app, CommandLine& command) {
                  "seed of all random numbers; the same as --set train.seed=N")
       ->type_name("N")
       ->check(whole_number(0));
+  app.add_option("--profile", command.profile,
+                 "file for a trace of all operations in some steps, in the Trace Event format, "
+                 "which Perfetto opens; a table by operation is added to the progress output")
+      ->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--profile-steps", [&](const std::string& text) { set_profiled_steps(command, text); },
+         "first and last step to profile (default: ten steps, from the sixth that the command "
+         "takes)")
+      ->type_name("A-B")
+      ->needs("--profile");
   app.add_flag("--quiet", command.quiet,
                "no progress output; warnings and errors are still written to stderr");
 }

@@ -23,8 +23,11 @@ struct CommandLine {
   std::string device = "auto";           // --device: auto, cpu or cuda
   std::optional<int64_t> threads;        // --threads: CPU threads per rank
   std::optional<int64_t> seed;           // --seed
-  bool quiet = false;                    // --quiet
-  std::string help;                      // the text for --help or --version; otherwise empty
+  std::string profile;                   // --profile: the file of the trace; empty: none
+  int64_t first_profiled = 0;            // --profile-steps; 0: default
+  int64_t last_profiled = 0;
+  bool quiet = false;  // --quiet
+  std::string help;    // the text for --help or --version; otherwise empty
 };
 
 // `about`, one or more sentences, is the first line of the help text; `settings` provides the list
