@@ -70,13 +70,15 @@ FOLDERS = {
     "training/run": {"training/session", "training/settings", "training/watch"},
     "training": {"training/session", "training/settings", "training/models", "training/run",
                  "training/watch"},
-    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;  launch
+    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;  launch <- doctor
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
     "tools/explain/run": {"tools", "tools/sources"},
     "tools/explain/diagnoses": {"tools", "tools/explain/run"},
     "tools/explain": {"tools", "tools/explain/run", "tools/explain/diagnoses"},
     "tools/launch": {"tools"},
+    "tools/doctor/checks": {"tools", "tools/launch", "tools/doctor"},
+    "tools/doctor": {"tools", "tools/launch", "tools/doctor/checks", "tools/explain/wrap.h"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 
