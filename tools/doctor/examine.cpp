@@ -60,14 +60,17 @@ std::string storage_directory(const DoctorOptions& options) {
   return options.configuration.empty() ? "." : run_directory_for(options.configuration);
 }
 
-LocalFacts examine_here(const DoctorOptions& options) {
+LocalFacts examine_here(const DoctorOptions& options, bool examines_files) {
   LocalFacts facts;
   const auto names = names_to_resolve(options.host_file);
   auto host = std::async(std::launch::async, [&] { return read_host_facts(names); });
   auto storage = std::async(std::launch::async, [&] {
-    return probe_storage(io::local_files(), storage_directory(options), kStorageSeconds);
+    auto& files = io::local_files();
+    const std::string directory = storage_directory(options);
+    return examines_files ? probe_storage(files, directory, kStorageSeconds)
+                          : find_storage(files, directory, kStorageSeconds);
   });
-  examine_data(options, facts);
+  if (examines_files) examine_data(options, facts);
   facts.storage = storage.get();
   facts.host = host.get();
   return facts;

@@ -24,8 +24,8 @@ struct DoctorOptions {
 };
 
 struct LocalFacts {
-  HostFacts host;
-  StorageFacts storage;
+  HostFacts host = {};
+  StorageFacts storage = {};
   std::optional<DataFacts> data = {};
   std::string configuration_failure = {};
   int64_t model_vocabulary = 0;
@@ -35,8 +35,9 @@ struct LocalFacts {
 // The directory of `options` whose storage is examined.
 std::string storage_directory(const DoctorOptions& options);
 
-// Takes at most ten seconds. Throws ConfigurationError if the host file cannot be read.
-LocalFacts examine_here(const DoctorOptions& options);
+// Takes at most ten seconds. `examines_files`: false if another rank of this host examines storage
+// and data. Throws ConfigurationError if the host file cannot be read.
+LocalFacts examine_here(const DoctorOptions& options, bool examines_files = true);
 
 std::vector<Finding> findings_of(const LocalFacts& facts);
 

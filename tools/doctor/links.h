@@ -15,10 +15,10 @@ namespace ripieno::tools::doctor {
 
 // Where a host can be reached.
 struct LinkEnd {
-  std::string host;
-  std::vector<Interface> interfaces;  // without loopback and local bridges
-  uint16_t port = 0;                  // 0: it does not serve
-  uint64_t token = 0;                 // that a client must send first
+  std::string host = {};
+  std::vector<Interface> interfaces = {};  // without loopback and local bridges
+  uint16_t port = 0;                       // 0: it does not serve
+  uint64_t token = 0;                      // that a client must send first
 };
 
 struct LinkFacts {

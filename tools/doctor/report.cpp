@@ -27,16 +27,18 @@ Severity severity_named(const std::string& name) {
   return static_cast<Severity>(at - std::begin(kNames));
 }
 
+// The first of the lines begins with the severity.
 std::string line_of(const Finding& finding) {
-  if (finding.code.empty())
-    return wrapped(
-        fmt::format("{:<12} {}: {}", name_of(finding.severity), finding.subject, finding.what), 0,
-        13);
-  const std::string where = finding.where.empty() ? "" : " (" + finding.where + ")";
-  return wrapped(fmt::format("{:<12} {} {}: {}{}; {}", name_of(finding.severity), finding.code,
-                             finding.subject, finding.what, where, finding.why),
-                 0, 13) +
-         wrapped("To do: " + finding.remedy, 13, 15);
+  std::string text = finding.subject + ": " + finding.what;
+  if (!finding.code.empty()) {
+    const std::string where = finding.where.empty() ? "" : " (" + finding.where + ")";
+    text = fmt::format("{} {}{}; {}", finding.code, text, where, finding.why);
+  }
+  std::string lines = wrapped(text, 13, 13);
+  const auto name = name_of(finding.severity);
+  lines.replace(0, name.size(), name);
+  if (!finding.code.empty()) lines += wrapped("To do: " + finding.remedy, 13, 15);
+  return lines;
 }
 
 int64_t count(const std::vector<Finding>& findings, Severity severity) {

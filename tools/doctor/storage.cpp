@@ -180,6 +180,12 @@ StorageFacts probe_storage(io::FileSystem& files, const std::string& directory, 
   return facts.value_or(StorageFacts{.directory = directory, .has_answered = false});
 }
 
+StorageFacts find_storage(io::FileSystem& files, const std::string& directory, double seconds) {
+  const auto found = within<std::string>(
+      seconds, [&files, directory] { return nearest_existing(files, directory); });
+  return {.directory = found.value_or(directory), .has_answered = found.has_value()};
+}
+
 std::vector<Finding> check_storage(const StorageFacts& facts, const std::string& host,
                                    int64_t needed_bytes) {
   const std::string where = fmt::format("{} on {}", facts.directory, host);

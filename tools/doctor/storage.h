@@ -13,7 +13,7 @@
 namespace ripieno::tools::doctor {
 
 struct StorageFacts {
-  std::string directory;  // the run directory, or the nearest parent that exists
+  std::string directory = {};  // the run directory, or the nearest parent that exists
   bool has_answered = true;
   bool is_directory = true;
   bool is_read_only = false;
@@ -27,6 +27,9 @@ struct StorageFacts {
 // Writes, syncs, renames, reads and removes a file beside or in `directory`; nothing is left. Takes
 // at most `seconds`. `files` must live as long as the process.
 StorageFacts probe_storage(io::FileSystem& files, const std::string& directory, double seconds);
+
+// Finds the directory only.
+StorageFacts find_storage(io::FileSystem& files, const std::string& directory, double seconds);
 
 // `needed_bytes`: of two checkpoints; 0: unknown.
 std::vector<Finding> check_storage(const StorageFacts& facts, const std::string& host,
