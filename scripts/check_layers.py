@@ -72,7 +72,7 @@ FOLDERS = {
     "training": {"training/session", "training/settings", "training/models", "training/profile",
                  "training/run", "training/watch"},
     # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;
-    # {launch/mpirun, launch/notices} <- launch
+    # {launch/mpirun, launch/notices} <- launch <- doctor
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
     "tools/explain/run": {"tools", "tools/sources"},
@@ -82,6 +82,9 @@ FOLDERS = {
     "tools/launch/notices": set(),
     "tools/launch": {"tools", "tools/launch/mpirun", "tools/launch/notices"},
     "tools/plan": {"tools"},
+    "tools/doctor/checks": {"tools", "tools/launch", "tools/launch/mpirun", "tools/doctor"},
+    "tools/doctor": {"tools", "tools/launch", "tools/launch/mpirun", "tools/doctor/checks",
+                     "tools/explain/wrap.h"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 

@@ -11,6 +11,7 @@ namespace ripieno::tools {
 // The callback stores the exit status in `status`, which must outlive the parsing of `app`.
 void add_convert(CLI::App& app, int& status);
 void add_diff(CLI::App& app, int& status);
+void add_doctor(CLI::App& app, int& status);
 void add_explain(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);
 void add_plan(CLI::App& app, int& status);

@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
   ripieno::tools::add_verify(app, status);
   ripieno::tools::add_convert(app, status);
   ripieno::tools::add_diff(app, status);
+  ripieno::tools::add_doctor(app, status);
   ripieno::tools::add_explain(app, status);
   app.add_subcommand("launch", "Starts, watches and restarts a program on all ranks.");
   ripieno::tools::add_plan(app, status);

@@ -26,11 +26,6 @@ constexpr const char* kUsualBridges[] = {"docker0", "virbr0", "cni0", "lxdbr0", 
 
 uint32_t mask_of(int bits) { return bits == 0 ? 0 : ~uint32_t{0} << (32 - bits); }
 
-bool has(const Interface& interface, uint32_t address) {
-  const uint32_t mask = mask_of(interface.prefix_bits);
-  return (interface.address & mask) == (address & mask);
-}
-
 std::string network_of(const Interface& interface) {
   const uint32_t base = interface.address & mask_of(interface.prefix_bits);
   return fmt::format("{}.{}.{}.{}/{}", base >> 24, (base >> 16) & 255, (base >> 8) & 255,
@@ -69,6 +64,11 @@ bool is_local_bridge(const std::string& name) {
                      [&](const char* prefix) { return name.starts_with(prefix); });
 }
 
+bool is_in_network(const Interface& interface, uint32_t address) {
+  const uint32_t mask = mask_of(interface.prefix_bits);
+  return (interface.address & mask) == (address & mask);
+}
+
 NetworkChoice choose_network(const std::vector<Interface>& interfaces,
                              const std::vector<uint32_t>& addresses_of_hosts) {
   std::set<std::string> networks;
@@ -76,7 +76,7 @@ NetworkChoice choose_network(const std::vector<Interface>& interfaces,
     if (is_loopback(address)) continue;  // this host
     const auto leads = [&](const Interface& interface) {
       return !is_local_bridge(interface.name) && !is_loopback(interface.address) &&
-             has(interface, address);
+             is_in_network(interface, address);
     };
     const auto found = std::find_if(interfaces.begin(), interfaces.end(), leads);
     if (address == 0 || found == interfaces.end()) return without_bridges(interfaces);

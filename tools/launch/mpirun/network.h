@@ -27,6 +27,9 @@ struct NetworkChoice {
 // cni0, …
 bool is_local_bridge(const std::string& name);
 
+// Whether the address is in the network of the interface.
+bool is_in_network(const Interface& interface, uint32_t address);
+
 // If the interfaces of this host have the addresses of all hosts in their networks: includes just
 // these networks. Otherwise the hosts are behind a router: excludes the loopback interface and all
 // local bridges, of this host and by their usual names.

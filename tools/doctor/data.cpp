@@ -1,0 +1,166 @@
+#include "ripieno/tools/doctor/data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <string_view>
+
+#include "ripieno/core/error.h"
+#include "ripieno/io/data/image_data.h"
+#include "ripieno/io/data/text_check.h"
+#include "ripieno/io/data/token_data.h"
+#include "ripieno/io/run/progress.h"
+#include "ripieno/tools/doctor/codes.h"
+#include "ripieno/tools/doctor/within.h"
+#include "ripieno/tools/table.h"
+
+namespace ripieno::tools::doctor {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kSubject = "data";
+constexpr int64_t kTokensAtOnce = 1 << 15;
+constexpr uintmax_t kLargestText = 256 << 20;  // that is tokenized as a whole
+
+std::string first_bytes(const std::string& path, std::size_t bytes) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(bytes, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(bytes));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
+}
+
+// Copies chunks of tokens, which verifies their blocks, in an order that covers the file evenly.
+double verify_tokens(const io::TokenData& data, Clock::time_point deadline) {
+  const int64_t chunks = (data.size() + kTokensAtOnce - 1) / kTokensAtOnce;
+  int64_t step = std::max<int64_t>(1, std::llround(0.618 * static_cast<double>(chunks)));
+  while (std::gcd(step, chunks) != 1) ++step;
+  std::vector<int32_t> tokens;
+  int64_t done = 0;
+  for (; done < chunks && (done == 0 || Clock::now() < deadline); ++done) {
+    const int64_t begin = done * step % chunks * kTokensAtOnce;
+    tokens.resize(static_cast<std::size_t>(std::min(kTokensAtOnce, data.size() - begin)));
+    data.copy(begin, tokens);
+    const auto largest = std::max_element(tokens.begin(), tokens.end());
+    if (*largest >= data.tokenizer().vocabulary_size()) {
+      throw DataError(fmt::format("{}: token {} is outside its vocabulary of {}", data.name(),
+                                  *largest, data.tokenizer().vocabulary_size()));
+    }
+  }
+  return chunks == 0 ? 1 : static_cast<double>(done) / static_cast<double>(chunks);
+}
+
+void take_tokens(DataFacts& facts, const io::TokenData& data) {
+  facts.samples = data.size();
+  facts.vocabulary = data.tokenizer().vocabulary_size();
+  facts.fingerprint = data.fingerprint();
+}
+
+void read_text(DataFacts& facts, const std::string& tokenizer, const std::string& beginning) {
+  const auto bytes = fs::file_size(facts.path);
+  if (bytes > kLargestText) {
+    const std::string why = io::describe_non_text(beginning);
+    if (!why.empty()) throw DataError(facts.path + " " + why);
+    facts.checked_ratio = static_cast<double>(beginning.size()) / static_cast<double>(bytes);
+    return;
+  }
+  const bool is_file = tokenizer != "characters" && tokenizer != "bytes";
+  const auto kind =
+      tokenizer == "bytes" ? io::Tokenizer::Kind::bytes : io::Tokenizer::Kind::characters;
+  take_tokens(facts, io::TokenData::load(facts.path, kind, is_file ? tokenizer : ""));
+}
+
+void read_images(DataFacts& facts) {
+  const auto images = io::ImageData::read(facts.path);
+  facts.samples = images.size();
+  facts.features = images.size() > 0 ? images.images.elements() / images.size() : 0;
+  facts.classes = images.classes();
+  facts.fingerprint = images.fingerprint;
+}
+
+DataFacts read(const std::string& path, const std::string& tokenizer, Clock::time_point deadline) {
+  DataFacts facts{.path = path};
+  try {
+    if (!fs::exists(path)) throw ConfigurationError(path + ": there is no such file");
+    if (fs::is_directory(path)) throw ConfigurationError(path + ": is a directory");
+    const std::string beginning = first_bytes(path, 1 << 20);
+    if (beginning.starts_with("RIPTOKEN")) {
+      facts.kind = "token file";
+      const auto data = io::TokenData::open(path);
+      take_tokens(facts, data);
+      facts.checked_ratio = verify_tokens(data, deadline);
+    } else if (beginning.starts_with("\x89HDF\r\n\x1a\n")) {
+      facts.kind = "images";
+      read_images(facts);
+    } else {
+      facts.kind = "text";
+      read_text(facts, tokenizer, beginning);
+    }
+  } catch (const DataError& error) {
+    facts.state = DataFacts::State::damaged;
+    facts.failure = error.what();
+  } catch (const std::exception& error) {
+    facts.state = DataFacts::State::missing;
+    facts.failure = error.what();
+  }
+  return facts;
+}
+
+std::string summary(const DataFacts& facts) {
+  std::string text = fmt::format("{}: {}", facts.path, facts.kind);
+  if (facts.samples > 0) {
+    text += fmt::format(" of {} {}", io::with_thousands(facts.samples),
+                        facts.vocabulary > 0 ? "tokens" : "samples");
+  }
+  if (facts.vocabulary > 0)
+    text += fmt::format(", vocabulary {}", io::with_thousands(facts.vocabulary));
+  if (facts.checked_ratio < 1)
+    text += fmt::format(", {:.2g} % of it checked", 100 * facts.checked_ratio);
+  return text;
+}
+
+}  // namespace
+
+DataFacts probe_data(const std::string& path, const std::string& tokenizer, double seconds) {
+  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                           std::chrono::duration<double>(seconds * 2 / 3));
+  const auto facts = within<DataFacts>(
+      seconds, [path, tokenizer, deadline] { return read(path, tokenizer, deadline); });
+  return facts.value_or(
+      DataFacts{.path = path,
+                .state = DataFacts::State::no_answer,
+                .failure = fmt::format("reading it did not end within {:.3g} s", seconds)});
+}
+
+std::vector<Finding> check_data(const DataFacts& facts, const std::string& host,
+                                int64_t model_vocabulary) {
+  const std::string where = fmt::format("{} on {}", facts.path, host);
+  switch (facts.state) {
+    case DataFacts::State::missing:
+      return {found(kSubject, kNoData, facts.failure, where)};
+    case DataFacts::State::damaged:
+      return {found(kSubject, kBadData, facts.failure, where)};
+    case DataFacts::State::no_answer:
+      return {found(kSubject, kDataHangs, facts.failure, where)};
+    case DataFacts::State::readable:
+      break;
+  }
+  if (model_vocabulary > 0 && facts.vocabulary > model_vocabulary) {
+    return {found(
+        kSubject, kVocabulary,
+        fmt::format("the data has {} tokens, model.vocab is {}",
+                    io::with_thousands(facts.vocabulary), io::with_thousands(model_vocabulary)),
+        where)};
+  }
+  return {ok(kSubject, summary(facts))};
+}
+
+}  // namespace ripieno::tools::doctor

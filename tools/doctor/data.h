@@ -1,0 +1,34 @@
+// What `ripieno doctor` finds out about training data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ripieno/tools/doctor/finding.h"
+
+namespace ripieno::tools::doctor {
+
+struct DataFacts {
+  enum class State { readable, missing, damaged, no_answer };
+
+  std::string path;
+  State state = State::readable;
+  std::string failure = {};           // message, unless it is readable
+  std::string kind = {};              // "token file", "text", "images"
+  int64_t samples = 0;                // tokens or images; 0: not counted
+  int64_t vocabulary = 0;             // of tokens
+  int64_t features = 0, classes = 0;  // of images
+  std::string fingerprint = {};       // empty: not computed, because the file is too large
+  double checked_ratio = 1;           // of the bytes
+};
+
+// Reads the headers, and as much of the content as it can in two thirds of `seconds`, spread over
+// the file. `tokenizer`: data.tokenizer.
+DataFacts probe_data(const std::string& path, const std::string& tokenizer, double seconds);
+
+// `model_vocabulary`: 0 if it is that of the data.
+std::vector<Finding> check_data(const DataFacts& facts, const std::string& host,
+                                int64_t model_vocabulary);
+
+}  // namespace ripieno::tools::doctor
