@@ -62,21 +62,25 @@ FOLDERS = {
     "io/data/tokenizers": {"io/files"},
     "io/data": {"io", "io/files", "io/formats", "io/data/tokenizers"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
-    # session <- {settings, watch} <- {models, run} <- training_program
+    # session <- {settings, watch, provenance} <- {models, run} <- training_program
     "training/session": set(),
     "training/settings": {"training/session"},
     "training/models": {"training/session", "training/settings"},
     "training/watch": {"training/session"},
-    "training/run": {"training/session", "training/settings", "training/watch"},
+    "training/provenance": {"training/session"},
+    "training/run": {"training/provenance", "training/session", "training/settings",
+                     "training/watch"},
     "training": {"training/session", "training/settings", "training/models", "training/run",
                  "training/watch"},
-    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;  launch
+    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain <- watch;  launch;  runs
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
     "tools/explain/run": {"tools", "tools/sources"},
     "tools/explain/diagnoses": {"tools", "tools/explain/run"},
     "tools/explain": {"tools", "tools/explain/run", "tools/explain/diagnoses"},
     "tools/launch": {"tools"},
+    "tools/watch": {"tools", "tools/explain", "tools/explain/run", "tools/explain/diagnoses"},
+    "tools/runs": {"tools", "tools/watch"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 
