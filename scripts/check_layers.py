@@ -62,16 +62,18 @@ FOLDERS = {
     "io/data/tokenizers": {"io/files"},
     "io/data": {"io", "io/files", "io/formats", "io/data/tokenizers"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
-    # session <- {settings, watch} <- {models, run} <- training_program
+    # session <- {settings, watch, provenance} <- {models, run} <- training_program
     "training/session": set(),
     "training/settings": {"training/session"},
     "training/models": {"training/session", "training/settings"},
     "training/watch": {"training/session"},
     "training/profile": {"training/session"},
-    "training/run": {"training/session", "training/settings", "training/profile", "training/watch"},
+    "training/provenance": {"training/session"},
+    "training/run": {"training/profile", "training/provenance", "training/session",
+                     "training/settings", "training/watch"},
     "training": {"training/session", "training/settings", "training/models", "training/profile",
                  "training/run", "training/watch"},
-    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain;
+    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain <- watch <- runs;
     # {launch/mpirun, launch/notices} <- launch <- doctor
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
@@ -85,6 +87,8 @@ FOLDERS = {
     "tools/doctor/checks": {"tools", "tools/launch", "tools/launch/mpirun", "tools/doctor"},
     "tools/doctor": {"tools", "tools/launch", "tools/launch/mpirun", "tools/doctor/checks",
                      "tools/explain/wrap.h"},
+    "tools/watch": {"tools", "tools/explain", "tools/explain/run", "tools/explain/diagnoses"},
+    "tools/runs": {"tools", "tools/watch"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 

@@ -15,8 +15,12 @@ void add_doctor(CLI::App& app, int& status);
 void add_explain(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);
 void add_plan(CLI::App& app, int& status);
+void add_report(CLI::App& app, int& status);
+void add_rerun(CLI::App& app, int& status);
+void add_runs(CLI::App& app, int& status);
 void add_tokenize(CLI::App& app, int& status);
 void add_train_tokenizer(CLI::App& app, int& status);
 void add_verify(CLI::App& app, int& status);
+void add_watch(CLI::App& app, int& status);
 
 }  // namespace ripieno::tools

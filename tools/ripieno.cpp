@@ -52,8 +52,12 @@ int run(int argc, char** argv) {
   ripieno::tools::add_explain(app, status);
   app.add_subcommand("launch", "Starts, watches and restarts a program on all ranks.");
   ripieno::tools::add_plan(app, status);
+  ripieno::tools::add_report(app, status);
+  ripieno::tools::add_rerun(app, status);
+  ripieno::tools::add_runs(app, status);
   ripieno::tools::add_tokenize(app, status);
   ripieno::tools::add_train_tokenizer(app, status);
+  ripieno::tools::add_watch(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

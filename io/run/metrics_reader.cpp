@@ -66,8 +66,15 @@ std::vector<std::pair<std::string, double>> numbers_in(const Json& object) {
   return numbers;
 }
 
-// nullopt if the line cannot be parsed.
-std::optional<StepMetrics> parsed(std::string_view text) {
+void merge(StepMetrics& metrics, StepMetrics later) {
+  for (auto& value : later.values) metrics.set(std::move(value));
+  if (!later.seconds.empty()) metrics.seconds = std::move(later.seconds);
+  if (!later.slowest.empty()) metrics.slowest = std::move(later.slowest);
+}
+
+}  // namespace
+
+std::optional<StepMetrics> parse_metrics_line(std::string_view text) {
   try {
     const Json line = Json::parse(text);
     StepMetrics metrics;
@@ -87,14 +94,6 @@ std::optional<StepMetrics> parsed(std::string_view text) {
   }
 }
 
-void merge(StepMetrics& metrics, StepMetrics later) {
-  for (auto& value : later.values) metrics.set(std::move(value));
-  if (!later.seconds.empty()) metrics.seconds = std::move(later.seconds);
-  if (!later.slowest.empty()) metrics.slowest = std::move(later.slowest);
-}
-
-}  // namespace
-
 std::string SkippedLines::description(const std::string& path) const {
   if (count == 0) return "";
   if (count == 1) return fmt::format("{}: line {} cannot be read and is skipped", path, first);
@@ -111,7 +110,7 @@ SkippedLines for_each_step(const std::string& path,
   for_each_line(path, [&](std::string_view line, int64_t number) {
     const auto order = step_of(line);
     if (order && order->is_branch) return;
-    auto metrics = parsed(line);
+    auto metrics = parse_metrics_line(line);
     if (!metrics && skipped.count++ == 0) skipped.first = number;
     while (next_cut != cuts.end() && next_cut->line <= number) ++next_cut;
     // Of all following cuts, the next one has the lowest step.

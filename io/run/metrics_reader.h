@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ripieno/io/run/metrics.h"
@@ -26,6 +28,9 @@ struct SkippedLines {
 // StorageError if the file cannot be read.
 SkippedLines for_each_step(const std::string& path,
                            const std::function<void(const StepMetrics&)>& visit);
+
+// One line of the file; nullopt if it cannot be parsed.
+std::optional<StepMetrics> parse_metrics_line(std::string_view line);
 
 // All steps as a vector; empty if the file does not exist.
 std::vector<StepMetrics> read_metrics(const std::string& path);

@@ -11,21 +11,15 @@
 #include "ripieno/io/files/replace_file.h"
 #include "ripieno/io/run/metric_curves.h"
 #include "ripieno/io/run/metrics_reader.h"
+#include "ripieno/io/run/record_differences.h"
 #include "ripieno/io/run/report_account.h"
 #include "ripieno/io/run/report_page.h"
 #include "ripieno/io/run/report_parts.h"
-#include "ripieno/io/run/report_style.h"
 
 namespace ripieno::io {
 namespace {
 
 using Json = nlohmann::json;
-
-Json last_start(const Json& record) {
-  const auto starts = record.find("starts");
-  if (starts == record.end() || !starts->is_array() || starts->empty()) return Json::object();
-  return starts->back().is_object() ? starts->back() : Json::object();
-}
 
 Json configuration_of(const Json& start) {
   const auto found = start.find("configuration");
@@ -64,15 +58,9 @@ std::string run_name(const std::string& directory) {
 
 std::string report_page(const std::string& title, const Json& record, const MetricCurves& metrics,
                         const std::vector<std::string>& checkpoints) {
-  const Json start = last_start(record);
+  const Json start = last_start_of(record);
   const Json configuration = configuration_of(start);
-  const std::string head = fmt::format(
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0} · "
-      "Ripieno</title>\n"
-      "<style>{1}</style>\n</head>\n<body>\n<main>\n"
-      "<header><p class=\"brand\">Ripieno run</p><h1>{0}</h1><p class=\"sub\">{2}</p></header>\n",
-      escaped(title), kReportStyle, escaped(subtitle(start)));
+  const std::string head = page_head(title, "Ripieno run", subtitle(start));
   const auto account = account_of(record);
   std::string body = key_figures(configuration, metrics);
   if (account) body += account_figures(*account);
@@ -86,7 +74,7 @@ std::string report_page(const std::string& title, const Json& record, const Metr
          "<footer>Generated from run.json and metrics.jsonl</footer>\n</main>\n</body>\n</html>\n";
 }
 
-std::string write_report(FileSystem& files, const RunPaths& paths) {
+std::string write_report(FileSystem& files, const RunPaths& paths, const std::string& to) {
   Json record = {{"starts", Json::array()}};
   std::string remark;
   try {
@@ -100,7 +88,7 @@ std::string write_report(FileSystem& files, const RunPaths& paths) {
         for_each_step(paths.metrics(), [&](const StepMetrics& step) { curves.add(step); });
     if (skipped.count > 0) remark = skipped.description(paths.metrics());
   }
-  replace_file(files, paths.report(),
+  replace_file(files, to.empty() ? paths.report() : to,
                report_page(run_name(paths.directory), record, curves,
                            checkpoints_in(files, paths.checkpoints())));
   return remark;

@@ -20,8 +20,9 @@ class MetricCurves;
 std::string report_page(const std::string& title, const nlohmann::json& record,
                         const MetricCurves& metrics, const std::vector<std::string>& checkpoints);
 
-// Reads the run directory and writes its report.html atomically. Returns a one-line message about
-// damaged data that was left out; empty if there is none. Called by rank 0. Throws StorageError.
-std::string write_report(FileSystem& files, const RunPaths& paths);
+// Reads the run directory and writes its report.html, or the file `to`, atomically. Returns a
+// one-line message about damaged data that was left out; empty if there is none. Called by rank 0.
+// Throws StorageError.
+std::string write_report(FileSystem& files, const RunPaths& paths, const std::string& to = "");
 
 }  // namespace ripieno::io

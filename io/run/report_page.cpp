@@ -12,6 +12,7 @@
 #include "ripieno/io/run/progress.h"
 #include "ripieno/io/run/report_chart.h"
 #include "ripieno/io/run/report_parts.h"
+#include "ripieno/io/run/report_style.h"
 
 namespace ripieno::io {
 namespace {
@@ -173,6 +174,17 @@ std::string duration(double seconds) {
 }
 
 }  // namespace
+
+std::string page_head(const std::string& title, std::string_view brand,
+                      const std::string& subtitle) {
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0} · "
+      "Ripieno</title>\n"
+      "<style>{1}</style>\n</head>\n<body>\n<main>\n"
+      "<header><p class=\"brand\">{3}</p><h1>{0}</h1><p class=\"sub\">{2}</p></header>\n",
+      escaped(title), kReportStyle, escaped(subtitle), brand);
+}
 
 std::string readable_time(std::string text) {
   const bool is_utc = text.size() == 20 && text[10] == 'T' && text.back() == 'Z';

@@ -10,6 +10,10 @@
 
 namespace ripieno::io {
 
+// Everything of a page before its sections. `brand`: the small line above the title.
+std::string page_head(const std::string& title, std::string_view brand,
+                      const std::string& subtitle);
+
 // "2026-01-02 03:04:05 UTC" for "2026-01-02T03:04:05Z"; other text is returned unchanged.
 std::string readable_time(std::string text);
 

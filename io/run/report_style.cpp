@@ -52,6 +52,13 @@ section { padding: 20px 22px; margin-top: 16px; overflow-x: auto; }
 .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; stroke: var(--train); }
 .curve.raw { stroke-width: 1; stroke-opacity: .3; }
 .curve.validation { stroke: var(--validation); }
+.curve.run-0 { stroke: var(--phase-0); } .curve.run-1 { stroke: var(--phase-3); }
+.curve.run-2 { stroke: var(--phase-1); } .curve.run-3 { stroke: var(--phase-2); }
+.curve.run-4 { stroke: var(--phase-4); } .curve.run-5 { stroke: var(--phase-5); }
+.swatch.run-0 { background: var(--phase-0); } .swatch.run-1 { background: var(--phase-3); }
+.swatch.run-2 { background: var(--phase-1); } .swatch.run-3 { background: var(--phase-2); }
+.swatch.run-4 { background: var(--phase-4); } .swatch.run-5 { background: var(--phase-5); }
+.runs { float: none; margin-top: 16px; } .runs span { margin: 0 18px 0 0; }
 .dot.validation { fill: var(--validation); stroke: var(--card); stroke-width: 1.5; }
 .cross { stroke: var(--fault); stroke-width: 2; }
 .fault b { color: var(--fault); }

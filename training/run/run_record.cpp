@@ -1,8 +1,10 @@
 #include "ripieno/training/run/run_record.h"
 
 #include <fmt/chrono.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -11,8 +13,13 @@
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/places.h"
+#include "ripieno/training/provenance/container.h"
+#include "ripieno/training/provenance/git_state.h"
+#include "ripieno/training/provenance/libraries.h"
+#include "ripieno/training/provenance/safe_environment.h"
 #include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/settings/environment.h"
+#include "ripieno/training/session/build_identity.h"
 
 namespace ripieno {
 namespace {
@@ -21,7 +28,31 @@ std::string utc_time() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::now()));
 }
 
-nlohmann::json build() { return {{"compiler", __VERSION__}, {"cuda", kernels::kHasCuda}}; }
+nlohmann::json build() {
+  const BuildIdentity identity = build_identity();
+  return {{"compiler", __VERSION__},          {"cuda", kernels::kHasCuda},
+          {"type", build_facts().build_type}, {"cpu_level", build_facts().cpu_level},
+          {"id", identity.program},           {"kernels_id", identity.kernels}};
+}
+
+nlohmann::json git_of(const std::string& directory) {
+  const auto state = directory.empty() ? std::nullopt : git_state(directory);
+  if (!state) return {};
+  return {{"commit", state->commit}, {"branch", state->branch}, {"dirty", state->is_dirty}};
+}
+
+// What ran, and where, so that it can be repeated.
+void add_provenance(const RunOptions& options, nlohmann::json& record) {
+  std::error_code error;  // the directory may have been removed
+  const std::string directory = std::filesystem::current_path(error);
+  record["directory"] = directory;
+  record["program"] = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  record["git"] = git_of(directory);
+  record["libraries"] = library_versions();
+  record["environment"] = safe_environment(environ);
+  if (const auto container = container_facts(); !container.empty()) record["container"] = container;
+  if (options.settings) record["origins"] = options.settings->origins();
+}
 
 nlohmann::json buckets_of(const distributed::DataParallel& parallel) {
   const distributed::BucketSize& size = parallel.bucket_size();
@@ -77,6 +108,7 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"configuration", configuration_of(options)}};
   record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);
   record["cost"] = cost_of_environment();
+  add_provenance(options, record);
   if (session.device().is_cuda()) {
     record["attention"] = kernels::attention_library();
     record["products"] = kernels::matmul_library();

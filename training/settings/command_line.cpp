@@ -138,8 +138,9 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
 void configure(Settings& settings, const CommandLine& command) {
   settings.read(command.configuration);
   for (const auto& assignment : command.assignments) settings.set(assignment);
-  if (command.threads) settings.set("train.threads=" + std::to_string(*command.threads));
-  if (command.seed) settings.set("train.seed=" + std::to_string(*command.seed));
+  if (command.threads)
+    settings.set("train.threads=" + std::to_string(*command.threads), "--threads");
+  if (command.seed) settings.set("train.seed=" + std::to_string(*command.seed), "--seed");
 }
 
 }  // namespace ripieno

@@ -42,6 +42,8 @@ constexpr Variable kVariables[] = {
      "1: wait for each operation on a GPU, so that an error names the operation that failed; slow "
      "(default: 0)"},
     {"RIPIENO_SHARE_GPU", "0|1", "1: several ranks may use the same GPU (default: 0)"},
+    {"RIPIENO_CONTAINER_DIGEST", "DIGEST",
+     "digest of the container image, recorded in run.json; set it where the container is started"},
     {"RIPIENO_START_TIMEOUT", "SECONDS",
      "time that a rank waits for the other ranks to start (default: 600)"},
     {kUsdPerRankHour, kNumber,

@@ -313,39 +313,45 @@ void Settings::read(const std::string& path) {
     const toml::table* keys = content.as_table();
     if (!keys) entry(section.str(), at(content));  // a key outside a section; always throws
     for (const auto& [name, node] : *keys) {
-      const auto& known = entry(fmt::format("{}.{}", section.str(), name.str()), at(node));
+      auto& known = entry(fmt::format("{}.{}", section.str(), name.str()), at(node));
       if (!assign(known.variable, node, known.accepts)) {
         throw ConfigurationError(fmt::format("{}: {} must be {}, got {}", at(node), known.key,
                                              accepted_values(known.variable, known.accepts),
                                              as_text(node)));
       }
+      known.origin = at(node);
     }
   }
 }
 
-void Settings::set(const std::string& assignment) {
+void Settings::set(const std::string& assignment, const std::string& origin) {
   const auto equals = assignment.find('=');
   const std::string where = "--set " + assignment;
   if (equals == std::string::npos) {
     throw ConfigurationError(where + ": no '=' found; use --set section.key=value");
   }
-  const auto& known = entry(std::string_view(assignment).substr(0, equals), where);
+  auto& known = entry(std::string_view(assignment).substr(0, equals), where);
+  const std::string before = std::exchange(known.origin, origin);
   const std::string value = assignment.substr(equals + 1);
   const auto table = parse_value(value);
   if (table && assign(known.variable, *table->get("value"), known.accepts)) return;
   const bool is_quoted = table && table->get("value")->is_string();
   if (!is_quoted && assign(known.variable, toml::value<std::string>(value), known.accepts)) return;
+  known.origin = before;
   throw ConfigurationError(fmt::format("{}: {} must be {}", where, known.key,
                                        accepted_values(known.variable, known.accepts)));
 }
 
 void Settings::restore(const nlohmann::json& values) {
-  for (const auto& entry : entries_) {
+  for (auto& entry : entries_) {
     const auto [section, name] = split_key(entry.key);
     if (!values.contains(section) || !values[section].contains(name)) continue;
     const nlohmann::json& value = values[section][name];
     const auto take = [&](const auto& variable) { return ripieno::restore(variable, value); };
-    if (std::visit(take, entry.variable)) continue;
+    if (std::visit(take, entry.variable)) {
+      entry.origin = "checkpoint";
+      continue;
+    }
     throw DataError(fmt::format("the stored value of {} must be {}, got {}", entry.key,
                                 accepted_values(entry.variable, entry.accepts), value.dump()));
   }
@@ -373,6 +379,15 @@ nlohmann::json Settings::values() const {
   return values;
 }
 
+nlohmann::json Settings::origins() const {
+  nlohmann::json origins = nlohmann::json::object();
+  for (const auto& entry : entries_) {
+    const auto [section, name] = split_key(entry.key);
+    origins[section][name] = entry.origin;
+  }
+  return origins;
+}
+
 std::string Settings::listing(int columns) const {
   std::vector<std::string> sections;  // in the order of their first key
   for (const auto& entry : entries_) {
@@ -398,8 +413,8 @@ std::string Settings::description(const Entry& entry, int columns) {
                      wrapped(help, columns, 6));
 }
 
-const Settings::Entry& Settings::entry(std::string_view key, const std::string& where) const {
-  for (const auto& entry : entries_) {
+Settings::Entry& Settings::entry(std::string_view key, const std::string& where) {
+  for (auto& entry : entries_) {
     if (entry.key == key) return entry;
   }
   throw ConfigurationError(

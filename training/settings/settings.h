@@ -88,8 +88,9 @@ class Settings {
 
   // These throw ConfigurationError, which names the file and line (or the flag), the key, the
   // values that it accepts and, for an unknown key, the nearest known one.
-  void read(const std::string& path);       // a TOML file
-  void set(const std::string& assignment);  // "section.name=value": value is TOML, or a bare string
+  void read(const std::string& path);  // a TOML file
+  // "section.name=value": value is TOML, or a bare string. `origin`: see origins().
+  void set(const std::string& assignment, const std::string& origin = "--set");
 
   // Sets the keys in `values`, which are the values() of an earlier run. Keys that this object does
   // not have are ignored. Throws DataError for a value of the wrong type.
@@ -100,6 +101,9 @@ class Settings {
   nlohmann::json fixed_values(const std::string& section) const;
   // All keys: {"section": {"name": value}}.
   nlohmann::json values() const;
+  // What each value comes from, in the same form: "default", "gpt.toml:12" (file and line), "--set"
+  // or another option, "checkpoint" (restore()).
+  nlohmann::json origins() const;
   // All keys, grouped by section, with their default and help text, in lines of at most `columns`
   // columns where the words allow it:
   //
@@ -115,9 +119,10 @@ class Settings {
     std::string help;
     Accepts accepts;
     bool may_change = false;
+    std::string origin = "default";
   };
 
-  const Entry& entry(std::string_view key, const std::string& where) const;
+  Entry& entry(std::string_view key, const std::string& where);
   static std::string description(const Entry& entry, int columns);
   std::string nearest(std::string_view key) const;
 

@@ -26,10 +26,15 @@ std::optional<int64_t> known(int64_t value) {
   return value < 0 ? std::nullopt : std::optional(value);
 }
 
+// What is read of a record: everything, or what comes before the steps.
+enum class Extent { all, head };
+
 // Reads the sections of a record. Entries are copied, since nothing aligns the bytes.
 class Sections {
  public:
-  Sections(std::string_view bytes, const std::string& path) : bytes_(bytes) {
+  // `bytes`: the record, or at least its head.
+  Sections(std::string_view bytes, const std::string& path, Extent extent = Extent::all)
+      : bytes_(bytes) {
     if (bytes.size() < sizeof(flight::Header)) refuse(path, "it is too short");
     header = at<flight::Header>(0);
     const auto& facts = header.facts;
@@ -42,7 +47,9 @@ class Sections {
     }
     sizes_ = {facts.threads, facts.steps, facts.events, facts.buckets};
     const uint32_t most = std::max({facts.threads, facts.steps, facts.events, facts.buckets});
-    if (most > kMostBytes || sizes_.bytes() != bytes.size()) {
+    const bool is_whole = extent == Extent::head ? sizes_.steps_begin() <= bytes.size()
+                                                 : sizes_.bytes() == bytes.size();
+    if (most > kMostBytes || !is_whole) {
       refuse(path, fmt::format("it has {} bytes, but its header requires {}", bytes.size(),
                                sizes_.bytes()));
     }
@@ -203,8 +210,8 @@ void take_rings(FlightRecord& record, const Sections& sections) {
 }
 
 // Whether a part that has no other copy was being written while the bytes were read.
-bool is_torn(std::string_view bytes, const std::string& path) {
-  const Sections sections(bytes, path);
+bool is_torn(std::string_view bytes, const std::string& path, Extent extent) {
+  const Sections sections(bytes, path, extent);
   const auto& header = sections.header;
   bool torn = header.heartbeat.version != header.heartbeat.version_at_end ||
               header.progress.version != header.progress.version_at_end;
@@ -216,9 +223,12 @@ bool is_torn(std::string_view bytes, const std::string& path) {
   return torn;
 }
 
-std::string bytes_of(const std::string& path) {
+// The head of the records that this version writes.
+const auto kHeadBytes = static_cast<int64_t>(flight::Sizes().steps_begin());
+
+std::string bytes_of(const std::string& path, Extent extent) {
   const auto file = local_files().open(path);
-  const int64_t size = file->size();
+  const int64_t size = extent == Extent::head ? std::min(kHeadBytes, file->size()) : file->size();
   if (size > kMostBytes)
     throw DataError(
         fmt::format("{} is not a readable flight record: it has {} bytes, at most {} "
@@ -229,11 +239,57 @@ std::string bytes_of(const std::string& path) {
   return bytes;
 }
 
-FlightRecord read_file_of_rank(const std::string& path) {
-  std::string bytes = bytes_of(path);
+FlightRecord parse_head(const Sections& sections, const std::string& path) {
+  FlightRecord record;
+  record.path = path;
+  take_facts(record, sections.header.facts);
+  record.heartbeat = heartbeat_of(sections.header.heartbeat);
+  take_progress(record, sections.header.progress);
+  record.end = end_of(sections.header.end);
+  for (const auto& group : sections.header.groups) {
+    if (group.id == 0) continue;
+    record.groups.push_back({.id = group.id,
+                             .rank = group.rank,
+                             .size = group.size,
+                             .begun = group.begun,
+                             .ended = group.ended,
+                             .digest = group.digest});
+  }
+  return record;
+}
+
+FlightRecord read_file_of_rank(const std::string& path, Extent extent) {
+  std::string bytes = bytes_of(path, extent);
   // After a kill in the middle of a write it stays torn, and is the best there is.
-  for (int retry = 0; retry < 3 && is_torn(bytes, path); ++retry) bytes = bytes_of(path);
-  return parse_flight_record(bytes, path);
+  for (int retry = 0; retry < 3 && is_torn(bytes, path, extent); ++retry)
+    bytes = bytes_of(path, extent);
+  if (extent == Extent::all) return parse_flight_record(bytes, path);
+  const Sections sections(bytes, path, extent);
+  FlightRecord record = parse_head(sections, path);
+  take_threads(record, sections);
+  return record;
+}
+
+// Of the file and its copy, whichever has the newer heartbeat.
+std::optional<FlightRecord> read_newest(const std::string& directory, int age, Extent extent) {
+  const std::string path = flight_path(directory, age), copy = flight_copy_path(directory, age);
+  std::optional<FlightRecord> newest;
+  std::exception_ptr failure;
+  for (const auto& candidate : {path, copy}) {
+    try {
+      if (!local_files().exists(candidate)) continue;
+      auto record = read_file_of_rank(candidate, extent);
+      record.is_copy = candidate == copy;
+      const bool is_newer =
+          !newest || record.started_unix > newest->started_unix ||
+          (record.start == newest->start && record.heartbeat.count > newest->heartbeat.count);
+      if (is_newer) newest = std::move(record);
+    } catch (const Error&) {
+      failure = std::current_exception();
+    }
+  }
+  if (!newest && failure) std::rethrow_exception(failure);
+  return newest;
 }
 
 struct Identity {
@@ -314,21 +370,7 @@ std::optional<uint64_t> start_of_age(const std::vector<Found>& found, int age) {
 
 FlightRecord parse_flight_record(std::string_view bytes, const std::string& path) {
   const Sections sections(bytes, path);
-  FlightRecord record;
-  record.path = path;
-  take_facts(record, sections.header.facts);
-  record.heartbeat = heartbeat_of(sections.header.heartbeat);
-  take_progress(record, sections.header.progress);
-  record.end = end_of(sections.header.end);
-  for (const auto& group : sections.header.groups) {
-    if (group.id == 0) continue;
-    record.groups.push_back({.id = group.id,
-                             .rank = group.rank,
-                             .size = group.size,
-                             .begun = group.begun,
-                             .ended = group.ended,
-                             .digest = group.digest});
-  }
+  FlightRecord record = parse_head(sections, path);
   for (std::size_t i = 0; i < sections.header.facts.buckets; ++i)
     record.buckets.push_back(sections.bucket(i));
   take_threads(record, sections);
@@ -338,24 +380,11 @@ FlightRecord parse_flight_record(std::string_view bytes, const std::string& path
 }
 
 std::optional<FlightRecord> read_flight_record(const std::string& directory, int age) {
-  const std::string path = flight_path(directory, age), copy = flight_copy_path(directory, age);
-  std::optional<FlightRecord> newest;
-  std::exception_ptr failure;
-  for (const auto& candidate : {path, copy}) {
-    try {
-      if (!local_files().exists(candidate)) continue;
-      auto record = read_file_of_rank(candidate);
-      record.is_copy = candidate == copy;
-      const bool is_newer =
-          !newest || record.started_unix > newest->started_unix ||
-          (record.start == newest->start && record.heartbeat.count > newest->heartbeat.count);
-      if (is_newer) newest = std::move(record);
-    } catch (const Error&) {
-      failure = std::current_exception();
-    }
-  }
-  if (!newest && failure) std::rethrow_exception(failure);
-  return newest;
+  return read_newest(directory, age, Extent::all);
+}
+
+std::optional<FlightRecord> read_flight_head(const std::string& directory) {
+  return read_newest(directory, 0, Extent::head);
 }
 
 std::vector<FlightRecord> read_flight_records(const std::string& run_directory,
