@@ -179,7 +179,9 @@ std::optional<RunAccount> account_of(const Json& record) {
       account.units = integer(*start.progress, unit);
     }
   }
-  if (usd > 0) account.usd = usd;
+  const bool has_prices = std::all_of(starts.begin(), starts.end(),
+                                      [](const auto& start) { return start.usd_per_hour > 0; });
+  if (has_prices) account.usd = usd;
   account.lost = lost.sorted();
   account.inside = inside.sorted();
   add_rates(account, starts.back());

@@ -19,9 +19,9 @@ struct RunAccount {
   // Of the effective time: {"waiting for data", seconds}, ….
   std::vector<std::pair<std::string, double>> inside = {};
   int64_t starts = 0, skipped_steps = 0, rollbacks = 0;
-  int64_t units = 0;      // tokens or samples that count
-  std::string unit = {};  // "tokens", "samples"; empty: unknown
-  std::optional<double> usd = {};
+  int64_t units = 0;                       // tokens or samples that count
+  std::string unit = {};                   // "tokens", "samples"; empty: unknown
+  std::optional<double> usd = {};          // if the price of each start is known
   std::optional<double> model_flops = {};  // per second and rank, of the effective time
   std::optional<double> peak_flops = {};   // per second and rank
 };

@@ -89,6 +89,7 @@ TEST(RunAccount, ComputesMoneyAndFlops) {
   EXPECT_DOUBLE_EQ(account.usd.value(), 30.0 * 120 / 3600);
   // 6 * (1,100 - 100) + 12 * 2 * 10 * 10 = 8,400 per token; 1,000 tokens/s on four ranks.
   EXPECT_DOUBLE_EQ(account.model_flops.value(), 8400.0 * 1000 / 4);
+  EXPECT_EQ(account_of({{"starts", {start(0, 0), priced}}}).value().usd, std::nullopt);
   const std::string figures = account_figures(account);
   EXPECT_THAT(figures, HasSubstr("<h3>Tokens per USD</h3><b>100,000</b><small>1.00 USD spent"));
   EXPECT_THAT(figures, HasSubstr("<h3>Model FLOP utilization</h3><b>105.0 %</b>"));
