@@ -193,8 +193,8 @@ TEST_F(RanksStepGraph, AReplayDoesNotBlockTheHostOnTheDevice) {
 
 TEST_F(RanksStepGraph, AllRanksRunAStepAsUsualInWhichOneHasOtherRows) {
   // With other rows in the step that would be recorded, the seventh is.
-  for (const auto& [step, replays] : {std::pair(6, 5), std::pair(4, 3)}) {
-    const auto rows = [at = step](int rank, int step) { return rank == 1 && step == at ? 3 : 4; };
+  for (const auto& [at, replays] : {std::pair(6, 5), std::pair(4, 3)}) {
+    const auto rows = [at = at](int rank, int step) { return rank == 1 && step == at ? 3 : 4; };
     for (const Rank& rank : replayed({.rows = rows})) EXPECT_EQ(rank.replayed, replays);
   }
 }
