@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
@@ -183,6 +184,14 @@ bool DataParallel::holds_on_all_ranks(bool holds) {
   count = !holds;
   communicator_.all_reduce(ranks_without_);
   return count == 0;
+}
+
+int DataParallel::first_rank_without(bool holds) {
+  const Tensor mine = Tensor::full({1}, holds, DType::int64);
+  const Tensor all({communicator_.size()}, DType::int64);
+  communicator_.all_gather(all, mine);
+  const auto* const begin = all.data<int64_t>();
+  return static_cast<int>(std::find(begin, begin + communicator_.size(), 0) - begin);
 }
 
 std::vector<uint64_t> DataParallel::replay_facts() const {

@@ -117,6 +117,9 @@ class DataParallel {
   // Whether `holds` on all ranks, which must record and replay the same steps. A collective, on the
   // host; returns at once on one rank.
   bool holds_on_all_ranks(bool holds);
+  // The first rank on which it does not hold; size() if there is none. Also a collective.
+  int first_rank_without(bool holds);
+  int rank() const { return communicator_.rank(); }
   // Number of steps taken by replay_step(). Their phases are not measured by seconds().
   int64_t replayed_steps() const { return replayed_steps_; }
   Device device() const { return device_; }

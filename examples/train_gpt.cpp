@@ -85,7 +85,7 @@ int train(int argc, char** argv) {
   run.keep_and_compare("tokenizer", loader->tokenizer().description());
   run.validate_with(
       [&](const io::Batch& batch) { return model.loss(batch.inputs, batch.targets); });
-  StepGraph graph(parallel, program.graph_options(session));
+  StepGraph graph(parallel, program.graph_options());
   while (const auto batch = run.next()) {
     graph.run(*batch, [&](const io::Batch& rows) { take_step(model, parallel, rows); });
     run.log();

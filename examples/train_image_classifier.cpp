@@ -67,7 +67,7 @@ int train(int argc, char** argv) {
     return Measured{cross_entropy(logits, batch.targets),
                     count_correct(logits.to(DType::float32), batch.targets)};
   });
-  StepGraph graph(parallel, program.graph_options(session));
+  StepGraph graph(parallel, program.graph_options());
   while (const auto batch = run.next()) {
     graph.run(*batch, [&](const io::Batch& rows) {
       const Tensor inputs = flat(rows.inputs);

@@ -23,8 +23,6 @@ constexpr int kPreparedSteps = 2;
 constexpr int kMostFailures = 3;
 // A single change, such as a parameter that is thawed, is not worth a remark.
 constexpr int kChangesToRemark = 3;
-// Why a rank gives up without an obstacle of its own.
-constexpr const char* kOtherRank = "another rank cannot record it";
 
 [[noreturn]] void throw_required(const std::string& why) {
   throw ConfigurationError("train.graph=on, but the step cannot be recorded as a CUDA graph: " +
@@ -86,22 +84,24 @@ class Between {
 
 StepGraph::StepGraph(distributed::DataParallel& parallel, const StepGraphOptions& options)
     : parallel_(parallel), options_(options) {
-  const Device device = parallel_.device();
-  const bool is_wanted = options_.mode != Mode::off && device.is_cuda();
-  std::string obstacle = parallel_.obstacle_to_replay();
-  if (obstacle.empty()) obstacle = obstacle_to_recording();
-  const bool is_possible = parallel_.holds_on_all_ranks(is_wanted && obstacle.empty());
-  if (options_.mode == Mode::on && !device.is_cuda()) throw_required("it runs on the CPU");
-  if (!is_wanted) return;
-  if (!is_possible) {
-    give_up(obstacle.empty() ? kOtherRank : obstacle);
+  const std::string obstacle = obstacle_to_start();
+  if (!parallel_.holds_on_all_ranks(obstacle.empty())) {
+    give_up(obstacle);
     return;
   }
+  const Device device = parallel_.device();
   stream_ = std::make_unique<Stream>(device);
   step_key_ = step_key_on(device);
 }
 
 StepGraph::~StepGraph() { forget(); }
+
+std::string StepGraph::obstacle_to_start() const {
+  if (options_.mode == Mode::off) return "train.graph=off";
+  if (!parallel_.device().is_cuda()) return "it runs on the CPU";
+  const std::string obstacle = parallel_.obstacle_to_replay();
+  return obstacle.empty() ? obstacle_to_recording() : obstacle;
+}
 
 void StepGraph::forget() {
   prepared_.clear();
@@ -152,7 +152,7 @@ std::vector<uint64_t> StepGraph::facts_of(const io::Batch& batch) const {
 }
 
 void StepGraph::note_change() {
-  if (++changes_ != kChangesToRemark || !options_.remark) return;
+  if (++changes_ != kChangesToRemark || !options_.remark || parallel_.rank() != 0) return;
   options_.remark(
       "train.graph: the shape of the batch keeps changing; a step is replayed only if it is like "
       "the one that was recorded");
@@ -188,7 +188,7 @@ void StepGraph::record(const io::Batch& batch, const Step& step) {
   forget();
   const std::string obstacle = parallel_.obstacle_to_replay();
   if (!parallel_.holds_on_all_ranks(obstacle.empty())) {
-    give_up(obstacle.empty() ? kOtherRank : obstacle);
+    give_up(obstacle);
     return step(batch);
   }
   const RandomContext context = random_context();
@@ -212,7 +212,6 @@ void StepGraph::record(const io::Batch& batch, const Step& step) {
   }
   if (parallel_.holds_on_all_ranks(graph_ != nullptr))
     return parallel_.replay([&] { graph_->replay(); });
-  if (graph_) failure = kOtherRank;
   graph_.reset();
   parallel_.abandon_step();
   if (options_.mode == Mode::on || ++failures_ == kMostFailures) give_up(failure);
@@ -227,10 +226,17 @@ void StepGraph::replay(const io::Batch& batch) {
   parallel_.replay_step([&] { graph_->replay(); });
 }
 
+// All ranks give up at the same time, those without an obstacle of their own with an empty `why`.
+// That there is no graph is no surprise where it is disabled, and on the CPU.
 void StepGraph::give_up(const std::string& why) {
-  if (options_.mode == Mode::on) throw_required(why);
+  const int first = parallel_.first_rank_without(why.empty());
+  if (options_.mode == Mode::on)
+    throw_required(why.empty() ? fmt::format("rank {} cannot record it", first) : why);
   stream_.reset();
-  if (options_.remark) options_.remark("train.graph: steps run without a CUDA graph: " + why);
+  const bool is_expected = options_.mode == Mode::off || !parallel_.device().is_cuda();
+  if (is_expected || !options_.remark || first != parallel_.rank()) return;
+  options_.remark("train.graph: steps run without a CUDA graph: " +
+                  (first > 0 ? fmt::format("on rank {}, ", first) : std::string()) + why);
 }
 
 }  // namespace ripieno

@@ -40,7 +40,8 @@ struct StepGraphOptions {
     off
   };
   Mode mode = Mode::automatic;
-  // Called with one line when steps on a GPU are not replayed, and why; none by default.
+  // Called with one line when steps on a GPU are not replayed, and why, on the first rank that has
+  // a reason; none by default.
   std::function<void(const std::string& line)> remark = {};
 };
 
@@ -70,6 +71,7 @@ class StepGraph {
   int64_t operations() const { return graph_ ? graph_->operations() : 0; }
 
  private:
+  std::string obstacle_to_start() const;
   std::vector<uint64_t> facts_of(const io::Batch& batch) const;
   int64_t trims() const { return stream_->memory().statistics().trims; }
   void note_change();

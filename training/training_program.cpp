@@ -164,10 +164,8 @@ RunOptions TrainingProgram::run_options(distributed::DataParallel& data_parallel
   return run;
 }
 
-StepGraphOptions TrainingProgram::graph_options(const Session& session) const {
-  StepGraphOptions graph{.mode = options.graph};
-  if (session.rank() == 0) graph.remark = write_remark;
-  return graph;
+StepGraphOptions TrainingProgram::graph_options() const {
+  return {.mode = options.graph, .remark = write_remark};
 }
 
 }  // namespace ripieno

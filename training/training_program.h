@@ -43,8 +43,8 @@ struct TrainingProgram {
   distributed::DataParallelOptions parallel_options() const;
   double watchdog_limit_seconds() const;
   RunOptions run_options(distributed::DataParallel& data_parallel) const;
-  // With remarks on stderr, by rank 0.
-  StepGraphOptions graph_options(const Session& session) const;
+  // With remarks on stderr.
+  StepGraphOptions graph_options() const;
 };
 
 }  // namespace ripieno

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cuda_runtime_api.h"
@@ -13,6 +14,7 @@
 #include "ripieno/core/device/stream.h"
 #include "ripieno/io/checkpoint/background_save.h"
 #include "ripieno/kernels/emulator/emulated_gpu.h"
+#include "ripieno/kernels/emulator/streams.h"
 
 namespace ripieno::io {
 namespace {
@@ -158,6 +160,29 @@ TEST_F(StateCopyOnGpu, ASaveEnqueuesNoCopyOnTheComputeStreamAndNoneOfPageableMem
   EXPECT_EQ(simt::copies_on(compute_stream(kGpu).handle()), 0);
   EXPECT_EQ(simt::calls()["pageable copy"], 0);
   EXPECT_EQ(simt::calls()["cudaHostAlloc"], 0);
+  EXPECT_EQ(numbers_in(local_files(), directory / "step_00000001"), numbers_of(sample_state(1)));
+}
+
+TEST_F(StateCopyOnGpu, ASaveHasTheNumbersOfItsBeginningIfTheGpuIsLate) {
+  const TemporaryDirectory directory;
+  BackgroundSaver saver(local_files(), directory.path());
+  State state = state_on_gpu(1);
+  auto is_late = std::make_shared<bool>(true);  // guarded by gpu_lock()
+  CUstream_st* const computing = compute_stream(kGpu).handle();
+  simt::Streams& streams = simt::Streams::instance();
+  {
+    const auto lock = simt::gpu_lock();
+    streams.enqueue_waiting(computing, [=] { return [=] { return !*is_late; }; });
+  }
+  saver.start(1, state, {}, {.attempt = "1"});
+  saver.wait_until_copied();
+  overwrite(state);
+  {
+    const auto lock = simt::gpu_lock();  // the thread of the save reads nothing before this ends
+    *is_late = false;
+    streams.run_all(computing);
+  }
+  EXPECT_THAT(saver.wait()->failure, IsEmpty());
   EXPECT_EQ(numbers_in(local_files(), directory / "step_00000001"), numbers_of(sample_state(1)));
 }
 

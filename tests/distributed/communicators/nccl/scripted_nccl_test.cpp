@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <mutex>
+#include <thread>
 
 #include "distributed/communicators/conformance.h"
 #include "distributed/on_every_rank.h"
@@ -190,6 +192,7 @@ TEST_F(ScriptedNccl, AnErrorOfNcclEndsAProcessThatWaitsForItsGpu) {
       for (;;) ranks->all_reduce(x);  // blocks when the queue is full
     } catch (const CommunicationFailure& failure) {
       std::fputs(failure.what(), stderr);
+      std::this_thread::sleep_for(std::chrono::seconds(7));  // it has a minute to end
       std::_Exit(76);
     }
   });
@@ -204,30 +207,36 @@ TEST_F(ScriptedNccl, TheNextCollectiveThrowsTheFailureOfAnEarlierOne) {
 
 // ---- Recorded collectives
 
+// `earlier` and `later` are on another stream than the replay, and of another group.
 TEST_F(ScriptedNccl, AReplayTakesItsTurnAmongTheCollectivesOfTheGpu) {
-  on_every_gpu(1, [](Communicator& ranks, Device device) {
+  on_every_gpu(2, [](Communicator& ranks, Device device) {
     const auto other = ranks.duplicate();
-    const Tensor x = ones(device), y = ones(device);
-    ranks.all_reduce(x);
+    const Tensor x = ones(device);
+    Tensor of_replay = ones(device), of_later = ones(device);
     const Stream recorded(device), side(device);
-    DeviceGraph graph(recorded, [&] { ranks.all_reduce(x); });
-    const auto replay = [&] { ranks.replay([&] { graph.replay(); }); };
-    const auto on_the_side = [&] {
+    ranks.all_reduce(of_replay);
+    recorded.wait(current_stream(device)), side.wait(current_stream(device));
+    DeviceGraph graph(recorded, [&] {
+      ranks.all_reduce(x);
+      of_replay.copy_from(x);
+    });
+    set_script({.hangs = true});  // so that no other thread runs them in between
+    const auto reduce_on_the_side = [&] {
       const OnStream on(side);
-      other->all_reduce(y);
+      other->all_reduce(x);
     };
-    // Returns the number of collectives that have run when `stream` is done with what is enqueued.
-    const auto run_before = [](const Stream& stream, const auto& enqueue) {
-      set_script({.hangs = true});  // so that no other thread runs them
-      const int64_t before = collectives_run();
-      enqueue();
-      set_script({});
-      stream.synchronize();
-      return collectives_run() - before;
-    };
-    const auto& computing = compute_stream(device);
-    EXPECT_EQ(run_before(computing, [&] { on_the_side(), replay(); }), 2);
-    EXPECT_EQ(run_before(side, [&] { replay(), on_the_side(); }), 2);
+    reduce_on_the_side();
+    ranks.replay([&] { graph.replay(); });
+    reduce_on_the_side();
+    {
+      const OnStream on(side);
+      of_later.copy_from(x);
+    }
+    ranks.barrier();
+    set_script({});
+    EXPECT_THAT(of_replay.to_vector<float>(), Each(4.0f));
+    const OnStream on(side);
+    EXPECT_THAT(of_later.to_vector<float>(), Each(8.0f));
   });
 }
 
