@@ -36,13 +36,13 @@ struct Calibration {
   };
 
   std::string device = "cpu";
-  std::string host;
-  int cores = 1;                    // that the measurement used
-  Products gflops;                  // of all cores
-  Products gflops_of_one_core;      // optional in the file
-  double memory_gb_per_second = 0;  // read and written by a copy, all cores
-  std::vector<Link> links;          // empty: measured alone
-  Storage storage;
+  std::string host = {};
+  int cores = 1;                     // that the measurement used
+  Products gflops = {};              // of all cores
+  Products gflops_of_one_core = {};  // optional in the file
+  double memory_gb_per_second = 0;   // read and written by a copy, all cores
+  std::vector<Link> links = {};      // empty: measured alone
+  Storage storage = {};
 };
 
 // The file's text, without a final newline.
