@@ -24,10 +24,10 @@ struct OtherWork {
 struct Job {
   ModelWork work;
   std::vector<OtherWork> other_work = {};
-  std::shared_ptr<const ArenaLayout> layout;  // of the parameters
-  int64_t parameters = 0;                     // without padding
-  std::vector<std::string> state;             // of the optimizer, float32, without master weights
-  bool clips = false;                         // the norm of the gradients
+  std::shared_ptr<const ArenaLayout> layout = {};  // of the parameters
+  int64_t parameters = 0;                          // without padding
+  std::vector<std::string> state = {};  // of the optimizer, float32, without master weights
+  bool clips = false;                   // the norm of the gradients
   DType precision = DType::float32;
   bool tf32 = false;
   distributed::DataParallelOptions parallel = {};

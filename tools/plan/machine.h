@@ -27,8 +27,8 @@ struct MeasuredStep {
 };
 
 struct Machine {
-  std::string name;    // "h200", "cpu"
-  std::string source;  // where the figures are from, for the output
+  std::string name;         // "h200", "cpu"
+  std::string source = {};  // where the figures are from, for the output
   bool is_cpu = false;
   int devices_per_host = 1;
 

@@ -6,7 +6,6 @@
 
 #include "ripieno/core/optim/optimizer.h"
 #include "ripieno/distributed/gradients/buckets.h"
-#include "ripieno/distributed/gradients/power_sgd.h"
 #include "ripieno/distributed/gradients/shards.h"
 #include "ripieno/distributed/strategies/slot_tree.h"
 
@@ -49,7 +48,20 @@ int64_t buckets_in_flight(const Job& job, const std::vector<Bucket>& buckets, in
   if (job.parallel.shard != Shard::gradients) return copy;
   constexpr int64_t kInFlight = 3, kBesideThem = 2;
   const int64_t in_flight = (job.parallel.overlap ? kInFlight : 0) + kBesideThem;
-  return copy + std::min(static_cast<int64_t>(buckets.size()), in_flight) * largest;
+  const int64_t at_once = std::min(static_cast<int64_t>(buckets.size()), in_flight);
+  // The bucket of a tied embedding exists from the loss to the end of the backward.
+  int64_t beside_last = 0;
+  const auto others = static_cast<int64_t>(buckets.size()) - 1;
+  for (int64_t begin = 0; job.work.ties_embedding && begin < others; ++begin) {
+    int64_t together = 0;
+    for (int64_t i = begin; i < std::min(begin + in_flight, others); ++i) {
+      const Bucket& bucket = buckets[static_cast<std::size_t>(i)];
+      together += bucket.end - bucket.begin;
+    }
+    beside_last = std::max(beside_last, together);
+  }
+  const int64_t last = buckets.back().end - buckets.back().begin;
+  return copy + std::max(at_once * largest, (beside_last + last) * element_bytes(job));
 }
 
 void add_strategy(MemoryReport& report, const Job& job, const std::vector<Bucket>& buckets,
@@ -72,8 +84,7 @@ void add_strategy(MemoryReport& report, const Job& job, const std::vector<Bucket
   if (narrows && parallel.diloco.steps == 0)
     add("buffers for compressed gradients", largest_of(buckets) * 2);
   if (parallel.power_sgd_rank > 0) {
-    const int64_t sent = distributed::power_sgd_elements(*job.layout, parallel.power_sgd_rank);
-    add("buffers for compressed gradients", (elements + sent) * kFloat);
+    add("buffers for compressed gradients", elements * kFloat);
   }
   if (parallel.shard != Shard::none)
     add("buckets in flight", buckets_in_flight(job, buckets, ranks), true);

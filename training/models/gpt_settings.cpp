@@ -77,6 +77,7 @@ ModelWork GptSettings::work(const DataShape& data) const {
   if (again) work.kept.push_back({u, o.layers});
   work.in_backward = {{4 * u, 1}, {3 * u, 1}, {u, 3}};
   work.float32_per_batch = o.vocab * o.channels;  // the gradient of the head
+  work.ties_embedding = true;
   work.logits_per_row = o.vocab;
   work.rows_of_logits = time;
   work.element_wise_passes =

@@ -41,6 +41,7 @@ struct ModelWork {
   int64_t float32_per_batch = 0;       // elements kept whatever the number of samples
   int64_t logits_per_row = 0;          // of a loss that is computed in chunks of rows; 0: it is not
   int64_t rows_of_logits = 0;          // per sample
+  bool ties_embedding = false;         // the loss uses the first tensor of the layout, too
   double element_wise_passes = 0;      // elements that element-wise work reads or writes
   int64_t bytes_of_batch = 0;          // of the loaded inputs and targets
 };
