@@ -63,6 +63,8 @@ class Examination {
   explicit Examination(const DoctorOptions& options) : options_(options), mpi_(start_mpi()) {
     local_ = examining_.get();
     exchange_ = std::make_unique<Exchange>(self_, local_.storage.directory, *mpi_);
+    // Started by the launcher of another MPI, each rank finds itself alone.
+    if (mpi_->size() == 1) self_.size = 1;
     local_.host.ranks = self_.size;
     local_.host.mpi.world = mpi_->size();
   }
@@ -227,7 +229,7 @@ class Examination {
   const DoctorOptions& options_;
   const Clock::time_point start_ = Clock::now();
   const double clock_difference_at_start_ = clock_difference();
-  const LaunchedRank self_ = launched_rank_of_this_process();
+  LaunchedRank self_ = launched_rank_of_this_process();
   LinkServer server_;
   std::future<LocalFacts> examining_;
   std::unique_ptr<MpiJob> mpi_;  // initialized after what start_mpi() uses
