@@ -28,7 +28,7 @@ class Doctor(programs.ProgramTest):
         self.assertEqual(ended.returncode, 78 if problems else 0, report)
         return ended.returncode, report["findings"]
 
-    def assert_found(self, code, *arguments, text="", severity="problem", **options):
+    def assert_found(self, code, *arguments, text=".", severity="problem", **options):
         """That this finding is there, with a remedy."""
         findings = self.doctor(*arguments, **options)[1]
         found = [finding for finding in findings if finding["code"] == code]

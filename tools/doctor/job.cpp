@@ -62,9 +62,9 @@ class Examination {
  public:
   explicit Examination(const DoctorOptions& options) : options_(options), mpi_(start_mpi()) {
     local_ = examining_.get();
-    exchange_ = std::make_unique<Exchange>(self_, local_.storage.directory, *mpi_);
     // Started by the launcher of another MPI, each rank finds itself alone.
     if (mpi_->size() == 1) self_.size = 1;
+    exchange_ = std::make_unique<Exchange>(self_, local_.storage.directory, *mpi_);
     local_.host.ranks = self_.size;
     local_.host.mpi.world = mpi_->size();
   }
