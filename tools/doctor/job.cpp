@@ -206,9 +206,9 @@ class Examination {
   }
 
   Calibration calibrate() const {
-    const auto& limits = local_.host.limits;
-    const double quota = limits.quota.processors.value_or(limits.affinity.count);
-    const int cores = std::clamp(static_cast<int>(quota), 1, std::max(1, limits.affinity.count));
+    const int allowed = affinity().count;
+    const double quota = local_.host.limits.quota.processors.value_or(allowed);
+    const int cores = std::clamp(static_cast<int>(quota), 1, std::max(1, allowed));
     const Speeds speeds = measure_speeds(cores);
     Calibration calibration{.host = local_.host.host,
                             .cores = cores,
