@@ -160,6 +160,8 @@ class Examination {
     if (local_.data) facts_.fingerprint = local_.data->fingerprint;
     RankReport mine{.facts = facts_, .findings = {}};
     if (self_.local_rank == 0 || is_first()) mine.findings = findings_of(local_);
+    // The other ranks wait in the exchange, and leave the processors to this one.
+    if (is_first() && !options_.calibration_file.empty()) calibration_ = calibrate();
     const auto texts = exchange_->gather(text_of(mine), at(kReported));
     if (!is_first()) return {};
     return merge(texts);
@@ -202,7 +204,7 @@ class Examination {
         fmt::join(hosts.begin(), hosts.begin() + std::min<std::ptrdiff_t>(std::ssize(hosts), 8),
                   ", "));
     examined.excluded = hosts_to_exclude(job, of_hosts);
-    if (!options_.calibration_file.empty()) examined.calibration = calibrate();
+    examined.calibration = calibration_;
   }
 
   Calibration calibrate() const {
@@ -239,6 +241,7 @@ class Examination {
   std::vector<LinkEnd> ends_;  // one for each host
   int own_index_ = -1;         // in `ends_`; -1: another rank of this host measures
   std::optional<AllReduceFacts> all_reduce_;
+  Calibration calibration_;
 };
 
 }  // namespace
