@@ -169,10 +169,9 @@ inline constexpr Code kStorageFails = {
 inline constexpr Code kNoData = {"D-DAT-01", Severity::problem, "the data cannot be read",
                                  "the run ends at startup",
                                  "correct the path (data.path, --data) or its permissions"};
-inline constexpr Code kBadData = {"D-DAT-02", Severity::problem,
-                                  "the data is damaged or not in a known format",
-                                  "the run ends when it reads the damaged part",
-                                  "copy it again, or write it again with ripieno tokenize"};
+inline constexpr Code kBadData = {
+    "D-DAT-02", Severity::problem, "the data is damaged or not in a known format",
+    "the run ends when it reads the damaged part", "copy or create the file again"};
 inline constexpr Code kVocabulary = {
     "D-DAT-03", Severity::problem, "the data has more tokens than the model's vocabulary",
     "the run ends at startup", "raise model.vocab, or set it to 0: that of the data"};

@@ -47,17 +47,19 @@ DoctorConfiguration read_as(const std::string& kind, const std::string& path) {
 }  // namespace
 
 DoctorConfiguration read_configuration(const std::string& path) {
-  std::exception_ptr first;
+  std::exception_ptr cause;
+  bool is_of_other_kind = true;
   for (const auto& kind : model_kinds()) {
     try {
       return read_as(kind, path);
     } catch (const ConfigurationError& error) {
-      // A model of another kind; what is wrong with the right kind is more helpful.
-      const bool is_other_kind = std::string(error.what()).find("model.kind") != std::string::npos;
-      if (!first || !is_other_kind) first = std::current_exception();
+      // If the configuration names another kind, what is wrong with that one is more helpful.
+      if (is_of_other_kind) cause = std::current_exception();
+      is_of_other_kind =
+          is_of_other_kind && std::string(error.what()).find("model.kind") != std::string::npos;
     }
   }
-  std::rethrow_exception(first);
+  std::rethrow_exception(cause);
 }
 
 std::string run_directory_for(const std::string& path) {

@@ -23,6 +23,7 @@ namespace {
 
 constexpr double kWriteSeconds = 3;
 constexpr std::chrono::milliseconds kPause(20);
+constexpr std::chrono::seconds kUntilRank0Ends(2);  // then mpirun ends this rank
 
 // The value of the first of these variables that is set; empty if none is.
 std::string first_set(std::initializer_list<const char*> names) {
@@ -142,6 +143,7 @@ void Exchange::finish(Clock::time_point deadline) {
     if (!exists.value_or(false)) break;
     std::this_thread::sleep_for(kPause);
   }
+  std::this_thread::sleep_for(kUntilRank0Ends);
 }
 
 }  // namespace ripieno::tools::doctor

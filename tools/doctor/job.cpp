@@ -62,6 +62,8 @@ class Examination {
  public:
   explicit Examination(const DoctorOptions& options) : options_(options), mpi_(start_mpi()) {
     local_ = examining_.get();
+    // Started by the launcher of another MPI, each rank finds itself alone.
+    if (mpi_->size() == 1) self_.size = 1;
     exchange_ = std::make_unique<Exchange>(self_, local_.storage.directory, *mpi_);
     local_.host.ranks = self_.size;
     local_.host.mpi.world = mpi_->size();
@@ -158,6 +160,8 @@ class Examination {
     if (local_.data) facts_.fingerprint = local_.data->fingerprint;
     RankReport mine{.facts = facts_, .findings = {}};
     if (self_.local_rank == 0 || is_first()) mine.findings = findings_of(local_);
+    // The other ranks wait in the exchange, and leave the processors to this one.
+    if (is_first() && !options_.calibration_file.empty()) calibration_ = calibrate();
     const auto texts = exchange_->gather(text_of(mine), at(kReported));
     if (!is_first()) return {};
     return merge(texts);
@@ -200,13 +204,13 @@ class Examination {
         fmt::join(hosts.begin(), hosts.begin() + std::min<std::ptrdiff_t>(std::ssize(hosts), 8),
                   ", "));
     examined.excluded = hosts_to_exclude(job, of_hosts);
-    if (!options_.calibration_file.empty()) examined.calibration = calibrate();
+    examined.calibration = calibration_;
   }
 
   Calibration calibrate() const {
-    const auto& limits = local_.host.limits;
-    const double quota = limits.quota.processors.value_or(limits.affinity.count);
-    const int cores = std::clamp(static_cast<int>(quota), 1, std::max(1, limits.affinity.count));
+    const int allowed = affinity().count;
+    const double quota = local_.host.limits.quota.processors.value_or(allowed);
+    const int cores = std::clamp(static_cast<int>(quota), 1, std::max(1, allowed));
     const Speeds speeds = measure_speeds(cores);
     Calibration calibration{.host = local_.host.host,
                             .cores = cores,
@@ -227,7 +231,7 @@ class Examination {
   const DoctorOptions& options_;
   const Clock::time_point start_ = Clock::now();
   const double clock_difference_at_start_ = clock_difference();
-  const LaunchedRank self_ = launched_rank_of_this_process();
+  LaunchedRank self_ = launched_rank_of_this_process();
   LinkServer server_;
   std::future<LocalFacts> examining_;
   std::unique_ptr<MpiJob> mpi_;  // initialized after what start_mpi() uses
@@ -237,6 +241,7 @@ class Examination {
   std::vector<LinkEnd> ends_;  // one for each host
   int own_index_ = -1;         // in `ends_`; -1: another rank of this host measures
   std::optional<AllReduceFacts> all_reduce_;
+  Calibration calibration_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <netdb.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -56,6 +57,9 @@ LimitFacts read_limits() {
                     !std::filesystem::is_empty("/sys/class/infiniband", ignored);
   limits.open_files = limit(RLIMIT_NOFILE);
   limits.affinity = affinity();
+  // Bound to a core by mpirun, a rank does not see what the ranks of its host share.
+  if (!variable("OMPI_MCA_orte_bound_at_launch").empty())
+    limits.affinity = {.count = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)), .list = ""};
   limits.quota = cpu_quota();
   limits.threads = threads_of_environment();
   limits.yields_when_idle = variable("OMPI_MCA_mpi_yield_when_idle") == "1";

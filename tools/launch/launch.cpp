@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "ripieno/core/host_name.h"
 #include "ripieno/tools/launch/attempt.h"
@@ -49,6 +50,12 @@ int gpus() {
   return count;
 }
 
+std::vector<Host> hosts_of(const LaunchOptions& options) {
+  auto hosts = find_hosts(options.host_file, of_environment);
+  return options.exclude_file.empty() ? hosts
+                                      : without_excluded(std::move(hosts), options.exclude_file);
+}
+
 std::string own_path() { return fs::read_symlink("/proc/self/exe"); }
 
 // For the ranks, whose report says what the run cost (training/settings/environment.h).
@@ -67,7 +74,7 @@ class Launch {
         run_directory_(options.run_directory.empty()
                            ? run_directory_in(options.program).value_or("")
                            : options.run_directory),
-        hosts_(find_hosts(options.host_file, of_environment)),
+        hosts_(hosts_of(options)),
         uses_other_hosts_(hosts_.size() > 1 ||
                           (hosts_.size() == 1 && !is_this_host(hosts_[0].name))),
         budget_(options.budget, options.prices) {

@@ -41,6 +41,8 @@ void add_options(CLI::App& app, LaunchOptions& options, Texts& texts) {
   app.add_option("--hostfile", options.host_file,
                  "lines of HOST slots=N; default: the hosts of the Slurm job,\n"
                  "of Kubernetes' MPI Operator, or this host alone");
+  app.add_option("--exclude-file", options.exclude_file,
+                 "hosts not to use, as ripieno doctor --exclude-file\nwrites them");
   app.add_option("--run-dir", options.run_directory,
                  "run directory of a program without --run-dir");
   app.add_option("--max-restarts", texts.max_restarts, "restarts after failures; 0: none")

@@ -15,6 +15,7 @@ namespace ripieno::tools {
 struct LaunchOptions {
   std::optional<int> ranks = {};
   std::string host_file = {};
+  std::string exclude_file = {};   // hosts not to use; empty: none
   std::string run_directory = {};  // empty: that of the program's arguments
   std::string interfaces = {};     // empty: chosen
   std::vector<std::string> mpirun_options = {};

@@ -138,9 +138,8 @@ std::vector<Host> hosts_of_slurm(const std::string& list, const Environment& env
   return hosts;
 }
 
-}  // namespace
-
-std::vector<Host> parse_host_file(const std::string& path, std::string_view text) {
+// The hosts of a host file, of which there may be none.
+std::vector<Host> parse_lines(const std::string& path, std::string_view text) {
   std::vector<Host> hosts;
   std::map<std::string, int> line_of;
   std::istringstream lines{std::string(text)};
@@ -158,8 +157,27 @@ std::vector<Host> parse_host_file(const std::string& path, std::string_view text
           where, hosts.back().name, known->second));
     }
   }
+  return hosts;
+}
+
+}  // namespace
+
+std::vector<Host> parse_host_file(const std::string& path, std::string_view text) {
+  auto hosts = parse_lines(path, text);
   if (hosts.empty())
     throw ConfigurationError(path + ": lists no host; write one per line, as HOST slots=N");
+  return hosts;
+}
+
+std::vector<Host> without_excluded(std::vector<Host> hosts, const std::string& exclude_file) {
+  const auto excluded = parse_lines(exclude_file, read_text(exclude_file));
+  const bool had_hosts = !hosts.empty();
+  std::erase_if(hosts, [&](const Host& host) {
+    return std::any_of(excluded.begin(), excluded.end(),
+                       [&](const Host& other) { return other.name == host.name; });
+  });
+  if (had_hosts && hosts.empty())
+    throw ConfigurationError(exclude_file + ": excludes all hosts; leave at least one");
   return hosts;
 }
 

@@ -33,6 +33,10 @@ std::vector<int> expand_task_counts(std::string_view list, std::size_t hosts);
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 std::vector<Host> find_hosts(const std::string& host_file, const Environment& environment);
 
+// The hosts that the host file `exclude_file`, which may list none, does not have. Throws
+// ConfigurationError if it cannot be read, or has all hosts.
+std::vector<Host> without_excluded(std::vector<Host> hosts, const std::string& exclude_file);
+
 // The total number of slots.
 int slots_of(const std::vector<Host>& hosts);
 

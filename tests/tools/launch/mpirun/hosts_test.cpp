@@ -101,5 +101,17 @@ TEST(Hosts, ComeFromTheFileThenSlurmThenOpenMpisDefault) {
   EXPECT_EQ(find_hosts(path, both), (std::vector<Host>{{"worker-0", 8}}));
 }
 
+TEST(ExcludeFile, RemovesItsHosts) {
+  const std::string path = testing::TempDir() + "exclude";
+  const std::vector<Host> hosts = {{"h1", 4}, {"h2", 2}, {"h3", 1}};
+  std::ofstream(path) << "# written by a tool\nh2  # D-NET-03\nh9\n";
+  EXPECT_EQ(without_excluded(hosts, path), (std::vector<Host>{{"h1", 4}, {"h3", 1}}));
+  std::ofstream(path) << "h1\nh2\nh3\n";
+  EXPECT_EQ(message_of([&] { without_excluded(hosts, path); }),
+            path + ": excludes all hosts; leave at least one");
+  std::ofstream(path) << "# none\n";
+  EXPECT_EQ(without_excluded(hosts, path), hosts);
+}
+
 }  // namespace
 }  // namespace ripieno::tools
