@@ -81,8 +81,6 @@ std::string text_of_rank(distributed::Communicator& ranks, int root, const std::
   return std::string(data, data + size);
 }
 
-}  // namespace
-
 void check(const ProfileOptions& options) {
   const auto [first, last] = std::pair(options.first_step, options.last_step);
   if ((first == 0 && last == 0) || (first >= 1 && last >= first)) return;
@@ -90,6 +88,8 @@ void check(const ProfileOptions& options) {
       "profile: the steps are {} to {}; the first must be at least 1, the last not below it", first,
       last));
 }
+
+}  // namespace
 
 Profile::Profile(Session& session, ProfileOptions options)
     : session_(session), options_(std::move(options)), is_over_(options_.file.empty()) {

@@ -65,7 +65,4 @@ class Profile {
   bool is_over_ = false;
 };
 
-// Throws ConfigurationError if first_step and last_step are not 0, or a range of steps.
-void check(const ProfileOptions& options);
-
 }  // namespace ripieno
