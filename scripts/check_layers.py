@@ -72,7 +72,8 @@ FOLDERS = {
                      "training/watch"},
     "training": {"training/session", "training/settings", "training/models", "training/run",
                  "training/watch"},
-    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain <- watch;  launch;  runs
+    # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain <- watch <- runs;
+    # launch
     "tools/sources": {"tools"},
     "tools/convert": {"tools", "tools/sources"},
     "tools/explain/run": {"tools", "tools/sources"},
