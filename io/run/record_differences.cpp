@@ -20,6 +20,11 @@ constexpr std::string_view kOrder[] = {"configuration", "data_fingerprint", "see
 
 std::string text_of(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
+  if (value.is_array() && !value.empty()) {  // "train_gpt --quiet"
+    std::string words;
+    for (const Json& item : value) words += (words.empty() ? "" : " ") + text_of(item);
+    return words;
+  }
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

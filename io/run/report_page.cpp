@@ -300,8 +300,9 @@ std::string starts_section(const Json& starts) {
 
 std::string last_start_section(const Json& start) {
   // These are in other sections of the page.
-  constexpr std::string_view kElsewhere[] = {"configuration", "started_at",   "world_size", "hosts",
-                                             "devices",       "resumed_from", "progress",   "cost"};
+  constexpr std::string_view kElsewhere[] = {"configuration", "started_at", "world_size",
+                                             "hosts",         "devices",    "resumed_from",
+                                             "progress",      "cost",       "origins"};
   std::string rows;
   for (const auto& [name, value] : start.items()) {
     if (std::find(std::begin(kElsewhere), std::end(kElsewhere), name) != std::end(kElsewhere))

@@ -71,7 +71,7 @@ class FakeRun:
             if rank not in self.silent:
                 self.write(rank, (collective or {}).get(rank))
 
-    def write(self, rank, number=None, end=(0, 0, 0, ""), unix=None, start=7):
+    def write(self, rank, number=None, end=(0, 0, 0, ""), unix=None, start=7, since=1):
         unix = unix if unix is not None else time.time_ns()
         monotonic, process = time.monotonic_ns(), 4700 + rank
         host = f"node-{rank * self.hosts // self.size:02}"
@@ -81,7 +81,7 @@ class FakeRun:
                             300.0, 0, padded(host, 64), padded("cpu", 32), padded("train_gpt", 64))
         heartbeat = struct.pack("<QQqqqqqqqqqdqddqq112xQ", self.beats, self.beats, unix, monotonic, bytes_,
                                 bytes_, -1, -1, 0, 0, 64 << 30, 10.0, 0, -1.0, 0.0, 0, 0, self.beats)
-        progress = struct.pack("<Qqqdd8d32s112xQ", self.beats, self.step, monotonic - 10**9, 300.0, 0.1,
+        progress = struct.pack("<Qqqdd8d32s112xQ", self.beats, self.step, monotonic - since * 10**9, 300.0, 0.1,
                                *self.seconds[rank], padded("step", 32), self.beats)
         ended = struct.pack("<Iiiiq40x960s", *end[:3], 0, unix, padded(end[3], 960))
         begun = number if number is not None else 1

@@ -7,7 +7,7 @@
 
 namespace ripieno::tools::runs {
 
-// 40 hexadecimal digits; empty if the file is not an ELF file of 64 bits or has no build id.
+// Hexadecimal digits; empty if the file is not an ELF file of 64 bits or has no build id.
 // Throws StorageError.
 std::string file_build_id(const io::FileSystem& files, const std::string& path);
 

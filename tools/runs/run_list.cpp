@@ -113,6 +113,13 @@ RunSummary summary_of(const io::FileSystem& files, const std::string& path) {
   return summary;
 }
 
+// "2026-12-01 02:03" for "2026-12-01T02:03:04Z"
+std::string minute_of(std::string time) {
+  if (!seconds_of(time)) return time.empty() ? "–" : time;
+  time[10] = ' ';
+  return time.substr(0, 16);
+}
+
 std::string number(const std::optional<double>& value) {
   return value ? fmt::format("{:.4f}", *value) : "–";
 }
@@ -152,7 +159,7 @@ std::string to_text(const std::vector<RunSummary>& runs) {
     table.add({run.path, run.state, io::with_thousands(run.step) + of, number(run.loss),
                number(run.validation_loss), rate, fmt::format("{:.2f}", run.hours),
                run.ranks > 0 ? std::to_string(run.ranks) : "–", run.device,
-               run.started_at.empty() ? "–" : run.started_at});
+               minute_of(run.started_at)});
     if (!run.problem.empty()) problems += "Not read: " + run.problem + "\n";
   }
   return table.text() + problems;

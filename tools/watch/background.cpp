@@ -56,12 +56,14 @@ void Background::Shared::run(const std::string& directory) {
   }
 }
 
-// Signals are for the thread that draws.
+// Signals are for the thread that draws, but those of a crash: blocked, they would end the process
+// before their handler gives the terminal back.
 Background::Background(std::string directory) : shared_(std::make_shared<Shared>()) {
   shared_->is_reading = true;
   shared_->began = Clock::now();
   sigset_t all, before;
   sigfillset(&all);
+  for (const int crash : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, crash);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   std::thread([shared = shared_, directory = std::move(directory)] {
     shared->run(directory);

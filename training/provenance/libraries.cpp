@@ -3,8 +3,6 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include "ripieno/kernels/attention_library.h"
-#include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/places.h"
 #include "ripieno/training/session/build_facts.h"
 
@@ -40,11 +38,7 @@ std::map<std::string, std::string> library_versions() {
   const BuildFacts facts = build_facts();
   std::map<std::string, std::string> versions = {
       {"HDF5", hdf5_version()}, {"MPI", facts.mpi}, {"oneDNN", onednn_version()}};
-  if (kernels::kHasCuda) {
-    versions["CUDA"] = facts.cuda;
-    versions["attention"] = kernels::attention_library();
-    versions["products"] = kernels::matmul_library();
-  }
+  if (kernels::kHasCuda) versions["CUDA"] = facts.cuda;
   std::erase_if(versions, [](const auto& version) { return version.second.empty(); });
   return versions;
 }

@@ -7,7 +7,7 @@
 namespace ripieno {
 
 // {"HDF5": "1.10.8", "MPI": "Open MPI v4.1.4", "oneDNN": "2.6.0", …}: as the libraries themselves
-// say, without those that are not loaded.
+// say, without those that are not loaded. Those of the GPU are loaded when they are used.
 std::map<std::string, std::string> library_versions();
 
 }  // namespace ripieno

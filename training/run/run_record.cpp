@@ -42,13 +42,14 @@ nlohmann::json git_of(const std::string& directory) {
 }
 
 // What ran, and where, so that it can be repeated.
-void add_provenance(const RunOptions& options, nlohmann::json& record) {
+void add_provenance(const Session& session, const RunOptions& options, nlohmann::json& record) {
   std::error_code error;  // the directory may have been removed
   const std::string directory = std::filesystem::current_path(error);
   record["directory"] = directory;
   record["program"] = std::filesystem::read_symlink("/proc/self/exe", error).string();
   record["git"] = git_of(directory);
   record["libraries"] = library_versions();
+  if (session.uses_nccl()) record["libraries"]["NCCL"] = session.communication();
   record["environment"] = safe_environment(environ);
   if (const auto container = container_facts(); !container.empty()) record["container"] = container;
   if (options.settings) record["origins"] = options.settings->origins();
@@ -108,7 +109,7 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"configuration", configuration_of(options)}};
   record["resumed_from"] = resumed_from.empty() ? nlohmann::json() : nlohmann::json(resumed_from);
   record["cost"] = cost_of_environment();
-  add_provenance(options, record);
+  add_provenance(session, options, record);
   if (session.device().is_cuda()) {
     record["attention"] = kernels::attention_library();
     record["products"] = kernels::matmul_library();

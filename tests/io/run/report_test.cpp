@@ -10,7 +10,9 @@
 #include "io/files/temporary_directory.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/metric_curves.h"
+#include "ripieno/io/run/record_differences.h"
 #include "ripieno/io/run/report_chart.h"
+#include "ripieno/io/run/report_comparison.h"
 
 namespace ripieno::io {
 namespace {
@@ -245,6 +247,47 @@ TEST(Chart, IsEmptyWithoutPoints) {
 TEST(Smoothing, KeepsAConstantCurveConstant) {
   std::vector<ChartPoint> level(50, {0, 3});
   for (const ChartPoint point : smoothed(level, 10)) EXPECT_DOUBLE_EQ(point.y, 3);
+}
+
+std::vector<ComparedRun> two_runs() {
+  std::vector<ComparedRun> runs(2);
+  for (auto& run : runs) {
+    run.record = record();
+    for (const auto& line : lines()) run.metrics.add(line);
+  }
+  runs[0].title = "a<b";
+  runs[1].title = "c";
+  runs[1].record["starts"][0]["configuration"]["model"]["layers"] = 6;
+  return runs;
+}
+
+TEST(Comparison, OverlaysTheCurvesOfAllRuns) {
+  const std::string page = comparison_page(two_runs());
+  EXPECT_THAT(page, HasSubstr("curve run-0"));
+  EXPECT_THAT(page, HasSubstr("curve run-1"));
+  EXPECT_THAT(page, HasSubstr("a&lt;b"));
+}
+
+TEST(Comparison, ListsWhatDiffersAndNothingElse) {
+  const std::string page = comparison_page(two_runs());
+  EXPECT_THAT(page, HasSubstr("configuration.model.layers</th><td>4</td><td>6</td>"));
+  EXPECT_THAT(page, Not(HasSubstr("configuration.schedule.steps")));
+}
+
+TEST(Comparison, NeedsNoRecordAndNoMetrics) {
+  EXPECT_THAT(comparison_page(std::vector<ComparedRun>(2)), HasSubstr("None in their records."));
+}
+
+TEST(RecordDifferences, LeaveOutTimesAndPutTheConfigurationFirst) {
+  const nlohmann::json a = {
+      {"started_at", "x"}, {"seed", 1}, {"configuration", {{"t", {{"n", 1}}}}}};
+  const nlohmann::json b = {{"started_at", "y"}, {"seed", 2}, {"git", {{"commit", "c"}}}};
+  const auto differences = record_differences({a, b});
+  ASSERT_EQ(differences.size(), 3u);
+  EXPECT_EQ(differences[0].key, "configuration.t.n");
+  EXPECT_EQ(differences[0].values[1], std::nullopt);
+  EXPECT_EQ(differences[1].key, "seed");
+  EXPECT_EQ(differences[2].key, "git.commit");
 }
 
 }  // namespace

@@ -79,6 +79,21 @@ TEST_F(SettingsTest, AcceptsAnIntegerForANumber) {
   EXPECT_EQ(rate, 1.0);
 }
 
+TEST_F(SettingsTest, KnowsWhereEachValueComesFrom) {
+  read("[train]\nnesterov = true\nbatch_size = 3\n[data]\npath = \"a\"\n");
+  settings.set("train.batch_size=4");
+  settings.set("model.hidden=[5]", "--hidden");
+  settings.restore({{"optimizer", {{"kind", "sgd"}}}});
+  error_of([&] { settings.set("data.path=[1]"); });
+  error_of([&] { settings.set("optimizer.learning_rate=no"); });
+  const auto origins = settings.origins();
+  EXPECT_EQ(origins["train"]["batch_size"], "--set");
+  EXPECT_EQ(origins["train"]["nesterov"], file + ":2");
+  EXPECT_EQ(origins["model"]["hidden"], "--hidden");
+  EXPECT_EQ(origins["optimizer"]["kind"], "checkpoint");
+  EXPECT_EQ(origins["optimizer"]["learning_rate"], "default");
+}
+
 TEST_F(SettingsTest, ReportsFileLineAndNearestKeyForAnUnknownKey) {
   EXPECT_EQ(error_of([&] { read("[train]\n\nbatch_sizes = 3\n"); }),
             file + ":3: unknown key train.batch_sizes; did you mean train.batch_size?");

@@ -64,6 +64,30 @@ std::vector<std::string> names(const std::vector<FlightEvent>& events) {
   return result;
 }
 
+TEST_F(FlightRecordTest, HasAHeadWithEverythingButStepsAndEvents) {
+  FlightWriter writer(directory_, facts_);
+  writer.end_step(1, 0.5, {0.25});
+  writer.begin(sum(1));
+  writer.beat({.count = 4});
+  const auto whole = read(), head = read_flight_head(directory_).value();
+  EXPECT_EQ(head.rank, 3);
+  EXPECT_EQ(head.step, 1);
+  EXPECT_EQ(head.heartbeat.count, 4u);
+  EXPECT_EQ(head.seconds, whole.seconds);
+  ASSERT_THAT(head.threads, SizeIs(whole.threads.size()));
+  EXPECT_EQ(names(head.threads[0].open), names(whole.threads[0].open));
+  EXPECT_EQ(head.groups.size(), whole.groups.size());
+  EXPECT_THAT(head.events, IsEmpty());
+  EXPECT_THAT(head.steps, IsEmpty());
+}
+
+TEST_F(FlightRecordTest, HasNoHeadIfItIsTooShort) {
+  { const FlightWriter writer(directory_, facts_); }
+  std::filesystem::remove(flight_copy_path(directory_));
+  std::filesystem::resize_file(flight_path(directory_), 10'000);
+  EXPECT_THROW(read_flight_head(directory_), DataError);
+}
+
 TEST_F(FlightRecordTest, HasTheFactsOfTheProcess) {
   const FlightWriter writer(directory_, facts_);
   EXPECT_EQ(writer.remark(), "");
