@@ -66,6 +66,12 @@ std::vector<std::pair<std::string, double>> numbers_in(const Json& object) {
   return numbers;
 }
 
+std::vector<std::string> texts_in(const Json& array) {
+  std::vector<std::string> texts;
+  for (const auto& text : array) texts.push_back(text.get<std::string>());
+  return texts;
+}
+
 // nullopt if the line cannot be parsed.
 std::optional<StepMetrics> parsed(std::string_view text) {
   try {
@@ -77,6 +83,8 @@ std::optional<StepMetrics> parsed(std::string_view text) {
         metrics.seconds = numbers_in(value);
       } else if (name == "slowest" && value.is_object()) {
         metrics.slowest = numbers_in(value);
+      } else if (name == "alerts" && value.is_array()) {
+        metrics.alerts = texts_in(value);
       } else if (name != "step") {
         read_value(name, value, metrics);
       }
@@ -91,6 +99,7 @@ void merge(StepMetrics& metrics, StepMetrics later) {
   for (auto& value : later.values) metrics.set(std::move(value));
   if (!later.seconds.empty()) metrics.seconds = std::move(later.seconds);
   if (!later.slowest.empty()) metrics.slowest = std::move(later.slowest);
+  metrics.alerts.insert(metrics.alerts.end(), later.alerts.begin(), later.alerts.end());
 }
 
 }  // namespace

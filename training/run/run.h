@@ -27,6 +27,7 @@
 #include "ripieno/io/files/json.h"
 #include "ripieno/io/run/metrics.h"
 #include "ripieno/io/run/run_directory.h"
+#include "ripieno/training/metrics/metrics_exporter.h"
 #include "ripieno/training/run/run_log.h"
 #include "ripieno/training/run/run_metrics.h"
 #include "ripieno/training/run/run_options.h"
@@ -101,7 +102,8 @@ class Run {
  private:
   void require_safety() const;
   void resume(nn::Module& model);
-  void open_log(const std::string& resumed_from);
+  void begin_record(const std::string& resumed_from);
+  void open_log();
   void start_output();
   void announce();
   RunSavesOptions saves_options();
@@ -114,6 +116,7 @@ class Run {
   enum Decision : int64_t { proceed, save, give_up, diverged };
   Decision decide(std::string& failed_save);
   void note_times();
+  void export_step(const RunWatch::Seconds& seconds);
   void synchronize();
   bool validate();
   void catch_up();
@@ -128,6 +131,7 @@ class Run {
   void begin_save();
   void save_at_end();
   void end(ExitStatus status);
+  void finish_metrics();
   void write_report();
   std::string closing_message(bool was_over) const;
 
@@ -141,6 +145,7 @@ class Run {
   std::unique_ptr<RunWatch> watch_;
   RunState state_;
   Validation validation_;
+  std::unique_ptr<MetricsExporter> exporter_;  // rank 0
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<RunMetrics> metrics_;
   std::unique_ptr<RunSaves> saves_;  // last: destroyed before what a save uses
