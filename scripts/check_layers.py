@@ -53,24 +53,26 @@ FOLDERS = {
     "distributed/strategies": {"distributed/communicators", "distributed/gradients", "distributed/phase_times.h"},
     "distributed": {"distributed/communicators", "distributed/communicators/mpi", "distributed/gradients",
                     "distributed/strategies"},
-    # files <- {formats, run/ranks <- run};  {formats, part.h} <- {data, checkpoint}
+    # files <- {formats, run/ranks} <- run;  {formats, part.h} <- {data, checkpoint}
     "io": set(),
     "io/files": set(),
     "io/formats": {"io/files"},
     "io/run/ranks": {"io/files"},
-    "io/run": {"io/files", "io/run/ranks"},
+    "io/run": {"io/files", "io/formats", "io/run/ranks"},
     "io/data/tokenizers": {"io/files"},
     "io/data": {"io", "io/files", "io/formats", "io/data/tokenizers"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
-    # session <- {settings, watch, provenance} <- {models, run} <- training_program
+    # session <- {settings, watch, profile, provenance} <- {models, metrics} <- run
+    # <- training_program
     "training/session": set(),
     "training/settings": {"training/session"},
     "training/models": {"training/session", "training/settings"},
     "training/watch": {"training/session"},
     "training/profile": {"training/session"},
     "training/provenance": {"training/session"},
-    "training/run": {"training/profile", "training/provenance", "training/session",
-                     "training/settings", "training/watch"},
+    "training/metrics": {"training/settings"},
+    "training/run": {"training/metrics", "training/profile", "training/provenance",
+                     "training/session", "training/settings", "training/watch"},
     "training": {"training/session", "training/settings", "training/models", "training/profile",
                  "training/run", "training/watch"},
     # sources <- convert;  sources <- explain/run <- explain/diagnoses <- explain <- watch <- runs;

@@ -207,6 +207,27 @@ void bind_initial(Settings& settings, InitialParameters& initial) {
       "whether checkpoint.load may have another tokenizer or other model options than this run");
 }
 
+void bind_metrics(Settings& settings, MetricsOptions& metrics) {
+  settings.add("metrics.tensorboard", &metrics.tensorboard,
+               "whether the metrics are also written to events/ in the run directory, for "
+               "TensorBoard");
+  settings.add("metrics.histograms_every", &metrics.histograms_every,
+               "steps between histograms of all weights and gradients in events/; 0: none",
+               Accepts::between(0, kMostSteps));
+  settings.add("metrics.prometheus", &metrics.prometheus,
+               "whether the metrics are also written to metrics.prom in the run directory, for "
+               "Prometheus");
+  settings.add("metrics.prometheus_directory", &metrics.prometheus_directory,
+               "directory for a copy of metrics.prom, such as that of node_exporter's textfile "
+               "collector on the host of rank 0; empty: none");
+  settings.add("metrics.prometheus_address", &metrics.prometheus_address,
+               "IP address and port on which rank 0 answers GET /metrics, such as "
+               "127.0.0.1:9400; a port alone is on the loopback address; empty: none");
+  settings.add("alerts.rules", &metrics.alerts,
+               "conditions on metrics, each with a command to run when it holds: \"loss > 8 for "
+               "100 steps -> COMMAND\"; without a command, the alert is only logged");
+}
+
 void bind_safety(Settings& settings, SafetyOptions& safety) {
   using OnBadStep = SafetyOptions::OnBadStep;
   settings.add(
@@ -245,6 +266,7 @@ void bind(Settings& settings, TrainingOptions& options) {
   bind_checkpoint(settings, options.run);
   bind_initial(settings, options.run.initial);
   bind_safety(settings, options.run.safety);
+  bind_metrics(settings, options.run.metrics);
   settings.add(
       "watchdog.limit_seconds", &options.limit_seconds,
       "seconds that a step may take before the run is taken to hang: each rank writes the "

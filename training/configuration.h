@@ -1,5 +1,5 @@
 // The configuration keys that all training programs share: the sections optimizer, schedule, train,
-// parallel, checkpoint, safety, watchdog and log.
+// parallel, checkpoint, safety, metrics, alerts, watchdog and log.
 //
 // Most keys set an option of the component that uses it (optimizer, schedule, DataParallel, Run);
 // TrainingProgram uses the other members of TrainingOptions.
@@ -39,8 +39,8 @@ struct TrainingOptions {
   std::optional<int64_t> limit_seconds = {};  // of the watchdog; empty: chosen
 };
 
-// Adds the sections optimizer, schedule, train, parallel, checkpoint, safety, watchdog and log to
-// `settings`, with the current values as defaults. `options` must outlive `settings`.
+// Adds the sections named above to `settings`, with the current values as defaults. `options` must
+// outlive `settings`.
 void bind(Settings& settings, TrainingOptions& options);
 
 }  // namespace ripieno

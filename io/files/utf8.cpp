@@ -47,6 +47,21 @@ char32_t next_character(std::string_view text, std::size_t& at) {
   return value;
 }
 
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    try {
+      next_character(text, at);
+      valid.append(text.substr(begin, at - begin));
+    } catch (const DataError&) {
+      append_character(valid, 0xfffd);
+      at = begin + 1;
+    }
+  }
+  return valid;
+}
+
 void append_character(std::string& text, char32_t character) {
   const auto append = [&](char32_t byte) { text.push_back(static_cast<char>(byte)); };
   if (character < 0x80) {

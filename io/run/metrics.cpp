@@ -46,6 +46,7 @@ std::string line_of(const StepMetrics& metrics) {
     if (name == "rank") line["slowest"][name] = static_cast<int64_t>(number);
     if (name != "rank") line["slowest"][name] = number;
   }
+  if (!metrics.alerts.empty()) line["alerts"] = metrics.alerts;
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -82,7 +83,7 @@ void require_custom_metric_name(const std::string& name) {
   const auto* known = std::find(std::begin(metric::kKnown), std::end(metric::kKnown), name);
   const bool is_one_line = name.find('\n') == std::string::npos;
   if (name.empty() || !is_one_line || name == "step" || name == "seconds" || name == "slowest" ||
-      known != std::end(metric::kKnown))
+      name == "alerts" || known != std::end(metric::kKnown))
     fail(
         fmt::format("metrics: '{}' cannot be the name of a custom metric: it is reserved, empty or "
                     "has several lines; choose another",

@@ -62,6 +62,8 @@ struct StepMetrics {
   // Of the slowest of several ranks (training/watch/rank_times.h): rank, score, its seconds per
   // step by phase, and those of the median rank (median_data, …).
   std::vector<std::pair<std::string, double>> slowest = {};
+  // The rules of alerts whose condition holds since this step (training/metrics/alerts.h).
+  std::vector<std::string> alerts = {};
 
   // Value of a metric; nullopt if it was not measured or is not finite.
   std::optional<double> get(std::string_view name) const;
@@ -74,7 +76,7 @@ struct StepMetrics {
 };
 
 // Throws Error if `name` cannot be the name of a program's custom metric: it is empty, has several
-// lines, or is reserved ("step", "seconds", the names above).
+// lines, or is reserved ("step", "seconds", "slowest", "alerts", the names above).
 void require_custom_metric_name(const std::string& name);
 
 // Appends lines to metrics.jsonl. Only rank 0 has a writer; there may be one at a time, used by one

@@ -70,6 +70,13 @@ void merge(StepMetrics& metrics, StepMetrics later) {
   for (auto& value : later.values) metrics.set(std::move(value));
   if (!later.seconds.empty()) metrics.seconds = std::move(later.seconds);
   if (!later.slowest.empty()) metrics.slowest = std::move(later.slowest);
+  metrics.alerts.insert(metrics.alerts.end(), later.alerts.begin(), later.alerts.end());
+}
+
+std::vector<std::string> texts_in(const Json& array) {
+  std::vector<std::string> texts;
+  for (const auto& text : array) texts.push_back(text.get<std::string>());
+  return texts;
 }
 
 }  // namespace
@@ -84,6 +91,8 @@ std::optional<StepMetrics> parse_metrics_line(std::string_view text) {
         metrics.seconds = numbers_in(value);
       } else if (name == "slowest" && value.is_object()) {
         metrics.slowest = numbers_in(value);
+      } else if (name == "alerts" && value.is_array()) {
+        metrics.alerts = texts_in(value);
       } else if (name != "step") {
         read_value(name, value, metrics);
       }

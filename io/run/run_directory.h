@@ -16,6 +16,8 @@ struct RunPaths {
 
   std::string record() const { return directory + "/run.json"; }
   std::string metrics() const { return directory + "/metrics.jsonl"; }
+  std::string events() const { return directory + "/events"; }
+  std::string prometheus() const { return directory + "/metrics.prom"; }
   std::string checkpoints() const { return directory + "/checkpoints"; }
   std::string report() const { return directory + "/report.html"; }
   std::string lock() const { return directory + "/.lock"; }

@@ -16,6 +16,7 @@
 #include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/report.h"
+#include "ripieno/training/metrics/tensor_histograms.h"
 #include "ripieno/training/run/product_algorithms.h"
 #include "ripieno/training/run/rank_facts.h"
 #include "ripieno/training/run/run_checkpoints.h"
@@ -80,6 +81,11 @@ void broadcast_buffers(Session& session, const io::State& tensors) {
   for (const auto& tensor : tensors) {
     if (tensor.kind == io::StateKind::buffer) session.communicator().broadcast(tensor.part, 0);
   }
+}
+
+int64_t unix_seconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 std::string memory_line(distributed::DataParallel& parallel) {
@@ -206,18 +212,21 @@ void Run::resume(nn::Module& model) {
   });
   // A new run also sets a checkpoint of step 0 aside.
   if (options_.resume != "auto") checkpoints.set_aside_after(path.empty() ? -1 : step());
-  session_.together([&, &path = path] { open_log(path); });
+  session_.together([&, &path = path] { begin_record(path); });
   for (const auto& line : rejected) log_->warn(line);
   for (const auto& line : differences) log_->warn(line);
   if (!path.empty()) log_->note(fmt::format("resuming after step {} from {}", step(), path));
   if (is_new) log_->note(fmt::format("loaded initial parameters from {}", options_.initial.path));
 }
 
-void Run::open_log(const std::string& resumed_from) {
+void Run::begin_record(const std::string& resumed_from) {
   std::string remark;
   if (session_.rank() == 0) {
     auto& files = io::local_files();
-    if (options_.resume == "never") set_aside(files, paths_.metrics());
+    if (options_.resume == "never") {
+      set_aside(files, paths_.metrics());
+      set_aside(files, paths_.events());
+    }
     const auto start = start_record(session_, loader_, options_, resumed_from);
     try {
       io::append_start(files, paths_, start);
@@ -226,15 +235,30 @@ void Run::open_log(const std::string& resumed_from) {
       set_aside(files, paths_.record());
       io::append_start(files, paths_, start);
     }
+    exporter_ = std::make_unique<MetricsExporter>(
+        options_.metrics,
+        MetricsExporter::RunFacts{.directory = paths_.directory,
+                                  .device = session_.device(),
+                                  .restarts = std::ssize(io::read_record(paths_)["starts"]) - 1},
+        configuration_of(options_));
   }
-  log_ = std::make_unique<RunLog>(paths_, step(), session_.rank() == 0, options_.progress,
-                                  options_.messages);
+  open_log();
   if (!remark.empty()) log_->warn(remark);
   if (session_.rank() == 0) warn_of_absent_locks(paths_, *log_);
 }
 
+// A file of metrics has one writer at a time.
+void Run::open_log() {
+  log_.reset();
+  log_ = std::make_unique<RunLog>(paths_, step(), session_.rank() == 0, options_.progress,
+                                  options_.messages, exporter_.get());
+}
+
 RunSavesOptions Run::saves_options() {
   auto options = saves_of(paths_, options_);
+  options.ended = [this](bool succeeded) {
+    if (exporter_) exporter_->totals().count_save(succeeded, unix_seconds());
+  };
   options.proceeds = [this] { watch_->proceed(); };
   return options;
 }
@@ -346,6 +370,7 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
   const auto seconds = metrics_->take_seconds();
   watch_->end_step(step(), seconds);
   times_.add_step(seconds);
+  if (exporter_) export_step(seconds);
   if (state_.is_compared()) compare_ranks();
 
   const bool last = state_.is_last();
@@ -376,6 +401,11 @@ void Run::end_step(const std::vector<io::Metric>& extra) {
     });
   }
   if (decision == save && !rolls_back()) begin_save();
+}
+
+void Run::export_step(const RunWatch::Seconds& seconds) {
+  exporter_->totals().end_step(step(), seconds);
+  if (exporter_->wants_histograms(step())) exporter_->write(step(), tensor_histograms(optimizer_));
 }
 
 void Run::note_times() {
@@ -427,6 +457,7 @@ bool Run::validate() {
   const double seconds = elapsed_since(start);
   watch_->add_validation(seconds);
   times_.add(RunTimes::validation, seconds);
+  if (exporter_) exporter_->totals().add_evaluation(seconds);
   return true;
 }
 
@@ -535,8 +566,15 @@ void Run::end(ExitStatus status) {
   if (!was_over) save_at_end();
   watch_->end(status);
   if (session_.rank() != 0) return;
+  finish_metrics();
   write_report();
   log_->note(closing_message(was_over));
+}
+
+void Run::finish_metrics() {
+  if (!exporter_) return;
+  exporter_->finish();
+  log_->warn_of_remarks();
 }
 
 void Run::write_report() {

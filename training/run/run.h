@@ -27,6 +27,7 @@
 #include "ripieno/io/files/json.h"
 #include "ripieno/io/run/metrics.h"
 #include "ripieno/io/run/run_directory.h"
+#include "ripieno/training/metrics/metrics_exporter.h"
 #include "ripieno/training/profile/profile.h"
 #include "ripieno/training/run/run_log.h"
 #include "ripieno/training/run/run_metrics.h"
@@ -103,7 +104,8 @@ class Run {
  private:
   void require_safety() const;
   void resume(nn::Module& model);
-  void open_log(const std::string& resumed_from);
+  void begin_record(const std::string& resumed_from);
+  void open_log();
   void start_output();
   void announce();
   RunSavesOptions saves_options();
@@ -117,6 +119,7 @@ class Run {
   enum Decision : int64_t { proceed, save, give_up, diverged };
   Decision decide(std::string& failed_save);
   void note_times();
+  void export_step(const RunWatch::Seconds& seconds);
   void synchronize();
   bool validate();
   void catch_up();
@@ -133,6 +136,7 @@ class Run {
   nlohmann::json progress() const;
   std::function<void()> noting_progress(std::function<void()> before) const;
   void end(ExitStatus status);
+  void finish_metrics();
   void write_report();
   std::string closing_message(bool was_over) const;
 
@@ -148,6 +152,7 @@ class Run {
   Profile profile_;
   RunState state_;
   Validation validation_;
+  std::unique_ptr<MetricsExporter> exporter_;  // rank 0
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<RunMetrics> metrics_;
   std::unique_ptr<RunSaves> saves_;  // last: destroyed before what a save uses

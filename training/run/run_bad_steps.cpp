@@ -72,9 +72,7 @@ void Run::roll_back(const RunMetrics::Fault& fault) {
       sample ? fmt::format("; the inputs of sample {} are not finite", *sample) : "", step(), path,
       left_out.begin, left_out.end - 1, state_.rollbacks().count);
   log_->finish();
-  log_.reset();  // a file of metrics has one writer at a time
-  log_ = std::make_unique<RunLog>(paths_, step(), session_.rank() == 0, options_.progress,
-                                  options_.messages);
+  open_log();
   log_->warn(line);
   saves_.reset();
   start_output();
@@ -112,7 +110,10 @@ void Run::end_diverged(int64_t step, const std::string& what, std::optional<int6
   over_ = true;
   status_ = ExitStatus::diverged;
   log_->finish();
-  if (session_.rank() == 0) write_report();
+  if (session_.rank() == 0) {
+    finish_metrics();
+    write_report();
+  }
   const std::string remedy =
       sample
           ? fmt::format(

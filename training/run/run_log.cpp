@@ -11,19 +11,32 @@
 namespace ripieno {
 
 RunLog::RunLog(const io::RunPaths& paths, int64_t step, bool writes, std::FILE* progress,
-               std::FILE* messages)
+               std::FILE* messages, MetricsExporter* exporter)
     : paths_(paths), step_(step), writes_(writes) {
   if (!writes) return;
   messages_ = messages;
   progress_stream_ = progress;
+  exporter_ = exporter;
   if (progress) progress_ = std::make_unique<io::Progress>(progress, io::is_terminal(progress));
+  if (exporter_) exporter_->begin_after(step);
   flush();
 }
 
 void RunLog::write(const io::StepMetrics& metrics) {
   if (!writes_) return;
   unwritten_.push_back(metrics);
+  if (exporter_) exporter_->write(unwritten_.back());
   flush();
+  warn_of_remarks();
+}
+
+void RunLog::count_step_not_finite() {
+  if (exporter_) exporter_->totals().count_step_not_finite();
+}
+
+void RunLog::warn_of_remarks() {
+  if (!exporter_) return;
+  for (const auto& line : exporter_->take_remarks()) warn(line);
 }
 
 void RunLog::flush() {

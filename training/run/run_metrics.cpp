@@ -143,6 +143,7 @@ io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
 }
 
 void RunMetrics::take(const LateMetrics::Arrived& step) {
+  if (!step.loss_is_finite || !step.gradient_is_finite) log_.count_step_not_finite();
   examine(step);
   if (!step.is_logged) return;
   log_.write(step.line);

@@ -51,6 +51,8 @@ void check(const RunOptions& options) {
   require_count("evaluate_every", options.evaluate_every, 0, "; 0: only at the end");
   require_count("evaluation_batch_size", options.evaluation_batch_size, 0, "; 0: as in training");
   require_count("log_every", options.log_every, 1);
+  require_count("metrics.histograms_every", options.metrics.histograms_every, 0, "; 0: none");
+  check(options.metrics);
   require_count("check_every", options.check_every, 0, "; 0 disables the comparisons");
   if (options.keep.metric.empty())
     throw ConfigurationError("run: keep.metric is empty; it must name a metric of the validation");

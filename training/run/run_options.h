@@ -12,6 +12,7 @@
 #include "ripieno/core/optim/schedule.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/checkpoint/retention.h"
+#include "ripieno/training/metrics/metrics_options.h"
 #include "ripieno/training/profile/profile.h"
 #include "ripieno/training/run/initial_parameters.h"
 #include "ripieno/training/settings/settings.h"
@@ -55,6 +56,7 @@ struct RunOptions {
   int64_t evaluation_batch_size = 0;    // global, in samples; 0: as in training
   int64_t log_every = 1;                // steps between lines of metrics.jsonl
   std::vector<std::string> shown = {};  // further metrics in the progress line
+  MetricsOptions metrics = {};          // where else they are written, and alerts
   int64_t check_every = 100;            // steps between comparisons of ranks; 0 disables them
   std::string resume = "auto";          // "auto", "never", or the path of a checkpoint
   InitialParameters initial = {};       // of a new run; ignored when resuming

@@ -18,8 +18,8 @@
 #include "ripieno/training/provenance/libraries.h"
 #include "ripieno/training/provenance/safe_environment.h"
 #include "ripieno/training/session/build_facts.h"
-#include "ripieno/training/settings/environment.h"
 #include "ripieno/training/session/build_identity.h"
+#include "ripieno/training/settings/environment.h"
 
 namespace ripieno {
 namespace {

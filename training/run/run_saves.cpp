@@ -265,6 +265,7 @@ void RunSaves::wait_until_copied() {
 
 void RunSaves::note(const std::optional<io::EndedSave>& ended) {
   if (ended) shard_seconds_ = ended->shard_seconds;
+  if (ended && options_.ended && session_.rank() == 0) options_.ended(ended->failure.empty());
   const bool is_new = ended && !ended->failure.empty() && failure_.empty();
   if (is_new) failure_ = fmt::format("saving step {} failed: {}", ended->step, ended->failure);
 }

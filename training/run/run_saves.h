@@ -27,6 +27,8 @@ struct RunSavesOptions {
   io::Retention keep = {};
   // Called when a rank's part of a save proceeds while the ranks wait for its end.
   std::function<void()> proceeds = {};
+  // Called on rank 0 when a save has ended, with whether it succeeded.
+  std::function<void(bool succeeded)> ended = {};
   // A save, or a check of the storage, fails if an operation takes longer than this.
   double stall_timeout_seconds = 600;
 };
