@@ -181,7 +181,10 @@ TEST_F(ProfileTest, SharesOfEachBlockAddUpTo100) {
   ASSERT_FALSE(blocks.empty());
   for (const auto& shares : blocks) {
     double sum = 0;
-    for (const double share : shares) sum += share;
+    for (const double share : shares) {
+      EXPECT_GE(share, 0);
+      sum += share;
+    }
     // Each is rounded to 0.1.
     EXPECT_NEAR(sum, 100, 0.05 * static_cast<double>(shares.size()));
   }
