@@ -25,9 +25,11 @@ power_cuts() { python3 tests/faults/power_cut.py --cuts 50 "$@"; }
 
 [[ -d /usr/local/cuda/bin ]] && PATH=$PATH:/usr/local/cuda/bin
 export RIPIENO_BIN=$PWD/build/release/bin RIPIENO_MPIRUN=$PWD/tests/distributed/under_mpi.sh PYTHONDONTWRITEBYTECODE=1
-scripts/install_dependencies.sh git clang libclang-rt-dev e2fsprogs xfsprogs || exit
+scripts/install_dependencies.sh git clang libclang-rt-dev debootstrap e2fsprogs xfsprogs || exit
 step 'the checks of every change, and the sanitizers' env CI_MINUTES=1000 .ci/run --all
 step 'the release build, on each CPU level' release
+step 'the steps of the Dockerfile, in a bare Debian' python3 tests/deploy/dockerfile_test.py \
+  --build build/release --cmake cmake --scratch build/release
 step 'kills, on 1 rank' crash_loop --kills 200 --ranks 1
 step 'kills, on 1 to 4 ranks' crash_loop --kills 100 --ranks 1-4
 step 'kills, in strict mode' crash_loop --kills 50 --ranks 1-4 --strict
