@@ -122,8 +122,8 @@ FlightRecord parse_flight_record(std::string_view bytes, const std::string& path
 // it. Empty if there is none. Throws DataError, StorageError.
 std::optional<FlightRecord> read_flight_record(const std::string& directory, int age = 0);
 
-// The same without steps, events and the names of buckets: reads 16 KiB instead of 192, for programs
-// that look at many ranks each second.
+// The same without steps, events and the names of buckets: reads 16 KiB instead of 192, for
+// programs that look at many ranks each second.
 std::optional<FlightRecord> read_flight_head(const std::string& directory);
 
 // The records of all ranks of the last start that wrote one, in rank order. A rank whose record

@@ -6,6 +6,7 @@
 
 #include "io/files/temporary_directory.h"
 #include "ripieno/training/provenance/libraries.h"
+#include "ripieno/training/session/build_facts.h"
 
 namespace ripieno {
 namespace {
@@ -50,9 +51,8 @@ TEST_F(ContainerTest, HasTheDigestThatItIsTold) {
 
 TEST(LibraryVersions, AreThoseOfLoadedLibraries) {
   const auto versions = library_versions();
-  ASSERT_TRUE(versions.contains("HDF5"));
-  EXPECT_THAT(versions.at("HDF5"), testing::MatchesRegex("1\\.[0-9]+\\.[0-9]+"));
-  EXPECT_TRUE(versions.contains("MPI"));
+  EXPECT_EQ(versions.at("MPI"), build_facts().mpi);
+  for (const auto& [library, version] : versions) EXPECT_NE(version, "") << library;
 }
 
 }  // namespace
