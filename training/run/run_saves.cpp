@@ -185,7 +185,7 @@ void RunSaves::compare_shard_times(double waited_seconds) {
 }
 
 bool RunSaves::ShardTimes::has_slow_rank() const {
-  constexpr double kShare = 0.1, kTimes = 2, kLeastSeconds = 0.05, kPart = 0.5;
+  constexpr double kShare = 0.1, kTimes = 2, kLeastSeconds = 0.05, kPart = 0.25;
   const double more = seconds - median;
   return waited >= kShare && seconds >= kTimes * median && more >= kLeastSeconds &&
          more >= kPart * waited_seconds;
