@@ -5,6 +5,10 @@ import unittest
 
 import programs
 
+# The processes of others then use the cores of all ranks.
+IS_BUSY = os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0))
+
+
 @unittest.skipUnless((programs.BIN / "ripieno").exists(), "built without the tools")
 @programs.needs_mpi
 class Slow(programs.ProgramTest):
@@ -37,6 +41,7 @@ class Slow(programs.ProgramTest):
         self.assert_found("R-DATA-03", r"most of it in data .* 1 reader thread on \d+ core", rank=1)
 
     @unittest.skipUnless(len(os.sched_getaffinity(0)) > 1, "requires two cores")
+    @unittest.skipIf(IS_BUSY, "the machine is busy")
     @unittest.skipUnless(os.path.exists("/proc/thread-self/schedstat"), "the kernel has no scheduling statistics")
     def test_a_shared_core(self):
         log = self.run_slowly("core_of_1")

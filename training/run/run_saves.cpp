@@ -176,6 +176,7 @@ void RunSaves::compare_shard_times(double waited_seconds) {
   const auto longest = std::max_element(nanoseconds.begin(), nanoseconds.end());
   ShardTimes times{.slowest = static_cast<int>(longest - nanoseconds.begin()),
                    .seconds = static_cast<double>(*longest) / 1e9,
+                   .waited_seconds = waited_seconds,
                    .waited = std::min(1.0, waited_seconds / passed)};
   const auto middle = nanoseconds.begin() + (std::ssize(nanoseconds) - 1) / 2;
   std::nth_element(nanoseconds.begin(), middle, nanoseconds.end());
@@ -184,8 +185,10 @@ void RunSaves::compare_shard_times(double waited_seconds) {
 }
 
 bool RunSaves::ShardTimes::has_slow_rank() const {
-  constexpr double kShare = 0.1, kTimes = 2, kLeastSeconds = 0.05;
-  return waited >= kShare && seconds >= kTimes * median && seconds - median >= kLeastSeconds;
+  constexpr double kShare = 0.1, kTimes = 2, kLeastSeconds = 0.05, kPart = 0.25;
+  const double more = seconds - median;
+  return waited >= kShare && seconds >= kTimes * median && more >= kLeastSeconds &&
+         more >= kPart * waited_seconds;
 }
 
 // Otherwise rank 0 would wait in vain for the files of a rank that saves something else.

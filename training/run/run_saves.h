@@ -89,7 +89,8 @@ class RunSaves {
   struct ShardTimes {
     int slowest = 0;
     double seconds = 0, median = 0;  // of the slowest rank, and of the median rank
-    double waited = 0;               // share of the time since the save before
+    double waited_seconds = 0;       // by training, for this save
+    double waited = 0;               // the same as a share of the time since the save before
 
     // Whether training waited long, and for one rank.
     bool has_slow_rank() const;

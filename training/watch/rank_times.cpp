@@ -9,7 +9,7 @@ namespace {
 constexpr int kMostTurns = 16, kEnoughReports = 3, kEnoughSteps = 16;
 constexpr double kSlowScore = 1.2, kLostShare = 0.1;
 // Of communication that is slow; as R-NET-02 of `ripieno explain`.
-constexpr double kShare = 0.5, kLeastShare = 0.3, kLeastSeconds = 0.02;
+constexpr double kShare = 0.5, kLeastShare = 0.3, kLeastSeconds = 0.02, kMostWait = 0.25;
 
 int slots_of(int size) {
   if (size == 1) return 0;
@@ -139,6 +139,7 @@ std::optional<RankTimes::Communication> RankTimes::communication() const {
     shares.push_back(step > 0 ? spent / step : 0);
     seconds.push_back(spent);
     steps.push_back(step);
+    found.processor_wait = std::max(found.processor_wait, rank.processor_wait);
   }
   found.least_share = *std::min_element(shares.begin(), shares.end());
   found.share = lower_median(std::move(shares));
@@ -152,7 +153,8 @@ bool RankTimes::Slowest::is_straggler() const {
 }
 
 bool RankTimes::Communication::is_slow() const {
-  return share >= kShare && least_share >= kLeastShare && seconds >= kLeastSeconds;
+  return share >= kShare && least_share >= kLeastShare && seconds >= kLeastSeconds &&
+         processor_wait < kMostWait;
 }
 
 }  // namespace ripieno::watch

@@ -53,8 +53,10 @@ class RankTimes {
   struct Communication {
     double share = 0, least_share = 0;  // of the median rank, and of the one with the least
     double seconds = 0, step = 0;       // of the median rank
+    double processor_wait = 0;          // of the rank with the largest share
 
-    // Whether a step is mostly communication, and not because ranks wait for a slow one.
+    // Whether a step is mostly communication, and not because ranks wait for a slow one or lack
+    // processors.
     bool is_slow() const;
   };
   // Empty when slowest() is.
