@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "ripieno/core/models/mlp.h"
 #include "ripieno/core/ops/arithmetic.h"
@@ -269,6 +270,35 @@ TEST_F(StepGraphTest, IsRecordedAnewWhenItsMemoryWasReleased) {
   }
   EXPECT_EQ(losses, expected(std::vector<int64_t>(10, 4)));
   EXPECT_EQ(parallel().replayed_steps(), 3);
+}
+
+TEST_F(StepGraphTest, AnotherThreadDoesNotReleaseItsMemoryWhileItIsRecorded) {
+  auto graph = this->graph(Mode::on);
+  std::vector<double> losses;
+  for (int i = 0; i < 6; ++i) {
+    in_step_ = {};
+    if (i == 3) in_step_ = [] { std::thread([] { trim_pools(kGpu); }).join(); };
+    losses.push_back(step(graph));
+  }
+  EXPECT_EQ(losses, expected(std::vector<int64_t>(6, 4)));
+  EXPECT_EQ(parallel().replayed_steps(), 2);
+}
+
+TEST_F(StepGraphTest, ReadsABatchAfterTheWorkThatWritesIt) {
+  auto graph = this->graph(Mode::on);
+  nn::Mlp model({3, 5, 2});
+  model.to(kGpu);
+  optim::Sgd optimizer(model.parameters(), {.learning_rate = 0.1, .momentum = 0.9});
+  DataParallel plain(model, optimizer, *alone_);
+  Tensor x({4, 3}, DType::float32, kGpu);
+  const Tensor y = Tensor::full({4}, 1, DType::int32, kGpu);
+  for (int i = 0; i < 6; ++i) {
+    x.fill(static_cast<double>(i));
+    graph.run({x, y}, [&](const io::Batch& given) { train(given); });
+    plain.backward(model.loss(x, y));
+    plain.step();
+    EXPECT_EQ(parallel().loss().mean(), plain.loss().mean()) << "in step " << i + 1;
+  }
 }
 
 TEST_F(StepGraphTest, ALearningRateThatChangesIsUsedByAReplay) {

@@ -24,7 +24,7 @@ namespace ripieno::distributed::testing {
 
 using simt::gpu_lock;
 
-namespace {
+// Not in an unnamed namespace, since ncclComm has members of these types.
 
 struct Message {
   int peer;
@@ -61,6 +61,8 @@ struct Ranks {
   int joined = 0;
   std::map<int64_t, std::shared_ptr<Operation>> operations;  // by their number in the group
 };
+
+namespace {
 
 NcclScript& script() {
   static NcclScript script;
