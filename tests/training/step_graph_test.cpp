@@ -284,23 +284,6 @@ TEST_F(StepGraphTest, AnotherThreadDoesNotReleaseItsMemoryWhileItIsRecorded) {
   EXPECT_EQ(parallel().replayed_steps(), 2);
 }
 
-TEST_F(StepGraphTest, ReadsABatchAfterTheWorkThatWritesIt) {
-  auto graph = this->graph(Mode::on);
-  nn::Mlp model({3, 5, 2});
-  model.to(kGpu);
-  optim::Sgd optimizer(model.parameters(), {.learning_rate = 0.1, .momentum = 0.9});
-  DataParallel plain(model, optimizer, *alone_);
-  Tensor x({4, 3}, DType::float32, kGpu);
-  const Tensor y = Tensor::full({4}, 1, DType::int32, kGpu);
-  for (int i = 0; i < 6; ++i) {
-    x.fill(static_cast<double>(i));
-    graph.run({x, y}, [&](const io::Batch& given) { train(given); });
-    plain.backward(model.loss(x, y));
-    plain.step();
-    EXPECT_EQ(parallel().loss().mean(), plain.loss().mean()) << "in step " << i + 1;
-  }
-}
-
 TEST_F(StepGraphTest, ALearningRateThatChangesIsUsedByAReplay) {
   auto graph = this->graph(Mode::on);
   for (int i = 0; i < 5; ++i) step(graph);
