@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "ripieno/core/models/mlp.h"
 #include "ripieno/core/ops/arithmetic.h"
@@ -269,6 +270,18 @@ TEST_F(StepGraphTest, IsRecordedAnewWhenItsMemoryWasReleased) {
   }
   EXPECT_EQ(losses, expected(std::vector<int64_t>(10, 4)));
   EXPECT_EQ(parallel().replayed_steps(), 3);
+}
+
+TEST_F(StepGraphTest, AnotherThreadDoesNotReleaseItsMemoryWhileItIsRecorded) {
+  auto graph = this->graph(Mode::on);
+  std::vector<double> losses;
+  for (int i = 0; i < 6; ++i) {
+    in_step_ = {};
+    if (i == 3) in_step_ = [] { std::thread([] { trim_pools(kGpu); }).join(); };
+    losses.push_back(step(graph));
+  }
+  EXPECT_EQ(losses, expected(std::vector<int64_t>(6, 4)));
+  EXPECT_EQ(parallel().replayed_steps(), 2);
 }
 
 TEST_F(StepGraphTest, ALearningRateThatChangesIsUsedByAReplay) {

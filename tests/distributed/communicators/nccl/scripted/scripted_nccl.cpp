@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +25,7 @@ namespace ripieno::distributed::testing {
 
 using simt::gpu_lock;
 
-namespace {
+// Not in an unnamed namespace, since ncclComm has members of these types.
 
 struct Message {
   int peer;
@@ -62,6 +63,8 @@ struct Ranks {
   std::map<int64_t, std::shared_ptr<Operation>> operations;  // by their number in the group
 };
 
+namespace {
+
 NcclScript& script() {
   static NcclScript script;
   return script;
@@ -70,6 +73,12 @@ NcclScript& script() {
 int64_t& run_count() {
   static int64_t count = 0;
   return count;
+}
+
+// Those that exist. A failed one is never destroyed, which a leak checker must not report.
+std::set<ncclComm*>& handles() {
+  static auto& handles = *new std::set<ncclComm*>;
+  return handles;
 }
 
 std::map<std::string, std::shared_ptr<Ranks>>& groups() {
@@ -290,6 +299,7 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* group, int size, ncclUniqueId id
   ranks->size = size;
   ++ranks->joined;
   *group = new ncclComm{.ranks = ranks, .rank = rank};
+  handles().insert(*group);
   begin(*group, [] {});
   return ncclInProgress;
 }
@@ -300,6 +310,8 @@ ncclResult_t ncclCommFinalize(ncclComm_t group) {
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t group) {
+  const auto lock = gpu_lock();
+  handles().erase(group);
   delete group;
   return ncclSuccess;
 }
