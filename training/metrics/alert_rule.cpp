@@ -21,8 +21,8 @@ constexpr std::string_view kArrow = "->", kOwn = "own.", kBlanks = " \t\r\n";
 
 // The longer ones first.
 constexpr std::pair<std::string_view, Comparison> kComparisons[] = {
-    {">=", Comparison::at_least}, {"<=", Comparison::at_most},  {"==", Comparison::equal},
-    {"!=", Comparison::unequal},  {">", Comparison::greater},   {"<", Comparison::less}};
+    {">=", Comparison::at_least}, {"<=", Comparison::at_most}, {"==", Comparison::equal},
+    {"!=", Comparison::unequal},  {">", Comparison::greater},  {"<", Comparison::less}};
 
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(kBlanks);
@@ -46,8 +46,8 @@ std::string_view take_word(std::string_view& text, std::string_view ends) {
 
 std::vector<std::string> known_metrics() {
   std::vector<std::string> names(std::begin(io::metric::kKnown), std::end(io::metric::kKnown));
-  for (const char* phase : {"data", "forward", "backward", "communication_exposed", "optimizer",
-                            "checkpoint", "total"})
+  for (const char* phase :
+       {"data", "forward", "backward", "communication_exposed", "optimizer", "checkpoint", "total"})
     names.push_back(fmt::format("seconds.{}", phase));
   names.emplace_back("slowest.score");
   return names;
