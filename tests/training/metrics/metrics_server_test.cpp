@@ -69,7 +69,8 @@ TEST(MetricsServer, AnswersWhileOthersSayNothing) {
   std::vector<int> silent;
   for (std::size_t i = 0; i + 1 < MetricsServer::kMostClients; ++i)
     silent.push_back(connected_to(server.port()));
-  EXPECT_THAT(answer_to(server.port(), "GET /metrics HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer_to(server.port(), "GET /metrics HTTP/1.1\r\n\r\n"),
+              StartsWith("HTTP/1.1 200"));
   for (const int client : silent) ::close(client);
 }
 
