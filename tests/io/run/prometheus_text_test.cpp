@@ -13,7 +13,7 @@ namespace ripieno::io {
 namespace {
 
 TEST(PrometheusText, EscapesValuesOfLabels) {
-  PrometheusText text({{"run", "a\"b\\c\nd"}});
+  PrometheusText text(PrometheusText::Labels{{"run", "a\"b\\c\nd"}});
   text.begin("x", "gauge", "Help.");
   text.add(std::nan(""), {{"rank", "1"}});
   EXPECT_EQ(text.text(),
@@ -21,7 +21,7 @@ TEST(PrometheusText, EscapesValuesOfLabels) {
 }
 
 TEST(PrometheusText, HasCumulativeBuckets) {
-  PrometheusText text({});
+  PrometheusText text(PrometheusText::Labels{});
   text.begin("t", "histogram", "Time.");
   const double limits[] = {0.5, 1};
   const int64_t counts[] = {2, 3, 4};
