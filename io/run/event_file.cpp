@@ -180,7 +180,8 @@ void EventFile::create() {
   local_files().make_directories(directory_);
   int64_t seconds = seconds_after(directory_, static_cast<int64_t>(last_time_));
   do {
-    path_ = fmt::format("{}/{}{:010}.{}.{}", directory_, kPrefix, seconds++, host_name(), ::getpid());
+    path_ =
+        fmt::format("{}/{}{:010}.{}.{}", directory_, kPrefix, seconds++, host_name(), ::getpid());
     file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
   } while (file_ < 0 && errno == EEXIST);
   require(file_ >= 0, "create", path_);

@@ -51,8 +51,8 @@ class SpawnOptions {
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
   ~SpawnOptions() {
     posix_spawn_file_actions_destroy(&files);
@@ -113,9 +113,10 @@ std::vector<std::string> AlertCommands::failures() {
     const pid_t ended = ::waitpid(running.process, &status, WNOHANG);
     if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
     if (ended > 0 && status != 0)
-      lines.push_back(fmt::format("the command of an alert {}; see alerts.log in the run "
-                                  "directory: {}",
-                                  description_of(status), running.command));
+      lines.push_back(
+          fmt::format("the command of an alert {}; see alerts.log in the run "
+                      "directory: {}",
+                      description_of(status), running.command));
     return true;
   });
   return lines;

@@ -17,12 +17,12 @@ namespace {
 
 using Comparison = AlertRule::Comparison;
 
-constexpr std::string_view kArrow = "->", kOwn = "own.", kBlanks = " \t\r\n";
+constexpr std::string_view kArrow = "->", kOwnPrefix = "own.", kBlanks = " \t\r\n";
 
 // The longer ones first.
 constexpr std::pair<std::string_view, Comparison> kComparisons[] = {
-    {">=", Comparison::at_least}, {"<=", Comparison::at_most},  {"==", Comparison::equal},
-    {"!=", Comparison::unequal},  {">", Comparison::greater},   {"<", Comparison::less}};
+    {">=", Comparison::at_least}, {"<=", Comparison::at_most}, {"==", Comparison::equal},
+    {"!=", Comparison::unequal},  {">", Comparison::greater},  {"<", Comparison::less}};
 
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(kBlanks);
@@ -46,8 +46,8 @@ std::string_view take_word(std::string_view& text, std::string_view ends) {
 
 std::vector<std::string> known_metrics() {
   std::vector<std::string> names(std::begin(io::metric::kKnown), std::end(io::metric::kKnown));
-  for (const char* phase : {"data", "forward", "backward", "communication_exposed", "optimizer",
-                            "checkpoint", "total"})
+  for (const char* phase :
+       {"data", "forward", "backward", "communication_exposed", "optimizer", "checkpoint", "total"})
     names.push_back(fmt::format("seconds.{}", phase));
   names.emplace_back("slowest.score");
   return names;
@@ -55,7 +55,7 @@ std::vector<std::string> known_metrics() {
 
 void require_known(std::string_view metric, std::string_view rule) {
   const auto names = known_metrics();
-  const bool is_own = metric.starts_with(kOwn) && metric.size() > kOwn.size();
+  const bool is_own = metric.starts_with(kOwnPrefix) && metric.size() > kOwnPrefix.size();
   if (is_own || std::find(names.begin(), names.end(), metric) != names.end()) return;
   refuse(rule, fmt::format("unknown metric {0}; did you mean {1}? A metric of your program is "
                            "written own.{0}",
@@ -147,7 +147,7 @@ AlertRule parse_alert_rule(std::string_view rule) {
 std::optional<double> value_of(std::string_view metric, const io::StepMetrics& line) {
   const auto dot = metric.find('.');
   const auto section = metric.substr(0, dot), name = metric.substr(dot + 1);
-  if (metric.starts_with(kOwn) || dot == std::string_view::npos) {
+  if (metric.starts_with(kOwnPrefix) || dot == std::string_view::npos) {
     const io::Metric* found = line.find(name);
     return found ? std::optional(found->number()) : std::nullopt;
   }

@@ -136,7 +136,8 @@ struct MetricsExporter::State {
   std::thread thread;
 };
 
-MetricsExporter::State::State(const MetricsOptions& chosen, const RunFacts& facts, const nlohmann::json& values)
+MetricsExporter::State::State(const MetricsOptions& chosen, const RunFacts& facts,
+                              const nlohmann::json& values)
     : options(chosen),
       directory(facts.directory),
       configuration(text_of_configuration(values)),
@@ -145,9 +146,8 @@ MetricsExporter::State::State(const MetricsOptions& chosen, const RunFacts& fact
   const bool serves = !options.prometheus_address.empty();
   if (options.prometheus || serves || !options.prometheus_directory.empty()) {
     const Pool* memory = facts.device.is_cuda() ? &pool(facts.device) : nullptr;
-    prometheus.emplace(
-        PrometheusMetrics::Labels{name_of(directory), host_name(), model_of(values)},
-        memory, facts.restarts);
+    prometheus.emplace(PrometheusMetrics::Labels{name_of(directory), host_name(), model_of(values)},
+                       memory, facts.restarts);
   }
   if (!serves) return;
   try {
@@ -272,19 +272,22 @@ void MetricsExporter::State::read_heartbeats() {
   const auto start = Clock::now();
   attempt("the heartbeats of the ranks", [&] { prometheus->note(heartbeats_of(directory)); });
   const auto end = Clock::now();
-  next_heartbeats = end + std::max<Clock::duration>(kBetweenHeartbeats, kLeastShare * (end - start));
+  next_heartbeats =
+      end + std::max<Clock::duration>(kBetweenHeartbeats, kLeastShare * (end - start));
 }
 
-MetricsExporter::MetricsExporter(const MetricsOptions& options, const RunFacts& facts, const nlohmann::json& configuration)
+MetricsExporter::MetricsExporter(const MetricsOptions& options, const RunFacts& facts,
+                                 const nlohmann::json& configuration)
     : options_(options),
       alerts_(options.alerts),
       state_(std::make_shared<State>(options, facts, configuration)) {
   try {
     state_->thread = start_thread("to write metrics", [state = state_] { state->work(); });
   } catch (const ConfigurationError& error) {
-    state_->remark(fmt::format("{}; training continues without event files, metrics for "
-                               "Prometheus and commands of alerts",
-                               error.what()));
+    state_->remark(
+        fmt::format("{}; training continues without event files, metrics for "
+                    "Prometheus and commands of alerts",
+                    error.what()));
   }
 }
 

@@ -8,9 +8,9 @@
 namespace ripieno {
 
 struct MetricsOptions {
-  bool tensorboard = true;         // event files in events/ of the run directory
-  int64_t histograms_every = 0;    // steps between histograms in them; 0: none
-  bool prometheus = true;          // metrics.prom in the run directory
+  bool tensorboard = true;                // event files in events/ of the run directory
+  int64_t histograms_every = 0;           // steps between histograms in them; 0: none
+  bool prometheus = true;                 // metrics.prom in the run directory
   std::string prometheus_directory = {};  // for a copy, read by node_exporter; empty: none
   std::string prometheus_address = {};    // HOST:PORT of GET /metrics; empty: no server
   std::vector<std::string> alerts = {};   // rules (alert_rule.h)

@@ -33,7 +33,8 @@ struct AddressInfo {
     addrinfo hints = {};
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
     hints.ai_socktype = SOCK_STREAM;
-    error = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+    error =
+        ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   }
   ~AddressInfo() {
     if (found) ::freeaddrinfo(found);
@@ -52,11 +53,10 @@ std::string shown(const ServerAddress& address) {
 }
 
 [[noreturn]] void refuse(const ServerAddress& address) {
-  const char* remedy =
-      errno == EADDRINUSE      ? "choose another port"
-      : errno == EADDRNOTAVAIL ? "choose an address of this host"
-      : errno == EACCES        ? "choose a port of at least 1024"
-                               : "choose another address";
+  const char* remedy = errno == EADDRINUSE      ? "choose another port"
+                       : errno == EADDRNOTAVAIL ? "choose an address of this host"
+                       : errno == EACCES        ? "choose a port of at least 1024"
+                                                : "choose another address";
   throw CommunicationFailure(fmt::format("metrics.prometheus_address={}: cannot listen: {}; {}",
                                          shown(address), std::strerror(errno), remedy));
 }
@@ -65,7 +65,8 @@ int listen_on(const ServerAddress& address) {
   const AddressInfo info(address);
   errno = EADDRNOTAVAIL;
   if (!info.found) refuse(address);
-  const int listener = ::socket(info.found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int listener =
+      ::socket(info.found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (listener < 0) refuse(address);
   const int yes = 1;
   ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -153,8 +154,9 @@ class MetricsServer::Clients {
       return;
     }
     const auto patience = std::chrono::duration<double>(kClientSeconds);
-    clients_.push_back({.socket = socket,
-                        .until = Clock::now() + std::chrono::duration_cast<Clock::duration>(patience)});
+    clients_.push_back(
+        {.socket = socket,
+         .until = Clock::now() + std::chrono::duration_cast<Clock::duration>(patience)});
   }
 
   void watch(std::vector<pollfd>& watched) const {

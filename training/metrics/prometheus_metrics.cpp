@@ -92,8 +92,11 @@ void PrometheusMetrics::add_own_values(PrometheusText& text) const {
   text.begin("ripieno_metric", "gauge", "A metric of the program, by name.");
   for (const auto& [name, metric] : values_) {
     if (is_known(name)) continue;
-    std::visit([&, &name = name](auto number) { text.add(number, {{"name", name}}); },
-               metric.value);
+    std::visit(
+        [&, &name = name](auto number) {
+          text.add(number, {{"name", name}});
+        },
+        metric.value);
   }
 }
 

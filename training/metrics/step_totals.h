@@ -14,7 +14,7 @@ namespace ripieno {
 class StepTotals {
  public:
   // The upper limits in seconds of the buckets of step times; a last bucket has none.
-  static constexpr std::array kLimits = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+  static constexpr std::array kLimits = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,
                                          0.5,   1.0,    2.5,   5.0,  10.0,  25.0, 50.0, 100.0};
   // The phases, in the order of StepClock, then the evaluation.
   static constexpr std::array kPhases = {"data",      "forward",    "backward",  "communication",
@@ -42,8 +42,12 @@ class StepTotals {
 
   // On any thread.
   int64_t step() const { return step_.load(std::memory_order_relaxed); }
-  double seconds(std::size_t phase) const { return seconds_[phase].load(std::memory_order_relaxed); }
-  int64_t count(std::size_t bucket) const { return counts_[bucket].load(std::memory_order_relaxed); }
+  double seconds(std::size_t phase) const {
+    return seconds_[phase].load(std::memory_order_relaxed);
+  }
+  int64_t count(std::size_t bucket) const {
+    return counts_[bucket].load(std::memory_order_relaxed);
+  }
   int64_t not_finite() const { return not_finite_.load(std::memory_order_relaxed); }
   int64_t failed_saves() const { return failed_saves_.load(std::memory_order_relaxed); }
   // Seconds since 1970; 0: none.
