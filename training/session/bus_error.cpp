@@ -9,7 +9,6 @@
 #include <ctime>
 
 #include "ripieno/distributed/communicators/mpi/launcher.h"
-#include "ripieno/io/files/memory_map.h"
 #include "ripieno/io/run/ranks/flight_memory.h"
 #include "ripieno/training/session/exit_status.h"
 
@@ -33,17 +32,8 @@ void wait_for_turn() {
 
 void end(int signal, siginfo_t* information, void*) {
   if (io::replace_lost_flight_memory(information->si_addr)) return;
-  const char* file = io::mapped_file_at(information->si_addr);
   wait_for_turn();
   print(program_invocation_short_name);
-  if (file) {
-    print(": ");
-    print(file);
-    print(
-        ": the file was truncated or became unreadable while in use; restore it, then run the same "
-        "command to continue from the last checkpoint\n");
-    _exit(static_cast<int>(ExitStatus::storage));
-  }
   print(": bus error (SIGBUS) in mapped or shared memory; check that /dev/shm is not full\n");
   std::signal(signal, SIG_DFL);
   raise(signal);

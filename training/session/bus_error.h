@@ -3,9 +3,8 @@
 
 namespace ripieno {
 
-// Installs a handler for SIGBUS, which prints one line to stderr and ends the process: with
-// ExitStatus::storage if the address belongs to a mapped file (which was truncated or is on failed
-// storage), otherwise by the signal.
+// Installs a handler for SIGBUS, which prints one line to stderr and ends the process by the
+// signal.
 void report_bus_errors();
 
 }  // namespace ripieno
