@@ -250,7 +250,7 @@ TEST(TextFile, IsRejectedIfItIsNotText) {
       {std::string("\xff\xfe") + std::string("a\0b\0", 4), "iconv -f UTF-16 "},
       {std::string("a\0b\0c\0\n\0", 8), "iconv -f UTF-16LE"},
       {std::string("\0a\0b\0c\0\n", 8), "iconv -f UTF-16BE"},
-      {std::string("\x05\0\x06\0\x07\0", 6), "docs/token_file_format.md"},
+      {std::string("\x05\0\x06\0\x07\0", 6), "docs/data_formats.md"},
       {std::string("a text with one\0 NUL", 20), "byte 15 is NUL"},
   };
   for (const auto& file : kFiles) {
