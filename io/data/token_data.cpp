@@ -11,6 +11,7 @@
 #include "ripieno/io/data/readers/foreign_tokens.h"
 #include "ripieno/io/data/readers/joined_tokens.h"
 #include "ripieno/io/data/readers/megatron.h"
+#include "ripieno/io/data/readers/memory_tokens.h"
 #include "ripieno/io/data/readers/text_files.h"
 #include "ripieno/io/data/readers/token_file.h"
 #include "ripieno/io/data/token_store.h"
