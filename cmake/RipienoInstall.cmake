@@ -28,8 +28,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/ripieno.h DESTINATION ${CMAKE_INSTALL_INCLUD
 
 # For programs built without CMake: g++ -std=c++20 main.cpp $(pkg-config --cflags --libs ripieno).
 # The libraries of other projects are listed as the files that this build found.
-set(pc_libraries ${HDF5_C_LIBRARIES} ${XXHASH_LIBRARY})
-list(FILTER pc_libraries INCLUDE REGEX "hdf5|xxhash")
+set(pc_libraries ${HDF5_C_LIBRARIES} ${XXHASH_LIBRARY} ${ZLIB_LIBRARIES} ${ZSTD_LIBRARY})
+list(FILTER pc_libraries INCLUDE REGEX "hdf5|xxhash|libz")
 set(pc_flags)
 if(RIPIENO_HAS_MPI)
   list(APPEND pc_libraries ${MPI_C_LIBRARIES})

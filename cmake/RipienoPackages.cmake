@@ -23,7 +23,8 @@ set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libripieno-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 # What a program needs to link the static libraries.
-set(depends "ripieno (= ${PROJECT_VERSION})" libfmt-dev libhdf5-dev libxxhash-dev nlohmann-json3-dev)
+set(depends "ripieno (= ${PROJECT_VERSION})" libfmt-dev libhdf5-dev libxxhash-dev libzstd-dev
+  nlohmann-json3-dev zlib1g-dev)
 if(RIPIENO_HAS_MPI)
   set(CPACK_DEBIAN_PROGRAMS_PACKAGE_RECOMMENDS openmpi-bin)
   list(APPEND depends libopenmpi-dev)

@@ -60,7 +60,8 @@ FOLDERS = {
     "io/run/ranks": {"io/files"},
     "io/run": {"io/files", "io/formats", "io/run/ranks"},
     "io/data/tokenizers": {"io/files"},
-    "io/data": {"io", "io/files", "io/formats", "io/data/tokenizers"},
+    "io/data/readers": {"io/data", "io/files", "io/data/tokenizers"},
+    "io/data": {"io", "io/files", "io/formats", "io/data/readers", "io/data/tokenizers"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
     # session <- {settings, watch, profile, provenance} <- {models, metrics} <- run
     # <- training_program
@@ -100,6 +101,7 @@ ONLY_IN = {
     r"nccl\.h": {"distributed/communicators/nccl"},
     r"mpi\.h": {"distributed/communicators/mpi"},
     r"hdf5\.h|H5\w*\.h": {"io/formats"},
+    r"zlib\.h|zstd\.h": {"io/data/readers"},
     r"(oneapi/)?dnnl\w*(/.*)?\.h(pp)?": {"kernels/cpu/gemm"},
     r"Eigen/.*": {"core/ops/linear_algebra.cpp"},
 }

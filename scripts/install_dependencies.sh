@@ -15,6 +15,7 @@ packages=(
   libhdf5-dev hdf5-tools python3-h5py              # checkpoints, and tests that read them with other programs
   libdnnl-dev libeigen3-dev                        # linear algebra
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
+  libzstd-dev zlib1g-dev                           # compressed texts
   libgtest-dev libgmock-dev
   bible-kjv                                        # 4.4 MB of public-domain text to train on
   "$@")

@@ -39,7 +39,8 @@ programs=(train_gpt train_step kernels products kernels_cuda_tests kernels_emula
 # from them to libraries of other packages are followed.
 packages=(
   libopenmpi-dev libopenmpi3 openmpi-bin openmpi-common libpmix2 libhdf5-dev
-  libgtest-dev libgmock-dev libfmt-dev libeigen3-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev)
+  libgtest-dev libgmock-dev libfmt-dev libeigen3-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev
+  libzstd-dev zlib1g-dev)
 # Excludes Fortran, Java, the C++ and high-level APIs of HDF5, and network transports that the tests
 # do not use.
 left_out='/(doc|man|java|gitweb|bash-completion|lintian)/|fortran|mpi_usempi|mpi_mpifh|libmpi_java|oshmem|liboshmem|sshmem|spml|scoll|memheap|hdf5.*(_cpp|_hl)|hdf5/mpich|hdf5/openmpi|_(ofi|ucx|psm|psm2|openib)\.so|verbs|libmpi_cxx|ompitrace|libcaf|pmix2/bin|\.mod$|/lib[a-z0-9_+-]*(hdf5|mpi|open-)[a-z0-9_+-]*\.a$'

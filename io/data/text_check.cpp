@@ -13,8 +13,10 @@ namespace {
 using namespace std::literals;
 
 constexpr auto kUnpack = "unpack it first"sv;
-constexpr auto kTokens = "to train on token ids, write a token file (docs/token_file_format.md)"sv;
-constexpr auto kNotText = "data.path must be a text file or a token file"sv;
+constexpr auto kTokens =
+    "token ids need the format ripieno, llmc, megatron, or, named by data.format, nanogpt "
+    "(docs/data_formats.md)"sv;
+constexpr auto kNotText = "data.path must be text, JSON lines or tokens (docs/data_formats.md)"sv;
 
 struct Kind {
   std::string_view magic;
@@ -37,7 +39,7 @@ constexpr std::array kKinds = {
     Kind{"PK\x03\x04"sv, "a zip archive (or a PyTorch, NumPy or Office file)", kUnpack},
     Kind{"ustar"sv, "a tar archive", kUnpack, 257},
     Kind{"\x93NUMPY"sv, "a NumPy array", kTokens},
-    Kind{"MMIDIDX\0"sv, "a Megatron index", kTokens},
+    Kind{"MMIDIDX\0"sv, "a Megatron index", "give it with its .bin file beside it"},
     Kind{"PAR1"sv, "a Parquet file", "export its text first"},
     Kind{"ARROW1"sv, "an Arrow file", "export its text first"},
     Kind{"SQLite format 3\0"sv, "an SQLite database", "export its text first"},

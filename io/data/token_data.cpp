@@ -3,39 +3,70 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <optional>
 #include <vector>
 
 #include "ripieno/core/error.h"
-#include "ripieno/io/data/text_check.h"
+#include "ripieno/io/data/readers/data_paths.h"
+#include "ripieno/io/data/readers/foreign_tokens.h"
+#include "ripieno/io/data/readers/joined_tokens.h"
+#include "ripieno/io/data/readers/megatron.h"
+#include "ripieno/io/data/readers/memory_tokens.h"
+#include "ripieno/io/data/readers/text_files.h"
+#include "ripieno/io/data/readers/token_file.h"
 #include "ripieno/io/data/token_store.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/hash.h"
-#include "ripieno/io/files/replace_file.h"
+#include "ripieno/io/files/write_aside.h"
 
 namespace ripieno::io {
 namespace {
 
-void require_file(const std::string& path) {
-  if (local_files().exists(path)) return;
-  throw ConfigurationError(
-      fmt::format("data: file {} does not exist; give the path of a text or token file", path));
+using Store = std::shared_ptr<const TokenStore>;
+
+// A file of a data set and its format.
+struct DataPath {
+  std::string path;
+  DataFormat format;
+
+  bool is_text() const { return format == DataFormat::text || format == DataFormat::jsonl; }
+};
+
+std::vector<DataPath> recognize(const std::vector<std::string>& paths, DataFormat format) {
+  std::vector<DataPath> files;
+  for (const std::string& path : paths) {
+    for (const std::string& file : files_of(path)) {
+      files.push_back({file, format == DataFormat::automatic ? recognize_format(file) : format});
+    }
+  }
+  if (files.empty()) throw ConfigurationError("data: no path is given");
+  return files;
 }
 
-bool is_token_file(const std::string& path) {
-  const auto file = local_files().open(path);
-  std::array<char, sizeof(TokenFileHeader::kMagic)> first;
-  if (file->size() < static_cast<int64_t>(first.size())) return false;
-  file->read(0, std::as_writable_bytes(std::span(first)));
-  return std::equal(first.begin(), first.end(), TokenFileHeader::kMagic);
+GivenTokenizer given_tokenizer(const TokenDataOptions& options) {
+  if (!options.tokenizer_file.empty()) return Tokenizer::load(options.tokenizer_file);
+  if (options.vocabulary_size == 0) return std::nullopt;
+  return Tokenizer::external("unknown", options.vocabulary_size);
 }
 
-// The content of a text file.
-std::string read_text(const std::string& path) {
-  require_file(path);
-  std::string text = read_file(local_files(), path);
-  if (const auto what = describe_non_text(text); !what.empty()) throw DataError(path + " " + what);
-  return text;
+Store open_tokens(const DataPath& file, const GivenTokenizer& given) {
+  switch (file.format) {
+    case DataFormat::ripieno:
+      return TokenFile::open(file.path);
+    case DataFormat::llmc:
+      return open_llmc(file.path, given);
+    case DataFormat::nanogpt:
+      return open_nanogpt(file.path, given);
+    case DataFormat::megatron:
+      return open_megatron(file.path, given);
+    case DataFormat::automatic:
+    case DataFormat::text:
+    case DataFormat::jsonl:
+      break;
+  }
+  throw DataError(
+      fmt::format("{}: is {}, but the other files are tokens; a data set has files of one kind",
+                  file.path, name_of(file.format)));
 }
 
 Tokenizer tokenizer_for(std::string_view text, Tokenizer::Kind kind) {
@@ -53,7 +84,32 @@ Tokenizer tokenizer_for(std::string_view text, Tokenizer::Kind kind) {
       "itself");
 }
 
+// The name of the data in messages.
+std::string name_of(const std::vector<DataPath>& files) {
+  if (files.size() == 1) return files.front().path;
+  return fmt::format("{} and {} more", files.front().path, files.size() - 1);
+}
+
+TokenData encode_texts(const std::vector<DataPath>& files, const TokenDataOptions& options) {
+  std::optional<Tokenizer> tokenizer;
+  if (!options.tokenizer_file.empty()) tokenizer = Tokenizer::load(options.tokenizer_file);
+  const auto end = tokenizer ? tokenizer->end_of_document() : std::nullopt;
+  const std::string separator = end ? tokenizer->decode({&*end, 1}) : "\n";
+  std::string text;
+  for (const DataPath& file : files)
+    read_text_file(file.path, file.format, options.text_field, separator, text);
+  try {
+    return TokenData::of(text, tokenizer ? *tokenizer : tokenizer_for(text, options.tokenizer),
+                         name_of(files));
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("{}: {}", name_of(files), error.what()));
+  }
+}
+
 }  // namespace
+
+TokenData::TokenData(std::shared_ptr<const TokenStore> store)
+    : store_(std::move(store)), begin_(0), end_(store_->size()) {}
 
 TokenData TokenData::of(std::string_view text, const Tokenizer& tokenizer,
                         const std::string& name) {
@@ -62,61 +118,67 @@ TokenData TokenData::of(std::string_view text, const Tokenizer& tokenizer,
 
 TokenData TokenData::of(std::span<const int32_t> tokens, const Tokenizer& tokenizer,
                         const std::string& name) {
-  auto store = std::make_shared<const TokenStore>(tokens, tokenizer, name);
-  const int64_t size = store->size();
-  return TokenData(std::move(store), 0, size);
-}
-
-TokenData TokenData::from_text(const std::string& path, Tokenizer::Kind kind) {
-  const std::string text = read_text(path);
-  try {
-    return of(text, tokenizer_for(text, kind), path);
-  } catch (const DataError& error) {
-    throw DataError(
-        fmt::format("{}: {}; to train on token ids, write a token file (docs/token_file_format.md)",
-                    path, error.what()));
-  }
-}
-
-TokenData TokenData::from_text(const std::string& path, const Tokenizer& tokenizer) {
-  return of(read_text(path), tokenizer, path);
+  return TokenData(std::make_shared<const MemoryTokens>(tokens, tokenizer, name));
 }
 
 TokenData TokenData::open(const std::string& path) {
-  require_file(path);
-  auto store = std::make_shared<const TokenStore>(path);
-  const int64_t size = store->size();
-  return TokenData(std::move(store), 0, size);
+  return load(path, {.format = DataFormat::ripieno});
 }
 
-TokenData TokenData::load(const std::string& path, Tokenizer::Kind kind,
-                          const std::string& tokenizer_file) {
-  require_file(path);
-  if (is_token_file(path)) return open(path);
-  if (!tokenizer_file.empty()) return from_text(path, Tokenizer::load(tokenizer_file));
-  return from_text(path, kind);
+TokenData TokenData::load(const std::string& path, const TokenDataOptions& options) {
+  return load(std::vector{path}, options);
+}
+
+TokenData TokenData::load(const std::vector<std::string>& paths, const TokenDataOptions& options) {
+  const auto files = recognize(paths, options.format);
+  if (std::all_of(files.begin(), files.end(), [](const auto& file) { return file.is_text(); }))
+    return encode_texts(files, options);
+  const auto given = given_tokenizer(options);
+  std::vector<Store> stores;
+  for (const DataPath& file : files) stores.push_back(open_tokens(file, given));
+  if (stores.size() == 1) return TokenData(stores.front());
+  return TokenData(std::make_shared<const JoinedTokens>(std::move(stores), name_of(files)));
 }
 
 void TokenData::save(FileSystem& files, const std::string& path) const {
-  if (size() != store_->size()) {
-    std::vector<int32_t> tokens(static_cast<std::size_t>(size()));
-    copy(0, tokens);
-    of(tokens, tokenizer(), name()).save(files, path);
-    return;
-  }
-  store_->verify();
-  replace_file(files, path, {store_->image()});
+  const uint32_t token_bytes = token_bytes_for(tokenizer().vocabulary_size());
+  const auto visit_parts = [&](const auto& visit) {
+    constexpr int64_t kPart = 1 << 18;  // tokens that are copied at once
+    std::vector<int32_t> tokens;
+    std::vector<std::byte> bytes;
+    for (int64_t begin = 0; begin < size(); begin += kPart) {
+      tokens.resize(static_cast<std::size_t>(std::min(kPart, size() - begin)));
+      copy(begin, tokens);
+      bytes.clear();
+      append_tokens(tokens, token_bytes, bytes);
+      visit(std::span<const std::byte>(bytes));
+    }
+  };
+  TokenFileFrame frame(tokenizer());
+  visit_parts([&](auto bytes) { frame.add(bytes); });
+  frame.seal();
+  write_aside(files, path, [&](const std::string& aside) {
+    const auto file = files.create(aside);
+    frame.write_head(*file);
+    visit_parts([&](auto bytes) { file->append(bytes); });
+    frame.write_table(*file);
+    file->sync();
+  });
 }
 
 const Tokenizer& TokenData::tokenizer() const { return store_->tokenizer(); }
 const std::string& TokenData::name() const { return store_->name(); }
+std::string TokenData::format() const { return store_->format(); }
 std::string TokenData::fingerprint() const { return hexadecimal(store_->hash()); }
 
 TokenData TokenData::slice(int64_t begin, int64_t end) const {
   if (begin < 0 || end < begin || end > size()) {
     fail(fmt::format("{}: slice {} .. {} is outside its {} tokens", name(), begin, end, size()));
   }
-  return TokenData(store_, begin_ + begin, begin_ + end);
+  TokenData part = *this;
+  part.begin_ = begin_ + begin;
+  part.end_ = begin_ + end;
+  return part;
 }
 
 void TokenData::copy(int64_t begin, std::span<int32_t> out) const {

@@ -1,9 +1,8 @@
-// TokenData: a sequence of tokens and its tokenizer, from a text or a token file, for training
+// TokenData: a sequence of tokens and its tokenizer, from texts or token files, for training
 // language models.
 //
-// A handle on shared, immutable memory: copies and slices are cheap, and reading is thread-safe. A
-// token file is memory-mapped; each of its blocks is verified when it is first read
-// (docs/token_file_format.md).
+// A handle on shared, immutable data: copies and slices are cheap, and reading is thread-safe.
+// Texts are held in memory. Token files are read where they are, so they may be of any size.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +10,28 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "ripieno/io/data/data_format.h"
 #include "ripieno/io/data/tokenizer.h"
 
 namespace ripieno::io {
 
 class FileSystem;
 class TokenStore;
+
+// How files are read as tokens.
+struct TokenDataOptions {
+  DataFormat format = DataFormat::automatic;
+  // Of a text: the kind of its tokenizer, or the file of a byte-pair tokenizer (Tokenizer::load()).
+  // The latter also names the tokenizer of token files that do not say which they have.
+  Tokenizer::Kind tokenizer = Tokenizer::Kind::characters;
+  std::string tokenizer_file = {};
+  // Of token files that do not say how many tokens their vocabulary has, if no tokenizer is given.
+  // 0: unknown, so such files are refused.
+  int64_t vocabulary_size = 0;
+  std::string text_field = "text";  // of JSON lines
+};
 
 class TokenData {
  public:
@@ -27,20 +41,20 @@ class TokenData {
                       const std::string& name = "text");
   static TokenData of(std::span<const int32_t> tokens, const Tokenizer& tokenizer,
                       const std::string& name = "tokens");
-  // Reads and encodes a text file. The vocabulary is the set of its characters, or the 256 bytes.
-  // Throws ConfigurationError if the file does not exist; DataError, saying what it is and what to
-  // do, if it is not text (an archive, UTF-16, contains NULs) or not valid UTF-8.
-  static TokenData from_text(const std::string& path,
-                             Tokenizer::Kind kind = Tokenizer::Kind::characters);
-  // The same with a tokenizer that exists. Its special tokens are recognized in the text.
-  static TokenData from_text(const std::string& path, const Tokenizer& tokenizer);
-  // Maps a token file and verifies its header. Throws ConfigurationError if it does not exist,
-  // DataError if it is damaged.
+  // Opens a token file and verifies its header; each of its blocks is verified when it is first
+  // read. Throws ConfigurationError if it does not exist, DataError if it is damaged.
   static TokenData open(const std::string& path);
-  // open() if the file begins like a token file, else from_text(), with the tokenizer of
-  // `tokenizer_file` (Tokenizer::load()) if that is not empty.
-  static TokenData load(const std::string& path, Tokenizer::Kind kind = Tokenizer::Kind::characters,
-                        const std::string& tokenizer_file = "");
+  // Reads files as one stream of tokens, in this order. A path is a file, a folder (the files in it
+  // by name), or a pattern such as "part_*.bin" (the files that match, by name). Throws
+  // ConfigurationError if there is no such file, or the tokenizer must be given and is not;
+  // DataError, naming the file, if a file is damaged, is of none of the formats (saying what it is
+  // and what to do), or has another tokenizer than the first.
+  //
+  // The characters of all texts are one vocabulary. Special tokens are recognized in texts. JSON
+  // lines are joined by the tokenizer's end-of-document token, or else by a line break.
+  static TokenData load(const std::vector<std::string>& paths,
+                        const TokenDataOptions& options = {});
+  static TokenData load(const std::string& path, const TokenDataOptions& options = {});
 
   // Writes a token file atomically; durable once it returns. Throws StorageError, or DataError if
   // the source is damaged.
@@ -51,19 +65,20 @@ class TokenData {
   const Tokenizer& tokenizer() const;
   // The path, or the name given to of(); for messages.
   const std::string& name() const;
-  // Hash of all tokens and the vocabulary, 16 hexadecimal digits. A slice has that of the whole
-  // data.
+  // What the data was recognized as: "llm.c tokens", "text".
+  std::string format() const;
+  // Hash of the tokens and the vocabulary, 16 hexadecimal digits: of all tokens, except for token
+  // files without checksums, of which samples are hashed. A slice has that of the whole data.
   std::string fingerprint() const;
 
   // Tokens begin .. end - 1. Throws Error if they are out of range.
   TokenData slice(int64_t begin, int64_t end) const;
   // out[i] = token begin + i. Throws Error if the range is outside the data, DataError if its block
-  // of the file is damaged.
+  // of the file is damaged or a token is outside the vocabulary.
   void copy(int64_t begin, std::span<int32_t> out) const;
 
  private:
-  TokenData(std::shared_ptr<const TokenStore> store, int64_t begin, int64_t end)
-      : store_(std::move(store)), begin_(begin), end_(end) {}
+  explicit TokenData(std::shared_ptr<const TokenStore> store);
 
   std::shared_ptr<const TokenStore> store_;
   int64_t begin_;

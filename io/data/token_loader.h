@@ -6,12 +6,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "ripieno/io/data/batch_loader.h"
 #include "ripieno/io/data/token_data.h"
 
 namespace ripieno::io {
+
+class TokenWindows;
 
 enum class Sampling {
   random,  // every window starts at a random token
@@ -25,9 +29,16 @@ struct TokenLoaderOptions {
   uint64_t seed = 0;       // of the order of windows
   Sampling sampling = Sampling::random;
   double validation_fraction = 0.1;  // fraction of the tokens, from the end, that is held out
-  // If the file is a text: the kind of its tokenizer, or the file of a byte-pair tokenizer.
-  Tokenizer::Kind tokenizer = Tokenizer::Kind::characters;
-  std::string tokenizer_file = {};
+  // Tokens to validate with instead of that fraction, with the same tokenizer.
+  std::optional<TokenData> validation = std::nullopt;
+  TokenDataOptions data = {};  // how files are read
+};
+
+// A source of a mixture: of each group of windows as large as the sum of all weights, `weight` are
+// from this source (mixture.h).
+struct WeightedTokens {
+  TokenData data;
+  int64_t weight = 1;
 };
 
 // Batch::inputs and Batch::targets are (rows, context), int32 (token_windows.h).
@@ -38,26 +49,38 @@ class TokenLoader final : public BatchLoader {
   // Throws ConfigurationError if an option is out of range, or if the data is too small for one
   // window or for validation.
   TokenLoader(const TokenData& data, const Options& options, Part part = {});
+  // A mixture. Each source is sampled, and its end is held out, as if it were alone. Throws
+  // DataError if the tokenizers differ, ConfigurationError if there is no source or a weight is out
+  // of range, too.
+  TokenLoader(const std::vector<WeightedTokens>& sources, const Options& options, Part part = {});
   // Loads a token file or a text with TokenData::load(), and throws as it does.
   TokenLoader(const std::string& path, const Options& options, Part part = {});
 
   std::unique_ptr<EvaluationSet> held_out(int64_t batch_size) const override;
 
-  const Tokenizer& tokenizer() const { return data_.train.tokenizer(); }
+  std::string fingerprint() const override { return fingerprint_; }
+  const Tokenizer& tokenizer() const { return tokenizer_; }
 
  private:
-  TokenLoader(const TokenSplit& data, const Options& options, Part part);
+  struct Sources;
+  TokenLoader(const Sources& sources, const Options& options, Part part);
+  TokenLoader(const Sources& sources, std::shared_ptr<const TokenWindows> windows,
+              const Options& options, Part part);
 
-  TokenSplit data_;
+  Tokenizer tokenizer_;
+  std::string fingerprint_;
+  std::vector<TokenData> validation_;  // of each source
   int64_t context_;
   Part part_;
 };
 
-// Adjacent windows that cover all of `data`, so that every token but the first is a target exactly
-// once.
+// Adjacent windows that cover all of the data, so that every token but the first of each source is
+// a target exactly once.
 class TokenEvaluation final : public EvaluationBatches {
  public:
   TokenEvaluation(const TokenData& data, int64_t batch_size, int64_t context, Part part = {});
+  TokenEvaluation(const std::vector<TokenData>& sources, int64_t batch_size, int64_t context,
+                  Part part = {});
 };
 
 }  // namespace ripieno::io

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ripieno/core/error.h"
+#include "ripieno/io/files/hash.h"
 
 namespace ripieno::io {
 
@@ -12,9 +15,20 @@ void require_context(int64_t context) {
       fmt::format("token loader: context must be at least 1 token, got {}", context));
 }
 
-TokenWindows::TokenWindows(const TokenData& data, int64_t context)
-    : data_(data), context_(context) {
+TokenWindows::TokenWindows(std::vector<TokenData> sources, int64_t context)
+    : sources_(std::move(sources)), context_(context) {
   require_context(context);
+  if (sources_.empty()) fail("token windows: no source of tokens");
+  int64_t end = 0;
+  for (const TokenData& source : sources_)
+    ends_.push_back(end += std::max<int64_t>(0, source.size() - 1));
+}
+
+std::string TokenWindows::fingerprint() const {
+  if (sources_.size() == 1) return sources_.front().fingerprint();
+  std::string all;
+  for (const TokenData& source : sources_) all += source.fingerprint();
+  return hexadecimal(hash_of(all));
 }
 
 SampleLayout TokenWindows::layout() const {
@@ -22,11 +36,15 @@ SampleLayout TokenWindows::layout() const {
 }
 
 void TokenWindows::read(int64_t index, const SampleRow& into) const {
+  const auto source =
+      static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin());
+  const TokenData& data = sources_[source];
+  const int64_t token = index - index_of(source, 0);
   const auto inputs = into.inputs<int32_t>();
   const auto targets = into.targets<int32_t>();
-  const auto count = static_cast<std::size_t>(std::min(context_, data_.size() - 1 - index));
-  data_.copy(index, inputs.first(count));
-  data_.copy(index + 1, targets.first(count));
+  const auto count = static_cast<std::size_t>(std::min(context_, data.size() - 1 - token));
+  data.copy(token, inputs.first(count));
+  data.copy(token + 1, targets.first(count));
   std::fill(inputs.begin() + static_cast<std::ptrdiff_t>(count), inputs.end(), 0);
   std::fill(targets.begin() + static_cast<std::ptrdiff_t>(count), targets.end(), kIgnoredTarget);
 }

@@ -86,7 +86,21 @@ std::string Tokenizer::tokenizer_json() const {
   return write_tokenizer_json(byte_pairs_->definition());
 }
 
+std::optional<int32_t> Tokenizer::end_of_document() const {
+  if (kind_ != Kind::byte_pair) return std::nullopt;
+  for (const char* name : {"<|endoftext|>", "<|end_of_text|>"}) {
+    const auto tokens = encode(name);
+    if (tokens.size() == 1) return tokens.front();
+  }
+  return std::nullopt;
+}
+
 std::string Tokenizer::identity() const { return hexadecimal(hash_of(description().dump())); }
+
+bool Tokenizer::is_same_as(const Tokenizer& other) const {
+  if (byte_pairs_ != nullptr && byte_pairs_ == other.byte_pairs_) return true;
+  return identity() == other.identity();
+}
 
 nlohmann::json Tokenizer::description() const {
   if (kind_ == Kind::bytes) return {{"kind", "bytes"}};

@@ -69,8 +69,13 @@ class Tokenizer {
   // The tokenizer as a file that load() and Hugging Face's library read: the text of a
   // tokenizer.json. Throws Error unless the kind is byte_pair.
   std::string tokenizer_json() const;
+  // The token that ends a document, by its name in the families that load() reads; nullopt if the
+  // vocabulary has none.
+  std::optional<int32_t> end_of_document() const;
   // A hash of everything that the ids of a text depend on, 16 hexadecimal digits.
   std::string identity() const;
+  // Whether the identities are equal; fast for copies of the same tokenizer.
+  bool is_same_as(const Tokenizer& other) const;
 
   // Token ids of `text`. Kinds bytes and byte_pair encode any bytes, also invalid UTF-8. Throws
   // DataError if the text is not valid UTF-8 (kind characters) or has a character outside the

@@ -5,7 +5,7 @@
 #include "fuzz/memory_file.h"
 #include "fuzz/parsers.h"
 #include "ripieno/core/error.h"
-#include "ripieno/io/data/token_store.h"
+#include "ripieno/io/data/readers/token_file.h"
 #include "ripieno/io/files/hash.h"
 
 namespace ripieno::fuzz {
@@ -39,11 +39,11 @@ std::string resealed(std::string_view bytes) {
 bool read(std::string_view bytes) {
   const MemoryFile file(bytes);
   try {
-    const io::TokenStore store(file.path());
-    std::vector<int32_t> tokens(static_cast<std::size_t>(store.size()));
-    store.copy(0, tokens);
+    const auto store = io::TokenFile::open(file.path());
+    std::vector<int32_t> tokens(static_cast<std::size_t>(store->size()));
+    store->copy(0, tokens);
     for (const int32_t token : tokens)
-      require(token >= 0 && token < store.tokenizer().vocabulary_size(),
+      require(token >= 0 && token < store->tokenizer().vocabulary_size(),
               "a token is in the vocabulary");
     return true;
   } catch (const DataError&) {

@@ -29,7 +29,7 @@ std::vector<distributed::Fact> facts_of(const Settings& settings) {
   const auto sections = settings.values();
   for (const auto& [section, keys] : sections.items()) {
     for (const auto& [name, value] : keys.items()) {
-      if (name == "path" || name == "load") continue;
+      if (name.ends_with("path") || name == "load") continue;
       facts.push_back({section + "." + name, value.dump()});
     }
   }

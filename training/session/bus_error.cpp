@@ -10,15 +10,13 @@
 #include <ctime>
 
 #include "ripieno/distributed/communicators/mpi/launcher.h"
-#include "ripieno/io/files/memory_map.h"
 #include "ripieno/io/run/ranks/flight_memory.h"
-#include "ripieno/training/session/exit_status.h"
 
 namespace ripieno {
 namespace {
 
 int rank_of_process = 0;
-std::atomic<void (*)(const char* line)> recorded = nullptr;
+std::atomic<void (*)()> recorded = nullptr;
 
 // All functions below run in the signal handler: no allocation, no locks.
 
@@ -26,24 +24,13 @@ void print(const char* text) {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
 }
 
-// `file` and what follows it; in memory of its own, since a handler may not allocate.
-const char* line_of(const char* file) {
-  static char line[1024];
-  line[0] = '\0';
-  std::strncat(line, file, sizeof line - 200);
-  std::strcat(line,
-              ": the file was truncated or became unreadable while in use; restore it, then run "
-              "the same command to continue from the last checkpoint");
-  return line;
-}
-
 // Once: recording may fault too.
-void record(const char* line) {
-  if (auto* const call = recorded.exchange(nullptr)) call(line);
+void record() {
+  if (auto* const call = recorded.exchange(nullptr)) call();
 }
 
-// All ranks of a host map the same file. The lowest prints its message first; mpirun then ends the
-// others.
+// All ranks of a host may share the memory. The lowest prints its message first; mpirun then ends
+// the others.
 void wait_for_turn() {
   const timespec turn = {2 * std::min(rank_of_process, 5), 0};
   nanosleep(&turn, nullptr);
@@ -51,17 +38,9 @@ void wait_for_turn() {
 
 void end(int signal, siginfo_t* information, void*) {
   if (io::replace_lost_flight_memory(information->si_addr)) return;
-  const char* file = io::mapped_file_at(information->si_addr);
-  const char* const line = file ? line_of(file) : nullptr;
-  record(line);
+  record();
   wait_for_turn();
   print(program_invocation_short_name);
-  if (line) {
-    print(": ");
-    print(line);
-    print("\n");
-    _exit(static_cast<int>(ExitStatus::storage));
-  }
   print(": bus error (SIGBUS) in mapped or shared memory; check that /dev/shm is not full\n");
   std::signal(signal, SIG_DFL);
   raise(signal);
@@ -79,6 +58,6 @@ void report_bus_errors() {
   sigaction(SIGBUS, &action, nullptr);
 }
 
-void record_bus_errors(void (*record)(const char* line)) { recorded = record; }
+void record_bus_errors(void (*record)()) { recorded = record; }
 
 }  // namespace ripieno

@@ -3,14 +3,12 @@
 
 namespace ripieno {
 
-// Installs a handler for SIGBUS, which prints one line to stderr and ends the process: with
-// ExitStatus::storage if the address belongs to a mapped file (which was truncated or is on failed
-// storage), otherwise by the signal.
+// Installs a handler for SIGBUS, which prints one line to stderr and ends the process by the
+// signal.
 void report_bus_errors();
 
-// Sets what records the end of the process before that; null: nothing. It is called with the line,
-// without the program's name, or with null if the process ends by the signal, and must be
+// Sets what records the end of the process before that; null: nothing. It must be
 // async-signal-safe.
-void record_bus_errors(void (*record)(const char* line));
+void record_bus_errors(void (*record)());
 
 }  // namespace ripieno

@@ -49,7 +49,7 @@ std::string accepted_values(const std::vector<int64_t>*, const std::string& limi
   return "a list of integers" + (limits.empty() ? "" : ", each" + limits);
 }
 std::string accepted_values(const std::vector<std::string>*, const std::string&) {
-  return "a list of strings, as [\"one\", \"two\"]";
+  return "a string or a list of strings, as [\"one\", \"two\"]";
 }
 template <std::integral T>
 std::string accepted_values(const T*, const std::string& limits) {
@@ -140,6 +140,14 @@ bool assign(std::vector<T>* variable, const toml::node& node, const Accepts& acc
     if (!assign(&values[i], *array->get(i), accepts)) return false;
   }
   *variable = std::move(values);
+  return true;
+}
+
+// One string stands for a list of it.
+bool assign(std::vector<std::string>* variable, const toml::node& node, const Accepts& accepts) {
+  std::string only;
+  if (!assign(&only, node, accepts)) return assign<std::string>(variable, node, accepts);
+  *variable = {only};
   return true;
 }
 
@@ -268,6 +276,11 @@ bool restore(std::vector<T>* variable, const nlohmann::json& value) {
     if (!restore(&values[i], value[i])) return false;
   }
   *variable = std::move(values);
+  return true;
+}
+bool restore(std::vector<std::string>* variable, const nlohmann::json& value) {
+  if (!value.is_string()) return restore<std::string>(variable, value);
+  *variable = {value.get<std::string>()};
   return true;
 }
 bool restore(const Choice& choice, const nlohmann::json& value) {

@@ -76,7 +76,7 @@ std::string string_in_file(const std::string& path, const std::string& key);
 class Settings {
  public:
   // The variable that a key sets. Its value at the time of add() is the default. An empty optional
-  // is written "auto": the program chooses the value.
+  // is written "auto": the program chooses the value. One string sets a list of strings to itself.
   using Variable = std::variant<bool*, int*, int64_t*, std::optional<int>*, std::optional<int64_t>*,
                                 std::optional<std::size_t>*, double*, std::string*,
                                 std::vector<int64_t>*, std::vector<std::string>*, Choice>;

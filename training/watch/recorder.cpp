@@ -186,15 +186,10 @@ void record_signal(int signal) {
 }
 
 // In the handler of SIGBUS (bus_error.h).
-void record_bus_error(const char* line) {
+void record_bus_error() {
   auto* const writer = current_writer.load();
   if (!writer) return;
-  if (line) {
-    writer->end_process(io::FlightEnd::Kind::exception, static_cast<int>(ExitStatus::storage), 0,
-                        line);
-  } else {
-    writer->end_process(io::FlightEnd::Kind::signal, 128 + SIGBUS, SIGBUS, "BUS");
-  }
+  writer->end_process(io::FlightEnd::Kind::signal, 128 + SIGBUS, SIGBUS, "BUS");
   writer->write_end();
 }
 

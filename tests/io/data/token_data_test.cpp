@@ -180,7 +180,8 @@ TEST(TokenData, ReadsATextAndDerivesItsVocabulary) {
   TemporaryDirectory directory;
   write_file(local_files(), directory / "text.txt", "abcab");
   EXPECT_THAT(all_of(TokenData::load(directory / "text.txt")), ElementsAre(0, 1, 2, 0, 1));
-  const TokenData bytes = TokenData::load(directory / "text.txt", Tokenizer::Kind::bytes);
+  const TokenData bytes =
+      TokenData::load(directory / "text.txt", {.tokenizer = Tokenizer::Kind::bytes});
   EXPECT_THAT(all_of(bytes), ElementsAre(97, 98, 99, 97, 98));
 }
 
@@ -197,7 +198,7 @@ TEST(TokenData, NamesAFileThatIsNotUtf8InTheError) {
   TemporaryDirectory directory;
   write_file(local_files(), directory / "latin1.txt", "abc\xe9");
   try {
-    TokenData::from_text(directory / "latin1.txt");
+    TokenData::load(directory / "latin1.txt");
     FAIL() << "nothing was thrown";
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("latin1.txt"));
@@ -230,7 +231,7 @@ TEST(TextFile, IsRejectedIfItIsNotText) {
   const auto complaint = [&](const std::string& bytes, Tokenizer::Kind kind) -> std::string {
     write_file(local_files(), path, bytes);
     try {
-      TokenData::load(path, kind);
+      TokenData::load(path, {.tokenizer = kind});
     } catch (const DataError& error) {
       return error.what();
     }
@@ -249,7 +250,7 @@ TEST(TextFile, IsRejectedIfItIsNotText) {
       {std::string("\xff\xfe") + std::string("a\0b\0", 4), "iconv -f UTF-16 "},
       {std::string("a\0b\0c\0\n\0", 8), "iconv -f UTF-16LE"},
       {std::string("\0a\0b\0c\0\n", 8), "iconv -f UTF-16BE"},
-      {std::string("\x05\0\x06\0\x07\0", 6), "docs/token_file_format.md"},
+      {std::string("\x05\0\x06\0\x07\0", 6), "docs/data_formats.md"},
       {std::string("a text with one\0 NUL", 20), "byte 15 is NUL"},
   };
   for (const auto& file : kFiles) {

@@ -35,8 +35,8 @@ void expect_file_of(const std::string& name, const TokenData& data) {
 
 TEST(TokenFixture, TextsAreEncodedAsBefore) {
   const std::string text = kFixtures + "/text.txt";
-  expect_file_of("bytes.tokens", TokenData::from_text(text, Tokenizer::Kind::bytes));
-  expect_file_of("characters.tokens", TokenData::from_text(text, Tokenizer::Kind::characters));
+  expect_file_of("bytes.tokens", TokenData::load(text, {.tokenizer = Tokenizer::Kind::bytes}));
+  expect_file_of("characters.tokens", TokenData::load(text));
 }
 
 TEST(TokenFixture, ExternalTokensAreReadAsBefore) {

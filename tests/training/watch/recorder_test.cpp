@@ -10,7 +10,6 @@
 
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/trace.h"
-#include "ripieno/io/data/token_data.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/ranks/paths.h"
 #include "ripieno/training/session/bus_error.h"
@@ -122,25 +121,6 @@ TEST_F(RecorderTest, HasABusErrorThatEndsTheProcess) {
       testing::KilledBySignal(SIGBUS), "");
   EXPECT_EQ(read().end.kind, io::FlightEnd::Kind::signal);
   EXPECT_EQ(read().end.signal, SIGBUS);
-}
-
-TEST_F(RecorderTest, HasTheFileWhoseTruncationEndsTheProcess) {
-  const std::string path = run_ / "cut.tok";
-  const std::vector<int32_t> tokens(200'000);
-  io::TokenData::of(tokens, io::Tokenizer::external("zeros", 4)).save(io::local_files(), path);
-  EXPECT_EXIT(
-      {
-        report_bus_errors();
-        const auto recorder = create();
-        const auto data = io::TokenData::open(path);
-        std::filesystem::resize_file(path, 1'000);
-        std::vector<int32_t> last(1);
-        data.copy(199'999, last);
-      },
-      testing::ExitedWithCode(74), "cut.tok: the file was truncated");
-  EXPECT_EQ(read().end.kind, io::FlightEnd::Kind::exception);
-  EXPECT_EQ(read().end.status, 74);
-  EXPECT_THAT(read().end.message, HasSubstr("cut.tok: the file was truncated"));
 }
 
 TEST_F(RecorderTest, SurvivesEventsThatEndAfterIt) {
