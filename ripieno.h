@@ -47,6 +47,7 @@
 #include "ripieno/training/run/run.h"
 #include "ripieno/training/run/training_state.h"
 #include "ripieno/training/session/session.h"
+#include "ripieno/training/settings/token_data_settings.h"
 #include "ripieno/training/step_graph.h"
 #include "ripieno/training/training_program.h"
 #include "ripieno/training/weights.h"

@@ -12,32 +12,23 @@
 namespace ripieno::tools::doctor {
 namespace {
 
-// The keys of the section data that our programs have.
-struct DataKeys {
-  std::string path, tokenizer = "characters", sampling = "random";
-  double validation_fraction = 0.1;
-
-  void bind(Settings& settings) {
-    settings.add("data.path", &path, "path of the data");
-    settings.add("data.tokenizer", &tokenizer, "how a text file is split into tokens");
-    settings.add("data.validation_fraction", &validation_fraction, "fraction held out");
-    settings.add("data.sampling", &sampling, "order of samples");
-  }
-};
-
 // The configuration as one for a model of this kind.
 DoctorConfiguration read_as(const std::string& kind, const std::string& path) {
   TrainingOptions options;
-  DataKeys data;
+  std::string images;
   DoctorConfiguration configuration{.path = path};
   configuration.model = settings_of_model(kind);
   Settings settings;
   bind(settings, options);
   configuration.model->bind(settings);
-  data.bind(settings);
+  const bool is_gpt = kind == "gpt";
+  if (is_gpt) {
+    configuration.data.bind(settings);
+  } else {
+    settings.add("data.path", &images, "path of the data");
+  }
   settings.read(path);
-  configuration.data_path = data.path;
-  configuration.tokenizer = data.tokenizer;
+  if (!is_gpt && !images.empty()) configuration.data.paths = {images};
   configuration.precision = options.precision;
   if (const auto* gpt = dynamic_cast<const GptSettings*>(configuration.model.get()))
     configuration.model_vocabulary = gpt->options.vocab;

@@ -7,13 +7,13 @@
 
 #include "ripieno/core/dtype.h"
 #include "ripieno/training/models/model_settings.h"
+#include "ripieno/training/settings/token_data_settings.h"
 
 namespace ripieno::tools::doctor {
 
 struct DoctorConfiguration {
   std::string path = {};
-  std::string data_path = {};    // empty: not set
-  std::string tokenizer = {};    // data.tokenizer
+  TokenDataSettings data = {};   // of images: only paths
   int64_t model_vocabulary = 0;  // model.vocab; 0: that of the data
   DType precision = DType::float32;
   std::shared_ptr<ModelSettings> model = {};

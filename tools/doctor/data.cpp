@@ -1,6 +1,7 @@
 #include "ripieno/tools/doctor/data.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/data/data_format.h"
 #include "ripieno/io/data/image_data.h"
 #include "ripieno/io/data/text_check.h"
 #include "ripieno/io/data/token_data.h"
@@ -64,18 +66,29 @@ void take_tokens(DataFacts& facts, const io::TokenData& data) {
   facts.fingerprint = data.fingerprint();
 }
 
-void read_text(DataFacts& facts, const std::string& tokenizer, const std::string& beginning) {
+// A text that is too large to be read as a whole: whether its beginning is text.
+bool read_large_text(DataFacts& facts, io::DataFormat format, const std::string& beginning) {
+  if (format != io::DataFormat::text && format != io::DataFormat::jsonl) return false;
   const auto bytes = fs::file_size(facts.path);
-  if (bytes > kLargestText) {
-    const std::string why = io::describe_non_text(beginning);
-    if (!why.empty()) throw DataError(facts.path + " " + why);
-    facts.checked_ratio = static_cast<double>(beginning.size()) / static_cast<double>(bytes);
-    return;
+  if (bytes <= kLargestText) return false;
+  const std::string why = io::describe_non_text(beginning);
+  if (!why.empty()) throw DataError(facts.path + " " + why);
+  facts.kind = io::name_of(format);
+  facts.checked_ratio = static_cast<double>(beginning.size()) / static_cast<double>(bytes);
+  return true;
+}
+
+void read_tokens(DataFacts& facts, const TokenDataSettings& settings, Clock::time_point deadline) {
+  double checked = 0;
+  int64_t tokens = 0;
+  for (const auto& source : settings.open()) {
+    facts.kind = source.data.format();
+    take_tokens(facts, source.data);
+    tokens += source.data.size();
+    checked += verify_tokens(source.data, deadline) * static_cast<double>(source.data.size());
   }
-  const bool is_file = tokenizer != "characters" && tokenizer != "bytes";
-  const auto kind =
-      tokenizer == "bytes" ? io::Tokenizer::Kind::bytes : io::Tokenizer::Kind::characters;
-  take_tokens(facts, io::TokenData::load(facts.path, kind, is_file ? tokenizer : ""));
+  facts.samples = tokens;
+  facts.checked_ratio = tokens == 0 ? 1 : checked / static_cast<double>(tokens);
 }
 
 void read_images(DataFacts& facts) {
@@ -86,23 +99,25 @@ void read_images(DataFacts& facts) {
   facts.fingerprint = images.fingerprint;
 }
 
-DataFacts read(const std::string& path, const std::string& tokenizer, Clock::time_point deadline) {
-  DataFacts facts{.path = path};
+void read_file(DataFacts& facts, const TokenDataSettings& settings, Clock::time_point deadline) {
+  const std::string beginning = first_bytes(facts.path, 1 << 20);
+  if (beginning.starts_with("\x89HDF\r\n\x1a\n")) {
+    facts.kind = "images";
+    read_images(facts);
+    return;
+  }
+  auto format = settings.loader.data.format;
+  if (format == io::DataFormat::automatic) format = io::recognize_format(facts.path);
+  if (!read_large_text(facts, format, beginning)) read_tokens(facts, settings, deadline);
+}
+
+DataFacts read(const TokenDataSettings& settings, Clock::time_point deadline) {
+  DataFacts facts{.path = fmt::format("{}", fmt::join(settings.paths, ", "))};
   try {
-    if (!fs::exists(path)) throw ConfigurationError(path + ": there is no such file");
-    if (fs::is_directory(path)) throw ConfigurationError(path + ": is a directory");
-    const std::string beginning = first_bytes(path, 1 << 20);
-    if (beginning.starts_with("RIPTOKEN")) {
-      facts.kind = "token file";
-      const auto data = io::TokenData::open(path);
-      take_tokens(facts, data);
-      facts.checked_ratio = verify_tokens(data, deadline);
-    } else if (beginning.starts_with("\x89HDF\r\n\x1a\n")) {
-      facts.kind = "images";
-      read_images(facts);
+    if (settings.paths.size() == 1 && fs::exists(facts.path) && !fs::is_directory(facts.path)) {
+      read_file(facts, settings, deadline);
     } else {
-      facts.kind = "text";
-      read_text(facts, tokenizer, beginning);
+      read_tokens(facts, settings, deadline);
     }
   } catch (const DataError& error) {
     facts.state = DataFacts::State::damaged;
@@ -129,13 +144,12 @@ std::string summary(const DataFacts& facts) {
 
 }  // namespace
 
-DataFacts probe_data(const std::string& path, const std::string& tokenizer, double seconds) {
+DataFacts probe_data(const TokenDataSettings& data, double seconds) {
   const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                            std::chrono::duration<double>(seconds * 2 / 3));
-  const auto facts = within<DataFacts>(
-      seconds, [path, tokenizer, deadline] { return read(path, tokenizer, deadline); });
+  const auto facts = within<DataFacts>(seconds, [data, deadline] { return read(data, deadline); });
   return facts.value_or(
-      DataFacts{.path = path,
+      DataFacts{.path = fmt::format("{}", fmt::join(data.paths, ", ")),
                 .state = DataFacts::State::no_answer,
                 .failure = fmt::format("reading it did not end within {:.3g} s", seconds)});
 }

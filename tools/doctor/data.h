@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ripieno/tools/doctor/finding.h"
+#include "ripieno/training/settings/token_data_settings.h"
 
 namespace ripieno::tools::doctor {
 
@@ -15,7 +16,7 @@ struct DataFacts {
   std::string path;
   State state = State::readable;
   std::string failure = {};           // message, unless it is readable
-  std::string kind = {};              // "token file", "text", "images"
+  std::string kind = {};              // "llm.c tokens", "text", "images"
   int64_t samples = 0;                // tokens or images; 0: not counted
   int64_t vocabulary = 0;             // of tokens
   int64_t features = 0, classes = 0;  // of images
@@ -24,8 +25,8 @@ struct DataFacts {
 };
 
 // Reads the headers, and as much of the content as it can in two thirds of `seconds`, spread over
-// the file. `tokenizer`: data.tokenizer.
-DataFacts probe_data(const std::string& path, const std::string& tokenizer, double seconds);
+// the files.
+DataFacts probe_data(const TokenDataSettings& data, double seconds);
 
 // `model_vocabulary`: 0 if it is that of the data.
 std::vector<Finding> check_data(const DataFacts& facts, const std::string& host,

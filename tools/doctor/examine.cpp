@@ -33,11 +33,10 @@ void examine_data(const DoctorOptions& options, LocalFacts& facts) {
       facts.configuration_failure = error.what();
     }
   }
-  const std::string path =
-      options.data.empty() && configuration ? configuration->data_path : options.data;
-  if (path.empty()) return;
-  facts.data =
-      probe_data(path, configuration ? configuration->tokenizer : "characters", kDataSeconds);
+  TokenDataSettings data = configuration ? configuration->data : TokenDataSettings();
+  if (!options.data.empty()) data.paths = {options.data};
+  if (data.paths.empty()) return;
+  facts.data = probe_data(data, kDataSeconds);
   if (!configuration || facts.data->state != DataFacts::State::readable) return;
   try {
     facts.needed_bytes = 2 * checkpoint_bytes(*configuration, {.vocabulary = facts.data->vocabulary,

@@ -31,11 +31,10 @@ std::string kind_of(const std::string& path, const std::vector<std::string>& ass
                   path, fmt::join(model_kinds(), ", ")));
 }
 
-io::TokenData tokens_of(const std::string& path, const std::string& tokenizer) {
-  using Kind = io::Tokenizer::Kind;
-  if (tokenizer == "characters") return io::TokenData::load(path, Kind::characters);
-  if (tokenizer == "bytes") return io::TokenData::load(path, Kind::bytes);
-  return io::TokenData::load(path, Kind::characters, tokenizer);
+// Whether there is something to read: a pattern is not a file.
+bool may_exist(const std::string& path) {
+  return !path.empty() &&
+         (path.find_first_of("*?[") != std::string::npos || io::local_files().exists(path));
 }
 
 int default_slots(int64_t batch_size) {
@@ -61,27 +60,41 @@ ConfiguredJob::ConfiguredJob(const std::string& path, const std::vector<std::str
 void ConfiguredJob::bind(Settings& settings) {
   ripieno::bind(settings, options_);
   model_->bind(settings);
-  settings.add("data.path", &data_path_, "path of the data");
-  if (kind_ != "gpt") return;
-  settings.add("data.tokenizer", &tokenizer_, "tokenizer of a text");
-  settings.add("data.validation_fraction", &validation_fraction_, "held out for validation",
-               Accepts::between(0, 0.99));
-  settings.add("data.sampling", &sampling_, "order of training sequences",
-               Accepts::one_of({"random", "epoch"}));
+  if (kind_ == "gpt") {
+    tokens_.bind(settings);
+  } else {
+    settings.add("data.path", &images_, "path of the data");
+  }
+}
+
+std::string ConfiguredJob::data_path() const {
+  if (kind_ != "gpt") return images_;
+  return tokens_.paths.empty() ? "" : tokens_.paths.front();
 }
 
 void ConfiguredJob::read_data(const GivenSizes& given) {
   data_ = {given.vocabulary, given.features, given.classes};
-  const bool exists = !data_path_.empty() && io::local_files().exists(data_path_);
-  if (!exists || given.vocabulary > 0 || given.features > 0) return;
+  if (!may_exist(data_path()) || given.vocabulary > 0 || given.features > 0) return;
   if (kind_ == "gpt") {
-    const io::TokenData tokens = tokens_of(data_path_, tokenizer_);
-    data_.vocabulary = tokens.tokenizer().vocabulary_size();
-    validation_samples_ = tokens.size();
+    read_tokens();
     return;
   }
-  const io::ImageData images = io::ImageData::read(data_path_);
+  const io::ImageData images = io::ImageData::read(images_);
   data_ = {0, images.images.elements() / images.size(), images.classes()};
+}
+
+void ConfiguredJob::read_tokens() {
+  int64_t tokens = 0;
+  for (const auto& source : tokens_.open()) {
+    data_.vocabulary = source.data.tokenizer().vocabulary_size();
+    tokens += source.data.size();
+  }
+  if (tokens_.validation_paths.empty()) {
+    held_out_tokens_ =
+        static_cast<int64_t>(tokens_.loader.validation_fraction * static_cast<double>(tokens));
+  } else {
+    held_out_tokens_ = tokens_.open_validation().size();
+  }
 }
 
 void ConfiguredJob::fill_job(Settings& settings) {
@@ -93,7 +106,7 @@ void ConfiguredJob::fill_job(Settings& settings) {
     throw ConfigurationError(fmt::format(
         "data.path is \"{}\", which does not exist; the sizes of the model follow from the data: "
         "set data.path, or give {}",
-        data_path_, has_sizes ? "--vocabulary N" : "--features N and --classes N"));
+        data_path(), has_sizes ? "--vocabulary N" : "--features N and --classes N"));
   }
   const auto model = model_->build(data_);
   // In float32, whatever the precision: to() would allocate the parameters.
@@ -121,10 +134,7 @@ void ConfiguredJob::fill_job(Settings& settings) {
   job_.checkpoint_every = options_.run.checkpoint_every;
   job_.evaluate_every = options_.run.evaluate_every;
   job_.threads = options_.threads;
-  if (kind_ == "gpt" && validation_samples_ > 0) {
-    const double held_out = validation_fraction_ * static_cast<double>(validation_samples_);
-    job_.validation_samples = static_cast<int64_t>(held_out) / job_.work.units;
-  }
+  if (kind_ == "gpt") job_.validation_samples = held_out_tokens_ / job_.work.units;
   if (values["train"].contains("recompute")) {
     const bool recomputes = values["train"]["recompute"] == "blocks";
     const std::string other = std::string("train.recompute=") + (recomputes ? "none" : "blocks");

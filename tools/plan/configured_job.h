@@ -10,6 +10,7 @@
 #include "ripieno/training/configuration.h"
 #include "ripieno/training/models/model_settings.h"
 #include "ripieno/training/settings/settings.h"
+#include "ripieno/training/settings/token_data_settings.h"
 
 namespace ripieno::tools::plan {
 
@@ -36,16 +37,18 @@ class ConfiguredJob {
 
  private:
   void bind(Settings& settings);
+  std::string data_path() const;
   void read_data(const GivenSizes& given);
+  void read_tokens();
   void fill_job(Settings& settings);
 
   std::string kind_;
   std::unique_ptr<ModelSettings> model_;
   TrainingOptions options_;
-  std::string data_path_, tokenizer_ = "characters", sampling_ = "random";
-  double validation_fraction_ = 0.1;
+  TokenDataSettings tokens_;  // of a GPT
+  std::string images_;        // of the other kinds
   DataShape data_;
-  int64_t validation_samples_ = 0;
+  int64_t held_out_tokens_ = 0;
   Job job_;
 };
 

@@ -29,7 +29,9 @@ DataFacts probe_changed_tokens(Change change) {
   std::string bytes = io::read_file(io::local_files(), path);
   change(bytes);
   io::write_file(io::local_files(), path, bytes);
-  return probe_data(path, "characters", 60);
+  TokenDataSettings data;
+  data.paths = {path};
+  return probe_data(data, 60);
 }
 
 }  // namespace
