@@ -11,7 +11,7 @@
 #include "ripieno/tools/doctor/exclude.h"
 #include "ripieno/tools/doctor/letters.h"
 #include "ripieno/tools/doctor/report.h"
-#include "ripieno/tools/launch/hosts.h"
+#include "ripieno/tools/launch/mpirun/hosts.h"
 
 namespace ripieno::tools::doctor {
 namespace {

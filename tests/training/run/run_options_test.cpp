@@ -18,8 +18,8 @@ void expect_rejected(const RunOptions& options, const char* message) {
 }
 
 TEST(RunOptions, AcceptTheirDefaultsAndTheSmallestNumbers) {
-  check({});
-  check({.steps = 0, .checkpoint_every = 1, .keep = {.newest = 0}, .check_every = 0});
+  check(RunOptions{});
+  check(RunOptions{.steps = 0, .checkpoint_every = 1, .keep = {.newest = 0}, .check_every = 0});
 }
 
 TEST(RunOptions, RejectNumbersThatAreTooSmall) {
