@@ -96,8 +96,8 @@ TEST(Operation, ActivationGradientTakesDenseTensorsOfOneShapeAndType) {
   const Tensor x = Tensor::of<float>({2, 2}, {1, -2, 3, -4});
   EXPECT_THAT(activation_gradient(x, x, Activation::kRelu).to_vector<float>(),
               ElementsAre(1, 0, 3, 0));
-  for (const Tensor& other : {Tensor(), Tensor::zeros({2}), x.transpose(0, 1),
-                              Tensor::zeros({2, 2}, DType::float64)}) {
+  for (const Tensor& other :
+       {Tensor(), Tensor::zeros({2}), x.transpose(0, 1), Tensor::zeros({2, 2}, DType::float64)}) {
     EXPECT_THROW(activation_gradient(x, other, Activation::kRelu), Error);
     EXPECT_THROW(activation_gradient(other, x, Activation::kRelu), Error);
   }
