@@ -19,10 +19,10 @@ TEST(TraceOfIo, HasEventsForSavingLoadingAndVerifyingACheckpoint) {
   const auto checkpoint = Checkpoint::open(files, "run/step_00000001");
   checkpoint.load(blank_state(state));
   checkpoint.verify();
-  ASSERT_THAT(trace.ended, ElementsAre("save of a checkpoint", "load of a checkpoint",
-                                       "verification of a checkpoint"));
+  ASSERT_THAT(trace.ended, ElementsAre("write of a shard", "save of a checkpoint",
+                                       "load of a checkpoint", "verification of a checkpoint"));
   EXPECT_GT(trace.begun[0].bytes, 0);
-  EXPECT_EQ(trace.begun[2].bytes, checkpoint.bytes());
+  EXPECT_EQ(trace.begun[3].bytes, checkpoint.bytes());
 }
 
 TEST(TraceOfIo, EndsTheEventIfASaveFails) {
@@ -30,7 +30,7 @@ TEST(TraceOfIo, EndsTheEventIfASaveFails) {
   RecordedTrace trace;
   files.fail_from("create", 0);
   EXPECT_ANY_THROW(save_checkpoint(files, "run", 1, sample_state(1), {}, {.attempt = "a"}));
-  EXPECT_THAT(trace.ended, ElementsAre("save of a checkpoint"));
+  EXPECT_THAT(trace.ended, ElementsAre("write of a shard", "save of a checkpoint"));
 }
 
 TEST(TraceOfIo, HasAnEventForTheWaitForABatch) {
