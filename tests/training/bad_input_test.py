@@ -123,7 +123,7 @@ class BadInput(programs.ProgramTest):
         folder = self.directory / os.fsdecode(b"caf\xe9")
         folder.mkdir()
         path = shutil.copy(self.directory / "text.txt", folder)
-        self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path in the training state is not valid UTF-8")
+        self.assert_one_line(self.train("run", "--set", f"data.path={path}"), 78, "data.path.0 in the training state is not valid UTF-8")
         self.assertEqual(self.lines("run"), 0)
         self.assertEqual(list((self.directory / "run/checkpoints").iterdir()), [])
 
@@ -167,7 +167,7 @@ class BadInput(programs.ProgramTest):
         self.assert_one_line(self.train("run"), 65, "text.txt")
 
     def test_a_text_file_that_contains_token_ids_or_an_archive(self):
-        for data, word in ((bytes([3, 0, 7, 0]) * 1000, "token_file_format"), (b"\x1f\x8b\x08" + b"a" * 999, "gzip"),
+        for data, word in ((bytes([3, 0, 7, 0]) * 1000, "data_formats"), (b"\x1f\x8b\x08" + b"a" * 999, "gzip"),
                            ("a text".encode("utf-16-le") * 100, "UTF-16")):
             (self.directory / "text.txt").write_bytes(data)
             self.assert_one_line(self.train("run"), 65, "text.txt", word)

@@ -69,7 +69,7 @@ class Hang(HangTest):
         self.assert_cause("run", "R-HANG-02", 1, "validation", r"ranks 0, 2 waited for it in all_reduce \d+")
 
     def test_in_a_save(self):
-        self.assert_hang("save", r"rank 1 .* has been in save > save of a checkpoint for \d+ s",
+        self.assert_hang("save", r"rank 1 .* has been in save > save of a checkpoint > write of a shard for \d+ s",
                          r"ranks 0, 2 wait for it in a save", limit=3 * LIMIT)
         self.assert_cause("run", "R-CKPT-01", 1, "save", "ranks 0, 2 waited for it in that save")
 

@@ -267,10 +267,15 @@ void MetricsExporter::State::write_file(const std::string& path, const std::stri
   attempt(path, [&] { io::write_prometheus_file(path, text); });
 }
 
-// Less often where the records of many ranks are on slow storage.
+// Less often where the records of many ranks are on slow storage. Ranks whose records cannot be
+// written have reported that themselves.
 void MetricsExporter::State::read_heartbeats() {
   const auto start = Clock::now();
-  attempt("the heartbeats of the ranks", [&] { prometheus->note(heartbeats_of(directory)); });
+  try {
+    prometheus->note(heartbeats_of(directory));
+  } catch (const std::exception&) {
+    prometheus->note(std::vector<PrometheusMetrics::Heartbeat>());
+  }
   const auto end = Clock::now();
   next_heartbeats =
       end + std::max<Clock::duration>(kBetweenHeartbeats, kLeastShare * (end - start));
