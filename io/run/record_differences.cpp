@@ -12,7 +12,8 @@ using Json = nlohmann::json;
 using Values = std::map<std::string, std::string>;
 
 // Times, measurements, and what follows from other keys.
-constexpr std::string_view kLeftOut[] = {"started_at", "memory", "parallel", "origins"};
+constexpr std::string_view kLeftOut[] = {"started_at", "memory",   "parallel",
+                                         "origins",    "progress", "cost"};
 constexpr std::string_view kOrder[] = {"configuration", "data_fingerprint", "seed",       "version",
                                        "build",         "libraries",        "git",        "program",
                                        "command",       "world_size",       "devices",    "hosts",
