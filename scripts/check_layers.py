@@ -78,6 +78,7 @@ FOLDERS = {
     "tools/explain/diagnoses": {"tools", "tools/explain/run"},
     "tools/explain": {"tools", "tools/explain/run", "tools/explain/diagnoses"},
     "tools/launch": {"tools"},
+    "tools/prepare": {"tools"},
     "tools": {"tools/sources", "tools/convert", "tools/explain"},
 }
 

@@ -13,6 +13,7 @@ void add_convert(CLI::App& app, int& status);
 void add_diff(CLI::App& app, int& status);
 void add_explain(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);
+void add_prepare(CLI::App& app, int& status);
 void add_tokenize(CLI::App& app, int& status);
 void add_train_tokenizer(CLI::App& app, int& status);
 void add_verify(CLI::App& app, int& status);

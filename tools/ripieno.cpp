@@ -1,5 +1,5 @@
-// The `ripieno` command: works with checkpoints and tokenizers, explains runs, and launches
-// programs.
+// The `ripieno` command: works with checkpoints and tokenizers, prepares data, explains runs, and
+// launches programs.
 //
 //   ripieno inspect runs/gpt_char
 //   ripieno launch -n 2 -- train_gpt --config gpt_char.toml
@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
   ripieno::tools::add_diff(app, status);
   ripieno::tools::add_explain(app, status);
   app.add_subcommand("launch", "Starts, watches and restarts a program on all ranks.");
+  ripieno::tools::add_prepare(app, status);
   ripieno::tools::add_tokenize(app, status);
   ripieno::tools::add_train_tokenizer(app, status);
   try {
