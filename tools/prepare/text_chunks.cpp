@@ -59,27 +59,38 @@ std::size_t TextChunks::end_of_chunk(bool& has_more) {
   return rest_.size();
 }
 
-std::optional<TextChunk> TextChunks::next() {
-  if (index_ == inputs_.size()) return std::nullopt;
-  const bool begins_file = stream_ == nullptr;
-  if (begins_file) {
-    stream_ = std::make_unique<io::TextStream>(inputs_[index_].path);
+// Opens the next file that is not empty and reads its beginning. Returns false if there is none.
+bool TextChunks::open_file(bool& has_more) {
+  for (; index_ < inputs_.size(); close_file()) {
+    const std::string& path = inputs_[index_].path;
+    stream_ = std::make_unique<io::TextStream>(path);
     line_ = 1;
-  }
-  bool has_more = read_more();
-  if (begins_file) {
+    has_more = read_more();
+    if (rest_.empty()) continue;
     if (const auto what = io::describe_non_text(rest_); !what.empty())
-      throw DataError(fmt::format("{} {}", inputs_[index_].path, what));
+      throw DataError(fmt::format("{} {}", path, what));
+    return true;
   }
+  return false;
+}
+
+void TextChunks::close_file() {
+  bytes_before_ += stream_->file_bytes();
+  stream_.reset();
+  ++index_;
+}
+
+std::optional<TextChunk> TextChunks::next() {
+  bool has_more = false;
+  if (stream_)
+    has_more = read_more();
+  else if (!open_file(has_more))
+    return std::nullopt;
   const std::size_t end = end_of_chunk(has_more);
   TextChunk chunk{number_++, inputs_[index_], line_, rest_.substr(0, end), !has_more};
   rest_.erase(0, end);
   line_ += std::count(chunk.bytes.begin(), chunk.bytes.end(), '\n');
-  if (chunk.ends_file) {
-    bytes_before_ += stream_->file_bytes();
-    stream_.reset();
-    ++index_;
-  }
+  if (chunk.ends_file) close_file();
   return chunk;
 }
 

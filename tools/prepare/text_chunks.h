@@ -43,14 +43,16 @@ class TextChunks {
   TextChunks(std::vector<TextInput> inputs, const io::Tokenizer& tokenizer, std::string separator,
              ChunkSizes sizes = {});
 
-  // The next chunk, nullopt at the end. Throws DataError if a file is damaged or not text, or a
-  // line or document is larger than ChunkSizes::most; StorageError.
+  // The next chunk, nullopt at the end. An empty file has none. Throws DataError if a file is
+  // damaged or not text, or a line or document is larger than ChunkSizes::most; StorageError.
   std::optional<TextChunk> next();
 
   int64_t total_bytes() const { return total_bytes_; }  // of all files, as they are stored
   int64_t position() const;                             // how many of them were read
 
  private:
+  bool open_file(bool& has_more);
+  void close_file();
   bool read_more();
   std::optional<std::size_t> last_end(std::size_t least) const;
   std::size_t end_of_chunk(bool& has_more);
