@@ -203,6 +203,7 @@ class Prepare(ProgramTest):
         self.write("d.txt", "")
         self.assertIn("d.txt: has no text", self.prepare("d.txt", status=65).stderr)
         self.prepare("missing.txt", status=78)
+        self.assertIn("is a folder", self.prepare("text.txt", output=".", status=78).stderr)
         self.prepare("text.txt", "--validation-share", "1", "--separator", "a", status=78)
         self.assertIn("--separator", self.prepare("text.txt", "--validation-share", "0.1", status=78).stderr)
         self.prepare("text.txt", "--threads", "0", status=78)

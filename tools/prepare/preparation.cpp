@@ -141,6 +141,8 @@ int64_t write_tokens(const std::string& path, const WorkFolder& work, int64_t ch
 }
 
 void require_valid(const PrepareOptions& options, const std::vector<TextInput>& inputs) {
+  if (std::filesystem::is_directory(options.output))
+    throw ConfigurationError(fmt::format("--output: {} is a folder; name a file", options.output));
   const double share = options.encoding.validation_share;
   if (!(share >= 0 && share < 1)) {
     throw ConfigurationError(

@@ -24,8 +24,9 @@ class TextChunksTest : public testing::Test {
   std::string chunks_of(std::vector<TextInput> inputs, const std::string& separator = "") {
     TextChunks chunks(std::move(inputs), tokenizer_, separator, {.chunk = 8, .most = 32});
     std::string all;
+    int64_t count = 0;
     while (const auto chunk = chunks.next()) {
-      EXPECT_EQ(chunk->number, count_++);
+      EXPECT_EQ(chunk->number, count++);
       all += chunk->bytes + (chunk->ends_file ? "." : "|");
     }
     EXPECT_EQ(chunks.position(), chunks.total_bytes());
@@ -34,7 +35,6 @@ class TextChunksTest : public testing::Test {
 
   io::TemporaryDirectory directory_;
   io::Tokenizer tokenizer_ = io::Tokenizer::bytes();
-  int64_t count_ = 0;
 };
 
 TEST_F(TextChunksTest, EndAtTheEndOfALine) {
@@ -48,7 +48,6 @@ TEST_F(TextChunksTest, EndAtTheEndOfADocument) {
 }
 
 TEST_F(TextChunksTest, FindASeparatorAcrossTwoReads) {
-  count_ = 0;
   EXPECT_EQ(chunks_of({write("a", "1234567##890123456789")}, "##"), "1234567##|890123456789.");
 }
 
