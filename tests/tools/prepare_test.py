@@ -143,7 +143,7 @@ class Prepare(ProgramTest):
                 path = self.directory / name
                 self.assert_same(path.read_bytes() if path.exists() else content, content)
                 path.unlink(missing_ok=True)
-            kept += len(list(self.directory.glob("out.bin.work/chunk_????????")))
+            kept += len(self.chunks())
         ended = self.run_command(command)
         self.assertEqual(ended.stderr, "")
         for name, content in zip(names, expected):
@@ -151,23 +151,25 @@ class Prepare(ProgramTest):
         self.assertGreater(kept, 0)
         self.assertFalse((self.directory / "out.bin.work").exists())
 
-    def kill_with_chunks(self, command):
-        """Kills the command when it has finished a chunk."""
+    def chunks(self):
+        return sorted(self.directory.glob("out.bin.work/chunk_????????"))
+
+    def kill_with_chunks(self, command, count=1):
+        """Kills the command when that many chunks are finished."""
         process = subprocess.Popen(command, cwd=self.directory, stdout=subprocess.DEVNULL)
-        while process.poll() is None and not list(self.directory.glob("out.bin.work/chunk_????????")):
+        while process.poll() is None and len(self.chunks()) < count:
             time.sleep(0.002)
         process.kill()
         process.wait()
-        self.assertTrue(list(self.directory.glob("out.bin.work/chunk_????????")))
+        self.assertGreaterEqual(len(self.chunks()), count)
 
     def test_uses_the_chunks_of_a_killed_preparation(self):
         self.write("a.jsonl", json_lines(12000))
         command = [*self.preparation("a.jsonl"), "--threads", "1"]
         self.kill_with_chunks(command)
-        chunk = min(self.directory.glob("out.bin.work/chunk_????????"))
-        before = chunk.stat()
-        self.kill_with_chunks(command)
-        self.assertEqual(chunk.stat().st_mtime_ns, before.st_mtime_ns)
+        before = {chunk: chunk.stat().st_mtime_ns for chunk in self.chunks()}
+        self.kill_with_chunks(command, len(before) + 1)
+        self.assertEqual({chunk: chunk.stat().st_mtime_ns for chunk in before}, before)
 
     def test_starts_anew_if_an_input_or_an_option_differs(self):
         self.write("a.jsonl", json_lines(12000))
