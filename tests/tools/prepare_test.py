@@ -8,6 +8,7 @@ import random
 import shutil
 import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -194,6 +195,28 @@ class Prepare(ProgramTest):
         peaks = [peak_bytes([*self.preparation(name), "--threads", "2"], self.directory)
                  for name in ("small.jsonl", "large.jsonl")]
         self.assertLess(peaks[1] - peaks[0], 30 << 20, peaks)
+
+    def standard_error_on_a_terminal(self, command):
+        terminal, end = os.openpty()
+        termios.tcsetwinsize(end, (24, 100))
+        process = subprocess.Popen(command, cwd=self.directory, stdout=subprocess.DEVNULL, stderr=end)
+        os.close(end)
+        shown = b""
+        try:
+            while part := os.read(terminal, 4096):
+                shown += part
+        except OSError:  # the process closed its end
+            pass
+        os.close(terminal)
+        self.assertEqual(process.wait(), 0)
+        return shown.decode()
+
+    def test_shows_its_progress_on_a_terminal_only(self):
+        self.write("a.jsonl", json_lines(3000))
+        command = self.preparation("a.jsonl")
+        self.assertRegex(self.standard_error_on_a_terminal(command), r"MB \d+/10 .*\d+ MB/s")
+        self.assertEqual(self.standard_error_on_a_terminal([*command, "--quiet"]), "")
+        self.assertEqual(self.run_command(command).stderr, "")
 
     def test_leaves_nothing_for_damaged_input(self):
         self.write("a.jsonl", json_lines(3000) + '{"text": 1}\n')
