@@ -87,6 +87,7 @@ FOLDERS = {
     "tools/launch/notices": set(),
     "tools/launch": {"tools", "tools/launch/mpirun", "tools/launch/notices"},
     "tools/plan": {"tools"},
+    "tools/prepare": {"tools"},
     "tools/doctor/checks": {"tools", "tools/launch", "tools/launch/mpirun", "tools/doctor"},
     "tools/doctor": {"tools", "tools/launch", "tools/launch/mpirun", "tools/doctor/checks",
                      "tools/explain/wrap.h"},

@@ -25,7 +25,9 @@ PAGE = ROOT / "docs/when_something_goes_wrong.md"
 BEGIN, END = "<!-- begin of the generated list -->\n", "<!-- end of the generated list -->\n"
 PROGRAMS = [["train_gpt"], ["train_image_classifier"], ["generate"], ["ripieno"], ["ripieno", "inspect"],
             ["ripieno", "verify"], ["ripieno", "convert"], ["ripieno", "diff"], ["ripieno", "doctor"],
-            ["ripieno", "explain"], ["ripieno", "launch"], ["ripieno", "tokenize"], ["ripieno", "train_tokenizer"]]
+            ["ripieno", "explain"], ["ripieno", "launch"], ["ripieno", "plan"], ["ripieno", "prepare"],
+            ["ripieno", "report"], ["ripieno", "rerun"], ["ripieno", "runs"], ["ripieno", "tokenize"],
+            ["ripieno", "train_tokenizer"], ["ripieno", "watch"]]
 SCRIPTS = ["quickstart.sh", "make_bundle.sh", "gpu_check.sh"]
 # Of the library's exceptions, in the order of the page: the exit status and what it means.
 TYPES = {

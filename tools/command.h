@@ -15,6 +15,7 @@ void add_doctor(CLI::App& app, int& status);
 void add_explain(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);
 void add_plan(CLI::App& app, int& status);
+void add_prepare(CLI::App& app, int& status);
 void add_report(CLI::App& app, int& status);
 void add_rerun(CLI::App& app, int& status);
 void add_runs(CLI::App& app, int& status);

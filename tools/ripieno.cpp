@@ -1,5 +1,5 @@
-// The `ripieno` command: works with checkpoints and tokenizers, plans and explains runs, and
-// launches programs.
+// The `ripieno` command: plans, launches, watches and explains runs, examines hosts, and works with
+// checkpoints and data.
 //
 //   ripieno inspect runs/gpt_char
 //   ripieno launch -n 2 -- train_gpt --config gpt_char.toml
@@ -38,8 +38,9 @@ namespace {
 int run(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "launch") execute_launch(argv);
   int status = 0;
-  CLI::App app("Works with checkpoints and tokenizers, explains runs, and launches programs.",
-               "ripieno");
+  CLI::App app(
+      "Plans, launches, watches and explains runs; examines hosts; works with checkpoints and data.",
+      "ripieno");
   app.require_subcommand(1);
   app.set_version_flag(
       "--version", [] { return ripieno::version_text("ripieno"); },
@@ -52,6 +53,7 @@ int run(int argc, char** argv) {
   ripieno::tools::add_explain(app, status);
   app.add_subcommand("launch", "Starts, watches and restarts a program on all ranks.");
   ripieno::tools::add_plan(app, status);
+  ripieno::tools::add_prepare(app, status);
   ripieno::tools::add_report(app, status);
   ripieno::tools::add_rerun(app, status);
   ripieno::tools::add_runs(app, status);

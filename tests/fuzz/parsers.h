@@ -34,6 +34,9 @@ bool parse_algorithms(std::string_view bytes);
 // A flight record of a rank, and who holds up the run according to it.
 bool parse_flight_record(std::string_view bytes);
 
+// A line of JSON with the field "text", compared with another parser.
+bool parse_json_line(std::string_view bytes);
+
 // Throws std::logic_error unless `holds`. `property`: what the parser guarantees.
 void require(bool holds, const char* property);
 
@@ -47,10 +50,11 @@ struct Parser {
   }
 };
 inline constexpr Parser kParsers[] = {
-    {"algorithms", parse_algorithms}, {"flight_record", parse_flight_record},
-    {"manifest", parse_manifest},     {"safetensors", parse_safetensors},
-    {"settings", parse_settings},     {"side_file", parse_side_file},
-    {"token_file", parse_token_file}, {"tokenizer", parse_tokenizer},
+    {"algorithms", parse_algorithms},   {"flight_record", parse_flight_record},
+    {"json_line", parse_json_line},     {"manifest", parse_manifest},
+    {"safetensors", parse_safetensors}, {"settings", parse_settings},
+    {"side_file", parse_side_file},     {"token_file", parse_token_file},
+    {"tokenizer", parse_tokenizer},
 };
 
 }  // namespace ripieno::fuzz
