@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "launch") execute_launch(argv);
   int status = 0;
   CLI::App app(
-      "Plans, launches, watches and explains runs; examines hosts; works with checkpoints and data.",
+      "Plans, launches, watches, explains runs; examines hosts; works with checkpoints and data.",
       "ripieno");
   app.require_subcommand(1);
   app.set_version_flag(
