@@ -3,7 +3,7 @@
 
     dockerfile_test.py --build FOLDER --cmake PROGRAM --scratch FOLDER
 
-Skipped without root, debootstrap or access to a mirror of Debian.
+Skipped without root, debootstrap or access to the mirror of Debian that RIPIENO_DEBIAN_MIRROR names.
 """
 import argparse
 import json
@@ -18,7 +18,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "deploy/Dockerfile"
-MIRROR = os.environ.get("RIPIENO_DEBIAN_MIRROR", "http://deb.debian.org/debian")
+MIRROR = os.environ.get("RIPIENO_DEBIAN_MIRROR")  # address of the packages of Debian
 RUN = """
 [model]
 layers = 1
@@ -54,6 +54,8 @@ def why_not():
         return "requires root"
     if not shutil.which("debootstrap"):
         return "debootstrap is not installed"
+    if not MIRROR:
+        return "RIPIENO_DEBIAN_MIRROR is not set"
     try:
         urllib.request.urlopen(f"{MIRROR}/dists/bookworm/Release", timeout=20).close()
     except (urllib.error.URLError, OSError) as error:
