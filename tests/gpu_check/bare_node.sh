@@ -15,8 +15,7 @@ mount -t tmpfs tmpfs "$work/changes" && mkdir "$work"/changes/{upper,work} &&
 # Neither a pattern without a package nor a folder, which rm refuses, is an error.
 packages=(git bible-kjv 'libopenmpi*' 'openmpi*' 'libpmix*' 'libhdf5*' 'hdf5*' 'libdnnl*'
   'libgtest*' 'libgmock*' googletest 'libfmt*' 'libeigen3*' 'libcli11*' 'libtomlplusplus*'
-  'nlohmann-json3*'
-  'libxxhash*')
+  'nlohmann-json3*' 'libxxhash*' libzstd-dev zlib1g-dev)
 format='${db:Status-Status} ${binary:Package}\n'
 { dpkg-query --show --showformat "$format" "${packages[@]}" 2>/dev/null || true; } |
   sed -n 's/^installed //p' | xargs dpkg --listfiles | sort -u |
