@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -143,7 +144,8 @@ void print_lines(const Options& options) {
   for (;;) {
     print(line_of(*snapshot) + "\n");
     if (is_over(*snapshot)) return;
-    std::this_thread::sleep_for(Seconds(*options.every));
+    constexpr double kYear = 365 * 86400;  // more seconds may overflow the clock
+    std::this_thread::sleep_for(Seconds(std::min(*options.every, kYear)));
     const auto look = background.look();
     if (look.silent_seconds >= *options.every + 5)
       print(fmt::format("storage has not responded for {:.0f} s\n", look.silent_seconds));
