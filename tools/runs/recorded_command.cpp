@@ -16,8 +16,9 @@ namespace {
 using nlohmann::json;
 
 // Options whose effect is in the recorded configuration, or that say where and how long to run.
-constexpr std::array<std::string_view, 8> kReplaced = {
-    "--config", "--set", "--run-dir", "--steps", "--resume", "--threads", "--seed", "--profile"};
+constexpr std::array<std::string_view, 9> kReplaced = {"--config", "--set",     "--run-dir",
+                                                       "--steps",  "--resume",  "--threads",
+                                                       "--seed",   "--profile", "--profile-steps"};
 // Variables that change what is computed, rather than where.
 constexpr std::array<std::string_view, 12> kVariables = {
     "RIPIENO_", "OMP_",  "GOMP_", "KMP_",   "MKL_",    "OPENBLAS_",

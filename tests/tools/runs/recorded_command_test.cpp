@@ -19,7 +19,8 @@ nlohmann::json record() {
     "program": "/bin/train_gpt", "directory": "/data", "world_size": 1, "resumed_from": null,
     "hosts": ["a"], "build": {"id": "12ab"}, "origins": {},
     "command": ["./train_gpt", "--config", "a.toml", "--set", "train.seed=3", "--run-dir=r",
-                "--device", "cpu", "--threads", "2", "--quiet", "--steps", "7"],
+                "--device", "cpu", "--threads", "2", "--quiet", "--steps", "7",
+                "--profile", "p.json", "--profile-steps", "5-6"],
     "environment": {"OMP_NUM_THREADS": "2", "NCCL_API_KEY": "(redacted)", "LANG": "C"},
     "configuration": {"train": {"seed": 3, "rate": 1e-05, "name": "a \"b\"", "on": true},
                       "data": {"paths": ["x", "y"]}, "hyperparameters": {"h": 1}}}]})json");
