@@ -1,6 +1,9 @@
 #include "ripieno/io/files/file_system.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <filesystem>
 
 #include "io/files/crashing_file_system.h"
 #include "io/files/temporary_directory.h"
@@ -81,6 +84,15 @@ TEST_P(EachFileSystem, DoesNotRenameOverANonEmptyDirectory) {
   write_file(files(), at("e/a"), "kept");
   EXPECT_THROW(files().rename(at("d"), at("e")), StorageError);
   EXPECT_EQ(read_file(files(), at("e/a")), "kept");
+}
+
+TEST(LocalFiles, DoNotReplaceAPipeByAFile) {
+  const TemporaryDirectory directory;
+  const std::string pipe = directory / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  write_file(local_files(), directory / "new", "text");
+  EXPECT_THROW(local_files().rename(directory / "new", pipe), StorageError);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
 }
 
 TEST_P(EachFileSystem, RemovesADirectoryRecursively) {
