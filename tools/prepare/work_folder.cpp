@@ -118,7 +118,7 @@ void WorkFolder::save(int64_t number, const EncodedChunk& chunk) {
     file->append(std::as_bytes(std::span(&header, 1)));
     file->append(chunk.train);
     file->append(chunk.validation);
-    file->sync();  // reports a full disk
+    file->sync();  // so that a chunk survives a power cut
   }
   files.rename(aside, path_of(number));
 }
