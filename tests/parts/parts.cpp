@@ -1,0 +1,31 @@
+#include "parts/part.h"
+
+namespace ripieno::testing {
+
+std::vector<PartList> all_parts() {
+  return {
+      arithmetic_parts(),
+  };
+}
+
+std::string name_of(PartKind kind) {
+  switch (kind) {
+    case PartKind::operation:
+      return "operation";
+    case PartKind::layer:
+      return "layer";
+    case PartKind::loss:
+      return "loss";
+    case PartKind::optimizer:
+      return "optimizer";
+    case PartKind::schedule:
+      return "schedule";
+    case PartKind::initializer:
+      return "initializer";
+    case PartKind::model:
+      return "model";
+  }
+  return "";
+}
+
+}  // namespace ripieno::testing
