@@ -65,33 +65,43 @@ Tensor planes_of(const Norm& norm) {
   return Tensor({norm.shape.batch, norm.shape.channels}, DType::float64, norm.x->device());
 }
 
-// Sums over planes, (batch, channels), as sums over statistics. Those of a batch are of all ranks.
+// Sums over planes, (batch, channels), as this rank's sums over statistics.
 Tensor per_statistic(const Norm& norm, const Tensor& planes) {
   const int64_t groups = norm.shape.groups;
-  if (groups > 0)
-    return sum(planes.reshape({norm.shape.batch * groups, norm.shape.channels / groups}), 1);
-  const Tensor sums = sum(planes, 0);
-  if (norm.ranks) norm.ranks->sum(sums);
-  return sums;
+  if (groups == 0) return sum(planes, 0);
+  return sum(planes.reshape({norm.shape.batch * groups, norm.shape.channels / groups}), 1);
+}
+
+// Replaces two vectors by their sums over the ranks, in one collective.
+void sum_over_ranks(StatisticsSum& ranks, Tensor& a, Tensor& b) {
+  const int64_t middle = a.elements(), end = middle + b.elements();
+  const Tensor both({end}, DType::float64, a.device());
+  both.slice(0, 0, middle).copy_from(a);
+  both.slice(0, middle, end).copy_from(b);
+  ranks.sum(both);
+  a = both.slice(0, 0, middle);
+  b = both.slice(0, middle, end);
 }
 
 // Sets the statistics; returns the sums of the squares of the differences from the mean.
 Tensor compute_statistics(Norm& norm, double epsilon) {
   const Tensor& x = *norm.x;
+  const Tensor planes = planes_of(norm), squares = planes_of(norm);
+  run({"norm: mean", {&planes, &x}, x.elements()}, x, [&]<typename T>(auto on) {
+    kernels::plane_sums(on, planes.data<double>(), x.data<T>(), norm.shape);
+  });
+  Tensor sums = per_statistic(norm, planes);
   if (norm.ranks) {
     norm.count = Tensor::full({1}, norm.per_statistic, DType::float64, x.device());
-    norm.ranks->sum(norm.count);
+    sum_over_ranks(*norm.ranks, sums, norm.count);
   }
-  const Tensor sums = planes_of(norm), squares = planes_of(norm);
-  run({"norm: mean", {&sums, &x}, x.elements()}, x, [&]<typename T>(auto on) {
-    kernels::plane_sums(on, sums.data<double>(), x.data<T>(), norm.shape);
-  });
-  norm.mean = norm.mean_of(per_statistic(norm, sums));
+  norm.mean = norm.mean_of(sums);
   run({"norm: variance", {&squares, &x}, 3 * x.elements()}, x, [&]<typename T>(auto on) {
     kernels::plane_squares(on, squares.data<double>(), x.data<T>(), norm.mean.data<double>(),
                            norm.shape);
   });
-  Tensor total = per_statistic(norm, squares);
+  const Tensor total = per_statistic(norm, squares);
+  if (norm.ranks) norm.ranks->sum(total);
   norm.inverse_deviation = reciprocal(sqrt(norm.mean_of(total) + epsilon));
   return total;
 }
@@ -112,8 +122,11 @@ void compute_input_gradient(const Norm& norm, const Tensor& gradient, const Tens
     const auto weighted = [&](const Tensor& planes) {
       return norm.weight.defined() ? planes * norm.weight->to(DType::float64) : planes;
     };
-    mean_gradient = norm.mean_of(per_statistic(norm, weighted(of_gradient)));
-    mean_product = norm.mean_of(per_statistic(norm, weighted(of_product)));
+    Tensor sums = per_statistic(norm, weighted(of_gradient));
+    Tensor products = per_statistic(norm, weighted(of_product));
+    if (norm.ranks) sum_over_ranks(*norm.ranks, sums, products);
+    mean_gradient = norm.mean_of(sums);
+    mean_product = norm.mean_of(products);
   }
   const auto [target, accumulate] = gradients.destination(0);
   const Tensor& x = *norm.x;
