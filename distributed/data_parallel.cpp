@@ -10,6 +10,7 @@
 #include "ripieno/core/tensor_implementation.h"
 #include "ripieno/distributed/first_step.h"
 #include "ripieno/distributed/handshake.h"
+#include "ripieno/distributed/strategies/rank_statistics.h"
 
 namespace ripieno::distributed {
 namespace {
@@ -44,14 +45,11 @@ std::vector<Fact> facts_of(nn::Module& model, const optim::Optimizer& optimizer,
   return facts;
 }
 
-// Several threads compute slots, and a rank does not receive buffer updates of other ranks' slots.
-void require_no_buffers(nn::Module& model) {
-  const auto& buffers = model.buffers().layout().entries();
-  if (buffers.empty()) return;
-  throw ConfigurationError(fmt::format(
-      "data parallel: the model has the buffer {}, which parallel.strict=true does not support: "
-      "each rank updates it from its own slots only; set parallel.strict=false",
-      buffers.front().name));
+// Whether layers of the model sum their batch statistics over the ranks. They have buffers.
+bool shares_statistics(nn::Module& model, const Communicator& communicator,
+                       const DataParallelOptions& options) {
+  return communicator.size() > 1 && options.slots == 0 && options.diloco.steps == 0 &&
+         model.buffers().layout().elements() > 0;
 }
 
 }  // namespace
@@ -67,11 +65,17 @@ DataParallel::DataParallel(nn::Module& model, optim::Optimizer& optimizer,
       times_(device_) {
   require_agreement(communicator, facts_of(model, optimizer, options));
   check(options);
-  if (options.slots > 0) require_no_buffers(model);
   bucket_size_ =
       bucket_size_of(communicator, options.bucket_bytes, optimizer.parameters().gradients());
+  DataParallelOptions used = options;
+  if (shares_statistics(model, communicator, options)) {
+    statistics_ = std::make_shared<RankStatistics>(communicator);
+    shared_statistics_ = std::make_unique<SharedStatistics>(model.buffers().flat(), statistics_);
+    // On a GPU all collectives must be enqueued in the same order on every rank.
+    used.overlap = options.overlap && !device_.is_cuda();
+  }
   strategy_ = make_strategy(
-      {optimizer, communicator, times_, bucket_size_.bytes, options.micro_batch_size}, options);
+      {optimizer, communicator, times_, bucket_size_.bytes, options.micro_batch_size}, used);
   first_step_ = std::make_unique<FirstStep>(optimizer.parameters());
   broadcast_buffers();
 }
@@ -123,6 +127,7 @@ void DataParallel::step() {
   if (!complete_)
     fail("step: the gradients are incomplete; call backward() with the last micro-batch first");
   complete_ = false;
+  if (statistics_ && !device_.is_cuda()) statistics_->end_step();
   {
     const PhaseTimes::Span span(times_, &ParallelSeconds::communication_exposed);
     loss_ = strategy_->finish_gradients();
@@ -145,6 +150,7 @@ void DataParallel::step() {
 
 std::string DataParallel::obstacle_to_replay() const {
   if (auto obstacle = strategy_->obstacle_to_replay(); !obstacle.empty()) return obstacle;
+  if (statistics_) return "its layers sum batch statistics over the ranks";
   const Parameters& parameters = optimizer_.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (parameters.tensors()[i].implementation().leaf->hooks.size() > strategy_->hooks())

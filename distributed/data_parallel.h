@@ -5,9 +5,10 @@
 //
 // All ranks start with rank 0's parameters and buffers. backward() sums gradients over the ranks
 // while it computes them. step() divides by the total count of the ranks' losses, so means are
-// correct even if ranks have different numbers of rows. Buffers (running statistics) are not
-// averaged: each rank updates its copy from its own rows; synchronize_parameters() and
-// synchronize() broadcast rank 0's.
+// correct even if ranks have different numbers of rows. Batch norms use the statistics of all
+// ranks' rows (nn/channel_norm.h); all ranks must then have the same number of micro-batches. Other
+// buffers are not averaged: each rank updates its copy from its own rows; synchronize_parameters()
+// and synchronize() broadcast rank 0's.
 //
 // One thread uses it. The constructor, the destructor, backward(), step() and the two synchronize
 // functions are collectives: every rank calls them in the same order, except that the number of
@@ -25,6 +26,7 @@
 #include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/nn/module.h"
 #include "ripieno/core/optim/optimizer.h"
+#include "ripieno/core/statistics_sum.h"
 #include "ripieno/distributed/communicators/communicator.h"
 #include "ripieno/distributed/gradients/bucket_size.h"
 #include "ripieno/distributed/phase_times.h"
@@ -36,6 +38,7 @@
 namespace ripieno::distributed {
 
 class FirstStep;
+class RankStatistics;
 
 class DataParallel {
  public:
@@ -157,6 +160,8 @@ class DataParallel {
   BucketSize bucket_size_;
   PhaseTimes times_;
   std::unique_ptr<Strategy> strategy_;
+  std::shared_ptr<RankStatistics> statistics_;  // null unless the ranks share batch statistics
+  std::unique_ptr<SharedStatistics> shared_statistics_;
   std::unique_ptr<FirstStep> first_step_;  // null after the first step
   std::vector<std::string> unused_parameters_;
   bool complete_ = false;   // the last backward of the step has run

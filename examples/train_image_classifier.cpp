@@ -1,4 +1,5 @@
-// Trains an MLP to classify images: train_image_classifier --config examples/configs/digits.toml
+// Trains an MLP, a LeNet or a ResNet to classify images: train_image_classifier --config
+// examples/configs/digits.toml
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -12,7 +13,7 @@ using namespace ripieno;
 
 struct Settings {
   TrainingProgram program;
-  MlpSettings model;
+  ImageModelSettings model;
   std::string path;
 
   Settings() {
@@ -21,12 +22,6 @@ struct Settings {
                          "path of an HDF5 file with the data sets images and labels; required");
   }
 };
-
-std::vector<int64_t> layer_sizes(const MlpSettings& model, const io::ImageData& data) {
-  return model.sizes_for(data.images.elements() / data.size(), data.classes());
-}
-
-Tensor flat(const Tensor& images) { return images.reshape({images.size(0), -1}); }
 
 // The number of rows of `logits` (rows, classes) whose largest value is at the index of the label.
 int64_t count_correct(const Tensor& logits, const Tensor& labels) {
@@ -45,7 +40,7 @@ int train(int argc, char** argv) {
   Settings settings;
   const TrainingProgram& program = settings.program;
   Session session(argc, argv);
-  if (!settings.program.start(session, "Trains an MLP to classify images.", stdout)) return 0;
+  if (!settings.program.start(session, "Trains a network to classify images.", stdout)) return 0;
 
   std::unique_ptr<io::ImageLoader> loader;
   session.together([&] {
@@ -55,7 +50,12 @@ int train(int argc, char** argv) {
         io::ImageLoaderOptions{.batch_size = program.options.batch_size, .seed = program.seed()},
         session);
   });
-  nn::Mlp model(layer_sizes(settings.model, loader->data()));
+  const DataShape shape = data_shape_of(loader->data().images, loader->data().classes());
+  const std::unique_ptr<nn::Module> built = settings.model.build(shape);
+  nn::Module& model = *built;
+  const auto logits_of = [&](const Tensor& images) {
+    return model(settings.model.inputs_of(images, shape));
+  };
   model.to(session.device(), program.options.precision);
   const auto optimizer = program.make_optimizer(model.parameters());
   DataParallel parallel(model, *optimizer, session.communicator(), program.parallel_options());
@@ -63,16 +63,16 @@ int train(int argc, char** argv) {
   Run run(program.command.run_directory, session, model, *optimizer, *loader,
           program.run_options(parallel));
   run.validate_with([&](const io::Batch& batch) {
-    const Tensor logits = model(flat(batch.inputs));
+    const Tensor logits = logits_of(batch.inputs);
     return Measured{cross_entropy(logits, batch.targets),
                     count_correct(logits.to(DType::float32), batch.targets)};
   });
   StepGraph graph(parallel, program.graph_options());
   while (const auto batch = run.next()) {
     graph.run(*batch, [&](const io::Batch& rows) {
-      const Tensor inputs = flat(rows.inputs);
-      parallel.backward(inputs.size(0), [&](int64_t begin, int64_t end) {
-        return model.loss(inputs.slice(0, begin, end), rows.targets.slice(0, begin, end));
+      parallel.backward(rows.inputs.size(0), [&](int64_t begin, int64_t end) {
+        return cross_entropy(logits_of(rows.inputs.slice(0, begin, end)),
+                             rows.targets.slice(0, begin, end));
       });
       parallel.step();
     });

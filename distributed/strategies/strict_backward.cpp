@@ -39,6 +39,7 @@ int threads_for(const Parameters& parameters, SlotRange owned) {
 StrictBackward::StrictBackward(const Parameters& parameters, Communicator& communicator, int slots,
                                std::size_t bucket_bytes)
     : parameters_(parameters),
+      buffer_updates_(slots),
       communicator_(communicator),
       slots_(slots),
       bucket_bytes_(bucket_bytes),
@@ -130,6 +131,7 @@ void StrictBackward::compute(const Node& node, int64_t rows, const LossOf& loss_
   const SeparateGradients::Use use(gradients);
   const Loss loss = [&] {
     const trace::Scope traced({.name = "forward"});
+    const nn::BufferUpdates::Slot updates(buffer_updates_, node.slots.begin);
     return loss_of(begin, begin + each);
   }();
   double* totals = totals_.data<double>() + node.slots.begin * kColumns;
@@ -215,6 +217,7 @@ Loss StrictBackward::finish() {
                     [&] { communicator_.all_reduce(totals_); });
   }
   require_equal_slots();
+  apply_buffer_updates();
   parameters_.mark_gradients_present();
   const SlotRange all{0, slots_};
   return {Tensor::full({}, total(0, all), DType::float64),
@@ -235,6 +238,44 @@ void StrictBackward::require_equal_slots() const {
         "strict mode: slot {} has {} rows, slot 0 has {}; they must match: set slots = {} "
         "in the Part of every data loader, and use a batch size divisible by it",
         slot, totals[slot * kColumns + 2], totals[2], slots_));
+  }
+}
+
+// A rank has the updates of its own slots. Those of the others are received as one row per slot.
+void StrictBackward::apply_buffer_updates() {
+  const auto& updates = buffer_updates_.of(owned_.begin);
+  if (updates.empty()) return;
+  const NoGrad no_grad;
+  int64_t elements = 0;
+  for (const auto& update : updates) elements += update.value.elements();
+  const Tensor values =
+      Tensor::zeros({slots_, elements}, DType::float32, updates.front().buffer.device());
+  const auto for_each_value = [&](int slot, const auto& body) {
+    int64_t begin = 0;
+    for (std::size_t i = 0; i < updates.size(); ++i) {
+      const int64_t end = begin + updates[i].value.elements();
+      body(i,
+           values.slice(0, slot, slot + 1).slice(1, begin, end).reshape(updates[i].value.shape()));
+      begin = end;
+    }
+  };
+  for (int slot = owned_.begin; slot < owned_.end; ++slot) {
+    const auto& mine = buffer_updates_.of(slot);
+    if (mine.size() != updates.size())
+      fail(
+          fmt::format("strict mode: slot {} updated {} buffers, slot {} updated {}; each forward "
+                      "must update the same ones",
+                      slot, mine.size(), owned_.begin, updates.size()));
+    for_each_value(slot, [&](std::size_t i, Tensor value) { value.copy_from(mine[i].value); });
+  }
+  if (communicator_.size() > 1) {
+    naming_failures([] { return std::string("buffers"); },
+                    [&] { communicator_.all_reduce(values); });
+  }
+  for (int slot = 0; slot < slots_; ++slot) {
+    for_each_value(slot, [&](std::size_t i, const Tensor& value) {
+      nn::BufferUpdates::add({updates[i].buffer, value, updates[i].share});
+    });
   }
 }
 

@@ -17,6 +17,7 @@
 #include "ripieno/core/arena/parameters.h"
 #include "ripieno/core/arena/separate_gradients.h"
 #include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/nn/buffer_updates.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/communicators/communicator.h"
 #include "ripieno/distributed/gradients/buckets.h"
@@ -44,7 +45,7 @@ class StrictBackward {
   void backward(int64_t rows, const LossOf& loss_of, const Tensor& seed = {});
   // Sums over the ranks: stores the gradients of the global batch in the parameters' gradients, and
   // returns its loss, float64. A collective. Throws Error if the slots have different numbers of
-  // rows, and CommunicationFailure.
+  // rows, and CommunicationFailure. Also applies the buffer updates of all slots, in slot order.
   Loss finish();
 
   int slots() const { return slots_; }
@@ -72,11 +73,13 @@ class StrictBackward {
   int list_additions(SlotRange node);
   double total(int column, SlotRange node) const;
   void require_equal_slots() const;
+  void apply_buffer_updates();
   int set_count() const;
   Node& waiting_at(int slot) { return waiting_[static_cast<std::size_t>(slot - owned_.begin)]; }
   SeparateGradients& gradients_at(int set) { return *sets_[static_cast<std::size_t>(set)]; }
 
   Parameters parameters_;
+  nn::BufferUpdates buffer_updates_;
   Communicator& communicator_;
   const int slots_;
   const std::size_t bucket_bytes_;

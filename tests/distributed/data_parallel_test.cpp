@@ -199,13 +199,21 @@ TEST(DataParallel, RanksWhoseBuffersDifferInShapeAreNamed) {
   });
 }
 
-TEST(DataParallel, StrictModeRejectsBuffersByName) {
-  Counting model;
-  optim::Sgd optimizer(model.parameters());
-  const auto ranks = alone();
-  EXPECT_THAT([&] { DataParallel(model, optimizer, *ranks, {.slots = 2}); },
-              ::testing::ThrowsMessage<ConfigurationError>(
-                  ::testing::HasSubstr("the model has the buffer mean")));
+TEST(DataParallel, StrictModeUpdatesBuffersInTheOrderOfSlots) {
+  for (const int size : {1, 2, 4}) {
+    on_every_rank(size, [size](Communicator& ranks) {
+      Counting model;
+      optim::Sgd optimizer(model.parameters());
+      DataParallel parallel(model, optimizer, ranks, {.slots = 4});
+      const int64_t rows = 4 / size, first = rows * ranks.rank();
+      parallel.backward(rows, [&](int64_t begin, int64_t) {
+        return model.loss(static_cast<double>(first + begin));
+      });
+      parallel.step();
+      // Slot s moves the buffer halfway to s: 0, 0.5, 1.25, 2.125.
+      EXPECT_THAT(model.mean.to_vector<float>(), ::testing::Each(2.125f));
+    });
+  }
 }
 
 TEST(DataParallel, TheFirstRowIsRestoredAfterALossThatThrows) {

@@ -21,6 +21,7 @@
 #include "ripieno/tools/doctor/codes.h"
 #include "ripieno/tools/doctor/within.h"
 #include "ripieno/tools/table.h"
+#include "ripieno/training/models/image_model_settings.h"
 
 namespace ripieno::tools::doctor {
 namespace {
@@ -94,8 +95,12 @@ void read_tokens(DataFacts& facts, const TokenDataSettings& settings, Clock::tim
 void read_images(DataFacts& facts) {
   const auto images = io::ImageData::read(facts.path);
   facts.samples = images.size();
-  facts.features = images.size() > 0 ? images.images.elements() / images.size() : 0;
-  facts.classes = images.classes();
+  const DataShape shape = data_shape_of(images.images, images.classes());
+  facts.features = shape.features;
+  facts.classes = shape.classes;
+  facts.channels = shape.channels;
+  facts.height = shape.height;
+  facts.width = shape.width;
   facts.fingerprint = images.fingerprint;
 }
 

@@ -15,13 +15,14 @@ struct DataFacts {
 
   std::string path;
   State state = State::readable;
-  std::string failure = {};           // message, unless it is readable
-  std::string kind = {};              // "llm.c tokens", "text", "images"
-  int64_t samples = 0;                // tokens or images; 0: not counted
-  int64_t vocabulary = 0;             // of tokens
-  int64_t features = 0, classes = 0;  // of images
-  std::string fingerprint = {};       // empty: not computed, because the file is too large
-  double checked_ratio = 1;           // of the bytes
+  std::string failure = {};                     // message, unless it is readable
+  std::string kind = {};                        // "llm.c tokens", "text", "images"
+  int64_t samples = 0;                          // tokens or images; 0: not counted
+  int64_t vocabulary = 0;                       // of tokens
+  int64_t features = 0, classes = 0;            // of images
+  int64_t channels = 0, height = 0, width = 0;  // of an image; 0: not known
+  std::string fingerprint = {};  // empty: not computed, because the file is too large
+  double checked_ratio = 1;      // of the bytes
 };
 
 // Reads the headers, and as much of the content as it can in two thirds of `seconds`, spread over

@@ -41,7 +41,10 @@ void examine_data(const DoctorOptions& options, LocalFacts& facts) {
   try {
     facts.needed_bytes = 2 * checkpoint_bytes(*configuration, {.vocabulary = facts.data->vocabulary,
                                                                .features = facts.data->features,
-                                                               .classes = facts.data->classes});
+                                                               .classes = facts.data->classes,
+                                                               .channels = facts.data->channels,
+                                                               .height = facts.data->height,
+                                                               .width = facts.data->width});
   } catch (const Error& error) {  // reported by check_data() if it is the vocabulary
     if (facts.data->vocabulary <= facts.model_vocabulary || facts.model_vocabulary == 0)
       facts.configuration_failure = error.what();

@@ -11,6 +11,7 @@
 #include "ripieno/io/data/image_data.h"
 #include "ripieno/io/data/token_data.h"
 #include "ripieno/io/files/file_system.h"
+#include "ripieno/training/models/image_model_settings.h"
 #include "ripieno/training/models/model_kinds.h"
 
 namespace ripieno::tools::plan {
@@ -73,14 +74,14 @@ std::string ConfiguredJob::data_path() const {
 }
 
 void ConfiguredJob::read_data(const GivenSizes& given) {
-  data_ = {given.vocabulary, given.features, given.classes};
+  data_ = {.vocabulary = given.vocabulary, .features = given.features, .classes = given.classes};
   if (!may_exist(data_path()) || given.vocabulary > 0 || given.features > 0) return;
   if (kind_ == "gpt") {
     read_tokens();
     return;
   }
   const io::ImageData images = io::ImageData::read(images_);
-  data_ = {0, images.images.elements() / images.size(), images.classes()};
+  data_ = data_shape_of(images.images, images.classes());
 }
 
 void ConfiguredJob::read_tokens() {
@@ -101,7 +102,7 @@ void ConfiguredJob::fill_job(Settings& settings) {
   const nlohmann::json values = settings.values();
   const bool has_vocabulary =
       kind_ != "gpt" || data_.vocabulary > 0 || values["model"]["vocab"].get<int64_t>() > 0;
-  const bool has_sizes = kind_ != "mlp" || (data_.features > 0 && data_.classes > 0);
+  const bool has_sizes = kind_ == "gpt" || (data_.features > 0 && data_.classes > 0);
   if (!has_vocabulary || !has_sizes) {
     throw ConfigurationError(fmt::format(
         "data.path is \"{}\", which does not exist; the sizes of the model follow from the data: "

@@ -10,7 +10,7 @@
 
 namespace ripieno {
 
-// "gpt", "mlp".
+// "gpt", "lenet", "mlp", "resnet18", "resnet20", "resnet50".
 std::vector<std::string> model_kinds();
 // The settings of a kind of model, with their default values. Throws ConfigurationError if `kind`
 // is not one of model_kinds().

@@ -19,6 +19,7 @@ struct DataShape {
   int64_t vocabulary = 0;  // distinct tokens
   int64_t features = 0;    // values per sample
   int64_t classes = 0;
+  int64_t channels = 0, height = 0, width = 0;  // of a sample that is an image; 0: not known
 };
 
 class ModelSettings {
