@@ -53,6 +53,7 @@ struct PartList {
 
 // One list per file of this folder.
 PartList arithmetic_parts();
+PartList loss_parts();
 PartList optimizer_parts();
 
 // All lists.
