@@ -32,6 +32,7 @@ struct StepScalars {
   // If not kTakesStep, the optimizer changes nothing in this step.
   int64_t skips = 0;
   int64_t skipped_steps = 0;  // since training began; for the log
+  double step = 1.0;          // number of this step, from 1, without those that were skipped
 };
 
 // Sets gradient_norm and gradient_scale: gradient_norm = sqrt(*sum_of_squares) / *count, and
@@ -62,8 +63,8 @@ inline constexpr int64_t kNormsForOutliers = 20, kNormsInMean = 100;
 inline constexpr int32_t kGoodStepsToDouble = 2000;
 inline constexpr float kLargestLossScale = 0x1p24f, kSmallestLossScale = 0x1p-24f;
 
-// finish_step_scalars() for scaled gradients; also sets both corrections, to 1 / (1 - beta^steps).
-// If a gradient is not finite, the step is skipped and the scale is halved. After
+// finish_step_scalars() for scaled gradients; also sets `step` and both corrections, 1 / (1 -
+// beta^step). If a gradient is not finite, the step is skipped and the scale is halved. After
 // kGoodStepsToDouble consecutive steps that were not skipped, the scale is doubled. A step whose
 // norm is an outlier is skipped and leaves the scale unchanged.
 void finish_scaled_step_scalars(OnCpu, StepScalars* scalars, LossScale* loss_scale,

@@ -15,26 +15,75 @@ constexpr double kLargestRate = 1e30;
 constexpr double kMostSeconds = 1e8;
 constexpr double kMostCheckpoints = 1e6;
 
+// Keys of a single optimizer each.
+void bind_rare(Settings& settings, optim::OptimizerOptions& optimizer) {
+  settings.add("optimizer.centered", &optimizer.centered,
+               "whether steps are divided by the standard deviation of the gradient instead of its "
+               "root mean square (rms_prop only)");
+  settings.add("optimizer.learning_rate_decay", &optimizer.learning_rate_decay,
+               "amount by which the divisor of the learning rate, 1 at first, grows with each step "
+               "(adagrad only); 0: the schedule alone",
+               Accepts::between(0, kLargestRate));
+  settings.add("optimizer.initial_sum", &optimizer.initial_sum,
+               "initial value of the sum of squared gradients (adagrad only)",
+               Accepts::between(0, kLargestRate));
+  settings.add("optimizer.decay_exponent", &optimizer.decay_exponent,
+               "exponent of the step number that gives the weight of a new mean square (adafactor "
+               "only)",
+               Accepts::between(-100, 0));
+  settings.add("optimizer.clip_threshold", &optimizer.clip_threshold,
+               "root mean square to which the update of a tensor is clipped before the learning "
+               "rate is applied (adafactor only)",
+               Accepts::positive(kLargestRate));
+  settings.add("optimizer.epsilon2", &optimizer.epsilon2,
+               "least root mean square of a tensor's values, with which its steps grow (adafactor "
+               "only)",
+               Accepts::positive(kLargestRate));
+  using Scale = optim::MuonOptions::Scale;
+  settings.add(
+      "optimizer.muon_scale",
+      choice(&optimizer.muon_scale, {{"adamw", Scale::adamw}, {"original", Scale::original}}),
+      "scale of the learning rate of a matrix (muon only); adamw: steps as large as those "
+      "of adamw, so that one learning rate serves all parameters; original: the square "
+      "root of rows per column, at least 1");
+  settings.add("optimizer.muon_iterations", &optimizer.muon_iterations,
+               "iterations of the orthogonalization of an update (muon only)",
+               Accepts::between(1, 99));
+  settings.add("optimizer.adamw_parameters", &optimizer.adamw_parameters,
+               "patterns of the names of matrices that adamw updates, such as embeddings and heads "
+               "(muon only); vectors are updated by adamw in any case");
+}
+
 void bind_optimizer(Settings& settings, std::string& kind, optim::OptimizerOptions& optimizer) {
   settings.add("optimizer.kind", &kind, "optimizer algorithm",
                Accepts::one_of(optim::optimizer_names()));
   settings.add("optimizer.learning_rate", &optimizer.learning_rate,
                "peak learning rate of the schedule", Accepts::positive(kLargestRate));
   settings.add("optimizer.beta1", &optimizer.beta1,
-               "decay rate of the first moment estimate (adamw only)", Accepts::below_one());
+               "decay rate of the first moment estimate (adam, adamw, lamb, muon), or of the "
+               "momentum within the update (lion); auto: 0.9",
+               Accepts::below_one());
   settings.add("optimizer.beta2", &optimizer.beta2,
-               "decay rate of the second moment estimate (adamw only)", Accepts::below_one());
+               "decay rate of the second moment estimate (adam, adamw, lamb, muon), of the mean "
+               "square (rms_prop) or of the momentum between steps (lion); auto: 0.999, but 0.99 "
+               "for rms_prop and lion",
+               Accepts::below_one());
   settings.add("optimizer.epsilon", &optimizer.epsilon,
-               "term added to the denominator of the update for numerical stability (adamw only)",
+               "term added to the denominator of the update for numerical stability (all but lion "
+               "and sgd); auto: 1e-8, but 1e-6 for lamb, 1e-10 for adagrad, and the resolution of "
+               "the element type for adafactor",
                Accepts::positive(kLargestRate));
   settings.add("optimizer.weight_decay", &optimizer.weight_decay,
                "weight decay coefficient of matrices; vectors, such as biases, do not decay; 0 "
                "disables weight decay",
                Accepts::between(0, kLargestRate));
   settings.add("optimizer.momentum", &optimizer.momentum,
-               "momentum coefficient (sgd only); 0 disables momentum", Accepts::below_one());
+               "momentum coefficient (muon, rms_prop, sgd); 0 disables momentum; auto: 0.9 for "
+               "sgd, 0.95 for muon, 0 for rms_prop",
+               Accepts::below_one());
   settings.add("optimizer.nesterov", &optimizer.nesterov,
-               "whether to use Nesterov momentum (sgd only)");
+               "whether to use Nesterov momentum (muon, sgd); auto: for muon only");
+  bind_rare(settings, optimizer);
 }
 
 void bind_schedule(Settings& settings, Schedule& schedule) {

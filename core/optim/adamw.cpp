@@ -2,21 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "ripieno/core/optim/option_check.h"
 #include "ripieno/core/place.h"
 
 namespace ripieno::optim {
 
 void check(const AdamWOptions& options) {
-  const auto is_decay = [](double beta) { return beta >= 0.0 && beta < 1.0; };
-  require_option(is_decay(options.beta1), "adamw", "beta1", options.beta1, "in [0, 1)");
-  require_option(is_decay(options.beta2), "adamw", "beta2", options.beta2, "in [0, 1)");
-  const double epsilon = options.epsilon;
-  const bool holds = epsilon >= static_cast<double>(std::numeric_limits<float>::min()) &&
-                     epsilon <= static_cast<double>(std::numeric_limits<float>::max());
-  require_option(holds, "adamw", "epsilon", epsilon, "a positive normal float");
+  require_decay("adamw", "beta1", options.beta1);
+  require_decay("adamw", "beta2", options.beta2);
+  require_epsilon("adamw", "epsilon", options.epsilon);
 }
 
 AdamW::AdamW(Parameters parameters, const AdamWOptions& options)

@@ -115,7 +115,13 @@ void Optimizer::write_segments() {
   trainable_.assign(parameters_.size(), false);
   for (std::size_t i = 0; i < parameters_.size(); ++i)
     trainable_[i] = parameters_.tensors()[i].requires_gradient();
-  segments_.write(groups_.segments(parameters_), state_.ranges(), device_);
+  const auto segments = groups_.segments(parameters_);
+  segments_.write(segments, state_.ranges(), device_);
+  if (!needs_whole_tensors()) return;
+  std::vector<ElementRange> parameters;
+  for (const auto& entry : parameters_.layout().entries())
+    parameters.push_back({entry.offset, entry.offset + entry.elements});
+  segments_of_parameters_.write(segments, parameters, device_);
 }
 
 // A parameter that is unfrozen later starts with zero state, in a resumed run too.
@@ -253,7 +259,26 @@ void Optimizer::update(const Range& range) {
                          entries[i].offset + entries[i].elements > range.elements.begin;
     if (is_here && trainable_[i]) update_tensor(view_of(range, i));
   }
+  copy_master(range);
+}
+
+void Optimizer::copy_master(const Range& range) const {
   if (state_.keeps_master()) Tensor(range.values).copy_from(state_.range("master", range.index));
+}
+
+std::vector<Optimizer::Piece> Optimizer::pieces_of(const Range& range) const {
+  std::vector<Piece> pieces;
+  const auto& entries = parameters_.layout().entries();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const bool is_here =
+        range.elements.begin <= entries[i].offset && entries[i].offset < range.elements.end;
+    if (!is_here || !trainable_[i] || entries[i].elements == 0) continue;
+    pieces.push_back({.entry = entries[i],
+                      .parameter = i,
+                      .offset = entries[i].offset - range.elements.begin,
+                      .segment = segments_of_parameters_.of(i)});
+  }
+  return pieces;
 }
 
 void Optimizer::update_tensor(const ParameterView&) {

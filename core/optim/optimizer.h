@@ -190,6 +190,21 @@ class Optimizer {
     Tensor state(const std::string& name) const;
   };
 
+  // One trainable parameter within a range, for rules that launch kernels for each.
+  struct Piece {
+    const ArenaLayout::Entry& entry;           // its name and whole shape
+    std::size_t parameter;                     // its index
+    int64_t offset;                            // of its first element, from the begin of the range
+    const kernels::ParameterSegment* segment;  // in device memory; relative to the parameter
+  };
+  // Those of a range; requires needs_whole_tensors().
+  std::vector<Piece> pieces_of(const Range& range) const;
+  // The parameter as update_tensor() receives it.
+  ParameterView view_of(const Range& range, std::size_t parameter) const;
+  // Sets the narrow parameters of a range to its master weights, if it has any: for rules that
+  // changed ParameterView::values.
+  void copy_master(const Range& range) const;
+
   // Adds state tensors for the update rule; call from prepare().
   void add_state(const std::string& name, const StateOptions& options = {}) {
     state_.add(name, options);
@@ -212,6 +227,22 @@ class Optimizer {
             .segments = range.segments,
             .segment_count = range.segment_count,
             .scalars = range.scalars};
+  }
+  // The same for one of its parameters, with one segment.
+  template <typename T>
+  kernels::ArenaStep<T> tensor_step(const Range& range, const Piece& piece) const {
+    kernels::ArenaStep<T> step = arena_step<T>(range);
+    step.parameter += piece.offset;
+    if (step.master) step.master += piece.offset;
+    step.gradient += piece.offset;
+    step.size = piece.entry.elements;
+    step.segments = piece.segment;
+    step.segment_count = 1;
+    return step;
+  }
+  // The state tensor of one parameter, for states with shapes of their own.
+  Tensor state_of(const std::string& name, const Piece& piece) const {
+    return state_.part_of(name, piece.parameter).part;
   }
   // The master weights of a range; null unless parameters are bfloat16 or float16.
   float* master_numbers(const Range& range) const {
@@ -238,7 +269,6 @@ class Optimizer {
   void update_range(std::size_t index);
   Range range_at(std::size_t index) const;
   Tensor gradients_of(std::size_t index) const;
-  ParameterView view_of(const Range& range, std::size_t parameter) const;
 
   Parameters parameters_;
   Common common_;
@@ -247,8 +277,9 @@ class Optimizer {
   LossScaling loss_scaling_;
   StepScalarsOnDevice scalars_;
   SegmentTable segments_;
-  Sharding sharding_;            // the ranges are in state_
-  std::vector<bool> trainable_;  // (parameters), as in segments_
+  SegmentTable segments_of_parameters_;  // one each; if needs_whole_tensors()
+  Sharding sharding_;                    // the ranges are in state_
+  std::vector<bool> trainable_;          // (parameters), as in segments_
   std::function<void()> before_step_;
   double learning_rate_;
   int64_t steps_taken_ = 0;

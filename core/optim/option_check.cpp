@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 #include "ripieno/core/error.h"
 
@@ -18,6 +19,16 @@ void require_option(bool holds, std::string_view optimizer, std::string_view nam
 void require_not_negative(std::string_view optimizer, std::string_view name, double value) {
   const bool holds = value >= 0.0 && std::isfinite(static_cast<float>(value));
   require_option(holds, optimizer, name, value, "at least 0, and finite as a float");
+}
+
+void require_decay(std::string_view optimizer, std::string_view name, double value) {
+  require_option(value >= 0.0 && value < 1.0, optimizer, name, value, "in [0, 1)");
+}
+
+void require_epsilon(std::string_view optimizer, std::string_view name, double value) {
+  const bool holds = value >= static_cast<double>(std::numeric_limits<float>::min()) &&
+                     value <= static_cast<double>(std::numeric_limits<float>::max());
+  require_option(holds, optimizer, name, value, "a positive normal float");
 }
 
 }  // namespace ripieno::optim

@@ -11,4 +11,9 @@ void require_option(bool holds, std::string_view optimizer, std::string_view nam
 // Requires a value of at least 0 that is finite as a float.
 void require_not_negative(std::string_view optimizer, std::string_view name, double value);
 
+// Requires a decay rate: in [0, 1).
+void require_decay(std::string_view optimizer, std::string_view name, double value);
+// Requires a positive normal float: with 0, a parameter without gradient would be divided by 0.
+void require_epsilon(std::string_view optimizer, std::string_view name, double value);
+
 }  // namespace ripieno::optim

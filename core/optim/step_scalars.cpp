@@ -29,6 +29,7 @@ void StepScalarsOnDevice::write(double learning_rate, const Decays& decays, int6
   StepScalars scalars;
   scalars.learning_rate = static_cast<float>(learning_rate);
   const auto steps = static_cast<double>(step);
+  scalars.step = steps;
   scalars.first_correction = static_cast<float>(1.0 / (1.0 - std::pow(decays.first, steps)));
   scalars.second_correction = static_cast<float>(1.0 / (1.0 - std::pow(decays.second, steps)));
   run_on({"write step scalars"}, device_,

@@ -3,31 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ripieno/kernels/cpu/support/arena_walk.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {
 
 namespace {
-
-// Calls body(begin, end, segment) for ranges that cover the segments. Work is split evenly, however
-// many segments there are and however short they are.
-template <typename Body>
-void for_each_segment_block(const ParameterSegment* segments, int64_t count,
-                            int64_t work_per_element, const Body& body) {
-  if (count == 0) return;
-  const int64_t first = segments[0].begin, last = segments[count - 1].end;
-  const int64_t blocks = (last - first + cpu::kBlock - 1) / cpu::kBlock;
-  cpu::parallel_for(blocks, cpu::kBlock * work_per_element, [&](int64_t block) {
-    const int64_t begin = first + block * cpu::kBlock;
-    const int64_t end = std::min(last, begin + cpu::kBlock);
-    const auto ends_before = [](const ParameterSegment& s, int64_t at) { return s.end <= at; };
-    const ParameterSegment* s = std::lower_bound(segments, segments + count, begin, ends_before);
-    for (; s != segments + count && s->begin < end; ++s) {
-      body(std::max(begin, s->begin), std::min(end, s->end), *s);
-    }
-  });
-}
 
 SkipReason skip_reason(const LossScale& state, double sum_of_squares, double norm) {
   if (!std::isfinite(sum_of_squares)) return kNotFinite;
@@ -80,6 +62,7 @@ void finish_scaled_step_scalars(OnCpu on, StepScalars* scalars, LossScale* loss_
     state.good_steps = 0;
   }
   const auto steps = static_cast<double>(state.steps);
+  scalars->step = steps;
   scalars->first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1, steps)));
   scalars->second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2, steps)));
   scalars->skipped_steps = state.skipped_steps;
@@ -126,32 +109,33 @@ void adamw(OnCpu, const ArenaStep<T>& arena, float* first_moment, float* second_
   const A second_correction = A(scalars->second_correction);
   const A first_share = A(1.0 - constants.beta1), second_share = A(1.0 - constants.beta2);
   const A epsilon = A(constants.epsilon);
-  for_each_segment_block(arena.segments, arena.segment_count, 4,
-                         [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
-                           const A rate = learning_rate * A(segment.learning_rate_factor);
-                           const A keep = A(1) - rate * A(segment.weight_decay);
-                           const auto step = [=](A value, int64_t i) {
-                             const A g = A(gradient[i]) * scale;
-                             const A before = A(first_moment[i]), before2 = A(second_moment[i]);
-                             const A m = before + first_share * (g - before);
-                             const A v = before2 + second_share * (g * g - before2);
-                             first_moment[i] = static_cast<float>(m);
-                             second_moment[i] = static_cast<float>(v);
-                             const A denominator = std::sqrt(v * second_correction) + epsilon;
-                             return keep * value - rate * (m * first_correction) / denominator;
-                           };
-                           if (master) {
+  cpu::for_each_segment_block(arena.segments, arena.segment_count, 4,
+                              [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
+                                const A rate = learning_rate * A(segment.learning_rate_factor);
+                                const A keep = A(1) - rate * A(segment.weight_decay);
+                                const auto step = [=](A value, int64_t i) {
+                                  const A g = A(gradient[i]) * scale;
+                                  const A before = A(first_moment[i]),
+                                          before2 = A(second_moment[i]);
+                                  const A m = before + first_share * (g - before);
+                                  const A v = before2 + second_share * (g * g - before2);
+                                  first_moment[i] = static_cast<float>(m);
+                                  second_moment[i] = static_cast<float>(v);
+                                  const A denominator = std::sqrt(v * second_correction) + epsilon;
+                                  return keep * value - rate * (m * first_correction) / denominator;
+                                };
+                                if (master) {
 #pragma omp simd
-                             for (int64_t i = begin; i < end; ++i) {
-                               master[i] = static_cast<float>(step(A(master[i]), i));
-                               parameter[i] = T(static_cast<A>(master[i]));
-                             }
-                           } else {
+                                  for (int64_t i = begin; i < end; ++i) {
+                                    master[i] = static_cast<float>(step(A(master[i]), i));
+                                    parameter[i] = T(static_cast<A>(master[i]));
+                                  }
+                                } else {
 #pragma omp simd
-                             for (int64_t i = begin; i < end; ++i)
-                               parameter[i] = T(step(A(parameter[i]), i));
-                           }
-                         });
+                                  for (int64_t i = begin; i < end; ++i)
+                                    parameter[i] = T(step(A(parameter[i]), i));
+                                }
+                              });
 }
 
 template <typename T>
@@ -165,29 +149,29 @@ void sgd(OnCpu, const ArenaStep<T>& arena, float* velocity, const SgdConstants& 
   const A learning_rate = A(scalars->learning_rate), scale = A(scalars->gradient_scale);
   const A momentum = A(constants.momentum);
   const bool nesterov = constants.nesterov;
-  for_each_segment_block(arena.segments, arena.segment_count, 2,
-                         [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
-                           const A rate = learning_rate * A(segment.learning_rate_factor);
-                           const A weight_decay = A(segment.weight_decay);
-                           const auto step = [=](A value, int64_t i) {
-                             const A g = A(gradient[i]) * scale + weight_decay * value;
-                             if (!velocity) return value - rate * g;
-                             const A v = momentum * A(velocity[i]) + g;
-                             velocity[i] = static_cast<float>(v);
-                             return value - rate * (nesterov ? g + momentum * v : v);
-                           };
-                           if (master) {
+  cpu::for_each_segment_block(arena.segments, arena.segment_count, 2,
+                              [=](int64_t begin, int64_t end, const ParameterSegment& segment) {
+                                const A rate = learning_rate * A(segment.learning_rate_factor);
+                                const A weight_decay = A(segment.weight_decay);
+                                const auto step = [=](A value, int64_t i) {
+                                  const A g = A(gradient[i]) * scale + weight_decay * value;
+                                  if (!velocity) return value - rate * g;
+                                  const A v = momentum * A(velocity[i]) + g;
+                                  velocity[i] = static_cast<float>(v);
+                                  return value - rate * (nesterov ? g + momentum * v : v);
+                                };
+                                if (master) {
 #pragma omp simd
-                             for (int64_t i = begin; i < end; ++i) {
-                               master[i] = static_cast<float>(step(A(master[i]), i));
-                               parameter[i] = T(static_cast<A>(master[i]));
-                             }
-                           } else {
+                                  for (int64_t i = begin; i < end; ++i) {
+                                    master[i] = static_cast<float>(step(A(master[i]), i));
+                                    parameter[i] = T(static_cast<A>(master[i]));
+                                  }
+                                } else {
 #pragma omp simd
-                             for (int64_t i = begin; i < end; ++i)
-                               parameter[i] = T(step(A(parameter[i]), i));
-                           }
-                         });
+                                  for (int64_t i = begin; i < end; ++i)
+                                    parameter[i] = T(step(A(parameter[i]), i));
+                                }
+                              });
 }
 
 template void clip_gradient(OnCpu, float*, int64_t, const double*, const LossScale*, double);

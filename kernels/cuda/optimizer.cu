@@ -54,6 +54,7 @@ __global__ void finish_scaled_step_scalars_kernel(StepScalars* scalars, LossScal
     state.good_steps = 0;
   }
   const auto steps = static_cast<double>(state.steps);
+  scalars->step = steps;
   scalars->first_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta1, steps)));
   scalars->second_correction = static_cast<float>(1.0 / (1.0 - std::pow(beta2, steps)));
   scalars->skipped_steps = state.skipped_steps;
@@ -83,55 +84,16 @@ struct UpdateMaster {
   }
 };
 
-// One thread's values of `width` parameters, common to both optimizers.
-template <typename T, int width>
-struct ParameterFragment {
-  cuda::Vector<T, width> parameter, gradient;
-  cuda::Vector<float, width> master;
-};
-
-template <typename T>
-struct Parameters {
-  using A = accumulator_t<T>;
-  T* parameter;
-  float* master;  // the values that are updated, or null if T is not narrower than float
-  const T* gradient;
-
-  template <int width>
-  __device__ void load(int64_t first, ParameterFragment<T, width>& fragment) const {
-    fragment.gradient = cuda::load<width>(gradient + first);
-    if (master) {
-      fragment.master = cuda::load<width>(master + first);
-    } else {
-      fragment.parameter = cuda::load<width>(parameter + first);
-    }
-  }
-  template <int width>
-  __device__ A read(const ParameterFragment<T, width>& fragment, int k) const {
-    return master ? A(fragment.master[k]) : cuda::widen(fragment.parameter[k]);
-  }
-  template <int width>
-  __device__ void write(ParameterFragment<T, width>& fragment, int k, A value) const {
-    fragment.master[k] = static_cast<float>(value);
-    fragment.parameter[k] = cuda::narrow<T>(master ? A(fragment.master[k]) : value);
-  }
-  template <int width>
-  __device__ void store(int64_t first, const ParameterFragment<T, width>& fragment) const {
-    if (master) cuda::store(master + first, fragment.master);
-    cuda::store(parameter + first, fragment.parameter);
-  }
-};
-
 template <typename T>
 struct AdamW {
   using A = accumulator_t<T>;
-  Parameters<T> parameters;
+  cuda::ArenaParameters<T> parameters;
   float *first_moment, *second_moment;
   A first_share, second_share;  // 1 - beta1 and 1 - beta2
   A epsilon;
 
   template <int width>
-  struct Fragment : ParameterFragment<T, width> {
+  struct Fragment : cuda::ParameterFragment<T, width> {
     cuda::Vector<float, width> first, second;
   };
   template <int width>
@@ -167,12 +129,12 @@ struct AdamW {
 template <typename T>
 struct Sgd {
   using A = accumulator_t<T>;
-  Parameters<T> parameters;
+  cuda::ArenaParameters<T> parameters;
   float* velocity;  // null if momentum is 0
   SgdConstants constants;
 
   template <int width>
-  struct Fragment : ParameterFragment<T, width> {
+  struct Fragment : cuda::ParameterFragment<T, width> {
     cuda::Vector<float, width> velocity;
   };
   template <int width>

@@ -54,6 +54,8 @@ struct PartList {
 // One list per file of this folder.
 PartList arithmetic_parts();
 PartList convolution_parts();
+PartList loss_parts();
+PartList optimizer_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

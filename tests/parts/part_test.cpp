@@ -105,7 +105,8 @@ Results results_of(const Case& which, const Tensors& inputs, const Tensors& seed
   Tensor total;
   for (std::size_t i = 0; i < seeds.size(); ++i) {
     if (!results.outputs[i].requires_gradient()) continue;
-    const Tensor term = sum(results.outputs[i] * seeds[i]);
+    const Tensor seed = seeds[i].to(results.outputs[i].dtype());  // losses are not 16-bit
+    const Tensor term = sum(results.outputs[i] * seed).to(DType::float64);
     total = total.defined() ? total + term : term;
   }
   if (total.defined()) total.backward();

@@ -45,6 +45,12 @@ template <typename T>
 std::string accepted_values(const std::optional<T>*, const std::string& limits) {
   return "\"auto\" or an integer" + limits;
 }
+std::string accepted_values(const std::optional<double>*, const std::string& limits) {
+  return "\"auto\" or a number" + limits;
+}
+std::string accepted_values(const std::optional<bool>*, const std::string&) {
+  return "\"auto\", true or false";
+}
 std::string accepted_values(const std::vector<int64_t>*, const std::string& limits) {
   return "a list of integers" + (limits.empty() ? "" : ", each" + limits);
 }
@@ -91,20 +97,20 @@ bool assign(T* variable, const toml::node& node, const Accepts& accepts) {
   return true;
 }
 
-template <typename T>
-bool assign(std::optional<T>* variable, const toml::node& node, const Accepts& accepts) {
-  T number = 0;
-  const bool is_auto = node.value_exact<std::string>() == kAuto;
-  if (!is_auto && !assign(&number, node, accepts)) return false;
-  *variable = is_auto ? std::nullopt : std::optional(number);
-  return true;
-}
-
 bool assign(double* variable, const toml::node& node, const Accepts& accepts) {
   if (!node.is_number()) return false;
   const auto value = node.value<double>();
   if (!value || !std::isfinite(*value) || !in_range(*value, accepts)) return false;
   *variable = *value;
+  return true;
+}
+
+template <typename T>
+bool assign(std::optional<T>* variable, const toml::node& node, const Accepts& accepts) {
+  T value{};
+  const bool is_auto = node.value_exact<std::string>() == kAuto;
+  if (!is_auto && !assign(&value, node, accepts)) return false;
+  *variable = is_auto ? std::nullopt : std::optional(value);
   return true;
 }
 
@@ -252,17 +258,17 @@ bool restore(T* variable, const nlohmann::json& value) {
   if (fits) *variable = value.get<T>();
   return fits;
 }
-template <typename T>
-bool restore(std::optional<T>* variable, const nlohmann::json& value) {
-  T number = 0;
-  const bool is_auto = value == kAuto;
-  if (!is_auto && !restore(&number, value)) return false;
-  *variable = is_auto ? std::nullopt : std::optional(number);
-  return true;
-}
 bool restore(double* variable, const nlohmann::json& value) {
   if (value.is_number()) *variable = value.get<double>();
   return value.is_number();
+}
+template <typename T>
+bool restore(std::optional<T>* variable, const nlohmann::json& value) {
+  T known{};
+  const bool is_auto = value == kAuto;
+  if (!is_auto && !restore(&known, value)) return false;
+  *variable = is_auto ? std::nullopt : std::optional(known);
+  return true;
 }
 bool restore(std::string* variable, const nlohmann::json& value) {
   if (value.is_string()) *variable = value.get<std::string>();

@@ -77,9 +77,10 @@ class Settings {
  public:
   // The variable that a key sets. Its value at the time of add() is the default. An empty optional
   // is written "auto": the program chooses the value. One string sets a list of strings to itself.
-  using Variable = std::variant<bool*, int*, int64_t*, std::optional<int>*, std::optional<int64_t>*,
-                                std::optional<std::size_t>*, double*, std::string*,
-                                std::vector<int64_t>*, std::vector<std::string>*, Choice>;
+  using Variable =
+      std::variant<bool*, int*, int64_t*, std::optional<int>*, std::optional<int64_t>*,
+                   std::optional<std::size_t>*, std::optional<double>*, std::optional<bool>*,
+                   double*, std::string*, std::vector<int64_t>*, std::vector<std::string>*, Choice>;
 
   // Adds a key, "section.name". `variable` must outlive this object. `help` is a noun phrase that
   // can be understood without the key's name: meaning, unit, and what 0 or "auto" means. The

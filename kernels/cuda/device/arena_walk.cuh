@@ -8,6 +8,45 @@
 
 namespace ripieno::kernels::cuda {
 
+// One thread's values of `width` parameters, common to all optimizers.
+template <typename T, int width>
+struct ParameterFragment {
+  Vector<T, width> parameter, gradient;
+  Vector<float, width> master;
+};
+
+template <typename T>
+struct ArenaParameters {
+  using A = accumulator_t<T>;
+  T* parameter;
+  float* master;  // the values that are updated, or null if T is not narrower than float
+  const T* gradient;
+
+  template <int width>
+  __device__ void load(int64_t first, ParameterFragment<T, width>& fragment) const {
+    fragment.gradient = cuda::load<width>(gradient + first);
+    if (master) {
+      fragment.master = cuda::load<width>(master + first);
+    } else {
+      fragment.parameter = cuda::load<width>(parameter + first);
+    }
+  }
+  template <int width>
+  __device__ A read(const ParameterFragment<T, width>& fragment, int k) const {
+    return master ? A(fragment.master[k]) : widen(fragment.parameter[k]);
+  }
+  template <int width>
+  __device__ void write(ParameterFragment<T, width>& fragment, int k, A value) const {
+    fragment.master[k] = static_cast<float>(value);
+    fragment.parameter[k] = narrow<T>(master ? A(fragment.master[k]) : value);
+  }
+  template <int width>
+  __device__ void store(int64_t first, const ParameterFragment<T, width>& fragment) const {
+    if (master) cuda::store(master + first, fragment.master);
+    cuda::store(parameter + first, fragment.parameter);
+  }
+};
+
 // The first segment that ends after `element`; an empty one at the end of the arena if there is
 // none.
 __device__ inline ParameterSegment segment_at(int64_t element, const ParameterSegment* segments,
@@ -73,6 +112,57 @@ void walk_arena(OnCuda on, const Rule& rule, int64_t size, const ParameterSegmen
                 int64_t count, const StepScalars* scalars) {
   launch(walk_arena_kernel<width, Rule>, thread_each(on, ceil_divide(size, 2 * width)), rule, size,
          segments, count, scalars);
+}
+
+// The rule of an element-wise formula (formulas/optimizer_formulas.h).
+template <typename T, typename Formula>
+struct FormulaRule {
+  using A = accumulator_t<T>;
+  static constexpr int kStates = Formula::kStates;
+  ArenaParameters<T> parameters;
+  float* states[kStates];
+  Formula formula;
+
+  template <int width>
+  struct Fragment : ParameterFragment<T, width> {
+    Vector<float, width> state[kStates];
+  };
+  template <int width>
+  __device__ void load(int64_t first, Fragment<width>& fragment) const {
+    parameters.load(first, fragment);
+    unrolled<kStates>([&](int s) { fragment.state[s] = cuda::load<width>(states[s] + first); });
+  }
+  template <int width>
+  __device__ void step(Fragment<width>& fragment, const ParameterSegment& segment,
+                       const StepScalars& now) const {
+    const A rate = A(now.learning_rate) * A(segment.learning_rate_factor);
+    const A decay = segment.weight_decay;
+    unrolled<width>([&](int k) {
+      A state[kStates];
+      unrolled<kStates>([&](int s) { state[s] = A(fragment.state[s][k]); });
+      const A gradient = widen(fragment.gradient[k]) * A(now.gradient_scale);
+      const A value = parameters.read(fragment, k);
+      parameters.write(fragment, k, formula(value, gradient, rate, decay, now, state));
+      unrolled<kStates>([&](int s) { fragment.state[s][k] = static_cast<float>(state[s]); });
+    });
+  }
+  template <int width>
+  __device__ void store(int64_t first, const Fragment<width>& fragment) const {
+    parameters.store(first, fragment);
+    unrolled<kStates>([&](int s) { cuda::store(states[s] + first, fragment.state[s]); });
+  }
+};
+
+template <typename T, typename Formula, typename... State>
+void update_arena(OnCuda on, const ArenaStep<T>& arena, const Formula& formula, State*... states) {
+  const FormulaRule<T, Formula> rule{
+      {arena.parameter, arena.master, arena.gradient}, {states...}, formula};
+  if (is_aligned(arena.parameter, arena.master, arena.gradient, states...)) {
+    walk_arena<kVectorSize<T, float>>(on, rule, arena.size, arena.segments, arena.segment_count,
+                                      arena.scalars);
+  } else {
+    walk_arena<1>(on, rule, arena.size, arena.segments, arena.segment_count, arena.scalars);
+  }
 }
 
 }  // namespace ripieno::kernels::cuda

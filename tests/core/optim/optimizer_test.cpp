@@ -633,7 +633,7 @@ TEST(Optimizers, AreCreatedByName) {
     EXPECT_NE(make_optimizer(name, weights.parameters(), {}), nullptr) << name;
     EXPECT_NO_THROW(check_optimizer(name, {}));
   }
-  EXPECT_THROW(make_optimizer("adam", weights.parameters(), {}), ConfigurationError);
+  EXPECT_THROW(make_optimizer("adams", weights.parameters(), {}), ConfigurationError);
   EXPECT_THROW(check_optimizer("adamw", {.beta1 = 1.0}), ConfigurationError);
   EXPECT_THROW(check_optimizer("sgd", {.momentum = 1.0}), ConfigurationError);
 }
