@@ -53,6 +53,7 @@ struct PartList {
 
 // One list per file of this folder.
 PartList arithmetic_parts();
+PartList gpt_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

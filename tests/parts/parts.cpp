@@ -5,6 +5,7 @@ namespace ripieno::testing {
 std::vector<PartList> all_parts() {
   return {
       arithmetic_parts(),
+      gpt_parts(),
   };
 }
 
