@@ -1,14 +1,15 @@
-// Causal scaled dot-product attention, computed in blocks: the (time, time) score matrix is never
-// stored.
+// Scaled dot-product attention, computed in blocks: the (queries, keys) score matrix is never
+// stored. attention_…: causal self-attention; masked_attention_…: all else.
 //
 // Forward and backward follow FlashAttention-2 (Dao, arXiv 2307.08691). On a GPU, cuDNN computes
-// 16-bit types if it is available (attention_library.h); all else runs on the
-// built-in kernels.
+// causal self-attention of 16-bit types if it is available (attention_library.h); all else runs on
+// the built-in kernels.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 
+#include "ripieno/kernels/dropout.h"
 #include "ripieno/kernels/element_types.h"
 #include "ripieno/kernels/execution.h"
 
@@ -72,5 +73,63 @@ void attention_backward(OnCpu, const AttentionBackwardArguments<T>& args,
 template <typename T>
 void attention_backward(OnCuda, const AttentionBackwardArguments<T>& args,
                         const AttentionShape& shape);
+
+// Element (batch, time, head, d) is at batch * batch_stride + time * time_stride + head * head_size
+// + d.
+struct AttentionLayout {
+  int64_t batch_stride = 0, time_stride = 0;  // in elements
+};
+
+struct MaskedAttentionShape {
+  int64_t batch = 0, queries = 0, keys = 0;
+  // Query head h uses head h / (heads / key_heads) of k and v.
+  int64_t heads = 0, key_heads = 0, head_size = 0;
+  AttentionLayout q = {}, k = {}, v = {};
+  double scale = 1.0;
+  // Query i sees the keys up to keys - queries + i, so that the last query sees all.
+  bool causal = false;
+  // If positive, of those only the keys whose distance from key keys - queries + i is less.
+  int64_t window = 0;
+  // Of AttentionMasks::added or allowed, in elements: of batch, head, query and key.
+  int64_t mask_strides[4] = {};
+  DropoutMask dropout = {};  // of the probabilities, (batch, heads, queries, keys)
+};
+
+template <typename T>
+struct AttentionMasks {
+  const T* added = nullptr;       // added to the scaled scores, or null
+  const bool* allowed = nullptr;  // false: the query does not see the key; or null
+  // (batch, queries), or null: a query sees only the keys from first_key to end_key - 1. Values
+  // outside [0, keys] are clamped.
+  const int32_t* first_key = nullptr;
+  const int32_t* end_key = nullptr;
+};
+
+// out and log_sum_exp as for attention_forward(), with (batch, queries, heads, head_size) and
+// (2, batch, heads, queries). A query that sees no key has the output 0.
+template <typename T>
+void masked_attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
+                              const T* v, const AttentionMasks<T>& masks,
+                              const MaskedAttentionShape& shape);
+template <typename T>
+void masked_attention_forward(OnCuda, T* out, accumulator_t<T>* log_sum_exp, const T* q, const T* k,
+                              const T* v, const AttentionMasks<T>& masks,
+                              const MaskedAttentionShape& shape);
+
+// Where the gradients are written; args.workspace: batch * heads * queries floats (doubles for
+// double).
+struct AttentionGradientLayouts {
+  AttentionLayout q, k, v;
+};
+
+// Gradients of q, k and v; every element is overwritten.
+template <typename T>
+void masked_attention_backward(OnCpu, const AttentionBackwardArguments<T>& args,
+                               const AttentionGradientLayouts& layouts,
+                               const AttentionMasks<T>& masks, const MaskedAttentionShape& shape);
+template <typename T>
+void masked_attention_backward(OnCuda, const AttentionBackwardArguments<T>& args,
+                               const AttentionGradientLayouts& layouts,
+                               const AttentionMasks<T>& masks, const MaskedAttentionShape& shape);
 
 }  // namespace ripieno::kernels

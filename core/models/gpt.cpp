@@ -51,6 +51,16 @@ const GptOptions& checked(const GptOptions& options) {
   return options;
 }
 
+// Views of queries, keys and values, (batch, time, heads, head_size) each.
+struct ByHead {
+  Tensor q, k, v;
+};
+ByHead split_by_head(const Tensor& qkv, int64_t heads) {
+  const Tensor all = qkv.reshape({qkv.size(0), qkv.size(1), 3 * heads, qkv.size(2) / (3 * heads)});
+  return {all.slice(2, 0, heads), all.slice(2, heads, 2 * heads),
+          all.slice(2, 2 * heads, 3 * heads)};
+}
+
 }  // namespace
 
 GptBlock::GptBlock(const GptOptions& options)
@@ -73,12 +83,34 @@ GptBlock::GptBlock(const GptOptions& options)
   add("dropout2", dropout2_);
 }
 
-Residual GptBlock::operator()(const Residual& in) const {
+template <typename Attend>
+Residual GptBlock::with(const Residual& in, const Attend& attend) const {
   const auto [x, normal_x] = norm1_(in);
-  const Tensor attended = projection_(causal_attention(qkv_(normal_x), heads_));
+  const Tensor attended = projection_(attend(qkv_(normal_x)));
   const auto [y, normal_y] = norm2_(dropout1_(x, attended));
   return dropout2_(y, feed_forward(normal_y, up_.weight_and_bias(), down_.weight_and_bias(),
                                    Activation::kGeluTanh));
+}
+
+Residual GptBlock::operator()(const Residual& in) const {
+  return with(in, [&](const Tensor& qkv) { return causal_attention(qkv, heads_); });
+}
+
+Residual GptBlock::operator()(const Residual& in, const KeyRanges& ranges) const {
+  return with(in, [&](const Tensor& qkv) {
+    const auto [q, k, v] = split_by_head(qkv, heads_);
+    const Tensor out = attention(q, k, v, {.causal = true, .ranges = ranges});
+    return out.reshape({qkv.size(0), qkv.size(1), qkv.size(2) / 3});
+  });
+}
+
+Residual GptBlock::operator()(const Residual& in, KeyValueCache& cache, int64_t layer) const {
+  return with(in, [&](const Tensor& qkv) {
+    const auto [q, k, v] = split_by_head(qkv, heads_);
+    const auto [keys, values] = cache.append(layer, k, v);
+    const Tensor out = attention(q, keys, values, {.causal = true});
+    return out.reshape({qkv.size(0), qkv.size(1), qkv.size(2) / 3});
+  });
 }
 
 Gpt::Gpt(const GptOptions& options)
@@ -96,28 +128,69 @@ Gpt::Gpt(const GptOptions& options)
   add("norm", norm_);
 }
 
-Tensor Gpt::before_head(const Tensor& ids) const {
+Tensor Gpt::before_head(const Tensor& ids, const DocumentRanges& documents) const {
   if (ids.rank() != 2 || ids.size(1) > options_.context) {
     fail(fmt::format("gpt: ids must be (batch, time) with time at most {} (context), got {}",
                      options_.context, to_string(ids.shape())));
   }
-  const Tensor positions = positions_.weight().slice(0, 0, ids.size(1));
-  Residual x{.x = dropout_(embedding(tokens_.weight(), ids, positions))};
+  const KeyRanges& ranges = documents.keys;
+  Residual x;
+  if (documents.positions.defined()) {
+    x.x = dropout_(tokens_(ids) + positions_(documents.positions));
+  } else {
+    const Tensor positions = positions_.weight().slice(0, 0, ids.size(1));
+    x.x = dropout_(embedding(tokens_.weight(), ids, positions));
+  }
   for (const GptBlock& block : blocks_) {
     const Profiled profiled("block");
-    if (options_.recompute == Recompute::blocks) {
+    const bool separate = ranges.first.defined();
+    if (options_.recompute == Recompute::blocks && separate) {
+      const auto whole = [&block, ranges](const Tensor& in) {
+        return sum(block(Residual{.x = in}, ranges));
+      };
+      x = {.x = recomputed(whole, x.x)};
+    } else if (options_.recompute == Recompute::blocks) {
       x = {.x = recomputed(std::cref(block), x.x)};
     } else {
-      x = block(x);
+      x = separate ? block(x, ranges) : block(x);
     }
   }
   return norm_(x).normalized;
 }
 
-Tensor Gpt::forward(const Tensor& ids) const { return linear(before_head(ids), tokens_.weight()); }
+Tensor Gpt::logits(const Tensor& ids, const DocumentRanges& documents) const {
+  return linear(before_head(ids, documents), tokens_.weight());
+}
 
-Loss Gpt::loss(const Tensor& ids, const Tensor& targets) const {
-  return linear_cross_entropy(before_head(ids), tokens_.weight(), targets);
+Loss Gpt::loss(const Tensor& ids, const Tensor& targets, const DocumentRanges& documents) const {
+  return linear_cross_entropy(before_head(ids, documents), tokens_.weight(), targets);
+}
+
+Tensor Gpt::next_logits(const Tensor& ids, KeyValueCache& cache) const {
+  const int64_t first = cache.length(), time = ids.rank() == 2 ? ids.size(1) : 0;
+  if (time < 1 || first + time > options_.context) {
+    fail(
+        fmt::format("gpt: ids is {} behind {} tokens; it must be (batch, time), and all at most {} "
+                    "(context)",
+                    to_string(ids.shape()), first, options_.context));
+  }
+  const Tensor positions = positions_.weight().slice(0, first, first + time);
+  Residual x{.x = dropout_(embedding(tokens_.weight(), ids, positions))};
+  int64_t layer = 0;
+  for (const GptBlock& block : blocks_) x = block(x, cache, layer++);
+  cache.advance(time);
+  const Tensor last = norm_(x).normalized.slice(1, time - 1, time);
+  return linear(last.reshape({ids.size(0), options_.channels}), tokens_.weight());
+}
+
+KeyValueCache Gpt::make_cache(int64_t batch) {
+  const Tensor& values = tokens_.weight();
+  return KeyValueCache({.layers = options_.layers,
+                        .batch = batch,
+                        .capacity = options_.context,
+                        .heads = options_.heads,
+                        .head_size = options_.channels / options_.heads},
+                       values.dtype(), values.device());
 }
 
 }  // namespace ripieno::nn

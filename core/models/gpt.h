@@ -4,17 +4,13 @@
 
 #include <deque>
 
-#include "ripieno/core/losses/cross_entropy.h"
+#include "ripieno/core/models/language_model.h"
 #include "ripieno/core/nn/dropout.h"
 #include "ripieno/core/nn/embedding.h"
 #include "ripieno/core/nn/layer_norm.h"
 #include "ripieno/core/nn/linear.h"
-#include "ripieno/core/nn/module.h"
 
 namespace ripieno::nn {
-
-// What the backward recomputes instead of saving it (recomputation.h).
-enum class Recompute { none, blocks };
 
 // The defaults are those of GPT-2 small, with its vocabulary of 50257 padded to a multiple of 128.
 struct GptOptions {
@@ -36,33 +32,46 @@ class GptBlock final : public Module {
   // All (batch, time, channels). The block's first norm computes the sum that the previous block
   // left, and the norm after the block the sum that this one returns.
   Residual operator()(const Residual& x) const;
+  // The same with attention within documents.
+  Residual operator()(const Residual& x, const KeyRanges& ranges) const;
+  // The same behind the tokens in the cache, as its layer `layer`.
+  Residual operator()(const Residual& x, KeyValueCache& cache, int64_t layer) const;
   // The block alone, as recomputation runs it: returns the sum. (batch, time, channels).
   Tensor forward(const Tensor& x) const override { return sum((*this)(Residual{.x = x})); }
   using Module::operator();
 
  private:
+  template <typename Attend>
+  Residual with(const Residual& x, const Attend& attend) const;
+
   int64_t heads_;
   LayerNorm norm1_, norm2_;
   Linear qkv_, projection_, up_, down_;
   Dropout dropout1_, dropout2_;
 };
 
-class Gpt final : public Module {
+class Gpt final : public LanguageModel {
  public:
   // Throws ConfigurationError for sizes that are not positive, not compatible or too large.
   explicit Gpt(const GptOptions& options);
 
   // ids: (batch, time), int32, time <= context -> logits (batch, time, vocab). Throws Error for
   // another shape; see embedding() for ids outside the vocabulary.
-  Tensor forward(const Tensor& ids) const override;
-  // The cross entropy of predicting `targets` from `ids`, both (batch, time), int32; kIgnoredTarget
-  // is left out. The logits are never held as a whole (linear_cross_entropy.h).
-  Loss loss(const Tensor& ids, const Tensor& targets) const;
+  Tensor forward(const Tensor& ids) const override { return logits(ids, {}); }
+  Tensor logits(const Tensor& ids, const DocumentRanges& documents) const override;
+  using LanguageModel::loss;
+  Loss loss(const Tensor& ids, const Tensor& targets,
+            const DocumentRanges& documents) const override;
+  Tensor next_logits(const Tensor& ids, KeyValueCache& cache) const override;
+  KeyValueCache make_cache(int64_t batch) override;
 
+  int64_t context() const override { return options_.context; }
+  int64_t vocabulary() const override { return options_.vocab; }
   const GptOptions& options() const { return options_; }
 
  private:
-  Tensor before_head(const Tensor& ids) const;  // -> (batch, time, channels)
+  // -> (batch, time, channels)
+  Tensor before_head(const Tensor& ids, const DocumentRanges& documents) const;
 
   GptOptions options_;
   Embedding tokens_, positions_;

@@ -56,6 +56,7 @@ PartList arithmetic_parts();
 PartList convolution_parts();
 PartList loss_parts();
 PartList optimizer_parts();
+PartList gpt_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

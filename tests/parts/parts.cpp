@@ -8,6 +8,7 @@ std::vector<PartList> all_parts() {
       convolution_parts(),
       loss_parts(),
       optimizer_parts(),
+      gpt_parts(),
   };
 }
 

@@ -35,9 +35,9 @@ OCCUPANCY = [
 ]
 
 OCCUPANCY += [  # attention in float, which is bound by arithmetic
-    (r"cuda::forward_kernel<float, [12]>\(.*Inputs", 256, 2),
-    (r"cuda::query_gradient_kernel<float, 1>", 256, 2),
-    (r"cuda::key_value_gradient_kernel<float, 1>", 256, 2),
+    (r"cuda::forward_kernel<float, [12], false>\(.*Inputs", 256, 2),
+    (r"cuda::query_gradient_kernel<float, 1, false>", 256, 2),
+    (r"cuda::key_value_gradient_kernel<float, 1, false>", 256, 2),
 ]
 
 # (kernel, which of its accesses must be 16 bytes wide, minimum number of instantiations).
@@ -49,6 +49,9 @@ VECTORS = [
     (r"dropout_kernel<[248], ", "both", 4),
     (r"cuda::layer_norm_forward_kernel<[248], ", "both", 4),
     (r"cuda::layer_norm_backward_kernel<[248], ", "both", 4),
+    (r"cuda::rms_norm_(forward|backward)_kernel<[248], ", "both", 8),
+    (r"rotate_kernel<[248], ", "both", 4),
+    (r"gated_silu_backward_kernel<[248], ", "both", 4),
     (r"softmax_(forward|backward)_kernel<[248], ", "both", 8),
     (r"cuda::walk_arena_kernel<[24], ", "both", 8),
     (r"(binary|copy|copy_to)_strided_kernel<(2|4|8|16), ", "both", 12),
