@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ripieno/core/tensor.h"
+#include "ripieno/io/data/data_policy.h"
 
 namespace ripieno::io {
 
@@ -27,6 +28,8 @@ struct Batch {
   int64_t units = 0;        // tokens or samples (Loader::unit) of all ranks together
   // Additional tensors, e.g. lengths, masks or document ids; each is (rows, …).
   std::vector<NamedTensor> extras = {};
+  // This rank's rows that could not be read: inputs are 0, and targets are kIgnoredTarget.
+  SkippedData skipped = {};
 
   // The additional tensor `name`. Throws Error if there is none.
   const Tensor& extra(std::string_view name) const;

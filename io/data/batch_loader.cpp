@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -61,16 +63,43 @@ int64_t units_of(const Dataset& data, const Order& order, int64_t position, int6
   return units;
 }
 
+void fill_ignored(const Batch& batch, int64_t row) {
+  const auto fill = [&](const Tensor& tensor, int byte) {
+    const std::size_t width = tensor.bytes() / static_cast<std::size_t>(tensor.size(0));
+    if (width == 0) return;
+    std::memset(static_cast<std::byte*>(tensor.raw_data()) + static_cast<std::size_t>(row) * width,
+                byte, width);
+  };
+  static_assert(kIgnoredTarget == -1);  // every byte is 0xff
+  fill(batch.inputs, 0);
+  fill(batch.targets, 0xff);
+  for (const auto& extra : batch.extras) fill(extra.tensor, 0);
+}
+
+void read_row(const Dataset& data, int64_t index, Batch& batch, int64_t row, OnDataError on_error) {
+  if (on_error == OnDataError::stop) return data.read(index, SampleRow(batch, row));
+  std::string why;
+  try {
+    return data.read(index, SampleRow(batch, row));
+  } catch (const DataError& error) {
+    why = error.what();
+  } catch (const StorageError& error) {
+    why = error.what();
+  }
+  fill_ignored(batch, row);
+  batch.skipped.add(1, why);
+}
+
 // The rows of `part` in the batch of `global_rows` samples that starts at `position`.
 Batch make_batch(const Dataset& data, const Order& order, Part part, int64_t position,
-                 int64_t global_rows) {
+                 int64_t global_rows, OnDataError on_error = OnDataError::stop) {
   const Rows rows = rows_of(part, global_rows);
   Batch batch = allocate(data.layout(), rows.count());
   batch.first_row = rows.begin;
   batch.global_rows = global_rows;
   batch.units = units_of(data, order, position, global_rows);
   for (int64_t row = 0; row < rows.count(); ++row)
-    data.read(index_at(data, order, position + rows.begin + row), SampleRow(batch, row));
+    read_row(data, index_at(data, order, position + rows.begin + row), batch, row, on_error);
   return batch;
 }
 
@@ -95,10 +124,17 @@ BatchLoader::BatchLoader(std::shared_ptr<const Dataset> data, const Options& opt
                     "{}",
                     options_.threads, options_.ahead));
   }
+  if (options_.on_error == OnDataError::skip && data_->layout().targets.dtype != DType::int32) {
+    throw ConfigurationError(fmt::format(
+        "loader: on_error = skip requires int32 targets, which can be ignored; they are "
+        "{}",
+        name_of(data_->layout().targets.dtype)));
+  }
   if (!options_.order) options_.order = sequential(data_->size());
   prefetcher_ = std::make_unique<Prefetcher>(
       [this](int64_t position) {
-        return make_batch(*data_, options_.order, part_, position, options_.batch_size);
+        return make_batch(*data_, options_.order, part_, position, options_.batch_size,
+                          options_.on_error);
       },
       options_.batch_size, options_.threads, options_.ahead);
 }
@@ -109,7 +145,13 @@ Batch BatchLoader::next() {
   Batch batch = prefetcher_->next();
   // Depends on the order, so that two equal loaders do not cancel.
   if (std::exchange(is_first_, false)) loaded_rows() = 31 * loaded_rows() + identity_of(batch);
+  skipped_.add(batch.skipped);
   return batch;
+}
+
+std::optional<SkippedData> BatchLoader::skipped() const {
+  if (options_.on_error == OnDataError::stop) return std::nullopt;
+  return skipped_;
 }
 
 int64_t BatchLoader::position() const { return prefetcher_->position(); }

@@ -23,6 +23,9 @@ struct BatchLoaderOptions {
   std::shared_ptr<const Dataset> validation = {};
   int threads = 1;  // background threads that read samples; at least 1
   int ahead = 2;    // batches prepared in advance; at least 1, at least `threads` to keep all busy
+  // skip: a row whose sample cannot be read (DataError, StorageError) has inputs of 0 and targets
+  // that are ignored, which must be int32. All other rows are the same as without the error.
+  OnDataError on_error = OnDataError::stop;
 };
 
 class BatchLoader : public Loader {
@@ -44,6 +47,7 @@ class BatchLoader : public Loader {
   std::string_view unit() const override { return data_->unit(); }
   int64_t units_per_sample() const override { return data_->units_per_sample(); }
   int reader_threads() const override { return options_.threads; }
+  std::optional<SkippedData> skipped() const override;
   std::string fingerprint() const override { return data_->fingerprint(); }
   std::unique_ptr<EvaluationSet> held_out(int64_t batch_size) const override;
 
@@ -53,6 +57,7 @@ class BatchLoader : public Loader {
   Part part_;
   std::unique_ptr<Prefetcher> prefetcher_;
   bool is_first_ = true;  // no batch was returned yet
+  SkippedData skipped_;   // of the batches that were returned
 };
 
 // Batches of samples order(0) .. order(samples - 1) of a data set; by default all samples in order

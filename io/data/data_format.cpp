@@ -7,6 +7,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/io/data/readers/foreign_tokens.h"
 #include "ripieno/io/data/readers/megatron.h"
+#include "ripieno/io/data/readers/parquet_rows.h"
 #include "ripieno/io/data/readers/text_stream.h"
 #include "ripieno/io/data/readers/token_file.h"
 #include "ripieno/io/data/text_check.h"
@@ -30,6 +31,18 @@ bool has_megatron_index(const std::string& path) {
   return local_files().exists(index) && is_megatron_index(beginning_of(index));
 }
 
+// Throws for the files of a pair whose index is none.
+void require_no_pair(const std::string& path) {
+  const std::string stem = megatron_stem(path);
+  if (stem == path || !local_files().exists(stem + ".idx") || !local_files().exists(stem + ".bin"))
+    return;
+  throw DataError(
+      fmt::format("{}.idx: does not begin like a Megatron index (MMIDIDX), but {}.bin is beside "
+                  "it: prepare the "
+                  "data set again, or name the format of {}.bin by data.format",
+                  stem, stem, stem));
+}
+
 // By the name of a text file, without the ending of a compressed one.
 DataFormat text_format(std::string name) {
   for (const char* ending : {".gz", ".zst"}) {
@@ -46,7 +59,7 @@ const std::vector<std::pair<std::string, DataFormat>>& data_formats() {
       {"auto", DataFormat::automatic},    {"ripieno", DataFormat::ripieno},
       {"llmc", DataFormat::llmc},         {"nanogpt", DataFormat::nanogpt},
       {"megatron", DataFormat::megatron}, {"text", DataFormat::text},
-      {"jsonl", DataFormat::jsonl},
+      {"jsonl", DataFormat::jsonl},       {"parquet", DataFormat::parquet},
   };
   return formats;
 }
@@ -64,9 +77,12 @@ DataFormat recognize_format(const std::string& path) {
     return DataFormat::ripieno;
   if (is_megatron_index(beginning) || has_megatron_index(path)) return DataFormat::megatron;
   if (is_llmc(beginning)) return DataFormat::llmc;
+  if (is_parquet(beginning)) return DataFormat::parquet;
   if (is_compressed(beginning)) return text_format(path);
-  if (const auto what = describe_non_text(beginning); !what.empty())
+  if (const auto what = describe_non_text(beginning); !what.empty()) {
+    require_no_pair(path);
     throw DataError(fmt::format("{} {}", path, what));
+  }
   return text_format(path);
 }
 

@@ -14,7 +14,8 @@ enum class DataFormat {
   nanogpt,    // uint16 tokens without a header; never recognized automatically
   megatron,   // tokens in STEM.bin, their documents in STEM.idx
   text,       // UTF-8 text, also compressed by gzip or Zstandard
-  jsonl,      // a JSON object per line, with a text in one field; also compressed
+  jsonl,      // a JSON object per line, with texts in its fields; also compressed
+  parquet,    // a row per document, with texts in its columns
 };
 
 // As in data.format: {"auto", DataFormat::automatic}, …

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,9 @@ class Loader {
   virtual int64_t units_per_sample() const = 0;
   // Number of background threads that read samples; 0: unknown or none.
   virtual int reader_threads() const { return 0; }
+  // What was left out since the loader was constructed; the sum of the counts of all ranks counts
+  // each document and each row once. nullopt if an error stops the run instead.
+  virtual std::optional<SkippedData> skipped() const { return std::nullopt; }
   // Identifies the content of the data set.
   virtual std::string fingerprint() const = 0;
   // The samples held out for validation, in batches of `batch_size` samples of all ranks together;

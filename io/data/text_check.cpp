@@ -40,7 +40,7 @@ constexpr std::array kKinds = {
     Kind{"ustar"sv, "a tar archive", kUnpack, 257},
     Kind{"\x93NUMPY"sv, "a NumPy array", kTokens},
     Kind{"MMIDIDX\0"sv, "a Megatron index", "give it with its .bin file beside it"},
-    Kind{"PAR1"sv, "a Parquet file", "export its text first"},
+    Kind{"PAR1"sv, "a Parquet file", "set data.format to parquet"},
     Kind{"ARROW1"sv, "an Arrow file", "export its text first"},
     Kind{"SQLite format 3\0"sv, "an SQLite database", "export its text first"},
     Kind{"%PDF-"sv, "a PDF", "extract its text first (pdftotext)"},

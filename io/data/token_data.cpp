@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/data/batch.h"
 #include "ripieno/io/data/readers/data_paths.h"
 #include "ripieno/io/data/readers/foreign_tokens.h"
 #include "ripieno/io/data/readers/joined_tokens.h"
+#include "ripieno/io/data/readers/marked_text.h"
 #include "ripieno/io/data/readers/megatron.h"
 #include "ripieno/io/data/readers/memory_tokens.h"
 #include "ripieno/io/data/readers/text_files.h"
@@ -29,7 +31,10 @@ struct DataPath {
   std::string path;
   DataFormat format;
 
-  bool is_text() const { return format == DataFormat::text || format == DataFormat::jsonl; }
+  bool is_text() const {
+    return format == DataFormat::text || format == DataFormat::jsonl ||
+           format == DataFormat::parquet;
+  }
 };
 
 std::vector<DataPath> recognize(const std::vector<std::string>& paths, DataFormat format) {
@@ -62,6 +67,7 @@ Store open_tokens(const DataPath& file, const GivenTokenizer& given) {
     case DataFormat::automatic:
     case DataFormat::text:
     case DataFormat::jsonl:
+    case DataFormat::parquet:
       break;
   }
   throw DataError(
@@ -90,17 +96,41 @@ std::string name_of(const std::vector<DataPath>& files) {
   return fmt::format("{} and {} more", files.front().path, files.size() - 1);
 }
 
-TokenData encode_texts(const std::vector<DataPath>& files, const TokenDataOptions& options) {
+// Without documents that are chosen by prompts or messages, a file must be JSON lines or Parquet.
+void require_documents(const std::vector<DataPath>& files, TextContent content) {
+  if (content == TextContent::text) return;
+  for (const DataPath& file : files) {
+    if (file.format == DataFormat::jsonl || file.format == DataFormat::parquet) continue;
+    throw ConfigurationError(fmt::format(
+        "{}: is {}; data.content={} requires JSON lines{}", file.path, name_of(file.format),
+        content == TextContent::messages ? "messages" : "completion",
+        content == TextContent::messages ? "" : " or Parquet"));
+  }
+}
+
+Store encode_texts(const std::vector<DataPath>& files, const TokenDataOptions& options) {
+  require_documents(files, options.content);
   std::optional<Tokenizer> tokenizer;
   if (!options.tokenizer_file.empty()) tokenizer = Tokenizer::load(options.tokenizer_file);
   const auto end = tokenizer ? tokenizer->end_of_document() : std::nullopt;
-  const std::string separator = end ? tokenizer->decode({&*end, 1}) : "\n";
-  std::string text;
-  for (const DataPath& file : files)
-    read_text_file(file.path, file.format, options.text_field, separator, text);
+  const TextReading reading{
+      .fields = {options.content, options.text_field, options.prompt_field,
+                 options.completion_field},
+      .separator = end ? tokenizer->decode({&*end, 1}) : "\n",
+      .on_error = options.on_error,
+  };
+  MarkedText text;
+  SkippedData skipped;
+  for (const DataPath& file : files) read_text_file(file.path, file.format, reading, text, skipped);
+  if (text.text().empty() && skipped.count > 0) {
+    throw DataError(
+        fmt::format("{}; all {} documents of {} fail, so data.on_error=skip leaves none",
+                    skipped.first, skipped.count, name_of(files)));
+  }
   try {
-    return TokenData::of(text, tokenizer ? *tokenizer : tokenizer_for(text, options.tokenizer),
-                         name_of(files));
+    if (!tokenizer) tokenizer = tokenizer_for(text.text(), options.tokenizer);
+    return std::make_shared<const MemoryTokens>(text.encode(*tokenizer), *tokenizer, name_of(files),
+                                                std::move(skipped));
   } catch (const DataError& error) {
     throw DataError(fmt::format("{}: {}", name_of(files), error.what()));
   }
@@ -118,6 +148,12 @@ TokenData TokenData::of(std::string_view text, const Tokenizer& tokenizer,
 
 TokenData TokenData::of(std::span<const int32_t> tokens, const Tokenizer& tokenizer,
                         const std::string& name) {
+  const auto negative =
+      std::find_if(tokens.begin(), tokens.end(), [](int32_t token) { return token < 0; });
+  if (negative != tokens.end()) {
+    throw DataError(fmt::format("{}: token {} is outside the vocabulary of {} tokens", name,
+                                *negative, tokenizer.vocabulary_size()));
+  }
   return TokenData(std::make_shared<const MemoryTokens>(tokens, tokenizer, name));
 }
 
@@ -132,7 +168,7 @@ TokenData TokenData::load(const std::string& path, const TokenDataOptions& optio
 TokenData TokenData::load(const std::vector<std::string>& paths, const TokenDataOptions& options) {
   const auto files = recognize(paths, options.format);
   if (std::all_of(files.begin(), files.end(), [](const auto& file) { return file.is_text(); }))
-    return encode_texts(files, options);
+    return TokenData(encode_texts(files, options));
   const auto given = given_tokenizer(options);
   std::vector<Store> stores;
   for (const DataPath& file : files) stores.push_back(open_tokens(file, given));
@@ -141,20 +177,24 @@ TokenData TokenData::load(const std::vector<std::string>& paths, const TokenData
 }
 
 void TokenData::save(FileSystem& files, const std::string& path) const {
-  const uint32_t token_bytes = token_bytes_for(tokenizer().vocabulary_size());
+  const uint32_t token_bytes = token_bytes_for(tokenizer().vocabulary_size(), has_marks());
   const auto visit_parts = [&](const auto& visit) {
     constexpr int64_t kPart = 1 << 18;  // tokens that are copied at once
-    std::vector<int32_t> tokens;
+    std::vector<int32_t> tokens, targets;
     std::vector<std::byte> bytes;
     for (int64_t begin = 0; begin < size(); begin += kPart) {
       tokens.resize(static_cast<std::size_t>(std::min(kPart, size() - begin)));
       copy(begin, tokens);
+      targets.resize(tokens.size());
+      copy_targets(begin, targets);
+      for (std::size_t i = 0; i < tokens.size(); ++i)
+        if (targets[i] == kIgnoredTarget) tokens[i] = uncounted(tokens[i]);
       bytes.clear();
       append_tokens(tokens, token_bytes, bytes);
       visit(std::span<const std::byte>(bytes));
     }
   };
-  TokenFileFrame frame(tokenizer());
+  TokenFileFrame frame(tokenizer(), has_marks());
   visit_parts([&](auto bytes) { frame.add(bytes); });
   frame.seal();
   write_aside(files, path, [&](const std::string& aside) {
@@ -181,13 +221,24 @@ TokenData TokenData::slice(int64_t begin, int64_t end) const {
   return part;
 }
 
+void TokenData::require_inside(int64_t begin, std::size_t tokens) const {
+  if (begin >= 0 && begin <= size() - static_cast<int64_t>(tokens)) return;
+  fail(fmt::format("{}: cannot copy {} tokens from token {}, it has {}", name(), tokens, begin,
+                   size()));
+}
+
 void TokenData::copy(int64_t begin, std::span<int32_t> out) const {
-  if (begin < 0 || begin > size() - static_cast<int64_t>(out.size())) {
-    fail(fmt::format("{}: cannot copy {} tokens from token {}, it has {}", name(), out.size(),
-                     begin, size()));
-  }
+  require_inside(begin, out.size());
   store_->copy(begin_ + begin, out);
 }
+
+void TokenData::copy_targets(int64_t begin, std::span<int32_t> out) const {
+  require_inside(begin, out.size());
+  store_->copy_targets(begin_ + begin, out);
+}
+
+bool TokenData::has_marks() const { return store_->has_marks(); }
+SkippedData TokenData::skipped() const { return store_->skipped(); }
 
 TokenSplit split(const TokenData& data, double validation_fraction) {
   if (!(validation_fraction >= 0 && validation_fraction < 1)) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ripieno/io/data/data_format.h"
+#include "ripieno/io/data/data_policy.h"
 #include "ripieno/io/data/tokenizer.h"
 
 namespace ripieno::io {
@@ -30,7 +31,12 @@ struct TokenDataOptions {
   // Of token files that do not say how many tokens their vocabulary has, if no tokenizer is given.
   // 0: unknown, so such files are refused.
   int64_t vocabulary_size = 0;
-  std::string text_field = "text";  // of JSON lines
+  // What a line of JSON or a row of Parquet has, and in which fields. Of messages, the field is
+  // "messages".
+  TextContent content = TextContent::text;
+  std::string text_field = "text", prompt_field = "prompt", completion_field = "completion";
+  // Of documents that cannot be parsed and files that cannot be read, of texts only.
+  OnDataError on_error = OnDataError::stop;
 };
 
 class TokenData {
@@ -50,8 +56,9 @@ class TokenData {
   // DataError, naming the file, if a file is damaged, is of none of the formats (saying what it is
   // and what to do), or has another tokenizer than the first.
   //
-  // The characters of all texts are one vocabulary. Special tokens are recognized in texts. JSON
-  // lines are joined by the tokenizer's end-of-document token, or else by a line break.
+  // The characters of all texts are one vocabulary. Special tokens are recognized in texts. After
+  // each document of JSON lines and Parquet follows the tokenizer's end-of-document token, or else
+  // a line break.
   static TokenData load(const std::vector<std::string>& paths,
                         const TokenDataOptions& options = {});
   static TokenData load(const std::string& path, const TokenDataOptions& options = {});
@@ -76,8 +83,15 @@ class TokenData {
   // out[i] = token begin + i. Throws Error if the range is outside the data, DataError if its block
   // of the file is damaged or a token is outside the vocabulary.
   void copy(int64_t begin, std::span<int32_t> out) const;
+  // The same, with kIgnoredTarget (batch.h) for tokens that the loss does not count, such as those
+  // of prompts. has_marks(): whether there may be any.
+  void copy_targets(int64_t begin, std::span<int32_t> out) const;
+  bool has_marks() const;
+  // Documents that were left out when the data was read (TokenDataOptions::on_error).
+  SkippedData skipped() const;
 
  private:
+  void require_inside(int64_t begin, std::size_t tokens) const;
   explicit TokenData(std::shared_ptr<const TokenStore> store);
 
   std::shared_ptr<const TokenStore> store_;

@@ -57,8 +57,13 @@ void require_enough(const TokenSplit& split, const TokenLoaderOptions& options) 
 void require_same_tokenizer(const TokenData& first, const TokenData& other) {
   if (other.tokenizer().is_same_as(first.tokenizer())) return;
   throw DataError(fmt::format(
-      "{} and {} were made with different tokenizers, so one model cannot be trained on both",
-      first.name(), other.name()));
+      "{} and {} have different tokenizers ({}), but one model requires one; for texts set "
+      "data.tokenizer to bytes or to a tokenizer file, and encode token files with the same one",
+      first.name(), other.name(),
+      first.tokenizer().kind() == Tokenizer::Kind::characters
+          ? "of the characters of each"
+          : fmt::format("{} and {} tokens", first.tokenizer().vocabulary_size(),
+                        other.tokenizer().vocabulary_size())));
 }
 
 int64_t adjacent_window_count(const TokenData& data, int64_t context) {
@@ -120,12 +125,20 @@ struct TokenLoader::Sources {
   BatchLoaderOptions batches(const std::shared_ptr<const TokenWindows>& windows,
                              const Options& options) const {
     const Mixture mixture(weights, options.seed);
-    if (orders.size() == 1) return {.batch_size = options.batch_size, .order = orders.front()};
-    return {.batch_size = options.batch_size,
-            .order = [windows, mixture, orders = orders](int64_t position) {
-              const auto place = mixture.at(position);
-              return windows->index_of(place.source, orders[place.source](place.position));
-            }};
+    BatchLoaderOptions batches{.batch_size = options.batch_size, .order = orders.front()};
+    batches.on_error = options.data.on_error;
+    if (orders.size() == 1) return batches;
+    batches.order = [windows, mixture, orders = orders](int64_t position) {
+      const auto place = mixture.at(position);
+      return windows->index_of(place.source, orders[place.source](place.position));
+    };
+    return batches;
+  }
+
+  SkippedData skipped_documents() const {
+    SkippedData all;
+    for (const TokenData& source : train) all.add(source.skipped());
+    return all;
   }
 
   std::string fingerprint() const {
@@ -145,6 +158,7 @@ TokenLoader::TokenLoader(const Sources& sources, std::shared_ptr<const TokenWind
       tokenizer_(sources.train.front().tokenizer()),
       fingerprint_(sources.fingerprint()),
       validation_(sources.validation),
+      skipped_documents_(sources.skipped_documents()),
       context_(options.context),
       part_(part) {}
 
@@ -157,6 +171,14 @@ TokenLoader::TokenLoader(const TokenData& data, const Options& options, Part par
 
 TokenLoader::TokenLoader(const std::string& path, const Options& options, Part part)
     : TokenLoader(TokenData::load(path, options.data), options, part) {}
+
+std::optional<SkippedData> TokenLoader::skipped() const {
+  auto all = BatchLoader::skipped();
+  if (!all || part_.rank != 0) return all;
+  SkippedData with_documents = skipped_documents_;
+  with_documents.add(*all);
+  return with_documents;
+}
 
 std::unique_ptr<EvaluationSet> TokenLoader::held_out(int64_t batch_size) const {
   if (AdjacentWindows(validation_, context_).ends.back() == 0) return nullptr;

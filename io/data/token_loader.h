@@ -58,6 +58,8 @@ class TokenLoader final : public BatchLoader {
 
   std::unique_ptr<EvaluationSet> held_out(int64_t batch_size) const override;
 
+  // Documents of texts, on the first rank; and windows that could not be read.
+  std::optional<SkippedData> skipped() const override;
   std::string fingerprint() const override { return fingerprint_; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
@@ -70,6 +72,7 @@ class TokenLoader final : public BatchLoader {
   Tokenizer tokenizer_;
   std::string fingerprint_;
   std::vector<TokenData> validation_;  // of each source
+  SkippedData skipped_documents_;
   int64_t context_;
   Part part_;
 };

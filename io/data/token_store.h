@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "ripieno/io/data/data_policy.h"
 #include "ripieno/io/data/tokenizer.h"
 
 namespace ripieno::io {
@@ -31,6 +32,12 @@ class TokenStore {
   // out[i] = token begin + i; the caller checks that the range is inside the data. Throws
   // DataError if the data is damaged or a token is outside the vocabulary.
   virtual void copy(int64_t begin, std::span<int32_t> out) const = 0;
+  // The same, with kIgnoredTarget (batch.h) for tokens that the loss does not count; has_marks():
+  // whether there may be any.
+  virtual void copy_targets(int64_t begin, std::span<int32_t> out) const { copy(begin, out); }
+  virtual bool has_marks() const { return false; }
+  // Documents that were left out.
+  virtual SkippedData skipped() const { return {}; }
 
  protected:
   TokenStore(std::string name, Tokenizer tokenizer)

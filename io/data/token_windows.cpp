@@ -44,7 +44,7 @@ void TokenWindows::read(int64_t index, const SampleRow& into) const {
   const auto targets = into.targets<int32_t>();
   const auto count = static_cast<std::size_t>(std::min(context_, data.size() - 1 - token));
   data.copy(token, inputs.first(count));
-  data.copy(token + 1, targets.first(count));
+  data.copy_targets(token + 1, targets.first(count));
   std::fill(inputs.begin() + static_cast<std::ptrdiff_t>(count), inputs.end(), 0);
   std::fill(targets.begin() + static_cast<std::ptrdiff_t>(count), targets.end(), kIgnoredTarget);
 }

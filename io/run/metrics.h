@@ -44,11 +44,14 @@ inline constexpr const char* kSkippedSteps = "skipped_steps";  // since the star
 
 inline constexpr const char* kRollbacks =
     "rollbacks";  // to a checkpoint, since the start of the run
+// Documents and samples left out since the run was started or resumed; data.on_error=skip only.
+inline constexpr const char* kSkippedData = "skipped_data";
 
 inline constexpr const char* kKnown[] = {
     kLoss,         kValidationLoss,  kAccuracy,         kTokens,
     kSamples,      kTokensPerSecond, kSamplesPerSecond, kLearningRate,
-    kGradientNorm, kLossScale,       kSkippedSteps,     kRollbacks};
+    kGradientNorm, kLossScale,       kSkippedSteps,     kRollbacks,
+    kSkippedData};
 }  // namespace metric
 
 // One line: the metrics of a step. Values that are not finite are written as null and read back as

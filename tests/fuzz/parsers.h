@@ -37,6 +37,12 @@ bool parse_flight_record(std::string_view bytes);
 // A line of JSON with the field "text", compared with another parser.
 bool parse_json_line(std::string_view bytes);
 
+// A Megatron data set: the number of bytes of STEM.bin in one byte, those bytes, and STEM.idx.
+bool parse_megatron(std::string_view bytes);
+
+// A Parquet file with a column "text".
+bool parse_parquet(std::string_view bytes);
+
 // Throws std::logic_error unless `holds`. `property`: what the parser guarantees.
 void require(bool holds, const char* property);
 
@@ -52,6 +58,7 @@ struct Parser {
 inline constexpr Parser kParsers[] = {
     {"algorithms", parse_algorithms},   {"flight_record", parse_flight_record},
     {"json_line", parse_json_line},     {"manifest", parse_manifest},
+    {"megatron", parse_megatron},       {"parquet", parse_parquet},
     {"safetensors", parse_safetensors}, {"settings", parse_settings},
     {"side_file", parse_side_file},     {"token_file", parse_token_file},
     {"tokenizer", parse_tokenizer},

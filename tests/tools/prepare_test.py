@@ -16,6 +16,7 @@ from programs import BIN, ProgramTest
 
 END = 480  # <|endoftext|> of the tokenizer below
 TOKENIZER = pathlib.Path(__file__).resolve().parent.parent / "fixtures/tokenizers/gpt2"
+PARQUET = TOKENIZER.parent.parent / "parquet"
 RIPIENO = str(BIN / "ripieno")
 SYLLABLES = ["ba", "ke", "lo", "mi", "nu", "ra", "se", "ti", "vo", "zu", "é", "don't", "42", "北京"]
 
@@ -43,6 +44,17 @@ def tokens_of(path):
     assert magic == b"RIPTOKEN" and version == 1 and width in (2, 4)
     begin = (64 + description + 63) // 64 * 64
     return list(struct.unpack(f"<{count}{'H' if width == 2 else 'I'}", data[begin : begin + count * width]))
+
+
+def marked_tokens_of(path):
+    """The same of a file of version 2: tokens, and whether the loss counts each."""
+    data = path.read_bytes()
+    _, version, width, _, count, description, *_ = struct.unpack("<8sIIQQQQQQ", data[:64])
+    assert version == 2
+    begin = (64 + description + 63) // 64 * 64
+    stored = struct.unpack(f"<{count}{'H' if width == 2 else 'I'}", data[begin : begin + count * width])
+    mark = 1 << (8 * width - 1)
+    return [token & ~mark for token in stored], [not token & mark for token in stored]
 
 
 def peak_bytes(command, directory):
@@ -119,6 +131,60 @@ class Prepare(ProgramTest):
             self.skipTest("no zstd program")
         subprocess.run(["zstd", "-q", "a.jsonl"], cwd=self.directory, check=True, timeout=60)
         self.prepare("a.jsonl.zst")
+        self.assert_same(self.bytes_of(), expected)
+
+    def test_reads_parquet_like_the_same_json_lines(self):
+        rows = [None if i % 7 == 3 else f"row {i}: " + "caffè ☕ " * (i % 4) if i % 11 else "" for i in range(50)]
+        self.write("rows.jsonl", "".join(json.dumps({"text": row}) + "\n" for row in rows if row is not None))
+        self.prepare("rows.jsonl")
+        expected = self.bytes_of()
+        for name in ("snappy_v1", "zstd_v2", "gzip_v2", "fastparquet"):
+            ended = self.prepare(PARQUET / f"{name}.parquet")
+            self.assert_same(self.bytes_of(), expected)
+        self.assertIn("43 documents", ended.stdout)
+        self.write("damaged.parquet", (PARQUET / "snappy_v1.parquet").read_bytes()[:-1])
+        self.assertIn("truncated or damaged", self.prepare("damaged.parquet", status=65).stderr)
+        self.assertIn('has no column "body"; its columns: id, meta, text, tags',
+                      self.prepare(PARQUET / "snappy_v1.parquet", "--text-field", "body", status=65).stderr)
+
+    def test_marks_what_the_loss_does_not_count(self):
+        self.write("a.jsonl", json.dumps({"prompt": "ba ke", "completion": " lo mi"}) + "\n")
+        self.prepare("a.jsonl", "--content", "completion")
+        tokens, counts = marked_tokens_of(self.directory / "out.bin")
+        ids = [subprocess.run([RIPIENO, "tokenize", "--tokenizer", str(TOKENIZER)], input=part,
+                              capture_output=True, check=True, timeout=60).stdout.split()
+               for part in (b"ba ke", b" lo mi")]
+        self.assertEqual(tokens, [*map(int, ids[0]), *map(int, ids[1]), END])
+        self.assertEqual(counts, [False] * len(ids[0]) + [True] * (len(ids[1]) + 1))
+        self.write("b.jsonl", json.dumps({"messages": [{"role": "user", "content": "ba"},
+                                                       {"role": "assistant", "content": "ke"}]}) + "\n")
+        self.prepare("b.jsonl", "--content", "messages", "--validation-share", "0")
+        self.assertFalse(all(marked_tokens_of(self.directory / "out.bin")[1]))
+        self.prepare("text.txt", "--content", "messages", status=78)
+        self.prepare(PARQUET / "prompts.parquet", "--content", "completion")
+        self.prepare(PARQUET / "prompts.parquet", "--content", "messages", status=78)
+
+    def test_leaves_out_what_cannot_be_read_if_it_may(self):
+        good = json_lines(3000).splitlines()
+        self.write("good.jsonl", "\n".join(good))
+        self.prepare("good.jsonl")
+        expected = self.bytes_of()
+        lines = good[:100] + ['{"text": 1}'] + good[100:2900] + ["no JSON"] + good[2900:]
+        self.write("a.jsonl", "\n".join(lines))
+        self.assertIn("a.jsonl: line 101 ", self.prepare("a.jsonl", status=65).stderr)
+        for threads in (1, 3):
+            ended = self.prepare("a.jsonl", "--on-error", "skip", "--threads", threads)
+            self.assertIn("2 documents were left out (--on-error skip); the first: a.jsonl: line 101 ", ended.stdout)
+            self.assert_same(self.bytes_of(), expected)
+        self.write("cut.jsonl.gz", gzip.compress(json_lines(3000).encode())[:-100])
+        self.assertIn("1 documents were left out", self.prepare("cut.jsonl.gz", "good.jsonl", "--on-error", "skip").stdout)
+
+    def test_reads_json_lines_with_a_byte_order_mark(self):
+        self.write("plain.jsonl", json_lines(3))
+        self.prepare("plain.jsonl")
+        expected = self.bytes_of()
+        self.write("marked.jsonl", b"\xef\xbb\xbf" + json_lines(3).encode())
+        self.prepare("marked.jsonl")
         self.assert_same(self.bytes_of(), expected)
 
     def test_continues_after_being_killed(self):

@@ -69,10 +69,12 @@ void take_tokens(DataFacts& facts, const io::TokenData& data) {
 
 // A text that is too large to be read as a whole: whether its beginning is text.
 bool read_large_text(DataFacts& facts, io::DataFormat format, const std::string& beginning) {
-  if (format != io::DataFormat::text && format != io::DataFormat::jsonl) return false;
+  const bool is_parquet = format == io::DataFormat::parquet;
+  if (format != io::DataFormat::text && format != io::DataFormat::jsonl && !is_parquet)
+    return false;
   const auto bytes = fs::file_size(facts.path);
   if (bytes <= kLargestText) return false;
-  const std::string why = io::describe_non_text(beginning);
+  const std::string why = is_parquet ? "" : io::describe_non_text(beginning);
   if (!why.empty()) throw DataError(facts.path + " " + why);
   facts.kind = io::name_of(format);
   facts.checked_ratio = static_cast<double>(beginning.size()) / static_cast<double>(bytes);

@@ -14,19 +14,24 @@
 namespace ripieno::tools {
 
 struct EncoderOptions {
-  std::string text_field = "text";              // of JSON lines
+  io::DocumentFields fields = {};               // of JSON lines and Parquet
   std::string separator = {};                   // as for TextChunks
   std::optional<int32_t> end_of_document = {};  // the token after each document; nullopt: none
   io::SpecialTokens special = io::SpecialTokens::recognized;
   // Of the documents, chosen by a hash of their text, so equal documents are on the same side.
   // Requires that chunks have whole documents.
   double validation_share = 0;
+  io::OnDataError on_error = io::OnDataError::stop;
+
+  // Whether there may be tokens that the loss does not count.
+  bool has_marks() const { return fields.content != io::TextContent::text; }
 };
 
 // The tokens of a chunk, as a token file stores them.
 struct EncodedChunk {
   std::vector<std::byte> train, validation;
   int64_t documents = 0;
+  io::SkippedData skipped = {};
 };
 
 // Immutable and thread-safe.
@@ -35,13 +40,13 @@ class ChunkEncoder {
   // The tokenizer must outlive this object.
   ChunkEncoder(const io::Tokenizer& tokenizer, EncoderOptions options);
 
-  // Throws DataError, naming file and line, if the chunk has a NUL byte or a line that is not JSON
-  // with the text field.
+  // Throws DataError, naming file and line or row, if the chunk has a NUL byte or a line that is
+  // not JSON with the fields. With OnDataError::skip, such documents are left out.
   EncodedChunk encode(const TextChunk& chunk) const;
 
  private:
+  void add(const io::MarkedText& document, bool ends_document, EncodedChunk& out) const;
   void add(std::string_view text, bool ends_document, EncodedChunk& out) const;
-  void add_lines(const TextChunk& chunk, EncodedChunk& out) const;
   void add_separated(std::string_view text, EncodedChunk& out) const;
 
   const io::Tokenizer& tokenizer_;

@@ -25,10 +25,12 @@ using Tokens = std::vector<std::byte> EncodedChunk::*;
 
 io::DataFormat text_format_of(const std::string& path, io::DataFormat format) {
   if (format == io::DataFormat::automatic) format = io::recognize_format(path);
-  if (format == io::DataFormat::text || format == io::DataFormat::jsonl) return format;
+  if (format == io::DataFormat::text || format == io::DataFormat::jsonl ||
+      format == io::DataFormat::parquet)
+    return format;
   throw DataError(
-      fmt::format("{}: has tokens already (format {}); ripieno prepare reads text and "
-                  "JSON lines, and train_gpt reads this file as it is",
+      fmt::format("{}: has tokens already (format {}); ripieno prepare reads text, JSON lines and "
+                  "Parquet, and train_gpt reads this file as it is",
                   path, io::name_of(format)));
 }
 
@@ -59,10 +61,12 @@ nlohmann::json manifest_of(const std::vector<TextInput>& inputs, const EncoderOp
                      {"bytes", std::filesystem::file_size(path)},
                      {"modified_ns", changed.count()}});
   }
-  return {{"version", 1},
+  return {{"version", 2},
           {"inputs", files},
           {"tokenizer", tokenizer.identity()},
-          {"text_field", encoding.text_field},
+          {"content", static_cast<int>(encoding.fields.content)},
+          {"fields", encoding.fields.names()},
+          {"on_error", static_cast<int>(encoding.on_error)},
           {"separator", io::hexadecimal(io::hash_of(encoding.separator))},
           {"end_of_document", encoding.end_of_document.value_or(-1)},
           {"special_as_text", encoding.special == io::SpecialTokens::as_text},
@@ -90,6 +94,8 @@ class Encoding {
 
   int64_t chunks() const { return count_; }
   const std::string& speed() const { return speed_; }
+  // Why the first document was left out, of those that this process read; empty: none was.
+  const std::string& first_skipped() const { return first_skipped_; }
 
  private:
   std::optional<TextChunk> next() {
@@ -101,11 +107,21 @@ class Encoding {
     return chunk;
   }
 
+  void note_skipped(int64_t number, const io::SkippedData& skipped) {
+    const std::lock_guard lock(mutex_);
+    if (skipped.count == 0 || number >= first_skipped_in_) return;
+    first_skipped_in_ = number;
+    first_skipped_ = skipped.first;
+  }
+
   // Until there are no more, or one of the threads fails.
   void encode_chunks() {
     try {
       while (const auto chunk = next()) {
-        if (!work_.find(chunk->number)) work_.save(chunk->number, encoder_.encode(*chunk));
+        if (work_.find(chunk->number)) continue;
+        const EncodedChunk encoded = encoder_.encode(*chunk);
+        work_.save(chunk->number, encoded);
+        note_skipped(chunk->number, encoded.skipped);
       }
     } catch (...) {
       const std::lock_guard lock(mutex_);
@@ -120,13 +136,15 @@ class Encoding {
   std::string speed_;
   std::mutex mutex_;  // of what follows, and chunks_
   int64_t count_ = 0;
+  int64_t first_skipped_in_ = INT64_MAX;  // a chunk
+  std::string first_skipped_;
   std::exception_ptr error_;
 };
 
 // Writes the tokens of all chunks. Returns their number.
 int64_t write_tokens(const std::string& path, const WorkFolder& work, int64_t chunks, Tokens tokens,
-                     const io::Tokenizer& tokenizer) {
-  io::TokenFileFrame frame(tokenizer);
+                     const io::Tokenizer& tokenizer, bool has_marks) {
+  io::TokenFileFrame frame(tokenizer, has_marks);
   for (int64_t number = 0; number < chunks; ++number) frame.add(work.load(number).*tokens);
   const auto count = static_cast<int64_t>(frame.seal().tokens);
   io::FileSystem& files = io::local_files();
@@ -148,11 +166,18 @@ void require_valid(const PrepareOptions& options, const std::vector<TextInput>& 
     throw ConfigurationError(
         fmt::format("--validation-share must be at least 0 and below 1, got {}", share));
   }
+  for (const TextInput& input : inputs) {
+    if (!options.encoding.has_marks() || input.format != io::DataFormat::text) continue;
+    throw ConfigurationError(
+        fmt::format("--content: {} is a text; completions and messages require JSON lines or, "
+                    "for completions, Parquet",
+                    input.path));
+  }
   if (options.threads < 1)
     throw ConfigurationError(fmt::format("--threads must be at least 1, got {}", options.threads));
   if (share == 0 || !options.encoding.separator.empty()) return;
   for (const TextInput& input : inputs) {
-    if (input.format == io::DataFormat::jsonl) continue;
+    if (input.format != io::DataFormat::text) continue;
     throw ConfigurationError(
         fmt::format("--validation-share chooses documents, and the text file {} is one document; "
                     "give --separator, the text between its documents",
@@ -168,6 +193,7 @@ Prepared write_outputs(const PrepareOptions& options, const WorkFolder& work, in
   for (int64_t number = 0; number < chunks; ++number) {
     const EncodedChunk chunk = work.load(number);
     prepared.documents += chunk.documents;
+    prepared.skipped += chunk.skipped.count;
     trains |= !chunk.train.empty();
     validates |= !chunk.validation.empty();
   }
@@ -180,10 +206,12 @@ Prepared write_outputs(const PrepareOptions& options, const WorkFolder& work, in
   if (!trains) throw DataError(options.inputs.front() + ": has no text");
   if (share > 0) {
     prepared.validation_output = validation_path(options.output);
-    prepared.validation_tokens = write_tokens(prepared.validation_output, work, chunks,
-                                              &EncodedChunk::validation, tokenizer);
+    prepared.validation_tokens =
+        write_tokens(prepared.validation_output, work, chunks, &EncodedChunk::validation, tokenizer,
+                     options.encoding.has_marks());
   }
-  prepared.tokens = write_tokens(options.output, work, chunks, &EncodedChunk::train, tokenizer);
+  prepared.tokens = write_tokens(options.output, work, chunks, &EncodedChunk::train, tokenizer,
+                                 options.encoding.has_marks());
   return prepared;
 }
 
@@ -205,13 +233,15 @@ Prepared prepare(const PrepareOptions& options, const io::Tokenizer& tokenizer) 
                options.output, work.changes());
   }
   try {
-    Encoding encoding(TextChunks(inputs, tokenizer, options.encoding.separator),
+    const EncoderOptions& how = options.encoding;
+    Encoding encoding(TextChunks(inputs, tokenizer, how.separator, {}, how.fields, how.on_error),
                       ChunkEncoder(tokenizer, options.encoding), work, options.quiet);
     encoding.run(options.threads);
     if (manifest_of(inputs, options.encoding, tokenizer) != manifest)
       throw DataError("an input changed while it was read; run the same command again");
     Prepared prepared = write_outputs(options, work, encoding.chunks(), tokenizer);
     prepared.speed = encoding.speed();
+    prepared.first_skipped = encoding.first_skipped();
     work.remove();
     return prepared;
   } catch (const DataError&) {

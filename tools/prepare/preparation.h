@@ -24,6 +24,8 @@ struct PrepareOptions {
 struct Prepared {
   std::string output, validation_output;  // the latter empty without a validation share
   int64_t documents = 0;
+  int64_t skipped = 0;        // documents that were left out (EncoderOptions::on_error)
+  std::string first_skipped;  // why, if this process read one of them
   int64_t tokens = 0, validation_tokens = 0;
   std::string speed;  // "1.49 GB in 0.71 s, 2.10 GB/s"
 };

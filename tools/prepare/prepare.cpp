@@ -17,7 +17,7 @@ struct Options {
   PrepareOptions prepare;
   std::string tokenizer;
   std::string pattern;
-  std::string format = "auto";
+  std::string format = "auto", content = "text", on_error = "stop";
   bool special_as_text = false;
   bool no_end_of_document = false;
 };
@@ -35,6 +35,9 @@ void run(Options& options) {
     if (name == options.format) prepare_options.format = format;
   }
   EncoderOptions& encoding = prepare_options.encoding;
+  if (options.content == "completion") encoding.fields.content = io::TextContent::completion;
+  if (options.content == "messages") encoding.fields.content = io::TextContent::messages;
+  if (options.on_error == "skip") encoding.on_error = io::OnDataError::skip;
   if (options.special_as_text) encoding.special = io::SpecialTokens::as_text;
   if (!options.no_end_of_document) encoding.end_of_document = tokenizer.end_of_document();
   const Prepared prepared = prepare(prepare_options, tokenizer);
@@ -44,6 +47,10 @@ void run(Options& options) {
     fmt::print("{}: {} tokens\n", prepared.validation_output, prepared.validation_tokens);
   fmt::print("{} documents, {}; {}\n", prepared.documents, ending_of(tokenizer, encoding),
              prepared.speed);
+  if (prepared.skipped > 0) {
+    fmt::print("{} documents were left out (--on-error skip){}{}\n", prepared.skipped,
+               prepared.first_skipped.empty() ? "" : "; the first: ", prepared.first_skipped);
+  }
   flush_standard_output();
 }
 
@@ -51,14 +58,36 @@ void add_text_options(CLI::App& command, Options& options) {
   EncoderOptions& encoding = options.prepare.encoding;
   command
       .add_option("--format", options.format,
-                  "text or jsonl (default: auto, jsonl if a name ends in .jsonl or\n"
-                  ".ndjson, before .gz or .zst)")
+                  "text, jsonl or parquet (default: auto, jsonl if a name ends in\n"
+                  ".jsonl or .ndjson, before .gz or .zst)")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"auto", "text", "jsonl"}));
+      ->check(CLI::IsMember({"auto", "text", "jsonl", "parquet"}));
   command
-      .add_option("--text-field", encoding.text_field,
-                  "field of JSON lines that has the text (default: text)")
+      .add_option("--content", options.content,
+                  "what a line of JSON or a row of Parquet has: text, completion\n"
+                  "(a prompt and its completion) or messages (JSON lines only);\n"
+                  "the loss counts completions and what the assistant says\n"
+                  "(default: text)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"text", "completion", "messages"}));
+  command
+      .add_option("--text-field", encoding.fields.text,
+                  "field or column that has the text (default: text)")
       ->type_name("NAME");
+  command
+      .add_option("--prompt-field", encoding.fields.prompt,
+                  "field or column that has the prompt (default: prompt)")
+      ->type_name("NAME");
+  command
+      .add_option("--completion-field", encoding.fields.completion,
+                  "field or column that has the completion (default: completion)")
+      ->type_name("NAME");
+  command
+      .add_option("--on-error", options.on_error,
+                  "stop, or skip: leave out documents that cannot be read, and\n"
+                  "count them (default: stop)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"stop", "skip"}));
   command
       .add_option("--separator", encoding.separator,
                   "text between two documents of a text file, such as\n"
@@ -83,7 +112,7 @@ void add_prepare(CLI::App& app, int& status) {
   command
       ->add_option("INPUT", options->prepare.inputs,
                    "text files or JSON lines, also compressed by gzip or\n"
-                   "Zstandard; folders; patterns")
+                   "Zstandard; Parquet files; folders; patterns")
       ->type_name("")
       ->required();
   command

@@ -21,6 +21,7 @@ struct ChunkHeader {
   char magic[8] = {'R', 'I', 'P', 'C', 'H', 'U', 'N', 'K'};
   int64_t number = 0;
   int64_t documents = 0;
+  int64_t skipped = 0;
   uint64_t train_bytes = 0;
   uint64_t validation_bytes = 0;
   uint64_t hash = 0;  // of the fields above and the tokens
@@ -46,8 +47,10 @@ std::optional<EncodedChunk> parse(std::string_view file, int64_t number) {
   const auto train = tokens.first(header.train_bytes);
   const auto validation = tokens.subspan(header.train_bytes);
   if (header.hash != hash_of(header, train, validation)) return std::nullopt;
-  return EncodedChunk{
+  EncodedChunk chunk{
       {train.begin(), train.end()}, {validation.begin(), validation.end()}, header.documents};
+  chunk.skipped.count = header.skipped;  // why is known to the process that read it
+  return chunk;
 }
 
 bool is_ours(const std::string& name) {
@@ -108,6 +111,7 @@ void WorkFolder::save(int64_t number, const EncodedChunk& chunk) {
   ChunkHeader header;
   header.number = number;
   header.documents = chunk.documents;
+  header.skipped = chunk.skipped.count;
   header.train_bytes = chunk.train.size();
   header.validation_bytes = chunk.validation.size();
   header.hash = hash_of(header, chunk.train, chunk.validation);

@@ -34,7 +34,9 @@ constexpr Family kFamilies[] = {
     {io::metric::kSkippedSteps, "ripieno_skipped_steps_total", "counter",
      "Steps that were skipped since the run began."},
     {io::metric::kRollbacks, "ripieno_rollbacks_total", "counter",
-     "Rollbacks to an earlier checkpoint since the run began."}};
+     "Rollbacks to an earlier checkpoint since the run began."},
+    {io::metric::kSkippedData, "ripieno_skipped_data_total", "counter",
+     "Documents and samples left out since the run was started or resumed."}};
 static_assert(std::size(kFamilies) == std::size(io::metric::kKnown));
 
 bool is_known(const std::string& name) {

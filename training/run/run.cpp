@@ -517,7 +517,8 @@ nlohmann::json Run::progress() const {
                           .step = step(),
                           .samples = state_.samples(),
                           .skipped_steps = metrics_->skipped(),
-                          .rollbacks = state_.rollbacks().count},
+                          .rollbacks = state_.rollbacks().count,
+                          .skipped_data = metrics_->skipped_data()},
                          loader_, times_);
 }
 
@@ -603,6 +604,8 @@ std::string Run::closing_message(bool was_over) const {
   if (const int64_t count = state_.rollbacks().count; count > 0)
     remark += fmt::format("; {} {} to an earlier checkpoint", count,
                           count == 1 ? "rollback" : "rollbacks");
+  if (const int64_t count = metrics_->skipped_data(); count > 0)
+    remark += fmt::format("; {} documents or sequences were left out", count);
   return fmt::format("finished at step {}{}; report: {}", step(), remark, paths_.report());
 }
 

@@ -137,9 +137,31 @@ io::StepMetrics RunMetrics::line_of(int64_t step, int64_t samples,
   line.set({counts_tokens ? io::metric::kTokensPerSecond : io::metric::kSamplesPerSecond, rate});
   line.set({io::metric::kLearningRate, optimizer_.learning_rate()});
   if (rollbacks_ > 0) line.set({io::metric::kRollbacks, rollbacks_});
+  add_skipped_data(line);
   for (const auto& metric : extra) line.set(metric);
   if (slowest_) line.slowest = numbers_of(*slowest_);
   return line;
+}
+
+// What all ranks left out. Warns if it became more.
+void RunMetrics::add_skipped_data(io::StepMetrics& line) {
+  const auto skipped = loader_.skipped();
+  if (!skipped) return;
+  int64_t count = skipped->count;
+  if (session_.size() > 1) {
+    const Tensor total = Tensor::zeros({1}, DType::float64);
+    *total.data<double>() = static_cast<double>(count);
+    const Tensor sum = total.to(session_.device());
+    session_.communicator().all_reduce(sum);
+    count = static_cast<int64_t>(*sum.to(Device::cpu()).data<double>());
+  }
+  line.set({io::metric::kSkippedData, count});
+  if (count > std::exchange(skipped_data_, count)) {
+    log_.warn(
+        fmt::format("step {}: data.on_error=skip left out {} documents or sequences so far; "
+                    "the first: {}",
+                    line.step, count, skipped->count > 0 ? skipped->first : "on another rank"));
+  }
 }
 
 void RunMetrics::take(const LateMetrics::Arrived& step) {

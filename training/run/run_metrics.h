@@ -56,6 +56,8 @@ class RunMetrics {
   const std::optional<Fault>& fault() const { return fault_; }
   // The number of bad steps that were skipped instead (SafetyOptions).
   int64_t skipped() const { return skipped_; }
+  // The number of documents and samples that were left out, by the last line of metrics.
+  int64_t skipped_data() const { return skipped_data_; }
   // What the lines of later steps have as io::metric::kRollbacks, unless it is 0.
   void note_rollbacks(int64_t count) { rollbacks_ = count; }
 
@@ -68,6 +70,7 @@ class RunMetrics {
   void examine(const LateMetrics::Arrived& step);
   void examine_loss(const LateMetrics::Arrived& step);
   void note_skipped(int64_t step, const std::string& what);
+  void add_skipped_data(io::StepMetrics& line);
   void charge_waiting();
   bool knows_phases();
   void show(const io::StepMetrics& metrics);
@@ -87,6 +90,7 @@ class RunMetrics {
   LossOutliers loss_outliers_;
   int64_t skipped_ = 0, skipped_in_a_row_ = 0;
   int64_t rollbacks_ = 0;
+  int64_t skipped_data_ = 0;
   LateMetrics late_;
 };
 

@@ -129,6 +129,7 @@ nlohmann::json progress_record(const StartProgress& progress, const io::Loader& 
           {std::string(loader.unit()), progress.samples * loader.units_per_sample()},
           {"skipped_steps", progress.skipped_steps},
           {"rollbacks", progress.rollbacks},
+          {"skipped_data", progress.skipped_data},
           {"seconds", times.record()}};
 }
 

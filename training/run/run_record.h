@@ -23,7 +23,7 @@ nlohmann::json configuration_of(const RunOptions& options);
 // rollbacks since the run began, and the seconds of this start.
 struct StartProgress {
   int64_t first_step = 0, step = 0, samples = 0;
-  int64_t skipped_steps = 0, rollbacks = 0;
+  int64_t skipped_steps = 0, rollbacks = 0, skipped_data = 0;
 };
 nlohmann::json progress_record(const StartProgress& progress, const io::Loader& loader,
                                const RunTimes& times);

@@ -28,7 +28,25 @@ void TokenDataSettings::bind(Settings& settings) {
                "data.tokenizer is not their tokenizer; 0: unknown",
                Accepts::between(0, 2147483647));
   settings.add("data.text_field", &loader.data.text_field,
-               "name of the field of JSON lines to read");
+               "name of the field of JSON lines, or of the column of Parquet files, with the text");
+  settings.add("data.content",
+               choice(&loader.data.content, {{"text", io::TextContent::text},
+                                             {"completion", io::TextContent::completion},
+                                             {"messages", io::TextContent::messages}}),
+               "what a line of JSON or a row of Parquet has: a text; a prompt and its completion, "
+               "of which the loss counts the completion; or a list \"messages\" of objects with "
+               "role and content (JSON lines only), of which the loss counts what the assistant "
+               "says");
+  settings.add("data.prompt_field", &loader.data.prompt_field,
+               "name of the field or column with the prompt, for data.content=completion");
+  settings.add("data.completion_field", &loader.data.completion_field,
+               "name of the field or column with the completion, for data.content=completion");
+  settings.add(
+      "data.on_error",
+      choice(&loader.data.on_error,
+             {{"stop", io::OnDataError::stop}, {"skip", io::OnDataError::skip}}),
+      "what happens if a document cannot be parsed or a sequence cannot be read: stop ends "
+      "the run, skip leaves it out and counts it (skipped_data in metrics.jsonl)");
   settings.add("data.validation_path", &validation_paths,
                "files to validate with, instead of a fraction of data.path; [] uses the fraction");
   settings.add(
@@ -62,8 +80,9 @@ std::vector<io::WeightedTokens> TokenDataSettings::open() const {
   const auto options = reading();
   if (weights.empty()) return {{io::TokenData::load(paths, options)}};
   if (weights.size() != paths.size()) {
-    throw ConfigurationError(fmt::format("data.weights has {} weights, but data.path has {} paths",
-                                         weights.size(), paths.size()));
+    throw ConfigurationError(
+        fmt::format("data.weights: {} given, but data.path has {}; give one weight for each path",
+                    weights.size(), paths.size()));
   }
   std::vector<io::WeightedTokens> sources;
   for (std::size_t i = 0; i < paths.size(); ++i)

@@ -141,7 +141,13 @@ std::unique_ptr<TokenStore> open_llmc(const std::string& path, const GivenTokeni
   file->read(0, std::as_writable_bytes(std::span(header)));
   const LlmcKind& kind = llmc_kind(path, header[0], header[1]);
   const int64_t expected = kLlmcHeaderBytes + header[2] * bytes_of(kind.element);
-  if (header[2] < 0 || file->size() != expected) {
+  if (header[2] < 0) {
+    throw DataError(
+        fmt::format("{}: its header gives {} tokens; must be at least 0: it is damaged; write the "
+                    "file again",
+                    path, header[2]));
+  }
+  if (file->size() != expected) {
     throw DataError(fmt::format(
         "{}: its header gives {} tokens, so {} bytes, but it has {}: it is truncated or damaged",
         path, header[2], expected, file->size()));

@@ -16,7 +16,8 @@ JoinedTokens::JoinedTokens(std::vector<std::shared_ptr<const TokenStore>> stores
   for (const auto& store : stores_) {
     if (!store->tokenizer().is_same_as(tokenizer())) {
       throw DataError(fmt::format(
-          "{} and {} were made with different tokenizers, so they cannot be one data set",
+          "{} and {} were made with different tokenizers, so they cannot be one data set; encode "
+          "both with the same tokenizer",
           stores_.front()->name(), store->name()));
     }
     end += store->size();
@@ -35,16 +36,38 @@ std::string JoinedTokens::format() const {
   return fmt::format("{}", fmt::join(formats, " and "));
 }
 
-void JoinedTokens::copy(int64_t begin, std::span<int32_t> out) const {
+bool JoinedTokens::has_marks() const {
+  return std::any_of(stores_.begin(), stores_.end(),
+                     [](const auto& store) { return store->has_marks(); });
+}
+
+SkippedData JoinedTokens::skipped() const {
+  SkippedData all;
+  for (const auto& store : stores_) all.add(store->skipped());
+  return all;
+}
+
+// Calls copy(store, begin, out) for the part of each store.
+template <typename Copy>
+void JoinedTokens::visit(int64_t begin, std::span<int32_t> out, const Copy& copy) const {
   auto index =
       static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), begin) - ends_.begin());
   for (; !out.empty(); ++index) {
     const int64_t first = index == 0 ? 0 : ends_[index - 1];
     const auto count = std::min(static_cast<int64_t>(out.size()), ends_[index] - begin);
-    stores_[index]->copy(begin - first, out.first(static_cast<std::size_t>(count)));
+    copy(*stores_[index], begin - first, out.first(static_cast<std::size_t>(count)));
     out = out.subspan(static_cast<std::size_t>(count));
     begin += count;
   }
+}
+
+void JoinedTokens::copy(int64_t begin, std::span<int32_t> out) const {
+  visit(begin, out, [](const TokenStore& store, int64_t at, auto part) { store.copy(at, part); });
+}
+
+void JoinedTokens::copy_targets(int64_t begin, std::span<int32_t> out) const {
+  visit(begin, out,
+        [](const TokenStore& store, int64_t at, auto part) { store.copy_targets(at, part); });
 }
 
 }  // namespace ripieno::io

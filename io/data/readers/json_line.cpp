@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -17,21 +18,38 @@ class JsonLine {
  public:
   explicit JsonLine(std::string_view line) : line_(line) {}
 
-  void read(std::string_view field, std::string& text) {
+  void read(std::span<const std::string> names, std::span<std::string> texts) {
+    std::vector<bool> is_found(names.size());
+    object([&](const std::string& name) {
+      const auto found = std::find(names.begin(), names.end(), name);
+      if (found == names.end()) return value(1);
+      const auto index = static_cast<std::size_t>(found - names.begin());
+      text_of(name, texts[index]);
+      is_found[index] = true;
+    });
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (!is_found[i]) missing(names[i]);
+  }
+
+  std::vector<JsonMessage> read_messages(std::string_view field) {
+    std::vector<JsonMessage> messages;
     bool is_found = false;
-    skip_white();
-    members([&](const std::string& name) {
+    object([&](const std::string& name) {
       if (name != field) return value(1);
-      if (peek() != '"') bad(fmt::format("the field \"{}\" must be a string", field));
-      string(text);
+      messages.clear();
+      if (peek() != '[') bad(fmt::format("the field \"{}\" must be a list of messages", field));
+      elements([&] { messages.push_back(message()); });
       is_found = true;
     });
-    skip_white();
-    if (at_ != line_.size()) bad("there is text after the object");
-    if (!is_found) throw DataError(fmt::format("has no field \"{}\"", field));
+    if (!is_found) missing(field);
+    if (messages.empty()) throw DataError(fmt::format("has no message in \"{}\"", field));
+    return messages;
   }
 
  private:
+  [[noreturn]] static void missing(std::string_view field) {
+    throw DataError(fmt::format("has no field \"{}\"", field));
+  }
   [[noreturn]] void bad(const std::string& what) const {
     throw DataError(fmt::format("is not valid JSON at byte {}: {}", at_, what));
   }
@@ -45,6 +63,38 @@ class JsonLine {
   void expect(char wanted) {
     if (at_ >= line_.size() || line_[at_] != wanted) bad(fmt::format("expected '{}'", wanted));
     ++at_;
+  }
+
+  // The only value of the line.
+  template <typename Visit>
+  void object(const Visit& visit) {
+    skip_white();
+    members(visit);
+    skip_white();
+    if (at_ != line_.size()) bad("there is text after the object");
+  }
+
+  void text_of(const std::string& field, std::string& text) {
+    if (peek() != '"') bad(fmt::format("the field \"{}\" must be a string", field));
+    string(text);
+  }
+
+  JsonMessage message() {
+    JsonMessage message;
+    bool has_role = false, has_content = false;
+    members([&](const std::string& name) {
+      if (name == "role") {
+        has_role = true;
+        return text_of("role", message.role);
+      }
+      if (name == "content") {
+        has_content = true;
+        return text_of("content", message.content);
+      }
+      value(3);
+    });
+    if (!has_role || !has_content) missing(has_role ? "content" : "role");
+    return message;
   }
 
   // {"name": member, …}; visit(name) reads the member's value.
@@ -66,13 +116,14 @@ class JsonLine {
     }
   }
 
-  void elements(int depth) {
+  template <typename Visit>
+  void elements(const Visit& visit) {
     expect('[');
     skip_white();
     if (peek() == ']') return expect(']');
     while (true) {
       skip_white();
-      value(depth);
+      visit();
       skip_white();
       if (peek() == ']') return expect(']');
       expect(',');
@@ -87,7 +138,7 @@ class JsonLine {
       case '{':
         return members([&](const std::string&) { value(depth + 1); });
       case '[':
-        return elements(depth + 1);
+        return elements([&] { value(depth + 1); });
       case 't':
         return word("true");
       case 'f':
@@ -215,8 +266,17 @@ class JsonLine {
 
 }  // namespace
 
-void read_json_field(std::string_view line, std::string_view field, std::string& text) {
-  JsonLine(line).read(field, text);
+void read_json_fields(std::string_view line, std::span<const std::string> names,
+                      std::span<std::string> texts) {
+  JsonLine(line).read(names, texts);
+}
+
+void read_json_field(std::string_view line, const std::string& name, std::string& text) {
+  read_json_fields(line, {&name, 1}, {&text, 1});
+}
+
+std::vector<JsonMessage> read_json_messages(std::string_view line, std::string_view name) {
+  return JsonLine(line).read_messages(name);
 }
 
 }  // namespace ripieno::io

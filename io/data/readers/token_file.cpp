@@ -9,6 +9,8 @@
 #include <optional>
 
 #include "ripieno/core/error.h"
+#include "ripieno/io/data/batch.h"
+#include "ripieno/io/data/readers/marked_text.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/hash.h"
 
@@ -24,33 +26,53 @@ constexpr uint64_t kPart = 1 << 20;  // bytes that are read at once
 }
 
 template <typename Token>
+constexpr Token kMark = static_cast<Token>(Token{1} << (8 * sizeof(Token) - 1));
+
+template <typename Token>
 void append(std::span<const int32_t> tokens, std::vector<std::byte>& bytes) {
   const std::size_t before = bytes.size();
   bytes.resize(before + tokens.size() * sizeof(Token));
   std::byte* out = bytes.data() + before;
   for (const int32_t token : tokens) {
-    const auto narrow = static_cast<Token>(token);
+    const auto narrow =
+        static_cast<Token>(is_counted(token) ? static_cast<Token>(token)
+                                             : static_cast<Token>(token_of(token)) | kMark<Token>);
     std::memcpy(out, &narrow, sizeof(narrow));
     out += sizeof(narrow);
   }
 }
 
+// `mask`: the bits of a token.
 template <typename Token>
-void unpack(std::span<const std::byte> bytes, std::span<int32_t> out) {
+void unpack(std::span<const std::byte> bytes, Token mask, std::span<int32_t> out) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     Token token;
     std::memcpy(&token, bytes.data() + i * sizeof(token), sizeof(token));
-    out[i] = static_cast<int32_t>(token);
+    out[i] = static_cast<int32_t>(token & mask);
   }
 }
 
 template <typename Token>
-uint64_t largest(std::span<const std::byte> bytes) {
+void unpack_marked(std::span<const std::byte> bytes, std::span<int32_t> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    Token token;
+    std::memcpy(&token, bytes.data() + i * sizeof(token), sizeof(token));
+    out[i] = (token & kMark<Token>) != 0 ? kIgnoredTarget : static_cast<int32_t>(token);
+  }
+}
+
+template <typename Token>
+Token mask_of(bool has_marks) {
+  return has_marks ? static_cast<Token>(~kMark<Token>) : static_cast<Token>(~Token{0});
+}
+
+template <typename Token>
+uint64_t largest(std::span<const std::byte> bytes, bool has_marks) {
   Token most = 0;
   for (std::size_t at = 0; at < bytes.size(); at += sizeof(Token)) {
     Token token;
     std::memcpy(&token, bytes.data() + at, sizeof(token));
-    most = std::max(most, token);
+    most = std::max(most, static_cast<Token>(token & mask_of<Token>(has_marks)));
   }
   return most;
 }
@@ -96,9 +118,12 @@ TokenFileHeader read_header(const DataFile& file) {
   if (!std::equal(header.magic, header.magic + sizeof(header.magic), TokenFileHeader::kMagic)) {
     damaged(name, "not a token file");
   }
-  if (header.version != TokenFileHeader::kVersion) {
-    throw DataError(fmt::format("{}: token file of version {}, but this program reads version {}",
-                                name, header.version, TokenFileHeader::kVersion));
+  if (header.version != TokenFileHeader::kVersion &&
+      header.version != TokenFileHeader::kMarkedVersion) {
+    throw DataError(fmt::format(
+        "{}: token file of version {}, but this program reads versions {} and {}; write it again "
+        "with this program",
+        name, header.version, TokenFileHeader::kVersion, TokenFileHeader::kMarkedVersion));
   }
   if (!is_plausible(header, static_cast<uint64_t>(file.size()))) {
     damaged(name, "truncated or damaged: its length does not match its header");
@@ -141,24 +166,30 @@ Tokenizer tokenizer_of(const DataFile& file, const TokenFileHeader& header) {
 
 }  // namespace
 
-uint32_t token_bytes_for(int64_t vocabulary_size) {
-  return vocabulary_size <= kWidestInTwoBytes ? 2 : 4;
+uint32_t token_bytes_for(int64_t vocabulary_size, bool has_marks) {
+  return vocabulary_size <= (has_marks ? kWidestInTwoBytes / 2 : kWidestInTwoBytes) ? 2 : 4;
 }
 
-void append_tokens(std::span<const int32_t> tokens, uint32_t token_bytes,
+void append_tokens(std::span<const int32_t> marked, uint32_t token_bytes,
                    std::vector<std::byte>& bytes) {
-  token_bytes == 2 ? append<uint16_t>(tokens, bytes) : append<uint32_t>(tokens, bytes);
+  token_bytes == 2 ? append<uint16_t>(marked, bytes) : append<uint32_t>(marked, bytes);
 }
 
-void unpack_tokens(std::span<const std::byte> bytes, uint32_t token_bytes, std::span<int32_t> out) {
-  token_bytes == 2 ? unpack<uint16_t>(bytes, out) : unpack<uint32_t>(bytes, out);
+void unpack_tokens(std::span<const std::byte> bytes, TokenForm form, std::span<int32_t> out) {
+  form.bytes == 2 ? unpack(bytes, mask_of<uint16_t>(form.has_marks), out)
+                  : unpack(bytes, mask_of<uint32_t>(form.has_marks), out);
 }
 
-TokenFileFrame::TokenFileFrame(const Tokenizer& tokenizer)
+void unpack_targets(std::span<const std::byte> bytes, TokenForm form, std::span<int32_t> out) {
+  if (!form.has_marks) return unpack_tokens(bytes, form, out);
+  form.bytes == 2 ? unpack_marked<uint16_t>(bytes, out) : unpack_marked<uint32_t>(bytes, out);
+}
+
+TokenFileFrame::TokenFileFrame(const Tokenizer& tokenizer, bool has_marks)
     : description_(tokenizer.description().dump()) {
   std::copy_n(TokenFileHeader::kMagic, sizeof(header_.magic), header_.magic);
-  header_.version = TokenFileHeader::kVersion;
-  header_.token_bytes = token_bytes_for(tokenizer.vocabulary_size());
+  header_.version = has_marks ? TokenFileHeader::kMarkedVersion : TokenFileHeader::kVersion;
+  header_.token_bytes = token_bytes_for(tokenizer.vocabulary_size(), has_marks);
   header_.vocabulary_size = static_cast<uint64_t>(tokenizer.vocabulary_size());
   header_.description_bytes = description_.size();
   header_.block_bytes = TokenFileHeader::kBlockBytes;
@@ -218,10 +249,11 @@ TokenFile::TokenFile(std::unique_ptr<DataFile> file, const TokenFileHeader& head
       header_(header),
       verified_(std::make_unique<std::atomic<bool>[]>(header.blocks())) {}
 
-void TokenFile::copy(int64_t begin, std::span<int32_t> out) const {
-  if (out.empty()) return;
+// The verified bytes of tokens, valid until the next call in this thread.
+std::span<const std::byte> TokenFile::read(int64_t begin, std::size_t tokens) const {
+  if (tokens == 0) return {};
   const uint64_t first = static_cast<uint64_t>(begin) * header_.token_bytes;
-  const uint64_t bytes = out.size() * header_.token_bytes;
+  const uint64_t bytes = tokens * header_.token_bytes;
   for (uint64_t block = first / header_.block_bytes;
        block <= (first + bytes - 1) / header_.block_bytes; ++block) {
     if (!verified_[block].load(std::memory_order_relaxed)) verify_block(block);
@@ -229,7 +261,15 @@ void TokenFile::copy(int64_t begin, std::span<int32_t> out) const {
   thread_local std::vector<std::byte> read;  // so that reading a window allocates nothing
   read.resize(bytes);
   file_->read(static_cast<int64_t>(header_.tokens_offset() + first), read);
-  unpack_tokens(read, header_.token_bytes, out);
+  return read;
+}
+
+void TokenFile::copy(int64_t begin, std::span<int32_t> out) const {
+  unpack_tokens(read(begin, out.size()), form(), out);
+}
+
+void TokenFile::copy_targets(int64_t begin, std::span<int32_t> out) const {
+  unpack_targets(read(begin, out.size()), form(), out);
 }
 
 void TokenFile::verify() const {
@@ -246,8 +286,8 @@ void TokenFile::verify_block(uint64_t block) const {
   uint64_t most = 0;
   read_parts(*file_, begin, end, [&](auto part) {
     hash.add(part);
-    most = std::max(most,
-                    header_.token_bytes == 2 ? largest<uint16_t>(part) : largest<uint32_t>(part));
+    most = std::max(most, header_.token_bytes == 2 ? largest<uint16_t>(part, has_marks())
+                                                   : largest<uint32_t>(part, has_marks()));
   });
   if (hash.value() != expected) {
     damaged(name(),

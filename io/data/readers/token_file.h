@@ -19,7 +19,8 @@ class WritableFile;
 // The first 64 bytes of a token file, little-endian.
 struct TokenFileHeader {
   static constexpr char kMagic[8] = {'R', 'I', 'P', 'T', 'O', 'K', 'E', 'N'};
-  static constexpr uint32_t kVersion = 1;
+  // In version 2, the highest bit of a token is set if the loss does not count it.
+  static constexpr uint32_t kVersion = 1, kMarkedVersion = 2;
   static constexpr uint64_t kBlockBytes = 1 << 16;
 
   char magic[8];
@@ -42,18 +43,28 @@ struct TokenFileHeader {
 };
 static_assert(sizeof(TokenFileHeader) == 64);
 
-// Bytes per token in a token file: 2 or 4.
-uint32_t token_bytes_for(int64_t vocabulary_size);
-// Appends tokens as a token file stores them, and reads them back.
-void append_tokens(std::span<const int32_t> tokens, uint32_t token_bytes,
+// Bytes per token in a token file: 2 or 4. `has_marks`: whether there are tokens that the loss does
+// not count.
+uint32_t token_bytes_for(int64_t vocabulary_size, bool has_marks = false);
+
+// How a token file stores its tokens.
+struct TokenForm {
+  uint32_t bytes;
+  bool has_marks = false;
+};
+// Appends tokens, of which those that the loss does not count are ~token (marked_text.h).
+void append_tokens(std::span<const int32_t> marked, uint32_t token_bytes,
                    std::vector<std::byte>& bytes);
-void unpack_tokens(std::span<const std::byte> bytes, uint32_t token_bytes, std::span<int32_t> out);
+// Reads them back, without the marks; or with kIgnoredTarget for those that the loss does not
+// count.
+void unpack_tokens(std::span<const std::byte> bytes, TokenForm form, std::span<int32_t> out);
+void unpack_targets(std::span<const std::byte> bytes, TokenForm form, std::span<int32_t> out);
 
 // What a token file has around its tokens. To write one, add() the bytes of all tokens, seal(),
 // then append the head, the same bytes again, and the table.
 class TokenFileFrame {
  public:
-  explicit TokenFileFrame(const Tokenizer& tokenizer);
+  explicit TokenFileFrame(const Tokenizer& tokenizer, bool has_marks = false);
 
   void add(std::span<const std::byte> bytes);
   const TokenFileHeader& seal();
@@ -80,12 +91,16 @@ class TokenFile final : public TokenStore {
   std::string format() const override { return "token file"; }
   // Verifies each block when it is first used.
   void copy(int64_t begin, std::span<int32_t> out) const override;
+  void copy_targets(int64_t begin, std::span<int32_t> out) const override;
+  bool has_marks() const override { return header_.version == TokenFileHeader::kMarkedVersion; }
   // Verifies all blocks. Throws DataError if one is damaged.
   void verify() const;
 
  private:
   TokenFile(std::unique_ptr<DataFile> file, const TokenFileHeader& header, Tokenizer tokenizer);
   void verify_block(uint64_t block) const;
+  TokenForm form() const { return {header_.token_bytes, has_marks()}; }
+  std::span<const std::byte> read(int64_t begin, std::size_t tokens) const;
 
   std::unique_ptr<DataFile> file_;
   TokenFileHeader header_;

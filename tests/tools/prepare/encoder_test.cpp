@@ -19,7 +19,7 @@ TextChunk chunk_of(std::string bytes, io::DataFormat format = io::DataFormat::te
 
 std::string text_of(const std::vector<std::byte>& bytes) {
   std::vector<int32_t> tokens(bytes.size() / 2);
-  io::unpack_tokens(bytes, 2, tokens);
+  io::unpack_tokens(bytes, {2}, tokens);
   return io::Tokenizer::bytes().decode(tokens);
 }
 

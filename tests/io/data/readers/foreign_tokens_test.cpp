@@ -79,6 +79,17 @@ TEST(MegatronTokens, AreReadByAnyNameOfThePair) {
   EXPECT_THAT(documents, ElementsAre(4, 1, 3, 0));
 }
 
+// tests/fixtures/write_megatron.py used Megatron's own IndexedDatasetBuilder.
+TEST(MegatronTokens, OfItsOwnWriterAreRead) {
+  const auto data = TokenData::load(kTokens + "real_megatron", {.vocabulary_size = kGpt2});
+  EXPECT_THAT(all_of(data),
+              ElementsAre(7, 50'256, 0, 1, 2, 3, 4, 5, 6, 40'000, 40'001, 40'002, 40'003, 8));
+  std::vector<int64_t> documents;
+  visit_megatron_documents(kTokens + "real_megatron",
+                           [&](int64_t size) { documents.push_back(size); });
+  EXPECT_THAT(documents, ElementsAre(4, 4, 1, 5));
+}
+
 TEST(ForeignTokens, OutsideTheVocabularyAreRefusedWhenTheyAreRead) {
   const auto data = TokenData::load(kTokens + "megatron", {.vocabulary_size = 12});
   std::vector<int32_t> seven(7), eight(8);
@@ -131,7 +142,8 @@ TEST_F(DamagedTokens, OfLlmcAreRefused) {
   EXPECT_THAT(failure("llmc_gpt2.bin", 0, little_endian(20240522, 4)),
               HasSubstr("evaluation file"));
   EXPECT_THAT(failure("llmc_gpt2.bin", 8, little_endian(1'001, 4)), HasSubstr("1001 tokens"));
-  EXPECT_THAT(failure("llmc_gpt2.bin", 8, little_endian(-1, 4)), HasSubstr("-1 tokens"));
+  EXPECT_THAT(failure("llmc_gpt2.bin", 8, little_endian(-1, 4)),
+              HasSubstr("gives -1 tokens; must be at least 0"));
   EXPECT_THAT(failure("llmc_gpt2.bin", little_endian(20240520, 8)), HasSubstr("8 bytes are too"));
 }
 
@@ -164,6 +176,8 @@ TEST_F(DamagedTokens, OfMegatronAreRefused) {
   for (std::size_t size = 9; size < whole.size(); ++size) {
     EXPECT_NE(failure("megatron.idx", whole.substr(0, size)), "no error") << size << " bytes";
   }
+  EXPECT_THAT(failure("megatron.idx", 0, "XMIDIDX"),
+              HasSubstr("megatron.idx: does not begin like a Megatron index (MMIDIDX)"));
   EXPECT_THAT(failure("megatron.bin", "too long for the index"), HasSubstr("describes 16 bytes"));
 }
 
