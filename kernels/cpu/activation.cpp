@@ -1,5 +1,6 @@
 #include "ripieno/kernels/activation.h"
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
@@ -12,7 +13,7 @@ void activation_forward(OnCpu, T* out, const T* in, int64_t size, Activation act
   formulas::with_activation<cpu::Math>(activation, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) out[i] = T(formula.value(A(in[i])));
+      for (int64_t i = begin; i < end; ++i) out[i] = cpu::convert<T>(formula.value(A(in[i])));
     });
   });
 }
@@ -25,7 +26,7 @@ void activation_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, int6
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) {
-        grad_in[i] = T(A(grad_out[i]) * formula.derivative(A(in[i])));
+        grad_in[i] = cpu::convert<T>(A(grad_out[i]) * formula.derivative(A(in[i])));
       }
     });
   });

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
 
@@ -53,7 +54,7 @@ void row_gradient(T* grad, const T* logits, int32_t target, int64_t classes, int
   const A at_target = cpu::exp((A(logits[target]) - largest) - log_sum) - A(1);
 #pragma omp simd
   for (int64_t c = 0; c < classes; ++c) {
-    grad[c] = T(scale * cpu::exp((A(logits[c]) - largest) - log_sum));
+    grad[c] = cpu::convert<T>(scale * cpu::exp((A(logits[c]) - largest) - log_sum));
   }
   grad[target] = T(scale * at_target);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
@@ -14,7 +15,7 @@ void unary(OnCpu, T* out, const T* in, int64_t size, Unary op) {
   formulas::with_unary<cpu::Math>(op, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) out[i] = T(formula.value(A(in[i])));
+      for (int64_t i = begin; i < end; ++i) out[i] = cpu::convert<T>(formula.value(A(in[i])));
     });
   });
 }
@@ -26,7 +27,7 @@ void unary_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, int64_t s
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) {
-        grad_in[i] = T(A(grad_out[i]) * formula.derivative(A(in[i])));
+        grad_in[i] = cpu::convert<T>(A(grad_out[i]) * formula.derivative(A(in[i])));
       }
     });
   });
@@ -38,7 +39,8 @@ void binary(OnCpu, T* out, const T* a, const T* b, int64_t size, Binary op) {
   formulas::with_binary<cpu::Math>(op, [&](auto formula) {
     cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) out[i] = T(formula.value(A(a[i]), A(b[i])));
+      for (int64_t i = begin; i < end; ++i)
+        out[i] = cpu::convert<T>(formula.value(A(a[i]), A(b[i])));
     });
   });
 }
@@ -49,7 +51,7 @@ void affine(OnCpu, T* out, const T* in, int64_t size, double scale, double shift
   const A factor = static_cast<A>(scale), offset = static_cast<A>(shift);
   cpu::for_each_block(size, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) out[i] = T(factor * A(in[i]) + offset);
+    for (int64_t i = begin; i < end; ++i) out[i] = cpu::convert<T>(factor * A(in[i]) + offset);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
@@ -43,7 +44,7 @@ void embedding_forward(OnCpu, T* out, const T* table, const int32_t* ids, const 
     if (positions == nullptr) return;
     const T* position = positions + i % time * channels;
 #pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) row[c] = T(A(row[c]) + A(position[c]));
+    for (int64_t c = 0; c < channels; ++c) row[c] = cpu::convert<T>(A(row[c]) + A(position[c]));
   });
 }
 

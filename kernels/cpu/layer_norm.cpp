@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/dropped.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
@@ -35,7 +36,7 @@ void normalize_row(T* y, const T* x, const T* weight, const T* bias, Moments<T> 
 #pragma omp simd
   for (int64_t c = 0; c < cols; ++c) {
     const A normalized = (A(x[c]) - stats.mean) * stats.inverse_deviation;
-    y[c] = T(weight ? normalized * A(weight[c]) + A(bias[c]) : normalized);
+    y[c] = cpu::convert<T>(weight ? normalized * A(weight[c]) + A(bias[c]) : normalized);
   }
 }
 
@@ -77,7 +78,7 @@ void backward_row(T* d, const T* g, const T* x, const T* weight, Moments<T> stat
   for (int64_t c = 0; c < cols; ++c) {
     const A normalized = (A(x[c]) - stats.mean) * stats.inverse_deviation;
     const A value = stats.inverse_deviation * (scaled_at(c) - mean_sum - normalized * mean_dot);
-    d[c] = T(accumulate ? A(d[c]) + value : value);
+    d[c] = cpu::convert<T>(accumulate ? A(d[c]) + value : value);
   }
 }
 
@@ -92,7 +93,7 @@ void add_branch(T* sum, const T* x, const T* branch, const DropoutMask& mask, in
     return;
   }
 #pragma omp simd
-  for (int64_t i = begin; i < end; ++i) sum[i] = T(A(x[i]) + A(branch[i]));
+  for (int64_t i = begin; i < end; ++i) sum[i] = cpu::convert<T>(A(x[i]) + A(branch[i]));
 }
 
 // grad[c] = sum over chunks of partials[chunk, c] (+ grad[c] if `accumulate`).

@@ -4,14 +4,34 @@
 #include <type_traits>
 
 #include "ripieno/kernels/cpu/gemm/gemm.h"
+#include "ripieno/kernels/cpu/gemm/gemm_bfloat16.h"
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
+#include "ripieno/kernels/cpu_bfloat16.h"
 #include "ripieno/kernels/element_types.h"
 
 namespace ripieno::kernels {
 
 namespace {
+
+cpu::Gemm gemm_of(const MatmulShape& shape, bool accumulate) {
+  return {.m = shape.m,
+          .n = shape.n,
+          .k = shape.k,
+          .transpose_a = shape.transpose_a,
+          .transpose_b = shape.transpose_b,
+          .lda = shape.lda,
+          .ldb = shape.ldb,
+          .ldc = shape.ldc,
+          .accumulate = accumulate};
+}
+
+// Whether a product of bfloat16 is computed by the processor's instructions for it.
+bool multiplies_bfloat16(const MatmulShape& shape) {
+  return uses_bfloat16_instructions() && shape.m > 0 && shape.n > 0 && shape.k > 0;
+}
 
 // c = a b, or c += a b if `accumulate`. Calls finish(tile) for each tile of c when it is complete.
 template <typename A, typename Finish>
@@ -25,17 +45,7 @@ void multiply_one(A* c, const A* a, const A* b, const MatmulShape& shape, bool a
     finish(cpu::Tile{0, shape.m, 0, shape.n});
     return;
   }
-  cpu::multiply_by_team(c, a, b,
-                        {.m = shape.m,
-                         .n = shape.n,
-                         .k = shape.k,
-                         .transpose_a = shape.transpose_a,
-                         .transpose_b = shape.transpose_b,
-                         .lda = shape.lda,
-                         .ldb = shape.ldb,
-                         .ldc = shape.ldc,
-                         .accumulate = accumulate},
-                        finish);
+  cpu::multiply_by_team(c, a, b, gemm_of(shape, accumulate), finish);
 }
 
 // A contiguous float copy of a matrix that is stored as (rows, cols).
@@ -66,9 +76,9 @@ const accumulator_t<T>* in_float(cpu::Scratch use, const T* matrix, int64_t rows
   }
 }
 
-// Multiplies one matrix of the batch, directly if T is the accumulator type and in float copies
-// otherwise. Calls finish(tile, product, product_stride) for each complete tile; `product` points
-// to the first element of the tile.
+// Multiplies one matrix of the batch, directly if T is the accumulator type or the processor
+// multiplies T, and in float copies otherwise. Calls finish(tile, product, product_stride) for each
+// complete tile; `product` points to the first element of the tile.
 template <typename T, typename Finish>
 void multiply_then(T* c, const T* a, const T* b, const MatmulShape& shape, bool accumulate,
                    const Finish& finish) {
@@ -77,6 +87,11 @@ void multiply_then(T* c, const T* a, const T* b, const MatmulShape& shape, bool 
       finish(tile, c + tile.row * shape.ldc + tile.col, shape.ldc);
     });
   } else {
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      if (multiplies_bfloat16(shape)) {
+        return cpu::multiply_bfloat16_then(a, b, gemm_of(shape, false), finish);
+      }
+    }
     MatmulShape dense = shape;
     dense.lda = shape.transpose_a ? shape.m : shape.k;
     dense.ldb = shape.transpose_b ? shape.k : shape.n;
@@ -110,7 +125,7 @@ template <typename T>
 void narrow_row(T* c, const float* product, int64_t cols, bool accumulate) {
 #pragma omp simd
   for (int64_t i = 0; i < cols; ++i) {
-    c[i] = T(accumulate ? static_cast<float>(c[i]) + product[i] : product[i]);
+    c[i] = cpu::convert<T>(accumulate ? static_cast<float>(c[i]) + product[i] : product[i]);
   }
 }
 
@@ -122,8 +137,8 @@ void finish_row(T* c, T* before, const accumulator_t<T>* product, const T* bias,
 #pragma omp simd
   for (int64_t i = 0; i < cols; ++i) {
     const A x = bias ? product[i] + A(bias[i]) : product[i];
-    if (before) before[i] = T(x);
-    c[i] = T(formula.value(x));
+    if (before) before[i] = cpu::convert<T>(x);
+    c[i] = cpu::convert<T>(formula.value(x));
   }
 }
 
@@ -151,6 +166,13 @@ template <typename T>
 void matmul_to_float(OnCpu, accumulator_t<T>* c, const T* a, const T* b, const MatmulShape& shape,
                      bool accumulate) {
   for_each_matrix(shape, [&](int64_t matrix) {
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      if (multiplies_bfloat16(shape)) {
+        return cpu::multiply_bfloat16_by_team(
+            c + matrix * shape.stride_c, a + matrix * shape.stride_a, b + matrix * shape.stride_b,
+            gemm_of(shape, accumulate));
+      }
+    }
     MatmulShape dense = shape;
     const auto* left = in_float(cpu::Scratch::kLeft, a + matrix * shape.stride_a,
                                 shape.transpose_a ? shape.k : shape.m,

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ripieno/kernels/cpu/support/arena_walk.h"
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
 
@@ -90,7 +91,7 @@ void update_master(OnCpu, float* master, const T* parameter, int64_t size) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) {
       const float value = static_cast<float>(parameter[i]);
-      master[i] = static_cast<float>(T(master[i])) == value ? master[i] : value;
+      master[i] = static_cast<float>(cpu::convert<T>(master[i])) == value ? master[i] : value;
     }
   });
 }
@@ -128,12 +129,12 @@ void adamw(OnCpu, const ArenaStep<T>& arena, float* first_moment, float* second_
 #pragma omp simd
                                   for (int64_t i = begin; i < end; ++i) {
                                     master[i] = static_cast<float>(step(A(master[i]), i));
-                                    parameter[i] = T(static_cast<A>(master[i]));
+                                    parameter[i] = cpu::convert<T>(static_cast<A>(master[i]));
                                   }
                                 } else {
 #pragma omp simd
                                   for (int64_t i = begin; i < end; ++i)
-                                    parameter[i] = T(step(A(parameter[i]), i));
+                                    parameter[i] = cpu::convert<T>(step(A(parameter[i]), i));
                                 }
                               });
 }
@@ -164,12 +165,12 @@ void sgd(OnCpu, const ArenaStep<T>& arena, float* velocity, const SgdConstants& 
 #pragma omp simd
                                   for (int64_t i = begin; i < end; ++i) {
                                     master[i] = static_cast<float>(step(A(master[i]), i));
-                                    parameter[i] = T(static_cast<A>(master[i]));
+                                    parameter[i] = cpu::convert<T>(static_cast<A>(master[i]));
                                   }
                                 } else {
 #pragma omp simd
                                   for (int64_t i = begin; i < end; ++i)
-                                    parameter[i] = T(step(A(parameter[i]), i));
+                                    parameter[i] = cpu::convert<T>(step(A(parameter[i]), i));
                                 }
                               });
 }

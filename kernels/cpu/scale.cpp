@@ -1,5 +1,6 @@
 #include "ripieno/kernels/scale.h"
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 
 namespace ripieno::kernels {
@@ -13,7 +14,7 @@ void scale_by(OnCpu, T* out, const From* in, const accumulator_t<T>* factor, int
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) {
       const A value = by * A(in[i]);
-      out[i] = T(accumulate ? A(out[i]) + value : value);
+      out[i] = cpu::convert<T>(accumulate ? A(out[i]) + value : value);
     }
   });
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
 
@@ -17,11 +18,11 @@ void forward_row(T* y, const T* x, int64_t cols, bool logarithm) {
   if (logarithm) {
     const A log_sum = std::log(sum);  // not added to `largest`: that would lose precision
 #pragma omp simd
-    for (int64_t c = 0; c < cols; ++c) y[c] = T((A(x[c]) - largest) - log_sum);
+    for (int64_t c = 0; c < cols; ++c) y[c] = cpu::convert<T>((A(x[c]) - largest) - log_sum);
   } else {
     const A factor = A(1) / sum;
 #pragma omp simd
-    for (int64_t c = 0; c < cols; ++c) y[c] = T(cpu::exp(A(x[c]) - largest) * factor);
+    for (int64_t c = 0; c < cols; ++c) y[c] = cpu::convert<T>(cpu::exp(A(x[c]) - largest) * factor);
   }
 }
 
@@ -31,11 +32,11 @@ void backward_row(T* d, const T* g, const T* y, int64_t cols, bool logarithm) {
   if (logarithm) {
     const A sum = cpu::row_sum<A>(cols, [g](int64_t c) { return A(g[c]); });
 #pragma omp simd
-    for (int64_t c = 0; c < cols; ++c) d[c] = T(A(g[c]) - cpu::exp(A(y[c])) * sum);
+    for (int64_t c = 0; c < cols; ++c) d[c] = cpu::convert<T>(A(g[c]) - cpu::exp(A(y[c])) * sum);
   } else {
     const A sum = cpu::row_sum<A>(cols, [g, y](int64_t c) { return A(g[c]) * A(y[c]); });
 #pragma omp simd
-    for (int64_t c = 0; c < cols; ++c) d[c] = T(A(y[c]) * (A(g[c]) - sum));
+    for (int64_t c = 0; c < cols; ++c) d[c] = cpu::convert<T>(A(y[c]) * (A(g[c]) - sum));
   }
 }
 

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
@@ -73,18 +74,18 @@ void binary_row(T* out, const T* a, const T* b, int64_t cols, int64_t stride_a, 
   using A = accumulator_t<T>;
   if (stride_a == 1 && stride_b == 1) {
 #pragma omp simd
-    for (int64_t i = 0; i < cols; ++i) out[i] = T(formula.value(A(a[i]), A(b[i])));
+    for (int64_t i = 0; i < cols; ++i) out[i] = cpu::convert<T>(formula.value(A(a[i]), A(b[i])));
   } else if (stride_a == 1 && stride_b == 0) {
     const A y = A(*b);
 #pragma omp simd
-    for (int64_t i = 0; i < cols; ++i) out[i] = T(formula.value(A(a[i]), y));
+    for (int64_t i = 0; i < cols; ++i) out[i] = cpu::convert<T>(formula.value(A(a[i]), y));
   } else if (stride_a == 0 && stride_b == 1) {
     const A x = A(*a);
 #pragma omp simd
-    for (int64_t i = 0; i < cols; ++i) out[i] = T(formula.value(x, A(b[i])));
+    for (int64_t i = 0; i < cols; ++i) out[i] = cpu::convert<T>(formula.value(x, A(b[i])));
   } else {
     for (int64_t i = 0; i < cols; ++i) {
-      out[i] = T(formula.value(A(a[i * stride_a]), A(b[i * stride_b])));
+      out[i] = cpu::convert<T>(formula.value(A(a[i * stride_a]), A(b[i * stride_b])));
     }
   }
 }

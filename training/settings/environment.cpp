@@ -35,6 +35,9 @@ constexpr Variable kVariables[] = {
     {"RIPIENO_MATMUL_EPILOGUES", "0|1",
      "0: bias, activation and their gradients on a GPU are never fused with matrix products "
      "(default: 1)"},
+    {"RIPIENO_CPU_BFLOAT16", "0|1",
+     "0: products of bfloat16 matrices on a CPU are computed in float32, also on processors with "
+     "instructions for bfloat16 (default: 1)"},
     {"RIPIENO_CACHE_DIR", "DIR",
      "folder of measured algorithms and compiled attention (default: $XDG_CACHE_HOME/ripieno or "
      "~/.cache/ripieno)"},

@@ -47,6 +47,7 @@ TEST(Environment, IsListedWithTheSwitchesForABadDay) {
   const std::string listing = environment_listing(80);
   EXPECT_THAT(listing, HasSubstr("RIPIENO_USE_CUDNN=0|1"));
   EXPECT_THAT(listing, HasSubstr("RIPIENO_MATMUL_MEASURE=0|1"));
+  EXPECT_THAT(listing, HasSubstr("RIPIENO_CPU_BFLOAT16=0|1"));
 }
 
 }  // namespace
