@@ -56,11 +56,12 @@ FOLDERS = {
     # files <- {formats, run/ranks} <- run;  {formats, part.h} <- {data, checkpoint}
     "io": set(),
     "io/files": set(),
+    "io/formats/parquet": {"io/files"},
     "io/formats": {"io/files"},
     "io/run/ranks": {"io/files"},
     "io/run": {"io/files", "io/formats", "io/run/ranks"},
     "io/data/tokenizers": {"io/files"},
-    "io/data/readers": {"io/data", "io/files", "io/data/tokenizers"},
+    "io/data/readers": {"io/data", "io/files", "io/formats/parquet", "io/data/tokenizers"},
     "io/data": {"io", "io/files", "io/formats", "io/data/readers", "io/data/tokenizers"},
     "io/checkpoint": {"io", "io/files", "io/formats"},
     # session <- {settings, watch, profile, provenance} <- {models, metrics} <- run
@@ -93,7 +94,7 @@ FOLDERS = {
                      "tools/explain/wrap.h"},
     "tools/watch": {"tools", "tools/explain", "tools/explain/run", "tools/explain/diagnoses"},
     "tools/runs": {"tools", "tools/watch"},
-    "tools": {"tools/sources", "tools/convert", "tools/explain"},
+    "tools": {"tools/sources", "tools/convert", "tools/explain", "tools/prepare"},
 }
 
 # Libraries that are wrapped by one folder and used through it.
@@ -102,7 +103,7 @@ ONLY_IN = {
     r"nccl\.h": {"distributed/communicators/nccl"},
     r"mpi\.h": {"distributed/communicators/mpi"},
     r"hdf5\.h|H5\w*\.h": {"io/formats"},
-    r"zlib\.h|zstd\.h": {"io/data/readers"},
+    r"zlib\.h|zstd\.h": {"io/data/readers", "io/formats/parquet"},
     r"(oneapi/)?dnnl\w*(/.*)?\.h(pp)?": {"kernels/cpu/gemm"},
     r"Eigen/.*": {"core/ops/linear_algebra.cpp"},
 }

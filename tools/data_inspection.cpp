@@ -136,10 +136,9 @@ void inspect_token_file(const std::string& path, io::DataFormat format,
                         const DataInspectionOptions& options, DataInspection& out) {
   // llm.c's files say which vocabulary they have.
   const bool is_unknown = options.tokenizer.empty() && format != io::DataFormat::llmc;
-  const auto data =
-      io::TokenData::load(path, {.format = format,
-                                 .tokenizer_file = options.tokenizer,
-                                 .vocabulary_size = is_unknown ? kAnyVocabulary : 0});
+  const auto data = io::TokenData::load(path, {.format = format,
+                                               .tokenizer_file = options.tokenizer,
+                                               .vocabulary_size = is_unknown ? kAnyVocabulary : 0});
   const io::Tokenizer& tokenizer = data.tokenizer();
   out.format = data.format();
   out.vocabulary = tokenizer.vocabulary_size() == kAnyVocabulary ? 0 : tokenizer.vocabulary_size();
