@@ -17,6 +17,24 @@ kernels::UnknownId* as_fault(const Tensor& words) {
   return static_cast<kernels::UnknownId*>(words.raw_data());
 }
 
+// Of the operations that index an axis; null for the others.
+const char* name_of(IdOperation operation) {
+  switch (operation) {
+    case IdOperation::gather:
+      return "gather";
+    case IdOperation::scatter:
+      return "scatter";
+    case IdOperation::scatter_add:
+      return "scatter_add";
+    case IdOperation::index_select:
+      return "index_select";
+    case IdOperation::one_hot:
+      return "one_hot";
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
 
 Tensor device_fault(Device device) {
@@ -37,8 +55,12 @@ void require_known_ids(IdOperation operation, const Tensor& ids, int64_t bound, 
   kernels::UnknownId* const found =
       ids.device().is_cuda() ? as_fault(device_fault(ids.device())) : &on_cpu;
   run_on({"check ids", {&ids}}, ids.device(), [&](auto on) {
-    kernels::find_unknown_id(on, found, ids.data<int32_t>(), ids.elements(), bound, exempt,
-                             static_cast<int32_t>(operation));
+    const auto find = [&](const auto* values) {
+      kernels::find_unknown_id(on, found, values, ids.elements(), bound, exempt,
+                               static_cast<int32_t>(operation));
+    };
+    if (ids.dtype() == DType::int64) return find(ids.data<int64_t>());
+    find(ids.data<int32_t>());
   });
   require_no_fault(on_cpu);
 }
@@ -49,6 +71,10 @@ void require_no_fault(const kernels::UnknownId& fault) {
     throw DataError(
         fmt::format("embedding: id {} at position {} is outside the table, which has {} rows",
                     fault.id, fault.position, fault.bound));
+  }
+  if (const char* const operation = name_of(static_cast<IdOperation>(fault.input))) {
+    throw DataError(fmt::format("{}: index {} at position {} is outside [0, {})", operation,
+                                fault.id, fault.position, fault.bound));
   }
   throw DataError(
       fmt::format("cross_entropy: target {} at position {} is not one of the {} classes", fault.id,

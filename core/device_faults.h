@@ -11,10 +11,18 @@
 namespace ripieno {
 
 // The operation that received the ids.
-enum class IdOperation : int32_t { embedding = 1, cross_entropy = 2 };
+enum class IdOperation : int32_t {
+  embedding = 1,
+  cross_entropy = 2,
+  gather = 11,
+  scatter = 12,
+  scatter_add = 13,
+  index_select = 14,
+  one_hot = 15
+};
 
-// Checks that every element of `ids`, int32, dense, any shape, is in [0, bound) or equal to
-// `exempt`. On the CPU throws DataError naming the first that is not; on a GPU only enqueues the
+// Checks that every element of `ids`, int32 or int64, dense, any shape, is in [0, bound) or equal
+// to `exempt`. On the CPU throws DataError naming the first that is not; on a GPU only enqueues the
 // check, whose result is in device_fault().
 void require_known_ids(IdOperation operation, const Tensor& ids, int64_t bound, int32_t exempt);
 

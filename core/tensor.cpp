@@ -276,6 +276,11 @@ Tensor Tensor::to(Device wanted) const {
       });
 }
 
+Tensor Tensor::to(Device wanted, DType type) const {
+  // The conversion is where it moves fewer bytes.
+  return size_of(type) < size_of(dtype()) ? to(type).to(wanted) : to(wanted).to(type);
+}
+
 void Tensor::fill(double value) {
   require_not_recorded("fill", *this);
   if (!is_dense())

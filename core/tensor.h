@@ -7,17 +7,23 @@
 // the device's current stream (stream.h) and return at once; functions that wait for the device say
 // so.
 //
+// Operations are free functions (core/ops). The most common ones are members too, so that
+// x.mean(1) is mean(x, 1); their comments are those of the functions.
+//
 // Any number of threads may read a tensor at once; a write must not overlap with any other access.
 // Every member function except defined() throws Error for an undefined tensor.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "ripieno/core/axes.h"
 #include "ripieno/core/device/device.h"
 #include "ripieno/core/dtype.h"
 #include "ripieno/core/error.h"
@@ -50,6 +56,40 @@ class Tensor {
   // uint8_t, bfloat16 or float16. Throws Error if their number does not match the shape.
   template <typename T>
   static Tensor of(const Shape& shape, const std::vector<T>& values);
+  template <typename T>
+  static Tensor of(const Shape& shape, std::initializer_list<T> values) {
+    return of(shape, std::vector<T>(values));
+  }
+
+  static Tensor ones(const Shape& shape, DType dtype = DType::float32,
+                     Device device = Device::cpu());
+  // begin, begin + step, … up to but without `end`: int64 if all are integers, float32 otherwise,
+  // unless a type is given. Throws Error if step is 0 or not finite.
+  template <std::integral End>
+  static Tensor arange(End end, DType dtype = DType::int64, Device device = Device::cpu()) {
+    return integers(0, static_cast<int64_t>(end), 1, dtype, device);
+  }
+  template <std::integral Begin, std::integral End>
+  static Tensor arange(Begin begin, End end, int64_t step = 1, DType dtype = DType::int64,
+                       Device device = Device::cpu()) {
+    return integers(static_cast<int64_t>(begin), static_cast<int64_t>(end), step, dtype, device);
+  }
+  static Tensor arange(double end, DType dtype = DType::float32, Device device = Device::cpu());
+  static Tensor arange(double begin, double end, double step = 1.0, DType dtype = DType::float32,
+                       Device device = Device::cpu());
+  // `count` numbers at equal distances, from `first` to `last`; `first` alone if count is 1.
+  static Tensor linspace(double first, double last, int64_t count, DType dtype = DType::float32,
+                         Device device = Device::cpu());
+  // A matrix with ones on its diagonal; columns = -1: as many as rows.
+  static Tensor eye(int64_t rows, int64_t columns = -1, DType dtype = DType::float32,
+                    Device device = Device::cpu());
+  // Random numbers of this thread's context (random.h): uniform in (0, 1], and normal with mean 0
+  // and deviation 1. Successive calls draw different numbers; they are a function of the seed, the
+  // step, and the number of calls in that step before this one.
+  static Tensor rand(const Shape& shape, DType dtype = DType::float32,
+                     Device device = Device::cpu());
+  static Tensor randn(const Shape& shape, DType dtype = DType::float32,
+                      Device device = Device::cpu());
 
   bool defined() const { return implementation_ != nullptr; }
   const Shape& shape() const;
@@ -90,14 +130,26 @@ class Tensor {
   // size may be -1 and is inferred. Copies if the tensor is not dense. Throws Error if the sizes do
   // not fit.
   Tensor reshape(const Shape& shape) const;
-  // A view of indices [begin, end) of one axis; recorded. Throws Error for a range outside the
-  // axis.
-  Tensor slice(int axis, int64_t begin, int64_t end) const;
+  // A view of indices [begin, end) of one axis, or of every `step`-th of them; recorded. Throws
+  // Error for a range outside the axis, and if step is less than 1.
+  Tensor slice(int axis, int64_t begin, int64_t end, int64_t step = 1) const;
+  // A view of one index of axis 0, without that axis; recorded. Negative indices count from the
+  // end. Throws Error if there is no such index.
+  Tensor operator[](int64_t index) const;
   // A view with axes `a` and `b` swapped; recorded. Negative axes count from the end.
   Tensor transpose(int a, int b) const;
   // A view that repeats axes of size 1, and adds outer axes, up to `shape`, as NumPy broadcasting
   // does; recorded. Throws Error if the shape cannot be expanded to `shape`.
   Tensor expand(const Shape& shape) const;
+  // A view whose axis i is axis axes[i] of this tensor; recorded. All axes must be given.
+  Tensor permute(const Axes& axes) const;
+  // A view without the axes of size 1, or without those that are given, of size 1; recorded.
+  Tensor squeeze() const;
+  Tensor squeeze(const Axes& axes) const;
+  // A view with one more axis, of size 1, which becomes axis `axis`; recorded.
+  Tensor unsqueeze(int axis) const;
+  // reshape() to one axis.
+  Tensor flatten() const { return reshape({-1}); }
 
   // A dense tensor with the same elements: this one if it is dense, otherwise a copy; recorded.
   Tensor dense() const;
@@ -108,6 +160,8 @@ class Tensor {
   // This tensor if it is on that device, otherwise a dense copy there; recorded. Waits for the
   // device when it copies from a GPU to the CPU.
   Tensor to(Device device) const;
+  // Both.
+  Tensor to(Device device, DType dtype) const;
 
   // Sets all elements to `value`, converted to the element type; in place and not recorded. The
   // tensor must be dense. Throws Error if it requires a gradient, unless recording is disabled
@@ -117,6 +171,57 @@ class Tensor {
   // element type and device. The two may overlap: `other` is read as it was before. Throws Error if
   // this tensor repeats elements (expand), or requires a gradient while recording is enabled.
   void copy_from(const Tensor& other);
+
+  // x += y and the like: x becomes x + y, where y may be broadcast to the shape of x. If nothing is
+  // recorded, the memory of x is written in place, so its other handles and views change too, and
+  // version() counts it. If a gradient has to be recorded, x becomes a handle on a new tensor, as
+  // in x = x + y, and other handles keep the old one. Throws Error for a leaf that requires a
+  // gradient while recording is enabled: use NoGrad.
+  Tensor& operator+=(const Tensor& other) &;
+  Tensor& operator-=(const Tensor& other) &;
+  Tensor& operator*=(const Tensor& other) &;
+  Tensor& operator/=(const Tensor& other) &;
+  Tensor& operator+=(double other) &;
+  Tensor& operator-=(double other) &;
+  Tensor& operator*=(double other) &;
+  Tensor& operator/=(double other) &;
+  // The same for a view that is not kept: x[0] += y. It is always in place; throws Error if a
+  // gradient would have to be recorded.
+  void operator+=(const Tensor& other) &&;
+  void operator-=(const Tensor& other) &&;
+  void operator*=(const Tensor& other) &&;
+  void operator/=(const Tensor& other) &&;
+  void operator+=(double other) &&;
+  void operator-=(double other) &&;
+  void operator*=(double other) &&;
+  void operator/=(double other) &&;
+
+  // Members that are free functions of core/ops, see there.
+  Tensor sum() const;
+  Tensor sum(const Axes& axes, bool keep = false) const;
+  Tensor mean() const;
+  Tensor mean(const Axes& axes, bool keep = false) const;
+  Tensor var() const;
+  Tensor var(const Axes& axes, double correction = 1.0, bool keep = false) const;
+  Tensor max() const;
+  Tensor max(const Axes& axes, bool keep = false) const;
+  Tensor min() const;
+  Tensor min(const Axes& axes, bool keep = false) const;
+  Tensor product() const;
+  Tensor product(const Axes& axes, bool keep = false) const;
+  Tensor norm() const;
+  Tensor norm(const Axes& axes, double p = 2.0, bool keep = false) const;
+  Tensor any() const;
+  Tensor all() const;
+  Tensor argmax(int axis, bool keep = false) const;
+  Tensor argmin(int axis, bool keep = false) const;
+  Tensor abs() const;
+  Tensor exp() const;
+  Tensor log() const;
+  Tensor sqrt() const;
+  Tensor pow(double exponent) const;
+  Tensor clamp(double low, double high) const;
+  Tensor matmul(const Tensor& other) const;
 
   // Whether gradients are computed for this tensor: it is a trainable leaf, or was computed from
   // one by recorded operations.
@@ -164,6 +269,7 @@ class Tensor {
  private:
   [[noreturn]] static void fail_undefined();
   void require_dtype(DType wanted) const;
+  static Tensor integers(int64_t begin, int64_t end, int64_t step, DType dtype, Device device);
 
   std::shared_ptr<TensorImplementation> implementation_;
 };

@@ -17,10 +17,13 @@ struct UnknownId {
 
 // Records in *found an element of ids (count) that is neither in [0, bound) nor `exempt`, unless
 // *found already holds one. If several are invalid: the first on the CPU, any of them on a GPU.
-// input: nonzero.
-void find_unknown_id(OnCpu, UnknownId* found, const int32_t* ids, int64_t count, int64_t bound,
+// input: nonzero. Id: int32_t, int64_t; what does not fit the record is stored as the nearest
+// int32_t.
+template <typename Id>
+void find_unknown_id(OnCpu, UnknownId* found, const Id* ids, int64_t count, int64_t bound,
                      int32_t exempt, int32_t input);
-void find_unknown_id(OnCuda, UnknownId* found, const int32_t* ids, int64_t count, int64_t bound,
+template <typename Id>
+void find_unknown_id(OnCuda, UnknownId* found, const Id* ids, int64_t count, int64_t bound,
                      int32_t exempt, int32_t input);
 
 }  // namespace ripieno::kernels

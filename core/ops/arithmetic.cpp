@@ -2,6 +2,8 @@
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/operands.h"
+#include "ripieno/core/ops/broadcasting.h"
+#include "ripieno/core/ops/integers.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/elementwise.h"
@@ -12,6 +14,7 @@ namespace {
 using autograd::Gradients;
 using autograd::Saved;
 using kernels::Binary;
+using kernels::IntegerOperation;
 using kernels::Unary;
 
 void check_operands(const char* name, const Tensor& a, const Tensor& b) {
@@ -30,7 +33,7 @@ void broadcast_strides(int64_t* strides, const Tensor& x, const Shape& shape) {
 
 Tensor apply(const char* name, const Tensor& a, const Tensor& b, Binary op) {
   check_operands(name, a, b);
-  const Shape shape = broadcast(a.shape(), b.shape());
+  const Shape shape = broadcast_shape(name, a.shape(), b.shape());
   Tensor result(shape, a.dtype(), a.device());
   if (result.elements() == 0) return result;
   run({name, {&result, &a, &b}, result.elements()}, a, [&]<typename T>(auto on) {
@@ -50,6 +53,7 @@ Tensor apply(const char* name, const Tensor& a, const Tensor& b, Binary op) {
 
 Tensor affine(const char* name, const Tensor& x, double scale, double shift) {
   require_defined(name, {{"x", x}});
+  require_floating_point(name, x);
   const Tensor from = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
   run({name, {&result, &x}, x.elements()}, x, [&]<typename T>(auto on) {
@@ -63,6 +67,7 @@ Tensor affine(const char* name, const Tensor& x, double scale, double shift) {
 
 Tensor apply(const char* name, const Tensor& x, Unary op) {
   require_defined(name, {{"x", x}});
+  require_floating_point(name, x);
   const Tensor from = x.dense();
   Tensor result(x.shape(), x.dtype(), x.device());
   run({name, {&result, &x}, x.elements()}, x, [&]<typename T>(auto on) {
@@ -80,24 +85,15 @@ Tensor apply(const char* name, const Tensor& x, Unary op) {
       });
 }
 
+// Integers as float32, for division.
+Tensor as_numbers(const Tensor& x) { return are_integers(x) ? x.to(DType::float32) : x; }
+
 }  // namespace
 
-Shape broadcast(const Shape& a, const Shape& b) {
-  const Shape& longer = a.rank() >= b.rank() ? a : b;
-  const Shape& shorter = a.rank() >= b.rank() ? b : a;
-  Shape result = longer;
-  for (int axis = 1; axis <= shorter.rank(); ++axis) {
-    int64_t& size = result[longer.rank() - axis];
-    const int64_t other = shorter[shorter.rank() - axis];
-    if (size != other && size != 1 && other != 1) {
-      fail("broadcast: shapes " + to_string(a) + " and " + to_string(b) + " are not compatible");
-    }
-    if (size == 1) size = other;
-  }
-  return result;
-}
+Shape broadcast(const Shape& a, const Shape& b) { return broadcast_shape("broadcast", a, b); }
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
+  if (are_integers(a)) return integer_operation("add", a, b, IntegerOperation::kAdd);
   const Tensor result = apply("add", a, b, Binary::kAdd);
   return autograd::record(
       "add", result, {&a, &b},
@@ -108,6 +104,7 @@ Tensor operator+(const Tensor& a, const Tensor& b) {
 }
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
+  if (are_integers(a)) return integer_operation("subtract", a, b, IntegerOperation::kSubtract);
   const Tensor result = apply("subtract", a, b, Binary::kSubtract);
   return autograd::record(
       "subtract", result, {&a, &b},
@@ -118,6 +115,7 @@ Tensor operator-(const Tensor& a, const Tensor& b) {
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
+  if (are_integers(a)) return integer_operation("multiply", a, b, IntegerOperation::kMultiply);
   const Tensor result = apply("multiply", a, b, Binary::kMultiply);
   return autograd::record("multiply", result, {&a, &b},
                           [a = Saved(a), b = Saved(b), of_a = a.shape(), of_b = b.shape()](
@@ -127,7 +125,9 @@ Tensor operator*(const Tensor& a, const Tensor& b) {
                           });
 }
 
-Tensor operator/(const Tensor& a, const Tensor& b) {
+Tensor operator/(const Tensor& a_, const Tensor& b_) {
+  check_operands("divide", a_, b_);
+  const Tensor a = as_numbers(a_), b = as_numbers(b_);
   const Tensor result = apply("divide", a, b, Binary::kDivide);
   return autograd::record("divide", result, {&a, &b},
                           [a = Saved(a), b = Saved(b), of_a = a.shape(), of_b = b.shape()](
@@ -139,16 +139,36 @@ Tensor operator/(const Tensor& a, const Tensor& b) {
                           });
 }
 
-Tensor operator+(const Tensor& a, double b) { return affine("add", a, 1.0, b); }
-Tensor operator-(const Tensor& a, double b) { return affine("subtract", a, 1.0, -b); }
-Tensor operator*(const Tensor& a, double b) { return affine("multiply", a, b, 0.0); }
-Tensor operator/(const Tensor& a, double b) { return affine("divide", a, 1.0 / b, 0.0); }
-Tensor operator+(double a, const Tensor& b) { return affine("add", b, 1.0, a); }
-Tensor operator-(double a, const Tensor& b) { return affine("subtract", b, -1.0, a); }
-Tensor operator*(double a, const Tensor& b) { return affine("multiply", b, a, 0.0); }
-Tensor operator/(double a, const Tensor& b) { return reciprocal(b) * a; }
+Tensor operator+(const Tensor& a, double b) {
+  if (are_integers(a)) return integer_operation("add", a, b, IntegerOperation::kAdd);
+  return affine("add", a, 1.0, b);
+}
+Tensor operator-(const Tensor& a, double b) {
+  if (are_integers(a)) return integer_operation("subtract", a, b, IntegerOperation::kSubtract);
+  return affine("subtract", a, 1.0, -b);
+}
+Tensor operator*(const Tensor& a, double b) {
+  if (are_integers(a)) return integer_operation("multiply", a, b, IntegerOperation::kMultiply);
+  return affine("multiply", a, b, 0.0);
+}
+Tensor operator/(const Tensor& a, double b) {
+  return affine("divide", as_numbers(a), 1.0 / b, 0.0);
+}
+Tensor operator+(double a, const Tensor& b) { return b + a; }
+Tensor operator-(double a, const Tensor& b) {
+  if (are_integers(b)) {
+    return integer_operation("subtract", number_like("subtract", b, a), b,
+                             IntegerOperation::kSubtract);
+  }
+  return affine("subtract", b, -1.0, a);
+}
+Tensor operator*(double a, const Tensor& b) { return b * a; }
+Tensor operator/(double a, const Tensor& b) { return reciprocal(as_numbers(b)) * a; }
 
-Tensor operator-(const Tensor& x) { return affine("negate", x, -1.0, 0.0); }
+Tensor operator-(const Tensor& x) {
+  if (are_integers(x)) return 0.0 - x;
+  return affine("negate", x, -1.0, 0.0);
+}
 
 Tensor unary(const char* name, const Tensor& x, Unary op) { return apply(name, x, op); }
 

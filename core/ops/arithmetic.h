@@ -1,10 +1,14 @@
 // Elementwise arithmetic with NumPy's broadcasting, and elementary functions.
 //
-// Operands must have the same floating-point element type and device, and shapes that broadcast;
-// throws Error otherwise. A number is used in the tensor's element type. Results are dense.
+// Operands must have the same element type and device, and shapes that broadcast; throws Error
+// otherwise. A number is used in the tensor's element type. Results are dense.
+//
+// + - * also take int64, int32 and uint8, whose results wrap around; / converts integers to float32
+// first. A number must then be an integer. The elementary functions require floating point.
 #pragma once
 
 #include "ripieno/core/add_into.h"
+#include "ripieno/core/ops/compare.h"
 #include "ripieno/core/tensor.h"
 #include "ripieno/kernels/elementwise.h"
 

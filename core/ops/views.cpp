@@ -1,7 +1,12 @@
 // Views: tensors with other shapes over the same memory. The gradient of a view is a view or a sum.
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/operands.h"
+#include "ripieno/core/ops/arithmetic.h"
+#include "ripieno/core/ops/rearrange.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/tensor_implementation.h"
 
@@ -52,21 +57,101 @@ Tensor Tensor::reshape(const Shape& wanted) const {
                           });
 }
 
-Tensor Tensor::slice(int axis_, int64_t begin, int64_t end) const {
+Tensor Tensor::slice(int axis_, int64_t begin, int64_t end, int64_t step) const {
   const int axis = shape().axis(axis_);
   if (begin < 0 || begin > end || end > shape()[axis]) {
     fail(fmt::format("slice: [{}, {}) is outside axis {} of {}", begin, end, axis,
                      to_string(shape())));
   }
-  Shape part = shape();
-  part[axis] = end - begin;
+  if (step < 1) fail(fmt::format("slice: the step is {}; it must be at least 1", step));
+  Shape part = shape(), steps = strides();
+  part[axis] = (end - begin + step - 1) / step;
+  steps[axis] *= step;
   return autograd::record(
-      "slice", view(*this, begin * strides()[axis], part, strides()), {this},
-      [whole = shape(), axis, begin, end](const Tensor& gradient, Gradients& gradients) {
+      "slice", view(*this, begin * strides()[axis], part, steps), {this},
+      [whole = shape(), axis, begin, end, step](const Tensor& gradient, Gradients& gradients) {
         Tensor spread = Tensor::zeros(whole, gradient.dtype(), gradient.device());
-        spread.slice(axis, begin, end).copy_from(gradient);
+        spread.slice(axis, begin, end, step).copy_from(gradient);
         gradients.add(0, spread);
       });
+}
+
+Tensor Tensor::operator[](int64_t index) const {
+  if (rank() == 0) fail("x[index]: x is a scalar; it has no axis to index");
+  const int64_t size = shape()[0], counted = index < 0 ? index + size : index;
+  if (counted < 0 || counted >= size) {
+    fail(fmt::format("x[index]: the index is {}, x is {}; indices are from {} to {}", index,
+                     to_string(shape()), -size, size - 1));
+  }
+  return slice(0, counted, counted + 1).squeeze(0);
+}
+
+Tensor Tensor::permute(const Axes& axes_) const {
+  const Axes axes = axes_.of(shape(), "permute");
+  if (axes.size() != rank()) {
+    fail(fmt::format("permute: the axes are {}, x is {}; every axis must be given once",
+                     to_string(axes_), to_string(shape())));
+  }
+  Shape sizes = shape(), steps = strides();
+  int back[Shape::kMaxRank] = {};
+  for (int i = 0; i < axes.size(); ++i) {
+    sizes[i] = shape()[axes[i]];
+    steps[i] = strides()[axes[i]];
+    back[axes[i]] = i;
+  }
+  const Axes inverse(std::span<const int>(back, static_cast<std::size_t>(axes.size())));
+  return autograd::record("permute", view(*this, 0, sizes, steps), {this},
+                          [inverse](const Tensor& gradient, Gradients& gradients) {
+                            gradients.add(0, gradient.permute(inverse));
+                          });
+}
+
+Tensor Tensor::squeeze() const {
+  std::vector<int> axes;
+  for (int axis = 0; axis < rank(); ++axis) {
+    if (shape()[axis] == 1) axes.push_back(axis);
+  }
+  return squeeze(Axes(std::span<const int>(axes)));
+}
+
+Tensor Tensor::squeeze(const Axes& axes_) const {
+  const Axes axes = axes_.of(shape(), "squeeze");
+  Shape sizes, steps;
+  for (int axis = 0; axis < rank(); ++axis) {
+    if (!axes.contains(axis)) {
+      sizes.push_back(shape()[axis]);
+      steps.push_back(strides()[axis]);
+    } else if (shape()[axis] != 1) {
+      fail(fmt::format("squeeze: axis {} of {} has size {}; only axes of size 1 can be removed",
+                       axis, to_string(shape()), shape()[axis]));
+    }
+  }
+  return autograd::record("squeeze", view(*this, 0, sizes, steps), {this},
+                          [before = shape()](const Tensor& gradient, Gradients& gradients) {
+                            gradients.add(0, gradient.reshape(before));
+                          });
+}
+
+Tensor Tensor::unsqueeze(int axis_) const {
+  const int axis = axis_ < 0 ? axis_ + rank() + 1 : axis_;
+  if (axis < 0 || axis > rank()) {
+    fail(fmt::format("unsqueeze: axis {} cannot be inserted into {}; it must be from {} to {}",
+                     axis_, to_string(shape()), -rank() - 1, rank()));
+  }
+  Shape sizes, steps;
+  for (int i = 0; i <= rank(); ++i) {
+    if (i == axis) {
+      sizes.push_back(1);
+      steps.push_back(1);
+    }
+    if (i == rank()) break;
+    sizes.push_back(shape()[i]);
+    steps.push_back(strides()[i]);
+  }
+  return autograd::record("unsqueeze", view(*this, 0, sizes, steps), {this},
+                          [before = shape()](const Tensor& gradient, Gradients& gradients) {
+                            gradients.add(0, gradient.reshape(before));
+                          });
 }
 
 Tensor Tensor::transpose(int a_, int b_) const {
@@ -96,6 +181,35 @@ Tensor Tensor::expand(const Shape& wanted) const {
                           [before = shape()](const Tensor& gradient, Gradients& gradients) {
                             gradients.add(0, sum_to(gradient, before));
                           });
+}
+
+Tensor unfold(const Tensor& x, int axis_, int64_t size, int64_t step) {
+  require_defined("unfold", {{"x", x}});
+  const int axis = Axes(axis_).of(x.shape(), "unfold")[0];
+  const int64_t length = x.shape()[axis];
+  if (size < 1 || size > length || step < 1) {
+    fail(
+        fmt::format("unfold: size {} and step {} for axis {} of {}; the size must be from 1 to {}, "
+                    "and the step at least 1",
+                    size, step, axis, to_string(x.shape()), length));
+  }
+  Shape sizes = x.shape(), steps = x.strides();
+  const int64_t windows = (length - size) / step + 1;
+  sizes[axis] = windows;
+  steps[axis] *= step;
+  sizes.push_back(size);
+  steps.push_back(x.strides()[axis]);
+  return autograd::record(
+      "unfold", view(x, 0, sizes, steps), {&x},
+      [whole = x.shape(), axis, size, step, windows](const Tensor& gradient, Gradients& gradients) {
+        Tensor back = Tensor::zeros(whole, gradient.dtype(), gradient.device());
+        for (int64_t k = 0; k < size; ++k) {
+          const Tensor part = back.slice(axis, k, k + step * (windows - 1) + 1, step);
+          const Tensor of_k = gradient.slice(-1, k, k + 1).squeeze(-1);
+          part.detach().copy_from(part + of_k);
+        }
+        gradients.add(0, back);
+      });
 }
 
 }  // namespace ripieno

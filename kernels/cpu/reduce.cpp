@@ -1,8 +1,10 @@
 #include "ripieno/kernels/reduce.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
+#include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
 #include "ripieno/kernels/element_types.h"
@@ -32,6 +34,24 @@ struct Max {
   template <typename A>
   static A combine(A a, A b) {
     return b > a || b != b ? b : a;  // NaN replaces a, and stays: no comparison with NaN is true
+  }
+};
+
+struct Min {
+  template <typename A>
+  static constexpr A kEmpty = std::numeric_limits<A>::infinity();
+  template <typename A>
+  static A combine(A a, A b) {
+    return b < a || b != b ? b : a;
+  }
+};
+
+struct Product {
+  template <typename A>
+  static constexpr A kEmpty = A(1);
+  template <typename A>
+  static A combine(A a, A b) {
+    return a * b;
   }
 };
 
@@ -121,6 +141,24 @@ void reduce_with(T* out, const T* in, const ReduceShape& shape, Reducer reducer,
   }
 }
 
+// The sum over z = x[a * inner] - center, in chunks so that it is exact enough for a long axis.
+template <typename T, typename Term>
+T sum_along(const T* x, T center, int64_t axis, int64_t inner, const Term& term) {
+  T total = 0;
+  for (int64_t begin = 0; begin < axis; begin += kAxisChunk) {
+    const int64_t size = std::min(kAxisChunk, axis - begin);
+    const T* const chunk = x + begin * inner;
+    if (inner == 1) {
+      total += cpu::row_sum<T>(size, [&](int64_t a) { return term(chunk[a] - center); });
+      continue;
+    }
+    T sum = 0;
+    for (int64_t a = 0; a < size; ++a) sum += term(chunk[a * inner] - center);
+    total += sum;
+  }
+  return total;
+}
+
 template <typename T>
 double squares(const T* in, int64_t size) {
   return cpu::row_sum<double>(size, [in](int64_t i) {
@@ -141,6 +179,10 @@ void reduce(OnCpu, T* out, const T* in, void* /*workspace*/, const ReduceShape& 
       return reduce_with(out, in, shape, Sum{}, scale, accumulate);
     case Reduction::kMax:
       return reduce_with(out, in, shape, Max{}, scale, accumulate);
+    case Reduction::kMin:
+      return reduce_with(out, in, shape, Min{}, scale, accumulate);
+    case Reduction::kProduct:
+      return reduce_with(out, in, shape, Product{}, scale, accumulate);
   }
 }
 
@@ -162,6 +204,52 @@ void reduce_max_backward(OnCpu, T* grad_in, const T* grad_out, const T* in, cons
       }
     }
   });
+}
+
+template <typename T>
+void reduce_product_backward(OnCpu, T* grad_in, const T* grad_out, const T* in,
+                             const ReduceShape& shape) {
+  const int64_t axis = shape.axis, inner = shape.inner;
+  using A = accumulator_t<T>;
+  cpu::parallel_for(shape.outer * inner, axis, [&](int64_t output) {
+    const int64_t first = output / inner * axis * inner + output % inner;
+    // The product of the elements that are not zero; with one zero, only that has a gradient.
+    A product = A(grad_out[output]);
+    int64_t zeros = 0;
+    for (int64_t a = 0; a < axis; ++a) {
+      const A x = A(in[first + a * inner]);
+      if (x == A(0)) ++zeros;
+      product *= x == A(0) ? A(1) : x;
+    }
+    for (int64_t a = 0; a < axis; ++a) {
+      const A x = A(in[first + a * inner]);
+      const A others = zeros == 0 ? product / x : zeros == 1 && x == A(0) ? product : A(0);
+      grad_in[first + a * inner] = T(others);
+    }
+  });
+}
+
+template <typename T>
+void sum_of(OnCpu, T* out, const T* in, const T* center, const ReduceShape& shape, Summand summand,
+            double p) {
+  const int64_t axis = shape.axis, inner = shape.inner;
+  const auto add_up = [&](const auto& term) {
+    cpu::parallel_for(shape.outer * inner, axis, [&](int64_t output) {
+      const T* const x = in + output / inner * axis * inner + output % inner;
+      out[output] = sum_along(x, center ? center[output] : T(0), axis, inner, term);
+    });
+  };
+  const T exponent = static_cast<T>(p);
+  switch (summand) {
+    case Summand::kMagnitude:
+      return add_up([](T z) { return std::fabs(z); });
+    case Summand::kSquare:
+      return add_up([](T z) { return z * z; });
+    case Summand::kPower:
+      return add_up([=](T z) { return std::pow(std::fabs(z), exponent); });
+    case Summand::kExp:
+      return add_up([](T z) { return cpu::exp(z); });
+  }
 }
 
 template <typename T>
@@ -193,6 +281,20 @@ template void reduce_max_backward(OnCpu, bfloat16*, const bfloat16*, const bfloa
                                   const bfloat16*, const ReduceShape&);
 template void reduce_max_backward(OnCpu, float16*, const float16*, const float16*, const float16*,
                                   const ReduceShape&);
+
+template void reduce_product_backward(OnCpu, float*, const float*, const float*,
+                                      const ReduceShape&);
+template void reduce_product_backward(OnCpu, double*, const double*, const double*,
+                                      const ReduceShape&);
+template void reduce_product_backward(OnCpu, bfloat16*, const bfloat16*, const bfloat16*,
+                                      const ReduceShape&);
+template void reduce_product_backward(OnCpu, float16*, const float16*, const float16*,
+                                      const ReduceShape&);
+
+template void sum_of(OnCpu, float*, const float*, const float*, const ReduceShape&, Summand,
+                     double);
+template void sum_of(OnCpu, double*, const double*, const double*, const ReduceShape&, Summand,
+                     double);
 
 template void sum_of_squares(OnCpu, double*, double*, const float*, int64_t);
 template void sum_of_squares(OnCpu, double*, double*, const double*, int64_t);

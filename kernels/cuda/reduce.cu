@@ -73,6 +73,70 @@ __global__ void reduce_max_backward_kernel(T* grad_in, const T* grad_out, const 
   }
 }
 
+// One thread per output: the product of the elements that are not zero; with one zero, only that
+// has a gradient.
+template <typename T>
+__global__ void reduce_product_backward_kernel(T* grad_in, const T* grad_out, const T* in,
+                                               int64_t outer, int64_t axis, int64_t inner) {
+  using A = accumulator_t<T>;
+  const int64_t output = cuda::global_thread();
+  if (output >= outer * inner) return;
+  const int64_t first = output / inner * axis * inner + output % inner;
+  A product = cuda::widen(grad_out[output]);
+  int64_t zeros = 0;
+  for (int64_t a = 0; a < axis; ++a) {
+    const A x = cuda::widen(in[first + a * inner]);
+    if (x == A(0)) ++zeros;
+    product *= x == A(0) ? A(1) : x;
+  }
+  for (int64_t a = 0; a < axis; ++a) {
+    const A x = cuda::widen(in[first + a * inner]);
+    const A others = zeros == 0 ? product / x : zeros == 1 && x == A(0) ? product : A(0);
+    grad_in[first + a * inner] = cuda::narrow<T>(others);
+  }
+}
+
+template <typename T>
+__device__ T term_of(Summand summand, T z, T p) {
+  switch (summand) {
+    case Summand::kMagnitude:
+      return std::fabs(z);
+    case Summand::kSquare:
+      return z * z;
+    case Summand::kPower:
+      return std::pow(std::fabs(z), p);
+    case Summand::kExp:
+      return std::exp(z);
+  }
+  return z;  // never
+}
+
+// One block per output; adjacent threads have adjacent elements.   in: (outer, axis).
+template <typename T>
+__global__ void sum_rows_of_kernel(T* out, const T* in, const T* center, int64_t axis,
+                                   Summand summand, T p) {
+  const T* const x = in + blockIdx.x * axis;
+  const T middle = center ? center[blockIdx.x] : T(0);
+  T sum = 0;
+  for (int64_t a = threadIdx.x; a < axis; a += blockDim.x)
+    sum += term_of(summand, x[a] - middle, p);
+  sum = cuda::block_reduce(sum, cuda::Sum{});
+  if (threadIdx.x == 0) out[blockIdx.x] = sum;
+}
+
+// One thread per output.   in: (outer, axis, inner).
+template <typename T>
+__global__ void sum_columns_of_kernel(T* out, const T* in, const T* center, int64_t outer,
+                                      int64_t axis, int64_t inner, Summand summand, T p) {
+  const int64_t output = cuda::global_thread();
+  if (output >= outer * inner) return;
+  const T* const x = in + output / inner * axis * inner + output % inner;
+  const T middle = center ? center[output] : T(0);
+  T sum = 0;
+  for (int64_t a = 0; a < axis; ++a) sum += term_of(summand, x[a * inner] - middle, p);
+  out[output] = sum;
+}
+
 // One block per chunk.
 template <int width, typename T>
 __global__ void __launch_bounds__(cuda::kBlockSize)
@@ -154,6 +218,28 @@ void reduce_max_backward(OnCuda on, T* grad_in, const T* grad_out, const T* in, 
 }
 
 template <typename T>
+void reduce_product_backward(OnCuda on, T* grad_in, const T* grad_out, const T* in,
+                             const ReduceShape& shape) {
+  const int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
+  cuda::launch(reduce_product_backward_kernel<T>, cuda::thread_each(on, outer * inner), grad_in,
+               grad_out, in, outer, axis, inner);
+}
+
+template <typename T>
+void sum_of(OnCuda on, T* out, const T* in, const T* center, const ReduceShape& shape,
+            Summand summand, double p) {
+  const int64_t outer = shape.outer, axis = shape.axis, inner = shape.inner;
+  if (inner == 1) {
+    cuda::LaunchShape blocks = cuda::block_each(on, outer);
+    if (axis > 4 * cuda::kBlockSize) blocks.block = dim3(1024);
+    cuda::launch(sum_rows_of_kernel<T>, blocks, out, in, center, axis, summand, p);
+  } else {
+    cuda::launch(sum_columns_of_kernel<T>, cuda::thread_each(on, outer * inner), out, in, center,
+                 outer, axis, inner, summand, p);
+  }
+}
+
+template <typename T>
 void sum_of_squares(OnCuda on, double* out, double* partials, const T* in, int64_t size) {
   const int64_t chunks = cuda::ceil_divide(size, kSumChunk);
   const auto kernel = cuda::is_aligned(in) ? sum_chunks_of_squares_kernel<cuda::kVectorSize<T>, T>
@@ -180,6 +266,20 @@ template void reduce_max_backward(OnCuda, bfloat16*, const bfloat16*, const bflo
                                   const bfloat16*, const ReduceShape&);
 template void reduce_max_backward(OnCuda, float16*, const float16*, const float16*, const float16*,
                                   const ReduceShape&);
+
+template void reduce_product_backward(OnCuda, float*, const float*, const float*,
+                                      const ReduceShape&);
+template void reduce_product_backward(OnCuda, double*, const double*, const double*,
+                                      const ReduceShape&);
+template void reduce_product_backward(OnCuda, bfloat16*, const bfloat16*, const bfloat16*,
+                                      const ReduceShape&);
+template void reduce_product_backward(OnCuda, float16*, const float16*, const float16*,
+                                      const ReduceShape&);
+
+template void sum_of(OnCuda, float*, const float*, const float*, const ReduceShape&, Summand,
+                     double);
+template void sum_of(OnCuda, double*, const double*, const double*, const ReduceShape&, Summand,
+                     double);
 
 template void sum_of_squares(OnCuda, double*, double*, const float*, int64_t);
 template void sum_of_squares(OnCuda, double*, double*, const double*, int64_t);

@@ -51,6 +51,9 @@ class Pages:
     def test_the_names_from_pytorch_do_what_the_table_says(self):
         self.run_program("pytorch_names")
 
+    def test_what_is_typed_in_pytorch_means_the_same(self):
+        self.run_program("pytorch_spelling")
+
     def test_a_bfloat16_wire_learns(self):
         self.train("from_one_machine_to_many", 100)
 

@@ -13,21 +13,37 @@ namespace ripieno::kernels::cuda {
 template <Reduction reduction>
 struct Reducing {
   template <typename A>
-  static constexpr A kIdentity = reduction == Reduction::kSum ? A(0) : kLowest<A>;
+  static constexpr A kIdentity = reduction == Reduction::kSum       ? A(0)
+                                 : reduction == Reduction::kMax     ? kLowest<A>
+                                 : reduction == Reduction::kProduct ? A(1)
+                                                                    : -kLowest<A>;
 
   template <typename A>
   __device__ A operator()(A a, A b) const {
-    return reduction == Reduction::kSum ? Sum{}(a, b) : Max{}(a, b);
+    if constexpr (reduction == Reduction::kSum) {
+      return Sum{}(a, b);
+    } else if constexpr (reduction == Reduction::kMax) {
+      return Max{}(a, b);
+    } else if constexpr (reduction == Reduction::kProduct) {
+      return a * b;
+    } else {
+      return a != a || a < b ? a : b;
+    }
   }
 };
 
 // Host only. Calls body.operator()<reduction>().
 template <typename Body>
 void for_reduction(Reduction reduction, Body body) {
-  if (reduction == Reduction::kSum) {
-    body.template operator()<Reduction::kSum>();
-  } else {
-    body.template operator()<Reduction::kMax>();
+  switch (reduction) {
+    case Reduction::kSum:
+      return body.template operator()<Reduction::kSum>();
+    case Reduction::kMax:
+      return body.template operator()<Reduction::kMax>();
+    case Reduction::kMin:
+      return body.template operator()<Reduction::kMin>();
+    case Reduction::kProduct:
+      return body.template operator()<Reduction::kProduct>();
   }
 }
 
