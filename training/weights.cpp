@@ -1,8 +1,5 @@
 #include "ripieno/training/weights.h"
 
-#include <fmt/format.h>
-
-#include <random>
 #include <span>
 
 #include "ripieno/core/autograd.h"
@@ -28,9 +25,7 @@ void save_weights(nn::Module& model, const std::string& path) {
   const NoGrad no_grad;
   const io::State state = state_of(model);
   auto& files = io::local_files();
-  // A random name, so that ranks that all save do not write to one file.
-  const auto aside = fmt::format("{}.{:08x}.partial", path, std::random_device{}());
-  io::write_aside(files, path, aside, [&] {
+  io::write_aside(files, path, [&](const std::string& aside) {
     io::SafetensorsWriter writer(files, aside, header_of(state));
     for (const auto& tensor : state) {
       const Tensor on_host = tensor.part.to(Device::cpu()).dense();

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "ripieno/core/error.h"
 #include "ripieno/io/files/file_system.h"
@@ -29,8 +30,18 @@ std::string remedy_for_space(int error, const std::string& path, int64_t needed_
   return fmt::format("; free some space: {}, {} free", needed, readable(free));
 }
 
-std::string remedy(int error, const std::string& path, int64_t needed_bytes) {
+bool only_reads(std::string_view operation) {
+  return operation == "open" || operation == "read" || operation == "list" || operation == "stat";
+}
+
+std::string remedy(int error, std::string_view operation, const std::string& path,
+                   int64_t needed_bytes) {
   if (error == ENOSPC || error == EDQUOT) return remedy_for_space(error, path, needed_bytes);
+  if (only_reads(operation)) {
+    if (error == EACCES || error == EPERM)
+      return "; make it and the directories above it readable, or run this as another user";
+    return error == EIO ? "; check the system log for disk errors" : "";
+  }
   if (error == EACCES || error == EPERM || error == EROFS)
     return "; make it writable, or choose another directory";
   if (error == EIO) return "; check the system log for disk errors, or choose another directory";
@@ -43,7 +54,7 @@ bool counts_blocks(const struct statvfs& space) { return space.f_blocks > 0; }
 
 void refuse(const char* operation, const std::string& path, int error, int64_t needed_bytes) {
   throw StorageError(fmt::format("cannot {} {}: {}{}", operation, path, std::strerror(error),
-                                 remedy(error, path, needed_bytes)));
+                                 remedy(error, operation, path, needed_bytes)));
 }
 
 void require(bool succeeded, const char* operation, const std::string& path) {

@@ -171,8 +171,8 @@ class PosixFileSystem final : public FileSystem {
 
   void rename(const std::string& from, const std::string& to) override {
     struct stat status;
-    const bool exists = ::lstat(to.c_str(), &status) == 0;
-    if (exists && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode))
+    const bool exists = ::stat(to.c_str(), &status) == 0;
+    if (exists && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
       throw StorageError(to +
                          " is a device, a pipe or a socket, which is never replaced by a file");
     if (::rename(from.c_str(), to.c_str()) != 0) refuse("rename", from + " to " + to, errno);

@@ -12,9 +12,9 @@
 
 namespace ripieno::io {
 
-// Writes the concatenation of `parts` to `path`.partial, syncs it, renames it to `path` and syncs
-// the directory. Durable once it returns. On failure removes `path`.partial and throws
-// StorageError.
+// Writes the concatenation of `parts` to a temporary file beside `path`, syncs it, renames it to
+// `path` and syncs the directory; of a symbolic link, the file that it leads to is replaced.
+// Durable once it returns. On failure removes the temporary file and throws StorageError.
 void replace_file(FileSystem& files, const std::string& path,
                   const std::vector<std::span<const std::byte>>& parts);
 void replace_file(FileSystem& files, const std::string& path, std::string_view text);

@@ -48,8 +48,8 @@ class Hdf5File {
   std::unique_ptr<Handles> handles_;
 };
 
-// Writes the given (path, tensor) data sets as a new HDF5 file, atomically: writes `path`.partial,
-// syncs it and renames it. Tensors may be on any device. Throws StorageError.
+// Writes the given (path, tensor) data sets as a new HDF5 file, atomically: writes a temporary file
+// beside it, syncs it and renames it. Tensors may be on any device. Throws StorageError.
 void write_hdf5(FileSystem& files, const std::string& path,
                 const std::vector<std::pair<std::string, Tensor>>& data_sets);
 

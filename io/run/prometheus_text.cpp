@@ -10,6 +10,7 @@
 
 #include "ripieno/io/files/posix_error.h"
 #include "ripieno/io/files/utf8.h"
+#include "ripieno/io/files/write_aside.h"
 
 namespace ripieno::io {
 namespace {
@@ -78,8 +79,8 @@ void PrometheusText::add_sample(std::string_view suffix, const Labels& labels,
 }
 
 void write_prometheus_file(const std::string& path, std::string_view text) {
-  const std::string partial = path + ".partial";
-  const int file = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const std::string target = link_target(local_files(), path), partial = aside_of(target);
+  const int file = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   require(file >= 0, "create", partial);
   ssize_t written;
   do {
@@ -88,7 +89,7 @@ void write_prometheus_file(const std::string& path, std::string_view text) {
   int error = written < 0 ? errno : 0;
   if (error == 0 && written < static_cast<ssize_t>(text.size())) error = ENOSPC;
   ::close(file);
-  if (error == 0 && ::rename(partial.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0 && ::rename(partial.c_str(), target.c_str()) != 0) error = errno;
   if (error == 0) return;
   ::unlink(partial.c_str());
   refuse("write", path, error);

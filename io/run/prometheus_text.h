@@ -45,8 +45,9 @@ class PrometheusText {
   std::string constant_, name_, text_;
 };
 
-// Replaces the file atomically; its temporary name is `path`.partial, which node_exporter does not
-// read. Not durable: after a power cut the file can be empty. Throws StorageError.
+// Replaces the file, or what a symbolic link leads to, atomically; its temporary name ends with
+// .partial, which node_exporter does not read. Not durable: after a power cut the file can be
+// empty. Throws StorageError.
 void write_prometheus_file(const std::string& path, std::string_view text);
 
 }  // namespace ripieno::io

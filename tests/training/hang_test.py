@@ -64,7 +64,7 @@ class Hang(HangTest):
         self.assertRegex(stacks, r"thread \d+ hang \(S\)")
 
     def test_in_a_validation(self):
-        self.assert_hang("validation", r"rank 1 .* has been in validation > forward for \d+ s",
+        self.assert_hang("validation", r"rank 1 .* has been in validation for \d+ s",
                          r"ranks 0, 2 wait for it in all_reduce \d+", limit=3 * LIMIT)
         self.assert_cause("run", "R-HANG-02", 1, "validation", r"ranks 0, 2 waited for it in all_reduce \d+")
 

@@ -70,9 +70,9 @@ void write_output(io::FileSystem& files, const std::string& path, bool force,
   if (exists && !force) throw UsageError(path + " exists; use --force to overwrite it");
   const bool is_directory = exists && is_directory_at(files, path);
   if (is_directory) require_ours(files, path);
-  const std::string temporary = unused_path(files, path + ".partial");
-  if (is_directory) return replace_directory(files, path, temporary, write);
-  io::write_aside(files, path, temporary, [&] { write(temporary); });
+  const std::string target = io::link_target(files, path), temporary = io::aside_of(target);
+  if (is_directory) return replace_directory(files, target, temporary, write);
+  io::write_aside(files, target, temporary, [&] { write(temporary); });
 }
 
 }  // namespace ripieno::tools

@@ -14,6 +14,7 @@
 #include "ripieno/tools/launch/attempt.h"
 #include "ripieno/tools/launch/mpirun/mpirun_command.h"
 #include "ripieno/tools/launch/progress.h"
+#include "ripieno/tools/shell_line.h"
 #include "ripieno/training/session/exit_status.h"
 
 namespace ripieno::tools {

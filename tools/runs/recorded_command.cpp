@@ -48,14 +48,28 @@ std::vector<std::string> kept_options(const std::vector<std::string>& words) {
   return kept;
 }
 
-// JSON writes strings, numbers, truth values and lists of these as TOML does.
-std::string toml_of(const json& configuration) {
+// A repetition neither takes the address nor writes to the folder at which the run itself may still
+// be watched. For the same reason it has no alerts.
+bool acts_outside(std::string_view section, std::string_view key) {
+  return section == "metrics" && (key == "prometheus_address" || key == "prometheus_directory");
+}
+
+// JSON writes strings, numbers, truth values and lists of these as TOML does, except for DEL.
+std::string toml_of(const json& value) {
+  std::string text;
+  for (const char c : value.dump(-1, ' ', false, json::error_handler_t::replace))
+    text += c == '\x7f' ? std::string("\\u007f") : std::string(1, c);
+  return text;
+}
+
+std::string toml_of_sections(const json& configuration) {
   std::string text;
   for (const auto& [section, keys] : configuration.items()) {
-    if (section == "hyperparameters" || !keys.is_object()) continue;
+    if (section == "hyperparameters" || section == "alerts" || !keys.is_object()) continue;
     text += fmt::format("[{}]\n", section);
     for (const auto& [key, value] : keys.items()) {
-      if (!value.is_null()) text += fmt::format("{} = {}\n", key, value.dump());
+      if (!value.is_null() && !acts_outside(section, key))
+        text += fmt::format("{} = {}\n", key, toml_of(value));
     }
     text += "\n";
   }
@@ -131,7 +145,7 @@ RecordedCommand recorded_command(const json& record, const std::string& name) {
                              "{} -- and its command",
                              hosts, command.ranks));
   }
-  command.configuration = toml_of(*configuration);
+  command.configuration = toml_of_sections(*configuration);
   command.options = kept_options(words);
   command.environment = environment_in(start, command.remarks);
   if (const auto build = start.find("build"); build != start.end() && build->is_object())

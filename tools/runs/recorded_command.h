@@ -14,7 +14,7 @@ struct RecordedCommand {
   std::string program = {};    // an absolute path
   std::string directory = {};  // in which it ran
   int ranks = 1;
-  std::string configuration = {};         // TOML: every value that the run had
+  std::string configuration = {};         // TOML: every value that changes numbers
   std::vector<std::string> options = {};  // those that the configuration does not contain
   std::string resumed_from = {};          // a checkpoint; empty: it began at step 0
   std::map<std::string, std::string> environment = {};

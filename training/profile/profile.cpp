@@ -30,7 +30,7 @@ void require_writable(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
     throw StorageError(fmt::format("profile: {} is a directory; pass the path of a file", path));
-  const std::string aside = path + ".partial";
+  const std::string aside = io::aside_of(io::link_target(files, path));
   files.create(aside);
   files.remove_all(aside);
 }
@@ -39,22 +39,20 @@ void require_writable(const std::string& path) {
 // part in the collectives.
 class TraceFile {
  public:
-  explicit TraceFile(std::string path) : path_(std::move(path)) {
-    attempt([&] { file_ = files_.create(aside()); });
+  explicit TraceFile(const std::string& path) : path_(io::link_target(files_, path)) {
+    attempt([&] { file_ = files_.create(aside_); });
   }
 
   void append(const std::string& text) {
     attempt([&] { file_->append(std::as_bytes(std::span(text))); });
   }
   void finish() {
-    attempt([&] { io::write_aside(files_, path_, aside(), [&] { file_->sync(); }); });
-    if (!failure_.empty()) files_.remove_all(aside());
+    attempt([&] { io::write_aside(files_, path_, aside_, [&] { file_->sync(); }); });
+    if (!failure_.empty()) files_.remove_all(aside_);
   }
   const std::string& failure() const { return failure_; }
 
  private:
-  std::string aside() const { return path_ + ".partial"; }
-
   template <typename Action>
   void attempt(const Action& action) {
     if (!failure_.empty()) return;
@@ -67,6 +65,7 @@ class TraceFile {
 
   io::FileSystem& files_ = io::local_files();
   const std::string path_;
+  const std::string aside_ = io::aside_of(path_);
   std::unique_ptr<io::WritableFile> file_;
   std::string failure_;
 };

@@ -169,12 +169,10 @@ std::optional<RankTimes::Slowest> RunWatch::take_times() {
   return looks ? times_.slowest() : std::nullopt;
 }
 
-// A rank counts as a straggler once two looks in a row say so, since others may disturb one.
 std::string RunWatch::straggler_line(const RankTimes::Slowest& slowest) {
-  const int found = slowest.is_straggler() ? slowest.rank : -1;
-  const bool is_confirmed = found == std::exchange(suspect_, found);
-  if (!is_confirmed || found == straggler_) return "";
-  const int before = std::exchange(straggler_, found);
+  const int found = slowest.is_straggler() ? slowest.rank : kNone;
+  const int before = straggler_.reported();
+  if (!straggler_.look(found)) return "";
   const auto& hosts = session_.hosts();
   if (found < 0) {
     return fmt::format("rank {} on {} is no longer slower than the other ranks", before,
@@ -204,8 +202,7 @@ std::string RunWatch::communication_line() {
   const auto communication = times_.communication();
   if (!communication || has_crowded_host_) return "";
   const bool is_slow = communication->is_slow();
-  const bool is_confirmed = is_slow == std::exchange(suspects_network_, is_slow);
-  if (!is_confirmed || is_slow == std::exchange(reports_network_, is_slow)) return "";
+  if (!slow_network_.look(is_slow)) return "";
   if (!is_slow) return "communication no longer takes most of each step";
   return fmt::format(
       "communication takes {:.0f} % of each step on all ranks ({:.3g} s of {:.3g}): check the "
@@ -214,11 +211,9 @@ std::string RunWatch::communication_line() {
       100 * communication->share, communication->seconds, communication->step);
 }
 
-// As for stragglers, two saves in a row must agree.
 std::string RunWatch::slow_shard_line(const RunSaves::ShardTimes& times) {
-  const int found = times.has_slow_rank() ? times.slowest : -1;
-  const bool is_confirmed = found == std::exchange(suspected_writer_, found);
-  if (!is_confirmed || found == std::exchange(slow_writer_, found) || found < 0) return "";
+  const int found = times.has_slow_rank() ? times.slowest : kNone;
+  if (!slow_writer_.look(found) || found < 0) return "";
   return fmt::format(
       "rank {} on {} is slow to save: its part of a checkpoint takes {}, in parentheses the median "
       "rank's, and training waited for {:.0f} % of the time since the save before; check the "

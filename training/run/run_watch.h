@@ -22,6 +22,7 @@
 #include "ripieno/training/watch/processor_wait.h"
 #include "ripieno/training/watch/rank_times.h"
 #include "ripieno/training/watch/recorder.h"
+#include "ripieno/training/watch/steady_finding.h"
 #include "ripieno/training/watch/watch_options.h"
 
 namespace ripieno {
@@ -95,10 +96,10 @@ class RunWatch {
   Activity activity_ = Activity::load;
   watch::RankTimes times_;
   int64_t exchanges_ = 0;
-  int suspect_ = -1, straggler_ = -1;  // ranks; -1: none
-  bool has_crowded_host_ = false;      // with more compute threads than cores
-  bool suspects_network_ = false, reports_network_ = false;
-  int suspected_writer_ = -1, slow_writer_ = -1;
+  bool has_crowded_host_ = false;  // with more compute threads than cores
+  static constexpr int kNone = -1;
+  // A rank or kNone; whether the network is slow. Others may disturb a single look.
+  watch::SteadyFinding straggler_{kNone}, slow_network_{false}, slow_writer_{kNone};
 
   // Of the thread that trains, at the last steps at which it was read.
   struct Wait {

@@ -32,10 +32,9 @@ void Validation::measure_with(std::function<Measured(const io::Batch&)> measure)
 void Validation::measure_batch(int64_t index, ValidationSums& sums) {
   io::Batch batch;
   {
-    const trace::Scope traced({.name = "data"});
+    const trace::Scope traced({.name = "validation data"});
     batch = on_device(held_out_->batch(index), session_.device());
   }
-  const trace::Scope traced({.name = "forward"});
   sums.add(batch, measure_);
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "io/files/crashing_file_system.h"
@@ -10,16 +11,37 @@
 #include "io/files/tiny_disk.h"
 #include "ripieno/core/error.h"
 #include "ripieno/io/files/durable_directories.h"
+#include "ripieno/io/files/posix_error.h"
 
 namespace ripieno::io {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::ThrowsMessage;
 
 void append(WritableFile& file, const std::string& text) {
   file.append(std::as_bytes(std::span(text)));
+}
+
+// The message for this error of a system call.
+std::string message_of(const char* operation, int error) {
+  try {
+    refuse(operation, "/run/file", error);
+  } catch (const StorageError& refused) {
+    return refused.what();
+  }
+}
+
+TEST(PosixError, AsksForThePermissionThatTheOperationRequires) {
+  for (const char* operation : {"open", "read", "list", "stat"}) {
+    EXPECT_THAT(message_of(operation, EACCES), HasSubstr("readable")) << operation;
+    EXPECT_THAT(message_of(operation, EACCES), Not(HasSubstr("writable"))) << operation;
+  }
+  EXPECT_THAT(message_of("write", EACCES), HasSubstr("writable"));
+  EXPECT_THAT(message_of("create", EROFS), HasSubstr("writable"));
+  EXPECT_EQ(message_of("open", ENOENT), "cannot open /run/file: No such file or directory");
 }
 
 // Properties of every FileSystem, including the one that other tests crash.

@@ -37,7 +37,7 @@ TEST(PrometheusText, IsReplacedAtomically) {
   write_prometheus_file(path, "one\n");
   write_prometheus_file(path, "two\n");
   EXPECT_EQ(read_file(local_files(), path), "two\n");
-  EXPECT_FALSE(local_files().exists(path + ".partial"));
+  EXPECT_EQ(local_files().names_in(directory.path()), std::vector<std::string>{"metrics.prom"});
   EXPECT_THROW(write_prometheus_file(directory / "no/metrics.prom", ""), StorageError);
 }
 

@@ -40,6 +40,22 @@ TEST(RecordedCommand, WritesTheConfigurationAsToml) {
             "[train]\nname = \"a \\\"b\\\"\"\non = true\nrate = 1e-05\nseed = 3\n\n");
 }
 
+TEST(RecordedCommand, HasNeitherAlertsNorAnAddressInItsConfiguration) {
+  auto other = record();
+  other["starts"][0]["configuration"] = {
+      {"alerts", {{"rules", {"loss > 8 -> mail me"}}}},
+      {"metrics",
+       {{"prometheus_address", ":9100"}, {"prometheus_directory", "/node"}, {"prometheus", true}}}};
+  EXPECT_EQ(recorded_command(other, "run").configuration, "[metrics]\nprometheus = true\n\n");
+}
+
+TEST(RecordedCommand, WritesControlCharactersAsTomlDoes) {
+  auto other = record();
+  other["starts"][0]["configuration"] = {{"data", {{"path", "a\x7f\x1b\n"}}}};
+  EXPECT_EQ(recorded_command(other, "run").configuration,
+            "[data]\npath = \"a\\u007f\\u001b\\n\"\n\n");
+}
+
 TEST(RecordedCommand, TakesVariablesThatChangeNumbersAndSaysWhichAreSecret) {
   const auto command = recorded_command(record(), "run");
   EXPECT_THAT(command.environment, ElementsAre(testing::Pair("OMP_NUM_THREADS", "2")));

@@ -155,6 +155,28 @@ TEST_F(ProfileTest, HasAProductForEachLinearLayerOfEachMicroBatch) {
   EXPECT_EQ(Trace(file).names.at("linear"), 4 * of_whole);
 }
 
+// The count of the row of an operation in a phase; 0: there is none.
+int64_t count_in(const std::string& table, const std::string& operation, const std::string& phase) {
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(operation + ' ') && line.substr(31, phase.size() + 1) == phase + ' ')
+      return std::stoll(line.substr(53));
+  }
+  return 0;
+}
+
+TEST_F(ProfileTest, HasAPhaseForTheOperationsOfAValidation) {
+  tiny("without").train_on(1);
+  const int64_t of_steps = count_in(table, "attention", "forward");
+  EXPECT_GT(of_steps, 0);
+  EXPECT_EQ(count_in(table, "attention", "validation"), 0);
+  auto run = tiny("with");
+  run.options.evaluate_every = 4;
+  run.train_on(1);
+  EXPECT_EQ(count_in(table, "attention", "forward"), of_steps) << table;
+  EXPECT_GT(count_in(table, "attention", "validation"), 0) << table;
+}
+
 TEST_F(ProfileTest, OfStrictModeHasTheSlotsOfAllThreads) {
   auto run = tiny("strict");
   run.parallel_options.slots = 4;

@@ -39,20 +39,6 @@ std::string host_list(const std::vector<Host>& hosts) {
   return list;
 }
 
-bool needs_quotes(std::string_view word) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-      "-_./=:,+@%^";
-  return word.empty() || word.find_first_not_of(kPlain) != std::string_view::npos;
-}
-
-std::string in_quotes(std::string_view word) {
-  if (!needs_quotes(word)) return std::string(word);
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 }  // namespace
 
 std::vector<std::string> words_of(const AttemptCommand& attempt, const Words& rank_wrapper) {
@@ -76,12 +62,6 @@ std::vector<std::string> words_of(const AttemptCommand& attempt, const Words& ra
   add(words, rank_wrapper);
   add(words, attempt.program);
   return words;
-}
-
-std::string shell_line(const std::vector<std::string>& words) {
-  std::string line;
-  for (const auto& word : words) line += (line.empty() ? "" : " ") + in_quotes(word);
-  return line;
 }
 
 std::vector<std::string> exported_variables(const char* const* environment) {

@@ -26,9 +26,6 @@ struct AttemptCommand {
 std::vector<std::string> words_of(const AttemptCommand& attempt,
                                   const std::vector<std::string>& rank_wrapper);
 
-// As one line for a shell.
-std::string shell_line(const std::vector<std::string>& words);
-
 // The names of those variables that a rank on another host requires: of Ripieno, NCCL and the
 // threads, and the search path of libraries. mpirun exports those of Open MPI itself.
 std::vector<std::string> exported_variables(const char* const* environment);

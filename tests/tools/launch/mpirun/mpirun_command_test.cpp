@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ripieno/tools/shell_line.h"
+
 namespace ripieno::tools {
 namespace {
 
@@ -26,6 +28,11 @@ TEST(MpirunCommand, HasEverythingThatSeveralHostsRequire) {
             "--mca oob_tcp_keepalive_probes 4 --mca orte_tmpdir_base /dev/shm/x.1 "
             "--mca btl_vader_backing_directory /dev/shm/x.1 -x OMP_NUM_THREADS "
             "train_gpt --set 'log.show=[\"kl\", \"it'\\''s\"]'");
+}
+
+TEST(ShellLine, HasNoControlCharacters) {
+  EXPECT_EQ(shell_line({"a b", "\x1b[2J'\\\n", "\x7f", ""}),
+            "'a b' $'\\033[2J\\'\\\\\\012' $'\\177' ''");
 }
 
 TEST(MpirunCommand, OfOneRankOnThisHostIsTheProgramItself) {
