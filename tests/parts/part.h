@@ -54,6 +54,8 @@ struct PartList {
 // One list per file of this folder.
 PartList arithmetic_parts();
 PartList convolution_parts();
+PartList image_model_parts();
+PartList recurrent_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

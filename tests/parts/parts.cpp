@@ -6,6 +6,8 @@ std::vector<PartList> all_parts() {
   return {
       arithmetic_parts(),
       convolution_parts(),
+      image_model_parts(),
+      recurrent_parts(),
   };
 }
 
