@@ -57,6 +57,8 @@ PartList convolution_parts();
 PartList loss_parts();
 PartList optimizer_parts();
 PartList gpt_parts();
+PartList image_model_parts();
+PartList recurrent_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

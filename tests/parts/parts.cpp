@@ -9,6 +9,8 @@ std::vector<PartList> all_parts() {
       loss_parts(),
       optimizer_parts(),
       gpt_parts(),
+      image_model_parts(),
+      recurrent_parts(),
   };
 }
 

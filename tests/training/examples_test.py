@@ -1,6 +1,7 @@
 """The example programs work as described."""
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -125,7 +126,8 @@ class Examples(programs.ProgramTest):
 
     def test_every_configuration_is_valid(self):
         for configuration in (ROOT / "examples/configs").glob("*.toml"):
-            program = "train_image_classifier" if configuration.stem == "digits" else "train_gpt"
+            is_of_images = re.search('kind = "(mlp|lenet|resnet)', configuration.read_text())
+            program = "train_image_classifier" if is_of_images else "train_gpt"
             ended = self.run_in_directory(programs.BIN / program, "--config", configuration, "--set",
                                           "data.path=nowhere", "--run-dir", "run")
             self.assertEqual(ended.returncode, 78)

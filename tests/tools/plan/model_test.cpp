@@ -38,7 +38,7 @@ std::unique_ptr<ModelSettings> small_model(const std::string& kind) {
     gpt->options = {.vocab = 0, .layers = 3, .heads = 2, .channels = 48, .context = 33};
   if (auto* images = dynamic_cast<ImageModelSettings*>(settings.get())) {
     images->mlp.hidden = {320, 320, 31};
-    images->width = 4;
+    images->width = 8;
   }
   return settings;
 }
@@ -137,7 +137,7 @@ TEST(Plan, CountsActivationsOfRealModels) {
     SCOPED_TRACE(kind);
     const auto settings = small_model(kind);
     const auto model = settings->build(kData);
-    constexpr int64_t kRows = 64;
+    constexpr int64_t kRows = 256;  // so that the nodes of the graph are small beside the tensors
     const auto loss = settings->loss_of_random_rows(*model, kData, kRows);
     loss();  // allocates the parameters
     const int64_t before = pool_statistics(Device::cpu()).bytes_in_use;
