@@ -129,6 +129,7 @@ nlohmann::json progress_record(const StartProgress& progress, const io::Loader& 
           {std::string(loader.unit()), progress.samples * loader.units_per_sample()},
           {"skipped_steps", progress.skipped_steps},
           {"rollbacks", progress.rollbacks},
+          {"stopped_early", progress.stopped_early},
           {"seconds", times.record()}};
 }
 
