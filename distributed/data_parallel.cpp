@@ -218,6 +218,15 @@ void DataParallel::synchronize_parameters() {
   met_ = true;
 }
 
+void DataParallel::exchange_average() {
+  if (has_local_steps())
+    fail(
+        "data_parallel: averages of parameters are not the same on all ranks with DiLoCo; disable "
+        "parallel.diloco_steps or the average");
+  optimizer_.exchange_average();
+  strategy_->after_update();
+}
+
 void DataParallel::synchronize() {
   strategy_->synchronize();
   broadcast_buffers();

@@ -90,6 +90,9 @@ class DataParallel {
   // Makes the parameters and buffers of all ranks equal; call it before evaluating the model. With
   // DiLoCo it takes an outer step. A collective.
   void synchronize_parameters();
+  // Optimizer::exchange_average() on all ranks. Throws Error with DiLoCo, whose ranks have averages
+  // of their own. A collective.
+  void exchange_average();
   // The same for everything that a checkpoint saves: also averages optimizer state with DiLoCo. A
   // collective.
   void synchronize();

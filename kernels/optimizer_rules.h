@@ -58,4 +58,18 @@ void lion(OnCpu, const ArenaStep<T>& arena, float* momentum, const LionConstants
 template <typename T>
 void lion(OnCuda, const ArenaStep<T>& arena, float* momentum, const LionConstants& constants);
 
+struct AverageConstants {
+  double decay = 0.999;
+  bool warms_up = true;  // decays by at most (1 + step) / (10 + step)
+};
+
+// average += (1 - decay) * (values - average), the exponential moving average of the parameters.
+// values: arena.master, or arena.parameter if that is null. average: (arena.size).
+template <typename T>
+void average_parameters(OnCpu, float* average, const ArenaStep<T>& arena,
+                        const AverageConstants& constants);
+template <typename T>
+void average_parameters(OnCuda, float* average, const ArenaStep<T>& arena,
+                        const AverageConstants& constants);
+
 }  // namespace ripieno::kernels

@@ -1,5 +1,13 @@
 #include "ripieno/training/configuration.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <locale>
+#include <sstream>
+#include <utility>
+
+#include "ripieno/core/error.h"
 #include "ripieno/training/settings/command_line.h"
 
 namespace ripieno {
@@ -86,30 +94,123 @@ void bind_optimizer(Settings& settings, std::string& kind, optim::OptimizerOptio
   bind_rare(settings, optimizer);
 }
 
-void bind_schedule(Settings& settings, Schedule& schedule) {
-  settings.add(
-      "schedule.kind",
-      choice(&schedule.kind, {{"constant", Schedule::Kind::constant},
-                              {"linear", Schedule::Kind::linear},
-                              {"cosine", Schedule::Kind::cosine},
-                              {"warmup_stable_decay", Schedule::Kind::warmup_stable_decay}}),
-      "shape of the learning rate schedule after warmup");
+const std::vector<std::pair<std::string, Schedule::Kind>>& schedule_kinds() {
+  using enum Schedule::Kind;
+  static const std::vector<std::pair<std::string, Schedule::Kind>> kinds = {
+      {"constant", constant},
+      {"linear", linear},
+      {"cosine", cosine},
+      {"warmup_stable_decay", warmup_stable_decay},
+      {"step", step},
+      {"multi_step", multi_step},
+      {"exponential", exponential},
+      {"polynomial", polynomial},
+      {"inverse_square_root", inverse_square_root},
+      {"one_cycle", one_cycle},
+      {"reduce_on_plateau", reduce_on_plateau},
+      {"chain", chain}};
+  return kinds;
+}
+
+// "cosine 900 to 1e-5"
+Schedule part_of_chain(const Schedule& base, const std::string& text) {
+  const auto reject = [&](const char* what) {
+    throw ConfigurationError(fmt::format(
+        "schedule.chain: \"{}\": {}; a part must be \"KIND STEPS\" or \"KIND STEPS to RATE\", as "
+        "\"cosine 900 to 1e-5\"",
+        text, what));
+  };
+  std::istringstream words(text);
+  words.imbue(std::locale::classic());
+  std::string kind, to, more;
+  Schedule part = base;
+  part.parts.clear();
+  part.peak.reset();
+  part.warmup_steps = 0;
+  if (!(words >> kind >> part.steps) || part.steps < 1 || part.steps > kMostSteps)
+    reject("it has no number of steps");
+  const auto& kinds = schedule_kinds();
+  const auto found = std::ranges::find(kinds, kind, [](const auto& known) { return known.first; });
+  if (found == kinds.end()) reject("its kind is unknown");
+  part.kind = found->second;
+  if (words >> to && (to != "to" || !(words >> part.final) || !(part.final >= 0)))
+    reject("it does not end with a learning rate");
+  if (words.clear(); words >> more) reject("it has more words");
+  return part;
+}
+
+void bind_shape(Settings& settings, Schedule& schedule) {
+  settings.add("schedule.factor", &schedule.factor,
+               "factor by which the learning rate is multiplied (step, multi_step, exponential, "
+               "reduce_on_plateau)",
+               {.minimum = 0, .maximum = 1, .above_minimum = true});
+  settings.add("schedule.interval", &schedule.interval,
+               "number of steps between two multiplications of the learning rate (step only)",
+               Accepts::between(0, kMostSteps));
+  settings.add("schedule.milestones", &schedule.milestones,
+               "steps after which the learning rate is multiplied, ascending (multi_step only)",
+               Accepts::between(1, kMostSteps));
+  settings.add("schedule.power", &schedule.power,
+               "exponent of the decay (polynomial only); 1: linear",
+               Accepts::positive(kLargestRate));
+  settings.add("schedule.initial_learning_rate", &schedule.initial,
+               "learning rate of the first step (one_cycle only)",
+               Accepts::between(0, kLargestRate));
+}
+
+void bind_plateau(Settings& settings, optim::PlateauOptions& plateau) {
+  settings.add("schedule.patience", &plateau.patience,
+               "number of validations without a lower loss after which the next one reduces the "
+               "learning rate (reduce_on_plateau only)",
+               Accepts::between(0, kMostSteps));
+  settings.add("schedule.threshold", &plateau.threshold,
+               "share of the lowest validation loss by which a loss must be lower to count "
+               "(reduce_on_plateau only)",
+               Accepts::between(0, 1));
+  settings.add("schedule.cooldown", &plateau.cooldown,
+               "number of validations after a reduction that do not count (reduce_on_plateau only)",
+               Accepts::between(0, kMostSteps));
+}
+
+void bind_schedule(Settings& settings, TrainingOptions& options) {
+  Schedule& schedule = options.schedule;
+  settings.add("schedule.kind", choice(&schedule.kind, schedule_kinds()),
+               "shape of the learning rate schedule after warmup");
   settings.add("schedule.steps", &schedule.steps,
                "length of the learning rate schedule in steps, including warmup; also the step at "
                "which training ends, unless --steps is given",
                Accepts::between(1, kMostSteps));
   settings.add("schedule.warmup_steps", &schedule.warmup_steps,
-               "number of steps over which the learning rate grows linearly from 0 to "
-               "optimizer.learning_rate; 0 disables warmup",
+               "number of steps over which the learning rate grows linearly from 0 (one_cycle: "
+               "along a cosine from schedule.initial_learning_rate) to optimizer.learning_rate; 0 "
+               "disables warmup",
                Accepts::between(0, kMostSteps));
   settings.add("schedule.final_learning_rate", &schedule.final,
-               "learning rate at the end of the schedule (not used by constant)",
+               "learning rate at the end of the schedule, or the least one (step, multi_step, "
+               "exponential, reduce_on_plateau); not used by constant and inverse_square_root",
                Accepts::between(0, kLargestRate));
   settings.add("schedule.decay_steps", &schedule.decay_steps,
                "number of steps at the end of the schedule over which the learning rate falls "
                "linearly (warmup_stable_decay only); 0: only its last step has "
                "schedule.final_learning_rate",
                Accepts::between(0, kMostSteps));
+  bind_shape(settings, schedule);
+  bind_plateau(settings, options.run.plateau);
+  settings.add("schedule.chain", &options.chain,
+               "schedules that follow each other, each from the learning rate at which the one "
+               "before it ended: \"KIND STEPS\", or \"KIND STEPS to RATE\" (chain only)");
+}
+
+void bind_average(Settings& settings, TrainingOptions& options) {
+  settings.add("ema.decay", &options.average.decay,
+               "decay rate of an exponential moving average of the parameters, which is saved in "
+               "checkpoints as average/NAME; 0 disables it",
+               Accepts::below_one());
+  settings.add("ema.warmup", &options.average.warms_up,
+               "whether the decay rate grows with the step, as (1 + step) / (10 + step), up to "
+               "ema.decay");
+  settings.add("ema.validate", &options.run.validates_average,
+               "whether validation uses the average in place of the parameters");
 }
 
 void bind_train(Settings& settings, TrainingOptions& options) {
@@ -123,6 +224,14 @@ void bind_train(Settings& settings, TrainingOptions& options) {
   settings.add("train.evaluate_every", &options.run.evaluate_every,
                "steps between validations; 0: only after the last step",
                Accepts::between(0, kMostSteps));
+  settings.add("train.early_stopping_patience", &options.run.early_stopping.patience,
+               "number of validations in a row without a lower validation loss after which the run "
+               "ends, with exit status 0; 0 disables early stopping",
+               Accepts::between(0, kMostSteps));
+  settings.add("train.early_stopping_threshold", &options.run.early_stopping.threshold,
+               "share of the lowest validation loss by which a loss must be lower to count for "
+               "early stopping",
+               Accepts::between(0, 1));
   settings.add("train.evaluation_batch_size", &options.run.evaluation_batch_size,
                "global batch size of validation, in samples; 0: the same as train.batch_size",
                Accepts::between(0, kMostSamples));
@@ -307,9 +416,20 @@ void bind_safety(Settings& settings, SafetyOptions& safety) {
 
 }  // namespace
 
+optim::Schedule schedule_of(const TrainingOptions& options) {
+  Schedule schedule = options.schedule;
+  schedule.peak = options.optimizer.learning_rate;
+  if (schedule.kind != Schedule::Kind::chain) return schedule;
+  for (const std::string& text : options.chain)
+    schedule.parts.push_back(part_of_chain(schedule, text));
+  if (!schedule.parts.empty()) schedule.parts.front().warmup_steps = schedule.warmup_steps;
+  return schedule;
+}
+
 void bind(Settings& settings, TrainingOptions& options) {
   bind_optimizer(settings, options.optimizer_kind, options.optimizer);
-  bind_schedule(settings, options.schedule);
+  bind_schedule(settings, options);
+  bind_average(settings, options);
   bind_train(settings, options);
   bind_parallel(settings, options);
   bind_checkpoint(settings, options.run);

@@ -1,5 +1,5 @@
-// The configuration keys that all training programs share: the sections optimizer, schedule, train,
-// parallel, checkpoint, safety, metrics, alerts, watchdog and log.
+// The configuration keys that all training programs share: the sections optimizer, schedule, ema,
+// train, parallel, checkpoint, safety, metrics, alerts, watchdog and log.
 //
 // Most keys set an option of the component that uses it (optimizer, schedule, DataParallel, Run);
 // TrainingProgram uses the other members of TrainingOptions.
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ripieno/core/dtype.h"
 #include "ripieno/core/optim/optimizers.h"
@@ -23,6 +24,8 @@ struct TrainingOptions {
   std::string optimizer_kind = "adamw";  // one of optim::optimizer_names()
   optim::OptimizerOptions optimizer = {};
   optim::Schedule schedule = {.kind = optim::Schedule::Kind::cosine, .steps = 1000};
+  std::vector<std::string> chain = {};  // of schedule.kind = "chain": "KIND STEPS" or … " to RATE"
+  optim::AverageOptions average = {.decay = 0.0};  // 0: none is kept
   distributed::DataParallelOptions parallel = {};
   RunOptions run = {.checkpoint_every = 1000};
 
@@ -38,6 +41,10 @@ struct TrainingOptions {
   int64_t timeout_seconds = 600;
   std::optional<int64_t> limit_seconds = {};  // of the watchdog; empty: chosen
 };
+
+// The schedule of these options, with the parts of a chain. Throws ConfigurationError for a part
+// that is not of the form above.
+optim::Schedule schedule_of(const TrainingOptions& options);
 
 // Adds the sections named above to `settings`, with the current values as defaults. `options` must
 // outlive `settings`.

@@ -39,6 +39,14 @@ void require_limit_below_timeout(const TrainingOptions& options) {
                   *options.limit_seconds, options.timeout_seconds));
 }
 
+// With DiLoCo each rank has parameters, and so an average, of its own.
+void require_one_average(const TrainingOptions& options) {
+  if (options.average.decay == 0 || options.parallel.diloco.steps == 0) return;
+  throw ConfigurationError(
+      fmt::format("ema.decay={} cannot be combined with parallel.diloco_steps={}; set one to 0",
+                  options.average.decay, options.parallel.diloco.steps));
+}
+
 int default_slots(int64_t batch_size) {
   int slots = 8;
   while (batch_size % slots != 0) --slots;
@@ -94,6 +102,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     if (options.strict) require_whole_slots(options.batch_size, slots());
     optim::check_optimizer(options.optimizer_kind, optimizer_options());
     distributed::check(parallel_options());
+    require_one_average(options);
     optim::check(make_schedule());
   });
   if (!command.help.empty()) {
@@ -122,7 +131,9 @@ int TrainingProgram::slots() const {
 
 std::unique_ptr<optim::Optimizer> TrainingProgram::make_optimizer(
     const Parameters& parameters) const {
-  return optim::make_optimizer(options.optimizer_kind, parameters, optimizer_options());
+  auto optimizer = optim::make_optimizer(options.optimizer_kind, parameters, optimizer_options());
+  if (options.average.decay > 0) optimizer->keep_average(options.average);
+  return optimizer;
 }
 
 optim::OptimizerOptions TrainingProgram::optimizer_options() const {
@@ -131,11 +142,7 @@ optim::OptimizerOptions TrainingProgram::optimizer_options() const {
   return optimizer;
 }
 
-optim::Schedule TrainingProgram::make_schedule() const {
-  optim::Schedule schedule = options.schedule;
-  schedule.peak = options.optimizer.learning_rate;
-  return schedule;
-}
+optim::Schedule TrainingProgram::make_schedule() const { return schedule_of(options); }
 
 distributed::DataParallelOptions TrainingProgram::parallel_options() const {
   distributed::DataParallelOptions parallel = options.parallel;

@@ -13,9 +13,12 @@
 #include "ripieno/core/optim/option_check.h"
 #include "ripieno/core/place.h"
 #include "ripieno/core/random.h"
+#include "ripieno/kernels/optimizer_rules.h"
 
 namespace ripieno::optim {
 namespace {
+
+constexpr const char* kAverage = "average";
 
 Common checked(Common common) {
   require_not_negative("optimizer", "learning_rate", common.learning_rate);
@@ -103,7 +106,8 @@ void Optimizer::allocate() {
   state_.to(device_);
   if (common_.scales_loss && dtype_ == DType::float64)
     fail("optimizer: loss scaling does not support float64 parameters; disable scales_loss");
-  if (state_.keeps_master()) state_.add("master");
+  if (state_.keeps_master()) state_.add("master", {.is_copy = true});
+  if (average_) state_.add(kAverage, {.is_copy = true});
   prepare();
   write_segments();
   loss_scaling_.to(device_, steps_taken_);
@@ -160,6 +164,7 @@ std::vector<Optimizer::Option> Optimizer::options() const {
       {"max_gradient_norm", fmt::format("{}", common_.max_gradient_norm)},
       {"max_gradient_value", fmt::format("{}", common_.max_gradient_value)},
       {"scales_loss", fmt::format("{}", common_.scales_loss)}};
+  if (average_) options.push_back({"average decay", fmt::format("{}", average_->decay)});
   for (const auto& entry : parameters_.layout().entries()) {
     const auto settings = groups_.of(entry);
     options.push_back({"groups at " + entry.name,
@@ -187,6 +192,10 @@ void Optimizer::begin_step() {
     fail(
         "optimizer: its state is sharded, but the DataParallel that sharded it was destroyed; keep "
         "it alive until the last step");
+  if (!exchanged_.empty())
+    fail(
+        "optimizer: a step was taken while averages replace the parameters; call "
+        "exchange_average() to restore them");
   if (!has_stepped_ && first_step_check()) first_step_check()();
   has_stepped_ = true;
   const NoGrad no_grad;
@@ -249,6 +258,39 @@ void Optimizer::update_range(std::size_t index) {
     });
   }
   update(range);
+  if (average_) average(range);
+}
+
+void Optimizer::average(const Range& range) {
+  const Work work{"average parameters", {&range.values}, trace::kUnknown, 2 * float_bytes(range)};
+  run(work, range.values, [&]<typename T>(auto on) {
+    kernels::average_parameters(on, numbers(kAverage, range), arena_step<T>(range),
+                                {average_->decay, average_->warms_up});
+  });
+}
+
+void Optimizer::keep_average(const AverageOptions& options) {
+  require_decay("optimizer", "average decay", options.decay);
+  if (has_stepped_)
+    fail("optimizer: keep_average() was called after a step; call it before the first one");
+  average_ = options;
+  allocated_ = false;
+}
+
+void Optimizer::exchange_average() {
+  if (!average_) fail("optimizer: no average is kept; call keep_average() before the first step");
+  const NoGrad no_grad;
+  allocate();
+  const bool restores = !exchanged_.empty();
+  for (std::size_t i = 0; i < state_.ranges().size(); ++i) {
+    const auto& [begin, end] = state_.ranges()[i];
+    Tensor values = parameters_.values().range(begin, end);
+    if (!restores) exchanged_.push_back(values.clone());
+    values.copy_from(restores ? exchanged_[i] : state_.range(kAverage, i));
+    if (sharding_.updated) sharding_.updated(i);
+  }
+  if (restores) exchanged_.clear();
+  parameters_.values().flat().mark_changed();
 }
 
 void Optimizer::update(const Range& range) {

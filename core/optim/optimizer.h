@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,13 @@ struct Common {
   double max_gradient_value = 0.0;  // clips each element, before the norm; 0 disables it
   bool scales_loss = false;         // dynamic loss scaling: see Optimizer::loss_scale()
   std::vector<ParameterGroup> groups = {};
+};
+
+// Of Optimizer::keep_average().
+struct AverageOptions {
+  double decay = 0.999;
+  bool warms_up =
+      true;  // decays by at most (1 + step) / (10 + step), so that early steps count less
 };
 
 class Optimizer {
@@ -108,6 +116,16 @@ class Optimizer {
   void skip_bad_steps(double outlier_factor = 0.0);
   // Whether steps can be skipped, because of a loss scale or of skip_bad_steps().
   bool skips_steps() const { return loss_scaling_.is_enabled(); }
+
+  // From now on keeps the exponential moving average of the parameters, float32, as the state
+  // "average": after each step, average += (1 - decay) (parameters - average). It starts as the
+  // parameters, is sharded and saved with the state, and can replace the parameters for validation.
+  // Call it before the first step. Throws ConfigurationError for a decay outside [0, 1).
+  void keep_average(const AverageOptions& options);
+  bool keeps_average() const { return average_.has_value(); }
+  // Replaces the parameters by their averages; the second call restores them, and so on. Steps in
+  // between throw Error. If the state is sharded, call DataParallel::exchange_average() instead.
+  void exchange_average();
 
   // Sets an action that is called at the start of each step(), before anything changes: for code
   // that still reads the parameters or the state.
@@ -267,6 +285,7 @@ class Optimizer {
   void update_frozen();
   void measure_gradients(const Tensor& count);
   void update_range(std::size_t index);
+  void average(const Range& range);
   Range range_at(std::size_t index) const;
   Tensor gradients_of(std::size_t index) const;
 
@@ -281,6 +300,8 @@ class Optimizer {
   Sharding sharding_;                    // the ranges are in state_
   std::vector<bool> trainable_;          // (parameters), as in segments_
   std::function<void()> before_step_;
+  std::optional<AverageOptions> average_;
+  std::vector<Tensor> exchanged_;  // the values of the ranges while averages replace them
   double learning_rate_;
   int64_t steps_taken_ = 0;
   Device device_;  // where state and scalars are allocated

@@ -9,12 +9,6 @@
 #include "ripieno/core/error.h"
 
 namespace ripieno::optim {
-namespace {
-
-constexpr const char* kMaster = "master";
-
-}  // namespace
-
 OptimizerState::OptimizerState(Parameters parameters)
     : parameters_(std::move(parameters)),
       ranges_{{0, parameters_.layout().elements()}},
@@ -63,8 +57,8 @@ void OptimizerState::make_arena(NamedState& state) const {
   state.arena = std::make_unique<Arena>(layout_of(state), state.options.dtype,
                                         parameters_.values().device(), parameters_.resource());
   state.arena->count_as(MemoryKind::optimizer_state);
-  if (state.name == kMaster)
-    state.arena->on_first_use([this, &master = *state.arena] { fill_master(master); });
+  if (state.options.is_copy)
+    state.arena->on_first_use([this, &copy = *state.arena] { fill_copy(copy); });
 }
 
 std::shared_ptr<const ArenaLayout> OptimizerState::layout_of(NamedState& state) const {
@@ -85,12 +79,12 @@ bool OptimizerState::has_whole(const ArenaLayout::Entry& entry) const {
   });
 }
 
-void OptimizerState::fill_master(Arena& master) const {
+void OptimizerState::fill_copy(Arena& copy) const {
   const NoGrad no_grad;
-  if (!is_sharded_) return (void)master.flat().copy_from(parameters_.values().flat());
+  if (!is_sharded_) return (void)copy.flat().copy_from(parameters_.values().flat());
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const auto& [begin, end] = ranges_[i];
-    Tensor(master.tensors()[i]).copy_from(parameters_.values().range(begin, end));
+    Tensor(copy.tensors()[i]).copy_from(parameters_.values().range(begin, end));
   }
 }
 
@@ -167,7 +161,7 @@ Shape OptimizerState::shape_of(const std::string& name, std::size_t parameter) c
 void OptimizerState::reset(std::size_t parameter) const {
   const NoGrad no_grad;
   for (const NamedState& state : states_) {
-    if (state.name == kMaster || !state.arena->has_memory()) continue;
+    if (state.options.is_copy || !state.arena->has_memory()) continue;
     Tensor part = part_of(state.name, parameter).part;
     if (part.defined()) part.fill(0.0);
   }

@@ -22,6 +22,9 @@ struct StateOptions {
   DType dtype = DType::float32;
   // The shape as a function of the parameter; empty: the shape of the parameter.
   std::function<Shape(const ArenaLayout::Entry&)> shape = {};
+  // Starts as the parameters instead of zero, and is not reset when a parameter is frozen: master
+  // weights, averages.
+  bool is_copy = false;
 };
 
 class OptimizerState {
@@ -35,8 +38,7 @@ class OptimizerState {
     std::string name;  // "first_moment", …
     Arena* arena;
   };
-  // Adds state tensors, which start as zero, or as the parameters for the name "master". Returns
-  // the existing arena if the name exists.
+  // Adds state tensors. Returns the existing arena if the name exists.
   Arena& add(const std::string& name, const StateOptions& options = {});
   std::vector<StateTensors> tensors_by_name() const;
 
@@ -83,7 +85,7 @@ class OptimizerState {
   void make_arena(NamedState& state) const;
   std::shared_ptr<const ArenaLayout> layout_of(NamedState& state) const;
   bool has_whole(const ArenaLayout::Entry& entry) const;
-  void fill_master(Arena& master) const;
+  void fill_copy(Arena& copy) const;
   void copy_ranges(const NamedState& from, const NamedState& to) const;
   Part split_part_of(const NamedState& state, std::size_t parameter) const;
 

@@ -40,6 +40,22 @@ void lion(OnCpu, const ArenaStep<T>& arena, float* momentum, const LionConstants
   cpu::update_arena(arena, {momentum}, formulas::Lion<accumulator_t<T>>(constants));
 }
 
+template <typename T>
+void average_parameters(OnCpu, float* average, const ArenaStep<T>& arena,
+                        const AverageConstants& constants) {
+  if (arena.scalars->skips) return;
+  using A = accumulator_t<T>;
+  const A share = A(formulas::average_share(constants, *arena.scalars));
+  const T* const parameter = arena.parameter;
+  const float* const master = arena.master;
+  cpu::for_each_block(arena.size, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const A value = master ? A(master[i]) : A(parameter[i]), before = A(average[i]);
+      average[i] = static_cast<float>(before + share * (value - before));
+    }
+  });
+}
+
 template void adam(OnCpu, const ArenaStep<float>&, float*, float*, const AdamWConstants&);
 template void adam(OnCpu, const ArenaStep<double>&, float*, float*, const AdamWConstants&);
 template void adam(OnCpu, const ArenaStep<bfloat16>&, float*, float*, const AdamWConstants&);
@@ -63,5 +79,11 @@ template void lion(OnCpu, const ArenaStep<float>&, float*, const LionConstants&)
 template void lion(OnCpu, const ArenaStep<double>&, float*, const LionConstants&);
 template void lion(OnCpu, const ArenaStep<bfloat16>&, float*, const LionConstants&);
 template void lion(OnCpu, const ArenaStep<float16>&, float*, const LionConstants&);
+
+template void average_parameters(OnCpu, float*, const ArenaStep<float>&, const AverageConstants&);
+template void average_parameters(OnCpu, float*, const ArenaStep<double>&, const AverageConstants&);
+template void average_parameters(OnCpu, float*, const ArenaStep<bfloat16>&,
+                                 const AverageConstants&);
+template void average_parameters(OnCpu, float*, const ArenaStep<float16>&, const AverageConstants&);
 
 }  // namespace ripieno::kernels

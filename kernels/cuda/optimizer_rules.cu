@@ -3,6 +3,21 @@
 #include "ripieno/kernels/optimizer_rules.h"
 
 namespace ripieno::kernels {
+namespace {
+
+// One thread per element.
+template <typename T>
+__global__ void average_kernel(float* average, ArenaStep<T> arena, AverageConstants constants) {
+  using A = accumulator_t<T>;
+  const int64_t i = cuda::global_thread();
+  if (i >= arena.size || arena.scalars->skips) return;
+  const A share = A(formulas::average_share(constants, *arena.scalars));
+  const A value = arena.master ? A(arena.master[i]) : cuda::widen(arena.parameter[i]);
+  const A before = A(average[i]);
+  average[i] = static_cast<float>(before + share * (value - before));
+}
+
+}  // namespace
 
 template <typename T>
 void adam(OnCuda on, const ArenaStep<T>& arena, float* first_moment, float* second_moment,
@@ -40,6 +55,12 @@ void lion(OnCuda on, const ArenaStep<T>& arena, float* momentum, const LionConst
   cuda::update_arena(on, arena, formulas::Lion<accumulator_t<T>>(constants), momentum);
 }
 
+template <typename T>
+void average_parameters(OnCuda on, float* average, const ArenaStep<T>& arena,
+                        const AverageConstants& constants) {
+  cuda::launch(average_kernel<T>, cuda::thread_each(on, arena.size), average, arena, constants);
+}
+
 template void adam(OnCuda, const ArenaStep<float>&, float*, float*, const AdamWConstants&);
 template void adam(OnCuda, const ArenaStep<double>&, float*, float*, const AdamWConstants&);
 template void adam(OnCuda, const ArenaStep<bfloat16>&, float*, float*, const AdamWConstants&);
@@ -63,5 +84,12 @@ template void lion(OnCuda, const ArenaStep<float>&, float*, const LionConstants&
 template void lion(OnCuda, const ArenaStep<double>&, float*, const LionConstants&);
 template void lion(OnCuda, const ArenaStep<bfloat16>&, float*, const LionConstants&);
 template void lion(OnCuda, const ArenaStep<float16>&, float*, const LionConstants&);
+
+template void average_parameters(OnCuda, float*, const ArenaStep<float>&, const AverageConstants&);
+template void average_parameters(OnCuda, float*, const ArenaStep<double>&, const AverageConstants&);
+template void average_parameters(OnCuda, float*, const ArenaStep<bfloat16>&,
+                                 const AverageConstants&);
+template void average_parameters(OnCuda, float*, const ArenaStep<float16>&,
+                                 const AverageConstants&);
 
 }  // namespace ripieno::kernels

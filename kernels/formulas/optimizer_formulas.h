@@ -105,4 +105,10 @@ struct Lion {
   }
 };
 
+// The share of the parameters in the new average.
+RIPIENO_FORMULA double average_share(const AverageConstants& constants, const StepScalars& now) {
+  const double warm = (1.0 + now.step) / (10.0 + now.step);
+  return 1.0 - (constants.warms_up && warm < constants.decay ? warm : constants.decay);
+}
+
 }  // namespace ripieno::kernels::formulas

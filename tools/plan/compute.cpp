@@ -41,7 +41,7 @@ void split(const ModelWork& work, Work& forward, Work& backward) {
 
 double optimizer_bytes(const Job& job, int ranks) {
   const auto each = static_cast<double>(size_of(job.precision));
-  double bytes = 8.0 * static_cast<double>(job.state.size());  // read and written
+  double bytes = 8.0 * job.state_floats();  // read and written
   bytes += job.has_master_weights() ? 8.0 + each : 2.0 * each;
   bytes += each * (job.clips ? 2 : 1);
   const bool shards = job.parallel.shard != distributed::Shard::none;

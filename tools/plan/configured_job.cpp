@@ -121,7 +121,10 @@ void ConfiguredJob::fill_job(Settings& settings) {
   job_.layout = parameters.shared_layout();
   job_.parameters = parameters.elements();
   for (const auto& state : optimizer->state()) {
-    if (state.name != "master") job_.state.push_back(state.name);
+    if (state.name == "master") continue;
+    const auto elements = static_cast<double>(state.arena->layout().elements());
+    job_.state.push_back(
+        {state.name, elements / static_cast<double>(parameters.layout().elements())});
   }
   job_.clips = options_.optimizer.max_gradient_norm > 0;
   job_.precision = options_.precision;

@@ -19,7 +19,7 @@ int64_t memory_limit(const Machine& machine, const Placement& placement) {
 // Parameters and optimizer state of all ranks.
 double checkpoint_bytes(const Job& job) {
   const auto each = static_cast<double>(size_of(job.precision));
-  const auto floats = static_cast<double>(job.state.size()) + (job.has_master_weights() ? 1 : 0);
+  const double floats = job.state_floats() + (job.has_master_weights() ? 1 : 0);
   return static_cast<double>(job.layout->elements()) * (each + 4 * floats);
 }
 

@@ -26,8 +26,18 @@ struct Job {
   std::vector<OtherWork> other_work = {};
   std::shared_ptr<const ArenaLayout> layout = {};  // of the parameters
   int64_t parameters = 0;                          // without padding
-  std::vector<std::string> state = {};  // of the optimizer, float32, without master weights
-  bool clips = false;                   // the norm of the gradients
+  // Of the optimizer, float32, without master weights; `share`: elements per parameter.
+  struct StateTensors {
+    std::string name;
+    double share = 1.0;
+  };
+  std::vector<StateTensors> state = {};
+  double state_floats() const {  // per parameter
+    double floats = 0;
+    for (const StateTensors& tensors : state) floats += tensors.share;
+    return floats;
+  }
+  bool clips = false;  // the norm of the gradients
   DType precision = DType::float32;
   bool tf32 = false;
   distributed::DataParallelOptions parallel = {};

@@ -128,7 +128,10 @@ Memory memory_of(const Job& job, int ranks, std::size_t bucket_bytes, int thread
   const bool shards_gradients = shards && job.parallel.shard == Shard::gradients;
   lines.push_back({"parameters", whole * element_bytes(job)});
   lines.push_back({"gradients", (shards_gradients ? owned : whole) * element_bytes(job)});
-  for (const std::string& name : job.state) lines.push_back({name, owned * kFloat});
+  for (const auto& [name, share] : job.state) {
+    const auto elements = static_cast<int64_t>(share * static_cast<double>(owned));
+    lines.push_back({name, elements * kFloat});
+  }
   if (job.has_master_weights()) lines.push_back({"master", owned * kFloat});
   add_strategy(memory.model, job, buckets, ranks, threads);
 

@@ -445,7 +445,7 @@ bool Run::validate() {
   } else {
     broadcast_buffers(session_, state_.tensors());
   }
-  const auto measured = validation_.run(step());
+  const auto measured = measure_held_out();
   metrics_->skip_time();
   if (!measured) return false;
   metrics_->note_validation(*measured);
@@ -453,12 +453,37 @@ bool Run::validate() {
   if (!validation_.was_finite() && !state_.scales_loss())
     end_diverged(step(), "the validation loss is not finite");
   if (after_validation_) after_validation_(*measured);
+  if (!over_ && state_.is_out_of_patience()) stop_early();
   metrics_->skip_time();
   const double seconds = elapsed_since(start);
   watch_->add_validation(seconds);
   times_.add(RunTimes::validation, seconds);
   if (exporter_) exporter_->totals().add_evaluation(seconds);
   return true;
+}
+
+// With averages in place of the parameters, if the optimizer keeps them.
+std::optional<io::StepMetrics> Run::measure_held_out() {
+  if (!options_.validates_average || !optimizer_.keeps_average()) return validation_.run(step());
+  exchange_average();
+  auto measured = validation_.run(step());
+  exchange_average();
+  return measured;
+}
+
+void Run::exchange_average() {
+  if (options_.parallel) return options_.parallel->exchange_average();
+  optimizer_.exchange_average();
+}
+
+void Run::stop_early() {
+  const optim::Patience& patience = state_.patience();
+  log_->note(fmt::format(
+      "early stopping: the validation loss has been above its lowest value, {:.6g}, for {} "
+      "validations; the run ends",
+      patience.best.value_or(0.0), patience.without_improvement));
+  stopped_early_ = true;
+  finish();
 }
 
 // Called on all ranks after the same step, so all have the same values.
@@ -518,7 +543,8 @@ nlohmann::json Run::progress() const {
                           .samples = state_.samples(),
                           .skipped_steps = metrics_->skipped(),
                           .rollbacks = state_.rollbacks().count,
-                          .skipped_data = metrics_->skipped_data()},
+                          .skipped_data = metrics_->skipped_data(),
+                          .stopped_early = stopped_early_},
                          loader_, times_);
 }
 
@@ -606,7 +632,8 @@ std::string Run::closing_message(bool was_over) const {
                           count == 1 ? "rollback" : "rollbacks");
   if (const int64_t count = metrics_->skipped_data(); count > 0)
     remark += fmt::format("; {} documents or sequences were left out", count);
-  return fmt::format("finished at step {}{}; report: {}", step(), remark, paths_.report());
+  const char* const how = stopped_early_ ? "stopped early" : "finished";
+  return fmt::format("{} at step {}{}; report: {}", how, step(), remark, paths_.report());
 }
 
 }  // namespace ripieno

@@ -122,6 +122,9 @@ class Run {
   void export_step(const RunWatch::Seconds& seconds);
   void synchronize();
   bool validate();
+  std::optional<io::StepMetrics> measure_held_out();
+  void exchange_average();
+  void stop_early();
   void catch_up();
   void require_finite_state();
   bool rolls_back();
@@ -157,6 +160,7 @@ class Run {
   std::unique_ptr<RunMetrics> metrics_;
   std::unique_ptr<RunSaves> saves_;  // last: destroyed before what a save uses
   std::function<void(const io::StepMetrics&)> after_validation_;
+  bool stopped_early_ = false;     // by early stopping, in this start
   int64_t started_step_ = 0;       // after which this start began
   int64_t rolled_back_step_ = -1;  // to which the last rollback went
   int64_t rollbacks_to_step_ = 0;  // to that step, in a row

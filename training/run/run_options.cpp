@@ -24,7 +24,24 @@ void require_not_negative(const char* name, double value) {
       fmt::format("run: {} is {}; it must be at least 0 and finite", name, value));
 }
 
+// Both depend on the validation loss during the run.
+void require_validations(const RunOptions& options) {
+  using Kind = optim::Schedule::Kind;
+  const bool has_plateau = options.schedule && options.schedule->kind == Kind::reduce_on_plateau;
+  if (options.evaluate_every > 0 || (!has_plateau && options.early_stopping.patience == 0)) return;
+  throw ConfigurationError(fmt::format(
+      "run: {} requires validations, but evaluate_every is 0; set it to a number of steps",
+      has_plateau ? "schedule.kind=reduce_on_plateau"
+                  : fmt::format("early_stopping.patience={}", options.early_stopping.patience)));
+}
+
 }  // namespace
+
+optim::PlateauOptions plateau_of(const RunOptions& options) {
+  optim::PlateauOptions plateau = options.plateau;
+  if (options.schedule) plateau.factor = options.schedule->factor;
+  return plateau;
+}
 
 void check(const RunOptions& options) {
   require_count("steps", options.steps, 0);
@@ -59,7 +76,14 @@ void check(const RunOptions& options) {
   if (options.resume.empty())
     throw ConfigurationError(
         "run: resume is empty; it must be \"auto\", \"never\" or the path of a checkpoint");
-  if (options.schedule) optim::check(*options.schedule);
+  require_count("early_stopping.patience", options.early_stopping.patience, 0,
+                "; 0 disables early stopping");
+  require_not_negative("early_stopping.threshold", options.early_stopping.threshold);
+  require_validations(options);
+  if (!options.schedule) return;
+  optim::check(*options.schedule);
+  if (options.schedule->kind == optim::Schedule::Kind::reduce_on_plateau)
+    optim::check(plateau_of(options));
 }
 
 }  // namespace ripieno

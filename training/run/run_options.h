@@ -40,11 +40,24 @@ struct SafetyOptions {
   bool skips_steps() const { return on_bad_step != OnBadStep::stop || outlier_factor > 0; }
 };
 
+// Ends a run, with exit status 0, whose validation loss stopped improving.
+struct EarlyStopping {
+  int64_t patience = 0;    // validations in a row without improvement; 0: the run goes on
+  double threshold = 0.0;  // an improvement is more than this share of the lowest loss
+};
+
 struct RunOptions {
   int64_t steps = 1000;  // the last step
   // Of the learning rate; empty: the learning rate of the optimizer is not changed. A schedule
   // without a peak has the learning rate that the optimizer has when the run is constructed.
   std::optional<optim::Schedule> schedule = {};
+  // Of a schedule that reduces the learning rate on a plateau of the validation loss; the options'
+  // factor is that of the schedule.
+  optim::PlateauOptions plateau = {};
+  EarlyStopping early_stopping = {};
+  // Whether validation uses the average that the optimizer keeps (Optimizer::keep_average()), if it
+  // does, in place of the parameters.
+  bool validates_average = true;
   // In steps; empty: an interval in time, from the measured cost of saving (save_schedule.h). A
   // checkpoint is also saved at the end.
   std::optional<int64_t> checkpoint_every = {};
@@ -73,6 +86,9 @@ struct RunOptions {
   std::FILE* progress = nullptr;  // progress output of rank 0; null: none
   std::FILE* messages = nullptr;  // warnings of rank 0; null: none
 };
+
+// RunOptions::plateau with the factor of the schedule.
+optim::PlateauOptions plateau_of(const RunOptions& options);
 
 // Throws ConfigurationError if a number is out of its range or the schedule is impossible. A Run
 // calls it.

@@ -130,6 +130,7 @@ nlohmann::json progress_record(const StartProgress& progress, const io::Loader& 
           {"skipped_steps", progress.skipped_steps},
           {"rollbacks", progress.rollbacks},
           {"skipped_data", progress.skipped_data},
+          {"stopped_early", progress.stopped_early},
           {"seconds", times.record()}};
 }
 

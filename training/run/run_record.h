@@ -24,6 +24,7 @@ nlohmann::json configuration_of(const RunOptions& options);
 struct StartProgress {
   int64_t first_step = 0, step = 0, samples = 0;
   int64_t skipped_steps = 0, rollbacks = 0, skipped_data = 0;
+  bool stopped_early = false;  // by early stopping
 };
 nlohmann::json progress_record(const StartProgress& progress, const io::Loader& loader,
                                const RunTimes& times);

@@ -21,6 +21,8 @@ namespace {
 
 constexpr const char* kFinished = "finished_of_steps";
 constexpr const char* kKept = "kept";  // the names of the members that the program keeps
+constexpr const char* kPlateau = "plateau";
+constexpr const char* kPatience = "early_stopping";
 constexpr const char* kRollbacks = "rollbacks";
 constexpr const char* kLeftOut = "left_out";  // pairs of sample numbers
 constexpr const char* kOwnMembers[] = {"step",
@@ -36,6 +38,8 @@ constexpr const char* kOwnMembers[] = {"step",
                                        "measured",
                                        "loss_scale",
                                        "gradient_norms",
+                                       kPlateau,
+                                       kPatience,
                                        kRollbacks,
                                        kLeftOut,
                                        kKept,
@@ -75,6 +79,37 @@ RunState::Rollbacks rollbacks_in(const nlohmann::json& state) {
   return rollbacks;
 }
 
+nlohmann::json to_json(const std::optional<double>& number) {
+  return number ? nlohmann::json(*number) : nlohmann::json();
+}
+
+nlohmann::json to_json(const optim::Plateau::State& state) {
+  return {{"scale", state.scale},
+          {"best", to_json(state.best)},
+          {"without_improvement", state.without_improvement},
+          {"cooling", state.cooling}};
+}
+
+// The member "best": a number, or null before the first validation.
+std::optional<double> loss_in(const nlohmann::json& state) {
+  const nlohmann::json& best = io::member(state, "best");
+  if (best.is_null()) return std::nullopt;
+  if (!best.is_number()) throw DataError(fmt::format("invalid best: {}", io::excerpt(best)));
+  return best.get<double>();
+}
+
+optim::Plateau::State plateau_in(const nlohmann::json& state) {
+  if (!state.contains(kPlateau)) return {};
+  const nlohmann::json& saved = state[kPlateau];
+  const nlohmann::json& scale = io::member(saved, "scale");
+  if (!scale.is_number() || !(scale.get<double>() >= 0 && scale.get<double>() <= 1))
+    throw DataError(fmt::format("invalid scale: {}", io::excerpt(scale)));
+  return {.scale = scale.get<double>(),
+          .best = loss_in(saved),
+          .without_improvement = io::count_member(saved, "without_improvement"),
+          .cooling = io::count_member(saved, "cooling")};
+}
+
 nlohmann::json kept_in(const nlohmann::json& state) {
   nlohmann::json kept = nlohmann::json::object();
   for (const auto& name : state.value(kKept, nlohmann::json::array())) {
@@ -93,8 +128,13 @@ RunState::RunState(Session& session, nn::Module& model, optim::Optimizer& optimi
       loader_(loader),
       options_(options),
       batches_(loader, session.device()),
+      patience_({.losses = options.early_stopping.patience,
+                 .threshold = options.early_stopping.threshold}),
       kept_(std::make_unique<nlohmann::json>(nlohmann::json::object())),
-      origin_state_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {}
+      origin_state_(std::make_unique<nlohmann::json>(nlohmann::json::object())) {
+  if (options.schedule && options.schedule->kind == optim::Schedule::Kind::reduce_on_plateau)
+    plateau_.emplace(plateau_of(options));
+}
 
 RunState::~RunState() = default;
 
@@ -136,8 +176,14 @@ io::Batch RunState::begin_step() {
   rows_are_checked_ = true;
   random_context().step = static_cast<uint64_t>(step_ + 1);
   random_context().first_row = batch.first_row;
-  if (options_.schedule) optimizer_.set_learning_rate(options_.schedule->at(step_ + 1));
+  if (options_.schedule) optimizer_.set_learning_rate(scheduled_rate());
   return batch;
+}
+
+double RunState::scheduled_rate() const {
+  const double rate = options_.schedule->at(step_ + 1);
+  if (!plateau_) return rate;
+  return std::max(std::min(options_.schedule->final, rate), rate * plateau_->scale());
 }
 
 void RunState::end_step() {
@@ -155,6 +201,10 @@ void RunState::undo_begin_step() { batches_.seek(samples_before_step_); }
 void RunState::note_validation(const io::StepMetrics& metrics) {
   validated_ = metrics;
   evaluation_is_pending = false;
+  if (const auto loss = metrics.get(io::metric::kValidationLoss)) {
+    if (plateau_) plateau_->note(*loss);
+    patience_.note(*loss);
+  }
   const auto& metric = options_.keep.metric;
   const auto value = metrics.get(metric);
   is_best_ = options_.keep.best > 0 && value && (!best_ || io::is_better(metric, *value, *best_));
@@ -250,6 +300,10 @@ nlohmann::json RunState::training_state() const {
     }
   }
   if (best_) state["best"] = *best_;
+  if (plateau_) state[kPlateau] = to_json(plateau_->state());
+  if (patience_.losses > 0)
+    state[kPatience] = {{"best", to_json(patience_.best)},
+                        {"without_improvement", patience_.without_improvement}};
   if (finished_steps_ >= 0) state[kFinished] = finished_steps_;
   if (auto configuration = configuration_of(options_); !configuration.empty())
     state["configuration"] = std::move(configuration);
@@ -286,6 +340,13 @@ std::vector<std::string> RunState::load(const io::Checkpoint& checkpoint,
   // rank.
   best_.reset();
   if (state.contains("best") && state["best"].is_number()) best_ = state["best"].get<double>();
+  if (plateau_) plateau_->set_state(plateau_in(state));
+  patience_.best.reset();
+  patience_.without_improvement = 0;
+  if (state.contains(kPatience)) {
+    patience_.best = loss_in(state[kPatience]);
+    patience_.without_improvement = io::count_member(state[kPatience], "without_improvement");
+  }
   validated_ = measured_in(state, step_);
   finished_steps_ = finished_steps(state);
   *kept_ = kept_in(state);

@@ -61,6 +61,9 @@ class RunState {
   void note_validation(const io::StepMetrics& metrics);
   // Whether the last step has the best validation so far, so that it must be saved.
   bool is_best() const { return is_best_; }
+  // Whether the validation loss has not improved for EarlyStopping::patience validations.
+  bool is_out_of_patience() const { return patience_.is_exhausted(); }
+  const optim::Patience& patience() const { return patience_; }
   // Whether a validation is due after the last step and not done yet.
   bool evaluation_is_pending = false;
 
@@ -97,6 +100,7 @@ class RunState {
 
  private:
   void seek_past_left_out();
+  double scheduled_rate() const;
   std::string remedy() const;
   std::vector<std::string> differences(const io::Checkpoint& checkpoint, uint64_t seed) const;
   std::vector<distributed::Fact> causes_of_difference() const;
@@ -122,6 +126,8 @@ class RunState {
   std::optional<io::StepMetrics> validated_;
   std::optional<double> best_;  // of options_.keep.metric
   bool is_best_ = false;
+  std::optional<optim::Plateau> plateau_;  // of a schedule that reduces the rate on a plateau
+  optim::Patience patience_;
   bool rows_are_checked_ = false;  // whether the parts of the first batch are
   std::unique_ptr<nlohmann::json> kept_;
   std::string origin_;  // the checkpoint of set_origin(); empty: none

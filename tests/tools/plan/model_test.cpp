@@ -49,7 +49,7 @@ Job job_of(const std::string& kind) {
   Job job{.work = settings->work(kData)};
   job.layout = model->parameters().shared_layout();
   job.parameters = model->parameters().elements();
-  job.state = {"first_moment", "second_moment"};
+  job.state = {{"first_moment"}, {"second_moment"}};
   job.batch_size = 8;
   job.steps = 100;
   job.checkpoint_every = 0;
