@@ -60,7 +60,7 @@ static_assert(kPanel == kBfloat16PanelCols && kPanel == kPanelCols<float>);
 // upper half: the instruction adds the product of the upper halves first.
 using Words [[gnu::vector_size(64), gnu::may_alias]] = uint32_t;
 using Lanes [[gnu::vector_size(64)]] = int32_t;
-using Halves [[gnu::vector_size(32)]] = uint16_t;
+using Elements [[gnu::vector_size(64)]] = uint16_t;
 
 __mmask16 first_lanes(int64_t count) {
   return static_cast<__mmask16>((uint32_t{1} << std::clamp<int64_t>(count, 0, 16)) - 1);
@@ -166,33 +166,43 @@ void pack_rows(uint32_t* packed, int64_t stride, const Source& from) {
   }
 }
 
-// Packs vectors that are stored as columns.
+// Packs vectors that are stored as columns, up to `vectors` times kWords.
+template <int vectors>
 void pack_columns(uint32_t* packed, int64_t stride, const Source& from) {
-  const __mmask16 mask = first_lanes(from.count);
+  const __mmask32 mask = from.count >= 32 ? ~__mmask32{0} : (__mmask32{1} << from.count) - 1;
   const auto row = [&](int64_t p) {
-    const Halves halves = (Halves)_mm256_maskz_loadu_epi16(mask, from.data + p * from.stride);
-    return __builtin_convertvector(halves, Words);
+    const bool exists = p < from.depth;
+    return (Elements)_mm512_maskz_loadu_epi16(exists ? mask : 0,
+                                              from.data + (exists ? p * from.stride : 0));
   };
-  int64_t p = 0;
-  for (; p + 1 < from.depth; p += 2, packed += stride) store(packed, row(p) << 16 | row(p + 1));
-  if (p < from.depth) store(packed, row(p) << 16);
-}
-
-void pack(uint32_t* packed, int64_t stride, const Source& from, bool is_in_rows) {
-  is_in_rows ? pack_rows(packed, stride, from) : pack_columns(packed, stride, from);
+  for (int64_t p = 0; p < from.depth; p += 2, packed += stride) {
+    const Elements first = row(p), second = row(p + 1);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) {
+      Elements order{};
+      for (int i = 0; i < kWords; ++i) {
+        order[2 * i] = 32 + v * kWords + i;  // lower half of a word: of the second row
+        order[2 * i + 1] = v * kWords + i;
+      }
+      store(packed + v * kWords, (Words)__builtin_shuffle(first, second, order));
+    }
+  }
 }
 
 int64_t pairs_of(int64_t depth) { return (depth + 1) / 2; }
 
-// Packs the rows of a in `tile`, kRows at a time.
+// Packs the rows of a in `tile`, in groups of `group` rows.
 void pack_tile(uint32_t* packed, const bfloat16* a, const Gemm& gemm, const Tile& tile,
-               const Block& block) {
-  for (int64_t i = 0; i < tile.rows; i += kRows, packed += pairs_of(block.depth) * kWords) {
-    const int64_t row = tile.row + i;
-    const bfloat16* first = a + (gemm.transpose_a ? block.depth_begin * gemm.lda + row
-                                                  : row * gemm.lda + block.depth_begin);
-    const int64_t count = std::min<int64_t>(kRows, tile.rows - i);
-    pack(packed, kWords, {first, gemm.lda, block.depth, count}, !gemm.transpose_a);
+               const Block& block, int64_t group) {
+  for (int64_t i = 0; i < tile.rows; i += group, packed += pairs_of(block.depth) * kWords) {
+    const int64_t row = tile.row + i, count = std::min(group, tile.rows - i);
+    if (gemm.transpose_a) {
+      const bfloat16* first = a + block.depth_begin * gemm.lda + row;
+      pack_columns<1>(packed, kWords, {first, gemm.lda, block.depth, count});
+    } else {
+      const bfloat16* first = a + row * gemm.lda + block.depth_begin;
+      pack_rows(packed, kWords, {first, gemm.lda, block.depth, count});
+    }
   }
 }
 
@@ -214,13 +224,16 @@ int64_t bfloat16_panel_words(const Gemm& gemm) {
 }
 
 void pack_bfloat16_panel(uint32_t* packed, const bfloat16* b, const Gemm& gemm, int64_t col) {
+  const int64_t cols = std::min(kPanel, gemm.n - col);
   for_each_block_of_depth(gemm, [&](const Block& block) {
-    for (int64_t half = 0; half < kPanel; half += kWords) {
-      const int64_t count = std::clamp<int64_t>(gemm.n - col - half, 0, kWords);
-      if (count == 0) break;  // such columns are not read
-      const bfloat16* first = b + (gemm.transpose_b ? (col + half) * gemm.ldb + block.depth_begin
-                                                    : block.depth_begin * gemm.ldb + col + half);
-      pack(packed + half, kPanel, {first, gemm.ldb, block.depth, count}, gemm.transpose_b);
+    if (gemm.transpose_b) {
+      for (int64_t j = 0; j < cols; j += kWords) {
+        const bfloat16* first = b + (col + j) * gemm.ldb + block.depth_begin;
+        pack_rows(packed + j, kPanel, {first, gemm.ldb, block.depth, std::min(kWords, cols - j)});
+      }
+    } else {
+      const bfloat16* first = b + block.depth_begin * gemm.ldb + col;
+      pack_columns<2>(packed, kPanel, {first, gemm.ldb, block.depth, cols});
     }
     packed += pairs_of(block.depth) * kPanel;
   });
@@ -228,18 +241,21 @@ void pack_bfloat16_panel(uint32_t* packed, const bfloat16* b, const Gemm& gemm, 
 
 void multiply_bfloat16_tile(float* c, int64_t ldc, const bfloat16* a, const uint32_t* packed,
                             const Gemm& gemm, const Tile& tile) {
+  // As few groups of rows as possible, of about the same size.
+  const int64_t groups = (tile.rows + kRows - 1) / kRows;
+  const int64_t group = (tile.rows + groups - 1) / groups;
   constexpr int64_t kGroups = (kBfloat16Rows + kRows - 1) / kRows;
   alignas(64) uint32_t rows_of_a[kGroups * kWords * (kBlockDepth + 1) / 2];
   const int64_t panel_words = bfloat16_panel_words(gemm);
   for_each_block_of_depth(gemm, [&](const Block& block) {
     const int64_t pairs = pairs_of(block.depth);
-    pack_tile(rows_of_a, a, gemm, tile, block);
+    pack_tile(rows_of_a, a, gemm, tile, block, group);
     for (int64_t j = 0; j < tile.cols; j += kPanel) {
       const int64_t cols = std::min(kPanel, tile.cols - j);
       const auto& kernels = cols > kWords ? kPanelKernels<2> : kPanelKernels<1>;
-      for (int64_t i = 0; i < tile.rows; i += kRows) {
-        const int64_t rows = std::min<int64_t>(kRows, tile.rows - i);
-        kernels[rows - 1](c + i * ldc + j, ldc, rows_of_a + i / kRows * pairs * kWords,
+      for (int64_t i = 0; i < tile.rows; i += group) {
+        const int64_t rows = std::min(group, tile.rows - i);
+        kernels[rows - 1](c + i * ldc + j, ldc, rows_of_a + i / group * pairs * kWords,
                           packed + j / kPanel * panel_words, pairs, cols,
                           gemm.accumulate || block.depth_begin > 0);
       }
