@@ -6,10 +6,12 @@
 #include <type_traits>
 
 #include "ripieno/kernels/cpu/gemm/gemm.h"
+#include "ripieno/kernels/cpu/gemm/gemm_bfloat16.h"
 #include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
+#include "ripieno/kernels/cpu_bfloat16.h"
 
 namespace ripieno::kernels {
 
@@ -31,19 +33,41 @@ struct Head {
   double scale;
 };
 
-// scores = q kᵀ for the block at (query, key), before masking of keys that come after a query.
-template <typename A>
-void score_block(A* scores, Rows<const A> q, Rows<const A> k, const Head& head, int64_t query,
-                 int64_t queries, int64_t key, int64_t keys) {
-  cpu::multiply(scores, q.row(query), k.row(key),
-                {.m = queries,
-                 .n = keys,
-                 .k = head.size,
-                 .transpose_b = true,
-                 .lda = q.stride,
-                 .ldb = k.stride,
-                 .ldc = kKeys});
+// Whether the processor multiplies T, so that factors in T need no copy in float.
+template <typename T>
+bool multiplies() {
+  return std::is_same_v<T, bfloat16> && uses_bfloat16_instructions();
 }
+
+// left rightᵀ of the rows of two factors: scores, or gradients of probabilities.
+template <typename T>
+struct RowProducts {
+  using A = accumulator_t<T>;
+
+  Rows<const T> left, right;
+  // The same in the accumulator type, unless the processor multiplies T.
+  Rows<const A> wide_left, wide_right;
+
+  // out = the block at (query, key), before masking of keys that come after a query.
+  void operator()(A* out, const Head& head, int64_t query, int64_t queries, int64_t key,
+                  int64_t keys) const {
+    cpu::Gemm gemm{.m = queries,
+                   .n = keys,
+                   .k = head.size,
+                   .transpose_b = true,
+                   .lda = left.stride,
+                   .ldb = right.stride,
+                   .ldc = kKeys};
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      if (!wide_right.data) {
+        return cpu::multiply_bfloat16(out, left.row(query), right.row(key), gemm);
+      }
+    }
+    gemm.lda = wide_left.stride;
+    gemm.ldb = wide_right.stride;
+    cpu::multiply(out, wide_left.row(query), wide_right.row(key), gemm);
+  }
+};
 
 // Scales a row, and sets it to -infinity (probability 0) from column `seen` on. Returns the number
 // of columns that must be computed: `seen` rounded up to whole vectors.
@@ -113,8 +137,8 @@ void online_softmax(A* scores, Softmax<A>& softmax, A* out, const Head& head, in
   }
 }
 
-template <typename A>
-void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, Rows<const A> q, Rows<const A> k,
+template <typename T, typename A = accumulator_t<T>>
+void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, const RowProducts<T>& score_block,
                      Rows<const A> v, const Head& head, int64_t query) {
   const int64_t queries = std::min(kQueries, head.time - query);
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, kQueries * (kKeys + head.size));
@@ -122,7 +146,7 @@ void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, Rows<const A> q, Row
   Softmax<A> softmax;
   for (int64_t key = 0; key < query + queries; key += kKeys) {
     const int64_t keys = std::min(kKeys, query + queries - key);
-    score_block(scores, q, k, head, query, queries, key, keys);
+    score_block(scores, head, query, queries, key, keys);
     online_softmax(scores, softmax, unscaled, head, query, queries, key, keys);
     cpu::multiply(unscaled, scores, v.row(key),
                   {.m = queries,
@@ -163,9 +187,11 @@ struct Gradients {
   Rows<A> q, k, v;
 };
 
-template <typename A>
-void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const A> q,
-                   Rows<const A> k, Rows<const A> v, LogSumExp<const A> log_sum_exp, const A* delta,
+// grad_block: the products of grad_out and v.
+template <typename T, typename A = accumulator_t<T>>
+void backward_head(const Gradients<A>& grad, const RowProducts<T>& score_block,
+                   const RowProducts<T>& grad_block, Rows<const A> grad_out, Rows<const A> q,
+                   Rows<const A> k, LogSumExp<const A> log_sum_exp, const A* delta,
                    const Head& head) {
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, 2 * kQueries * kKeys);
   A* grads = scores + kQueries * kKeys;
@@ -174,15 +200,8 @@ void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const 
     for (int64_t query = key / kQueries * kQueries; query < head.time; query += kQueries) {
       const int64_t queries = std::min(kQueries, head.time - query);
       const bool first = query <= key;
-      score_block(scores, q, k, head, query, queries, key, keys);
-      cpu::multiply(grads, grad_out.row(query), v.row(key),
-                    {.m = queries,
-                     .n = keys,
-                     .k = head.size,
-                     .transpose_b = true,
-                     .lda = grad_out.stride,
-                     .ldb = v.stride,
-                     .ldc = kKeys});
+      score_block(scores, head, query, queries, key, keys);
+      grad_block(grads, head, query, queries, key, keys);
       for (int64_t i = 0; i < queries; ++i) {
         differentiate_row(scores + i * kKeys, grads + i * kKeys,
                           std::min(keys, query + i + 1 - key), log_sum_exp.from(query + i),
@@ -301,13 +320,16 @@ void attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, void*, cons
   const int64_t stride = shape.qkv_time_stride, out_stride = shape.heads * shape.head_size;
   for_each_head(shape, [&](const HeadOffsets& offset) {
     accumulator_t<T>* copy = copies<T>(head, 4);
-    const auto queries = widened(q + offset.packed, stride, head, copy);
-    const auto keys = widened(k + offset.packed, stride, head, copy);
+    RowProducts<T> score_block{{q + offset.packed, stride}, {k + offset.packed, stride}, {}, {}};
+    if (!multiplies<T>()) {
+      score_block.wide_left = widened(q + offset.packed, stride, head, copy);
+      score_block.wide_right = widened(k + offset.packed, stride, head, copy);
+    }
     const auto values = widened(v + offset.packed, stride, head, copy);
     const auto results = result(out + offset.contiguous, out_stride, head, copy);
     const auto sums = LogSumExp<accumulator_t<T>>::at(log_sum_exp, shape, offset.rows);
     for (int64_t query = 0; query < head.time; query += kQueries) {
-      forward_queries(results, sums, queries, keys, values, head, query);
+      forward_queries(results, sums, score_block, values, head, query);
     }
     narrow(out + offset.contiguous, out_stride, head, results);
   });
@@ -331,12 +353,21 @@ void attention_backward(OnCpu, const AttentionBackwardArguments<T>& args,
     const auto grads = widened(args.grad_out + offset.contiguous, out_stride, head, copy);
     const auto queries = widened(args.q + offset.packed, stride, head, copy);
     const auto keys = widened(args.k + offset.packed, stride, head, copy);
-    const auto values = widened(args.v + offset.packed, stride, head, copy);
+    RowProducts<T> score_block{
+        {args.q + offset.packed, stride}, {args.k + offset.packed, stride}, {}, {}};
+    RowProducts<T> grad_block{
+        {args.grad_out + offset.contiguous, out_stride}, {args.v + offset.packed, stride}, {}, {}};
+    if (!multiplies<T>()) {
+      score_block.wide_left = queries;
+      score_block.wide_right = keys;
+      grad_block.wide_left = grads;
+      grad_block.wide_right = widened(args.v + offset.packed, stride, head, copy);
+    }
     const Gradients<A> results{result(args.grad_q + offset.packed, stride, head, copy),
                                result(args.grad_k + offset.packed, stride, head, copy),
                                result(args.grad_v + offset.packed, stride, head, copy)};
     const auto sums = LogSumExp<const A>::at(args.log_sum_exp, shape, offset.rows);
-    backward_head(results, grads, queries, keys, values, sums, delta, head);
+    backward_head(results, score_block, grad_block, grads, queries, keys, sums, delta, head);
     narrow(args.grad_q + offset.packed, stride, head, results.q);
     narrow(args.grad_k + offset.packed, stride, head, results.k);
     narrow(args.grad_v + offset.packed, stride, head, results.v);
