@@ -4,6 +4,9 @@
 Both processes run from the first round to the last, so that each compiles and warms up once. With --alone, one ends
 before the other starts, for models of which only one fits into memory; rounds are then not paired.
 
+processor_ms is the processor time per step of all threads of a process. With --threads 1 it is comparable also on a
+machine that is busy with other work, where the time that a step waits for a processor is not.
+
     compare_with_peer.py gpt2-124m --device cuda --dtype bf16 --compile --repeats 5 --bin build/gpu/bin
 """
 import argparse
@@ -23,7 +26,12 @@ class Side:
         self.command = command
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
+    def processor_seconds(self):
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
     def round(self):
+        before = self.processor_seconds()
         try:
             self.process.stdin.write("\n")
             self.process.stdin.flush()
@@ -33,7 +41,7 @@ class Side:
         if not line:
             sys.exit(f"compare_with_peer.py: {' '.join(self.command)} exited with {self.process.wait()} during a round")
         print(line, end="", flush=True)
-        return json.loads(line)
+        return json.loads(line) | {"processor_seconds": self.processor_seconds() - before}
 
     def end(self):
         self.process.stdin.close()
@@ -80,12 +88,18 @@ def main():
     mine, theirs = rounds(ours, peer, a)
     values = [[r["value"] for r in side] for side in (mine, theirs)]
     ratios = [m / t for m, t in zip(*values)]
+    # The first round of a side includes its start.
+    busy = [[r["processor_seconds"] / a.steps * 1e3 for r in side[1:] or side] for side in (mine, theirs)]
+    busy_ratios = [t / m for m, t in zip(*busy)]
     print(json.dumps({
         "benchmark": "compare_with_peer", "workload": a.workload, "device": a.device, "dtype": a.dtype,
         "batch": mine[0]["batch"], "value": statistics.median(values[0]), "unit": mine[0]["unit"],
         "peer": f"torch {theirs[0]['version']}{' compiled' if a.compile else ''}",
         "peer_value": statistics.median(values[1]), "ratio": statistics.median(ratios),
         "ratio_least": min(ratios), "ratio_most": max(ratios), "paired": not a.alone, "repeats": a.repeats,
+        "processor_ms": statistics.median(busy[0]), "peer_processor_ms": statistics.median(busy[1]),
+        "processor_ratio": statistics.median(busy_ratios), "processor_ratio_least": min(busy_ratios),
+        "processor_ratio_most": max(busy_ratios),
         "peak_bytes": mine[-1]["peak_bytes"], "peer_peak_bytes": theirs[-1]["peak_bytes"],
         "seconds_to_first_step": mine[0]["seconds_to_first_step"],
         "losses": [mine[-1]["last_loss"], theirs[-1]["last_loss"]]}))

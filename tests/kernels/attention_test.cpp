@@ -1,6 +1,7 @@
 #include "ripieno/kernels/attention.h"
 
 #include "kernels/values.h"
+#include "ripieno/kernels/cpu_bfloat16.h"
 #include "ripieno/kernels/cpu_threads.h"
 
 namespace ripieno::kernels {
@@ -224,6 +225,22 @@ TEST(Attention, IsFiniteForLargeScores) {
   p.backward();
   for (const float x : p.out) ASSERT_TRUE(std::isfinite(x));
   for (const float x : p.grad_packed) ASSERT_TRUE(std::isfinite(x));
+}
+
+TEST(Bfloat16Attention, DoesNotDependOnTheProcessorsInstructions) {
+  if (!uses_bfloat16_instructions()) GTEST_SKIP() << "no bfloat16 instructions, or disabled";
+  for (const int64_t time : {1, 31, 64, 65, 130}) {
+    Problem<bfloat16> with(2, time, 3, 33), without(2, time, 3, 33);
+    with.forward();
+    with.backward();
+    use_bfloat16_instructions(false);
+    without.forward();
+    without.backward();
+    use_bfloat16_instructions(true);
+    expect_identical(with.out, without.out);
+    expect_identical(with.log_sum_exp, without.log_sum_exp);
+    expect_identical(with.grad_packed, without.grad_packed);
+  }
 }
 
 }  // namespace

@@ -49,9 +49,6 @@ inline int64_t bfloat16_chunk(const Gemm& gemm) {
 template <typename Target, typename Finish>
 void multiply_bfloat16_tiles(const bfloat16* a, const bfloat16* b, const Gemm& gemm,
                              const Target& target, const Finish& finish) {
-  struct Chunk {
-    int64_t col, cols;
-  };
   const int64_t panel_words = bfloat16_panel_words(gemm), chunk = bfloat16_chunk(gemm);
   const auto panels_of = [](int64_t cols) {
     return (cols + kBfloat16PanelCols - 1) / kBfloat16PanelCols;
