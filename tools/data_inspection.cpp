@@ -14,6 +14,7 @@
 #include "ripieno/io/data/token_data.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/utf8.h"
+#include "ripieno/io/formats/parquet/footer.h"
 #include "ripieno/io/run/progress.h"
 #include "ripieno/tools/prepare/documents.h"
 #include "ripieno/tools/prepare/text_chunks.h"
@@ -163,6 +164,8 @@ void inspect_token_file(const std::string& path, io::DataFormat format,
 
 void inspect_text_file(const std::string& path, io::DataFormat format,
                        const DataInspectionOptions& options, DataInspection& out) {
+  if (format == io::DataFormat::parquet && out.columns.empty())
+    out.columns = io::parquet::read_columns(*io::local_files().open(path));
   const bool has_tokenizer = !options.tokenizer.empty();
   const auto tokenizer =
       has_tokenizer ? io::Tokenizer::load(options.tokenizer) : io::Tokenizer::bytes();
@@ -276,6 +279,8 @@ std::string to_text(const DataInspection& inspection) {
         ", of which the loss counts {} ({:.1f} %)", io::with_thousands(inspection.counted),
         100 * static_cast<double>(inspection.counted) / static_cast<double>(inspection.size));
   }
+  if (!inspection.columns.empty())
+    table.add({"columns", fmt::format("{}", fmt::join(inspection.columns, ", "))});
   table.add({inspection.unit, size});
   if (inspection.unit == "tokens") {
     std::string vocabulary = inspection.vocabulary == 0
@@ -327,6 +332,7 @@ nlohmann::json to_json(const DataInspection& inspection) {
                            {"documents", documents},
                            {"skipped", inspection.skipped.count},
                            {"samples", samples}};
+  if (!inspection.columns.empty()) result["columns"] = inspection.columns;
   if (inspection.vocabulary > 0) result["vocabulary"] = inspection.vocabulary;
   if (inspection.largest_token >= 0) result["largest_token"] = inspection.largest_token;
   return result;

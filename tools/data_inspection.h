@@ -31,14 +31,15 @@ struct DataInspection {
 
   std::string path = {}, format = {};
   std::vector<std::string> files = {};
-  int64_t bytes = 0;              // of the files
-  std::string unit = {};          // "tokens" or "bytes", of what follows
-  int64_t size = 0;               // of all documents
-  int64_t counted = 0;            // of them, what the loss counts
-  int64_t vocabulary = 0;         // 0: unknown
-  int32_t largest_token = -1;     // -1: there is none
-  std::string separated_by = {};  // how documents were found; empty: they were not
-  LengthHistogram lengths = {};   // of documents
+  std::vector<std::string> columns = {};  // of the first Parquet file
+  int64_t bytes = 0;                      // of the files
+  std::string unit = {};                  // "tokens" or "bytes", of what follows
+  int64_t size = 0;                       // of all documents
+  int64_t counted = 0;                    // of them, what the loss counts
+  int64_t vocabulary = 0;                 // 0: unknown
+  int32_t largest_token = -1;             // -1: there is none
+  std::string separated_by = {};          // how documents were found; empty: they were not
+  LengthHistogram lengths = {};           // of documents
   io::SkippedData skipped = {};
   std::vector<Sample> samples = {};
 };

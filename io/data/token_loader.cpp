@@ -99,6 +99,7 @@ struct AdjacentWindows {
 // What the base class and the loader itself need of the sources.
 struct TokenLoader::Sources {
   std::vector<TokenData> train, validation;
+  SkippedData skipped;  // documents of all files, also of options.validation
   std::vector<int64_t> weights;
   std::vector<Order> orders;  // of each source
 
@@ -113,6 +114,7 @@ struct TokenLoader::Sources {
       constexpr uint64_t kStep = 0x9e3779b97f4a7c15;
       orders.push_back(
           windows_in(parts.train.size(), options, options.seed + kStep * train.size()));
+      skipped.add(source.data.skipped());
       train.push_back(parts.train);
       validation.push_back(parts.validation);
       weights.push_back(source.weight);
@@ -120,6 +122,7 @@ struct TokenLoader::Sources {
     if (!options.validation) return;
     require_same_tokenizer(sources.front().data, *options.validation);
     validation = {*options.validation};
+    skipped.add(options.validation->skipped());
   }
 
   BatchLoaderOptions batches(const std::shared_ptr<const TokenWindows>& windows,
@@ -133,12 +136,6 @@ struct TokenLoader::Sources {
       return windows->index_of(place.source, orders[place.source](place.position));
     };
     return batches;
-  }
-
-  SkippedData skipped_documents() const {
-    SkippedData all;
-    for (const TokenData& source : train) all.add(source.skipped());
-    return all;
   }
 
   std::string fingerprint() const {
@@ -158,7 +155,7 @@ TokenLoader::TokenLoader(const Sources& sources, std::shared_ptr<const TokenWind
       tokenizer_(sources.train.front().tokenizer()),
       fingerprint_(sources.fingerprint()),
       validation_(sources.validation),
-      skipped_documents_(sources.skipped_documents()),
+      skipped_documents_(sources.skipped),
       context_(options.context),
       part_(part) {}
 

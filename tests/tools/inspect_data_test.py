@@ -80,6 +80,7 @@ class InspectData(ProgramTest):
         found = self.as_json(FIXTURES / "parquet/zstd_v2.parquet")
         self.assertEqual((found["format"], found["documents"]["count"]), ("parquet", 43))
         self.assertEqual(found["samples"][1]["text"], "row 1: caffè ☕ ")
+        self.assertEqual(found["columns"], ["id", "meta", "text", "tags"])
         prompts = self.inspect(FIXTURES / "parquet/prompts.parquet", "--content", "completion")
         self.assertIn("of which the loss counts ", prompts)
 

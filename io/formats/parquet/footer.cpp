@@ -44,8 +44,7 @@ struct ChunkDescription {
 };
 
 struct Footer {
-  std::string bytes;  // that the views below point into
-  std::vector<SchemaElement> schema;
+  std::vector<SchemaElement> schema;  // whose names point into the bytes that were read
   int64_t rows = 0;
 };
 
@@ -309,14 +308,14 @@ Column read_column(const ReadableFile& file, const std::string& name) {
   return column;
 }
 
-Outline read_outline(const ReadableFile& file) {
+std::vector<std::string> read_columns(const ReadableFile& file) {
   const std::string bytes = bytes_of_footer(file);
   Footer footer;
   read_footer(bytes, footer, [](ThriftReader& in) { in.skip(Type::structure); });
-  Outline outline{{}, footer.rows};
+  std::vector<std::string> names;
   for (const Outermost& column : outermost_of(footer.schema))
-    outline.columns.emplace_back(footer.schema[column.element].name);
-  return outline;
+    names.emplace_back(footer.schema[column.element].name);
+  return names;
 }
 
 }  // namespace ripieno::io::parquet

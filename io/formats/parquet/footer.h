@@ -32,11 +32,7 @@ struct Column {
 // nested, of another type or compressed by an unknown method; StorageError.
 Column read_column(const ReadableFile& file, const std::string& name);
 
-// Names of all columns, of nested ones that of the outermost; and the number of rows.
-struct Outline {
-  std::vector<std::string> columns;
-  int64_t rows = 0;
-};
-Outline read_outline(const ReadableFile& file);
+// The names of all columns; of nested ones, that of the outermost. Throws as read_column().
+std::vector<std::string> read_columns(const ReadableFile& file);
 
 }  // namespace ripieno::io::parquet

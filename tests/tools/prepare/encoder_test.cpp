@@ -77,6 +77,25 @@ TEST(ChunkEncoder, ChoosesTheShareOfDocumentsByTheirText) {
   EXPECT_EQ(text_of(encode(chunk_of(first), options).validation), first + "$");
 }
 
+TEST(ChunkEncoder, LeavesOutLinesThatAreDamagedIfItMay) {
+  const auto encoded = encode(
+      chunk_of("{\"text\": \"a\"}\n{\"text\": 1}\n{\"text\": \"b\"}\n", io::DataFormat::jsonl),
+      {.on_error = io::OnDataError::skip});
+  EXPECT_EQ(text_of(encoded.train), "a$b$");
+  EXPECT_EQ(encoded.documents, 2);
+  EXPECT_EQ(encoded.skipped.count, 1);
+  EXPECT_TRUE(encoded.skipped.first.starts_with("name: line 8 ")) << encoded.skipped.first;
+}
+
+TEST(ChunkEncoder, MarksThePromptsOfRows) {
+  TextChunk chunk = chunk_of("aBcD", io::DataFormat::parquet);
+  chunk.rows = {{0, {1, 2}}, {5, {3, 4}}};
+  const auto encoded = encode(chunk, {.fields = {.content = io::TextContent::completion}});
+  std::vector<int32_t> targets(6);
+  io::unpack_targets(encoded.train, {2, true}, targets);
+  EXPECT_EQ(targets, (std::vector<int32_t>{-1, 'B', kEnd, -1, 'D', kEnd}));
+}
+
 TEST(ChunkEncoder, NamesTheLineThatIsDamaged) {
   EXPECT_TRUE(message_of(chunk_of("{\"text\": \"a\"}\n{\"text\": 1}\n", io::DataFormat::jsonl))
                   .starts_with("name: line 8 "));

@@ -57,6 +57,20 @@ TEST_F(TextChunksTest, OfSeveralFilesAreNumberedTogetherWithoutEmptyOnes) {
             "12\n.3\n.");
 }
 
+TEST_F(TextChunksTest, OfAFileThatIsDamagedEndThere) {
+  const auto bad = write("a", std::string("12\0", 3)),
+             good = write("b", "3\n", io::DataFormat::jsonl);
+  TextChunks chunks({bad, good}, tokenizer_, "", {}, {}, io::OnDataError::skip);
+  const auto first = chunks.next(), second = chunks.next();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->bytes, "");
+  EXPECT_EQ(first->skipped.count, 1);
+  EXPECT_EQ(second->bytes, "3\n");
+  EXPECT_EQ(second->number, 1);
+  EXPECT_FALSE(chunks.next());
+  EXPECT_THROW(TextChunks({bad}, tokenizer_, "").next(), DataError);
+}
+
 TEST_F(TextChunksTest, HaveTheNumberOfTheirFirstLine) {
   const auto input = write("a", "123\n456\n789\n\nabcdefghij\nk", io::DataFormat::jsonl);
   TextChunks chunks({input}, tokenizer_, "", {.chunk = 8, .most = 32});

@@ -252,6 +252,29 @@ TEST_F(Documents, InAWindowThatCannotBeReadAreIgnoredInItsPlaceOnly) {
   EXPECT_THAT(skipping.skipped()->first, HasSubstr("is 60000, outside"));
 }
 
+TEST_F(Documents, OfMixturesMustHaveOneTokenizer) {
+  const auto source = [](const std::string& text) {
+    return WeightedTokens{TokenData::of(text, Tokenizer::characters_of(text), text.substr(0, 2))};
+  };
+  EXPECT_EQ(
+      complaint([&] {
+        TokenLoader({source("abababab"), source("cdcdcdcd")},
+                    {.batch_size = 1, .context = 2, .validation_fraction = 0});
+      }),
+      "ab and cd have different tokenizers (of the characters of each), but one model "
+      "requires one; for texts set data.tokenizer to bytes or to a tokenizer file, and encode "
+      "token files with the same one");
+}
+
+TEST_F(Documents, ThatAreLeftOutCountOnceForAllRanks) {
+  const auto data = load("{\"text\": \"abcdefgh\"}\nno JSON\n", {.on_error = OnDataError::skip});
+  TokenLoaderOptions options{.batch_size = 2, .context = 2, .validation_fraction = 0};
+  EXPECT_FALSE(TokenLoader(data, options).skipped());
+  options.data.on_error = OnDataError::skip;
+  EXPECT_EQ(TokenLoader(data, options, {0, 2}).skipped()->count, 1);
+  EXPECT_EQ(TokenLoader(data, options, {1, 2}).skipped()->count, 0);
+}
+
 TEST(ParquetRows, AreSkippedInAllColumnsTogether) {
   ParquetRows rows(kParquet + "prompts.parquet", {.content = TextContent::completion});
   std::vector<std::string_view> values;
