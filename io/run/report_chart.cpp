@@ -108,8 +108,7 @@ void draw_curve(std::string& svg, const Frame& frame, const Curve& curve) {
     fmt::format_to(
         out,
         R"(<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3.5"><title>step {}: {:.4f}</title></circle>)",
-        curve.style, frame.x(point.x), frame.y(point.y), with_thousands(std::llround(point.x)),
-        point.y);
+        curve.style, frame.x(point.x), frame.y(point.y), rounded_with_thousands(point.x), point.y);
   }
 }
 
@@ -200,7 +199,7 @@ std::string tick_label(double value, double spacing) {
     const int digits = static_cast<int>(std::ceil(std::log10(std::abs(value) / spacing) - 1e-9));
     return fmt::format("{:.{}g}", value, std::clamp(digits + 1, 1, 17));
   }
-  if (spacing >= 1) return with_thousands(std::llround(value));
+  if (spacing >= 1) return rounded_with_thousands(value);
   if (spacing < 1e-3) return fmt::format("{:.2g}", value);
   return fmt::format("{:.{}f}", value, static_cast<int>(std::ceil(-std::log10(spacing) - 1e-9)));
 }
