@@ -83,7 +83,7 @@ std::string figures_table(const std::vector<ComparedRun>& runs) {
         shown(metrics.find(metric::kValidationLoss), true), speed,
         escaped(readable_time(text_in(last_start_of(runs[i].record), "started_at"))));
   }
-  return section("", "<table>" + rows + "</table>");
+  return section("", "<table>" + rows + "</table>", "numbers");
 }
 
 std::string differences_table(const std::vector<ComparedRun>& runs) {
@@ -101,7 +101,7 @@ std::string differences_table(const std::vector<ComparedRun>& runs) {
   }
   if (differences.empty())
     return section("Differences", "<p class=\"empty\">None in their records.</p>");
-  return section("Differences", "<table>" + rows + "</table>");
+  return section("Differences", "<table>" + rows + "</table>", "differences");
 }
 
 std::string small_charts(const std::vector<ComparedRun>& runs) {

@@ -56,6 +56,14 @@ int count_of(const std::string& text, const std::string& part) {
   return count;
 }
 
+TEST(Report, HasWholeStepsOnTheAxisOfAShortRun) {
+  const std::string svg =
+      line_chart({.label = "Loss", .curves = {{.points = {{1, 2}, {2, 1}, {3, 1.5}}}}});
+  for (const char* step : {">1<", ">2<", ">3<"})
+    EXPECT_THAT(svg, HasSubstr("text-anchor=\"middle\"" + std::string(step)));
+  EXPECT_THAT(svg, Not(HasSubstr("text-anchor=\"middle\">1.5<")));
+}
+
 TEST(Report, ShowsTheAlertsOfTheRun) {
   EXPECT_THAT(report_page("first", record(), metrics(), {}), Not(HasSubstr("Alerts")));
   auto with_alerts = lines();
