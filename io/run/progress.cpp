@@ -91,7 +91,9 @@ Progress::~Progress() { finish(); }
 
 void Progress::update(const ProgressState& state) {
   const auto now = std::chrono::steady_clock::now();
-  if (drawn_ && now - *drawn_ < interval_) {
+  // A last validation may follow, so finish() writes the line of the last step.
+  const bool is_last = !terminal_ && state.steps > 0 && state.step >= state.steps;
+  if (is_last || (drawn_ && now - *drawn_ < interval_)) {
     pending_ = state;
     return;
   }

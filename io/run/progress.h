@@ -37,7 +37,8 @@ std::string plain_progress_line(const ProgressState& state);
 class Progress {
  public:
   // `terminal` (see is_terminal()): redraws one line at most ten times per second; otherwise writes
-  // a line at most every `plain_seconds`. The stream must outlive this object.
+  // a line at most every `plain_seconds`, and that of the last step at the end. The stream must
+  // outlive this object.
   Progress(std::FILE* out, bool terminal, double plain_seconds = 10);
   // Calls finish().
   ~Progress();

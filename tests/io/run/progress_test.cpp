@@ -72,6 +72,14 @@ TEST(ProgressLine, IsNeverWiderThanTheTerminal) {
   }
 }
 
+TEST_F(ProgressTest, HasTheLastStepOnce) {
+  Progress progress(file_.get(), /*terminal=*/false);
+  progress.update({.step = 1, .steps = 1, .loss = 2});
+  progress.update({.step = 1, .steps = 1, .loss = 2, .validation_loss = 3});
+  progress.finish();
+  EXPECT_EQ(written(), "step 1/1  loss 2.0000  validation 3.0000\n");
+}
+
 TEST_F(ProgressTest, IsRedrawnOnATerminalAndEndsWithTheLastState) {
   {
     Progress progress(file_.get(), /*terminal=*/true);
