@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   ripieno::tools::add_tokenize(app, status);
   ripieno::tools::add_train_tokenizer(app, status);
   ripieno::tools::add_watch(app, status);
+  ripieno::refuse_empty_words(app, {"--prefix", "--rename"});
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -98,12 +98,7 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
     check_environment();
     command = parse_command_line(static_cast<int>(words.size()), words.data(), about, settings);
     if (command.help.empty()) configure(settings, command);
-    require_limit_below_timeout(options);
-    if (options.strict) require_whole_slots(options.batch_size, slots());
-    optim::check_optimizer(options.optimizer_kind, optimizer_options());
-    distributed::check(parallel_options());
-    require_one_average(options);
-    optim::check(make_schedule());
+    check_settings();
   });
   if (!command.help.empty()) {
     if (session.rank() == 0) std::fputs(command.help.c_str(), out);
@@ -122,6 +117,16 @@ bool TrainingProgram::start(Session& session, const std::string& about, std::FIL
   set_numerics(options.tf32, /*repeatable=*/options.strict || options.deterministic);
   if (session.rank() == 0) report_on_gpu(session, options.precision, command.quiet ? nullptr : out);
   return true;
+}
+
+void TrainingProgram::check_settings() const {
+  require_limit_below_timeout(options);
+  if (options.strict) require_whole_slots(options.batch_size, slots());
+  optim::check_optimizer(options.optimizer_kind, optimizer_options());
+  distributed::check(parallel_options());
+  require_one_average(options);
+  optim::check(make_schedule());
+  check(options.run.metrics);
 }
 
 int TrainingProgram::slots() const {

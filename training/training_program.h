@@ -35,6 +35,10 @@ struct TrainingProgram {
   // ConfigurationError. A collective.
   bool start(Session& session, const std::string& about, std::FILE* out);
 
+  // Throws ConfigurationError for settings that do not go together, or that only their users can
+  // check, such as rules of alerts.
+  void check_settings() const;
+
   int slots() const;  // number of slots in strict mode; 0: strict mode is disabled
   uint64_t seed() const { return static_cast<uint64_t>(options.seed); }
   std::unique_ptr<optim::Optimizer> make_optimizer(const Parameters& parameters) const;

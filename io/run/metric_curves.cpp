@@ -80,7 +80,18 @@ void MetricCurves::add(const StepMetrics& metrics) {
   }
   if (!is_finite && not_finite_count_++ < static_cast<int64_t>(kMostNotFinite))
     not_finite_.push_back(metrics.step);
+  add_alerts(metrics);
   add_seconds(metrics.seconds);
+}
+
+void MetricCurves::add_alerts(const StepMetrics& metrics) {
+  for (const std::string& rule : metrics.alerts) {
+    auto found = std::ranges::find(alerts_, rule, &AlertCount::rule);
+    if (found == alerts_.end())
+      found = alerts_.insert(found, {.rule = rule, .count = 0, .first_step = metrics.step});
+    ++found->count;
+    found->last_step = metrics.step;
+  }
 }
 
 void MetricCurves::add_seconds(const std::vector<std::pair<std::string, double>>& seconds) {

@@ -46,6 +46,12 @@ class MetricCurve {
   ChartPoint last_, least_;
 };
 
+// How often a rule of alerts.rules fired.
+struct AlertCount {
+  std::string rule = {};
+  int64_t count = 0, first_step = 0, last_step = 0;
+};
+
 class MetricCurves {
  public:
   // Must be called in the order of steps.
@@ -56,6 +62,8 @@ class MetricCurves {
   // All curves, in the order in which they first occurred.
   const std::vector<std::pair<std::string, MetricCurve>>& all() const { return curves_; }
 
+  // In the order in which the rules first fired.
+  const std::vector<AlertCount>& alerts() const { return alerts_; }
   int64_t last_step() const { return last_step_; }
   // Steps whose training or validation loss was not finite: the first 200, and their number.
   const std::vector<int64_t>& not_finite() const { return not_finite_; }
@@ -67,9 +75,11 @@ class MetricCurves {
   int64_t timed_steps() const { return timed_steps_; }
 
  private:
+  void add_alerts(const StepMetrics& metrics);
   void add_seconds(const std::vector<std::pair<std::string, double>>& seconds);
 
   std::vector<std::pair<std::string, MetricCurve>> curves_;
+  std::vector<AlertCount> alerts_;
   std::vector<int64_t> not_finite_;
   int64_t not_finite_count_ = 0;
   int64_t last_step_ = 0;

@@ -91,7 +91,7 @@ std::optional<LineStep> step_of(std::string_view line) {
   LineStep found;
   const char* end = line.data() + line.size();
   const auto number = std::from_chars(line.data() + kStep.size(), end, found.step);
-  if (number.ec != std::errc()) return std::nullopt;
+  if (number.ec != std::errc() || found.step < 0) return std::nullopt;
   found.is_branch =
       std::string_view(number.ptr, static_cast<std::size_t>(end - number.ptr)) == kBranch;
   return found;

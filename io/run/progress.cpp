@@ -39,7 +39,7 @@ std::string rate(const ProgressState& state) {
   const double value = *state.units_per_s;
   if (!std::isfinite(value)) return "";
   if (value < 100) return fmt::format("{:.1f} {}/s", value, state.unit);
-  return fmt::format("{} {}/s", with_thousands(std::llround(value)), state.unit);
+  return fmt::format("{} {}/s", rounded_with_thousands(value), state.unit);
 }
 
 // The fields of a progress line, the most important first.
@@ -47,9 +47,8 @@ std::vector<std::string> parts_of(const ProgressState& state) {
   std::vector<std::string> parts;
   parts.push_back(fmt::format("{} {}/{}", state.counts, with_thousands(state.step),
                               with_thousands(state.steps)));
-  if (state.loss) parts.push_back(fmt::format("loss {:.4f}", *state.loss));
-  if (state.validation_loss)
-    parts.push_back(fmt::format("validation {:.4f}", *state.validation_loss));
+  if (state.loss) parts.push_back("loss " + loss_text(*state.loss));
+  if (state.validation_loss) parts.push_back("validation " + loss_text(*state.validation_loss));
   for (const auto& [name, value] : state.metrics)
     parts.push_back(fmt::format("{} {:.4g}", name, value));
   if (state.units_per_s) parts.push_back(rate(state));
@@ -92,7 +91,9 @@ Progress::~Progress() { finish(); }
 
 void Progress::update(const ProgressState& state) {
   const auto now = std::chrono::steady_clock::now();
-  if (drawn_ && now - *drawn_ < interval_) {
+  // A last validation may follow, so finish() writes the line of the last step.
+  const bool is_last = !terminal_ && state.steps > 0 && state.step >= state.steps;
+  if (is_last || (drawn_ && now - *drawn_ < interval_)) {
     pending_ = state;
     return;
   }
@@ -107,7 +108,9 @@ void Progress::show(const ProgressState& state) {
     line_ = progress_line(state, terminal_columns(out_) - 1);
     fmt::print(out_, "{}{}", kClearLine, line_);
   } else {
-    fmt::print(out_, "{}\n", plain_progress_line(state));
+    const std::string line = plain_progress_line(state);
+    if (line != line_) fmt::print(out_, "{}\n", line);
+    line_ = line;
   }
   std::fflush(out_);
 }
@@ -148,7 +151,8 @@ std::optional<double> TimeLeft::after(int64_t step, int64_t steps, Clock::time_p
 }
 
 std::string with_thousands(int64_t value) {
-  const std::string digits = fmt::format("{}", value < 0 ? -value : value);
+  const auto bits = static_cast<uint64_t>(value);
+  const std::string digits = fmt::format("{}", value < 0 ? 0 - bits : bits);
   std::string grouped = value < 0 ? "-" : "";
   for (std::size_t i = 0; i < digits.size(); ++i) {
     if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
@@ -157,8 +161,19 @@ std::string with_thousands(int64_t value) {
   return grouped;
 }
 
+std::string rounded_with_thousands(double value) {
+  constexpr double kExact = 9007199254740992;  // 2^53
+  return std::abs(value) < kExact ? with_thousands(std::llround(value))
+                                  : fmt::format("{:.4g}", value);
+}
+
+std::string loss_text(double loss) {
+  return std::abs(loss) < 1e6 ? fmt::format("{:.4f}", loss) : fmt::format("{:.4g}", loss);
+}
+
 std::string clock_time(double seconds) {
-  const auto whole = static_cast<int64_t>(std::max(0.0, std::ceil(seconds)));
+  constexpr double kLongest = 1e15;
+  const auto whole = static_cast<int64_t>(std::clamp(std::ceil(seconds), 0.0, kLongest));
   if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }

@@ -37,7 +37,8 @@ std::string plain_progress_line(const ProgressState& state);
 class Progress {
  public:
   // `terminal` (see is_terminal()): redraws one line at most ten times per second; otherwise writes
-  // a line at most every `plain_seconds`. The stream must outlive this object.
+  // a line at most every `plain_seconds`, and that of the last step at the end. The stream must
+  // outlive this object.
   Progress(std::FILE* out, bool terminal, double plain_seconds = 10);
   // Calls finish().
   ~Progress();
@@ -57,7 +58,7 @@ class Progress {
   bool terminal_;
   std::chrono::duration<double> interval_;
   std::optional<std::chrono::steady_clock::time_point> drawn_;
-  std::string line_;                      // the line on the terminal, not ended by a newline
+  std::string line_;                      // the last one; on a terminal, not ended by a newline
   std::optional<ProgressState> pending_;  // the last state, if it was not shown yet
 };
 
@@ -81,6 +82,10 @@ class TimeLeft {
 
 // "1,234,567"
 std::string with_thousands(int64_t value);
+// The same for the nearest whole number; "1e+20" or "nan" for what is too large or none.
+std::string rounded_with_thousands(double value);
+// "1.7310"; "1e+20" for what is too large to be read with four decimals.
+std::string loss_text(double loss);
 // "0:09", "12:34" or "1:02:03"
 std::string clock_time(double seconds);
 

@@ -37,13 +37,29 @@ void flatten(const Json& value, const std::string& key, Values& values) {
   for (const auto& [name, member] : value.items()) flatten(member, key + "." + name, values);
 }
 
-Values values_of(const Json& start) {
+// Set by the launcher and the scheduler, in each job to something else.
+constexpr std::string_view kOfJob[] = {"environment.OMPI_", "environment.PMIX_",
+                                       "environment.PRTE_", "environment.SLURM_"};
+
+bool is_of_job(std::string_view key) {
+  return std::any_of(std::begin(kOfJob), std::end(kOfJob),
+                     [&](auto prefix) { return key.starts_with(prefix); });
+}
+
+// The settings say what the command asks for, except for names of files.
+bool has_settings(const Json& start) {
+  return start.is_object() && start.contains("origins") && start.contains("configuration");
+}
+
+Values values_of(const Json& start, bool leaves_out_command) {
   Values values;
   if (!start.is_object()) return values;
   for (const auto& [name, value] : start.items()) {
-    if (std::find(std::begin(kLeftOut), std::end(kLeftOut), name) == std::end(kLeftOut))
-      flatten(value, name, values);
+    const bool is_left_out =
+        std::find(std::begin(kLeftOut), std::end(kLeftOut), name) != std::end(kLeftOut);
+    if (!is_left_out && !(leaves_out_command && name == "command")) flatten(value, name, values);
   }
+  std::erase_if(values, [](const auto& value) { return is_of_job(value.first); });
   return values;
 }
 
@@ -62,8 +78,9 @@ Json last_start_of(const Json& record) {
 
 std::vector<RecordDifference> record_differences(const std::vector<Json>& starts) {
   std::map<std::string, std::vector<std::optional<std::string>>> by_key;
+  const bool leaves_out_command = std::all_of(starts.begin(), starts.end(), has_settings);
   for (std::size_t run = 0; run < starts.size(); ++run) {
-    for (auto& [key, value] : values_of(starts[run])) {
+    for (auto& [key, value] : values_of(starts[run], leaves_out_command)) {
       auto& values = by_key[key];
       values.resize(starts.size());
       values[run] = value;

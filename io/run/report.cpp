@@ -64,6 +64,7 @@ std::string report_page(const std::string& title, const Json& record, const Metr
   const auto account = account_of(record);
   std::string body = key_figures(configuration, metrics);
   if (account) body += account_figures(*account);
+  body += alerts_section(metrics);
   body += loss_section(metrics) + small_charts(metrics) + time_section(metrics);
   if (account) body += account_section(*account);
   body += configuration_section(configuration);

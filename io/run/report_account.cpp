@@ -37,7 +37,7 @@ std::string interruptions(const RunAccount& account) {
 
 // 12,300 or 0.0123
 std::string rate(double value) {
-  return value >= 100 ? with_thousands(std::llround(value)) : fmt::format("{:.3g}", value);
+  return value >= 100 ? rounded_with_thousands(value) : fmt::format("{:.3g}", value);
 }
 
 std::string model_flops_figure(const RunAccount& account) {

@@ -70,7 +70,9 @@ Frame frame_of(const Chart& chart) {
   // The vertical axis ends at ticks, the horizontal one at the first and last step.
   frame.y = {{frame.y_ticks.front(), frame.y_ticks.back()}, chart.height - kBottom, kTop};
   frame.x = {x, kLeft, chart.width - kRight};
-  std::erase_if(frame.x_ticks, [&](double tick) { return !lies_in(tick, x); });
+  // Steps are whole numbers.
+  std::erase_if(frame.x_ticks,
+                [&](double tick) { return !lies_in(tick, x) || tick != std::floor(tick); });
   return frame;
 }
 
@@ -87,12 +89,12 @@ void draw_axes(std::string& svg, const Frame& frame, const Chart& chart) {
     fmt::format_to(out, R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)",
                    kLeft - 8, y + 4, tick_label(tick, spacing_of(frame.y_ticks)));
   }
-  fmt::format_to(out, R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">step</text>)",
+  fmt::format_to(out, R"(<text class="tick x" x="{:.1f}" y="{:.1f}" text-anchor="end">step</text>)",
                  kLeft - 8, chart.height - kBottom + 20);
   for (const double tick : frame.x_ticks) {
-    fmt::format_to(
-        out, R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)",
-        frame.x(tick), chart.height - kBottom + 20, tick_label(tick, spacing_of(frame.x_ticks)));
+    fmt::format_to(out,
+                   R"(<text class="tick x" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)",
+                   frame.x(tick), chart.height - kBottom + 20, tick_label(tick, 1));
   }
 }
 
@@ -108,8 +110,7 @@ void draw_curve(std::string& svg, const Frame& frame, const Curve& curve) {
     fmt::format_to(
         out,
         R"(<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3.5"><title>step {}: {:.4f}</title></circle>)",
-        curve.style, frame.x(point.x), frame.y(point.y), with_thousands(std::llround(point.x)),
-        point.y);
+        curve.style, frame.x(point.x), frame.y(point.y), rounded_with_thousands(point.x), point.y);
   }
 }
 
@@ -200,7 +201,7 @@ std::string tick_label(double value, double spacing) {
     const int digits = static_cast<int>(std::ceil(std::log10(std::abs(value) / spacing) - 1e-9));
     return fmt::format("{:.{}g}", value, std::clamp(digits + 1, 1, 17));
   }
-  if (spacing >= 1) return with_thousands(std::llround(value));
+  if (spacing >= 1) return rounded_with_thousands(value);
   if (spacing < 1e-3) return fmt::format("{:.2g}", value);
   return fmt::format("{:.{}f}", value, static_cast<int>(std::ceil(-std::log10(spacing) - 1e-9)));
 }

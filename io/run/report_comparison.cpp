@@ -51,8 +51,7 @@ std::string overlaid(const std::vector<ComparedRun>& runs, const char* name,
   }
   const std::string svg = line_chart(chart);
   if (svg.empty()) return "";
-  return fmt::format("<section class=\"{}\"><h2>{}</h2>{}</section>\n", is_wide ? "wide" : "",
-                     heading, svg);
+  return section(heading, svg, is_wide ? "wide" : "");
 }
 
 std::string shown(const MetricCurve* curve, bool least) {
@@ -73,10 +72,9 @@ std::string figures_table(const std::vector<ComparedRun>& runs) {
     const MetricCurves& metrics = runs[i].metrics;
     const auto* tokens = metrics.find(metric::kTokensPerSecond);
     const auto* rate = tokens ? tokens : metrics.find(metric::kSamplesPerSecond);
-    const std::string speed =
-        rate ? fmt::format("{} {}/s", with_thousands(std::llround(rate->last().y)),
-                           tokens ? "tokens" : "samples")
-             : "–";
+    const std::string speed = rate ? fmt::format("{} {}/s", rounded_with_thousands(rate->last().y),
+                                                 tokens ? "tokens" : "samples")
+                                   : "–";
     rows += fmt::format(
         "<tr><td><i class=\"swatch {}\"></i>{}</td><td>{}</td><td>{}</td><td>{}</td>"
         "<td>{}</td><td>{}</td></tr>",
@@ -85,7 +83,7 @@ std::string figures_table(const std::vector<ComparedRun>& runs) {
         shown(metrics.find(metric::kValidationLoss), true), speed,
         escaped(readable_time(text_in(last_start_of(runs[i].record), "started_at"))));
   }
-  return "<section><table>" + rows + "</table></section>\n";
+  return section("", "<table>" + rows + "</table>", "numbers");
 }
 
 std::string differences_table(const std::vector<ComparedRun>& runs) {
@@ -102,18 +100,13 @@ std::string differences_table(const std::vector<ComparedRun>& runs) {
     rows += "</tr>";
   }
   if (differences.empty())
-    return "<section><h2>Differences</h2><p class=\"empty\">None in their records.</p></section>\n";
-  return "<section><h2>Differences</h2><table>" + rows + "</table></section>\n";
+    return section("Differences", "<p class=\"empty\">None in their records.</p>");
+  return section("Differences", "<table>" + rows + "</table>", "differences");
 }
 
 std::string small_charts(const std::vector<ComparedRun>& runs) {
-  constexpr std::pair<const char*, const char*> kCharts[] = {
-      {"Tokens per second", metric::kTokensPerSecond},
-      {"Samples per second", metric::kSamplesPerSecond},
-      {"Learning rate", metric::kLearningRate},
-      {"Gradient norm", metric::kGradientNorm}};
   std::string charts;
-  for (const auto& [heading, name] : kCharts) charts += overlaid(runs, name, heading, false);
+  for (const auto& [heading, name] : kSmallCharts) charts += overlaid(runs, name, heading, false);
   return charts.empty() ? "" : "<div class=\"columns\">" + charts + "</div>\n";
 }
 

@@ -46,9 +46,10 @@ std::string joined(const Json& array, std::string_view separator) {
 
 // A value of run.json as readable text: "a, b" for ["a", "b"].
 std::string shown_value(const Json& value) {
+  if (value.is_null() || value == "" || value == Json::array()) return "–";
   if (value.is_string()) return value.get<std::string>();
   if (value.is_array()) return joined(value, ", ");
-  if (!value.is_object()) return value.is_null() ? "–" : value.dump();
+  if (!value.is_object()) return value.dump();
   std::vector<std::string> items;
   for (const auto& [name, item] : value.items()) items.push_back(name + " " + shown_value(item));
   return fmt::format("{}", fmt::join(items, ", "));
@@ -77,7 +78,7 @@ std::string field(const Json& object, const char* name) {
 
 std::string loss_figure(std::string_view name, ChartPoint point) {
   return figure(name, fmt::format("{:.4f}", point.y),
-                fmt::format("at step {}", with_thousands(std::llround(point.x))));
+                fmt::format("at step {}", rounded_with_thousands(point.x)));
 }
 
 std::string rate_figure(const MetricCurves& metrics) {
@@ -85,7 +86,7 @@ std::string rate_figure(const MetricCurves& metrics) {
                                    std::pair{metric::kSamplesPerSecond, "samples/s"}}) {
     const MetricCurve* curve = metrics.find(name);
     if (!curve) continue;
-    return figure("Throughput", with_thousands(std::llround(median(curve->means()))),
+    return figure("Throughput", rounded_with_thousands(median(curve->means())),
                   fmt::format("{}, median", unit));
   }
   return "";
@@ -95,7 +96,7 @@ std::string rate_figure(const MetricCurves& metrics) {
 std::string processed_figure(const MetricCurves& metrics) {
   for (const char* name : {metric::kTokens, metric::kSamples}) {
     const MetricCurve* curve = metrics.find(name);
-    if (curve) return figure("Trained on", with_thousands(std::llround(curve->last().y)), name);
+    if (curve) return figure("Trained on", rounded_with_thousands(curve->last().y), name);
   }
   return "";
 }
@@ -204,7 +205,7 @@ std::string key_figures(const Json& configuration, const MetricCurves& metrics) 
   if (const auto* accuracy = metrics.find(metric::kAccuracy)) {
     const ChartPoint last = accuracy->last();
     figures += figure("Accuracy", fmt::format("{:.2f} %", 100 * last.y),
-                      fmt::format("at step {}", with_thousands(std::llround(last.x))));
+                      fmt::format("at step {}", rounded_with_thousands(last.x)));
   }
   return "<div class=\"figures\">" + figures + rate_figure(metrics) + processed_figure(metrics) +
          "</div>\n";
@@ -236,13 +237,8 @@ std::string loss_section(const MetricCurves& metrics) {
 }
 
 std::string small_charts(const MetricCurves& metrics) {
-  constexpr std::pair<const char*, const char*> kCharts[] = {
-      {"Tokens per second", metric::kTokensPerSecond},
-      {"Samples per second", metric::kSamplesPerSecond},
-      {"Learning rate", metric::kLearningRate},
-      {"Gradient norm", metric::kGradientNorm}};
   std::string charts;
-  for (const auto& [heading, name] : kCharts)
+  for (const auto& [heading, name] : kSmallCharts)
     charts += small_chart(heading, "smooth", points_of(metrics, name), true);
   for (const auto& [name, curve] : metrics.all()) {
     const bool is_known = std::find(std::begin(metric::kKnown), std::end(metric::kKnown), name) !=
@@ -272,6 +268,16 @@ std::string time_section(const MetricCurves& metrics) {
   }
   return section(fmt::format("Time per step: {}", duration(total / steps)),
                  "<div class=\"stack\">" + bar + "</div><ul class=\"phases\">" + list + "</ul>");
+}
+
+std::string alerts_section(const MetricCurves& metrics) {
+  if (metrics.alerts().empty()) return "";
+  std::string rows = "<tr><th>Rule</th><th>Fired</th><th>First step</th><th>Last step</th></tr>";
+  for (const AlertCount& alert : metrics.alerts())
+    rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                        escaped(alert.rule), with_thousands(alert.count),
+                        with_thousands(alert.first_step), with_thousands(alert.last_step));
+  return section("Alerts", "<table>" + rows + "</table>");
 }
 
 std::string checkpoints_section(const std::vector<std::string>& checkpoints) {

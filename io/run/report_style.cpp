@@ -46,7 +46,16 @@ section { padding: 20px 22px; margin-top: 16px; overflow-x: auto; }
 .legend span { margin-left: 18px; white-space: nowrap; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 7px; }
 .chart { display: block; width: 100%; height: auto; }
-.wide .chart { min-width: 560px; }
+.chart { overflow: visible; }
+@media (max-width: 620px) {
+  .wide .tick, .wide .mark { font-size: 24px; }
+  .wide .x { transform: translateY(14px); }
+  .wide .chart { margin-bottom: 8px; }
+  .differences th { white-space: normal; overflow-wrap: anywhere; min-width: 9em; }
+  .differences td { min-width: 6em; }
+  .wide .curve { stroke-width: 4; }
+  .wide .curve.raw { stroke-width: 2; }
+}
 .grid { stroke: var(--line); stroke-width: 1; }
 .tick { fill: var(--muted); font-size: 12px; }
 .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; stroke: var(--train); }
@@ -78,9 +87,10 @@ td, th { padding: 5px 12px 5px 0; text-align: left; vertical-align: top; border-
 tr:first-child > * { border-top: 0; }
 th { color: var(--muted); white-space: nowrap; }
 td { overflow-wrap: anywhere; }
-td:last-child { padding-right: 0; }
+td:last-child, th:last-child { padding-right: 0; }
+.numbers td { white-space: nowrap; }
 .sections { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 22px 32px; }
-.sections td { text-align: right; }
+.sections td, .sections tr:first-child th:not(:first-child) { text-align: right; }
 .chips { display: flex; flex-wrap: wrap; gap: 8px; }
 .chips span { padding: 3px 11px; border: 1px solid var(--line); border-radius: 99px; font-size: 14px; }
 .empty { color: var(--muted); margin: 0; }

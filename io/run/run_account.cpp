@@ -136,6 +136,11 @@ void add_rates(RunAccount& account, const Start& start) {
 
 }  // namespace
 
+double utilization_per_token(const Json& start) {
+  const double peak = 1e12 * number(member(start, "cost"), "peak_tflops_per_rank");
+  return peak > 0 ? flops_per_token(start) / peak / std::max(1.0, number(start, "world_size")) : 0;
+}
+
 std::optional<RunAccount> account_of(const Json& record) {
   const auto starts = starts_of(record);
   const bool is_known =

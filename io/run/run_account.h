@@ -30,4 +30,8 @@ struct RunAccount {
 // Members of another type than expected count as missing.
 std::optional<RunAccount> account_of(const nlohmann::json& record);
 
+// The share of the peak of all ranks that one token per second takes, by an entry of "starts". 0 if
+// its model is not a GPT, or the peak is not known.
+double utilization_per_token(const nlohmann::json& start);
+
 }  // namespace ripieno::io

@@ -16,11 +16,14 @@
 #include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/replace_file.h"
+#include "ripieno/io/files/write_aside.h"
 
 namespace ripieno::io {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr int kVersion = 1;  // of run.json
 
 [[noreturn]] void unwritable(const std::string& path, const std::string& why) {
   throw ConfigurationError(fmt::format(
@@ -75,6 +78,7 @@ RunDirectory::RunDirectory(const std::string& path, double wait_seconds) : paths
         holder));
   }
   write_holder_to(lock_);
+  remove_leftovers(local_files(), paths_.record());
 }
 
 RunDirectory::~RunDirectory() { ::close(lock_); }
@@ -87,6 +91,14 @@ nlohmann::json read_record(const RunPaths& paths) {
     throw DataError(paths.record() +
                     " is damaged or not the record of a run: it has no array \"starts\"; move it "
                     "away to start a new record");
+  }
+  // None so far has a version.
+  if (const auto version = record.find("version");
+      version != record.end() && *version != kVersion) {
+    throw DataError(
+        fmt::format("{} has version {}, but version {} is required; read it with the "
+                    "Ripieno that wrote it, or move it away to start a new record",
+                    paths.record(), version->dump(), kVersion));
   }
   return record;
 }

@@ -137,6 +137,11 @@ class Command(ProgramTest):
         self.assertIn(shard.name, self.ripieno("verify", "run", status=65))
         self.ripieno("verify", "run/checkpoints/step_00000010")
 
+    def test_empty_words_are_refused(self):
+        for arguments in (["explain", ""], ["watch", ""], ["rerun", ""], ["runs", ""], ["report", ""], ["inspect", ""],
+                          ["verify", ""], ["diff", "", ""], ["plan", ""], ["doctor", "--run", ""]):
+            self.assertIn("must not be empty", self.ripieno(*arguments, status=64), arguments)
+
     def test_verify_fails_without_a_whole_checkpoint(self):
         (self.directory / "cut" / "checkpoints" / "step_00000009.partial").mkdir(parents=True)
         self.assertIn("there is no whole checkpoint", self.ripieno("verify", "cut", status=65))

@@ -115,6 +115,33 @@ class Doctor(programs.ProgramTest):
         self.configuration.write_text(self.configuration.read_text() + "\n[train2]\nx = 1\n")
         self.assert_found("D-CFG-01", self.configuration, text="train2")
 
+    def test_a_rule_of_an_alert_that_does_not_parse(self):
+        self.configuration.write_text(self.configuration.read_text() + '\n[alerts]\nrules = ["los > 8"]\n')
+        self.assert_found("D-CFG-01", self.configuration, text="unknown metric los")
+
+    def test_an_address_that_does_not_parse(self):
+        self.configuration.write_text(
+            self.configuration.read_text() + '\n[metrics]\nprometheus_address = "here"\n')
+        self.assert_found("D-CFG-01", self.configuration, text="prometheus_address")
+
+    def test_less_data_than_the_context_requires(self):
+        (self.directory / "text.txt").write_text("abc")
+        self.assert_found("D-DAT-06", self.configuration, text="a context of 16 requires at least 17")
+
+    def test_empty_data(self):
+        (self.directory / "text.txt").write_text("")
+        findings = self.doctor(self.configuration)[1]
+        self.assertEqual(["D-DAT-06"], [finding["code"] for finding in findings if finding["severity"] == "problem"])
+        self.assertNotIn("vocab", json.dumps(findings))
+
+    def test_a_configuration_that_does_not_exist(self):
+        findings = self.doctor("nowhere.toml")[1]
+        self.assertIn("D-CFG-01", [finding["code"] for finding in findings])
+        self.assertNotIn("no file is given", json.dumps(findings))
+
+    def test_a_file_as_run_directory(self):
+        self.assert_found("D-STO-08", "--run", self.configuration)
+
     def test_a_host_name_that_does_not_resolve(self):
         (self.directory / "hosts").write_text("no-such-host.invalid slots=1\n")
         findings = self.doctor("--hostfile", "hosts")[1]
@@ -167,7 +194,7 @@ class Doctor(programs.ProgramTest):
         self.assertIn("D-DAT-01", ended.stdout)
 
     def test_bad_usage(self):
-        for arguments in (["--link-gbits", "fast"], ["--no-such-option"]):
+        for arguments in (["--link-gbits", "fast"], ["--link-gbits", "0"], ["--no-such-option"]):
             ended = subprocess.run([RIPIENO, "doctor", *arguments], capture_output=True, text=True, timeout=120)
             self.assertEqual(ended.returncode, 64, ended.stderr)
             self.assertEqual(ended.stderr.count("\n"), 1, ended.stderr)

@@ -104,9 +104,29 @@ class Plan(ProgramTest):
     def test_refuses_what_is_not_a_number_of_ranks_or_a_price(self):
         for option, value in (("--ranks", "0"), ("--ranks", "4097"), ("--ranks", "two"), ("--price-per-hour", "3,5"),
                               ("--price-per-hour", "-1"), ("--price-per-hour", "nan"), ("--link-gbits", "0"),
-                              ("--cores", "0"), ("--latency-us", "x"), ("--ranks-per-host", "0")):
+                              ("--cores", "0"), ("--latency-us", "x"), ("--ranks-per-host", "0"),
+                              ("--cores", "3e9"), ("--cores", "1e-300"), ("--price-per-hour", "1e308"),
+                              ("--link-gbits", "1e-300")):
             with self.subTest(option=option, value=value):
                 self.assertIn(option, self.plan(self.gpt2, option, value, status=64))
+
+    def test_says_how_many_ranks_there_may_be(self):
+        self.assertIn("--ranks 0: must be an integer from 1 to 4096", self.plan(self.gpt2, "--ranks", 0, status=64))
+
+    def test_refuses_cores_where_they_mean_nothing(self):
+        self.assertIn("the ranks compute on h100", self.plan(self.gpt2, "--device", "h100", "--cores", 8, status=64))
+        self.assertIn("--measure measures this host", self.plan(self.gpt2, "--cores", 65536, "--measure", status=64))
+
+    def test_an_empty_text_exists(self):
+        (self.directory / "text.txt").write_text("")
+        self.configuration.write_text(self.configuration.read_text().replace("[model]", '[model]\nkind = "gpt"'))
+        self.assertIn("which is empty", self.plan(self.configuration, status=78))
+
+    def test_the_largest_numbers_are_finite(self):
+        plan = self.plan(self.gpt2, "--ranks", 4096, "--set", "train.batch_size=4096", "--device", "h100",
+                         "--price-per-hour", 1e9, "--link-gbits", 1e-3, "--latency-us", 1e9,
+                         "--set", "schedule.steps=1000000000000")
+        self.assertNotRegex(plan, r"\b(inf|nan)\b")
 
     def test_refuses_what_is_not_a_configuration(self):
         self.assertIn("did you mean h200", self.plan(self.gpt2, "--device", "h20", status=78))

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """`ripieno runs`, `rerun` and `report` on runs of train_gpt, and what run.json says about them."""
 import json
+import os
 import re
 import shutil
 import subprocess
+import time
 import unittest
 
 from programs import BIN, MPIRUN, ProgramTest
@@ -46,6 +48,17 @@ class Runs(ProgramTest):
         self.assertNotIn("hidden", json.dumps(start))
         self.assertNotIn("HOME", start["environment"])
 
+    def test_commands_of_alerts_are_not_recorded(self):
+        self.configuration.write_text(
+            self.configuration.read_text() + '\n[alerts]\nrules = ["loss > 0 -> : s3cr3t", "loss > 1"]\n')
+        self.finish("run", "--steps", "4")
+        self.finish("set", "--steps", "4", "--set", "alerts.rules=['loss > 0 -> : s3cr3t']")
+        self.assertEqual(self.start_of("run")["configuration"]["alerts"]["rules"],
+                         ["loss > 0 -> (not recorded)", "loss > 1"])
+        for file in [*(self.directory / "run").rglob("*"), *(self.directory / "set").rglob("*")]:
+            if file.is_file():
+                self.assertFalse(b"s3cr3t" in file.read_bytes(), file)
+
     def test_runs_are_listed_and_compared(self):
         self.finish("all/a")
         self.finish("all/deep/b", "--set", "optimizer.learning_rate=2e-2")
@@ -56,7 +69,7 @@ class Runs(ProgramTest):
         compared = json.loads(self.ripieno("runs", "--compare", "all/a", "all/deep/b", "--json"))
         differences = {row["key"]: (row["a"], row["b"]) for row in compared["differences"]}
         self.assertEqual(differences["configuration.optimizer.learning_rate"], ("0.01", "0.02"))
-        self.assertEqual(set(differences), {"configuration.optimizer.learning_rate", "command"})
+        self.assertEqual(set(differences), {"configuration.optimizer.learning_rate"})
         self.assertEqual(compared["losses"]["common_steps"], 30)
         self.assertGreater(compared["losses"]["first_difference"]["step"], 1)
 
@@ -96,6 +109,57 @@ class Runs(ProgramTest):
                 self.assertFalse((self.directory / "changed_rerun").exists())
                 shutil.rmtree(self.directory / "changed")
 
+    def replace_program(self, run, script):
+        program = self.directory / "program"
+        program.write_text("#!/bin/sh\n" + script)
+        program.chmod(0o755)
+        self.change_start(run, program=str(program))
+
+    def test_a_run_is_repeated_up_to_the_step_in_which_it_was_stopped(self):
+        self.finish("run", "--steps", "12", "--set", "log.every=10")
+        metrics = self.directory / "run" / "metrics.jsonl"  # of a process that was killed after step 12
+        metrics.write_text("".join(line for line in metrics.read_text().splitlines(True) if '"step":12,' not in line))
+        self.assertIn("in 1 common step", self.ripieno("rerun", "run"))
+        self.assertIn(12, self.losses("run_rerun"))
+
+    def test_a_run_without_a_step_is_not_repeated(self):
+        self.finish("run", "--steps", "1")
+        shutil.rmtree(self.directory / "run" / "ranks")
+        shutil.rmtree(self.directory / "run" / "checkpoints")
+        (self.directory / "run" / "metrics.jsonl").unlink()
+        self.assertIn("it finished no step", self.ripieno("rerun", "run", status=65))
+
+    def test_the_new_directory_is_beside_the_run(self):
+        self.finish("run", "--steps", "1")
+        for name in (".", "../run", "./"):
+            ended = subprocess.run([str(BIN / "ripieno"), "rerun", name, "--dry-run"], capture_output=True,
+                                   text=True, cwd=self.directory / "run")
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+            self.assertIn(f"--run-dir {self.directory}/run_rerun ", ended.stderr)
+        self.assertIn("is in the run", self.ripieno("rerun", "run", "--to", "run/again", status=64))
+        self.assertFalse((self.directory / "run" / "again").exists())
+
+    def test_a_signal_reaches_the_program(self):
+        self.finish("run", "--steps", "1")
+        started = self.directory / "started"
+        self.replace_program("run", f"trap 'exit 75' TERM\ntouch {started}\nwhile :; do sleep 0.05; done\n")
+        process = subprocess.Popen([str(BIN / "ripieno"), "rerun", "run"], cwd=self.directory,
+                                   stderr=subprocess.DEVNULL)
+        while not started.exists():
+            self.assertIsNone(process.poll())
+            time.sleep(0.01)
+        process.terminate()
+        self.assertEqual(process.wait(60), 75)
+
+    def test_an_attempt_that_fails_at_once_leaves_no_directory(self):
+        self.finish("run", "--steps", "1")
+        self.replace_program("run", "exit 78\n")
+        self.ripieno("rerun", "run", status=78)
+        self.assertFalse((self.directory / "run_rerun").exists())
+        (self.directory / "mine").mkdir()
+        self.ripieno("rerun", "run", "--to", "mine", status=78)
+        self.assertEqual(list((self.directory / "mine").iterdir()), [])
+
     def test_another_build_is_warned_about(self):
         self.finish("run")
         self.change_start("run", build={"id": "00" * 20})
@@ -103,6 +167,18 @@ class Runs(ProgramTest):
                                text=True, cwd=self.directory)
         self.assertEqual(ended.returncode, 0, ended.stderr)
         self.assertIn("another build than the one that ran", ended.stderr)
+
+    def test_a_folder_that_cannot_be_read_is_named(self):
+        self.directory.chmod(0o755)
+        (self.directory / "all" / "closed").mkdir(parents=True)
+        (self.directory / "all" / "closed").chmod(0)
+        user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        try:
+            ended = subprocess.run([str(BIN / "ripieno"), "runs", "all"], capture_output=True, text=True,
+                                   cwd=self.directory, **user)
+        except PermissionError:
+            self.skipTest("another user cannot execute the program")
+        self.assertIn("Not read: cannot list all/closed: Permission denied", ended.stdout, ended.stderr)
 
     def test_reports_are_single_files(self):
         self.finish("a")

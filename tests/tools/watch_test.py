@@ -330,6 +330,14 @@ class WhatItShows(WatchTest):
         self.assertEqual(len(lines), 1)
         self.assertRegex(lines[0], "step 500/5,000.*finished")
 
+    def test_lines_end_with_a_run_without_records_of_ranks(self):
+        run = self.fake()
+        run.train(run.steps)
+        shutil.rmtree(self.directory / "run" / "ranks")
+        lines = self.printed(self.directory / "run", "--every", "0.1").splitlines()
+        self.assertEqual(len(lines), 1)
+        self.assertRegex(lines[0], "step 5,000/5,000.*finished")
+
     def test_a_run_that_is_being_written_is_read_as_far_as_it_is_whole(self):
         run = self.fake()
         run.train(30)

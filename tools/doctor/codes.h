@@ -165,6 +165,9 @@ inline constexpr Code kNotShared = {
 inline constexpr Code kStorageFails = {
     "D-STO-07", Severity::problem, "writing, syncing or renaming a file fails",
     "no checkpoint could be saved", "see the message; choose another --run-dir"};
+inline constexpr Code kNotADirectory = {
+    "D-STO-08", Severity::problem, "the path is that of a file, not of a directory",
+    "no checkpoint could be saved", "choose another --run-dir, or move the file away"};
 
 inline constexpr Code kNoData = {"D-DAT-01", Severity::problem, "the data cannot be read",
                                  "the run ends at startup",
@@ -181,20 +184,23 @@ inline constexpr Code kOtherData = {"D-DAT-04", Severity::problem, "hosts see di
 inline constexpr Code kDataHangs = {
     "D-DAT-05", Severity::problem, "the data could not be read in time",
     "the ranks would wait for it", "check the storage that holds it"};
+inline constexpr Code kUnsuitableData = {
+    "D-DAT-06", Severity::problem, "the data does not fit the configuration",
+    "the run ends at startup", "correct what the message names"};
 inline constexpr Code kBadConfiguration = {
     "D-CFG-01", Severity::problem, "the configuration cannot be read", "the run ends at startup",
     "correct what the message names"};
 
 inline constexpr const Code* kCodes[] = {
-    &kGpuUnusable,    &kSharedGpus,       &kBadNccl,      &kNoLibrary,    &kMemoryErrors,
-    &kThrottled,      &kGpuToolFailed,    &kSharedMemory, &kLockedMemory, &kOpenFiles,
-    &kThreads,        &kRanksExceedCores, &kMemory,       &kUnresolved,   &kOwnNameUnresolved,
-    &kNameIsLoopback, &kResolverHangs,    &kClockSkew,    &kClockJumps,   &kStorageClock,
-    &kLocalBridge,    &kBridgeChosen,     &kCutLink,      &kSlowLink,     &kLatency,
-    &kNoInterface,    &kNoCommonNetwork,  &kOtherMpi,     &kNoLauncher,   &kMpiFails,
-    &kWrongSum,       &kSlowSum,          &kLostRank,     &kOtherBuild,   &kNotWritable,
-    &kReadOnly,       &kNoRoom,           &kStorageHangs, &kSlowStorage,  &kNotShared,
-    &kStorageFails,   &kNoData,           &kBadData,      &kVocabulary,   &kOtherData,
-    &kDataHangs,      &kBadConfiguration};
+    &kGpuUnusable,    &kSharedGpus,       &kBadNccl,       &kNoLibrary,       &kMemoryErrors,
+    &kThrottled,      &kGpuToolFailed,    &kSharedMemory,  &kLockedMemory,    &kOpenFiles,
+    &kThreads,        &kRanksExceedCores, &kMemory,        &kUnresolved,      &kOwnNameUnresolved,
+    &kNameIsLoopback, &kResolverHangs,    &kClockSkew,     &kClockJumps,      &kStorageClock,
+    &kLocalBridge,    &kBridgeChosen,     &kCutLink,       &kSlowLink,        &kLatency,
+    &kNoInterface,    &kNoCommonNetwork,  &kOtherMpi,      &kNoLauncher,      &kMpiFails,
+    &kWrongSum,       &kSlowSum,          &kLostRank,      &kOtherBuild,      &kNotWritable,
+    &kReadOnly,       &kNoRoom,           &kStorageHangs,  &kSlowStorage,     &kNotShared,
+    &kStorageFails,   &kNoData,           &kBadData,       &kVocabulary,      &kOtherData,
+    &kDataHangs,      &kUnsuitableData,   &kNotADirectory, &kBadConfiguration};
 
 }  // namespace ripieno::tools::doctor

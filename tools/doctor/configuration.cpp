@@ -5,21 +5,21 @@
 #include <filesystem>
 
 #include "ripieno/core/error.h"
-#include "ripieno/training/configuration.h"
 #include "ripieno/training/models/gpt_settings.h"
 #include "ripieno/training/models/model_kinds.h"
+#include "ripieno/training/training_program.h"
 
 namespace ripieno::tools::doctor {
 namespace {
 
 // The configuration as one for a model of this kind.
 DoctorConfiguration read_as(const std::string& kind, const std::string& path) {
-  TrainingOptions options;
+  TrainingProgram program;
   std::string images;
   DoctorConfiguration configuration{.path = path};
   configuration.model = settings_of_model(kind);
-  Settings settings;
-  bind(settings, options);
+  Settings& settings = program.settings;
+  bind(settings, program.options);
   configuration.model->bind(settings);
   const bool is_gpt = kind == "gpt";
   if (is_gpt) {
@@ -28,10 +28,14 @@ DoctorConfiguration read_as(const std::string& kind, const std::string& path) {
     settings.add("data.path", &images, "path of the data");
   }
   settings.read(path);
+  program.check_settings();
   if (!is_gpt && !images.empty()) configuration.data.paths = {images};
-  configuration.precision = options.precision;
-  if (const auto* gpt = dynamic_cast<const GptSettings*>(configuration.model.get()))
+  configuration.precision = program.options.precision;
+  configuration.data.loader.batch_size = program.options.batch_size;
+  if (const auto* gpt = dynamic_cast<const GptSettings*>(configuration.model.get())) {
     configuration.model_vocabulary = gpt->options.vocab;
+    configuration.data.loader.context = gpt->options.context;
+  }
   return configuration;
 }
 

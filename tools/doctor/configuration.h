@@ -13,7 +13,8 @@ namespace ripieno::tools::doctor {
 
 struct DoctorConfiguration {
   std::string path = {};
-  TokenDataSettings data = {};   // of images: only paths
+  // Of images: only paths; else with the context, 0 if it is not known, and the size of a batch.
+  TokenDataSettings data = {};
   int64_t model_vocabulary = 0;  // model.vocab; 0: that of the data
   DType precision = DType::float32;
   std::shared_ptr<ModelSettings> model = {};

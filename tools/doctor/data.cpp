@@ -17,6 +17,7 @@
 #include "ripieno/io/data/image_data.h"
 #include "ripieno/io/data/text_check.h"
 #include "ripieno/io/data/token_data.h"
+#include "ripieno/io/data/token_loader.h"
 #include "ripieno/io/run/progress.h"
 #include "ripieno/tools/doctor/codes.h"
 #include "ripieno/tools/doctor/within.h"
@@ -81,16 +82,27 @@ bool read_large_text(DataFacts& facts, io::DataFormat format, const std::string&
   return true;
 }
 
+// As the program does at startup.
+void require_trainable(const TokenDataSettings& settings,
+                       const std::vector<io::WeightedTokens>& sources) {
+  if (settings.loader.context == 0) return;
+  io::TokenLoaderOptions options = settings.loader;
+  if (!settings.validation_paths.empty()) options.validation = settings.open_validation();
+  const io::TokenLoader loader(sources, options);
+}
+
 void read_tokens(DataFacts& facts, const TokenDataSettings& settings, Clock::time_point deadline) {
   double checked = 0;
   int64_t tokens = 0;
-  for (const auto& source : settings.open()) {
+  const auto sources = settings.open();
+  for (const auto& source : sources) {
     facts.kind = source.data.format();
     take_tokens(facts, source.data);
     tokens += source.data.size();
     checked += verify_tokens(source.data, deadline) * static_cast<double>(source.data.size());
   }
   facts.samples = tokens;
+  require_trainable(settings, sources);
   facts.checked_ratio = tokens == 0 ? 1 : checked / static_cast<double>(tokens);
 }
 
@@ -118,6 +130,25 @@ void read_file(DataFacts& facts, const TokenDataSettings& settings, Clock::time_
   if (!read_large_text(facts, format, beginning)) read_tokens(facts, settings, deadline);
 }
 
+// Whether a message asks for a setting that describes the data, which may well be intact.
+bool names_a_setting(std::string_view message) {
+  constexpr std::string_view kKeys[] = {"data.format", "data.vocabulary_size", "data.tokenizer",
+                                        "data.weights"};
+  return std::ranges::any_of(kKeys, [&](auto key) { return message.find(key) != message.npos; });
+}
+
+// The findings are about data anyway.
+std::string without_subject(std::string message) {
+  constexpr std::string_view kPrefix = "data: ";
+  return message.starts_with(kPrefix) ? message.substr(kPrefix.size()) : message;
+}
+
+DataFacts::State state_after(const Error& error) {
+  using State = DataFacts::State;
+  if (names_a_setting(error.what())) return State::unsuitable;
+  return dynamic_cast<const DataError*>(&error) ? State::damaged : State::missing;
+}
+
 DataFacts read(const TokenDataSettings& settings, Clock::time_point deadline) {
   DataFacts facts{.path = fmt::format("{}", fmt::join(settings.paths, ", "))};
   try {
@@ -126,9 +157,13 @@ DataFacts read(const TokenDataSettings& settings, Clock::time_point deadline) {
     } else {
       read_tokens(facts, settings, deadline);
     }
-  } catch (const DataError& error) {
-    facts.state = DataFacts::State::damaged;
-    facts.failure = error.what();
+  } catch (const Error& error) {
+    // What can be read, but not trained on, has been counted.
+    const bool has_been_read = facts.vocabulary > 0 || facts.kind == "text";
+    facts.state = has_been_read && dynamic_cast<const ConfigurationError*>(&error)
+                      ? DataFacts::State::unsuitable
+                      : state_after(error);
+    facts.failure = without_subject(error.what());
   } catch (const std::exception& error) {
     facts.state = DataFacts::State::missing;
     facts.failure = error.what();
@@ -169,6 +204,8 @@ std::vector<Finding> check_data(const DataFacts& facts, const std::string& host,
       return {found(kSubject, kNoData, facts.failure, where)};
     case DataFacts::State::damaged:
       return {found(kSubject, kBadData, facts.failure, where)};
+    case DataFacts::State::unsuitable:
+      return {found(kSubject, kUnsuitableData, facts.failure, where)};
     case DataFacts::State::no_answer:
       return {found(kSubject, kDataHangs, facts.failure, where)};
     case DataFacts::State::readable:

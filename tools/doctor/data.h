@@ -11,7 +11,7 @@
 namespace ripieno::tools::doctor {
 
 struct DataFacts {
-  enum class State { readable, missing, damaged, no_answer };
+  enum class State { readable, missing, damaged, unsuitable, no_answer };
 
   std::string path;
   State state = State::readable;
@@ -26,7 +26,7 @@ struct DataFacts {
 };
 
 // Reads the headers, and as much of the content as it can in two thirds of `seconds`, spread over
-// the files.
+// the files. With a context (data.loader.context) it also has to be enough to train on.
 DataFacts probe_data(const TokenDataSettings& data, double seconds);
 
 // `model_vocabulary`: 0 if it is that of the data.

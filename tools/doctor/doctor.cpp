@@ -90,7 +90,8 @@ void add_doctor(CLI::App& app, int& status) {
       "Takes less than 30 seconds and leaves nothing behind. Exit status: 0 if there is no\n"
       "problem (warnings are none), 78 if there is one.");
   command->callback([options, link_gbits, &status] {
-    if (!link_gbits->empty()) options->link_gbits = finite_number("--link-gbits", *link_gbits, 0);
+    if (!link_gbits->empty())
+      options->link_gbits = finite_number("--link-gbits", *link_gbits, kLeastGbits, kMostGbits);
     status = run_doctor(*options);
   });
 }

@@ -88,7 +88,9 @@ std::vector<Finding> findings_of(const LocalFacts& facts) {
   if (facts.data) {
     append(findings, check_data(*facts.data, facts.host.host, facts.model_vocabulary));
   } else {
-    findings.push_back(not_checked("data", "no file is given; pass CONFIG or --data FILE"));
+    findings.push_back(not_checked("data", facts.configuration_failure.empty()
+                                               ? "no file is given; pass CONFIG or --data FILE"
+                                               : "the configuration cannot be read"));
   }
   return findings;
 }

@@ -2,17 +2,21 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "ripieno/core/error.h"
 #include "ripieno/core/host_name.h"
@@ -31,6 +35,7 @@ constexpr double kMostWriteSeconds = 1.5;
 constexpr int64_t kLeastFree = 64 << 20;
 constexpr double kSlowBytesPerSecond = 20e6;
 constexpr double kMostClockDifference = 2;
+constexpr std::string_view kAside = ".partial";
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -120,11 +125,30 @@ double age_of(const std::string& path) {
          static_cast<double>(status.st_mtim.tv_nsec - now.tv_nsec) / 1e9;
 }
 
+// Of a process that was killed on this host.
+bool is_left_over(std::string_view name, std::string_view prefix) {
+  int process = 0;
+  if (!name.starts_with(prefix)) return false;
+  name.remove_prefix(prefix.size());
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), process);
+  const std::string_view rest = name.substr(static_cast<std::size_t>(end - name.data()));
+  const bool is_ours = error == std::errc() && (rest.empty() || rest == kAside);
+  return is_ours && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+void remove_leftovers(io::FileSystem& files, const std::string& directory,
+                      std::string_view prefix) {
+  for (const auto& name : files.names_in(directory)) {
+    if (is_left_over(name, prefix)) files.remove_all(directory + "/" + name);
+  }
+}
+
 void write_and_read(io::FileSystem& files, StorageFacts& facts) {
-  const std::string name =
-      fmt::format("{}/.ripieno_doctor_{}_{}", facts.directory, host_name(), ::getpid());
-  const std::string aside = name + ".partial";
+  const std::string prefix = fmt::format(".ripieno_doctor_{}_", host_name());
+  const std::string name = fmt::format("{}/{}{}", facts.directory, prefix, ::getpid());
+  const std::string aside = name + std::string(kAside);
   try {
+    remove_leftovers(files, facts.directory, prefix);
     const auto chunk = noise();
     const auto file = files.create(aside);
     const std::size_t chunks = write(*file, chunk, facts.space, facts);
@@ -157,7 +181,7 @@ std::string summary(const StorageFacts& facts) {
 // What makes every write fail; nothing else is reported then.
 std::optional<Finding> check_access(const StorageFacts& facts, const std::string& where) {
   if (!facts.has_answered) return found(kSubject, kStorageHangs, "no answer in time", where);
-  if (!facts.is_directory) return found(kSubject, kNotWritable, "it is not a directory", where);
+  if (!facts.is_directory) return found(kSubject, kNotADirectory, "it is a file", where);
   if (facts.is_read_only) return found(kSubject, kReadOnly, "the file system is read-only", where);
   if (!facts.is_writable) {
     return found(kSubject, kNotWritable, fmt::format("user {} may not write it", ::geteuid()),

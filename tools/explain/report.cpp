@@ -119,6 +119,26 @@ std::string checkpoint_text(const RunFacts& run) {
   return text;
 }
 
+constexpr std::size_t kMostAlerts = 8;
+
+// "loss > 8 (step 120)", "loss > 8 (3 times, first at step 120, last at step 400)"
+std::string alert_text(const FiredAlert& alert) {
+  const std::string first = io::with_thousands(alert.first_step);
+  if (alert.count == 1) return fmt::format("{} (step {})", alert.rule, first);
+  return fmt::format("{} ({} times, first at step {}, last at step {})", alert.rule, alert.count,
+                     first, io::with_thousands(alert.last_step));
+}
+
+std::string alerts_text(const RunFacts& run) {
+  const auto& alerts = run.metrics.alerts;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kMostAlerts, alerts.size()); ++i)
+    text += (i == 0 ? "Alerts: " : "; ") + alert_text(alerts[i]);
+  if (alerts.size() > kMostAlerts)
+    text += fmt::format("; and of {} other rules", alerts.size() - kMostAlerts);
+  return text;
+}
+
 std::string places_text(const RunFacts& run) {
   const bool is_over = run.state == State::finished || run.state == State::saved;
   if (is_over || run.ranks.empty()) return "";
@@ -202,7 +222,7 @@ std::vector<Place> places_of(const RunFacts& run) {
 
 std::string to_text(const RunFacts& run, const std::vector<Finding>& findings) {
   std::string text = wrapped(headline(run), 0, 2);
-  for (const std::string& line : {time_text(run), checkpoint_text(run)}) {
+  for (const std::string& line : {time_text(run), checkpoint_text(run), alerts_text(run)}) {
     if (!line.empty()) text += wrapped(line, 0, 2);
   }
   for (const auto& remark : run.remarks) text += wrapped("Not read: " + remark, 0, 2);
@@ -216,11 +236,18 @@ std::string to_text(const RunFacts& run, const std::vector<Finding>& findings) {
 }
 
 json to_json(const RunFacts& run, const std::vector<Finding>& findings) {
-  json list = json::array(), places = json::array(), seconds = json::object();
+  json list = json::array(), places = json::array(), alerts = json::array(),
+       seconds = json::object();
   for (const auto& finding : findings) list.push_back(finding_json(finding));
   for (const auto& place : places_of(run))
     places.push_back(
         {{"ranks", place.ranks}, {"position", place.position}, {"stack", place.stack}});
+  for (const auto& alert : run.metrics.alerts) {
+    alerts.push_back({{"rule", alert.rule},
+                      {"count", alert.count},
+                      {"first_step", alert.first_step},
+                      {"last_step", alert.last_step}});
+  }
   for (const auto& [phase, value] : time_by_phase(run)) seconds[phase] = value;
   return {{"findings", list},
           {"state", name_of(run.state)},
@@ -230,6 +257,7 @@ json to_json(const RunFacts& run, const std::vector<Finding>& findings) {
           {"ranks", ranks_json(run)},
           {"seconds", seconds},
           {"places", places},
+          {"alerts", alerts},
           {"not_read", run.remarks}};
 }
 

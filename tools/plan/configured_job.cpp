@@ -81,7 +81,7 @@ void ConfiguredJob::read_data(const GivenSizes& given) {
     return;
   }
   const io::ImageData images = io::ImageData::read(images_);
-  data_ = data_shape_of(images.images, images.classes());
+  if (images.size() > 0) data_ = data_shape_of(images.images, images.classes());
 }
 
 void ConfiguredJob::read_tokens() {
@@ -104,10 +104,11 @@ void ConfiguredJob::fill_job(Settings& settings) {
       kind_ != "gpt" || data_.vocabulary > 0 || values["model"]["vocab"].get<int64_t>() > 0;
   const bool has_sizes = kind_ == "gpt" || (data_.features > 0 && data_.classes > 0);
   if (!has_vocabulary || !has_sizes) {
-    throw ConfigurationError(fmt::format(
-        "data.path is \"{}\", which does not exist; the sizes of the model follow from the data: "
-        "set data.path, or give {}",
-        data_path(), has_sizes ? "--vocabulary N" : "--features N and --classes N"));
+    throw ConfigurationError(
+        fmt::format("data.path is \"{}\", which {}; the sizes of the model follow from the data: "
+                    "set data.path, or give {}",
+                    data_path(), may_exist(data_path()) ? "is empty" : "does not exist",
+                    has_sizes ? "--vocabulary N" : "--features N and --classes N"));
   }
   const auto model = model_->build(data_);
   // In float32, whatever the precision: to() would allocate the parameters.

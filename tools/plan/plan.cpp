@@ -17,6 +17,7 @@
 #include "ripieno/tools/plan/measure.h"
 #include "ripieno/tools/plan/report.h"
 #include "ripieno/training/session/exit_status.h"
+#include "ripieno/training/session/processors.h"
 
 namespace ripieno::tools {
 namespace {
@@ -33,20 +34,32 @@ struct Options {
   bool measure = false, as_json = false;
 };
 
-int whole_up_to(const std::string& option, const std::string& text, int64_t most) {
-  const int64_t number = whole_number(option, text, 1);
-  if (number <= most) return static_cast<int>(number);
-  throw UsageError(fmt::format("{} must be at most {}, got {}", option, most, text));
+// So that all results are finite.
+constexpr double kLeastCores = 0.01, kMostCores = 65536, kMostLatencyUs = 1e9, kMostPrice = 1e9;
+
+int whole_up_to(const std::string& option, const std::string& text, int most) {
+  return static_cast<int>(whole_number(option, text, 1, most));
 }
 
 int64_t size_or_0(const std::string& option, const std::string& text) {
   return text.empty() ? 0 : whole_number(option, text, 1);
 }
 
-double positive_number(const std::string& option, const std::string& text) {
-  const double number = finite_number(option, text, 0);
-  if (number > 0) return number;
-  throw UsageError(fmt::format("{} must be above 0, got {}", option, text));
+void set_cores(const Options& options, Machine& machine) {
+  if (options.cores.empty()) return;
+  const double cores = finite_number("--cores", options.cores, kLeastCores, kMostCores);
+  if (!machine.is_cpu)
+    throw UsageError(
+        fmt::format("--cores {} is of a CPU's host, but the ranks compute on {}; "
+                    "leave it out, or plan for --device cpu",
+                    options.cores, machine.name));
+  const int here = cpu_share(affinity(), 1, cpu_quota(), 1).threads;
+  if (options.measure && cores > here)
+    throw UsageError(
+        fmt::format("--cores {}: --measure measures this host, which has {}; leave "
+                    "out one of them",
+                    options.cores, here));
+  plan::set_cores(machine, cores);
 }
 
 Machine machine_for(const Options& options) {
@@ -72,15 +85,16 @@ Question question_of(const Options& options, const plan::ConfiguredJob& configur
   plan::set_program_bytes(machine);
   question.ranks = whole_up_to("--ranks", options.ranks, plan::kMostRanks);
   question.ranks_per_host = ranks_per_host_of(options, machine, question.ranks);
-  if (!options.cores.empty()) plan::set_cores(machine, positive_number("--cores", options.cores));
+  set_cores(options, machine);
   if (!options.link_gbits.empty()) {
     machine.between.bytes_per_second =
-        1e9 / 8 * positive_number("--link-gbits", options.link_gbits);
+        1e9 / 8 * finite_number("--link-gbits", options.link_gbits, kLeastGbits, kMostGbits);
   }
   if (!options.latency_us.empty())
-    machine.between.latency_seconds = 1e-6 * finite_number("--latency-us", options.latency_us, 0);
+    machine.between.latency_seconds =
+        1e-6 * finite_number("--latency-us", options.latency_us, 0, kMostLatencyUs);
   if (!options.price.empty())
-    question.price_per_hour = finite_number("--price-per-hour", options.price, 0);
+    question.price_per_hour = finite_number("--price-per-hour", options.price, 0, kMostPrice);
   const int slots = question.job.parallel.slots;
   if (slots > 0 && slots < question.ranks) {
     throw ConfigurationError(

@@ -35,9 +35,9 @@ bool is_run(const std::string& directory) {
          fs::is_directory(io::ranks_directory(directory), error);
 }
 
-void find_below(const std::string& directory, int levels, std::vector<std::string>& found) {
+void find_below(const std::string& directory, int levels, FoundRuns& found) {
   if (is_run(directory)) {
-    found.push_back(directory);
+    found.paths.push_back(directory);
     return;
   }
   if (levels == 0) return;
@@ -49,6 +49,7 @@ void find_below(const std::string& directory, int levels, std::vector<std::strin
     if (entry->symlink_status(ignored).type() == fs::file_type::directory)
       folders.push_back(entry->path());
   }
+  if (error) found.remarks.push_back(fmt::format("cannot list {}: {}", directory, error.message()));
   std::sort(folders.begin(), folders.end());
   for (const auto& folder : folders) find_below(folder, levels - 1, found);
 }
@@ -121,17 +122,17 @@ std::string minute_of(std::string time) {
 }
 
 std::string number(const std::optional<double>& value) {
-  return value ? fmt::format("{:.4f}", *value) : "–";
+  return value ? io::loss_text(*value) : "–";
 }
 
 json number_json(const std::optional<double>& value) { return value ? json(*value) : json(); }
 
 }  // namespace
 
-std::vector<std::string> find_runs(const std::string& directory) {
+FoundRuns find_runs(const std::string& directory) {
   std::error_code error;
   if (!fs::is_directory(directory, error)) throw UsageError(directory + ": no such directory");
-  std::vector<std::string> found;
+  FoundRuns found;
   find_below(directory, kMostLevels, found);
   return found;
 }
@@ -145,7 +146,7 @@ std::vector<RunSummary> summarize(const io::FileSystem& files,
   return runs;
 }
 
-std::string to_text(const std::vector<RunSummary>& runs) {
+std::string to_text(const std::vector<RunSummary>& runs, const std::vector<std::string>& remarks) {
   Table table("llrrrrrrll");
   table.add({"run", "state", "step", "loss", "validation", "rate", "hours", "ranks", "device",
              "started"});
@@ -154,7 +155,7 @@ std::string to_text(const std::vector<RunSummary>& runs) {
     const std::string of = run.steps > 0 ? "/" + io::with_thousands(run.steps) : "";
     const std::string rate =
         run.units_per_s
-            ? fmt::format("{} {}/s", io::with_thousands(std::llround(*run.units_per_s)), run.unit)
+            ? fmt::format("{} {}/s", io::rounded_with_thousands(*run.units_per_s), run.unit)
             : "–";
     table.add({run.path, run.state, io::with_thousands(run.step) + of, number(run.loss),
                number(run.validation_loss), rate, fmt::format("{:.2f}", run.hours),
@@ -162,10 +163,11 @@ std::string to_text(const std::vector<RunSummary>& runs) {
                minute_of(run.started_at)});
     if (!run.problem.empty()) problems += "Not read: " + run.problem + "\n";
   }
-  return table.text() + problems;
+  for (const auto& remark : remarks) problems += "Not read: " + remark + "\n";
+  return (runs.empty() ? "" : table.text()) + problems;
 }
 
-json to_json(const std::vector<RunSummary>& runs) {
+json to_json(const std::vector<RunSummary>& runs, const std::vector<std::string>& remarks) {
   json list = json::array();
   for (const auto& run : runs) {
     list.push_back({{"path", run.path},
@@ -182,7 +184,7 @@ json to_json(const std::vector<RunSummary>& runs) {
                     {"device", run.device},
                     {"started_at", run.started_at.empty() ? json() : json(run.started_at)}});
   }
-  return {{"runs", list}};
+  return {{"runs", list}, {"not_read", remarks}};
 }
 
 }  // namespace ripieno::tools::runs

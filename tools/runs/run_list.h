@@ -24,16 +24,21 @@ struct RunSummary {
   std::string started_at = {};  // of the last start; empty: unknown
 };
 
+struct FoundRuns {
+  std::vector<std::string> paths = {};
+  std::vector<std::string> remarks = {};  // about folders that cannot be read
+};
 // Run directories at and below `directory`, at most six levels deep, in order of their paths.
-// Folders that cannot be read and symbolic links are left out. Throws UsageError if it does not
-// exist.
-std::vector<std::string> find_runs(const std::string& directory);
+// Symbolic links are left out. Throws UsageError if it does not exist.
+FoundRuns find_runs(const std::string& directory);
 
 // What became of each, the one that started last first. Never throws for a single run.
 std::vector<RunSummary> summarize(const io::FileSystem& files,
                                   const std::vector<std::string>& paths);
 
-std::string to_text(const std::vector<RunSummary>& runs);
-nlohmann::json to_json(const std::vector<RunSummary>& runs);
+// `remarks`: those of find_runs().
+std::string to_text(const std::vector<RunSummary>& runs, const std::vector<std::string>& remarks);
+nlohmann::json to_json(const std::vector<RunSummary>& runs,
+                       const std::vector<std::string>& remarks);
 
 }  // namespace ripieno::tools::runs

@@ -31,9 +31,11 @@ void list_or_compare(const Options& options) {
     const auto comparison = runs::compare(options.compared[0], options.compared[1]);
     return print(options.as_json ? dumped(to_json(comparison)) : to_text(comparison));
   }
-  const auto list = runs::summarize(io::local_files(), runs::find_runs(options.directory));
-  if (options.as_json) return print(dumped(to_json(list)));
-  print(list.empty() ? "There is no run below " + options.directory + ".\n" : to_text(list));
+  const auto found = runs::find_runs(options.directory);
+  const auto list = runs::summarize(io::local_files(), found.paths);
+  if (options.as_json) return print(dumped(to_json(list, found.remarks)));
+  if (list.empty()) print("There is no run below " + options.directory + ".\n");
+  print(to_text(list, found.remarks));
 }
 
 }  // namespace
@@ -49,7 +51,7 @@ void add_runs(CLI::App& app, int&) {
       ->expected(2);
   command->add_flag("--json", options->as_json, "print JSON");
   command->footer(
-      "Only reads; changes nothing. A run that cannot be read is listed as such.\n"
+      "Only reads; changes nothing. Runs and folders that cannot be read are listed as such.\n"
       "Exit status: 0; 64 if DIR does not exist or A or B is not a run directory, 74 if storage\n"
       "fails.");
   command->callback([options] { list_or_compare(*options); });

@@ -106,6 +106,9 @@ Snapshot RunReader::read() {
   attempt([&] { read_checkpoints(snapshot); });
   snapshot.measured = metrics_.measured();
   snapshot.step = std::max(snapshot.step, snapshot.measured.step);
+  const bool is_complete = snapshot.steps > 0 && snapshot.step >= snapshot.steps;
+  if (snapshot.state == Snapshot::State::unknown && is_complete)
+    snapshot.state = Snapshot::State::finished;
   const auto seconds = snapshot.measured.step_seconds();
   if (seconds && snapshot.steps > snapshot.step && snapshot.state == Snapshot::State::running)
     snapshot.seconds_left = *seconds * static_cast<double>(snapshot.steps - snapshot.step);

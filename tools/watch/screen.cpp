@@ -63,16 +63,17 @@ void append_utf8(char32_t c, std::string& bytes) {
   }
 }
 
-// The next character of UTF-8 text, which is removed from it; '?' for what is not UTF-8.
+// The next character of UTF-8 text, which is removed from it; '?' for what is not UTF-8, and for
+// characters of four bytes, none of which has one column on every terminal.
 char32_t take_character(std::string_view& text) {
   const auto first = static_cast<uint8_t>(text[0]);
   const std::size_t size = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : 4;
-  char32_t c = size == 1 ? first : size == 2 ? first & 0x1f : size == 3 ? first & 0xf : 0x110000;
+  char32_t c = size == 1 ? first : size == 2 ? first & 0x1f : first & 0xf;
   std::size_t used = 1;
   while (used < std::min(size, text.size()) && (static_cast<uint8_t>(text[used]) >> 6) == 2)
     c = (c << 6) | (static_cast<uint8_t>(text[used++]) & 0x3f);
   text.remove_prefix(used);
-  return used == size && first >> 6 != 2 ? c : U'?';
+  return used == size && size < 4 && first >> 6 != 2 ? c : U'?';
 }
 
 // Letters of European languages and what the view draws with: one column on every terminal.
@@ -136,6 +137,23 @@ void Screen::set(int row, int column, Cell cell) {
 int Screen::put(int row, int column, std::string_view text, Style style) {
   while (!text.empty() && column < columns_) set(row, column++, {take_character(text), style});
   return column;
+}
+
+int Screen::put_words(int row, int column, std::string_view text, Style style) {
+  return put(row, column, fitting_words(text, columns_ - column), style);
+}
+
+std::string_view fitting_words(std::string_view text, int columns) {
+  while (columns_of(text) > columns && !text.empty()) {
+    const auto space = text.rfind(' ');
+    text = text.substr(0, space == text.npos ? 0 : space);
+  }
+  return text;
+}
+
+int columns_of(std::string_view text) {
+  return static_cast<int>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
 }
 
 void Screen::append_row(int row, std::size_t budget, std::string& bytes) {

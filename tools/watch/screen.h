@@ -54,6 +54,8 @@ class Screen {
   // Writes UTF-8 text from this cell on, and returns the column after it. What does not fit is cut
   // off. Characters that are not one column wide or cannot be shown become '?'.
   int put(int row, int column, std::string_view text, Style style = Style::plain);
+  // The same, but cuts before a word that does not fit, so that no part of a number looks like one.
+  int put_words(int row, int column, std::string_view text, Style style = Style::plain);
   void set(int row, int column, Cell cell);
 
   // At most about `budget` bytes that change what the terminal shows towards this screen. What they
@@ -74,5 +76,10 @@ class Screen {
   bool is_cleared_ = false;
   std::vector<Cell> wanted_, shown_;
 };
+
+// Columns of UTF-8 text, of characters that are one column wide.
+int columns_of(std::string_view text);
+// The words at the beginning of the text that fit.
+std::string_view fitting_words(std::string_view text, int columns);
 
 }  // namespace ripieno::tools::watch

@@ -60,26 +60,46 @@ std::string progress_text(const Snapshot& snapshot, int columns) {
   std::string text = "step " + io::with_thousands(snapshot.step);
   std::string_view unit;
   if (const auto loss = snapshot.measured.newest.get(metric::kLoss))
-    text += fmt::format("  loss {:.4f}", *loss);
+    text += "  loss " + io::loss_text(*loss);
   if (const auto rate = rate_of(snapshot, unit))
-    text += fmt::format("  {} {}/s", io::with_thousands(std::llround(*rate)), unit);
+    text += fmt::format("  {} {}/s", io::rounded_with_thousands(*rate), unit);
   return text;
 }
 
-std::string metrics_text(const Snapshot& snapshot) {
+// The first of several texts that fit, each of them whole.
+class Parts {
+ public:
+  explicit Parts(int columns) : columns_(columns) {}
+
+  void add(std::string_view part, std::string_view gap = "  ") {
+    const int needed = columns_of(part) + (text_.empty() ? 0 : columns_of(gap));
+    is_full_ = is_full_ || columns_of(text_) + needed > columns_;
+    if (is_full_) return;
+    if (!text_.empty()) text_ += gap;
+    text_ += part;
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  int columns_;
+  bool is_full_ = false;
+  std::string text_;
+};
+
+std::string metrics_text(const Snapshot& snapshot, int columns) {
   const auto& measured = snapshot.measured;
-  std::vector<std::string> parts;
+  Parts parts(columns);
   if (const auto loss = measured.newest.get(metric::kValidationLoss))
-    parts.push_back(fmt::format("validation {:.4f} at step {}", *loss,
-                                io::with_thousands(measured.validated_step)));
+    parts.add(fmt::format("validation {} at step {}", io::loss_text(*loss),
+                          io::with_thousands(measured.validated_step)));
   if (const auto norm = measured.newest.get(metric::kGradientNorm))
-    parts.push_back(fmt::format("gradient norm {:.3g}", *norm));
+    parts.add(fmt::format("gradient norm {:.3g}", *norm));
   if (const auto rate = measured.newest.get(metric::kLearningRate))
-    parts.push_back(fmt::format("learning rate {:.3g}", *rate));
+    parts.add(fmt::format("learning rate {:.3g}", *rate));
   if (const auto seconds = measured.step_seconds())
-    parts.push_back(*seconds < 1 ? fmt::format("{:.3g} ms/step", *seconds * 1e3)
-                                 : fmt::format("{:.3g} s/step", *seconds));
-  return fmt::format("{}", fmt::join(parts, "  "));
+    parts.add(*seconds < 1 ? fmt::format("{:.3g} ms/step", *seconds * 1e3)
+                           : fmt::format("{:.3g} s/step", *seconds));
+  return parts.text();
 }
 
 void draw_plot(Screen& screen, const Snapshot& snapshot, const Area& area) {
@@ -109,7 +129,7 @@ void draw_plot(Screen& screen, const Snapshot& snapshot, const Area& area) {
   screen.put(area.row + plot.rows, kPlotLeft - 1, "└", Style::dim);
   for (int column = kPlotLeft; column < area.columns; ++column)
     screen.put(area.row + plot.rows, column, "─", Style::dim);
-  const std::string right = " " + io::with_thousands(std::llround(end));
+  const std::string right = " " + io::rounded_with_thousands(end);
   screen.put(area.row + plot.rows, kPlotLeft, "0 ", Style::dim);
   screen.put(area.row + plot.rows, area.columns - static_cast<int>(right.size()), right,
              Style::dim);
@@ -137,7 +157,7 @@ void draw_ranks_title(Screen& screen, int row, const Snapshot& snapshot) {
       fmt::format("{} on {}", counted(snapshot.size, "rank"), counted(std::ssize(hosts), "host"));
   const auto unknown = snapshot.size - std::ssize(snapshot.ranks);
   if (unknown > 0) text += fmt::format(", {} without a record", unknown);
-  int column = screen.put(row, 0, text, Style::bold) + 2;
+  int column = screen.put_words(row, 0, text, Style::bold) + 2;
   for (std::size_t i = 0; i + 1 < kPhases; ++i) {
     column = screen.put(row, column, kNames[i].substr(0, 1), phase_style(i));
     column = screen.put(row, column, kNames[i].substr(1), Style::dim) + 1;
@@ -158,29 +178,29 @@ void draw_rank_row(Screen& screen, int row, const RankRow& rank) {
   const int width = columns >= 40 ? columns - column - (rank.note.empty() ? 0 : note + 1) : 0;
   draw_bar(screen, row, column, width, rank.phases);
   if (width > 0) column += width + 1;
-  screen.put(row, column, rank.note, rank.is_bad ? Style::bad : Style::warning);
+  screen.put_words(row, column, rank.note, rank.is_bad ? Style::bad : Style::warning);
 }
 
-std::string storage_text(const Snapshot& snapshot) {
+std::string storage_text(const Snapshot& snapshot, int columns) {
   const auto& checkpoints = snapshot.checkpoints;
-  std::string text = "no checkpoint";
-  if (checkpoints.newest) {
-    text = fmt::format("{}, the newest of step {}", counted(checkpoints.count, "checkpoint"),
-                       io::with_thousands(*checkpoints.newest));
-  }
-  if (checkpoints.is_saving) text += ", one being written";
+  Parts parts(columns);
+  parts.add(checkpoints.newest ? counted(checkpoints.count, "checkpoint") : "no checkpoint");
+  if (checkpoints.newest)
+    parts.add("the newest of step " + io::with_thousands(*checkpoints.newest), ", ");
+  if (checkpoints.is_saving) parts.add("one being written", ", ");
   int64_t most = 0, sum = 0;
   for (const auto& rank : snapshot.ranks) {
     most = std::max(most, rank.resident_bytes);
     sum += rank.resident_bytes;
   }
-  if (most <= 0) return text;
-  text +=
-      fmt::format("   memory {} per rank, {} in all", readable_bytes(most), readable_bytes(sum));
+  if (most <= 0) return parts.text();
+  parts.add(fmt::format("memory {} per rank", readable_bytes(most)), "   ");
+  parts.add(readable_bytes(sum) + " in all", ", ");
   if (snapshot.group_limit_bytes)
-    text += fmt::format(", {} of {} used", readable_bytes(*snapshot.group_bytes),
-                        readable_bytes(*snapshot.group_limit_bytes));
-  return text;
+    parts.add(fmt::format("{} of {} used", readable_bytes(*snapshot.group_bytes),
+                          readable_bytes(*snapshot.group_limit_bytes)),
+              ", ");
+  return parts.text();
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -199,11 +219,14 @@ int draw_diagnosis(Screen& screen, int row, int rows, const Snapshot& snapshot) 
   const auto width = static_cast<std::size_t>(std::max(10, screen.columns()));
   const auto lines = lines_of(explain::wrapped(text, 0, 2, width));
   const int shown = std::min<int>(rows, static_cast<int>(lines.size()));
-  for (int i = 0; i < shown; ++i)
-    screen.put(row + i, 0, lines[static_cast<std::size_t>(i)],
-               has_cause ? Style::warning : Style::dim);
-  if (shown < std::ssize(lines) && shown > 0)
-    screen.put(row + shown - 1, screen.columns() - 2, " …", Style::warning);
+  for (int i = 0; i < shown; ++i) {
+    const bool is_cut = i + 1 == shown && shown < std::ssize(lines);
+    const int column =
+        screen.put(row + i, 0,
+                   fitting_words(lines[static_cast<std::size_t>(i)], screen.columns() - 2 * is_cut),
+                   has_cause ? Style::warning : Style::dim);
+    if (is_cut) screen.put(row + i, column, " …", Style::warning);
+  }
   return shown;
 }
 
@@ -212,9 +235,9 @@ void draw_footer(Screen& screen, const Footer& footer) {
   int column = footer.has_keys ? screen.put(row, 0, "q quit  space pause", Style::dim) : 0;
   if (footer.is_paused) column = screen.put(row, column + 2, "paused", Style::bold);
   if (footer.silent_seconds >= kSilentSeconds)
-    screen.put(row, column + 2,
-               fmt::format("storage has not responded for {:.0f} s", footer.silent_seconds),
-               Style::bad);
+    screen.put_words(row, column + 2,
+                     fmt::format("storage has not responded for {:.0f} s", footer.silent_seconds),
+                     Style::bad);
 }
 
 // What each part of the screen shows; the other parts have a row each.
@@ -246,8 +269,8 @@ void draw(Screen& screen, const Snapshot& snapshot, const Footer& footer) {
   screen.clear();
   const Layout layout = layout_of(screen.rows(), snapshot.ranks);
   draw_title(screen, snapshot);
-  screen.put(1, 0, progress_text(snapshot, screen.columns()));
-  screen.put(2, 0, metrics_text(snapshot));
+  screen.put_words(1, 0, progress_text(snapshot, screen.columns()));
+  screen.put_words(2, 0, metrics_text(snapshot, screen.columns()));
   int row = 3;
   if (layout.plot > 0) draw_plot(screen, snapshot, {row, 0, layout.plot, screen.columns()});
   row += layout.plot;
@@ -255,7 +278,7 @@ void draw(Screen& screen, const Snapshot& snapshot, const Footer& footer) {
     draw_ranks_title(screen, row++, snapshot);
     for (const auto& rank : layout.ranks) draw_rank_row(screen, row++, rank);
   }
-  screen.put(row++, 0, storage_text(snapshot));
+  screen.put_words(row++, 0, storage_text(snapshot, screen.columns()));
   draw_diagnosis(screen, row, std::min(layout.diagnosis, screen.rows() - 1 - row), snapshot);
   draw_footer(screen, footer);
 }

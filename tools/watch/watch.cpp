@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "ripieno/core/error.h"
 #include "ripieno/tools/command.h"
@@ -138,12 +139,37 @@ bool is_over(const Snapshot& snapshot) {
          snapshot.state == State::ended;
 }
 
+// Without records of ranks, only its steps tell that a run is alive.
+class Patience {
+ public:
+  // Whether such a run has not proceeded for long.
+  bool is_over(const Snapshot& snapshot) {
+    const auto now = Clock::now();
+    if (snapshot.state != Snapshot::State::unknown ||
+        snapshot.step != std::exchange(step_, snapshot.step))
+      since_ = now;
+    return Seconds(now - since_).count() >= kPatience;
+  }
+
+  static constexpr double kPatience = 600;
+
+ private:
+  int64_t step_ = -1;
+  Clock::time_point since_ = Clock::now();
+};
+
 void print_lines(const Options& options) {
   const Background background(options.run);
   auto snapshot = first_snapshot(background, options);
+  Patience patience;
   for (;;) {
     print(line_of(*snapshot) + "\n");
     if (is_over(*snapshot)) return;
+    if (patience.is_over(*snapshot))
+      return print(
+          fmt::format("no step for {:.0f} s, and no records of ranks that say why: it has "
+                      "probably ended\n",
+                      Patience::kPatience));
     constexpr double kYear = 365 * 86400;  // more seconds may overflow the clock
     std::this_thread::sleep_for(Seconds(std::min(*options.every, kYear)));
     const auto look = background.look();

@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
+#include <utility>
 
 namespace ripieno {
 namespace {
@@ -72,29 +75,35 @@ AlertCommands::AlertCommands(const std::string& run_directory)
 
 std::string AlertCommands::start(const AlertRule& rule, int64_t step, double value) {
   if (rule.command.empty()) return "";
-  const auto is_same = [&](const Running& running) { return running.command == rule.command; };
+  const auto is_same = [&](const Running& running) { return running.rule == rule.text; };
   if (std::any_of(running_.begin(), running_.end(), is_same))
     return fmt::format(
-        "alert {}: its command still runs from an earlier alert, and is not started again: {}",
-        rule.text, rule.command);
+        "alert {}: its command still runs from an earlier alert, and is not started again",
+        rule.text);
   const pid_t process =
       spawn(rule.command, {"RIPIENO_ALERT_RULE=" + rule.text, "RIPIENO_ALERT_METRIC=" + rule.metric,
                            fmt::format("RIPIENO_ALERT_VALUE={}", value),
                            fmt::format("RIPIENO_ALERT_STEP={}", step),
                            "RIPIENO_RUN_DIRECTORY=" + run_directory_});
   if (process < 0)
-    return fmt::format("alert {}: cannot start its command: {}: {}", rule.text,
-                       std::strerror(errno), rule.command);
-  running_.push_back({process, rule.command});
+    return fmt::format("alert {}: cannot start its command: {}", rule.text, std::strerror(errno));
+  running_.push_back({process, rule.text});
   return "";
 }
 
-// Returns -1 and sets errno if it fails.
-pid_t AlertCommands::spawn(const std::string& command,
-                           const std::vector<std::string>& variables) const {
+// Without a log, output goes to /dev/null.
+int AlertCommands::open_log() {
   const std::string log = run_directory_ + "/alerts.log";
-  int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (output < 0) output = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (std::exchange(has_log_, output >= 0) && !has_log_)
+    lines_.push_back(fmt::format("cannot open {}: {}; commands of alerts run without it", log,
+                                 std::strerror(errno)));
+  return has_log_ ? output : ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+// Returns -1 and sets errno if it fails.
+pid_t AlertCommands::spawn(const std::string& command, const std::vector<std::string>& variables) {
+  const int output = open_log();
   const SpawnOptions options(output);
   const char* words[] = {"sh", "-c", command.c_str(), nullptr};
   auto environment = environment_with(variables);
@@ -107,18 +116,27 @@ pid_t AlertCommands::spawn(const std::string& command,
 }
 
 std::vector<std::string> AlertCommands::failures() {
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = std::exchange(lines_, {});
   std::erase_if(running_, [&](const Running& running) {
     int status = 0;
     const pid_t ended = ::waitpid(running.process, &status, WNOHANG);
     if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
     if (ended > 0 && status != 0)
-      lines.push_back(
-          fmt::format("the command of an alert {}; see alerts.log in the run "
-                      "directory: {}",
-                      description_of(status), running.command));
+      lines.push_back(fmt::format("alert {}: its command {}; see alerts.log in the run directory",
+                                  running.rule, description_of(status)));
     return true;
   });
+  return lines;
+}
+
+std::vector<std::string> AlertCommands::failures_within(double seconds) {
+  constexpr std::chrono::milliseconds kPause(5);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  std::vector<std::string> lines = failures();
+  while (!running_.empty() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kPause);
+    for (auto& line : failures()) lines.push_back(std::move(line));
+  }
   return lines;
 }
 

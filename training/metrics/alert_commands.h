@@ -22,19 +22,25 @@ class AlertCommands {
   // environment has RIPIENO_ALERT_RULE, RIPIENO_ALERT_METRIC, RIPIENO_ALERT_VALUE,
   // RIPIENO_ALERT_STEP and RIPIENO_RUN_DIRECTORY. Returns a line about what went wrong, or "".
   std::string start(const AlertRule& rule, int64_t step, double value);
-  // A line for each command that has failed since the last call. Does not wait.
+  // A line for each command that has failed since the last call, and one if their output is lost.
+  // Does not wait.
   std::vector<std::string> failures();
+  // The same, after all have ended or these seconds have passed.
+  std::vector<std::string> failures_within(double seconds);
 
  private:
   struct Running {
     pid_t process = 0;
-    std::string command;
+    std::string rule;  // and not its command, which may contain a password
   };
 
-  pid_t spawn(const std::string& command, const std::vector<std::string>& variables) const;
+  pid_t spawn(const std::string& command, const std::vector<std::string>& variables);
+  int open_log();
 
   const std::string run_directory_;  // absolute
   std::vector<Running> running_;
+  std::vector<std::string> lines_;  // for the next failures()
+  bool has_log_ = true;
 };
 
 }  // namespace ripieno

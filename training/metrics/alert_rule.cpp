@@ -17,7 +17,8 @@ namespace {
 
 using Comparison = AlertRule::Comparison;
 
-constexpr std::string_view kArrow = "->", kOwnPrefix = "own.", kBlanks = " \t\r\n";
+constexpr std::string_view kArrow = "->", kOwnPrefix = "own.", kBlanks = " \t\r\n",
+                           kNotRecorded = "(not recorded)";
 
 // The longer ones first.
 constexpr std::pair<std::string_view, Comparison> kComparisons[] = {
@@ -55,7 +56,10 @@ std::vector<std::string> known_metrics() {
 
 void require_known(std::string_view metric, std::string_view rule) {
   const auto names = known_metrics();
-  const bool is_own = metric.starts_with(kOwnPrefix) && metric.size() > kOwnPrefix.size();
+  const auto own = metric.starts_with(kOwnPrefix) ? metric.substr(kOwnPrefix.size()) : "";
+  const bool is_own = !own.empty();
+  if (is_own && std::find(names.begin(), names.end(), own) != names.end())
+    refuse(rule, fmt::format("{0} is a metric of the run, which is written {0}", own));
   if (is_own || std::find(names.begin(), names.end(), metric) != names.end()) return;
   refuse(rule, fmt::format("unknown metric {0}; did you mean {1}? A metric of your program is "
                            "written own.{0}",
@@ -142,6 +146,21 @@ AlertRule parse_alert_rule(std::string_view rule) {
   parsed.number = parse_number<double>(take_word(condition, kBlanks), rule, "a finite number");
   parsed.steps = take_steps(condition, rule);
   return parsed;
+}
+
+std::string without_command(std::string_view rule) {
+  const auto arrow = rule.find(kArrow);
+  if (arrow == std::string_view::npos) return std::string(rule);
+  return fmt::format("{}{} {}", rule.substr(0, arrow), kArrow, kNotRecorded);
+}
+
+std::vector<std::string> without_alert_commands(std::vector<std::string> words) {
+  constexpr std::string_view kKey = "alerts.rules";
+  for (std::string& word : words) {
+    const auto value = word.find('=', std::min(word.find(kKey), word.size()));
+    if (value != std::string::npos) word = word.substr(0, value + 1) + std::string(kNotRecorded);
+  }
+  return words;
 }
 
 std::optional<double> value_of(std::string_view metric, const io::StepMetrics& line) {

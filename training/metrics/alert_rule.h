@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ripieno/io/run/metrics.h"
 
@@ -27,8 +28,13 @@ struct AlertRule {
 };
 
 // Throws ConfigurationError, which names the part of the rule that is wrong. Metrics of the program
-// itself begin with "own." and are not checked.
+// itself begin with "own."; they are checked only against those of every run.
 AlertRule parse_alert_rule(std::string_view rule);
+
+// The rule with "(not recorded)" instead of its command, which may contain a password.
+std::string without_command(std::string_view rule);
+// The words of a command line, so too where they set alerts.rules.
+std::vector<std::string> without_alert_commands(std::vector<std::string> words);
 
 // The metric of a rule in a line; nullopt if it is not there.
 std::optional<double> value_of(std::string_view metric, const io::StepMetrics& line);

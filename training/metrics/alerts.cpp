@@ -11,6 +11,7 @@ std::vector<Alerts::Fired> Alerts::observe(const io::StepMetrics& line) {
   for (Watched& watched : watched_) {
     const auto value = value_of(watched.rule.metric, line);
     if (!value) continue;
+    watched.is_seen = true;
     if (!watched.rule.holds(*value)) {
       watched.since = -1;
       watched.has_fired = false;
@@ -23,6 +24,14 @@ std::vector<Alerts::Fired> Alerts::observe(const io::StepMetrics& line) {
     fired.push_back({&watched.rule, line.step, *value});
   }
   return fired;
+}
+
+std::vector<const AlertRule*> Alerts::unseen() const {
+  std::vector<const AlertRule*> unseen;
+  for (const Watched& watched : watched_) {
+    if (!watched.is_seen) unseen.push_back(&watched.rule);
+  }
+  return unseen;
 }
 
 void Alerts::restart() {

@@ -23,6 +23,8 @@ class Alerts {
   // The rules that fire with this line. A rule fires once, and again after its condition has ended.
   // Allocates nothing unless one fires.
   std::vector<Fired> observe(const io::StepMetrics& line);
+  // Those rules whose metric has been in no line so far.
+  std::vector<const AlertRule*> unseen() const;
   // The run starts, or went back to an earlier step: no condition holds yet.
   void restart();
 
@@ -30,7 +32,7 @@ class Alerts {
   struct Watched {
     AlertRule rule;
     int64_t since = -1;  // the first step of the line with which the condition began; -1: it ended
-    bool has_fired = false;
+    bool has_fired = false, is_seen = false;
   };
   std::vector<Watched> watched_;
 };

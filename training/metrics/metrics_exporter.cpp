@@ -19,7 +19,9 @@
 #include "ripieno/core/error.h"
 #include "ripieno/core/host_name.h"
 #include "ripieno/core/start_thread.h"
+#include "ripieno/io/files/file_system.h"
 #include "ripieno/io/files/hash.h"
+#include "ripieno/io/files/write_aside.h"
 #include "ripieno/io/run/event_file.h"
 #include "ripieno/io/run/prometheus_text.h"
 #include "ripieno/io/run/ranks/flight_record.h"
@@ -35,12 +37,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
-constexpr seconds kBetweenWrites(1);        // of event files
-constexpr seconds kBetweenFiles(5);         // of metrics.prom
-constexpr seconds kBetweenHeartbeats(15);   // reads of the records of all ranks
-constexpr int kLeastShare = 100;            // of the thread's time that reading them may take
-constexpr seconds kPatience(10);            // for storage, at the end
-constexpr std::size_t kMostWaiting = 4096;  // lines
+constexpr seconds kBetweenWrites(1);         // of event files
+constexpr seconds kBetweenFiles(5);          // of metrics.prom
+constexpr seconds kBetweenHeartbeats(15);    // reads of the records of all ranks
+constexpr int kLeastShare = 100;             // of the thread's time that reading them may take
+constexpr seconds kPatience(10);             // for storage, at the end
+constexpr double kPatienceWithCommands = 2;  // seconds, for those of the last alerts, at the end
+constexpr std::size_t kMostWaiting = 4096;   // lines
 
 double unix_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -68,9 +71,10 @@ std::string model_of(const nlohmann::json& configuration) {
   return kind != model->end() && kind->is_string() ? kind->get<std::string>() : "";
 }
 
+// Of the last start. Only the heads of the records are read.
 std::vector<PrometheusMetrics::Heartbeat> heartbeats_of(const std::string& run_directory) {
   std::vector<PrometheusMetrics::Heartbeat> heartbeats;
-  for (const auto& record : io::read_flight_records(run_directory))
+  for (const auto& record : io::read_flight_heads(run_directory))
     heartbeats.push_back({record.rank, static_cast<double>(record.heartbeat.unix_time) * 1e-9,
                           record.heartbeat.resident_bytes});
   return heartbeats;
@@ -104,7 +108,7 @@ struct MetricsExporter::State {
   void write_line(const Item& item);
   void flush_events();
   void publish(bool is_last);
-  void write_file(const std::string& path, const std::string& text);
+  std::vector<std::string> prometheus_files() const;
   void read_heartbeats();
   // Calls `action`; the first failure for this `what` is a remark.
   template <typename Action>
@@ -147,7 +151,7 @@ MetricsExporter::State::State(const MetricsOptions& chosen, const RunFacts& fact
   if (options.prometheus || serves || !options.prometheus_directory.empty()) {
     const Pool* memory = facts.device.is_cuda() ? &pool(facts.device) : nullptr;
     prometheus.emplace(PrometheusMetrics::Labels{name_of(directory), host_name(), model_of(values)},
-                       memory, facts.restarts);
+                       memory, facts.restarts, facts.utilization_per_token);
   }
   if (!serves) return;
   try {
@@ -192,7 +196,17 @@ void MetricsExporter::State::attempt(const std::string& what, const Action& acti
   }
 }
 
+std::vector<std::string> MetricsExporter::State::prometheus_files() const {
+  std::vector<std::string> files;
+  if (options.prometheus) files.push_back(io::RunPaths{directory}.prometheus());
+  if (!options.prometheus_directory.empty())
+    files.push_back(file_in(options.prometheus_directory, directory));
+  return files;
+}
+
 void MetricsExporter::State::work() {
+  // Otherwise each start that is killed could leave one more.
+  for (const auto& path : prometheus_files()) io::remove_leftovers(io::local_files(), path);
   std::unique_lock lock(mutex);
   while (true) {
     std::swap(items, taken);
@@ -201,7 +215,9 @@ void MetricsExporter::State::work() {
     lock.unlock();
     for (std::size_t i = 0; i < taken_count; ++i) write(taken[i]);
     flush_events();
-    for (auto& line : commands.failures()) remark(std::move(line));
+    for (auto& line :
+         is_last ? commands.failures_within(kPatienceWithCommands) : commands.failures())
+      remark(std::move(line));
     publish(is_last);
     if (is_last) server.reset();
     lock.lock();
@@ -258,13 +274,8 @@ void MetricsExporter::State::publish(bool is_last) {
   if (server) server->publish(text);
   if (!writes_files) return;
   next_file = now + kBetweenFiles;
-  if (options.prometheus) write_file(io::RunPaths{directory}.prometheus(), text);
-  if (!options.prometheus_directory.empty())
-    write_file(file_in(options.prometheus_directory, directory), text);
-}
-
-void MetricsExporter::State::write_file(const std::string& path, const std::string& text) {
-  attempt(path, [&] { io::write_prometheus_file(path, text); });
+  for (const auto& path : prometheus_files())
+    attempt(path, [&] { io::write_prometheus_file(path, text); });
 }
 
 // Less often where the records of many ranks are on slow storage. Ranks whose records cannot be
@@ -309,6 +320,7 @@ void MetricsExporter::begin_after(int64_t step) {
 }
 
 void MetricsExporter::write(io::StepMetrics& line) {
+  has_lines_ = true;
   for (const auto& [rule, step, value] : alerts_.observe(line)) {
     line.alerts.push_back(rule->text);
     state_->remark(fmt::format("alert: {} (step {}: {})", rule->text, step, value));
@@ -317,7 +329,21 @@ void MetricsExporter::write(io::StepMetrics& line) {
       item.value = value;
     });
   }
+  if (line.find(io::metric::kValidationLoss)) warn_of_unseen(io::metric::kAccuracy);
   state_->push(State::Item::Kind::line, line.step, [&](auto& item) { item.line = line; });
+}
+
+// A rule whose metric this run does not have never fires. All rules, or those of one metric.
+void MetricsExporter::warn_of_unseen(std::string_view metric) {
+  for (const AlertRule* rule : alerts_.unseen()) {
+    const bool is_meant = metric.empty() || rule->metric == metric;
+    if (!is_meant || !warned_of_.insert(rule->text).second) continue;
+    state_->remark(
+        fmt::format("alert {}: this run has logged no {}, so it cannot fire; metrics.jsonl has the "
+                    "metrics that "
+                    "there are",
+                    rule->text, rule->metric));
+  }
 }
 
 bool MetricsExporter::wants_histograms(int64_t step) const {
@@ -339,6 +365,7 @@ std::vector<std::string> MetricsExporter::take_remarks() {
 
 void MetricsExporter::finish() {
   if (!state_->thread.joinable()) return;
+  if (has_lines_) warn_of_unseen();
   std::unique_lock lock(state_->mutex);
   state_->is_stopping = true;
   state_->changed.notify_all();

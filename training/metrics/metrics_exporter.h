@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ripieno/core/device/device.h"
@@ -26,6 +28,7 @@ class MetricsExporter {
     std::string directory;
     Device device = {};
     int64_t restarts = 0;
+    double utilization_per_token = 0;  // io::utilization_per_token()
   };
 
   // `configuration`: the settings by section. The options must have passed check(); what fails here
@@ -62,9 +65,13 @@ class MetricsExporter {
  private:
   struct State;
 
+  void warn_of_unseen(std::string_view metric = "");
+
   const MetricsOptions options_;
   Alerts alerts_;
-  std::shared_ptr<State> state_;  // also owned by the thread, which may be detached
+  bool has_lines_ = false;
+  std::set<std::string> warned_of_;  // texts of rules
+  std::shared_ptr<State> state_;     // also owned by the thread, which may be detached
 };
 
 }  // namespace ripieno

@@ -53,8 +53,11 @@ PrometheusText::Labels labels_of(const PrometheusMetrics::Labels& names) {
 }  // namespace
 
 PrometheusMetrics::PrometheusMetrics(const Labels& labels, const Pool* device_memory,
-                                     int64_t restarts)
-    : labels_(labels_of(labels)), device_memory_(device_memory), restarts_(restarts) {}
+                                     int64_t restarts, double utilization_per_token)
+    : labels_(labels_of(labels)),
+      device_memory_(device_memory),
+      restarts_(restarts),
+      utilization_per_token_(utilization_per_token) {}
 
 void PrometheusMetrics::note(const io::StepMetrics& line) {
   for (const auto& metric : line.values) values_.insert_or_assign(metric.name, metric);
@@ -71,6 +74,7 @@ std::string PrometheusMetrics::text(const StepTotals& totals) const {
   PrometheusText text(labels_);
   text.gauge("ripieno_step", "Steps done.", totals.step());
   add_values(text);
+  add_utilization(text);
   add_own_values(text);
   add_times(text, totals);
   add_events(text, totals);
@@ -86,6 +90,14 @@ void PrometheusMetrics::add_values(PrometheusText& text) const {
     text.begin(family.name, family.type, family.help);
     std::visit([&](auto number) { text.add(number); }, found->second.value);
   }
+}
+
+void PrometheusMetrics::add_utilization(PrometheusText& text) const {
+  const auto rate = values_.find(io::metric::kTokensPerSecond);
+  if (utilization_per_token_ <= 0 || rate == values_.end()) return;
+  text.gauge("ripieno_model_flops_utilization_ratio",
+             "Model FLOP per second, as a share of the peak of all ranks.",
+             utilization_per_token_ * rate->second.number());
 }
 
 void PrometheusMetrics::add_own_values(PrometheusText& text) const {

@@ -20,7 +20,9 @@ class PrometheusMetrics {
     std::string run, host, model;  // model may be empty
   };
   // `device_memory`: the pool of the GPU; null on the CPU. `restarts`: starts after the first.
-  PrometheusMetrics(const Labels& labels, const Pool* device_memory, int64_t restarts);
+  // `utilization_per_token`: of io::utilization_per_token().
+  PrometheusMetrics(const Labels& labels, const Pool* device_memory, int64_t restarts,
+                    double utilization_per_token = 0);
 
   // A line of metrics.jsonl.
   void note(const io::StepMetrics& line);
@@ -36,6 +38,7 @@ class PrometheusMetrics {
 
  private:
   void add_values(io::PrometheusText& text) const;
+  void add_utilization(io::PrometheusText& text) const;
   void add_own_values(io::PrometheusText& text) const;
   void add_times(io::PrometheusText& text, const StepTotals& totals) const;
   void add_events(io::PrometheusText& text, const StepTotals& totals) const;
@@ -45,6 +48,7 @@ class PrometheusMetrics {
   const io::PrometheusText::Labels labels_;
   const Pool* const device_memory_;
   const int64_t restarts_;
+  const double utilization_per_token_;
   std::map<std::string, io::Metric> values_;  // by name
   std::map<std::string, int64_t> alerts_;     // by rule
   double data_wait_ = 0;                      // of the last line: seconds of data / total

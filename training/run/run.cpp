@@ -16,6 +16,7 @@
 #include "ripieno/io/files/file_lock.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/io/run/report.h"
+#include "ripieno/io/run/run_account.h"
 #include "ripieno/training/metrics/tensor_histograms.h"
 #include "ripieno/training/run/product_algorithms.h"
 #include "ripieno/training/run/rank_facts.h"
@@ -239,7 +240,8 @@ void Run::begin_record(const std::string& resumed_from) {
         options_.metrics,
         MetricsExporter::RunFacts{.directory = paths_.directory,
                                   .device = session_.device(),
-                                  .restarts = std::ssize(io::read_record(paths_)["starts"]) - 1},
+                                  .restarts = std::ssize(io::read_record(paths_)["starts"]) - 1,
+                                  .utilization_per_token = io::utilization_per_token(start)},
         configuration_of(options_));
   }
   open_log();

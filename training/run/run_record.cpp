@@ -13,6 +13,7 @@
 #include "ripieno/kernels/cpu_threads.h"
 #include "ripieno/kernels/matmul_algorithms.h"
 #include "ripieno/kernels/places.h"
+#include "ripieno/training/metrics/alert_rule.h"
 #include "ripieno/training/provenance/container.h"
 #include "ripieno/training/provenance/git_state.h"
 #include "ripieno/training/provenance/libraries.h"
@@ -99,7 +100,7 @@ nlohmann::json start_record(const Session& session, const io::Loader& loader,
       {"started_at", utc_time()},
       {"version", build_facts().version},
       {"build", build()},
-      {"command", session.command()},
+      {"command", without_alert_commands(session.command())},
       {"seed", random_context().seed},
       {"world_size", session.size()},
       {"hosts", session.hosts()},
@@ -137,6 +138,9 @@ nlohmann::json progress_record(const StartProgress& progress, const io::Loader& 
 nlohmann::json configuration_of(const RunOptions& options) {
   nlohmann::json configuration =
       options.settings ? options.settings->values() : nlohmann::json::object();
+  if (const nlohmann::json::json_pointer rules("/alerts/rules"); configuration.contains(rules)) {
+    for (auto& rule : configuration[rules]) rule = without_command(rule.get<std::string>());
+  }
   for (const auto& [name, value] : options.hyperparameters) {
     auto& recorded = configuration["hyperparameters"][name];
     std::visit([&](const auto& of_type) { recorded = of_type; }, value);

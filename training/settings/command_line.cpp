@@ -115,6 +115,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
   app.set_version_flag(
       "--version", [&] { return version_text(name); },
       "Print the version and what it was built with");
+  refuse_empty_words(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

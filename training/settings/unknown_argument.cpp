@@ -53,4 +53,16 @@ std::string unknown_argument(const CLI::App& app) {
                      likely_meant(subcommands, rest.front()));
 }
 
+void refuse_empty_words(CLI::App& app, const std::vector<std::string>& but_for) {
+  const auto check = [](const std::string& word) -> std::string {
+    return word.empty() ? "must not be empty; is a variable of the shell unset?" : "";
+  };
+  for (CLI::Option* option : app.get_options()) {
+    const bool is_flag = option->get_items_expected_max() == 0;
+    if (!is_flag && std::ranges::find(but_for, option->get_name()) == but_for.end())
+      option->check(check, "");
+  }
+  for (CLI::App* command : app.get_subcommands({})) refuse_empty_words(*command, but_for);
+}
+
 }  // namespace ripieno

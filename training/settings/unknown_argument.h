@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -13,5 +14,9 @@ namespace ripieno {
 // most likely meant: "--confg: no such option (did you mean --config?)". Empty if it took them all,
 // so that another error ended the parsing. Call it after CLI::ParseError.
 std::string unknown_argument(const CLI::App& app);
+
+// Makes empty words errors, as of unset variables of a shell, but for the options `but_for`. For
+// `app` and its subcommands.
+void refuse_empty_words(CLI::App& app, const std::vector<std::string>& but_for = {});
 
 }  // namespace ripieno

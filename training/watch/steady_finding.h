@@ -11,8 +11,8 @@ class SteadyFinding {
   // `nothing`: what is reported before the first look.
   explicit SteadyFinding(int nothing) : reported_(nothing), candidate_(nothing) {}
 
-  // A look found `value`. Returns whether that is to be reported: two looks in a row found it first,
-  // and twice as many are required after each report, up to 64.
+  // A look found `value`. Returns whether that is to be reported: two looks in a row found it
+  // first, and twice as many are required after each report, up to 64.
   bool look(int value) {
     if (value != candidate_) looks_ = 0;
     candidate_ = value;

@@ -387,6 +387,24 @@ std::optional<FlightRecord> read_flight_head(const std::string& directory) {
   return read_newest(directory, 0, Extent::head);
 }
 
+std::vector<FlightRecord> read_flight_heads(const std::string& run_directory) {
+  const std::string ranks = ranks_directory(run_directory);
+  std::vector<FlightRecord> heads;
+  for (const auto& name : local_files().names_in(ranks)) {
+    if (!name.starts_with("rank_")) continue;
+    try {
+      if (auto head = read_flight_head(ranks + "/" + name)) heads.push_back(std::move(*head));
+    } catch (const Error&) {
+      // Left out.
+    }
+  }
+  const auto last = std::ranges::max_element(heads, {}, &FlightRecord::started_unix);
+  if (last == heads.end()) return heads;
+  std::erase_if(heads, [start = last->start](const auto& head) { return head.start != start; });
+  std::ranges::sort(heads, {}, &FlightRecord::rank);
+  return heads;
+}
+
 std::vector<FlightRecord> read_flight_records(const std::string& run_directory,
                                               std::vector<std::string>* remarks, int age) {
   const auto found = find_records(ranks_directory(run_directory), remarks);

@@ -126,6 +126,10 @@ std::optional<FlightRecord> read_flight_record(const std::string& directory, int
 // programs that look at many ranks each second.
 std::optional<FlightRecord> read_flight_head(const std::string& directory);
 
+// The heads of all ranks of the last start, in rank order. A rank whose record cannot be read is
+// left out. Throws StorageError if the run directory cannot be listed.
+std::vector<FlightRecord> read_flight_heads(const std::string& run_directory);
+
 // The records of all ranks of the last start that wrote one, in rank order. A rank whose record
 // cannot be read is left out; `remarks` (if not null) gets a line for each.
 std::vector<FlightRecord> read_flight_records(const std::string& run_directory,

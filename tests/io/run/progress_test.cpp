@@ -72,6 +72,14 @@ TEST(ProgressLine, IsNeverWiderThanTheTerminal) {
   }
 }
 
+TEST_F(ProgressTest, HasTheLastStepOnce) {
+  Progress progress(file_.get(), /*terminal=*/false);
+  progress.update({.step = 1, .steps = 1, .loss = 2});
+  progress.update({.step = 1, .steps = 1, .loss = 2, .validation_loss = 3});
+  progress.finish();
+  EXPECT_EQ(written(), "step 1/1  loss 2.0000  validation 3.0000\n");
+}
+
 TEST_F(ProgressTest, IsRedrawnOnATerminalAndEndsWithTheLastState) {
   {
     Progress progress(file_.get(), /*terminal=*/true);
@@ -118,6 +126,11 @@ TEST(Numbers, AreFormattedWithSeparators) {
   EXPECT_EQ(with_thousands(999), "999");
   EXPECT_EQ(with_thousands(1'000), "1,000");
   EXPECT_EQ(with_thousands(-1'234'567), "-1,234,567");
+  EXPECT_EQ(with_thousands(INT64_MIN), "-9,223,372,036,854,775,808");
+  EXPECT_EQ(rounded_with_thousands(-1234.6), "-1,235");
+  EXPECT_EQ(rounded_with_thousands(1e308), "1e+308");
+  EXPECT_EQ(loss_text(1.23456), "1.2346");
+  EXPECT_EQ(loss_text(-1e308), "-1e+308");
   EXPECT_EQ(clock_time(8.2), "0:09");
   EXPECT_EQ(clock_time(754), "12:34");
   EXPECT_EQ(clock_time(3'723), "1:02:03");

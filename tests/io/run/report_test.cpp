@@ -56,6 +56,24 @@ int count_of(const std::string& text, const std::string& part) {
   return count;
 }
 
+TEST(Report, HasWholeStepsOnTheAxisOfAShortRun) {
+  const std::string svg =
+      line_chart({.label = "Loss", .curves = {{.points = {{1, 2}, {2, 1}, {3, 1.5}}}}});
+  for (const char* step : {">1<", ">2<", ">3<"})
+    EXPECT_THAT(svg, HasSubstr("text-anchor=\"middle\"" + std::string(step)));
+  EXPECT_THAT(svg, Not(HasSubstr("text-anchor=\"middle\">1.5<")));
+}
+
+TEST(Report, ShowsTheAlertsOfTheRun) {
+  EXPECT_THAT(report_page("first", record(), metrics(), {}), Not(HasSubstr("Alerts")));
+  auto with_alerts = lines();
+  with_alerts[1].alerts = {"loss < 9"};
+  with_alerts[4].alerts = {"loss < 9", "own.kl > 1"};
+  EXPECT_THAT(report_page("first", record(), curves_of(with_alerts), {}),
+              HasSubstr("<tr><td>loss &lt; 9</td><td>2</td><td>20</td><td>50</td></tr>"
+                        "<tr><td>own.kl &gt; 1</td><td>1</td><td>50</td><td>50</td></tr>"));
+}
+
 TEST(Report, ShowsTheKeyFiguresOfTheRun) {
   const std::string page = report_page("first", record(), metrics(), {"step_00000100"});
   for (const char* text :

@@ -58,6 +58,17 @@ TEST(RunAccount, DividesTheTimeOfARun) {
   EXPECT_EQ(account.usd, std::nullopt);
 }
 
+TEST(RunAccount, KnowsTheUtilizationOfATokenPerSecond) {
+  auto known = start(0, 0);
+  EXPECT_EQ(utilization_per_token(known), 0);
+  known["configuration"]["model"] = {{"layers", 2}, {"channels", 10}, {"context", 5}};
+  known["memory"]["parameters"] = 1050;
+  EXPECT_EQ(utilization_per_token(known), 0);
+  known["cost"]["peak_tflops_per_rank"] = 0.5;
+  // 6 x 1,000 and 12 x 2 x 10 x 5 of 4 x 0.5 x 10^12
+  EXPECT_DOUBLE_EQ(utilization_per_token(known), 7200 / 2e12);
+}
+
 // The second start began 60 s after the first one was last heard of, 25 steps before.
 TEST(RunAccount, CountsWhatAKillCosts) {
   const auto account = account_of({{"starts", {start(0, 0), start(3, 75)}}}).value();

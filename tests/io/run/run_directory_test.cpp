@@ -46,6 +46,15 @@ TEST_F(RunDirectoryTest, CreatesItsDirectories) {
   EXPECT_EQ(directory.paths().metrics(), path_ + "/metrics.jsonl");
 }
 
+TEST_F(RunDirectoryTest, RemovesWhatKilledWritersOfItsRecordLeft) {
+  { RunDirectory first(path_); }
+  write_file(local_files(), path_ + "/run.json.0123abcd.partial", "half of it");
+  write_file(local_files(), path_ + "/report.html.0123abcd.partial", "written by another program");
+  RunDirectory second(path_);
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/run.json.0123abcd.partial"));
+  EXPECT_TRUE(std::filesystem::exists(path_ + "/report.html.0123abcd.partial"));
+}
+
 TEST_F(RunDirectoryTest, IsHeldByOneAtATime) {
   RunDirectory holder(path_);
   EXPECT_THAT(failure(), HasSubstr(path_ + " is in use by process " + std::to_string(::getpid())));
@@ -139,6 +148,15 @@ TEST_F(Record, IsNotOverwrittenIfItIsDamaged) {
   write_file(local_files(), paths_.record(), "{\"starts\": [");
   EXPECT_THROW(append_start(local_files(), paths_, {{"seed", 1}}), DataError);
   EXPECT_EQ(read_file(local_files(), paths_.record()), "{\"starts\": [");
+}
+
+TEST_F(Record, OfAnotherVersionIsRefused) {
+  std::filesystem::create_directories(paths_.directory);
+  write_file(local_files(), paths_.record(), R"({"version": 99, "starts": []})");
+  EXPECT_THAT([&] { read_record(paths_); },
+              testing::ThrowsMessage<DataError>(HasSubstr("version 99, but version 1")));
+  write_file(local_files(), paths_.record(), R"({"version": 1, "starts": []})");
+  EXPECT_NO_THROW(read_record(paths_));
 }
 
 TEST_F(Record, IsNotOverwrittenIfItCannotBeRead) {

@@ -211,6 +211,7 @@ TEST(DoctorChecks, FindFaultsOfStorage) {
   };
   EXPECT_THAT(codes([](auto&) {}), IsEmpty());
   EXPECT_THAT(codes([](auto& facts) { facts.is_writable = false; }), ElementsAre("D-STO-01"));
+  EXPECT_THAT(codes([](auto& facts) { facts.is_directory = false; }), ElementsAre("D-STO-08"));
   EXPECT_THAT(codes([](auto& facts) { facts.is_read_only = true; }), ElementsAre("D-STO-02"));
   EXPECT_THAT(codes([](auto& facts) { facts.space->free_bytes = 0; }), ElementsAre("D-STO-03"));
   EXPECT_THAT(codes([](auto&) {}, int64_t{1} << 40), ElementsAre("D-STO-03"));

@@ -1,5 +1,8 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -7,6 +10,8 @@
 #include "io/files/hanging_file_system.h"
 #include "io/files/temporary_directory.h"
 #include "io/files/tiny_disk.h"
+#include "ripieno/core/host_name.h"
+#include "ripieno/io/data/data_format.h"
 #include "ripieno/io/data/token_data.h"
 #include "ripieno/io/files/file_system.h"
 #include "ripieno/tools/doctor/data.h"
@@ -17,6 +22,9 @@ namespace ripieno::tools::doctor {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 // A token file of 100,000 tokens in which `change` has changed the bytes.
 template <typename Change>
@@ -52,6 +60,61 @@ TEST(DoctorData, IsDamagedIfOneBitIsWrong) {
     EXPECT_EQ(facts.state, DataFacts::State::damaged) << position;
     EXPECT_THAT(facts.failure, HasSubstr("tokens"));
   }
+}
+
+// What is found about a file with this content.
+DataFacts probe_file(const std::string& content, int64_t context, const std::string& format = "") {
+  const io::TemporaryDirectory directory;
+  io::write_file(io::local_files(), directory / "file", content);
+  TokenDataSettings data;
+  data.paths = {directory / "file"};
+  data.loader.context = context;
+  data.loader.batch_size = 1;
+  if (format == "nanogpt") data.loader.data.format = io::DataFormat::nanogpt;
+  return probe_data(data, 60);
+}
+
+TEST(DoctorData, HasToBeEnoughForTheContext) {
+  using State = DataFacts::State;
+  EXPECT_EQ(probe_file(std::string(500, 'x'), 32).state, State::readable);
+  const auto little = probe_file(std::string(100, 'x'), 128);
+  EXPECT_EQ(little.state, State::unsuitable);
+  EXPECT_THAT(little.failure, HasSubstr("a context of 128 requires at least 129"));
+  const auto empty = probe_file("", 32);
+  EXPECT_NE(empty.state, State::readable);
+  EXPECT_THAT(empty.failure, Not(HasSubstr("vocab")));
+}
+
+TEST(DoctorData, IsNotDamagedIfASettingIsMissing) {
+  const auto facts = probe_file(std::string("\1\0\2\0\3\0\4\0", 8), 1, "nanogpt");
+  EXPECT_EQ(facts.state, DataFacts::State::unsuitable);
+  EXPECT_THAT(facts.failure, HasSubstr("data.vocabulary_size"));
+}
+
+TEST(DoctorData, IsNamedOnceInItsMessage) {
+  TokenDataSettings data;
+  data.paths = {"/no/such/file"};
+  const auto facts = probe_data(data, 60);
+  EXPECT_EQ(facts.state, DataFacts::State::missing);
+  EXPECT_THAT(facts.failure, StartsWith("file /no/such/file does not exist"));
+}
+
+TEST(DoctorStorage, RemovesTheFileOfOneThatWasKilled) {
+  const io::TemporaryDirectory directory;
+  const pid_t ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  ::waitpid(ended, nullptr, 0);
+  const auto name = [&](const std::string& host, pid_t process, const char* ending) {
+    return fmt::format(".ripieno_doctor_{}_{}{}", host, process, ending);
+  };
+  const std::string here = name(host_name(), ::getppid(), ""), other = name("other", ended, "");
+  const std::string unknown = name(host_name(), ended, ".mine");
+  for (const auto& file :
+       {name(host_name(), ended, ""), name(host_name(), ended, ".partial"), here, other, unknown})
+    io::write_file(io::local_files(), directory / file, "");
+  EXPECT_EQ(probe_storage(io::local_files(), directory.path(), 60).failure, "");
+  EXPECT_THAT(io::local_files().names_in(directory.path()),
+              UnorderedElementsAre(here, other, unknown));
 }
 
 TEST(DoctorStorage, IsTestedWithoutLeavingAnything) {

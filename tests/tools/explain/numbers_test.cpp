@@ -22,6 +22,32 @@ TEST(NumberDiagnoses, NameTheStepAtWhichTrainingDiverged) {
                     says("the last finite loss in metrics.jsonl is 1.75, of step 10")));
 }
 
+// The remedies of a run that diverged, whose configuration has this.
+std::string remedies_with(const std::string& configuration) {
+  RecordedRun run(1);
+  run.write_file("metrics.jsonl", "{\"step\":10,\"loss\":null}\n");
+  run.write_file("run.json", "{\"starts\":[{\"configuration\":" + configuration + "}]}");
+  run.write({.acts = [](auto& writer) {
+    writer.end_process(io::FlightEnd::Kind::exception, 79, 0, "step 20: the loss is nan");
+  }});
+  std::string remedies;
+  for (const auto& finding : run.findings())
+    remedies += std::string(finding.code) + ": " + finding.remedy + "\n";
+  return remedies;
+}
+
+TEST(NumberDiagnoses, DoNotAdviseWhatTheRunDoesAlready) {
+  using testing::HasSubstr;
+  using testing::Not;
+  const auto plain = remedies_with(R"({"train": {"precision": "float32"}})");
+  EXPECT_THAT(plain, AllOf(HasSubstr("R-NUM-01"), HasSubstr("R-NUM-03"),
+                           HasSubstr("safety.on_bad_step=rollback"), Not(HasSubstr("float16"))));
+  EXPECT_THAT(remedies_with(R"({"safety": {"on_bad_step": "rollback"}})"),
+              AllOf(Not(HasSubstr("on_bad_step")), HasSubstr("--resume PATH")));
+  EXPECT_THAT(remedies_with(R"({"train": {"precision": "float16"}})"),
+              HasSubstr("use train.precision=bfloat16"));
+}
+
 TEST(NumberDiagnoses, PassOnTheMessageAboutRanksThatDiffer) {
   RecordedRun run(1);
   run.write({.acts = [](auto& writer) {

@@ -80,6 +80,20 @@ TEST(Report, SaysThatNothingIsWrongWithAFinishedRun) {
                           EndsWith("\nNothing is wrong.\n")));
 }
 
+TEST(Report, HasTheAlertsOfTheRun) {
+  RecordedRun recorded(1);
+  recorded.write_file("metrics.jsonl",
+                      "{\"step\":1,\"loss\":9,\"alerts\":[\"loss > 8\"]}\n{\"step\":2,\"loss\":7}\n"
+                      "{\"step\":3,\"loss\":9,\"alerts\":[\"loss > 8\",\"own.kl > 1\"]}\n");
+  const RunFacts run = recorded.read();
+  EXPECT_THAT(to_text(run, {}),
+              HasSubstr("Alerts: loss > 8 (2 times, first at step 1, last at step 3); own.kl > 1 "
+                        "(step 3)\n"));
+  EXPECT_EQ(
+      to_json(run, {})["alerts"][0],
+      nlohmann::json({{"rule", "loss > 8"}, {"count", 2}, {"first_step", 1}, {"last_step", 3}}));
+}
+
 TEST(Report, SaysThatARunWasSavedOnRequest) {
   RecordedRun recorded(1);
   recorded.write(

@@ -56,6 +56,26 @@ TEST_F(CompareTest, NamesTheKeysThatDiffer) {
   EXPECT_THAT(keys, ElementsAre("configuration.train.seed", "seed", "git.commit"));
 }
 
+TEST_F(CompareTest, LeavesOutWhatDiffersInEachJob) {
+  const std::string settings = R"("origins": {}, "configuration": {}, )";
+  const auto start = [](const std::string& more, const char* n) {
+    return "{" + more + R"("command": ["train", "--run-dir", ")" + n +
+           R"("], "environment": {"OMPI_MCA_ess_base_jobid": ")" + n + R"(", "SLURM_JOB_ID": ")" +
+           n + R"(", "OMP_NUM_THREADS": ")" + n + "\"}}";
+  };
+  const auto keys_of = [](const Comparison& comparison) {
+    std::vector<std::string> keys;
+    for (const auto& difference : comparison.differences) keys.push_back(difference.key);
+    return keys;
+  };
+  EXPECT_THAT(
+      keys_of(compare(write("a", "", start(settings, "1")), write("b", "", start(settings, "2")))),
+      ElementsAre("environment.OMP_NUM_THREADS"));
+  // Without settings, the command is all that is known.
+  EXPECT_THAT(keys_of(compare(write("c", "", start("", "1")), write("d", "", start("", "2")))),
+              ElementsAre("command", "environment.OMP_NUM_THREADS"));
+}
+
 TEST_F(CompareTest, ComparesLossesIfARecordIsDamaged) {
   const auto a = write("a", "{\"step\":1,\"loss\":1}\n"),
              b = write("b", "{\"step\":1,\"loss\":1}\n");
@@ -76,7 +96,7 @@ TEST_F(RunListTest, FindsRunsButNothingInThem) {
   std::filesystem::create_directories(b + "/ranks");
   write("b/inner", "");
   std::filesystem::create_directory_symlink(directory.path(), directory.path() + "/loop");
-  EXPECT_THAT(find_runs(directory.path()), ElementsAre(b, a));
+  EXPECT_THAT(find_runs(directory.path()).paths, ElementsAre(b, a));
   EXPECT_THROW(find_runs(directory.path() + "/none"), UsageError);
 }
 
@@ -86,7 +106,7 @@ TEST_F(RunListTest, HasTheLastStartFirstAndDamagedRunsToo) {
             "configuration":{"schedule":{"steps":9}}})");
   write("b", "", R"({"started_at":"2026-02-01T00:00:00Z"})");
   std::ofstream(write("c", "") + "/run.json") << "{";
-  const auto runs = summarize(io::local_files(), find_runs(directory.path()));
+  const auto runs = summarize(io::local_files(), find_runs(directory.path()).paths);
   ASSERT_EQ(runs.size(), 3u);
   EXPECT_THAT(runs[0].path, testing::EndsWith("/b"));
   EXPECT_EQ(runs[1].step, 7);

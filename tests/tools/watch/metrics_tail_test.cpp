@@ -47,6 +47,14 @@ TEST_F(MetricsTailTest, FollowsAFileAndWaitsForTheEndOfALine) {
   EXPECT_EQ(poll().step_seconds(), 0.5);
 }
 
+TEST_F(MetricsTailTest, IgnoresANegativeStep) {
+  append_steps(1, 3);
+  append("{\"step\":-4,\"loss\":2.5}\n");
+  EXPECT_EQ(poll().step, 3);
+  EXPECT_EQ(poll().loss.points().size(), 3u);
+  EXPECT_EQ(poll().unreadable, 1);
+}
+
 TEST_F(MetricsTailTest, GoesBackWithTheRun) {
   append_steps(1, 10);
   poll();

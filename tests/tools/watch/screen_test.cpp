@@ -38,6 +38,23 @@ TEST(Screen, ReplacesWhatIsNotOneColumnWide) {
   EXPECT_EQ(screen.text(), "é????–\n");
 }
 
+TEST(Screen, ReplacesWhatIsNoCharacter) {
+  Screen screen(/*utf8=*/true, /*colors=*/false);
+  screen.resize(1, 20);
+  // Above U+10FFFF, too long for an A, cut off, and one of four bytes.
+  screen.put(0, 0, "\xf4\x90\x80\xc1|\xf7\xbf\xbf\xbf|\xf0\x80\x81\x81|\xf0\x9f\x98");
+  EXPECT_EQ(screen.text(), "??|?|?|?\n");
+}
+
+TEST(Screen, CutsBetweenWords) {
+  Screen screen(/*utf8=*/true, /*colors=*/false);
+  screen.resize(3, 9);
+  screen.put_words(0, 0, "step 1,234,567");
+  screen.put_words(1, 0, "é 1234567");
+  screen.put_words(2, 0, "1234567890");
+  EXPECT_EQ(screen.text(), "step\né 1234567\n");
+}
+
 TEST(Screen, DrawsInAsciiWithoutUtf8) {
   Screen screen(/*utf8=*/false, /*colors=*/true);
   screen.resize(1, 20);

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <set>
+#include <sstream>
+#include <string>
 
 namespace ripieno::tools::watch {
 namespace {
@@ -49,6 +52,36 @@ TEST(View, FitsTerminalsOfAnySize) {
   }
 }
 
+std::set<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::set<std::string> words;
+  for (std::string word; stream >> word;)
+    words.insert(word.ends_with(',') ? word.substr(0, word.size() - 1) : word);
+  return words;
+}
+
+// Part of a number would look like another one.
+TEST(View, ShowsNumbersWholeOrNotAtAll) {
+  Snapshot shown = snapshot();
+  shown.measured.newest.set({io::metric::kGradientNorm, 0.9123});
+  shown.measured.newest.set({io::metric::kLearningRate, 0.000321});
+  shown.measured.newest.set({io::metric::kTokensPerSecond, 5242880.0});
+  shown.measured.seconds = {0.125};
+  shown.checkpoints = {.count = 12, .newest = 1000};
+  for (auto& rank : shown.ranks) rank.resident_bytes = 3'060'000'000;
+  const auto whole = words_of(drawn(shown, 24, 200));
+  for (int columns = 1; columns < 140; ++columns) {
+    std::istringstream rows(drawn(shown, 8, columns));
+    for (std::string row; std::getline(rows, row);) {
+      for (const auto& word : words_of(row)) {
+        const bool has_number = word.find_first_of("0123456789") != word.npos;
+        EXPECT_TRUE(!has_number || whole.contains(word))
+            << word << " in " << columns << " columns: " << row;
+      }
+    }
+  }
+}
+
 TEST(View, IsDrawnOfARunThatHasNothingYet) {
   const std::string text = drawn(Snapshot{.name = "new"}, 24, 80);
   EXPECT_THAT(text, HasSubstr("no records of ranks"));
@@ -59,6 +92,9 @@ TEST(View, IsDrawnOfAnyLoss) {
   for (const double loss : {0.0, -1e308, 1e308, 1e-300}) {
     Snapshot shown = snapshot();
     shown.measured.loss.add(1201, loss);
+    shown.measured.newest.set({io::metric::kLoss, loss});
+    shown.measured.newest.set({io::metric::kTokensPerSecond, std::abs(loss)});
+    shown.seconds_left = std::abs(loss);
     EXPECT_THAT(drawn(shown, 24, 80), HasSubstr("step 1,200"));
   }
 }

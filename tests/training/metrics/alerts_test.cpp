@@ -47,6 +47,29 @@ TEST(AlertRule, NamesWhatIsWrong) {
   EXPECT_EQ(refusal("loss\n> x").find('\n'), std::string::npos);
 }
 
+TEST(AlertRule, RefusesAMetricOfTheRunAsOneOfTheProgram) {
+  EXPECT_THAT(refusal("own.loss > 8"), HasSubstr("loss is a metric of the run"));
+  EXPECT_EQ(refusal("own.losses > 8"), "");
+}
+
+TEST(AlertRule, IsRecordedWithoutItsCommand) {
+  EXPECT_EQ(without_command("loss > 8 -> curl -u me:secret https://x"),
+            "loss > 8 -> (not recorded)");
+  EXPECT_EQ(without_command("loss > 8"), "loss > 8");
+  EXPECT_THAT(without_alert_commands({"train", "--set", "alerts.rules=[\"loss > 8 -> secret\"]",
+                                      "--set=alerts.rules=secret", "--set", "train.seed=1"}),
+              testing::ElementsAre("train", "--set", "alerts.rules=(not recorded)",
+                                   "--set=alerts.rules=(not recorded)", "--set", "train.seed=1"));
+}
+
+TEST(Alerts, SayWhichMetricsHaveNotBeenSeen) {
+  Alerts alerts({"loss > 8", "accuracy < 0.5"});
+  EXPECT_EQ(alerts.unseen().size(), 2u);
+  alerts.observe({.step = 1, .values = {{"loss", 1.0}}});
+  ASSERT_EQ(alerts.unseen().size(), 1u);
+  EXPECT_EQ(alerts.unseen()[0]->metric, "accuracy");
+}
+
 // The steps at which the only rule fires.
 std::vector<int64_t> fires(Alerts& alerts, int64_t first, const std::vector<double>& losses) {
   std::vector<int64_t> steps;

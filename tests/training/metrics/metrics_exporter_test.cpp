@@ -78,6 +78,83 @@ TEST(MetricsExporter, NamesOnceWhatItCannotWrite) {
   EXPECT_TRUE(std::filesystem::exists(directory / "metrics.prom"));
 }
 
+// What an exporter with these rules says about a line with a loss of 2.
+std::vector<std::string> remarks_of(const std::string& directory,
+                                    const std::vector<std::string>& rules,
+                                    const std::vector<io::Metric>& more = {}) {
+  MetricsExporter exporter({.tensorboard = false, .prometheus = false, .alerts = rules},
+                           {.directory = directory}, nlohmann::json::object());
+  exporter.begin_after(0);
+  io::StepMetrics line{.step = 1, .values = {{"loss", 2.0}}};
+  for (const auto& metric : more) line.set(metric);
+  exporter.write(line);
+  auto remarks = exporter.take_remarks();
+  exporter.finish();
+  for (auto& remark : exporter.take_remarks()) remarks.push_back(std::move(remark));
+  return remarks;
+}
+
+TEST(MetricsExporter, ReportsACommandThatFailsInTheLastSecond) {
+  const TemporaryDirectory directory;
+  EXPECT_THAT(remarks_of(directory.path(), {"loss > 1 -> sleep 0.2; exit 3"}),
+              testing::ElementsAre(HasSubstr("alert: loss > 1"),
+                                   HasSubstr("alert loss > 1: its command ended with status 3")));
+}
+
+TEST(MetricsExporter, NeverShowsACommand) {
+  const TemporaryDirectory directory;
+  for (const auto& remark : remarks_of(directory.path(), {"loss > 1 -> : secret; exit 3"}))
+    EXPECT_THAT(remark, testing::Not(HasSubstr("secret")));
+}
+
+TEST(MetricsExporter, RunsTheSameCommandForEachRule) {
+  const TemporaryDirectory directory;
+  const std::string command = " -> echo x >> " + (directory / "out") + "; sleep 0.2";
+  remarks_of(directory.path(), {"loss > 1" + command, "loss > 1.5" + command});
+  EXPECT_EQ(text_of(directory / "out"), "x\nx\n");
+}
+
+TEST(MetricsExporter, ReportsThatALogOfCommandsCannotBeOpened) {
+  const TemporaryDirectory directory;
+  io::local_files().make_directories(directory / "alerts.log");
+  EXPECT_THAT(remarks_of(directory.path(), {"loss > 1 -> true"}),
+              testing::Contains(testing::AllOf(HasSubstr("alerts.log"), HasSubstr("directory"))));
+}
+
+TEST(MetricsExporter, NamesRulesThatCannotFire) {
+  const TemporaryDirectory directory;
+  const auto cannot_fire = HasSubstr("this run has logged no accuracy, so it cannot fire");
+  EXPECT_THAT(remarks_of(directory.path(), {"accuracy < 0.5"}), testing::ElementsAre(cannot_fire));
+  EXPECT_THAT(remarks_of(directory.path(), {"accuracy < 0.5"}, {{"accuracy", 0.75}}),
+              testing::IsEmpty());
+  EXPECT_THAT(remarks_of(directory.path(), {"accuracy < 0.5"}, {{"validation_loss", 2.0}}),
+              testing::ElementsAre(cannot_fire));
+}
+
+TEST(MetricsExporter, WritesTheUtilizationIfThePeakIsKnown) {
+  const TemporaryDirectory directory;
+  for (const double of_a_token : {0.0, 1e-6}) {
+    MetricsExporter exporter({.tensorboard = false},
+                             {.directory = directory.path(), .utilization_per_token = of_a_token},
+                             nlohmann::json::object());
+    exporter.begin_after(0);
+    io::StepMetrics line{.step = 1, .values = {{"tokens_per_s", 250'000.0}}};
+    exporter.write(line);
+    exporter.finish();
+    const std::string text = text_of(directory / "metrics.prom");
+    EXPECT_EQ(text.find("ripieno_model_flops_utilization_ratio") != text.npos, of_a_token > 0);
+    EXPECT_EQ(text.find("} 0.25\n") != text.npos, of_a_token > 0);
+  }
+}
+
+TEST(MetricsExporter, RemovesWhatKilledWritersOfMetricsForPrometheusLeft) {
+  const TemporaryDirectory directory;
+  io::write_file(io::local_files(), directory / "metrics.prom.0123abcd.partial", "half of it");
+  MetricsExporter({.tensorboard = false}, {.directory = directory.path()}, nlohmann::json::object())
+      .finish();
+  EXPECT_THAT(io::local_files().names_in(directory.path()), testing::ElementsAre("metrics.prom"));
+}
+
 TEST(MetricsExporter, RefusesABadRuleBeforeTheFirstStep) {
   const TemporaryDirectory directory;
   TinyRun run{.directory = directory / "run"};

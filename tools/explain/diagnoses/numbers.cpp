@@ -20,11 +20,31 @@ std::string last_loss(const RunFacts& run) {
                      io::with_thousands(last->step));
 }
 
+// Without what the run does already.
+std::string remedy_of_divergence(const RunFacts& run) {
+  std::string remedy =
+      "lower optimizer.learning_rate, lengthen schedule.warmup_steps, set train.gradient_clip, or "
+      "check the data of that step";
+  if (!run.start || run.start->on_bad_step != "rollback")
+    remedy += "; safety.on_bad_step=rollback leaves it out";
+  return remedy + "; `--resume PATH` starts from an earlier checkpoint";
+}
+
+std::string remedy_of_bad_steps(const RunFacts& run) {
+  const std::string rate = "lower optimizer.learning_rate";
+  const bool may_be_float16 =
+      !run.start || run.start->precision.empty() || run.start->precision == "float16";
+  return rate + (may_be_float16 ? ", set train.gradient_clip, or use train.precision=bfloat16 "
+                                  "instead of float16"
+                                : " or set train.gradient_clip");
+}
+
 std::vector<Finding> find_divergence(const RunFacts& run) {
   std::vector<Finding> found;
   for (const auto* failure : errors_of(run, {static_cast<int>(ExitStatus::diverged)})) {
     found.push_back(error_of(run, *failure));
     found.back().text += last_loss(run);
+    found.back().remedy = remedy_of_divergence(run);
   }
   return found;
 }
@@ -53,7 +73,7 @@ std::vector<Finding> find_bad_steps(const RunFacts& run) {
       io::with_thousands(first->step));
   if (points.back().skipped_steps.value_or(0) > 0)
     text += fmt::format("; {} steps were skipped", *points.back().skipped_steps);
-  return {{.text = text}};
+  return {{.text = text, .remedy = remedy_of_bad_steps(run)}};
 }
 
 std::vector<Finding> find_rollbacks(const RunFacts& run) {
@@ -83,8 +103,7 @@ constexpr Diagnosis kDiagnoses[] = {
     {"R-NUM-01", "training diverged", Stage::failure,
      "lower optimizer.learning_rate, lengthen schedule.warmup_steps, set train.gradient_clip, or "
      "check the data of that step; safety.on_bad_step=rollback leaves it out; `--resume PATH` "
-     "starts "
-     "from an earlier checkpoint",
+     "starts from an earlier checkpoint",
      find_divergence},
     {"R-NUM-02", "ranks hold different numbers", Stage::failure,
      "test the memory and the processor or GPU of the rank that the message names; leave its host "

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kWhole = int64_t{24} << 20, kEnd = int64_t{8} << 20;
 constexpr int64_t kPart = 8192, kParts = 2048;
 constexpr std::size_t kLongestLine = std::size_t{1} << 18;
+constexpr std::size_t kMostAlerts = 1000;  // different rules
 
 std::optional<double> number(const nlohmann::json& object, const char* name) {
   const auto& value = member(object, name);
@@ -55,6 +56,23 @@ std::optional<MetricPoint> point_of(const nlohmann::json& line) {
   return point;
 }
 
+void take_alerts(const nlohmann::json& line, MetricHistory& history) {
+  const auto& rules = member(line, "alerts");
+  const auto step = number(line, "step");
+  if (!rules.is_array() || !step || !(std::abs(*step) < 9e18)) return;
+  for (const auto& rule : rules) {
+    if (!rule.is_string()) continue;
+    const auto text = rule.get<std::string>();
+    auto found = std::ranges::find(history.alerts, text, &FiredAlert::rule);
+    if (found == history.alerts.end() && history.alerts.size() >= kMostAlerts) return;
+    if (found == history.alerts.end())
+      found = history.alerts.insert(
+          found, {.rule = text, .count = 0, .first_step = static_cast<int64_t>(*step)});
+    ++found->count;
+    found->last_step = static_cast<int64_t>(*step);
+  }
+}
+
 void take_line(std::string_view line, MetricHistory& history) {
   if (line.empty()) return;
   const auto parsed = line.size() > kLongestLine
@@ -62,9 +80,10 @@ void take_line(std::string_view line, MetricHistory& history) {
                           : nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) {
     ++history.unreadable;
-  } else if (auto point = point_of(parsed)) {
-    history.points.push_back(std::move(*point));
+    return;
   }
+  if (auto point = point_of(parsed)) history.points.push_back(std::move(*point));
+  take_alerts(parsed, history);
 }
 
 // Takes the complete lines of a part of the file. `begins_inside`: the part may begin in a line.

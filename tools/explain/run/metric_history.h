@@ -26,10 +26,17 @@ struct MetricPoint {
   double share(const std::string& phase) const;
 };
 
+// How often a rule of alerts.rules fired, in the lines that were read.
+struct FiredAlert {
+  std::string rule = {};
+  int64_t count = 0, first_step = 0, last_step = 0;
+};
+
 struct MetricHistory {
   std::vector<MetricPoint> points = {};
-  bool is_sampled = false;  // the file is large, and only evenly spaced parts were read
-  int64_t unreadable = 0;   // lines, of those read
+  std::vector<FiredAlert> alerts = {};  // in the order in which they first fired
+  bool is_sampled = false;              // the file is large, and only evenly spaced parts were read
+  int64_t unreadable = 0;               // lines, of those read
 };
 
 // Reads a file of up to 24 MiB completely; of a larger one, its last 8 MiB and 2,048 evenly spaced

@@ -111,7 +111,10 @@ std::optional<Start> last_start(const nlohmann::json& record) {
   if (!starts.is_array() || starts.empty()) return std::nullopt;
   Start start{.started_at = text_of(starts.back(), "started_at"),
               .resumed_from = text_of(starts.back(), "resumed_from")};
-  const auto& steps = member(member(member(starts.back(), "configuration"), "schedule"), "steps");
+  const auto& configuration = member(starts.back(), "configuration");
+  start.on_bad_step = text_of(member(configuration, "safety"), "on_bad_step");
+  start.precision = text_of(member(configuration, "train"), "precision");
+  const auto& steps = member(member(configuration, "schedule"), "steps");
   if (steps.is_number_integer()) start.steps = std::max<int64_t>(0, steps.get<int64_t>());
   for (auto other = starts.rbegin(); other != starts.rend(); ++other) {
     if (text_of(*other, "resumed_from") != start.resumed_from) break;

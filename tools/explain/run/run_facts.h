@@ -22,8 +22,9 @@ namespace ripieno::tools::explain {
 struct Start {
   std::string started_at = {};  // as written there
   std::string resumed_from = {};
-  int64_t steps = 0;  // schedule.steps; 0: unknown
-  int in_vain = 0;    // starts in a row, with this one, that began at the same checkpoint
+  int64_t steps = 0;                             // schedule.steps; 0: unknown
+  std::string on_bad_step = {}, precision = {};  // of its configuration; empty: unknown
+  int in_vain = 0;  // starts in a row, with this one, that began at the same checkpoint
 };
 
 enum class State {
