@@ -7,25 +7,9 @@
 #include <cstdint>
 
 #include "ripieno/kernels/execution.h"
+#include "ripieno/kernels/formulas/pooling_formulas.h"
 
 namespace ripieno::kernels {
-
-// One spatial axis. Window o reads in[o * stride - padding + k * dilation] for k in [0, kernel),
-// or, if adaptive, in[o * in / out] up to in[ceil((o + 1) * in / out)].
-struct PoolAxis {
-  int64_t in = 1, out = 1, kernel = 1;
-  int64_t stride = 1, padding = 0, dilation = 1;
-  bool adaptive = false;
-};
-
-struct PoolShape {
-  int64_t planes = 0;
-  PoolAxis y = {}, x = {};
-  bool count_padding = true;  // whether averages divide by the padded elements of a window, too
-
-  constexpr int64_t in_size() const { return y.in * x.in; }
-  constexpr int64_t out_size() const { return y.out * x.out; }
-};
 
 // out = the maximum of each window; NaN is larger than any number. indices: its first position in
 // the plane; -1, and out is -infinity, if a dilated window reads padding only.   in: (planes, y.in,

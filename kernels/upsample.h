@@ -7,19 +7,9 @@
 #include <cstdint>
 
 #include "ripieno/kernels/execution.h"
+#include "ripieno/kernels/formulas/upsample_formulas.h"
 
 namespace ripieno::kernels {
-
-enum class Upsampling {
-  kNearest,
-  kBilinear,         // pixels are areas: the centers of both grids are at i + 1/2
-  kBilinearCorners,  // pixels are points: the corners of both grids coincide
-};
-
-struct UpsampleShape {
-  int64_t planes = 0;
-  int64_t in_y = 1, in_x = 1, out_y = 1, out_x = 1;
-};
 
 // in: (planes, in_y, in_x); out: (planes, out_y, out_x).
 template <typename T>

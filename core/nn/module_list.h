@@ -15,11 +15,11 @@
 
 namespace ripieno::nn {
 
-template <std::derived_from<Module> Child = Module>
+template <std::derived_from<Module> Element = Module>
 class ModuleList final : public Module {
  public:
-  // Moves in one more module, of class Child or derived from it, and returns it.
-  template <std::derived_from<Child> Given>
+  // Moves in one more module, of class Element or derived from it, and returns it.
+  template <std::derived_from<Element> Given>
   Given& append(Given&& module) {
     static_assert(!std::is_lvalue_reference_v<Given>, "use append(std::move(module))");
     auto moved = std::make_unique<Given>(std::move(module));
@@ -30,11 +30,11 @@ class ModuleList final : public Module {
   }
 
   std::size_t size() const { return modules_.size(); }
-  Child& operator[](std::size_t index) { return *modules_[index]; }
-  const Child& operator[](std::size_t index) const { return *modules_[index]; }
+  Element& operator[](std::size_t index) { return *modules_[index]; }
+  const Element& operator[](std::size_t index) const { return *modules_[index]; }
 
  private:
-  std::vector<std::unique_ptr<Child>> modules_;
+  std::vector<std::unique_ptr<Element>> modules_;
 };
 
 }  // namespace ripieno::nn

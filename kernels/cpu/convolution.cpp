@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "ripieno/kernels/cpu/gemm/convolution_library.h"
 #include "ripieno/kernels/cpu/gemm/gemm.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
@@ -18,8 +19,9 @@ constexpr int64_t kPanel = cpu::detail::kPanelCols<A>;
 // Output positions of one work item: with a block of depth 256, packed patches take 256 KiB of
 // float and stay in the L2 cache.
 constexpr int64_t kPositions = 256;
-// Images are summed in at most this many chunks for the gradient of the weight.
-constexpr int64_t kChunks = 16;
+// Images are summed in at most this many chunks for the gradient of the weight, whose partial sums
+// take at most 16 MiB, but at least in four. The library computes a chunk at a time, too.
+constexpr int64_t kChunks = 16, kFewestChunks = 4, kPartialSums = int64_t{1} << 22;
 
 // A convolution whose input is spread: in[i] is at position i * spread, with zeros between. The
 // gradient of a strided convolution's input is one.
@@ -167,7 +169,28 @@ ConvolutionAxis of_gradient(const ConvolutionAxis& axis) {
           .dilation = axis.dilation};
 }
 
-int64_t chunks_of(const ConvolutionShape& shape) { return std::min(shape.batch, kChunks); }
+// The number of images in a chunk, the last of which may have fewer.
+int64_t chunk_of(const ConvolutionShape& shape) {
+  const int64_t fit = kPartialSums / std::max<int64_t>(1, shape.weights());
+  const int64_t most = std::clamp(fit, kFewestChunks, kChunks);
+  return std::max<int64_t>(1, (shape.batch + most - 1) / most);
+}
+int64_t chunks_of(const ConvolutionShape& shape) {
+  const int64_t each = chunk_of(shape);
+  return (shape.batch + each - 1) / each;
+}
+
+// Calls body(chunk, first image, the shape of the chunk's images) for each chunk.
+template <typename Body>
+void for_each_chunk(const ConvolutionShape& shape, const Body& body) {
+  const int64_t each = chunk_of(shape), work = each * shape.out_size() * shape.weights() / 32;
+  cpu::parallel_for(chunks_of(shape), work, [&](int64_t chunk) {
+    ConvolutionShape images = shape;
+    const int64_t begin = chunk * each;
+    images.batch = std::min(each, shape.batch - begin);
+    body(chunk, begin, images);
+  });
+}
 
 // sums (outputs / groups, depth) = the gradient of one group's weight over some images.
 template <typename T>
@@ -215,12 +238,45 @@ void sum_images(accumulator_t<T>* sums, const T* grad_out, const T* in,
   }
 }
 
+// partials[chunk] = the gradient of the weight over the images of a chunk.
+template <typename T>
+void sum_chunks(accumulator_t<T>* partials, const T* grad_out, const T* in,
+                const ConvolutionShape& shape) {
+  if (shape.out_size() == 0) return;
+  const int64_t weights = shape.weights(), of_group = weights / shape.groups;
+  if constexpr (std::is_same_v<T, float>) {
+    if (cpu::library_convolves(shape)) {
+      return for_each_chunk(
+          shape, [&](int64_t chunk, int64_t first, const ConvolutionShape& images) {
+            cpu::convolve_weight_gradient_by_library(
+                partials + chunk * weights, grad_out + first * shape.outputs * shape.out_size(),
+                in + first * shape.inputs * shape.in_size(), images);
+          });
+    }
+  }
+  const int64_t each = chunk_of(shape), work = each * of_group * shape.out_size() / 32;
+  cpu::parallel_for(chunks_of(shape) * shape.groups, work, [&](int64_t item) {
+    const int64_t chunk = item / shape.groups, group = item % shape.groups;
+    const int64_t begin = chunk * each, end = std::min(shape.batch, begin + each);
+    sum_images(partials + chunk * weights + group * of_group, grad_out, in, shape, group, begin,
+               end);
+  });
+}
+
 }  // namespace
 
 template <typename T>
 void convolution_forward(OnCpu, T* out, const T* in, const T* weight, const T* bias,
                          const ConvolutionShape& shape) {
   if (shape.batch * shape.outputs * shape.out_size() == 0) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (cpu::library_convolves(shape)) {
+      return for_each_chunk(shape, [&](int64_t, int64_t first, const ConvolutionShape& images) {
+        cpu::convolve_by_library(out + first * shape.outputs * shape.out_size(),
+                                 in + first * shape.inputs * shape.in_size(), weight, bias, images);
+      });
+    }
+  }
   multiply_patches(out, in, widened(weight, shape.weights()), bias, {shape.y, shape.x}, shape.batch,
                    shape.groups, shape.group_inputs(), shape.group_outputs(), false);
 }
@@ -229,6 +285,15 @@ template <typename T>
 void convolution_input_gradient(OnCpu, T* grad_in, const T* grad_out, const T* weight,
                                 const ConvolutionShape& shape, bool accumulate) {
   if (shape.batch * shape.inputs * shape.in_size() == 0) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (!accumulate && cpu::library_convolves(shape)) {
+      return for_each_chunk(shape, [&](int64_t, int64_t first, const ConvolutionShape& images) {
+        cpu::convolve_input_gradient_by_library(grad_in + first * shape.inputs * shape.in_size(),
+                                                grad_out + first * shape.outputs * shape.out_size(),
+                                                weight, images);
+      });
+    }
+  }
   const Patches of{of_gradient(shape.y), of_gradient(shape.x), shape.y.stride, shape.x.stride};
   multiply_patches<T>(grad_in, grad_out, mirrored(weight, shape), nullptr, of, shape.batch,
                       shape.groups, shape.group_outputs(), shape.group_inputs(), accumulate);
@@ -245,17 +310,7 @@ void convolution_weight_gradient(OnCpu, T* grad_weight, void* workspace, const T
   const int64_t weights = shape.weights();
   const int64_t chunks = shape.out_size() == 0 ? 0 : chunks_of(shape);
   A* const partials = static_cast<A*>(workspace);
-  const int64_t each = chunks == 0 ? 0 : (shape.batch + chunks - 1) / chunks;
-  const int64_t of_group = weights / shape.groups;
-  const int64_t work = each * of_group * shape.out_size() / 32;
-  cpu::parallel_for(chunks * shape.groups, work, [&](int64_t item) {
-    const int64_t chunk = item / shape.groups, group = item % shape.groups;
-    A* const sums = partials + chunk * weights + group * of_group;
-    const int64_t begin = std::min(shape.batch, chunk * each),
-                  end = std::min(shape.batch, begin + each);
-    if (begin == end) return static_cast<void>(std::fill_n(sums, of_group, A(0)));
-    sum_images(sums, grad_out, in, shape, group, begin, end);
-  });
+  sum_chunks(partials, grad_out, in, shape);
   cpu::for_each_block(weights, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       A sum = A(0);

@@ -5,7 +5,6 @@
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
 #include "ripieno/kernels/element_types.h"
-#include "ripieno/kernels/formulas/pooling_formulas.h"
 
 namespace ripieno::kernels {
 

@@ -3,7 +3,6 @@
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
 #include "ripieno/kernels/element_types.h"
-#include "ripieno/kernels/formulas/upsample_formulas.h"
 
 namespace ripieno::kernels {
 

@@ -1,5 +1,4 @@
 #include "ripieno/kernels/cuda/device/device.cuh"
-#include "ripieno/kernels/formulas/pooling_formulas.h"
 #include "ripieno/kernels/pooling.h"
 
 namespace ripieno::kernels {

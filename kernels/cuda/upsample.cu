@@ -1,5 +1,4 @@
 #include "ripieno/kernels/cuda/device/device.cuh"
-#include "ripieno/kernels/formulas/upsample_formulas.h"
 #include "ripieno/kernels/upsample.h"
 
 namespace ripieno::kernels {

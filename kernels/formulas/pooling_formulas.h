@@ -1,9 +1,26 @@
-// The elements of a pooling window along one axis, for the kernels of both places.
+// The windows of a pooling, and their elements along one axis, for the kernels of both places.
 #pragma once
 
-#include "ripieno/kernels/pooling.h"
+#include <cstdint>
 
 namespace ripieno::kernels {
+
+// One spatial axis. Window o reads in[o * stride - padding + k * dilation] for k in [0, kernel),
+// or, if adaptive, in[o * in / out] up to in[ceil((o + 1) * in / out)].
+struct PoolAxis {
+  int64_t in = 1, out = 1, kernel = 1;
+  int64_t stride = 1, padding = 0, dilation = 1;
+  bool adaptive = false;
+};
+
+struct PoolShape {
+  int64_t planes = 0;
+  PoolAxis y = {}, x = {};
+  bool count_padding = true;  // whether averages divide by the padded elements of a window, too
+
+  constexpr int64_t in_size() const { return y.in * x.in; }
+  constexpr int64_t out_size() const { return y.out * x.out; }
+};
 
 // Elements begin, begin + step, … before end.
 // with_padding: their number with those of the padding.

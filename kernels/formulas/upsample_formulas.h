@@ -2,9 +2,20 @@
 // places.
 #pragma once
 
-#include "ripieno/kernels/upsample.h"
+#include <cstdint>
 
 namespace ripieno::kernels {
+
+enum class Upsampling {
+  kNearest,
+  kBilinear,         // pixels are areas: the centers of both grids are at i + 1/2
+  kBilinearCorners,  // pixels are points: the corners of both grids coincide
+};
+
+struct UpsampleShape {
+  int64_t planes = 0;
+  int64_t in_y = 1, in_x = 1, out_y = 1, out_x = 1;
+};
 
 // (1 - fraction) * in[low] + fraction * in[high].
 template <typename A>

@@ -28,14 +28,23 @@ struct Results {
   std::vector<T> out, grad_in, grad_weight;
 };
 
+// The same numbers in every type that represents them.
+template <typename T>
+std::vector<T> numbers(int64_t size, uint32_t seed) {
+  std::vector<T> out;
+  for (const float value : random_values<float>(size, seed))
+    out.push_back(T(static_cast<accumulator_t<T>>(value)));
+  return out;
+}
+
 // Everything, computed by `threads` threads.
 template <typename T>
 Results<T> computed_by(int threads, const ConvolutionShape& shape) {
-  const auto in = random_values<T>(shape.batch * shape.inputs * shape.in_size(), 1);
-  const auto weight = random_values<T>(shape.weights(), 2);
-  const auto bias = random_values<T>(shape.outputs, 3);
+  const auto in = numbers<T>(shape.batch * shape.inputs * shape.in_size(), 1);
+  const auto weight = numbers<T>(shape.weights(), 2);
+  const auto bias = numbers<T>(shape.outputs, 3);
   const int64_t outputs = shape.batch * shape.outputs * shape.out_size();
-  const auto grad_out = random_values<T>(outputs, 4);
+  const auto grad_out = numbers<T>(outputs, 4);
   Results<T> results{std::vector<T>(static_cast<size_t>(outputs)), std::vector<T>(in.size()),
                      std::vector<T>(weight.size())};
   std::vector<accumulator_t<T>> workspace(
@@ -48,6 +57,30 @@ Results<T> computed_by(int threads, const ConvolutionShape& shape) {
                               grad_out.data(), in.data(), shape, false);
   set_cpu_threads(1);
   return results;
+}
+
+// Large ones in float may run on a library, those in double do not.
+TEST(LargeConvolution, InFloatAgreesWithDouble) {
+  const ConvolutionShape shapes[] = {
+      kShapes[0],
+      kShapes[1],
+      kShapes[2],
+      {.batch = 5, .inputs = 64, .outputs = 128, .y = axis(8, 1, 2, 0), .x = axis(9, 1, 2, 0)},
+      {.batch = 21,
+       .inputs = 8,
+       .outputs = 8,
+       .groups = 8,
+       .y = axis(40, 3, 1, 1),
+       .x = axis(40, 3, 1, 1)},
+      {.batch = 1, .inputs = 5, .outputs = 33, .y = axis(31, 4, 3, 2, 2), .x = axis(29, 3, 2, 0)}};
+  for (const ConvolutionShape& shape : shapes) {
+    const auto narrow = computed_by<float>(2, shape);
+    const auto wide = computed_by<double>(1, shape);
+    const double roundings = 30 * std::sqrt(static_cast<double>(shape.batch * shape.out_size()));
+    expect_close(narrow.out, wide.out, roundings);
+    expect_close(narrow.grad_in, wide.grad_in, roundings);
+    expect_close(narrow.grad_weight, wide.grad_weight, 4 * roundings);
+  }
 }
 
 template <typename T>

@@ -1,3 +1,5 @@
+#include <memory>
+
 #include "parts/part.h"
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/nn/recurrent.h"
@@ -30,9 +32,11 @@ Call gru_of(bool reversed) {
 // Inputs: x, and the parameters of the layer in 128ths, one after the other.
 template <typename Layer>
 Call layer_of(const nn::RecurrentOptions& options) {
-  return [options](const Tensors& x) {
-    // Lives as long as the graph of its outputs.
-    auto layer = std::make_shared<Layer>(x[0].size(2), 3, options);
+  // The layer of the last call, which its backward needs.
+  const auto kept = std::make_shared<std::unique_ptr<Layer>>();
+  return [options, kept](const Tensors& x) {
+    *kept = std::make_unique<Layer>(x[0].size(2), 3, options);
+    const auto& layer = *kept;
     layer->to(x[0].device(), x[0].dtype());
     const auto numerators = x[1].to_vector<double>();
     std::size_t next = 0;

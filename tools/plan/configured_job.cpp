@@ -74,7 +74,7 @@ std::string ConfiguredJob::data_path() const {
 }
 
 void ConfiguredJob::read_data(const GivenSizes& given) {
-  data_ = {.vocabulary = given.vocabulary, .features = given.features, .classes = given.classes};
+  data_ = {given.vocabulary, given.features, given.classes};
   if (!may_exist(data_path()) || given.vocabulary > 0 || given.features > 0) return;
   if (kind_ == "gpt") {
     read_tokens();

@@ -10,26 +10,31 @@
 namespace ripieno {
 namespace {
 
-std::unique_ptr<ModelSettings> make_gpt(std::string_view) {
-  return std::make_unique<GptSettings>();
+template <typename T>
+std::unique_ptr<ModelSettings> make() {
+  return std::make_unique<T>();
 }
 
-std::unique_ptr<ModelSettings> make_image_model(std::string_view kind) {
-  return std::make_unique<ImageModelSettings>(std::string(kind));
+template <const char* kind>
+std::unique_ptr<ModelSettings> make_image_model() {
+  return std::make_unique<ImageModelSettings>(kind);
 }
+
+constexpr char kLeNet[] = "lenet", kMlp[] = "mlp", kResNet18[] = "resnet18",
+               kResNet20[] = "resnet20", kResNet50[] = "resnet50";
 
 struct Kind {
   std::string_view name;
-  std::unique_ptr<ModelSettings> (*make)(std::string_view kind);
+  std::unique_ptr<ModelSettings> (*make)();
 };
 
 constexpr Kind kKinds[] = {
-    {"gpt", make_gpt},
-    {"lenet", make_image_model},
-    {"mlp", make_image_model},
-    {"resnet18", make_image_model},
-    {"resnet20", make_image_model},
-    {"resnet50", make_image_model},
+    {"gpt", make<GptSettings>},
+    {kLeNet, make_image_model<kLeNet>},
+    {kMlp, make_image_model<kMlp>},
+    {kResNet18, make_image_model<kResNet18>},
+    {kResNet20, make_image_model<kResNet20>},
+    {kResNet50, make_image_model<kResNet50>},
 };
 
 }  // namespace
@@ -42,7 +47,7 @@ std::vector<std::string> model_kinds() {
 
 std::unique_ptr<ModelSettings> settings_of_model(std::string_view kind) {
   for (const Kind& known : kKinds) {
-    if (known.name == kind) return known.make(kind);
+    if (known.name == kind) return known.make();
   }
   throw ConfigurationError(fmt::format("model.kind must be one of {1}, got \"{0}\"", kind,
                                        fmt::join(model_kinds(), ", ")));

@@ -1,32 +1,15 @@
 #include <dnnl.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include <new>
 #include <stdexcept>
 #include <string>
 
 #include "ripieno/kernels/cpu/gemm/gemm.h"
+#include "ripieno/kernels/cpu/gemm/on_one_thread.h"
 
 namespace ripieno::kernels::cpu::detail {
 
 namespace {
-
-// Limits oneDNN to the calling thread, because the caller has split the work.
-class OnOneThread {
-#ifdef _OPENMP
- public:
-  OnOneThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OnOneThread() { omp_set_num_threads(threads_); }
-  OnOneThread(const OnOneThread&) = delete;
-  OnOneThread& operator=(const OnOneThread&) = delete;
-
- private:
-  int threads_;
-#endif
-};
 
 void require_success(dnnl_status_t status) {
   if (status == dnnl_success) return;

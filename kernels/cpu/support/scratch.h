@@ -10,7 +10,18 @@
 namespace ripieno::kernels::cpu {
 
 // What the scratch is for. Uses that overlap in time need different names.
-enum class Scratch { kPacked, kLeft, kRight, kOut, kAttention, kAttentionBlock, kCount };
+enum class Scratch {
+  kPacked,
+  kLeft,
+  kRight,
+  kOut,
+  kAttention,
+  kAttentionBlock,
+  kConvolutionIn,
+  kConvolutionWeight,
+  kConvolutionOut,
+  kCount
+};
 
 // At least `size` elements, aligned to a cache line, uninitialized. Valid until the thread's next
 // call with the same use.

@@ -8,6 +8,7 @@
 
 #include "ripieno/core/nn/channel_norm.h"
 #include "ripieno/core/nn/flatten.h"
+#include "ripieno/core/nn/linear.h"
 #include "ripieno/core/nn/module_list.h"
 #include "ripieno/core/nn/pooling.h"
 #include "ripieno/core/nn/sequential.h"
