@@ -6,7 +6,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/configuration.h"
-#include "ripieno/training/models/gpt_settings.h"
+#include "ripieno/training/models/language_model_settings.h"
 #include "ripieno/training/models/model_kinds.h"
 
 namespace ripieno::tools::doctor {
@@ -21,17 +21,17 @@ DoctorConfiguration read_as(const std::string& kind, const std::string& path) {
   Settings settings;
   bind(settings, options);
   configuration.model->bind(settings);
-  const bool is_gpt = kind == "gpt";
-  if (is_gpt) {
+  const bool reads_tokens = configuration.model->reads_tokens();
+  if (reads_tokens) {
     configuration.data.bind(settings);
   } else {
     settings.add("data.path", &images, "path of the data");
   }
   settings.read(path);
-  if (!is_gpt && !images.empty()) configuration.data.paths = {images};
+  if (!reads_tokens && !images.empty()) configuration.data.paths = {images};
   configuration.precision = options.precision;
-  if (const auto* gpt = dynamic_cast<const GptSettings*>(configuration.model.get()))
-    configuration.model_vocabulary = gpt->options.vocab;
+  const auto* model = dynamic_cast<const LanguageModelSettings*>(configuration.model.get());
+  if (model) configuration.model_vocabulary = model->vocab();
   return configuration;
 }
 

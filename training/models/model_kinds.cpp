@@ -5,6 +5,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/models/gpt_settings.h"
+#include "ripieno/training/models/llama_settings.h"
 #include "ripieno/training/models/mlp_settings.h"
 
 namespace ripieno {
@@ -22,6 +23,7 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"gpt", make<GptSettings>},
+    {"llama", make<LlamaSettings>},
     {"mlp", make<MlpSettings>},
 };
 
@@ -31,6 +33,24 @@ std::vector<std::string> model_kinds() {
   std::vector<std::string> names;
   for (const Kind& kind : kKinds) names.emplace_back(kind.name);
   return names;
+}
+
+std::string kind_of_command(const std::vector<std::string>& words, const std::string& standard) {
+  std::string kind, file;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto value_of = [&](std::string_view option) -> std::string {
+      if (words[i].starts_with(std::string(option) + "="))
+        return words[i].substr(option.size() + 1);
+      return words[i] == option && i + 1 < words.size() ? words[i + 1] : "";
+    };
+    constexpr std::string_view kKey = "model.kind=";
+    std::string assignment = value_of("--set");
+    std::erase(assignment, '"');
+    if (assignment.starts_with(kKey)) kind = assignment.substr(kKey.size());
+    if (const std::string path = value_of("--config"); !path.empty()) file = path;
+  }
+  if (kind.empty() && !file.empty()) kind = string_in_file(file, "model.kind");
+  return kind.empty() ? standard : kind;
 }
 
 std::unique_ptr<ModelSettings> settings_of_model(std::string_view kind) {

@@ -10,10 +10,15 @@
 
 namespace ripieno {
 
-// "gpt", "mlp".
+// "gpt", "llama", "mlp".
 std::vector<std::string> model_kinds();
 // The settings of a kind of model, with their default values. Throws ConfigurationError if `kind`
 // is not one of model_kinds().
 std::unique_ptr<ModelSettings> settings_of_model(std::string_view kind);
+
+// The model.kind that a training program's command line asks for, which decides what keys there
+// are: of the last --set, else of the file of --config, else `standard`. Throws ConfigurationError
+// if the file cannot be read.
+std::string kind_of_command(const std::vector<std::string>& words, const std::string& standard);
 
 }  // namespace ripieno

@@ -15,6 +15,7 @@
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/tools/plan/changes.h"
 #include "ripieno/training/models/gpt_settings.h"
+#include "ripieno/training/models/llama_settings.h"
 #include "ripieno/training/models/mlp_settings.h"
 #include "ripieno/training/models/model_kinds.h"
 
@@ -35,6 +36,15 @@ std::unique_ptr<ModelSettings> small_model(const std::string& kind) {
   auto settings = settings_of_model(kind);
   if (auto* gpt = dynamic_cast<GptSettings*>(settings.get()))
     gpt->options = {.vocab = 0, .layers = 3, .heads = 2, .channels = 48, .context = 33};
+  if (auto* llama = dynamic_cast<LlamaSettings*>(settings.get())) {
+    llama->options = {.vocab = 0,
+                      .layers = 3,
+                      .heads = 4,
+                      .key_value_heads = 2,
+                      .channels = 48,
+                      .hidden = 80,
+                      .context = 33};
+  }
   if (auto* mlp = dynamic_cast<MlpSettings*>(settings.get())) mlp->hidden = {320, 320, 31};
   return settings;
 }

@@ -10,6 +10,7 @@
 
 #include "ripieno/core/error.h"
 #include "ripieno/training/models/gpt_settings.h"
+#include "ripieno/training/models/llama_settings.h"
 #include "ripieno/training/models/mlp_settings.h"
 
 namespace ripieno {
@@ -44,7 +45,7 @@ TEST(ModelKinds, EachBuildsTheSameModelFromItsRecordedSettings) {
     const auto model = settings_of_model(kind), again = settings_of_model(kind);
     model->bind(settings);
     again->bind(restored);
-    settings.set(kind == "gpt" ? "model.channels=16" : "model.hidden=[5, 4]");
+    settings.set(kind == "mlp" ? "model.hidden=[5, 4]" : "model.channels=16");
     restored.restore(settings.values());
     EXPECT_EQ(shapes_of(*model->build(kData)), shapes_of(*again->build(kData)));
   }
@@ -55,7 +56,7 @@ TEST(ModelKinds, RejectAnUnknownName) {
     settings_of_model("lstm");
     FAIL();
   } catch (const ConfigurationError& error) {
-    EXPECT_STREQ(error.what(), "model.kind must be one of gpt, mlp, got \"lstm\"");
+    EXPECT_STREQ(error.what(), "model.kind must be one of gpt, llama, mlp, got \"lstm\"");
   }
 }
 
@@ -65,6 +66,26 @@ TEST(GptSettings, UseTheVocabularyOfTheDataOrALargerOne) {
   gpt.options.vocab = 16;
   EXPECT_EQ(gpt.options_for(11).vocab, 16);
   EXPECT_THROW(gpt.options_for(17), ConfigurationError);
+}
+
+TEST(ModelKinds, AreChosenByTheLastAssignmentOrElseTheConfiguration) {
+  const auto kind_of = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "train_gpt");
+    return kind_of_command(words, "gpt");
+  };
+  EXPECT_EQ(kind_of({"--steps", "3"}), "gpt");
+  EXPECT_EQ(kind_of({"--set", "model.kind=llama"}), "llama");
+  EXPECT_EQ(kind_of({"--set=model.kind=\"llama\"", "--set", "model.layers=1"}), "llama");
+  EXPECT_EQ(kind_of({"--set", "model.kind=llama", "--set", "model.kind=gpt"}), "gpt");
+}
+
+TEST(LlamaSettings, FillInWhatFollowsFromOtherSizes) {
+  LlamaSettings llama;
+  llama.options.key_value_heads = 0;
+  const nn::LlamaOptions options = llama.options_for(11);
+  EXPECT_EQ(options.vocab, 11);
+  EXPECT_EQ(options.key_value_heads, 4);
+  EXPECT_EQ(options.hidden, 352);
 }
 
 TEST(MlpSettings, PutTheHiddenLayersBetweenTheDataAndTheClasses) {
