@@ -171,7 +171,8 @@ json configuration_of(const json& model, const Shapes& shapes) {
         {"factor", factor},
         {"low_freq_factor", number_in(model, "rotary_low", 1.0)},
         {"high_freq_factor", number_in(model, "rotary_high", 4.0)},
-        {"original_max_position_embeddings", count_in(model, "rotary_original_context")}};
+        {"original_max_position_embeddings",
+         static_cast<int64_t>(number_in(model, "rotary_original_context", 8192.0))}};
   }
   return config;
 }

@@ -1,13 +1,11 @@
 #include "ripieno/training/models/language_model_settings.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <random>
+#include <vector>
 
 #include "ripieno/core/error.h"
-#include "ripieno/training/models/gpt_settings.h"
-#include "ripieno/training/models/llama_settings.h"
 
 namespace ripieno {
 namespace {
@@ -64,15 +62,6 @@ void LanguageModelSettings::bind_shared(Settings& settings, std::string* kind, i
       "what the backward pass recomputes instead of keeping it in memory (activation "
       "checkpointing)");
   settings.may_change("model.vocab");  // another value changes shapes, which are compared anyway
-}
-
-std::vector<std::string> language_model_kinds() { return {"gpt", "llama"}; }
-
-std::unique_ptr<LanguageModelSettings> settings_of_language_model(std::string_view kind) {
-  if (kind == "gpt") return std::make_unique<GptSettings>();
-  if (kind == "llama") return std::make_unique<LlamaSettings>();
-  throw ConfigurationError(fmt::format("model.kind must be one of {}, got \"{}\"",
-                                       fmt::join(language_model_kinds(), ", "), kind));
 }
 
 }  // namespace ripieno

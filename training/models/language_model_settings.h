@@ -4,8 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "ripieno/core/models/language_model.h"
 #include "ripieno/training/models/model_settings.h"
@@ -35,11 +33,5 @@ class LanguageModelSettings : public ModelSettings {
                           int64_t* heads, int64_t* channels, int64_t* context,
                           nn::Recompute* recompute);
 };
-
-// "gpt", "llama".
-std::vector<std::string> language_model_kinds();
-// The settings of a kind, with their default values. Throws ConfigurationError if `kind` is not one
-// of language_model_kinds().
-std::unique_ptr<LanguageModelSettings> settings_of_language_model(std::string_view kind);
 
 }  // namespace ripieno

@@ -61,4 +61,13 @@ std::unique_ptr<ModelSettings> settings_of_model(std::string_view kind) {
                                        fmt::join(model_kinds(), ", ")));
 }
 
+std::vector<std::string> language_model_kinds() { return {"gpt", "llama"}; }
+
+std::unique_ptr<LanguageModelSettings> settings_of_language_model(std::string_view kind) {
+  if (kind == "gpt") return std::make_unique<GptSettings>();
+  if (kind == "llama") return std::make_unique<LlamaSettings>();
+  throw ConfigurationError(fmt::format("model.kind must be one of {}, got \"{}\"",
+                                       fmt::join(language_model_kinds(), ", "), kind));
+}
+
 }  // namespace ripieno
