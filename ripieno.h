@@ -14,6 +14,7 @@
 #include "ripieno/core/nn/embedding.h"
 #include "ripieno/core/nn/layer_norm.h"
 #include "ripieno/core/nn/linear.h"
+#include "ripieno/core/nn/lora.h"
 #include "ripieno/core/nn/rms_norm.h"
 #include "ripieno/core/nn/sequential.h"
 #include "ripieno/core/ops/activation.h"

@@ -7,7 +7,7 @@ namespace {
 
 // One block per row, which it holds in registers.
 template <int width, typename T>
-__global__ void __launch_bounds__(kLargestRowBlock<T>)
+__global__ void __launch_bounds__(kLargestRowBlock<T>, 1)
     rms_norm_forward_kernel(RmsNormForwardArguments<T> norm) {
   using A = accumulator_t<T>;
   using Fragment = RowFragment<T, width>;
@@ -62,7 +62,7 @@ __global__ void wide_rms_norm_forward_kernel(RmsNormForwardArguments<T> norm) {
 
 // One block per chunk of rows, one row at a time, which it holds in registers.
 template <int width, typename T>
-__global__ void __launch_bounds__(kLargestRowBlock<T>)
+__global__ void __launch_bounds__(kLargestRowBlock<T>, 1)
     rms_norm_backward_kernel(RmsNormBackwardArguments<T> norm, int64_t rows_per_chunk) {
   using A = accumulator_t<T>;
   using Fragment = RowFragment<T, width>;
