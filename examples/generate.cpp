@@ -1,17 +1,17 @@
-// Generates text with a GPT from a checkpoint: generate runs/gpt_char --prompt "KING:" --tokens 500
+// Generates text with a GPT or a Llama from a checkpoint:
+//   generate runs/gpt_char --prompt "KING:" --max-tokens 500
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
+#include <chrono>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "ripieno/io/files/file_system.h"
-#include "ripieno/kernels/philox.h"
 #include "ripieno/ripieno.h"
 #include "ripieno/training/session/build_facts.h"
 #include "ripieno/training/session/exit_status.h"
@@ -27,31 +27,51 @@ struct Options {
   std::string checkpoint;
   std::string prompt = "\n";
   int64_t tokens = 500;
-  double temperature = 0.8;
-  int64_t top_k = 0;
+  SamplingOptions sampling{.temperature = 0.8};
+  int64_t samples = 1;
   int64_t seed = 1;
+  std::string device = "auto";
+  bool ignores_end = false;
+  bool reports_speed = false;
 };
 
 // Returns false after --help and --version.
 bool parse(int argc, char** argv, Options& options) {
-  CLI::App app("Generates text with a GPT from a checkpoint.", "generate");
+  CLI::App app("Generates text with a GPT or a Llama from a checkpoint.", "generate");
   app.add_option("checkpoint", options.checkpoint,
                  "checkpoint, or run directory for its newest one")
       ->type_name("DIR")
       ->required();
   app.add_option("--prompt", options.prompt, "beginning of the text (default: a line break)")
       ->type_name("TEXT");
-  app.add_option("--tokens", options.tokens, "number of tokens to generate (default: 500)")
+  app.add_option("--tokens,--max-tokens", options.tokens,
+                 "maximum number of tokens to generate (default: 500)")
       ->check(whole_number(1));
-  app.add_option("--temperature", options.temperature,
+  app.add_option("--temperature", options.sampling.temperature,
                  "divisor of the logits: lower is more predictable,\n"
                  "0 always takes the likeliest token (default: 0.8)")
       ->check(finite_number(0));
-  app.add_option("--top-k", options.top_k,
+  app.add_option("--top-k", options.sampling.top_k,
                  "number of likeliest tokens to sample from;\n0 (default): all tokens")
       ->check(whole_number(0));
+  app.add_option("--top-p", options.sampling.top_p,
+                 "probability, above 0 and at most 1, of the likeliest\n"
+                 "tokens to sample from (default: 1, all tokens)")
+      ->check(finite_number(0));
+  app.add_option("--repetition-penalty", options.sampling.repetition_penalty,
+                 "factor, at least 1, against tokens that the text has\n"
+                 "already (default: 1, none)")
+      ->check(finite_number(1));
+  app.add_option("--samples", options.samples, "number of texts to generate at once (default: 1)")
+      ->check(whole_number(1, 4096));
   app.add_option("--seed", options.seed, "random seed of the sampling (default: 1)")
       ->check(whole_number(0));
+  app.add_option("--device", options.device,
+                 "auto (default): the local rank's GPU if there is one,\n"
+                 "otherwise the CPU; cpu; or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""));
+  app.add_flag("--ignore-end", options.ignores_end, "continue after a token that ends a document");
+  app.add_flag("--speed", options.reports_speed, "print tokens per second to stderr at the end");
   app.set_version_flag(
       "--version", [] { return version_text("generate"); },
       "Print the version and what it was built with");
@@ -94,43 +114,6 @@ void require_finite(const io::Checkpoint& checkpoint) {
   }
 }
 
-// Samples one of the likeliest `top_k` tokens (0: all). `uniform`: a random number in (0, 1].
-int32_t choose(const std::vector<float>& logits, const Options& options, double uniform) {
-  std::vector<int32_t> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
-  });
-  if (options.temperature == 0) return order.front();
-  if (options.top_k > 0) {
-    order.resize(std::min(order.size(), static_cast<std::size_t>(options.top_k)));
-  }
-  const auto highest = logits[static_cast<std::size_t>(order.front())];
-  std::vector<double> sums;
-  double sum = 0;
-  for (const int32_t token : order) {
-    sum += std::exp((logits[static_cast<std::size_t>(token)] - highest) / options.temperature);
-    sums.push_back(sum);
-  }
-  const auto chosen = std::lower_bound(sums.begin(), sums.end(), uniform * sum) - sums.begin();
-  return order[std::min(static_cast<std::size_t>(chosen), order.size() - 1)];
-}
-
-// The logits of the token after `tokens`, of which the model sees at most the last context length.
-std::vector<float> next_logits(const nn::Gpt& model, const std::vector<int32_t>& tokens,
-                               Device device) {
-  const auto seen =
-      std::min<std::size_t>(tokens.size(), static_cast<std::size_t>(model.options().context));
-  const std::vector<int32_t> window(tokens.end() - static_cast<std::ptrdiff_t>(seen), tokens.end());
-  const auto time = static_cast<int64_t>(seen);
-  const Tensor logits = model(Tensor::of<int32_t>({1, time}, window).to(device));
-  auto last = logits.slice(1, time - 1, time).to(DType::float32).to_vector<float>();
-  if (std::all_of(last.begin(), last.end(), [](float x) { return std::isfinite(x); })) return last;
-  throw DataError(
-      "the logits of the model are not finite, so training has diverged; use an earlier "
-      "checkpoint");
-}
-
 std::vector<int32_t> tokens_of_prompt(const io::Tokenizer& tokenizer, const std::string& prompt) {
   if (prompt.empty()) throw UsageError("--prompt is empty; it must have at least one token");
   try {
@@ -156,31 +139,75 @@ std::size_t incomplete_bytes(const std::string& text) {
   return 0;
 }
 
-void write_text(const nn::Gpt& model, const io::Tokenizer& tokenizer, const Options& options,
-                Device device) {
-  const NoGrad no_grad;
-  const kernels::RandomKey key{static_cast<uint64_t>(options.seed), random_stream("generate"), 0};
-  auto tokens = tokens_of_prompt(tokenizer, options.prompt);
-  print(options.prompt);
-  std::string text;  // a token may end inside of a character, which waits for the next one
-  for (int64_t i = 0; i < options.tokens; ++i) {
-    auto logits = next_logits(model, tokens, device);
-    logits.resize(static_cast<std::size_t>(tokenizer.vocabulary_size()));  // without padding
-    const auto random = kernels::philox(key, static_cast<uint64_t>(i));
-    tokens.push_back(choose(logits, options, kernels::to_uniform(random.word[0])));
-    text += tokenizer.decode(std::span(tokens).last(1));
-    const std::size_t complete = text.size() - incomplete_bytes(text);
-    print(text.substr(0, complete));
-    text.erase(0, complete);
+// The text of one sample, which streams out while it is the only one.
+class SampleText {
+ public:
+  SampleText(const io::Tokenizer& tokenizer, bool streams)
+      : tokenizer_(tokenizer), streams_(streams) {}
+
+  bool has_ended() const { return has_ended_; }
+  void end() { has_ended_ = true; }
+  void add(int32_t token) {
+    text_ += tokenizer_.decode(std::span(&token, 1));
+    if (!streams_) return;
+    // A token may end inside of a character, which waits for the next one.
+    const std::size_t complete = text_.size() - incomplete_bytes(text_);
+    print(text_.substr(0, complete));
+    text_.erase(0, complete);
   }
-  print(text);
-  print("\n");
+  void finish() { print(text_ + "\n"); }
+
+ private:
+  const io::Tokenizer& tokenizer_;
+  bool streams_;
+  std::string text_;
+  bool has_ended_ = false;
+};
+
+void write_text(nn::LanguageModel& model, const io::Tokenizer& tokenizer, const Options& options) {
+  TextGenerator generator(model, tokens_of_prompt(tokenizer, options.prompt), options.sampling,
+                          {.samples = options.samples,
+                           .seed = static_cast<uint64_t>(options.seed),
+                           .vocabulary = tokenizer.vocabulary_size()});
+  const auto end = options.ignores_end ? std::nullopt : tokenizer.end_of_document();
+  std::vector<SampleText> samples(static_cast<std::size_t>(options.samples),
+                                  SampleText(tokenizer, options.samples == 1));
+  if (options.samples == 1) print(options.prompt);
+  const auto begin = std::chrono::steady_clock::now();
+  int64_t steps = 0;
+  const auto has_ended = [](const SampleText& sample) { return sample.has_ended(); };
+  while (steps < options.tokens && !std::all_of(samples.begin(), samples.end(), has_ended)) {
+    const std::vector<int32_t> tokens = generator.next();
+    ++steps;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (samples[i].has_ended()) continue;
+      if (tokens[i] == end) {
+        samples[i].end();
+      } else {
+        samples[i].add(tokens[i]);
+      }
+    }
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (samples.size() > 1) print(fmt::format("--- sample {}\n{}", i + 1, options.prompt));
+    samples[i].finish();
+  }
+  if (!options.reports_speed) return;
+  const auto tokens = static_cast<double>(steps * options.samples);
+  fmt::print(stderr, "generate: {} tokens of {} samples in {:.3f} s, {:.0f} tokens/s\n", steps,
+             options.samples, took.count(), tokens / took.count());
 }
 
 int generate(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) return 0;
+  if (options.sampling.top_p <= 0 || options.sampling.top_p > 1) {
+    throw UsageError(
+        fmt::format("--top-p is {}; it must be above 0 and at most 1", options.sampling.top_p));
+  }
   Session session(argc, argv);
+  session.use_device(options.device);
   session.release_signals();
   const auto checkpoint = open_checkpoint(options.checkpoint);
   const auto& state = checkpoint.training_state();
@@ -189,9 +216,10 @@ int generate(int argc, char** argv) {
   }
   require_finite(checkpoint);
 
-  GptSettings gpt;
+  const auto kind = state["configuration"].value("/model/kind"_json_pointer, std::string("gpt"));
+  const auto model_settings = settings_of_language_model(kind);
   Settings settings;
-  gpt.bind(settings);
+  model_settings->bind(settings);
   settings.restore(state["configuration"]);
   const auto tokenizer = io::Tokenizer::described(state["tokenizer"]);
   if (tokenizer.kind() == io::Tokenizer::Kind::external) {
@@ -199,11 +227,11 @@ int generate(int argc, char** argv) {
                              ": trained with the tokenizer of another program, which is not in the "
                              "checkpoint, so text cannot be encoded or decoded");
   }
-  nn::Gpt model(gpt.options_for(tokenizer.vocabulary_size()));
-  model.evaluate();
-  checkpoint.load(state_of(model));
-  model.to(session.device());
-  write_text(model, tokenizer, options, session.device());
+  const auto model = model_settings->build_for(tokenizer.vocabulary_size());
+  model->evaluate();
+  checkpoint.load(state_of(*model));
+  model->to(session.device());
+  write_text(*model, tokenizer, options);
   return 0;
 }
 

@@ -24,6 +24,7 @@ class KeyValueCache {
   // The number of tokens that all layers hold.
   int64_t length() const { return length_; }
   const Sizes& sizes() const { return sizes_; }
+  Device device() const { return layers_.front().keys.device(); }
 
   struct View {
     Tensor keys, values;  // (batch, tokens, heads, head_size), views of the cache

@@ -77,8 +77,10 @@ struct AdjacentWindows {
   std::vector<int64_t> ends;  // of those of each source
   int64_t context;
 
-  AdjacentWindows(const std::vector<TokenData>& sources, int64_t tokens)
-      : windows(std::make_shared<const TokenWindows>(sources, tokens)), context(tokens) {
+  AdjacentWindows(const std::vector<TokenData>& sources, int64_t tokens,
+                  std::optional<int32_t> end_of_document = std::nullopt)
+      : windows(std::make_shared<const TokenWindows>(sources, tokens, end_of_document)),
+        context(tokens) {
     int64_t end = 0;
     for (const TokenData& source : sources)
       ends.push_back(end += adjacent_window_count(source, context));
@@ -93,6 +95,17 @@ struct AdjacentWindows {
     };
   }
 };
+
+// The token that ends documents if they are to be separate.
+std::optional<int32_t> end_of_separate(const TokenData& data, const TokenLoaderOptions& options) {
+  if (options.documents == Documents::stream) return std::nullopt;
+  const auto end = data.tokenizer().end_of_document();
+  if (end) return end;
+  throw ConfigurationError(fmt::format(
+      "{}: documents=separate requires a tokenizer with a token that ends documents, such as "
+      "<|endoftext|>; this one has none: use another tokenizer, or documents=stream",
+      data.name()));
+}
 
 }  // namespace
 
@@ -146,8 +159,11 @@ struct TokenLoader::Sources {
 };
 
 TokenLoader::TokenLoader(const Sources& sources, const Options& options, Part part)
-    : TokenLoader(sources, std::make_shared<const TokenWindows>(sources.train, options.context),
-                  options, part) {}
+    : TokenLoader(
+          sources,
+          std::make_shared<const TokenWindows>(sources.train, options.context,
+                                               end_of_separate(sources.train.front(), options)),
+          options, part) {}
 
 TokenLoader::TokenLoader(const Sources& sources, std::shared_ptr<const TokenWindows> windows,
                          const Options& options, Part part)
@@ -157,6 +173,7 @@ TokenLoader::TokenLoader(const Sources& sources, std::shared_ptr<const TokenWind
       validation_(sources.validation),
       skipped_documents_(sources.skipped),
       context_(options.context),
+      end_of_document_(end_of_separate(sources.train.front(), options)),
       part_(part) {}
 
 TokenLoader::TokenLoader(const std::vector<WeightedTokens>& sources, const Options& options,
@@ -179,7 +196,8 @@ std::optional<SkippedData> TokenLoader::skipped() const {
 
 std::unique_ptr<EvaluationSet> TokenLoader::held_out(int64_t batch_size) const {
   if (AdjacentWindows(validation_, context_).ends.back() == 0) return nullptr;
-  return std::make_unique<TokenEvaluation>(validation_, batch_size, context_, part_);
+  return std::make_unique<TokenEvaluation>(validation_, batch_size, context_, part_,
+                                           end_of_document_);
 }
 
 TokenEvaluation::TokenEvaluation(const TokenData& data, int64_t batch_size, int64_t context,
@@ -187,8 +205,8 @@ TokenEvaluation::TokenEvaluation(const TokenData& data, int64_t batch_size, int6
     : TokenEvaluation(std::vector{data}, batch_size, context, part) {}
 
 TokenEvaluation::TokenEvaluation(const std::vector<TokenData>& sources, int64_t batch_size,
-                                 int64_t context, Part part)
-    : EvaluationBatches(AdjacentWindows(sources, context).windows,
+                                 int64_t context, Part part, std::optional<int32_t> end_of_document)
+    : EvaluationBatches(AdjacentWindows(sources, context, end_of_document).windows,
                         AdjacentWindows(sources, context).ends.back(),
                         AdjacentWindows(sources, context).order(), batch_size, part) {}
 

@@ -23,6 +23,11 @@ enum class Sampling {
            // differ in each epoch
 };
 
+enum class Documents {
+  stream,    // one sequence: attention crosses their boundaries
+  separate,  // attention and positions within each; the token that ends one has no target
+};
+
 struct TokenLoaderOptions {
   int64_t batch_size = 0;  // windows per batch, of all ranks together; at least 1
   int64_t context = 0;     // tokens per window; at least 1
@@ -31,6 +36,9 @@ struct TokenLoaderOptions {
   double validation_fraction = 0.1;  // fraction of the tokens, from the end, that is held out
   // Tokens to validate with instead of that fraction, with the same tokenizer.
   std::optional<TokenData> validation = std::nullopt;
+  // separate: batches have the extras of TokenWindows. Requires a tokenizer with a token that ends
+  // documents.
+  Documents documents = Documents::stream;
   TokenDataOptions data = {};  // how files are read
 };
 
@@ -74,6 +82,7 @@ class TokenLoader final : public BatchLoader {
   std::vector<TokenData> validation_;  // of each source
   SkippedData skipped_documents_;
   int64_t context_;
+  std::optional<int32_t> end_of_document_;  // if documents are separate
   Part part_;
 };
 
@@ -82,8 +91,9 @@ class TokenLoader final : public BatchLoader {
 class TokenEvaluation final : public EvaluationBatches {
  public:
   TokenEvaluation(const TokenData& data, int64_t batch_size, int64_t context, Part part = {});
+  // `end_of_document` as for TokenWindows.
   TokenEvaluation(const std::vector<TokenData>& sources, int64_t batch_size, int64_t context,
-                  Part part = {});
+                  Part part = {}, std::optional<int32_t> end_of_document = std::nullopt);
 };
 
 }  // namespace ripieno::io

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,20 @@ void require_context(int64_t context);
 
 // Inputs and targets are (context) int32; the target of a token is the next token. Beyond the end
 // of a source, inputs are 0 and targets are kIgnoredTarget.
+//
+// With a token that ends documents, there are two extras, (context) int32, from which attention
+// within documents follows: kDocumentBegin, the index within the window of the first token of each
+// token's document, and kDocumentPosition, the token's own index in it. The last token of a
+// document has no target.
+inline constexpr const char* kDocumentBegin = "document_begin";
+inline constexpr const char* kDocumentPosition = "document_position";
+
 class TokenWindows final : public Dataset {
  public:
-  // `context`: tokens per window. Throws ConfigurationError if it is below 1.
-  TokenWindows(std::vector<TokenData> sources, int64_t context);
+  // `context`: tokens per window. Throws ConfigurationError if it is below 1. `end_of_document`:
+  // the token that ends each document; nullopt: documents are one stream.
+  TokenWindows(std::vector<TokenData> sources, int64_t context,
+               std::optional<int32_t> end_of_document = std::nullopt);
 
   // A window starts at every token but the last of each source.
   int64_t size() const override { return ends_.back(); }
@@ -36,9 +47,12 @@ class TokenWindows final : public Dataset {
   int64_t units_per_sample() const override { return context_; }
 
  private:
+  void mark_documents(const SampleRow& into) const;
+
   std::vector<TokenData> sources_;
   std::vector<int64_t> ends_;  // of the windows of each source; [0] if there are none
   int64_t context_;
+  std::optional<int32_t> end_of_document_;
 };
 
 }  // namespace ripieno::io

@@ -301,9 +301,9 @@ __global__ void multiply_out_kernel(accumulator_t<T>* products, const T* grad_ou
 // that by the gradient of the score.
 template <typename T, bool kMasked, typename A>
 __device__ void differentiate(A& score, A& gradient, const Inputs<T, kMasked>& in, int batch,
-                              int head, int query, int key, const Keys& keys) {
+                              int head, int64_t statistic, int query, int key, const Keys& keys) {
   const bool seen = keys.contain(key);
-  const int64_t at = in.statistic(batch, head) + query;
+  const int64_t at = statistic + query;
   const A sum = seen ? in.log_sum_exp.rounded[at] : A(0);
   const A rest = seen ? in.log_sum_exp.rest[at] : A(0);
   const A product = seen ? in.products[at] : A(0);
@@ -319,9 +319,13 @@ __device__ void set_to_one(A (&factors)[kVectorSize<A>]) {
   for (A& factor : factors) factor = 1;
 }
 
+// Minimum number of resident blocks per multiprocessor, limited by registers.
+template <typename T, int kSlice, bool kMasked>
+constexpr int kGradientBlocks = kSlice == 1 && !kMasked && std::is_same_v<T, float> ? 2 : 1;
+
 // One block per tile of queries and slice.
 template <typename T, int kSlice, bool kMasked>
-__global__ void __launch_bounds__(kBlockSize, kSlice == 1 && !kMasked ? 2 : 1)
+__global__ void __launch_bounds__(kBlockSize, kGradientBlocks<T, kSlice, kMasked>)
     query_gradient_kernel(T* grad_q, AttentionLayout layout, Inputs<T, kMasked> in) {
   using A = accumulator_t<T>;
   Tile<A>& left = block_shared<Tile<A>, 0>();
@@ -334,6 +338,7 @@ __global__ void __launch_bounds__(kBlockSize, kSlice == 1 && !kMasked ? 2 : 1)
   const auto keys = in.rows(in.k, shape.k, batch, key_head, shape.keys);
   const auto values = in.rows(in.v, shape.v, batch, key_head, shape.keys);
 
+  const int64_t statistic = in.statistic(batch, head);
   Fragment<A> sums[kSlice];
   const Keys tiles = in.keys_of_tile(batch, work.first);
   for (int first = tiles.begin; first < tiles.end; first += kTile<A>) {
@@ -343,8 +348,8 @@ __global__ void __launch_bounds__(kBlockSize, kSlice == 1 && !kMasked ? 2 : 1)
       const int query = row_of(work.first, i);
       const Keys seen = in.keys_of(batch, query);
       for (int j = 0; j < kVectorSize<A>; ++j) {
-        differentiate(scores.values[i][j], gradients.values[i][j], in, batch, head, query,
-                      column_of(first, j), seen);
+        differentiate(scores.values[i][j], gradients.values[i][j], in, batch, head, statistic,
+                      query, column_of(first, j), seen);
       }
     }
     add_products(sums, left, right, gradients, keys.from(first, work.channel));
@@ -355,13 +360,9 @@ __global__ void __launch_bounds__(kBlockSize, kSlice == 1 && !kMasked ? 2 : 1)
   store_slice(to.from(work.first, work.channel), sums, ones);
 }
 
-// Minimum number of resident blocks per multiprocessor, limited by registers.
-template <typename T, int kSlice, bool kMasked>
-constexpr int kKeyValueBlocks = kSlice == 1 && !kMasked && std::is_same_v<T, float> ? 2 : 1;
-
 // One block per tile of keys and slice. Adds up the heads of queries that share the keys.
 template <typename T, int kSlice, bool kMasked>
-__global__ void __launch_bounds__(kBlockSize, kKeyValueBlocks<T, kSlice, kMasked>)
+__global__ void __launch_bounds__(kBlockSize, kGradientBlocks<T, kSlice, kMasked>)
     key_value_gradient_kernel(T* grad_k, T* grad_v, AttentionGradientLayouts layouts,
                               Inputs<T, kMasked> in) {
   using A = accumulator_t<T>;
@@ -377,6 +378,7 @@ __global__ void __launch_bounds__(kBlockSize, kKeyValueBlocks<T, kSlice, kMasked
   for (int head = work.head * group; head < (work.head + 1) * group; ++head) {
     const auto queries = in.rows(in.q, shape.q, batch, head, shape.queries);
     const auto grad_out = in.dense(in.grad_out, batch, head);
+    const int64_t statistic = in.statistic(batch, head);
     for (int first = kMasked ? 0 : work.first; first < in.queries(); first += kTile<A>) {
       if constexpr (kMasked) {
         const Keys tiles = in.keys_of_tile(batch, first);
@@ -388,8 +390,8 @@ __global__ void __launch_bounds__(kBlockSize, kKeyValueBlocks<T, kSlice, kMasked
         const int query = column_of(first, j);
         const Keys seen = in.keys_of(batch, query);
         for (int i = 0; i < kVectorSize<A>; ++i) {
-          differentiate(scores.values[i][j], gradients.values[i][j], in, batch, head, query,
-                        row_of(work.first, i), seen);
+          differentiate(scores.values[i][j], gradients.values[i][j], in, batch, head, statistic,
+                        query, row_of(work.first, i), seen);
         }
       }
       add_products(value_sums, left, right, scores, grad_out.from(first, work.channel));

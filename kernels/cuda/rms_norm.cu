@@ -7,7 +7,7 @@ namespace {
 
 // One block per row, which it holds in registers.
 template <int width, typename T>
-__global__ void __launch_bounds__(kLargestRowBlock<T>)
+__global__ void __launch_bounds__(kLargestRowBlock<T>, 1)
     rms_norm_forward_kernel(RmsNormForwardArguments<T> norm) {
   using A = accumulator_t<T>;
   using Fragment = RowFragment<T, width>;
@@ -62,7 +62,7 @@ __global__ void wide_rms_norm_forward_kernel(RmsNormForwardArguments<T> norm) {
 
 // One block per chunk of rows, one row at a time, which it holds in registers.
 template <int width, typename T>
-__global__ void __launch_bounds__(kLargestRowBlock<T>)
+__global__ void __launch_bounds__(kLargestRowBlock<T>, 1)
     rms_norm_backward_kernel(RmsNormBackwardArguments<T> norm, int64_t rows_per_chunk) {
   using A = accumulator_t<T>;
   using Fragment = RowFragment<T, width>;
@@ -80,18 +80,20 @@ __global__ void __launch_bounds__(kLargestRowBlock<T>)
     if (norm.accumulate_in) before.load(norm.grad_in + at, norm.cols);
     const A inverse = norm.inverse[row];
     A product[1] = {};
-    A scaled[kColumnsPerThread];
+    const auto scaled = [&](int i) {
+      const A g = widen(gradient.element[i]);
+      return norm.weight ? g * widen(weight.element[i]) : g;
+    };
     unrolled<kColumnsPerThread>([&](int i) {
-      const A normal = widen(x.element[i]) * inverse, g = widen(gradient.element[i]);
-      scaled[i] = norm.weight ? g * widen(weight.element[i]) : g;
-      product[0] += scaled[i] * normal;
-      of_weight[i] += g * normal;
+      const A normal = widen(x.element[i]) * inverse;
+      product[0] += scaled(i) * normal;
+      of_weight[i] += widen(gradient.element[i]) * normal;
     });
     block_sum(product, buffer);
     const A mean = product[0] / static_cast<A>(norm.cols);
     Fragment result;
     unrolled<kColumnsPerThread>([&](int i) {
-      const A value = inverse * (scaled[i] - widen(x.element[i]) * inverse * mean);
+      const A value = inverse * (scaled(i) - widen(x.element[i]) * inverse * mean);
       result.element[i] = narrow<T>(norm.accumulate_in ? widen(before.element[i]) + value : value);
     });
     result.store(norm.grad_in + at, norm.cols);

@@ -9,6 +9,8 @@
 #include "ripieno/core/error.h"
 #include "ripieno/io/checkpoint/shard.h"
 #include "ripieno/tools/convert/hugging_face.h"
+#include "ripieno/tools/convert/tokenizer_files.h"
+#include "ripieno/tools/sources/foreign_json.h"
 #include "ripieno/training/session/exit_status.h"
 
 namespace ripieno::tools {
@@ -52,12 +54,27 @@ void add_renamed(const std::vector<Renamed>& tensors, Conversion& conversion) {
     conversion.targets.push_back(target_of(*conversion.source, renamed));
 }
 
+// The files of the tokenizer, and in config.json the tokens that begin and end a text.
+void add_tokenizer(Conversion& conversion) {
+  const json& description = member(conversion.training_state, "tokenizer");
+  if (!description.is_object()) return;
+  const auto tokenizer = io::Tokenizer::described(description);
+  json& config = conversion.config;
+  const json& context = member(config, "max_position_embeddings").is_null()
+                            ? member(config, "n_positions")
+                            : member(config, "max_position_embeddings");
+  conversion.files = tokenizer_files(tokenizer, context.is_number() ? context.get<int64_t>() : 0);
+  const auto end = tokenizer.end_of_document();
+  if (end) config["bos_token_id"] = config["eos_token_id"] = *end;
+}
+
 void add_hugging_face(const TensorSource& source, Conversion& conversion) {
   if (source.format == TensorSource::Format::checkpoint) {
     HuggingFaceModel model = to_hugging_face(source);
     add_renamed(model.tensors, conversion);
     conversion.config = std::move(model.config);
     conversion.training_state = source.training_state;
+    add_tokenizer(conversion);
   } else {
     OurModel model = from_hugging_face(source);
     add_renamed(model.tensors, conversion);

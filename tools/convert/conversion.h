@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -38,6 +39,8 @@ struct Conversion {
   nlohmann::json training_state;  // null if the source has none
   int64_t step = 0;
   Names names = Names::ours;
+  // Further files of a directory of safetensors: those of the tokenizer (tokenizer_files.h).
+  std::map<std::string, std::string> files = {};
   std::vector<std::string> left_out = {};  // redundant tensors of the source, by name
   // The NaN and infinite elements in what converted() has returned so far.
   std::shared_ptr<NotFinite> not_finite = std::make_shared<NotFinite>();

@@ -132,7 +132,7 @@ const ModelFamily& gpt2_family() {
   // transformers' Conv1D has weights (in, out); nn::Linear has (out, in).
   constexpr bool kTransposed = true;
   static const ModelFamily family{
-      .model_type = "gpt2",
+      .model_types = {"gpt2"},
       .our_landmark = "blocks.0.qkv.weight",
       .their_landmark = "transformer.h.0.attn.c_attn.weight",
       .rules = {{"tokens.weight", "transformer.wte.weight"},

@@ -77,7 +77,9 @@ const ModelFamily& family_of_theirs(const TensorSource& source,
                                     const std::vector<std::string>& names) {
   const json& type = member(source.configuration, "model_type");
   for (const ModelFamily* family : kFamilies) {
-    if (type == family->model_type) return *family;
+    for (const std::string_view known : family->model_types) {
+      if (type == known) return *family;
+    }
     for (const std::string& name : names) {
       if (!type.is_null()) break;
       if (name == family->their_landmark || family->their_prefix + name == family->their_landmark)
@@ -87,7 +89,8 @@ const ModelFamily& family_of_theirs(const TensorSource& source,
   refuse_model(
       type.is_null()
           ? "it is neither a GPT-2 nor a Llama; use --names ours to keep the names"
-          : fmt::format("its model_type is {}; must be \"gpt2\" or \"llama\"", type.dump()));
+          : fmt::format("its model_type is {}; must be \"gpt2\", \"llama\", \"qwen2\" or \"qwen3\"",
+                        type.dump()));
 }
 
 // True if the model was saved without its head: then no name has the prefix.
@@ -128,6 +131,20 @@ bool is_named_as_embedding(const TensorSource& source, const std::vector<std::st
          (source.tensors[head].same_as == embedding || source.tensors[*embedding].same_as == head);
 }
 
+// That of the folder, if we can read it: so that text can be generated with the model.
+json tokenizer_of(const TensorSource& theirs, const ModelFamily& family, const Shapes& shapes) {
+  const int64_t vocabulary = size_in(shapes, "tokens.weight", 0);
+  const std::string path = theirs.path + "/tokenizer.json";
+  if (io::local_files().exists(path)) {
+    try {
+      const auto tokenizer = io::Tokenizer::load(path);
+      if (tokenizer.vocabulary_size() <= vocabulary) return tokenizer.description();
+    } catch (const DataError&) {  // of a family that we do not know
+    }
+  }
+  return io::Tokenizer::external(std::string(family.model_types.front()), vocabulary).description();
+}
+
 json training_state_of(const TensorSource& theirs, const ModelFamily& family,
                        const Shapes& shapes) {
   json state = theirs.training_state;
@@ -138,9 +155,7 @@ json training_state_of(const TensorSource& theirs, const ModelFamily& family,
              {"learning_rate", 0.0},
              {"random", {{"seed", 0}, {"step", 0}}},
              {"evaluation_pending", false},
-             {"tokenizer", io::Tokenizer::external(std::string(family.model_type),
-                                                   size_in(shapes, "tokens.weight", 0))
-                               .description()}};
+             {"tokenizer", tokenizer_of(theirs, family, shapes)}};
   }
   const json model =
       family.our_configuration(theirs.configuration, shapes, member(state, "configuration"));
@@ -188,7 +203,8 @@ HuggingFaceModel to_hugging_face(const TensorSource& ours) {
     const SourceTensor& tensor = ours.tensors[i];
     if (tensor.kind != io::StateKind::parameter) continue;
     const auto found = to_theirs(family.rules, tensor.name);
-    if (!found) refuse_model(fmt::format("a {} has no tensor {}", family.model_type, tensor.name));
+    if (!found)
+      refuse_model(fmt::format("a {} has no tensor {}", family.model_types.front(), tensor.name));
     model.tensors.push_back({i, found->name, found->rule->is_transposed});
     renamed_shape(tensor, model.tensors.back());
     shapes[tensor.name] = tensor.shape;
@@ -226,7 +242,8 @@ OurModel from_hugging_face(const TensorSource& theirs) {
             fmt::format("{} differs from the token embedding; nn::Gpt requires them to be the same",
                         tensor.name));
     } else if (!is_repeated && !is_ignored(family, names[i])) {
-      refuse_model(fmt::format("{} is not a tensor of a {}", tensor.name, family.model_type));
+      refuse_model(
+          fmt::format("{} is not a tensor of a {}", tensor.name, family.model_types.front()));
     }
     model.left_out.push_back(tensor.name);
   }

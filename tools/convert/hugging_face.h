@@ -1,6 +1,6 @@
 // Conversion of tensor names and configuration between Ripieno's models and those of Hugging Face's
-// transformers, in both directions: GPT-2, which is nn::Gpt, and Llama, which has only names so
-// far.
+// transformers, in both directions: GPT-2, which is nn::Gpt, and Llama, Qwen 2 and Qwen 3, which
+// are nn::Llama.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ripieno/core/shape.h"
 #include "ripieno/tools/convert/name_rules.h"
@@ -15,7 +16,7 @@ namespace ripieno::tools {
 using Shapes = std::map<std::string, Shape>;  // of a model's tensors, by our name
 
 struct ModelFamily {
-  std::string_view model_type;  // in config.json
+  std::vector<std::string_view> model_types;  // in config.json; the first one names the family
   // A tensor by which the family is recognized: no other has it.
   std::string_view our_landmark, their_landmark;
   NameRules rules;

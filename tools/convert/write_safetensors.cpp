@@ -91,6 +91,9 @@ void write_folder(io::FileSystem& files, const std::string& directory, const Con
   if (conversion.config.is_object())
     io::write_file(files, fmt::format("{}/{}", directory, kConfigName),
                    conversion.config.dump(2) + "\n");
+  for (const auto& [name, content] : conversion.files) {
+    io::write_file(files, fmt::format("{}/{}", directory, name), content);
+  }
   files.sync_directory(directory);
 }
 

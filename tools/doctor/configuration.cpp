@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "ripieno/core/error.h"
-#include "ripieno/training/models/gpt_settings.h"
+#include "ripieno/training/models/language_model_settings.h"
 #include "ripieno/training/models/model_kinds.h"
 #include "ripieno/training/training_program.h"
 
@@ -21,20 +21,20 @@ DoctorConfiguration read_as(const std::string& kind, const std::string& path) {
   Settings& settings = program.settings;
   bind(settings, program.options);
   configuration.model->bind(settings);
-  const bool is_gpt = kind == "gpt";
-  if (is_gpt) {
+  const bool reads_tokens = configuration.model->reads_tokens();
+  if (reads_tokens) {
     configuration.data.bind(settings);
   } else {
     settings.add("data.path", &images, "path of the data");
   }
   settings.read(path);
   program.check_settings();
-  if (!is_gpt && !images.empty()) configuration.data.paths = {images};
+  if (!reads_tokens && !images.empty()) configuration.data.paths = {images};
   configuration.precision = program.options.precision;
   configuration.data.loader.batch_size = program.options.batch_size;
-  if (const auto* gpt = dynamic_cast<const GptSettings*>(configuration.model.get())) {
-    configuration.model_vocabulary = gpt->options.vocab;
-    configuration.data.loader.context = gpt->options.context;
+  if (const auto* model = dynamic_cast<const LanguageModelSettings*>(configuration.model.get())) {
+    configuration.model_vocabulary = model->vocab();
+    configuration.data.loader.context = model->context();
   }
   return configuration;
 }

@@ -61,7 +61,7 @@ ConfiguredJob::ConfiguredJob(const std::string& path, const std::vector<std::str
 void ConfiguredJob::bind(Settings& settings) {
   ripieno::bind(settings, options_);
   model_->bind(settings);
-  if (kind_ == "gpt") {
+  if (model_->reads_tokens()) {
     tokens_.bind(settings);
   } else {
     settings.add("data.path", &images_, "path of the data");
@@ -69,14 +69,14 @@ void ConfiguredJob::bind(Settings& settings) {
 }
 
 std::string ConfiguredJob::data_path() const {
-  if (kind_ != "gpt") return images_;
+  if (!model_->reads_tokens()) return images_;
   return tokens_.paths.empty() ? "" : tokens_.paths.front();
 }
 
 void ConfiguredJob::read_data(const GivenSizes& given) {
   data_ = {given.vocabulary, given.features, given.classes};
   if (!may_exist(data_path()) || given.vocabulary > 0 || given.features > 0) return;
-  if (kind_ == "gpt") {
+  if (model_->reads_tokens()) {
     read_tokens();
     return;
   }
@@ -100,9 +100,9 @@ void ConfiguredJob::read_tokens() {
 
 void ConfiguredJob::fill_job(Settings& settings) {
   const nlohmann::json values = settings.values();
-  const bool has_vocabulary =
-      kind_ != "gpt" || data_.vocabulary > 0 || values["model"]["vocab"].get<int64_t>() > 0;
-  const bool has_sizes = kind_ == "gpt" || (data_.features > 0 && data_.classes > 0);
+  const bool has_vocabulary = !model_->reads_tokens() || data_.vocabulary > 0 ||
+                              values["model"]["vocab"].get<int64_t>() > 0;
+  const bool has_sizes = model_->reads_tokens() || (data_.features > 0 && data_.classes > 0);
   if (!has_vocabulary || !has_sizes) {
     throw ConfigurationError(
         fmt::format("data.path is \"{}\", which {}; the sizes of the model follow from the data: "
@@ -139,7 +139,7 @@ void ConfiguredJob::fill_job(Settings& settings) {
   job_.checkpoint_every = options_.run.checkpoint_every;
   job_.evaluate_every = options_.run.evaluate_every;
   job_.threads = options_.threads;
-  if (kind_ == "gpt") job_.validation_samples = held_out_tokens_ / job_.work.units;
+  if (model_->reads_tokens()) job_.validation_samples = held_out_tokens_ / job_.work.units;
   if (values["train"].contains("recompute")) {
     const bool recomputes = values["train"]["recompute"] == "blocks";
     const std::string other = std::string("train.recompute=") + (recomputes ? "none" : "blocks");

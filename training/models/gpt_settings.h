@@ -2,21 +2,20 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "ripieno/core/models/gpt.h"
-#include "ripieno/training/models/model_settings.h"
+#include "ripieno/training/models/language_model_settings.h"
 
 namespace ripieno {
 
-struct GptSettings final : ModelSettings {
+struct GptSettings final : LanguageModelSettings {
   void bind(Settings& settings) override;
-  std::unique_ptr<nn::Module> build(const DataShape& data) const override;
+  std::unique_ptr<nn::LanguageModel> build_for(int64_t data_vocabulary) const override;
   ModelWork work(const DataShape& data) const override;
-  std::function<Loss()> loss_of_random_rows(nn::Module& model, const DataShape& data,
-                                            int64_t rows) const override;
+  int64_t context() const override { return options.context; }
+  int64_t vocab() const override { return options.vocab; }
   // The options with model.vocab = 0 replaced by the vocabulary size of the data. Throws
   // ConfigurationError if model.vocab is smaller than that.
   nn::GptOptions options_for(int64_t data_vocabulary) const;

@@ -31,6 +31,8 @@ class ModelSettings {
   virtual void bind(Settings& settings) = 0;
   // Builds the model. Throws ConfigurationError if the settings contradict each other or the data.
   virtual std::unique_ptr<nn::Module> build(const DataShape& data) const = 0;
+  // Whether the data are tokens of a text; otherwise they are samples of features.
+  virtual bool reads_tokens() const { return false; }
   // What a sample costs. Throws as build() does.
   virtual ModelWork work(const DataShape& data) const = 0;
   // The loss of `rows` samples of random data, at each call, to measure a step without the data.

@@ -53,6 +53,11 @@ void TokenDataSettings::bind(Settings& settings) {
       "data.validation_fraction", &loader.validation_fraction,
       "fraction of the data held out for validation, taken from its end; 0 disables validation",
       Accepts::between(0, 0.99));
+  settings.add("data.documents",
+               choice(&loader.documents,
+                      {{"stream", io::Documents::stream}, {"separate", io::Documents::separate}}),
+               "whether documents are one stream, or separate: attention and positions then stay "
+               "within each document of a sequence");
   settings.add(
       "data.sampling",
       choice(&loader.sampling, {{"random", io::Sampling::random}, {"epoch", io::Sampling::epoch}}),

@@ -10,6 +10,7 @@
 
 #include "ripieno/core/device/stream.h"
 #include "ripieno/core/error.h"
+#include "ripieno/io/data/token_windows.h"
 
 namespace ripieno::io {
 namespace {
@@ -44,6 +45,35 @@ TEST(TokenLoader, HasTheNextTokenAsTheTargetOfEachToken) {
   const auto inputs = batch.inputs.to_vector<int32_t>(),
              targets = batch.targets.to_vector<int32_t>();
   for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(targets[i], inputs[i] + 1);
+}
+
+// 9 ends a document.
+TEST(TokenWindows, MarkTheDocumentsOfEachWindow) {
+  const std::vector<int32_t> tokens = {1, 2, 9, 3, 9, 9, 4, 5, 6};
+  const TokenData data = TokenData::of(tokens, Tokenizer::external("tokens", 10));
+  const TokenWindows windows({data}, 6, 9);
+  const Batch batch = allocate(windows.layout(), 2);
+  windows.read(1, SampleRow(batch, 0));
+  windows.read(5, SampleRow(batch, 1));  // at the end of the data
+  constexpr int32_t kNone = kIgnoredTarget;
+  EXPECT_THAT(batch.inputs.to_vector<int32_t>(), ElementsAre(2, 9, 3, 9, 9, 4, 9, 4, 5, 0, 0, 0));
+  EXPECT_THAT(batch.targets.to_vector<int32_t>(),
+              ElementsAre(9, kNone, 9, kNone, kNone, 5, kNone, 5, 6, kNone, kNone, kNone));
+  EXPECT_THAT(batch.extra(kDocumentBegin).to_vector<int32_t>(),
+              ElementsAre(0, 0, 2, 2, 4, 5, 0, 1, 1, 1, 1, 1));
+  EXPECT_THAT(batch.extra(kDocumentPosition).to_vector<int32_t>(),
+              ElementsAre(0, 1, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4));
+}
+
+TEST(TokenLoader, RefusesSeparateDocumentsWithoutATokenThatEndsThem) {
+  TokenLoaderOptions separate = options(3, 7);
+  separate.documents = Documents::separate;
+  try {
+    TokenLoader loader(counting(1'001), separate);
+    FAIL();
+  } catch (const ConfigurationError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("requires a tokenizer with a token that ends"));
+  }
 }
 
 TEST(TokenLoader, SplitsBetweenRanksTheBatchOfASingleRank) {

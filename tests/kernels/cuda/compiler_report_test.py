@@ -19,6 +19,9 @@ WARPS = 64
 MAY_SPILL = {
     r"formulas::(Sin|Cos)<": "a large argument is reduced by digits of 2 / pi, which are found by index",
     r"fill_kernel<.*normal_at": "the same",
+    r"rotary_table_kernel<": "the same",
+    r"(forward|query_gradient|key_value_gradient)_kernel<.*, [12], true>":
+        "the loops over scores with masks and dropout are too long to unroll, so scores are indexed in memory",
 }
 
 # (kernel, threads per block, blocks that must fit on a multiprocessor): enough to have 32 KiB of loads

@@ -213,6 +213,8 @@ TEST(HuggingFace, MalformedConfigurationsAreRejectedOrIgnored) {
   }
   MemorySource odd = tiny_llama();
   odd.configuration["num_key_value_heads"] = "two";
+  EXPECT_THROW(from_hugging_face(odd), ConfigurationError);
+  odd.configuration["num_key_value_heads"] = 2;
   odd.training_state = {{"configuration", "none"}};
   EXPECT_TRUE(from_hugging_face(odd).training_state["configuration"].is_object());
 }

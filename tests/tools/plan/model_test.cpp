@@ -16,6 +16,7 @@
 #include "ripieno/tools/plan/changes.h"
 #include "ripieno/training/models/gpt_settings.h"
 #include "ripieno/training/models/image_model_settings.h"
+#include "ripieno/training/models/llama_settings.h"
 #include "ripieno/training/models/mlp_settings.h"
 #include "ripieno/training/models/model_kinds.h"
 
@@ -39,6 +40,15 @@ std::unique_ptr<ModelSettings> small_model(const std::string& kind) {
   if (auto* images = dynamic_cast<ImageModelSettings*>(settings.get())) {
     images->mlp.hidden = {320, 320, 31};
     images->width = 8;
+  }
+  if (auto* llama = dynamic_cast<LlamaSettings*>(settings.get())) {
+    llama->options = {.vocab = 0,
+                      .layers = 3,
+                      .heads = 4,
+                      .key_value_heads = 2,
+                      .channels = 48,
+                      .hidden = 80,
+                      .context = 33};
   }
   return settings;
 }

@@ -11,6 +11,7 @@
 #include "ripieno/core/error.h"
 #include "ripieno/training/models/gpt_settings.h"
 #include "ripieno/training/models/image_model_settings.h"
+#include "ripieno/training/models/llama_settings.h"
 #include "ripieno/training/models/mlp_settings.h"
 
 namespace ripieno {
@@ -46,7 +47,8 @@ TEST(ModelKinds, EachBuildsTheSameModelFromItsRecordedSettings) {
     model->bind(settings);
     again->bind(restored);
     std::vector<std::string> changes = {"model.channels=16"};
-    if (kind != "gpt") changes = {"model.hidden=[5, 4]", "model.channels=[2, 3]", "model.width=8"};
+    if (!model->reads_tokens())
+      changes = {"model.hidden=[5, 4]", "model.channels=[2, 3]", "model.width=8"};
     for (const std::string& change : changes) settings.set(change);
     restored.restore(settings.values());
     EXPECT_EQ(shapes_of(*model->build(kData)), shapes_of(*again->build(kData)));
@@ -59,8 +61,8 @@ TEST(ModelKinds, RejectAnUnknownName) {
     FAIL();
   } catch (const ConfigurationError& error) {
     EXPECT_STREQ(error.what(),
-                 "model.kind must be one of gpt, lenet, mlp, resnet18, resnet20, resnet50, got "
-                 "\"lstm\"");
+                 "model.kind must be one of gpt, lenet, llama, mlp, resnet18, resnet20, resnet50, "
+                 "got \"lstm\"");
   }
 }
 
@@ -97,6 +99,26 @@ TEST(ImageModelSettings, NameTheParametersOfAResNetAsTorchvision) {
                                             "fc.bias"}));
   // 25,557,032 of torchvision's, with 10 classes instead of 1,000.
   EXPECT_EQ(parameters.elements(), 25'557'032 - 990 * 2049);
+}
+
+TEST(ModelKinds, AreChosenByTheLastAssignmentOrElseTheConfiguration) {
+  const auto kind_of = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "train_gpt");
+    return kind_of_command(words, "gpt");
+  };
+  EXPECT_EQ(kind_of({"--steps", "3"}), "gpt");
+  EXPECT_EQ(kind_of({"--set", "model.kind=llama"}), "llama");
+  EXPECT_EQ(kind_of({"--set=model.kind=\"llama\"", "--set", "model.layers=1"}), "llama");
+  EXPECT_EQ(kind_of({"--set", "model.kind=llama", "--set", "model.kind=gpt"}), "gpt");
+}
+
+TEST(LlamaSettings, FillInWhatFollowsFromOtherSizes) {
+  LlamaSettings llama;
+  llama.options.key_value_heads = 0;
+  const nn::LlamaOptions options = llama.options_for(11);
+  EXPECT_EQ(options.vocab, 11);
+  EXPECT_EQ(options.key_value_heads, 4);
+  EXPECT_EQ(options.hidden, 352);
 }
 
 TEST(MlpSettings, PutTheHiddenLayersBetweenTheDataAndTheClasses) {
