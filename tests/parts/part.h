@@ -52,7 +52,11 @@ struct PartList {
 };
 
 // One list per file of this folder.
-PartList arithmetic_parts();
+PartList activations_parts();
+PartList core_parts();
+PartList elementwise_parts();
+PartList rearrange_parts();
+PartList reductions_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

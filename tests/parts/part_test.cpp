@@ -1,5 +1,8 @@
 // Verifies every case of every part: against values of an independent implementation for each
-// element type, on the CPU and on a GPU; against finite differences; with inputs that are not dense.
+// element type, on the CPU and on a GPU; against finite differences; with inputs that are not
+// dense.
+#include "parts/part.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,7 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "parts/part.h"
 #include "parts/reference_values.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/gradient_check.h"
@@ -33,7 +35,8 @@ std::vector<NamedCase> cases_of(const PartList& list) {
 
 std::string name_of(const NamedCase& named) {
   std::string name = named.part.name + "_" + named.which.name;
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
   return name;
 }
 
@@ -102,7 +105,8 @@ Results results_of(const Case& which, const Tensors& inputs, const Tensors& seed
   Tensor total;
   for (std::size_t i = 0; i < seeds.size(); ++i) {
     if (!results.outputs[i].requires_gradient()) continue;
-    const Tensor term = sum(results.outputs[i] * seeds[i]);
+    const Tensor seed = seeds[i].to(results.outputs[i].dtype());  // losses are not 16-bit
+    const Tensor term = sum(results.outputs[i] * seed).to(DType::float64);
     total = total.defined() ? total + term : term;
   }
   if (total.defined()) total.backward();
@@ -122,8 +126,7 @@ void expect_reference(const NamedCase& named, DType dtype, Device device) {
   const double tolerance = tolerance_of(dtype) * named.which.tolerance;
   ASSERT_EQ(results.outputs.size(), reference.outputs.size());
   for (std::size_t i = 0; i < reference.outputs.size(); ++i) {
-    expect_near(results.outputs[i], reference.outputs[i], tolerance,
-                "output " + std::to_string(i));
+    expect_near(results.outputs[i], reference.outputs[i], tolerance, "output " + std::to_string(i));
   }
   if (reference.seeds.empty()) return;
   ASSERT_EQ(results.gradients.size(), reference.gradients.size());

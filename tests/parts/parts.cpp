@@ -4,7 +4,7 @@ namespace ripieno::testing {
 
 std::vector<PartList> all_parts() {
   return {
-      arithmetic_parts(),
+      activations_parts(), core_parts(), elementwise_parts(), rearrange_parts(), reductions_parts(),
   };
 }
 
