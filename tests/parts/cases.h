@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "parts/part.h"
 
@@ -35,9 +36,10 @@ inline Case without_small_types(Case which) {
 }
 
 // An operation that computes with integers only: its inputs keep their types.
-inline Part integer_part(std::string name, std::vector<Case> cases) {
+inline Part integer_part(std::string name, std::vector<Case> cases,
+                         std::vector<DType> types = {DType::int64}) {
   Part part{std::move(name), PartKind::operation, std::move(cases)};
-  part.types = {DType::int64};
+  part.types = std::move(types);
   return part;
 }
 

@@ -37,8 +37,10 @@ Part comparison_part(const char* name, Binary function, std::vector<Case> more =
 
 template <typename WithNumber>
 Part integer_binary_part(const char* name, Binary function, WithNumber with_number) {
-  return integer_part(name, {of_two("int64", function), of_two("int32", function),
-                             of_two("uint8", function), of_one("number", with_number)});
+  return integer_part(name,
+                      {of_two("int64", function), of_two("int32", function),
+                       of_two("uint8", function), of_one("number", with_number)},
+                      {DType::int64, DType::int32, DType::uint8});
 }
 
 std::vector<Part> functions() {

@@ -112,7 +112,8 @@ Part truth_part(const char* name, const Reduce& function, ReduceAll all) {
 }
 
 Part integer_reduction(const char* name, const Reduce& function) {
-  return integer_part(name, {along("int64", function, 1), along("uint8", function, 0)});
+  return integer_part(name, {along("int64", function, 1), along("uint8", function, 0)},
+                      {DType::int64, DType::uint8});
 }
 
 }  // namespace
