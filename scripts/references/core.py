@@ -132,6 +132,10 @@ with References(__file__) as references:
     add("Dropout", "mask", lambda x: (zeros, zeros, torch.tensor(1.0)), numbers(257, 9, low=0.5), backward=False)
     add("Sequential", "two_layers", lambda x, w, b, v, c: functional.linear(functional.linear(x, w, b), v, c),
         numbers(3, 7), numbers(5, 7), numbers(5), numbers(2, 5), numbers(2))
+    add("Apply", "activation_between_layers",
+        lambda x, w, b, v, c: functional.linear(functional.silu(functional.linear(x, w, b)), v, c),
+        numbers(3, 7), numbers(5, 7), numbers(5), numbers(2, 5), numbers(2))
+    add("Prelu", "per_channel", functional.prelu, numbers(3, 4, 5), numbers(4, low=0.1))
     add("Mlp", "two_hidden_layers",
         lambda x, w, b, v, c, u, d: functional.linear(torch.relu(functional.linear(torch.relu(
             functional.linear(x, w, b)), v, c)), u, d),

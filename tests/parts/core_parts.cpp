@@ -8,10 +8,12 @@
 #include "ripieno/core/losses/linear_cross_entropy.h"
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
+#include "ripieno/core/nn/apply.h"
 #include "ripieno/core/nn/dropout.h"
 #include "ripieno/core/nn/embedding.h"
 #include "ripieno/core/nn/layer_norm.h"
 #include "ripieno/core/nn/linear.h"
+#include "ripieno/core/nn/prelu.h"
 #include "ripieno/core/nn/sequential.h"
 #include "ripieno/core/ops/attention.h"
 #include "ripieno/core/ops/functions.h"
@@ -208,6 +210,14 @@ std::vector<Part> layers() {
        {of_module(
            "two_layers",
            [] { return std::make_shared<nn::Sequential>(nn::Linear(7, 5), nn::Linear(5, 2)); })}},
+      {"Apply",
+       PartKind::layer,
+       {of_module("activation_between_layers",
+                  [] {
+                    return std::make_shared<nn::Sequential>(nn::Linear(7, 5), nn::Apply(silu),
+                                                            nn::Linear(5, 2));
+                  })}},
+      {"Prelu", PartKind::layer, {of_module("per_channel", constructing<nn::Prelu>(4, 0.5))}},
       {"Mlp",
        PartKind::model,
        {of_module("two_hidden_layers", constructing<nn::Mlp>(std::vector<int64_t>{7, 5, 4, 2}))}},
