@@ -27,8 +27,8 @@ template <typename T>
 void sort_rows(OnCuda, T* values, int64_t* order, void* workspace, const T* in, int64_t rows,
                int64_t cols, bool descending);
 
-// out[o, i] = the first a at which in[o, a, i] is largest, or smallest if `least`.   The axis must
-// not be empty.
+// out[o, i] = the first a at which in[o, a, i] is largest, or smallest if `least`, or NaN.   The
+// axis must not be empty.
 template <typename T>
 void argument_of_extreme(OnCpu, int64_t* out, const T* in, const ReduceShape& shape, bool least);
 template <typename T>

@@ -21,9 +21,9 @@ Tensor argsort(const Tensor& x, int axis = -1, bool descending = false);
 // Error if the axis has fewer.
 Sorted top_k(const Tensor& x, int64_t count, int axis = -1, bool largest = true);
 
-// The position of the largest or smallest element, the first of equal ones, along an axis, which is
-// removed, or kept with size 1 if `keep`; or in the flattened tensor. Throws Error if there is no
-// element.
+// The position of the largest or smallest element along an axis, which is removed, or kept with
+// size 1 if `keep`; or in the flattened tensor. Of equal elements the first counts, and NaN as both
+// extremes. Throws Error if there is no element.
 Tensor argmax(const Tensor& x, int axis, bool keep = false);
 Tensor argmin(const Tensor& x, int axis, bool keep = false);
 Tensor argmax(const Tensor& x);

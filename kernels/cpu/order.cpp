@@ -51,7 +51,7 @@ void argument_of_extreme(OnCpu, int64_t* out, const T* in, const ReduceShape& sh
     const T* const x = in + output / inner * axis * inner + output % inner;
     int64_t best = 0;
     for (int64_t a = 1; a < axis; ++a) {
-      if (formulas::is_before(number(x[a * inner]), number(x[best * inner]), !least)) best = a;
+      if (formulas::is_more_extreme(number(x[a * inner]), number(x[best * inner]), least)) best = a;
     }
     out[output] = best;
   });

@@ -74,8 +74,8 @@ __global__ void argument_kernel(int64_t* out, const T* in, int64_t outputs, int6
   int64_t best = cuda::lane() < axis ? cuda::lane() : 0;
   auto best_value = number(x[best * inner]);
   const auto take = [&](decltype(best_value) value, int64_t a) {
-    const bool is_better = formulas::is_before(value, best_value, !least);
-    if (is_better || (a < best && !formulas::is_before(best_value, value, !least))) {
+    const bool is_better = formulas::is_more_extreme(value, best_value, least);
+    if (is_better || (a < best && !formulas::is_more_extreme(best_value, value, least))) {
       best = a;
       best_value = value;
     }

@@ -85,15 +85,23 @@ RIPIENO_FORMULA T integer_result(IntegerOperation op, T a, T b) {
       return static_cast<T>(static_cast<Wide>(a) * static_cast<Wide>(b));
     case kFloorDivide: {
       if (b == T(0)) return T(0);
-      if (std::is_signed_v<T> && b == T(-1)) return static_cast<T>(Wide(0) - static_cast<Wide>(a));
-      const T quotient = static_cast<T>(a / b);
-      return a % b != 0 && (a < T(0)) != (b < T(0)) ? static_cast<T>(quotient - 1) : quotient;
+      if constexpr (std::is_signed_v<T>) {
+        if (b == T(-1)) return static_cast<T>(Wide(0) - static_cast<Wide>(a));
+        const T quotient = a / b;
+        return a % b != 0 && (a < T(0)) != (b < T(0)) ? quotient - T(1) : quotient;
+      } else {
+        return static_cast<T>(a / b);
+      }
     }
     case kRemainder: {
       if (b == T(0)) return a;
-      if (std::is_signed_v<T> && b == T(-1)) return T(0);
-      const T rest = static_cast<T>(a % b);
-      return rest != 0 && (rest < T(0)) != (b < T(0)) ? static_cast<T>(rest + b) : rest;
+      if constexpr (std::is_signed_v<T>) {
+        if (b == T(-1)) return T(0);
+        const T rest = a % b;
+        return rest != 0 && (rest < T(0)) != (b < T(0)) ? rest + b : rest;
+      } else {
+        return static_cast<T>(a % b);
+      }
     }
     case kMaximum:
       return a > b ? a : b;

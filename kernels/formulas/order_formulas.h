@@ -17,6 +17,11 @@ template <typename A>
 RIPIENO_FORMULA bool is_less(A a, A b) {
   return a < b || (b != b && a == a);
 }
+// Whether a is a larger extreme than b, or a smaller one if `least`; NaN is the most extreme.
+template <typename A>
+RIPIENO_FORMULA bool is_more_extreme(A a, A b, bool least) {
+  return (least ? a < b : a > b) ? b == b : a != a && b == b;
+}
 template <typename A>
 RIPIENO_FORMULA bool is_before(A a, A b, bool descending) {
   return descending ? is_less(b, a) : is_less(a, b);

@@ -59,6 +59,11 @@ PartList optimizer_parts();
 PartList gpt_parts();
 PartList image_model_parts();
 PartList recurrent_parts();
+PartList activations_parts();
+PartList core_parts();
+PartList elementwise_parts();
+PartList rearrange_parts();
+PartList reductions_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

@@ -11,6 +11,7 @@ std::vector<PartList> all_parts() {
       gpt_parts(),
       image_model_parts(),
       recurrent_parts(),
+      activations_parts(), core_parts(), elementwise_parts(), rearrange_parts(), reductions_parts(),
   };
 }
 
