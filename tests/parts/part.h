@@ -53,8 +53,10 @@ struct PartList {
 
 // One list per file of this folder.
 PartList arithmetic_parts();
+PartList initializer_parts();
 PartList loss_parts();
 PartList optimizer_parts();
+PartList schedule_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

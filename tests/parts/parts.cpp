@@ -4,9 +4,7 @@ namespace ripieno::testing {
 
 std::vector<PartList> all_parts() {
   return {
-      arithmetic_parts(),
-      loss_parts(),
-      optimizer_parts(),
+      arithmetic_parts(), initializer_parts(), loss_parts(), optimizer_parts(), schedule_parts(),
   };
 }
 
