@@ -63,7 +63,8 @@ struct AverageConstants {
   bool warms_up = true;  // decays by at most (1 + step) / (10 + step)
 };
 
-// average += (1 - decay) * (values - average), the exponential moving average of the parameters.
+// average += (1 - decay) * (values - average), the exponential moving average of the parameters;
+// after step 1 it is the values.
 // values: arena.master, or arena.parameter if that is null. average: (arena.size).
 template <typename T>
 void average_parameters(OnCpu, float* average, const ArenaStep<T>& arena,

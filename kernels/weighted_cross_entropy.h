@@ -1,10 +1,10 @@
 // Cross entropy with class weights, label smoothing, or probabilities as targets, of logits or of
 // log-probabilities; cross_entropy.h has the plain one, which is faster.
 //
-// The loss of a row is the sum over c of q[c] (log(sum(exp(logits))) - logits[c]), where q[c] =
-// w[c] p[c], w are the class weights, and p are the target probabilities: with smoothing s, (1 - s)
-// [c == target] + s / classes, or (1 - s) probabilities[c] + s / classes. Smoothing is weighted by
-// class, as in PyTorch. Of log-probabilities (negative log-likelihood), the first term is absent.
+// The loss of a row is the sum over c of q[c] (log(sum(exp(logits))) - logits[c]), where q[c] is
+// the class's weight times its target probability: with smoothing s, (1 - s) [c == target] + s /
+// classes, or (1 - s) probabilities[c] + s / classes. So smoothing is weighted by class, as in
+// PyTorch. Of log-probabilities (negative log-likelihood), the first term is absent.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ namespace ripieno::kernels {
 template <typename T>
 struct WeightedCrossEntropy {
   const T* logits = nullptr;
-  const int32_t* targets = nullptr;    // (rows), or null:
-  const T* probabilities = nullptr;    // (rows, classes)
+  const int32_t* targets = nullptr;                 // (rows), or null:
+  const T* probabilities = nullptr;                 // (rows, classes)
   const accumulator_t<T>* class_weights = nullptr;  // (classes), or null: 1
   int64_t rows = 0, classes = 0;
   int32_t ignored = -1;

@@ -22,17 +22,19 @@ LAYERS = {*MAY_INCLUDE, "examples", "tools", "benchmarks", "tests"}
 # Within a layer: what each folder may include besides itself. Every folder must be listed, so that
 # a new one is added deliberately. An entry without ".h" means the files directly in that folder.
 FOLDERS = {
-    # formulas <- menu <- everything;  runtime <- device <- products;  runtime <- cudnn;  all <- cuda
+    # formulas <- menu <- rules <- everything;  runtime <- device <- products;  runtime <- cudnn;  all <- cuda
     "kernels/formulas": set(),
     "kernels": {"kernels/formulas"},
+    # What both backends compile, with the types of the menu.
+    "kernels/rules": {"kernels", "kernels/formulas"},
     "kernels/cpu/support": {"kernels", "kernels/formulas"},
     "kernels/cpu/gemm": {"kernels", "kernels/formulas", "kernels/cpu/support"},
-    "kernels/cpu": {"kernels", "kernels/formulas", "kernels/cpu/support", "kernels/cpu/gemm"},
+    "kernels/cpu": {"kernels", "kernels/formulas", "kernels/rules", "kernels/cpu/support", "kernels/cpu/gemm"},
     "kernels/cuda/runtime": {"kernels"},
     "kernels/cuda/device": {"kernels", "kernels/formulas", "kernels/cuda/runtime"},
     "kernels/cuda/products": {"kernels", "kernels/cuda/runtime", "kernels/cuda/device"},
     "kernels/cuda/cudnn": {"kernels", "kernels/cuda/runtime"},
-    "kernels/cuda": {"kernels", "kernels/formulas", "kernels/cuda/runtime", "kernels/cuda/device",
+    "kernels/cuda": {"kernels", "kernels/formulas", "kernels/rules", "kernels/cuda/runtime", "kernels/cuda/device",
                      "kernels/cuda/products", "kernels/cuda/cudnn"},
     "kernels/emulator": {"kernels", "kernels/cuda/runtime", "kernels/cuda/products"},
     "kernels/emulator/in_place_of_cuda": {"kernels", "kernels/emulator"},

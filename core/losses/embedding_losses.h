@@ -18,7 +18,8 @@ Loss cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& label
 struct TripletMarginOptions {
   double margin = 1.0;
   double epsilon = 1e-6;  // added to differences, so that the distance of equal rows has a gradient
-  bool swap = false;      // uses the smaller of both distances to the negative (Balntas et al., 2016)
+  // Uses the smaller of both distances to the negative (Balntas et al., 2016).
+  bool swap = false;
 };
 
 // The sum of max(0, |anchor - positive| - |anchor - negative| + margin), with Euclidean distances
@@ -31,8 +32,8 @@ Loss triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Ten
 class RowExchange {
  public:
   virtual ~RowExchange() = default;
-  // The rows of all ranks in rank order, (ranks * rows, channels), of dense `rows` (rows, channels);
-  // every rank has as many. Not recorded. A collective, as is the other one.
+  // The rows of all ranks in rank order, (ranks * rows, channels), of dense `rows`, (rows,
+  // channels); every rank has as many. Not recorded. A collective, as is the other one.
   virtual Tensor gather(const Tensor& rows) = 0;
   // The sum over ranks of `gradients` (ranks * rows, channels), of which this rank receives its own
   // rows, (rows, channels).

@@ -8,6 +8,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/nn/buffer_updates.h"
 #include "ripieno/core/ops/orthogonal.h"
+#include "ripieno/core/ops/truncated_normal.h"
 #include "ripieno/core/random.h"
 #include "ripieno/core/recomputation.h"
 
@@ -25,6 +26,8 @@ void initialize(const Tensor& x, const Initial& initial, const std::string& path
       return fill_uniform(x, initial.a, initial.b, key);
     case Initial::Kind::orthogonal:
       return fill_orthogonal(x, initial.a, key);
+    case Initial::Kind::truncated_normal:
+      return fill_truncated_normal(x, initial.a, initial.b, key);
   }
 }
 

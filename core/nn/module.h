@@ -27,13 +27,18 @@ namespace ripieno::nn {
 // The initial values of a parameter: a function of (the thread's random seed, the parameter's path,
 // index), and for orthogonal matrices also of the shape.
 struct Initial {
-  enum class Kind { constant, normal, uniform, orthogonal };
+  enum class Kind { constant, normal, uniform, orthogonal, truncated_normal };
   Kind kind = Kind::constant;
   double a = 0.0, b = 0.0;
 
   static Initial constant(double value) { return {Kind::constant, value, 0.0}; }
   // Mean 0.
   static Initial normal(double deviation) { return {Kind::normal, 0.0, deviation}; }
+  // Mean 0, without values beyond `bound` deviations (fill_truncated_normal() in
+  // ops/truncated_normal.h); `deviation` is that of the normal distribution that is truncated.
+  static Initial truncated_normal(double deviation, double bound = 2.0) {
+    return {Kind::truncated_normal, deviation, bound};
+  }
   // Between -bound and bound.
   static Initial uniform(double bound) { return {Kind::uniform, -bound, bound}; }
   // `gain` times a matrix with orthonormal rows or columns (fill_orthogonal() in ops/orthogonal.h).

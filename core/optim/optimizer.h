@@ -118,9 +118,10 @@ class Optimizer {
   bool skips_steps() const { return loss_scaling_.is_enabled(); }
 
   // From now on keeps the exponential moving average of the parameters, float32, as the state
-  // "average": after each step, average += (1 - decay) (parameters - average). It starts as the
-  // parameters, is sharded and saved with the state, and can replace the parameters for validation.
-  // Call it before the first step. Throws ConfigurationError for a decay outside [0, 1).
+  // "average": after each step, average += (1 - decay) (parameters - average). After the
+  // first step it is the parameters. It is sharded and saved with the state, and can replace the
+  // parameters for validation. Call it before the first step. Throws ConfigurationError for a decay
+  // outside [0, 1).
   void keep_average(const AverageOptions& options);
   bool keeps_average() const { return average_.has_value(); }
   // Replaces the parameters by their averages; the second call restores them, and so on. Steps in

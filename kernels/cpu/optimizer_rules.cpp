@@ -1,7 +1,7 @@
 #include "ripieno/kernels/optimizer_rules.h"
 
 #include "ripieno/kernels/cpu/support/arena_walk.h"
-#include "ripieno/kernels/formulas/optimizer_formulas.h"
+#include "ripieno/kernels/rules/optimizer_formulas.h"
 
 namespace ripieno::kernels {
 

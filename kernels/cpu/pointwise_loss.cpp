@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ripieno/kernels/cpu/support/parallel.h"
-#include "ripieno/kernels/formulas/loss_formulas.h"
+#include "ripieno/kernels/rules/loss_formulas.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -52,9 +52,13 @@ template void pointwise_loss_partials(OnCpu, double*, const PointwiseTerms<doubl
 template void pointwise_loss_partials(OnCpu, double*, const PointwiseTerms<bfloat16>&);
 template void pointwise_loss_partials(OnCpu, double*, const PointwiseTerms<float16>&);
 
-template void pointwise_loss_backward(OnCpu, float*, float*, const float*, const PointwiseTerms<float>&);
-template void pointwise_loss_backward(OnCpu, double*, double*, const double*, const PointwiseTerms<double>&);
-template void pointwise_loss_backward(OnCpu, bfloat16*, bfloat16*, const float*, const PointwiseTerms<bfloat16>&);
-template void pointwise_loss_backward(OnCpu, float16*, float16*, const float*, const PointwiseTerms<float16>&);
+template void pointwise_loss_backward(OnCpu, float*, float*, const float*,
+                                      const PointwiseTerms<float>&);
+template void pointwise_loss_backward(OnCpu, double*, double*, const double*,
+                                      const PointwiseTerms<double>&);
+template void pointwise_loss_backward(OnCpu, bfloat16*, bfloat16*, const float*,
+                                      const PointwiseTerms<bfloat16>&);
+template void pointwise_loss_backward(OnCpu, float16*, float16*, const float*,
+                                      const PointwiseTerms<float16>&);
 
 }  // namespace ripieno::kernels

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "ripieno/kernels/cpu/support/parallel.h"
-#include "ripieno/kernels/formulas/tensor_rule_formulas.h"
+#include "ripieno/kernels/rules/tensor_rule_formulas.h"
 
 namespace ripieno::kernels {
 namespace {

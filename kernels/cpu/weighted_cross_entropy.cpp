@@ -5,7 +5,7 @@
 
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
-#include "ripieno/kernels/formulas/weighted_cross_entropy_formulas.h"
+#include "ripieno/kernels/rules/weighted_cross_entropy_formulas.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -62,20 +62,27 @@ void weighted_cross_entropy_backward(OnCpu, T* grad_logits, T* grad_probabilitie
     for (int64_t c = 0; c < of.classes; ++c) {
       if (grad_logits) grad_logits[begin + c] = T(scale * row.gradient(c, statistics + 3 * r));
       if (grad_probabilities)
-        grad_probabilities[begin + c] =
-            T(scale * row.probability_gradient(c, statistics + 3 * r));
+        grad_probabilities[begin + c] = T(scale * row.probability_gradient(c, statistics + 3 * r));
     }
   });
 }
 
-template void weighted_cross_entropy_forward(OnCpu, float*, float*, float*, const WeightedCrossEntropy<float>&);
-template void weighted_cross_entropy_forward(OnCpu, double*, double*, double*, const WeightedCrossEntropy<double>&);
-template void weighted_cross_entropy_forward(OnCpu, float*, float*, float*, const WeightedCrossEntropy<bfloat16>&);
-template void weighted_cross_entropy_forward(OnCpu, float*, float*, float*, const WeightedCrossEntropy<float16>&);
+template void weighted_cross_entropy_forward(OnCpu, float*, float*, float*,
+                                             const WeightedCrossEntropy<float>&);
+template void weighted_cross_entropy_forward(OnCpu, double*, double*, double*,
+                                             const WeightedCrossEntropy<double>&);
+template void weighted_cross_entropy_forward(OnCpu, float*, float*, float*,
+                                             const WeightedCrossEntropy<bfloat16>&);
+template void weighted_cross_entropy_forward(OnCpu, float*, float*, float*,
+                                             const WeightedCrossEntropy<float16>&);
 
-template void weighted_cross_entropy_backward(OnCpu, float*, float*, const float*, const float*, const WeightedCrossEntropy<float>&);
-template void weighted_cross_entropy_backward(OnCpu, double*, double*, const double*, const double*, const WeightedCrossEntropy<double>&);
-template void weighted_cross_entropy_backward(OnCpu, bfloat16*, bfloat16*, const float*, const float*, const WeightedCrossEntropy<bfloat16>&);
-template void weighted_cross_entropy_backward(OnCpu, float16*, float16*, const float*, const float*, const WeightedCrossEntropy<float16>&);
+template void weighted_cross_entropy_backward(OnCpu, float*, float*, const float*, const float*,
+                                              const WeightedCrossEntropy<float>&);
+template void weighted_cross_entropy_backward(OnCpu, double*, double*, const double*, const double*,
+                                              const WeightedCrossEntropy<double>&);
+template void weighted_cross_entropy_backward(OnCpu, bfloat16*, bfloat16*, const float*,
+                                              const float*, const WeightedCrossEntropy<bfloat16>&);
+template void weighted_cross_entropy_backward(OnCpu, float16*, float16*, const float*, const float*,
+                                              const WeightedCrossEntropy<float16>&);
 
 }  // namespace ripieno::kernels

@@ -1,6 +1,6 @@
 #include "ripieno/kernels/cuda/device/arena_walk.cuh"
-#include "ripieno/kernels/formulas/optimizer_formulas.h"
 #include "ripieno/kernels/optimizer_rules.h"
+#include "ripieno/kernels/rules/optimizer_formulas.h"
 
 namespace ripieno::kernels {
 namespace {

@@ -1,7 +1,6 @@
-#include "ripieno/kernels/pointwise_loss.h"
-
 #include "ripieno/kernels/cuda/device/device.cuh"
-#include "ripieno/kernels/formulas/loss_formulas.h"
+#include "ripieno/kernels/pointwise_loss.h"
+#include "ripieno/kernels/rules/loss_formulas.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -13,8 +12,8 @@ __global__ void partials_kernel(double* partials, formulas::PointwiseTerm<T, For
   const int64_t end = begin + kSumChunk < term.terms.size ? begin + kSumChunk : term.terms.size;
   double sum = 0;
   for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x)
-    sum += static_cast<double>(term.value(cuda::widen(term.terms.predictions[i]),
-                                          cuda::widen(term.terms.targets[i]), i));
+    sum += static_cast<double>(
+        term.value(cuda::widen(term.terms.predictions[i]), cuda::widen(term.terms.targets[i]), i));
   sum = cuda::block_reduce(sum, cuda::Sum{});
   if (threadIdx.x == 0) partials[blockIdx.x] = sum;
 }
@@ -28,8 +27,7 @@ __global__ void backward_kernel(T* grad_predictions, T* grad_targets,
   if (i >= term.terms.size) return;
   const auto scale = *grad_loss;
   const auto x = cuda::widen(term.terms.predictions[i]), t = cuda::widen(term.terms.targets[i]);
-  if (grad_predictions)
-    grad_predictions[i] = cuda::narrow<T>(scale * term.by_prediction(x, t, i));
+  if (grad_predictions) grad_predictions[i] = cuda::narrow<T>(scale * term.by_prediction(x, t, i));
   if (grad_targets) grad_targets[i] = cuda::narrow<T>(scale * term.by_target(x, t, i));
 }
 
@@ -58,9 +56,13 @@ template void pointwise_loss_partials(OnCuda, double*, const PointwiseTerms<doub
 template void pointwise_loss_partials(OnCuda, double*, const PointwiseTerms<bfloat16>&);
 template void pointwise_loss_partials(OnCuda, double*, const PointwiseTerms<float16>&);
 
-template void pointwise_loss_backward(OnCuda, float*, float*, const float*, const PointwiseTerms<float>&);
-template void pointwise_loss_backward(OnCuda, double*, double*, const double*, const PointwiseTerms<double>&);
-template void pointwise_loss_backward(OnCuda, bfloat16*, bfloat16*, const float*, const PointwiseTerms<bfloat16>&);
-template void pointwise_loss_backward(OnCuda, float16*, float16*, const float*, const PointwiseTerms<float16>&);
+template void pointwise_loss_backward(OnCuda, float*, float*, const float*,
+                                      const PointwiseTerms<float>&);
+template void pointwise_loss_backward(OnCuda, double*, double*, const double*,
+                                      const PointwiseTerms<double>&);
+template void pointwise_loss_backward(OnCuda, bfloat16*, bfloat16*, const float*,
+                                      const PointwiseTerms<bfloat16>&);
+template void pointwise_loss_backward(OnCuda, float16*, float16*, const float*,
+                                      const PointwiseTerms<float16>&);
 
 }  // namespace ripieno::kernels

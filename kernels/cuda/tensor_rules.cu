@@ -1,5 +1,5 @@
 #include "ripieno/kernels/cuda/device/device.cuh"
-#include "ripieno/kernels/formulas/tensor_rule_formulas.h"
+#include "ripieno/kernels/rules/tensor_rule_formulas.h"
 #include "ripieno/kernels/tensor_rules.h"
 
 namespace ripieno::kernels {

@@ -1,9 +1,8 @@
-#include "ripieno/kernels/weighted_cross_entropy.h"
-
 #include <limits>
 
 #include "ripieno/kernels/cuda/device/device.cuh"
-#include "ripieno/kernels/formulas/weighted_cross_entropy_formulas.h"
+#include "ripieno/kernels/rules/weighted_cross_entropy_formulas.h"
+#include "ripieno/kernels/weighted_cross_entropy.h"
 
 namespace ripieno::kernels {
 namespace {
@@ -90,14 +89,22 @@ void weighted_cross_entropy_backward(OnCuda on, T* grad_logits, T* grad_probabil
                grad_loss, statistics, of);
 }
 
-template void weighted_cross_entropy_forward(OnCuda, float*, float*, float*, const WeightedCrossEntropy<float>&);
-template void weighted_cross_entropy_forward(OnCuda, double*, double*, double*, const WeightedCrossEntropy<double>&);
-template void weighted_cross_entropy_forward(OnCuda, float*, float*, float*, const WeightedCrossEntropy<bfloat16>&);
-template void weighted_cross_entropy_forward(OnCuda, float*, float*, float*, const WeightedCrossEntropy<float16>&);
+template void weighted_cross_entropy_forward(OnCuda, float*, float*, float*,
+                                             const WeightedCrossEntropy<float>&);
+template void weighted_cross_entropy_forward(OnCuda, double*, double*, double*,
+                                             const WeightedCrossEntropy<double>&);
+template void weighted_cross_entropy_forward(OnCuda, float*, float*, float*,
+                                             const WeightedCrossEntropy<bfloat16>&);
+template void weighted_cross_entropy_forward(OnCuda, float*, float*, float*,
+                                             const WeightedCrossEntropy<float16>&);
 
-template void weighted_cross_entropy_backward(OnCuda, float*, float*, const float*, const float*, const WeightedCrossEntropy<float>&);
-template void weighted_cross_entropy_backward(OnCuda, double*, double*, const double*, const double*, const WeightedCrossEntropy<double>&);
-template void weighted_cross_entropy_backward(OnCuda, bfloat16*, bfloat16*, const float*, const float*, const WeightedCrossEntropy<bfloat16>&);
-template void weighted_cross_entropy_backward(OnCuda, float16*, float16*, const float*, const float*, const WeightedCrossEntropy<float16>&);
+template void weighted_cross_entropy_backward(OnCuda, float*, float*, const float*, const float*,
+                                              const WeightedCrossEntropy<float>&);
+template void weighted_cross_entropy_backward(OnCuda, double*, double*, const double*,
+                                              const double*, const WeightedCrossEntropy<double>&);
+template void weighted_cross_entropy_backward(OnCuda, bfloat16*, bfloat16*, const float*,
+                                              const float*, const WeightedCrossEntropy<bfloat16>&);
+template void weighted_cross_entropy_backward(OnCuda, float16*, float16*, const float*,
+                                              const float*, const WeightedCrossEntropy<float16>&);
 
 }  // namespace ripieno::kernels

@@ -64,6 +64,8 @@ PartList core_parts();
 PartList elementwise_parts();
 PartList rearrange_parts();
 PartList reductions_parts();
+PartList initializer_parts();
+PartList schedule_parts();
 
 // All lists.
 std::vector<PartList> all_parts();

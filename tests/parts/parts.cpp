@@ -12,6 +12,7 @@ std::vector<PartList> all_parts() {
       image_model_parts(),
       recurrent_parts(),
       activations_parts(), core_parts(), elementwise_parts(), rearrange_parts(), reductions_parts(),
+      arithmetic_parts(), initializer_parts(), loss_parts(), optimizer_parts(), schedule_parts(),
   };
 }
 

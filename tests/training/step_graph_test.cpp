@@ -107,6 +107,12 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"Clipped", [](TinyRun& run) { run.max_gradient_norm = 0.1; }},
                       Case{"InMicroBatches",
                            [](TinyRun& run) { run.parallel_options.micro_batch_size = 1; }},
+                      Case{"WithAnAverage", [](TinyRun& run) { run.average_decay = 0.9; }},
+                      Case{"WithAdafactor", [](TinyRun& run) { run.optimizer_kind = "adafactor"; }},
+                      Case{"WithLamb", [](TinyRun& run) { run.optimizer_kind = "lamb"; }},
+                      Case{"WithLion", [](TinyRun& run) { run.optimizer_kind = "lion"; }},
+                      Case{"WithMuon", [](TinyRun& run) { run.optimizer_kind = "muon"; }},
+                      Case{"WithRmsProp", [](TinyRun& run) { run.optimizer_kind = "rms_prop"; }},
                       Case{"Bfloat16", [](TinyRun& run) { run.precision = DType::bfloat16; }},
                       Case{"Float16", [](TinyRun& run) { run.precision = DType::float16; }}),
     [](const auto& of) { return of.param.name; });

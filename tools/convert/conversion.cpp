@@ -121,6 +121,25 @@ void check_names(const Conversion& conversion) {
   }
 }
 
+// Reads the average of each parameter in its place.
+void use_averages(const TensorSource& source, Conversion& conversion) {
+  std::map<std::string, std::size_t> averages;
+  for (std::size_t i = 0; i < source.tensors.size(); ++i) {
+    if (source.tensors[i].kind == io::StateKind::optimizer) averages[source.tensors[i].name] = i;
+  }
+  for (Target& target : conversion.targets) {
+    if (target.kind != io::StateKind::parameter) continue;
+    const std::string name = "average/" + source.tensors[target.index].name;
+    const auto found = averages.find(name);
+    if (found == averages.end())
+      throw ConfigurationError(
+          fmt::format("{}: --averages: it has no {}; averages are saved by runs with ema.decay "
+                      "above 0",
+                      source.path, name));
+    target.index = found->second;
+  }
+}
+
 }  // namespace
 
 int64_t Conversion::bytes() const {
@@ -138,6 +157,7 @@ Conversion plan_conversion(const TensorSource& source, const ConversionOptions& 
     add_hugging_face(source, conversion);
   else
     add_as_named(source, options.all || options.to == TargetFormat::checkpoint, conversion);
+  if (options.averages) use_averages(source, conversion);
   if (options.to == TargetFormat::checkpoint) check_names(conversion);
   for (Target& target : conversion.targets) {
     const bool is_cast = options.dtype && target.kind == io::StateKind::parameter;

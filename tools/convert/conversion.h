@@ -53,6 +53,7 @@ struct ConversionOptions {
   std::optional<Names> names = {};  // empty: depends on the two formats
   std::optional<DType> dtype = {};  // of floating-point parameters; empty: unchanged
   bool all = false;                 // include buffers and optimizer state
+  bool averages = false;            // of parameters (ema.decay), in their place
 };
 
 // `source` must outlive the result. Throws ConfigurationError if the model cannot be renamed to or

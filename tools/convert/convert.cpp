@@ -26,7 +26,7 @@ const std::map<std::string, Names> kNames{{"huggingface", Names::hugging_face},
 struct Options {
   std::string from, to, format, names, dtype, prefix, rename;
   std::string shard_bytes = "5000000000";
-  bool all = false, force = false, quiet = false;
+  bool all = false, averages = false, force = false, quiet = false;
 };
 
 void add_options(CLI::App& command, Options& options) {
@@ -79,6 +79,8 @@ void add_options(CLI::App& command, Options& options) {
                   "in order after --prefix:\n"
                   "'model.=,layers.=blocks.'")
       ->type_name("RULES");
+  command.add_flag("--averages", options.averages,
+                   "write the moving averages of the parameters (ema.decay) in their place");
   command.add_flag("--all", options.all,
                    "with --names ours: also convert buffers and\n"
                    "optimizer state");
@@ -96,7 +98,7 @@ TargetFormat format_of(const Options& options, const TensorSource& source) {
 }
 
 ConversionOptions conversion_options(const Options& options, TargetFormat format) {
-  ConversionOptions result{.to = format, .all = options.all};
+  ConversionOptions result{.to = format, .all = options.all, .averages = options.averages};
   if (!options.names.empty()) result.names = kNames.at(options.names);
   if (options.dtype.empty()) return result;
   result.dtype = dtype_named(options.dtype);

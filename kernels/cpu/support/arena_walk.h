@@ -30,7 +30,7 @@ void for_each_segment_block(const ParameterSegment* segments, int64_t count,
 }
 
 // parameter = formula(…), element by element; `states`: arrays that the formula reads and writes
-// (formulas/optimizer_formulas.h).
+// (rules/optimizer_formulas.h).
 template <typename T, typename Formula>
 void update_arena(const ArenaStep<T>& arena, const std::array<float*, Formula::kStates>& states,
                   const Formula& formula) {

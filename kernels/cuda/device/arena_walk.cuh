@@ -114,7 +114,7 @@ void walk_arena(OnCuda on, const Rule& rule, int64_t size, const ParameterSegmen
          segments, count, scalars);
 }
 
-// The rule of an element-wise formula (formulas/optimizer_formulas.h).
+// The rule of an element-wise formula (rules/optimizer_formulas.h).
 template <typename T, typename Formula>
 struct FormulaRule {
   using A = accumulator_t<T>;

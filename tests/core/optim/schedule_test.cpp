@@ -75,5 +75,58 @@ TEST(Schedule, HasNoLearningRateWithoutAPeak) {
   expect_rejected({.warmup_steps = 2}, "peak is not set");
 }
 
+TEST(Schedule, RejectsKindsWithoutTheirNumbers) {
+  expect_rejected({.kind = Kind::step, .peak = 1.0}, "interval is 0");
+  expect_rejected({.kind = Kind::multi_step, .peak = 1.0}, "milestones is empty");
+  expect_rejected({.kind = Kind::multi_step, .peak = 1.0, .milestones = {5, 5}},
+                  "milestone 5 follows 5");
+  expect_rejected({.kind = Kind::polynomial, .peak = 1.0}, "steps is 0");
+  expect_rejected({.kind = Kind::one_cycle, .peak = 1.0}, "steps is 0");
+  expect_rejected({.kind = Kind::exponential, .peak = 1.0, .factor = 0.0}, "factor is 0");
+  expect_rejected({.kind = Kind::polynomial, .peak = 1.0, .steps = 9, .power = 0.0}, "power is 0");
+  expect_rejected({.kind = Kind::chain, .peak = 1.0}, "parts is empty");
+  expect_rejected({.kind = Kind::chain, .peak = 1.0, .parts = {{}, {}}}, "steps of part 0 is 0");
+  expect_rejected({.kind = Kind::chain, .peak = 1.0, .parts = {{.kind = Kind::reduce_on_plateau}}},
+                  "cannot be part of a chain");
+}
+
+TEST(Plateau, ContinuesFromItsState) {
+  const PlateauOptions options = {.factor = 0.5, .patience = 1, .cooldown = 1};
+  Plateau whole(options), first(options), second(options);
+  const std::vector<double> losses = {3, 2, 2, 2, 2, 1, 1, 1, 1, 1};
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    whole.note(losses[i]);
+    if (i == 4) second.set_state(first.state());
+    (i < 4 ? first : second).note(losses[i]);
+  }
+  EXPECT_EQ(second.scale(), whole.scale());
+  EXPECT_LT(whole.scale(), 1.0);
+}
+
+TEST(Plateau, TakesNanForNoImprovement) {
+  Plateau plateau({.patience = 0});
+  plateau.note(1.0);
+  plateau.note(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_DOUBLE_EQ(plateau.scale(), 0.1);
+}
+
+TEST(Plateau, RejectsOptionsOutsideTheirDomain) {
+  for (const PlateauOptions& options :
+       {PlateauOptions{.factor = 1.0}, PlateauOptions{.factor = 0.0},
+        PlateauOptions{.patience = -1}, PlateauOptions{.threshold = -1.0},
+        PlateauOptions{.cooldown = -1}}) {
+    EXPECT_THROW(Plateau{options}, ConfigurationError);
+  }
+}
+
+TEST(Patience, IsExhaustedByLossesInARowThatDoNotImprove) {
+  Patience patience{.losses = 2, .threshold = 0.1};
+  for (const double loss : {1.0, 0.95, 0.85, 0.84}) patience.note(loss);
+  EXPECT_FALSE(patience.is_exhausted());
+  patience.note(0.8);
+  EXPECT_TRUE(patience.is_exhausted());
+  EXPECT_FALSE(Patience{}.is_exhausted());
+}
+
 }  // namespace
 }  // namespace ripieno::optim

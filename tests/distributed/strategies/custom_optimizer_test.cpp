@@ -8,6 +8,7 @@
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/optim/optimizers.h"
 #include "ripieno/distributed/gradients/shards.h"
 
 namespace ripieno::distributed::testing {
@@ -83,16 +84,24 @@ void load(Optimizer& optimizer, const Saved& saved, int64_t steps) {
   optimizer.set_steps_taken(steps);
 }
 
-// Four steps: with one optimizer, or two each with a first and a second one that loads its state.
+using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(const Parameters&)>;
+
 template <typename Rule>
-std::vector<float> train(Communicator& ranks, Shard shard, bool resumes) {
+std::unique_ptr<Optimizer> of_rule(const Parameters& parameters) {
+  return std::make_unique<Rule>(parameters, Common{.learning_rate = 0.01, .weight_decay = 0.1});
+}
+
+// Four steps: with one optimizer, or two each with a first and a second one that loads its state.
+std::vector<float> train(Communicator& ranks, const MakeOptimizer& make, Shard shard,
+                         bool resumes) {
   const TrainingJob job;
   Saved state;
   std::vector<float> values;
   for (int part = 0; part < (resumes ? 2 : 1); ++part) {
     random_context().seed = static_cast<uint64_t>(ranks.rank());
     nn::Mlp model({kFeatures, 16, 8, kClasses});
-    Rule optimizer(model.parameters(), {.learning_rate = 0.01, .weight_decay = 0.1});
+    const std::unique_ptr<Optimizer> made = make(model.parameters());
+    Optimizer& optimizer = *made;
     DataParallel parallel(model, optimizer, ranks, {.shard = shard, .bucket_bytes = 512});
     if (part > 0) load(optimizer, state, 2);
     for (int step = 0; step < (resumes ? 2 : 4); ++step) job.step_of(model, parallel, ranks);
@@ -107,26 +116,78 @@ class CustomOptimizer : public ::testing::Test {};
 using Rules = ::testing::Types<Lion, Lamb>;
 TYPED_TEST_SUITE(CustomOptimizer, Rules);
 
-TYPED_TEST(CustomOptimizer, ShardsAndResumesBitwise) {
+void expect_shards_and_resumes(const MakeOptimizer& make, const std::vector<Shard>& shards) {
   for (const int size : {2, 3}) {
     std::vector<float> expected;
     on_every_rank(size, [&](Communicator& ranks) {
-      const auto values = train<TypeParam>(ranks, Shard::none, false);
+      const auto values = train(ranks, make, Shard::none, false);
       if (ranks.rank() == 0) expected = values;
     });
-    for (const Shard shard : {Shard::none, Shard::optimizer}) {
+    for (const Shard shard : shards) {
       for (const bool resumes : {false, true}) {
         on_every_rank(size, [&](Communicator& ranks) {
-          EXPECT_EQ(train<TypeParam>(ranks, shard, resumes), expected) << "resumes: " << resumes;
+          EXPECT_EQ(train(ranks, make, shard, resumes), expected) << "resumes: " << resumes;
         });
       }
     }
   }
 }
 
+TYPED_TEST(CustomOptimizer, ShardsAndResumesBitwise) {
+  expect_shards_and_resumes(of_rule<TypeParam>, {Shard::none, Shard::optimizer});
+}
+
+TEST(EveryOptimizer, ShardsAndResumesBitwise) {
+  for (const std::string& name : optim::optimizer_names()) {
+    SCOPED_TRACE(name);
+    const MakeOptimizer make = [&](const Parameters& parameters) {
+      auto optimizer = optim::make_optimizer(
+          name, parameters, {.learning_rate = 0.01, .weight_decay = 0.1, .momentum = 0.9});
+      optimizer->keep_average({.decay = 0.9});
+      return optimizer;
+    };
+    nn::Mlp model({kFeatures, 16, 8, kClasses});
+    const bool needs_whole = make(model.parameters())->needs_whole_tensors();
+    std::vector<Shard> shards = {Shard::none, Shard::optimizer};
+    if (!needs_whole) shards.push_back(Shard::gradients);
+    expect_shards_and_resumes(make, shards);
+  }
+}
+
+// The parameters while averages replace them, and afterwards.
+std::pair<std::vector<float>, std::vector<float>> exchanged(Communicator& ranks, Shard shard) {
+  const TrainingJob job;
+  random_context().seed = static_cast<uint64_t>(ranks.rank());
+  nn::Mlp model({kFeatures, 16, 8, kClasses});
+  const auto optimizer = optim::make_optimizer("adamw", model.parameters(), {});
+  optimizer->keep_average({.decay = 0.5, .warms_up = false});
+  DataParallel parallel(model, *optimizer, ranks, {.shard = shard, .bucket_bytes = 512});
+  for (int step = 0; step < 3; ++step) job.step_of(model, parallel, ranks);
+  const auto values = [&] { return model.parameters().values().flat().to_vector<float>(); };
+  const auto before = values();
+  parallel.exchange_average();
+  const auto averages = values();
+  parallel.exchange_average();
+  EXPECT_EQ(values(), before);
+  return {averages, before};
+}
+
+TEST(Averages, ReplaceTheParametersOnAllRanksHoweverTheStateIsSharded) {
+  std::vector<float> expected;
+  on_every_rank(3, [&](Communicator& ranks) {
+    const auto [averages, values] = exchanged(ranks, Shard::none);
+    EXPECT_NE(averages, values);
+    if (ranks.rank() == 0) expected = averages;
+  });
+  for (const Shard shard : {Shard::optimizer, Shard::gradients}) {
+    on_every_rank(3,
+                  [&](Communicator& ranks) { EXPECT_EQ(exchanged(ranks, shard).first, expected); });
+  }
+}
+
 TEST(WholeTensors, CannotBeCombinedWithShardedGradients) {
   on_every_rank(2, [](Communicator& ranks) {
-    EXPECT_THROW(train<Lamb>(ranks, Shard::gradients, false), ConfigurationError);
+    EXPECT_THROW(train(ranks, of_rule<Lamb>, Shard::gradients, false), ConfigurationError);
   });
 }
 

@@ -64,6 +64,24 @@ TEST(Conversion, OfAllTensorsToSafetensorsAndBackIsLossless) {
   EXPECT_EQ(checkpoint->training_state, source.training_state);
 }
 
+TEST(Conversion, WritesAveragesInPlaceOfTheParameters) {
+  MemorySource source(TensorSource::Format::checkpoint);
+  source.add("a.weight", {3, 5});
+  source.add("average/a.weight", {3, 5}, io::StateKind::optimizer);
+  const Conversion conversion = plan_conversion(
+      source, {.to = TargetFormat::safetensors, .names = Names::ours, .averages = true});
+  ASSERT_EQ(conversion.targets.size(), 1u);
+  EXPECT_EQ(conversion.targets[0].name, "a.weight");
+  EXPECT_EQ(converted(conversion, conversion.targets[0]).to_vector<float>(),
+            source.read(1).to_vector<float>());
+  EXPECT_THAT(
+      [] {
+        const MemorySource without = of_two_kinds();
+        plan_conversion(without, {.names = Names::ours, .averages = true});
+      },
+      ThrowsMessage<ConfigurationError>(HasSubstr("it has no average/a.weight")));
+}
+
 TEST(Conversion, WritesOnlyParametersWithoutAll) {
   const MemorySource source = of_two_kinds();
   EXPECT_EQ(as_named(source, TargetFormat::safetensors).targets.size(), 2u);

@@ -13,7 +13,7 @@
 
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/models/gpt.h"
-#include "ripieno/core/optim/adamw.h"
+#include "ripieno/core/optim/optimizers.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/data_parallel.h"
 #include "ripieno/io/data/token_loader.h"
@@ -44,6 +44,8 @@ struct TinyRun {
   uint64_t seed = 3;
   DType precision = DType::float32;
   double max_gradient_norm = 0.0;
+  std::string optimizer_kind = "adamw";
+  double average_decay = 0.0;  // of Optimizer::keep_average(); 0: none
   std::string text = tiny_text();
   std::string device = "cpu";
   // Called on each rank after the optimizer step, to inject a fault.
@@ -73,9 +75,12 @@ struct TinyRun {
                    .context = 16,
                    .dropout = dropout});
     model.to(session.device(), precision);
-    optim::AdamW optimizer(model.parameters(), {.learning_rate = 1e-2,
-                                                .max_gradient_norm = max_gradient_norm,
-                                                .scales_loss = precision == DType::float16});
+    const auto made = optim::make_optimizer(optimizer_kind, model.parameters(),
+                                            {.learning_rate = 1e-2,
+                                             .max_gradient_norm = max_gradient_norm,
+                                             .scales_loss = precision == DType::float16});
+    optim::Optimizer& optimizer = *made;
+    if (average_decay > 0) optimizer.keep_average({.decay = average_decay});
     distributed::DataParallel parallel(model, optimizer, session.communicator(), parallel_options);
     RunOptions timed = options;
     timed.parallel = &parallel;

@@ -105,8 +105,10 @@ struct Lion {
   }
 };
 
-// The share of the parameters in the new average.
+// The share of the parameters in the new average: all of it after the first step, since parameters
+// may have been loaded after the state was allocated.
 RIPIENO_FORMULA double average_share(const AverageConstants& constants, const StepScalars& now) {
+  if (now.step <= 1.0) return 1.0;
   const double warm = (1.0 + now.step) / (10.0 + now.step);
   return 1.0 - (constants.warms_up && warm < constants.decay ? warm : constants.decay);
 }
