@@ -86,7 +86,7 @@ Tensor cosine_similarity(const Tensor& a_, const Tensor& b_, double smallest) {
   return autograd::record(
       "cosine_similarity", result, {&a, &b},
       [a = Saved(a), b = Saved(b), statistics, rows, smallest](const Tensor& gradient_,
-                                                              autograd::Gradients& gradients) {
+                                                               autograd::Gradients& gradients) {
         const auto memory = [&](int input) {
           return gradients.wanted(input) ? Tensor(a->shape(), a->dtype(), a->device()) : Tensor();
         };
@@ -110,9 +110,10 @@ Loss cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& label
   Shape shape = a.shape();
   shape.pop_back();
   if (labels.shape() != shape) {
-    fail(fmt::format("cosine_embedding_loss: a is {}, labels is {}; they must be (…, channels) and "
-                     "(…)",
-                     to_string(a.shape()), to_string(labels.shape())));
+    fail(
+        fmt::format("cosine_embedding_loss: a is {}, labels is {}; they must be (…, channels) and "
+                    "(…)",
+                    to_string(a.shape()), to_string(labels.shape())));
   }
   const Tensor cosine = cosine_similarity(a, b, 1e-12);
   const DType dtype = a.dtype() == DType::float64 ? DType::float64 : DType::float32;

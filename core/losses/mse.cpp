@@ -5,10 +5,9 @@
 namespace ripieno {
 
 Loss mse_loss(const Tensor& prediction, const Tensor& target, const PointwiseOptions& options) {
-  return pointwise_sum(prediction, target,
-                       {.name = "mse_loss",
-                        .loss = kernels::PointwiseLoss::kSquared,
-                        .weights = options.weights});
+  return pointwise_sum(
+      prediction, target,
+      {.name = "mse_loss", .loss = kernels::PointwiseLoss::kSquared, .weights = options.weights});
 }
 
 Loss mse(const Tensor& prediction, const Tensor& target) {

@@ -130,12 +130,11 @@ Loss pointwise_sum(const Tensor& prediction_, const Tensor& target_, const Point
   const DType dtype = match ? prediction_.dtype() : sum_type(prediction_);
   const Tensor prediction = prediction_.to(dtype).dense(), target = target_.to(dtype).dense();
   Loss loss{sum_of_terms(how, prediction, target), count_of(how, prediction)};
-  loss.sum = autograd::record(
-      how.name, loss.sum, {&prediction, &target},
-      [how, prediction = Saved(prediction), target = Saved(target)](
-          const Tensor& gradient, autograd::Gradients& gradients) {
-        add_gradients(how, *prediction, *target, gradient, gradients);
-      });
+  loss.sum = autograd::record(how.name, loss.sum, {&prediction, &target},
+                              [how, prediction = Saved(prediction), target = Saved(target)](
+                                  const Tensor& gradient, autograd::Gradients& gradients) {
+                                add_gradients(how, *prediction, *target, gradient, gradients);
+                              });
   return loss;
 }
 
@@ -180,10 +179,10 @@ Loss kl_divergence(const Tensor& prediction, const Tensor& target, bool target_i
   require_pair("kl_divergence", prediction, target);
   if (prediction.rank() == 0)
     fail("kl_divergence: prediction is a scalar; it must be (…, classes)");
-  Loss loss = pointwise_sum(prediction, target,
-                            {.name = "kl_divergence",
-                             .loss = target_is_log ? PointwiseLoss::kDivergenceOfLogs
-                                                   : PointwiseLoss::kDivergence});
+  Loss loss = pointwise_sum(
+      prediction, target,
+      {.name = "kl_divergence",
+       .loss = target_is_log ? PointwiseLoss::kDivergenceOfLogs : PointwiseLoss::kDivergence});
   const int64_t classes = prediction.size(-1);
   const int64_t rows = classes == 0 ? 0 : prediction.elements() / classes;
   loss.count =

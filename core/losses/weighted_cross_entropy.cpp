@@ -1,4 +1,6 @@
 // cross_entropy() with options, and negative_log_likelihood().
+#include "ripieno/kernels/weighted_cross_entropy.h"
+
 #include <fmt/format.h>
 
 #include "ripieno/core/autograd.h"
@@ -6,7 +8,6 @@
 #include "ripieno/core/operands.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/place.h"
-#include "ripieno/kernels/weighted_cross_entropy.h"
 
 namespace ripieno {
 namespace {
@@ -50,19 +51,20 @@ void require_shapes(const char* name, const Tensor& logits, const Tensor& target
   const bool match = are_probabilities ? targets.shape() == logits.shape()
                                        : targets.elements() * classes == logits.elements();
   if (classes > 0 && match) return;
-  fail(fmt::format("{}: logits is {}, targets is {} of {}; they must be (…, classes), and (…) of "
-                   "int32 or (…, classes) of the logits' type",
-                   name, to_string(logits.shape()), to_string(targets.shape()),
-                   name_of(targets.dtype())));
+  fail(fmt::format(
+      "{}: logits is {}, targets is {} of {}; they must be (…, classes), and (…) of "
+      "int32 or (…, classes) of the logits' type",
+      name, to_string(logits.shape()), to_string(targets.shape()), name_of(targets.dtype())));
 }
 
 Tensor checked_weights(const char* name, const Tensor& weights, const Tensor& logits) {
   if (!weights.defined()) return {};
   require_one_device(name, {{"logits", logits}, {"class_weights", weights}});
   if (weights.shape() != Shape{logits.size(-1)} || !is_floating_point(weights.dtype())) {
-    fail(fmt::format("{}: class_weights is {}, logits is {}; it must be ({}), of a floating-point "
-                     "type",
-                     name, describe(weights), to_string(logits.shape()), logits.size(-1)));
+    fail(
+        fmt::format("{}: class_weights is {}, logits is {}; it must be ({}), of a floating-point "
+                    "type",
+                    name, describe(weights), to_string(logits.shape()), logits.size(-1)));
   }
   const NoGrad no_grad;
   return weights.to(type_of_sum(logits)).dense();
@@ -110,12 +112,12 @@ Loss weighted(const Tensor& logits_, WeightedTargets how) {
   const Tensor targets = how.targets;
   how.targets = targets.detach();
   const Tensor none;
-  loss.sum = autograd::record(
-      how.name, loss.sum, {&logits, how.are_probabilities() ? &targets : &none},
-      [how, logits = Saved(logits), targets = Saved(targets), statistics](
-          const Tensor& gradient, autograd::Gradients& gradients) {
-        add_gradients(how, *logits, *targets, statistics, gradient, gradients);
-      });
+  loss.sum =
+      autograd::record(how.name, loss.sum, {&logits, how.are_probabilities() ? &targets : &none},
+                       [how, logits = Saved(logits), targets = Saved(targets), statistics](
+                           const Tensor& gradient, autograd::Gradients& gradients) {
+                         add_gradients(how, *logits, *targets, statistics, gradient, gradients);
+                       });
   return loss;
 }
 
@@ -159,13 +161,12 @@ Loss negative_log_likelihood(const Tensor& log_probabilities, const Tensor& targ
   require_shapes(kName, log_probabilities, targets);
   const Tensor dense = targets.dense();
   require_targets(kName, dense, log_probabilities.size(-1), options.ignored);
-  return weighted(log_probabilities,
-                  {.name = kName,
-                   .targets = dense,
-                   .class_weights = checked_weights(kName, options.class_weights,
-                                                    log_probabilities),
-                   .ignored = options.ignored,
-                   .is_normalized = true});
+  return weighted(log_probabilities, {.name = kName,
+                                      .targets = dense,
+                                      .class_weights = checked_weights(kName, options.class_weights,
+                                                                       log_probabilities),
+                                      .ignored = options.ignored,
+                                      .is_normalized = true});
 }
 
 }  // namespace ripieno

@@ -27,8 +27,8 @@ void cosine_similarity_forward(OnCpu, T* cosines, accumulator_t<T>* statistics,
     const T *const a = pairs.a + r * pairs.columns, *const b = pairs.b + r * pairs.columns;
     const A of_a = std::sqrt(product(a, a, pairs.columns));
     const A of_b = std::sqrt(product(b, b, pairs.columns));
-    const A cosine = product(a, b, pairs.columns) /
-                     (std::max(of_a, smallest) * std::max(of_b, smallest));
+    const A cosine =
+        product(a, b, pairs.columns) / (std::max(of_a, smallest) * std::max(of_b, smallest));
     statistics[3 * r] = of_a;
     statistics[3 * r + 1] = of_b;
     statistics[3 * r + 2] = cosine;
@@ -46,11 +46,9 @@ void cosine_similarity_backward(OnCpu, T* grad_a, T* grad_b, const T* grad_cosin
     for (int64_t i = r * pairs.columns; i < (r + 1) * pairs.columns; ++i) {
       const A x = A(pairs.a[i]), y = A(pairs.b[i]);
       if (grad_a)
-        grad_a[i] =
-            T(scale * formulas::cosine_derivative(x, y, of[0], of[1], of[2], smallest));
+        grad_a[i] = T(scale * formulas::cosine_derivative(x, y, of[0], of[1], of[2], smallest));
       if (grad_b)
-        grad_b[i] =
-            T(scale * formulas::cosine_derivative(y, x, of[1], of[0], of[2], smallest));
+        grad_b[i] = T(scale * formulas::cosine_derivative(y, x, of[1], of[0], of[2], smallest));
     }
   });
 }
@@ -60,9 +58,13 @@ template void cosine_similarity_forward(OnCpu, double*, double*, const RowPairs<
 template void cosine_similarity_forward(OnCpu, bfloat16*, float*, const RowPairs<bfloat16>&);
 template void cosine_similarity_forward(OnCpu, float16*, float*, const RowPairs<float16>&);
 
-template void cosine_similarity_backward(OnCpu, float*, float*, const float*, const float*, const RowPairs<float>&);
-template void cosine_similarity_backward(OnCpu, double*, double*, const double*, const double*, const RowPairs<double>&);
-template void cosine_similarity_backward(OnCpu, bfloat16*, bfloat16*, const bfloat16*, const float*, const RowPairs<bfloat16>&);
-template void cosine_similarity_backward(OnCpu, float16*, float16*, const float16*, const float*, const RowPairs<float16>&);
+template void cosine_similarity_backward(OnCpu, float*, float*, const float*, const float*,
+                                         const RowPairs<float>&);
+template void cosine_similarity_backward(OnCpu, double*, double*, const double*, const double*,
+                                         const RowPairs<double>&);
+template void cosine_similarity_backward(OnCpu, bfloat16*, bfloat16*, const bfloat16*, const float*,
+                                         const RowPairs<bfloat16>&);
+template void cosine_similarity_backward(OnCpu, float16*, float16*, const float16*, const float*,
+                                         const RowPairs<float16>&);
 
 }  // namespace ripieno::kernels

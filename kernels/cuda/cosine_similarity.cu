@@ -1,5 +1,4 @@
 #include "ripieno/kernels/cosine_similarity.h"
-
 #include "ripieno/kernels/cuda/device/device.cuh"
 #include "ripieno/kernels/formulas/cosine_formulas.h"
 
@@ -44,11 +43,11 @@ __global__ void backward_kernel(T* grad_a, T* grad_b, const T* grad_cosines,
   const A scale = cuda::widen(grad_cosines[r]), smallest = A(pairs.smallest);
   const A x = cuda::widen(pairs.a[i]), y = cuda::widen(pairs.b[i]);
   if (grad_a)
-    grad_a[i] = cuda::narrow<T>(
-        scale * formulas::cosine_derivative(x, y, of[0], of[1], of[2], smallest));
+    grad_a[i] =
+        cuda::narrow<T>(scale * formulas::cosine_derivative(x, y, of[0], of[1], of[2], smallest));
   if (grad_b)
-    grad_b[i] = cuda::narrow<T>(
-        scale * formulas::cosine_derivative(y, x, of[1], of[0], of[2], smallest));
+    grad_b[i] =
+        cuda::narrow<T>(scale * formulas::cosine_derivative(y, x, of[1], of[0], of[2], smallest));
 }
 
 }  // namespace
@@ -71,9 +70,13 @@ template void cosine_similarity_forward(OnCuda, double*, double*, const RowPairs
 template void cosine_similarity_forward(OnCuda, bfloat16*, float*, const RowPairs<bfloat16>&);
 template void cosine_similarity_forward(OnCuda, float16*, float*, const RowPairs<float16>&);
 
-template void cosine_similarity_backward(OnCuda, float*, float*, const float*, const float*, const RowPairs<float>&);
-template void cosine_similarity_backward(OnCuda, double*, double*, const double*, const double*, const RowPairs<double>&);
-template void cosine_similarity_backward(OnCuda, bfloat16*, bfloat16*, const bfloat16*, const float*, const RowPairs<bfloat16>&);
-template void cosine_similarity_backward(OnCuda, float16*, float16*, const float16*, const float*, const RowPairs<float16>&);
+template void cosine_similarity_backward(OnCuda, float*, float*, const float*, const float*,
+                                         const RowPairs<float>&);
+template void cosine_similarity_backward(OnCuda, double*, double*, const double*, const double*,
+                                         const RowPairs<double>&);
+template void cosine_similarity_backward(OnCuda, bfloat16*, bfloat16*, const bfloat16*,
+                                         const float*, const RowPairs<bfloat16>&);
+template void cosine_similarity_backward(OnCuda, float16*, float16*, const float16*, const float*,
+                                         const RowPairs<float16>&);
 
 }  // namespace ripieno::kernels

@@ -18,7 +18,9 @@ struct WeightedRow {
   Widen widen;
 
   RIPIENO_FORMULA A logit(int64_t c) const { return widen(of.logits[row * of.classes + c]); }
-  RIPIENO_FORMULA A weight(int64_t c) const { return of.class_weights ? of.class_weights[c] : A(1); }
+  RIPIENO_FORMULA A weight(int64_t c) const {
+    return of.class_weights ? of.class_weights[c] : A(1);
+  }
   RIPIENO_FORMULA int32_t target() const { return of.targets ? of.targets[row] : 0; }
   RIPIENO_FORMULA bool is_ignored() const { return of.targets && target() == of.ignored; }
   RIPIENO_FORMULA bool is_known() const {
@@ -27,8 +29,8 @@ struct WeightedRow {
   RIPIENO_FORMULA bool counts() const { return is_known() && !is_ignored(); }
   // The weighted probability of a class; requires counts().
   RIPIENO_FORMULA A share(int64_t c) const {
-    const A certain = of.targets ? A(c == target() ? 1 : 0)
-                                 : widen(of.probabilities[row * of.classes + c]);
+    const A certain =
+        of.targets ? A(c == target() ? 1 : 0) : widen(of.probabilities[row * of.classes + c]);
     const A smoothing = A(of.smoothing);
     return weight(c) * ((A(1) - smoothing) * certain + smoothing / A(of.classes));
   }

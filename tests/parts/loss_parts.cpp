@@ -20,8 +20,8 @@ std::function<Tensors(const Tensors&)> smoothed(double smoothing) {
 }
 
 Tensors likelihood(const Tensors& x) {
-  return both(negative_log_likelihood(x[0], x[1],
-                                      {.class_weights = x.size() > 2 ? x[2] : Tensor()}));
+  return both(
+      negative_log_likelihood(x[0], x[1], {.class_weights = x.size() > 2 ? x[2] : Tensor()}));
 }
 
 // With weights as the third input, if there are any. Some have kinks.
@@ -56,13 +56,11 @@ std::vector<Part> pointwise_parts() {
       pointwise("smooth_l1_loss", [](const Tensor& x, const Tensor& y, const PointwiseOptions& o) {
         return smooth_l1_loss(x, y, 0.75, o);
       })};
-  parts[0].cases.push_back(
-      {.name = "long",
-       .call = [](const Tensors& x) { return both(mse_loss(x[0], x[1])); },
-       .finite_differences = false});
-  parts[3].cases.push_back({"without_width", [](const Tensors& x) {
-                              return both(smooth_l1_loss(x[0], x[1], 0.0));
-                            }});
+  parts[0].cases.push_back({.name = "long",
+                            .call = [](const Tensors& x) { return both(mse_loss(x[0], x[1])); },
+                            .finite_differences = false});
+  parts[3].cases.push_back(
+      {"without_width", [](const Tensors& x) { return both(smooth_l1_loss(x[0], x[1], 0.0)); }});
   return parts;
 }
 
@@ -75,42 +73,38 @@ PartList loss_parts() {
       "loss",
       {{.name = "cross_entropy",
         .kind = PartKind::loss,
-        .cases = {{"classes", [](const Tensors& x) { return both(cross_entropy(x[0], x[1])); }},
-                  {"smoothing", smoothed(0.125)},
-                  {.name = "weights", .call = smoothed(0.0), .finite_differences = false},
-                  {.name = "weights_and_smoothing",
-                   .call = smoothed(0.25),
-                   .finite_differences = false},
-                  {"probabilities", smoothed(0.0)},
-                  {.name = "probabilities_weights_and_smoothing",
-                   .call = smoothed(0.25),
-                   .finite_differences = false},
-                  {"one_class", smoothed(0.5)},
-                  {"all_ignored", smoothed(0.5)}}},
+        .cases =
+            {{"classes", [](const Tensors& x) { return both(cross_entropy(x[0], x[1])); }},
+             {"smoothing", smoothed(0.125)},
+             {.name = "weights", .call = smoothed(0.0), .finite_differences = false},
+             {.name = "weights_and_smoothing", .call = smoothed(0.25), .finite_differences = false},
+             {"probabilities", smoothed(0.0)},
+             {.name = "probabilities_weights_and_smoothing",
+              .call = smoothed(0.25),
+              .finite_differences = false},
+             {"one_class", smoothed(0.5)},
+             {"all_ignored", smoothed(0.5)}}},
        {.name = "negative_log_likelihood",
         .kind = PartKind::loss,
         .cases = {{"classes", likelihood},
                   {.name = "weights", .call = likelihood, .finite_differences = false}}},
        {.name = "binary_cross_entropy_with_logits",
         .kind = PartKind::loss,
-        .cases = {{"plain", binary_plain},
-                  {.name = "masked", .call = binary_plain, .finite_differences = false},
-                  {.name = "positive_weights",
-                   .call = binary_positive,
-                   .finite_differences = false},
-                  {.name = "one_positive_weight",
-                   .call = binary_positive,
-                   .finite_differences = false}}},
+        .cases =
+            {{"plain", binary_plain},
+             {.name = "masked", .call = binary_plain, .finite_differences = false},
+             {.name = "positive_weights", .call = binary_positive, .finite_differences = false},
+             {.name = "one_positive_weight",
+              .call = binary_positive,
+              .finite_differences = false}}},
        {.name = "kl_divergence",
         .kind = PartKind::loss,
-        .cases = {{"probabilities",
-                   [](const Tensors& x) { return both(kl_divergence(x[0], x[1])); }},
-                  {"logarithms",
-                   [](const Tensors& x) { return both(kl_divergence(x[0], x[1], true)); }},
-                  {.name = "zero_probability",
-                   .call =
-                       [](const Tensors& x) { return both(kl_divergence(x[0], x[1].detach())); },
-                   .finite_differences = false}}},
+        .cases =
+            {{"probabilities", [](const Tensors& x) { return both(kl_divergence(x[0], x[1])); }},
+             {"logarithms", [](const Tensors& x) { return both(kl_divergence(x[0], x[1], true)); }},
+             {.name = "zero_probability",
+              .call = [](const Tensors& x) { return both(kl_divergence(x[0], x[1].detach())); },
+              .finite_differences = false}}},
        {.name = "cosine_similarity",
         .cases = {{"rows", [](const Tensors& x) { return Tensors{cosine_similarity(x[0], x[1])}; }},
                   {.name = "one_channel",
@@ -133,11 +127,12 @@ PartList loss_parts() {
                    }}}},
        {.name = "info_nce",
         .kind = PartKind::loss,
-        .cases = {{"queries",
-                   [](const Tensors& x) { return both(info_nce(x[0], x[1], {.temperature = 0.5})); }},
-                  {"symmetric", [](const Tensors& x) {
-                     return both(info_nce(x[0], x[1], {.temperature = 0.5, .symmetric = true}));
-                   }}}}}};
+        .cases = {
+            {"queries",
+             [](const Tensors& x) { return both(info_nce(x[0], x[1], {.temperature = 0.5})); }},
+            {"symmetric", [](const Tensors& x) {
+               return both(info_nce(x[0], x[1], {.temperature = 0.5, .symmetric = true}));
+             }}}}}};
   for (Part& part : pointwise_parts()) list.parts.push_back(std::move(part));
   return list;
 }

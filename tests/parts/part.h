@@ -52,19 +52,18 @@ struct PartList {
 };
 
 // One list per file of this folder.
-PartList arithmetic_parts();
-PartList convolution_parts();
-PartList loss_parts();
-PartList optimizer_parts();
-PartList gpt_parts();
-PartList image_model_parts();
-PartList recurrent_parts();
 PartList activations_parts();
+PartList convolution_parts();
 PartList core_parts();
 PartList elementwise_parts();
-PartList rearrange_parts();
-PartList reductions_parts();
+PartList gpt_parts();
+PartList image_model_parts();
 PartList initializer_parts();
+PartList loss_parts();
+PartList optimizer_parts();
+PartList rearrange_parts();
+PartList recurrent_parts();
+PartList reductions_parts();
 PartList schedule_parts();
 
 // All lists.

@@ -4,15 +4,10 @@ namespace ripieno::testing {
 
 std::vector<PartList> all_parts() {
   return {
-      arithmetic_parts(),
-      convolution_parts(),
-      loss_parts(),
-      optimizer_parts(),
-      gpt_parts(),
-      image_model_parts(),
-      recurrent_parts(),
-      activations_parts(), core_parts(), elementwise_parts(), rearrange_parts(), reductions_parts(),
-      arithmetic_parts(), initializer_parts(), loss_parts(), optimizer_parts(), schedule_parts(),
+      activations_parts(), convolution_parts(), core_parts(),        elementwise_parts(),
+      gpt_parts(),         image_model_parts(), initializer_parts(), loss_parts(),
+      optimizer_parts(),   rearrange_parts(),   recurrent_parts(),   reductions_parts(),
+      schedule_parts(),
   };
 }
 
