@@ -8,11 +8,14 @@
 
 #include "ripieno/kernels/attention_keys.h"
 #include "ripieno/kernels/cpu/gemm/gemm.h"
+#include "ripieno/kernels/cpu/gemm/gemm_bfloat16.h"
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/random_blocks.h"
 #include "ripieno/kernels/cpu/support/rows.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
+#include "ripieno/kernels/cpu_bfloat16.h"
 
 namespace ripieno::kernels {
 
@@ -62,18 +65,40 @@ struct Block {
   int64_t query, queries, key, keys;
 };
 
-// scores = q kᵀ for a block, before masking.
-template <typename A>
-void score_block(A* scores, Rows<const A> q, Rows<const A> k, int64_t size, const Block& block) {
-  cpu::multiply(scores, q.row(block.query), k.row(block.key),
-                {.m = block.queries,
-                 .n = block.keys,
-                 .k = size,
-                 .transpose_b = true,
-                 .lda = q.stride,
-                 .ldb = k.stride,
-                 .ldc = kKeys});
+// Whether the processor multiplies T, so that factors in T need no copy in float.
+template <typename T>
+bool multiplies() {
+  return std::is_same_v<T, bfloat16> && uses_bfloat16_instructions();
 }
+
+// left rightᵀ of the rows of two factors: scores, or gradients of probabilities.
+template <typename T>
+struct RowProducts {
+  using A = accumulator_t<T>;
+
+  Rows<const T> left, right;
+  // The same in the accumulator type, unless the processor multiplies T.
+  Rows<const A> wide_left, wide_right;
+
+  // out = a block, before masking.
+  void operator()(A* out, int64_t size, const Block& block) const {
+    cpu::Gemm gemm{.m = block.queries,
+                   .n = block.keys,
+                   .k = size,
+                   .transpose_b = true,
+                   .lda = left.stride,
+                   .ldb = right.stride,
+                   .ldc = kKeys};
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      if (!wide_right.data) {
+        return cpu::multiply_bfloat16(out, left.row(block.query), right.row(block.key), gemm);
+      }
+    }
+    gemm.lda = wide_left.stride;
+    gemm.ldb = wide_right.stride;
+    cpu::multiply(out, wide_left.row(block.query), wide_right.row(block.key), gemm);
+  }
+};
 
 // The columns of a row of a block that the query sees.
 template <typename T>
@@ -193,7 +218,7 @@ void online_softmax(A* scores, Softmax<A>& softmax, A* out, const Head<T>& head,
 }
 
 template <typename T, typename A>
-void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, Rows<const A> q, Rows<const A> k,
+void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, const RowProducts<T>& score_block,
                      Rows<const A> v, const Head<T>& head, int64_t query) {
   const int64_t size = head.shape.head_size;
   const int64_t queries = std::min(kQueries, head.shape.queries - query);
@@ -204,7 +229,7 @@ void forward_queries(Rows<A> out, LogSumExp<A> log_sum_exp, Rows<const A> q, Row
   bool first = true;
   for (int64_t key = seen.begin / kKeys * kKeys; key < seen.end; key += kKeys, first = false) {
     const Block block{query, queries, key, std::min(kKeys, seen.end - key)};
-    score_block(scores, q, k, size, block);
+    score_block(scores, size, block);
     online_softmax(scores, softmax, unscaled, head, block, first);
     cpu::multiply(unscaled, scores, v.row(key),
                   {.m = queries,
@@ -268,9 +293,11 @@ void clear_rows(Rows<A> rows, int64_t begin, int64_t count, int64_t size) {
 }
 
 // Writes the gradient of q. Those of k and v are overwritten if `overwrite`, otherwise added to.
+// grad_block: the products of grad_out and v.
 template <typename T, typename A>
-void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const A> q,
-                   Rows<const A> k, Rows<const A> v, LogSumExp<const A> log_sum_exp, const A* delta,
+void backward_head(const Gradients<A>& grad, const RowProducts<T>& score_block,
+                   const RowProducts<T>& grad_block, Rows<const A> grad_out, Rows<const A> q,
+                   Rows<const A> k, LogSumExp<const A> log_sum_exp, const A* delta,
                    const Head<T>& head, bool overwrite) {
   const int64_t size = head.shape.head_size, all_queries = head.shape.queries;
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, 2 * kQueries * kKeys);
@@ -287,8 +314,8 @@ void backward_head(const Gradients<A>& grad, Rows<const A> grad_out, Rows<const 
       if (key >= seen[i].end || key + keys <= seen[i].begin) continue;
       const int64_t query = static_cast<int64_t>(i) * kQueries;
       const Block block{query, std::min(kQueries, all_queries - query), key, keys};
-      score_block(scores, q, k, size, block);
-      score_block(grads, grad_out, v, size, block);
+      score_block(scores, size, block);
+      grad_block(grads, size, block);
       for (int64_t row = 0; row < block.queries; ++row) {
         differentiate_row(scores + row * kKeys, grads + row * kKeys, head, block, query + row,
                           log_sum_exp.from(query + row), delta[query + row]);
@@ -367,7 +394,7 @@ template <typename T>
 void narrow(T* data, int64_t stride, int64_t time, int64_t size, Rows<accumulator_t<T>> from) {
   if constexpr (!std::is_same_v<T, accumulator_t<T>>) {
     for (int64_t t = 0; t < time; ++t) {
-      for (int64_t d = 0; d < size; ++d) data[t * stride + d] = T(from.row(t)[d]);
+      for (int64_t d = 0; d < size; ++d) data[t * stride + d] = cpu::convert<T>(from.row(t)[d]);
     }
   }
 }
@@ -435,17 +462,21 @@ void masked_attention_forward(OnCpu, T* out, accumulator_t<T>* log_sum_exp, cons
   for_each_head(shape, shape.heads, [&](int64_t b, int64_t h) {
     const Head<T> head{shape, masks, b, h};
     A* copy = copies<T>(2 * (shape.queries + shape.keys), size);
-    const auto queries =
-        widened(head_of(q, shape.q, b, h, size), shape.q.time_stride, shape.queries, size, copy);
-    const auto keys = widened(head_of(k, shape.k, b, h / group, size), shape.k.time_stride,
-                              shape.keys, size, copy);
+    const T* const queries = head_of(q, shape.q, b, h, size);
+    const T* const keys = head_of(k, shape.k, b, h / group, size);
+    const int64_t query_stride = shape.q.time_stride, key_stride = shape.k.time_stride;
+    RowProducts<T> score_block{{queries, query_stride}, {keys, key_stride}, {}, {}};
+    if (!multiplies<T>()) {
+      score_block.wide_left = widened(queries, query_stride, shape.queries, size, copy);
+      score_block.wide_right = widened(keys, key_stride, shape.keys, size, copy);
+    }
     const auto values = widened(head_of(v, shape.v, b, h / group, size), shape.v.time_stride,
                                 shape.keys, size, copy);
     T* const to = head_of(out, out_layout, b, h, size);
     const auto results = result(to, out_layout.time_stride, shape.queries, size, copy);
     const auto sums = LogSumExp<A>::at(log_sum_exp, shape, (b * shape.heads + h) * shape.queries);
     for (int64_t query = 0; query < shape.queries; query += kQueries) {
-      forward_queries(results, sums, queries, keys, values, head, query);
+      forward_queries(results, sums, score_block, values, head, query);
     }
     narrow(to, out_layout.time_stride, shape.queries, size, results);
   });
@@ -462,11 +493,11 @@ void masked_attention_backward(OnCpu, const AttentionBackwardArguments<T>& args,
   // The heads that share one of k and v add to its gradients in their order.
   for_each_head(shape, shape.key_heads, [&](int64_t b, int64_t key_head) {
     A* copy = copies<T>(3 * shape.queries + 4 * shape.keys, size);
-    const auto key_rows = [&](const T* data, const AttentionLayout& layout) {
-      return widened(head_of(data, layout, b, key_head, size), layout.time_stride, shape.keys, size,
-                     copy);
-    };
-    const auto keys = key_rows(args.k, shape.k), values = key_rows(args.v, shape.v);
+    const T* const k = head_of(args.k, shape.k, b, key_head, size);
+    const T* const v = head_of(args.v, shape.v, b, key_head, size);
+    const auto keys = widened(k, shape.k.time_stride, shape.keys, size, copy);
+    Rows<const A> values;
+    if (!multiplies<T>()) values = widened(v, shape.v.time_stride, shape.keys, size, copy);
     T* const grad_k = head_of(args.grad_k, layouts.k, b, key_head, size);
     T* const grad_v = head_of(args.grad_v, layouts.v, b, key_head, size);
     const auto key_results = result(grad_k, layouts.k.time_stride, shape.keys, size, copy);
@@ -484,14 +515,22 @@ void masked_attention_backward(OnCpu, const AttentionBackwardArguments<T>& args,
       A* copy_of_head = copy;
       T* const grad_q = head_of(args.grad_q, layouts.q, b, h, size);
       const auto grads = widened(grad_out, out_stride, shape.queries, size, copy_of_head);
-      const auto queries = widened(head_of(args.q, shape.q, b, h, size), shape.q.time_stride,
-                                   shape.queries, size, copy_of_head);
+      const T* const q = head_of(args.q, shape.q, b, h, size);
+      const auto queries = widened(q, shape.q.time_stride, shape.queries, size, copy_of_head);
+      RowProducts<T> score_block{{q, shape.q.time_stride}, {k, shape.k.time_stride}, {}, {}};
+      RowProducts<T> grad_block{{grad_out, out_stride}, {v, shape.v.time_stride}, {}, {}};
+      if (!multiplies<T>()) {
+        score_block.wide_left = queries;
+        score_block.wide_right = keys;
+        grad_block.wide_left = grads;
+        grad_block.wide_right = values;
+      }
       const Gradients<A> results{
           result(grad_q, layouts.q.time_stride, shape.queries, size, copy_of_head), key_results,
           value_results};
       const auto sums = LogSumExp<const A>::at(args.log_sum_exp, shape, statistic);
-      backward_head(results, grads, queries, keys, values, sums, delta, Head<T>{shape, masks, b, h},
-                    h == key_head * group);
+      backward_head(results, score_block, grad_block, grads, queries, keys, sums, delta,
+                    Head<T>{shape, masks, b, h}, h == key_head * group);
       narrow(grad_q, layouts.q.time_stride, shape.queries, size, results.q);
     }
     narrow(grad_k, layouts.k.time_stride, shape.keys, size, key_results);
