@@ -17,6 +17,7 @@
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/data_parallel.h"
+#include "support/gpu_test.h"
 
 namespace ripieno::distributed {
 namespace {
@@ -66,6 +67,7 @@ struct Job {
   DataParallelOptions options = {.bucket_bytes = 256};
   nn::BatchNormOptions norm = {};
   DType precision = DType::float64;
+  Device device = Device::cpu();
   int steps = 4;
 
   // Rank r has images [begin, end) of the batch.
@@ -73,10 +75,11 @@ struct Job {
     random_context().seed = 7;
     random_context().first_row = begin;
     Network model(norm);
-    model.to(Device::cpu(), precision);
+    model.to(device, precision);
     optim::Sgd optimizer(model.parameters(), {.learning_rate = 0.1, .momentum = 0.9});
     DataParallel parallel(model, optimizer, ranks, options);
-    const Tensor x = images().to(precision).slice(0, begin, end), y = labels().slice(0, begin, end);
+    const Tensor x = images().to(precision).slice(0, begin, end).to(device);
+    const Tensor y = labels().slice(0, begin, end).to(device);
     Trained result;
     for (int step = 0; step < steps; ++step) {
       parallel.backward(end - begin, [&](int64_t first, int64_t last) {
@@ -120,6 +123,19 @@ TEST(BatchStatistics, AreThoseOfAllRanksRows) {
         expect_near(rank.buffers, alone.buffers, 1e-6);  // float32
       }
     }
+  }
+}
+
+class BatchStatisticsOnGpu : public ripieno::testing::GpuTest {};
+
+TEST_F(BatchStatisticsOnGpu, AreThoseOfAllRanksRows) {
+  Job job;
+  const Trained alone = job.on(1).front();
+  job.device = Device::cuda();
+  for (const Trained& rank : job.on(2)) {
+    expect_near(rank.losses, alone.losses, 1e-6);
+    expect_near(rank.parameters, alone.parameters, 1e-6);
+    expect_near(rank.buffers, alone.buffers, 1e-6);
   }
 }
 
