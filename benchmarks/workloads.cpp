@@ -5,6 +5,7 @@
 
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
+#include "ripieno/core/models/resnet.h"
 #include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/sgd.h"
 #include "ripieno/core/random.h"
@@ -33,6 +34,14 @@ struct MlpWorkload {
 // mlp-64 has no peer: it measures the overhead of a step over its arithmetic.
 const std::map<std::string, MlpWorkload> kMlps = {{"mlp", {{784, 512, 512, 10}, 128}},
                                                   {"mlp-64", {{64, 64, 64}, 8}}};
+
+struct ResNetWorkload {
+  nn::ResNetOptions options;
+  int64_t side, batch;  // of an image; images
+};
+
+const std::map<std::string, ResNetWorkload> kResNets = {{"resnet20", {nn::resnet20(), 32, 64}},
+                                                        {"resnet50", {nn::resnet50(), 224, 256}}};
 
 Tensor random_classes(const Shape& shape, int64_t classes, Device device, unsigned seed) {
   std::mt19937 random(seed);
@@ -90,18 +99,35 @@ Workload mlp(const MlpWorkload& shape, int64_t batch, Device device, DType dtype
   return workload;
 }
 
+Workload resnet(const ResNetWorkload& shape, int64_t batch, Device device, DType dtype) {
+  auto model = std::make_shared<nn::ResNet>(shape.options);
+  model->to(device, dtype);
+  auto optimizer = std::make_shared<optim::Sgd>(
+      model->parameters(), optim::SgdOptions{.learning_rate = 0.01, .momentum = 0.9});
+  const Shape images{batch, shape.options.inputs, shape.side, shape.side};
+  Workload workload = training(model, optimizer, random_inputs(images, device, dtype),
+                               random_classes({batch}, shape.options.classes, device, 2));
+  workload.batch = batch;
+  workload.unit = "samples/s";
+  return workload;
+}
+
 }  // namespace
 
 std::vector<std::string> workload_names() {
   std::vector<std::string> all;
   for (const auto& [name, shape] : kGpts) all.push_back(name);
   for (const auto& [name, shape] : kMlps) all.push_back(name);
+  for (const auto& [name, shape] : kResNets) all.push_back(name);
   return all;
 }
 
 Workload make_workload(const std::string& name, int64_t batch, Device device, DType dtype) {
   if (const auto found = kGpts.find(name); found != kGpts.end()) {
     return gpt(found->second, batch > 0 ? batch : found->second.batch, device, dtype);
+  }
+  if (const auto found = kResNets.find(name); found != kResNets.end()) {
+    return resnet(found->second, batch > 0 ? batch : found->second.batch, device, dtype);
   }
   const MlpWorkload& shape = kMlps.at(name);
   return mlp(shape, batch > 0 ? batch : shape.batch, device, dtype);
