@@ -17,7 +17,8 @@ HEADER = """# Operations, layers, losses and optimizers
 
 Each row is verified by `tests/parts`: forward and backward against values that PyTorch computed in
 float64, for each element type; with inputs that are not dense; against finite differences; and on a
-GPU, which is emulated on machines without one. *Reference* is the number of cases that are compared.
+GPU, which is emulated on machines without one. *Reference* is the number of cases that are
+compared.
 
 | name | kind | element types | CPU | CUDA | reference | finite differences | emulator |
 |---|---|---|---|---|---|---|---|
