@@ -28,6 +28,7 @@ class Emulator:
 
     def __init__(self, rows, columns):
         self.modes = set()
+        self.rest = b""  # of a sequence or character that has not arrived completely
         self.resize(rows, columns)
 
     def resize(self, rows, columns):
@@ -35,6 +36,7 @@ class Emulator:
         self.cells = [[" "] * columns for _ in range(rows)]
 
     def feed(self, data):
+        data, self.rest = self.rest + data, b""
         while data:
             found = self.SEQUENCE.match(data)
             if found:
@@ -42,6 +44,9 @@ class Emulator:
                 data = data[found.end():]
                 continue
             size = next(n for n, first in ((1, 0x80), (2, 0xe0), (3, 0xf0), (4, 0x100)) if data[0] < first)
+            if len(data) < size or re.fullmatch(rb"\x1b(\[\??[0-9;]*)?", data):
+                self.rest = data
+                return
             self.put(data[:size].decode())
             data = data[size:]
 
