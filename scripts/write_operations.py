@@ -23,8 +23,8 @@ HEADER = """# Operations, layers, losses and optimizers
 Each row is verified by `tests/parts`: forward and backward against values that PyTorch computed in
 float64, for each element type; with inputs that are not dense; against finite differences; and on a
 GPU, which is emulated on machines without one. *Reference* is the number of cases that are
-compared. [From PyTorch](from_pytorch.md) has the names beside PyTorch's; the
-[API reference](reference/README.md) says what each does.
+compared. [From PyTorch](from_pytorch.md) has the names beside PyTorch's, and the [API
+reference](reference/README.md) says what each does.
 
 | name | kind | element types | CPU | CUDA | reference | finite differences | emulator |
 |---|---|---|---|---|---|---|---|
