@@ -13,6 +13,7 @@
 
 #include "io/files/temporary_directory.h"
 #include "ripieno/core/models/gpt.h"
+#include "ripieno/core/optim/adamw.h"
 #include "ripieno/core/optim/optimizers.h"
 #include "ripieno/core/random.h"
 #include "ripieno/distributed/data_parallel.h"
