@@ -8,7 +8,7 @@
 #include "ripieno/core/device/profiled.h"
 #include "ripieno/core/losses/linear_cross_entropy.h"
 #include "ripieno/core/models/parameter_limit.h"
-#include "ripieno/core/ops/gated_silu.h"
+#include "ripieno/core/ops/swiglu.h"
 #include "ripieno/core/recomputation.h"
 
 namespace ripieno::nn {
@@ -122,7 +122,7 @@ Tensor LlamaBlock::attend(const Tensor& x, const LlamaStep& step) const {
 Residual LlamaBlock::operator()(const Residual& in, const LlamaStep& step) const {
   const auto [x, normal_x] = norm1_(in);
   const auto [y, normal_y] = norm2_(Residual{.x = x, .branch = attend(normal_x, step)});
-  return {.x = y, .branch = down_(gated_silu(gate_(normal_y), up_(normal_y)))};
+  return {.x = y, .branch = down_(swiglu(gate_(normal_y), up_(normal_y)))};
 }
 
 Llama::Llama(const LlamaOptions& options)

@@ -100,15 +100,6 @@ Tensor glu(const Tensor& x, int axis_) {
   return apply_pair("glu", halves[0], halves[1], Pair::kGlu);
 }
 
-Tensor swiglu(const Tensor& gate, const Tensor& x) {
-  require_defined("swiglu", {{"gate", gate}, {"x", x}});
-  if (gate.shape() != x.shape()) {
-    fail(fmt::format("swiglu: gate is {}, x is {}; the shapes must match", to_string(gate.shape()),
-                     to_string(x.shape())));
-  }
-  return apply_pair("swiglu", gate, x, Pair::kSwiGlu);
-}
-
 Tensor relu(const Tensor& x) { return activate(x, Activation::kRelu); }
 Tensor gelu(const Tensor& x) { return activate(x, Activation::kGelu); }
 Tensor gelu_tanh(const Tensor& x) { return activate(x, Activation::kGeluTanh); }

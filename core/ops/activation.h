@@ -42,8 +42,6 @@ Tensor squared_relu(const Tensor& x);
 // a sigmoid(b), where a and b are the halves of x along an axis (Dauphin et al., 2016, arXiv
 // 1612.08083). Throws Error if its size is odd.
 Tensor glu(const Tensor& x, int axis = -1);
-// silu(gate) x, in one pass (Shazeer, 2020, arXiv 2002.05202). Both of one shape.
-Tensor swiglu(const Tensor& gate, const Tensor& x);
 
 // The activation that is given as a value; kNone returns x itself.
 Tensor activate(const Tensor& x, Activation activation);

@@ -63,8 +63,7 @@
   F(Fmod, std::fmod(a, b), A(1), -std::trunc(a / b))                                              \
   F(Lerp, a + p * (b - a), A(1) - p, p)                                                           \
   F(Prelu, a > A(0) ? a : b * a, a > A(0) ? A(1) : b, a > A(0) ? A(0) : a)                        \
-  F(Glu, a * logistic<Math>(b), logistic<Math>(b), glu_gate_derivative<Math>(a, b))               \
-  F(SwiGlu, a * logistic<Math>(a) * b, b * silu_derivative<Math>(a), a * logistic<Math>(a))
+  F(Glu, a * logistic<Math>(b), logistic<Math>(b), glu_gate_derivative<Math>(a, b))
 // clang-format on
 
 namespace ripieno::kernels {

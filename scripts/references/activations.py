@@ -35,5 +35,3 @@ with References(__file__) as references:
     references.add("prelu", "per_channel", functional.prelu, numbers(3, 4, 5), numbers(4, low=0.1))
     references.add("glu", "last_axis", functional.glu, numbers(3, 10))
     references.add("glu", "first_axis", lambda x: functional.glu(x, 0), numbers(4, 5))
-    references.add("swiglu", "matrix", lambda a, b: functional.silu(a) * b, numbers(3, 11), numbers(3, 11, seed=1))
-    references.add("swiglu", "empty", lambda a, b: functional.silu(a) * b, numbers(0, 11), numbers(0, 11))

@@ -92,9 +92,9 @@ with References(__file__) as references:
     references.add("rotary_embedding", "positions", lambda x, p: rotary(x, p, 6), numbers(2, 5, 3, 6), integers([0, 1, 2, 0, 1], [7, 0, 0, 1, 2]))
 
     silu = lambda gate, up: torch.nn.functional.silu(gate) * up
-    references.add("gated_silu", "odd_size", silu, numbers(3, 33, low=-8, high=8), numbers(3, 33, seed=1))
-    references.add("gated_silu", "vectors", silu, numbers(4, 64), numbers(4, 64, seed=1))
-    references.add("gated_silu", "empty", silu, numbers(0, 3), numbers(0, 3))
+    references.add("swiglu", "odd_size", silu, numbers(3, 33, low=-8, high=8), numbers(3, 33, seed=1))
+    references.add("swiglu", "vectors", silu, numbers(4, 64), numbers(4, 64, seed=1))
+    references.add("swiglu", "empty", silu, numbers(0, 3), numbers(0, 3))
 
     add = lambda case, *inputs, **options: references.add("attention", case, lambda *x: attention(*x, **options), *inputs)
     add("all_keys", *qkv(2, 5, 5, 2, 2, 4))

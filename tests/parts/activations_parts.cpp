@@ -37,8 +37,7 @@ PartList activations_parts() {
        {"glu",
         PartKind::operation,
         {of_one("last_axis", [](const Tensor& x) { return glu(x); }),
-         of_one("first_axis", [](const Tensor& x) { return glu(x, 0); })}},
-       {"swiglu", PartKind::operation, {of_two("matrix", swiglu), of_two("empty", swiglu)}}}};
+         of_one("first_axis", [](const Tensor& x) { return glu(x, 0); })}}}};
 }
 
 }  // namespace ripieno::testing

@@ -3,9 +3,9 @@
 #include "parts/part.h"
 #include "ripieno/core/nn/rms_norm.h"
 #include "ripieno/core/ops/attention.h"
-#include "ripieno/core/ops/gated_silu.h"
 #include "ripieno/core/ops/rms_norm.h"
 #include "ripieno/core/ops/rotary_embedding.h"
+#include "ripieno/core/ops/swiglu.h"
 
 namespace ripieno::testing {
 namespace {
@@ -74,10 +74,10 @@ PartList gpt_parts() {
                       [](const Tensors& x) {
                         return Tensors{attention(x[0], x[1], x[2], {.ranges = {.end = x[3]}})};
                       }}}},
-          {.name = "gated_silu",
-           .cases = {{"odd_size", [](const Tensors& x) { return Tensors{gated_silu(x[0], x[1])}; }},
-                     {"vectors", [](const Tensors& x) { return Tensors{gated_silu(x[0], x[1])}; }},
-                     {"empty", [](const Tensors& x) { return Tensors{gated_silu(x[0], x[1])}; }}}},
+          {.name = "swiglu",
+           .cases = {{"odd_size", [](const Tensors& x) { return Tensors{swiglu(x[0], x[1])}; }},
+                     {"vectors", [](const Tensors& x) { return Tensors{swiglu(x[0], x[1])}; }},
+                     {"empty", [](const Tensors& x) { return Tensors{swiglu(x[0], x[1])}; }}}},
           {.name = "residual_rms_norm",
            .cases = {{"odd_size",
                       [](const Tensors& x) {

@@ -19,6 +19,7 @@
 #include "ripieno/core/ops/order.h"
 #include "ripieno/core/ops/rearrange.h"
 #include "ripieno/core/ops/reduce.h"
+#include "ripieno/core/ops/swiglu.h"
 #include "ripieno/core/random.h"
 #include "support/gpu_test.h"
 

@@ -54,7 +54,7 @@ VECTORS = [
     (r"cuda::layer_norm_backward_kernel<[248], ", "both", 4),
     (r"cuda::rms_norm_(forward|backward)_kernel<[248], ", "both", 8),
     (r"rotate_kernel<[248], ", "both", 4),
-    (r"gated_silu_backward_kernel<[248], ", "both", 4),
+    (r"swiglu_backward_kernel<[248], ", "both", 4),
     (r"softmax_(forward|backward)_kernel<[248], ", "both", 8),
     (r"cuda::walk_arena_kernel<[24], ", "both", 8),
     (r"(binary|copy|copy_to)_strided_kernel<(2|4|8|16), ", "both", 12),

@@ -13,7 +13,7 @@ using kernels::FunctionOf;
 using kernels::Pair;
 
 constexpr int kFunctions = static_cast<int>(Function::kSquaredRelu) + 1;
-constexpr int kPairs = static_cast<int>(Pair::kSwiGlu) + 1;
+constexpr int kPairs = static_cast<int>(Pair::kGlu) + 1;
 
 TEST_P(Functions, OfOneTensorAndTheirDerivativesAgreeWithTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {

@@ -7,6 +7,6 @@ namespace ripieno {
 
 // gate / (1 + exp(-gate)) * up, element-wise in one pass. The two have one shape, floating-point
 // type and device; throws Error otherwise.
-Tensor gated_silu(const Tensor& gate, const Tensor& up);
+Tensor swiglu(const Tensor& gate, const Tensor& up);
 
 }  // namespace ripieno

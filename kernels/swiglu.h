@@ -9,17 +9,17 @@ namespace ripieno::kernels {
 
 // out = gate / (1 + exp(-gate)) * up.   all: (size); out may alias gate or up.
 template <typename T>
-void gated_silu_forward(OnCpu, T* out, const T* gate, const T* up, int64_t size);
+void swiglu_forward(OnCpu, T* out, const T* gate, const T* up, int64_t size);
 template <typename T>
-void gated_silu_forward(OnCuda, T* out, const T* gate, const T* up, int64_t size);
+void swiglu_forward(OnCuda, T* out, const T* gate, const T* up, int64_t size);
 
 // The gradients of gate and up in one pass.   all: (size); grad_gate or grad_up may be null, or
 // alias grad_out.
 template <typename T>
-void gated_silu_backward(OnCpu, T* grad_gate, T* grad_up, const T* grad_out, const T* gate,
-                         const T* up, int64_t size);
+void swiglu_backward(OnCpu, T* grad_gate, T* grad_up, const T* grad_out, const T* gate, const T* up,
+                     int64_t size);
 template <typename T>
-void gated_silu_backward(OnCuda, T* grad_gate, T* grad_up, const T* grad_out, const T* gate,
-                         const T* up, int64_t size);
+void swiglu_backward(OnCuda, T* grad_gate, T* grad_up, const T* grad_out, const T* gate,
+                     const T* up, int64_t size);
 
 }  // namespace ripieno::kernels

@@ -1,11 +1,11 @@
 #include "ripieno/kernels/cuda/device/map.cuh"
-#include "ripieno/kernels/gated_silu.h"
+#include "ripieno/kernels/swiglu.h"
 
 namespace ripieno::kernels {
 namespace {
 
 template <typename T>
-struct GatedSilu {
+struct Swiglu {
   __device__ T operator()(T gate, T up) const {
     using A = accumulator_t<T>;
     const A x = cuda::widen(gate);
@@ -15,8 +15,8 @@ struct GatedSilu {
 
 // One thread per vector.
 template <int width, typename T>
-__global__ void gated_silu_backward_kernel(T* grad_gate, T* grad_up, const T* grad_out,
-                                           const T* gate, const T* up, int64_t size) {
+__global__ void swiglu_backward_kernel(T* grad_gate, T* grad_up, const T* grad_out, const T* gate,
+                                       const T* up, int64_t size) {
   using A = accumulator_t<T>;
   const int64_t first = cuda::global_thread() * width;
   if (first >= size) return;
@@ -36,7 +36,7 @@ __global__ void gated_silu_backward_kernel(T* grad_gate, T* grad_up, const T* gr
 template <int width, typename T>
 void launch_backward(OnCuda on, T* grad_gate, T* grad_up, const T* grad_out, const T* gate,
                      const T* up, int64_t size) {
-  cuda::launch(gated_silu_backward_kernel<width, T>,
+  cuda::launch(swiglu_backward_kernel<width, T>,
                cuda::thread_each(on, cuda::ceil_divide(size, width)), grad_gate, grad_up, grad_out,
                gate, up, size);
 }
@@ -44,13 +44,13 @@ void launch_backward(OnCuda on, T* grad_gate, T* grad_up, const T* grad_out, con
 }  // namespace
 
 template <typename T>
-void gated_silu_forward(OnCuda on, T* out, const T* gate, const T* up, int64_t size) {
-  cuda::map(on, GatedSilu<T>{}, size, out, gate, up);
+void swiglu_forward(OnCuda on, T* out, const T* gate, const T* up, int64_t size) {
+  cuda::map(on, Swiglu<T>{}, size, out, gate, up);
 }
 
 template <typename T>
-void gated_silu_backward(OnCuda on, T* grad_gate, T* grad_up, const T* grad_out, const T* gate,
-                         const T* up, int64_t size) {
+void swiglu_backward(OnCuda on, T* grad_gate, T* grad_up, const T* grad_out, const T* gate,
+                     const T* up, int64_t size) {
   constexpr int kWidth = cuda::kVectorSize<T>;
   if (size % kWidth == 0 && cuda::is_aligned(grad_gate, grad_up, grad_out, gate, up)) {
     launch_backward<kWidth>(on, grad_gate, grad_up, grad_out, gate, up, size);
@@ -59,18 +59,18 @@ void gated_silu_backward(OnCuda on, T* grad_gate, T* grad_up, const T* grad_out,
   }
 }
 
-template void gated_silu_forward(OnCuda, float*, const float*, const float*, int64_t);
-template void gated_silu_forward(OnCuda, double*, const double*, const double*, int64_t);
-template void gated_silu_forward(OnCuda, bfloat16*, const bfloat16*, const bfloat16*, int64_t);
-template void gated_silu_forward(OnCuda, float16*, const float16*, const float16*, int64_t);
+template void swiglu_forward(OnCuda, float*, const float*, const float*, int64_t);
+template void swiglu_forward(OnCuda, double*, const double*, const double*, int64_t);
+template void swiglu_forward(OnCuda, bfloat16*, const bfloat16*, const bfloat16*, int64_t);
+template void swiglu_forward(OnCuda, float16*, const float16*, const float16*, int64_t);
 
-template void gated_silu_backward(OnCuda, float*, float*, const float*, const float*, const float*,
-                                  int64_t);
-template void gated_silu_backward(OnCuda, double*, double*, const double*, const double*,
-                                  const double*, int64_t);
-template void gated_silu_backward(OnCuda, bfloat16*, bfloat16*, const bfloat16*, const bfloat16*,
-                                  const bfloat16*, int64_t);
-template void gated_silu_backward(OnCuda, float16*, float16*, const float16*, const float16*,
-                                  const float16*, int64_t);
+template void swiglu_backward(OnCuda, float*, float*, const float*, const float*, const float*,
+                              int64_t);
+template void swiglu_backward(OnCuda, double*, double*, const double*, const double*, const double*,
+                              int64_t);
+template void swiglu_backward(OnCuda, bfloat16*, bfloat16*, const bfloat16*, const bfloat16*,
+                              const bfloat16*, int64_t);
+template void swiglu_backward(OnCuda, float16*, float16*, const float16*, const float16*,
+                              const float16*, int64_t);
 
 }  // namespace ripieno::kernels
