@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/gpu_test.h"
 #include "training/run/tiny_run.h"
 
 namespace ripieno {
