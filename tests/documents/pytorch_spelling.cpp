@@ -74,6 +74,13 @@ void compute() {
   expect(equal(n + n, {0, 2, 4}) && (n * 2 - 1).dtype() == DType::int64, "integers");
 }
 
+void layers_and_losses() {
+  const Tensor x = x_(), image = x.reshape({1, 1, 2, 3});
+  expect(equal(conv2d(image, Tensor::ones({1, 1, 1, 2})), {-1, 1, 1, -1}), "conv2d");
+  expect(rms_norm(x, Tensor::ones({3})).shape() == x.shape(), "rms_norm");
+  expect(mse_loss(x, -x).mean() == 4 * 91.0 / 6, "mse_loss");
+}
+
 void create() {
   expect(equal(Tensor::ones({2}), {1, 1}), "ones");
   expect(equal(Tensor::arange(3), {0, 1, 2}), "arange");
@@ -113,6 +120,7 @@ int main() {
   change_in_place();
   index_and_shape();
   compute();
+  layers_and_losses();
   create();
   layers();
 }
