@@ -11,7 +11,7 @@
 namespace ripieno {
 namespace {
 
-const std::vector<std::string> kKinds = {"mlp", "lenet", "resnet18", "resnet20", "resnet50"};
+const std::vector<std::string> kImageModels = {"mlp", "lenet", "resnet18", "resnet20", "resnet50"};
 
 // With channels, height and width.
 DataShape as_images(const DataShape& data) {
@@ -169,7 +169,7 @@ DataShape data_shape_of(const Tensor& images, int64_t classes) {
 }
 
 void ImageModelSettings::bind(Settings& settings) {
-  settings.add("model.kind", &kind, "kind of model", Accepts::one_of(kKinds));
+  settings.add("model.kind", &kind, "kind of model", Accepts::one_of(kImageModels));
   settings.add("model.hidden", &mlp.hidden,
                "width of each hidden linear layer of an mlp or lenet, a list from the first to the "
                "last; LeNet-5 has [120, 84]",
