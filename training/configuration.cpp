@@ -57,7 +57,7 @@ void bind_rare(Settings& settings, optim::OptimizerOptions& optimizer) {
   settings.add("optimizer.muon_iterations", &optimizer.muon_iterations,
                "iterations of the orthogonalization of an update (muon only)",
                Accepts::between(1, 99));
-  settings.add("optimizer.adamw_parameters", &optimizer.adamw_parameters,
+  settings.add("optimizer.by_adamw", &optimizer.adamw_parameters,
                "patterns of the names of matrices that adamw updates, such as embeddings and heads "
                "(muon only); vectors are updated by adamw in any case");
 }

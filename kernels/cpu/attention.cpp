@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
-#include <vector>
 
 #include "ripieno/kernels/attention_keys.h"
 #include "ripieno/kernels/cpu/gemm/gemm.h"
@@ -287,6 +286,12 @@ struct Gradients {
   Rows<A> q, k, v;
 };
 
+// The keys that a block of queries sees, and whether its gradient has been written to.
+struct QueryBlock {
+  KeyRange seen;
+  bool has_gradient;
+};
+
 template <typename A>
 void clear_rows(Rows<A> rows, int64_t begin, int64_t count, int64_t size) {
   for (int64_t t = begin; t < begin + count; ++t) std::fill_n(rows.row(t), size, A(0));
@@ -302,17 +307,18 @@ void backward_head(const Gradients<A>& grad, const RowProducts<T>& score_block,
   const int64_t size = head.shape.head_size, all_queries = head.shape.queries;
   A* scores = cpu::scratch<A>(cpu::Scratch::kAttentionBlock, 2 * kQueries * kKeys);
   A* grads = scores + kQueries * kKeys;
-  std::vector<KeyRange> seen;  // by each block of queries
-  for (int64_t query = 0; query < all_queries; query += kQueries) {
-    seen.push_back(head.keys_of(query, std::min(kQueries, all_queries - query)));
+  const int64_t blocks = (all_queries + kQueries - 1) / kQueries;
+  QueryBlock* of_queries = cpu::scratch<QueryBlock>(cpu::Scratch::kAttentionQueries, blocks);
+  for (int64_t i = 0; i < blocks; ++i) {
+    const int64_t query = i * kQueries;
+    of_queries[i] = {head.keys_of(query, std::min(kQueries, all_queries - query)), false};
   }
-  std::vector<bool> has_gradient(seen.size());
   for (int64_t key = 0; key < head.shape.keys; key += kKeys) {
     const int64_t keys = std::min(kKeys, head.shape.keys - key);
     bool first = overwrite;
-    for (std::size_t i = 0; i < seen.size(); ++i) {
-      if (key >= seen[i].end || key + keys <= seen[i].begin) continue;
-      const int64_t query = static_cast<int64_t>(i) * kQueries;
+    for (int64_t i = 0; i < blocks; ++i) {
+      if (key >= of_queries[i].seen.end || key + keys <= of_queries[i].seen.begin) continue;
+      const int64_t query = i * kQueries;
       const Block block{query, std::min(kQueries, all_queries - query), key, keys};
       score_block(scores, size, block);
       grad_block(grads, size, block);
@@ -340,17 +346,17 @@ void backward_head(const Gradients<A>& grad, const RowProducts<T>& score_block,
                      .lda = kKeys,
                      .ldb = k.stride,
                      .ldc = grad.q.stride,
-                     .accumulate = has_gradient[i]});
+                     .accumulate = of_queries[i].has_gradient});
       first = false;
-      has_gradient[i] = true;
+      of_queries[i].has_gradient = true;
     }
     if (!first) continue;
     clear_rows(grad.k, key, keys, size);
     clear_rows(grad.v, key, keys, size);
   }
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    const int64_t query = static_cast<int64_t>(i) * kQueries;
-    if (!has_gradient[i]) {
+  for (int64_t i = 0; i < blocks; ++i) {
+    const int64_t query = i * kQueries;
+    if (!of_queries[i].has_gradient) {
       clear_rows(grad.q, query, std::min(kQueries, all_queries - query), size);
     }
   }

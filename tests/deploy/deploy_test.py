@@ -22,7 +22,8 @@ METRICS = set(re.findall(r'"(ripieno_\w+)"', SOURCE.read_text()))
 # For panels of one's own: what only some runs have.
 NOT_SHOWN = {"ripieno_accuracy_ratio", "ripieno_alerts_total", "ripieno_loss_scale", "ripieno_metric",
              "ripieno_rollbacks_total", "ripieno_samples_per_second", "ripieno_samples_total",
-             "ripieno_skipped_steps_total", "ripieno_tokens_per_second", "ripieno_validation_loss"}
+             "ripieno_skipped_data_total", "ripieno_skipped_steps_total", "ripieno_tokens_per_second",
+             "ripieno_validation_loss"}
 HISTOGRAMS = {"ripieno_step_seconds"}
 LABELS = {"run", "rank", "host", "model", "phase", "kind", "le"}
 

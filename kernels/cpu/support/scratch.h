@@ -17,6 +17,7 @@ enum class Scratch {
   kOut,
   kAttention,
   kAttentionBlock,
+  kAttentionQueries,
   kConvolutionIn,
   kConvolutionWeight,
   kConvolutionOut,

@@ -20,6 +20,7 @@ MAY_SPILL = {
     r"formulas::(Sin|Cos)<": "a large argument is reduced by digits of 2 / pi, which are found by index",
     r"fill_kernel<.*normal_at": "the same",
     r"rotary_table_kernel<": "the same",
+    r"function_(backward_)?kernel<": "the same",
     r"(forward|query_gradient|key_value_gradient)_kernel<.*, [12], true>":
         "the loops over scores with masks and dropout are too long to unroll, so scores are indexed in memory",
 }
@@ -66,8 +67,8 @@ VECTORS = [
     (r"backward_kernel<(float|double|.*16), [248]>", "both", 4),
     (r"forward_kernel<(float|double|.*16), [248]>\(.*LogitsShape", "load", 4),
     (r"forward_kernel<(float|double|.*16), [248]>\(.*EmbeddingShape", "both", 4),
-    (r"cuda::(forward|query_gradient|key_value_gradient)_kernel<(float|double), [12]>.*Inputs", "both", 12),
-    (r"cuda::(forward|query_gradient|key_value_gradient)_kernel<.*16, [12]>.*Inputs", "load", 12),
+    (r"cuda::(forward|query_gradient|key_value_gradient)_kernel<(float|double), [12], false>.*Inputs", "both", 12),
+    (r"cuda::(forward|query_gradient|key_value_gradient)_kernel<.*16, [12], false>.*Inputs", "load", 12),
     (r"add_(tiles|partials)_kernel<.*, [248]>", "both", 8),
 ]
 SIXTEEN_BYTES_PTX = {
