@@ -177,11 +177,6 @@ std::vector<Part> of_linear_algebra() {
   };
 }
 
-template <typename Module, typename... Arguments>
-std::function<std::shared_ptr<nn::Module>()> constructing(Arguments... arguments) {
-  return [=] { return std::make_shared<Module>(arguments...); };
-}
-
 std::vector<Part> layers() {
   return {
       {"Linear",

@@ -14,4 +14,9 @@ namespace ripieno::testing {
 // order, and calls it with the first. The gradients of its parameters are those of the inputs.
 Case of_module(std::string name, std::function<std::shared_ptr<nn::Module>()> construct);
 
+template <typename Module, typename... Arguments>
+std::function<std::shared_ptr<nn::Module>()> constructing(Arguments... arguments) {
+  return [=] { return std::make_shared<Module>(arguments...); };
+}
+
 }  // namespace ripieno::testing

@@ -59,6 +59,7 @@ PartList elementwise_parts();
 PartList gpt_parts();
 PartList image_model_parts();
 PartList initializer_parts();
+PartList layer_parts();
 PartList loss_parts();
 PartList optimizer_parts();
 PartList rearrange_parts();

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernel_test.h"
+#include "ripieno/kernels/optimizer_rules.h"
 
 namespace ripieno::testing {
 namespace {
@@ -25,6 +26,28 @@ Both<StepScalars> third_step() {
                       .gradient_scale = 0.5f,
                       .first_correction = 1.0f / (1.0f - 0.729f),
                       .second_correction = 1.0f / (1.0f - 0.970299f)}};
+}
+
+TEST_P(Optimizer, AveragesAgreeWithTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const bool has_master : {false, true}) {
+      for (const bool warms_up : {false, true}) {
+        Both<T> parameter = some_numbers<T>(1001, 1);
+        Both<float> master = some_numbers<float>(1001, 2), average = some_numbers<float>(1001, 3);
+        auto decays = segments();
+        auto scalars = third_step();
+        scalars.host()->step = 3;
+        scalars.update_device();
+        on_both([&](auto place, auto at) {
+          kernels::average_parameters<T>(place, at(average),
+                                         {at(parameter), has_master ? at(master) : nullptr, nullptr,
+                                          1001, at(decays), 3, at(scalars)},
+                                         {.decay = 0.9, .warms_up = warms_up});
+        });
+        expect_agreement(average);
+      }
+    }
+  });
 }
 
 TEST_P(Optimizer, AdamWAgreesWithTheCpuWithAndWithoutAMaster) {

@@ -40,6 +40,42 @@ TEST_P(Reduce, SumsAgreeWithTheCpu) {
   });
 }
 
+TEST_P(Reduce, GradientsOfProductsAgreeWithTheCpu) {
+  for_each_float_type([]<typename T>(Type<T>) {
+    for (const Case& c : {Case{3, 1, 1}, {3, 33, 1}, {1, 31, 31}, {2, 0, 3}}) {
+      Both<T> grad_in(c.outer * c.axis * c.inner);
+      Both<T> grad_out = some_numbers<T>(c.outer * c.inner, 1);
+      Both<T> in = some_numbers<T>(grad_in.size(), 2, -1.25, 1.25);
+      on_both([&](auto place, auto at) {
+        kernels::reduce_product_backward(place, at(grad_in), at(grad_out), at(in),
+                                         {c.outer, c.axis, c.inner});
+      });
+      expect_agreement(grad_in);
+    }
+  });
+}
+
+TEST_P(Reduce, SumsOfFunctionsAgreeWithTheCpu) {
+  using enum kernels::Summand;
+  const auto check = []<typename T>(Type<T>) {
+    for (const Case& c : kCases) {
+      for (const kernels::Summand summand : {kMagnitude, kSquare, kPower, kExp}) {
+        Both<T> out(c.outer * c.inner), in = some_numbers<T>(c.outer * c.axis * c.inner, 1);
+        Both<T> center = some_numbers<T>(out.size(), 2);
+        for (const bool is_centered : {false, true}) {
+          on_both([&](auto place, auto at) {
+            kernels::sum_of(place, at(out), at(in), is_centered ? at(center) : nullptr,
+                            {c.outer, c.axis, c.inner}, summand, 1.5);
+          });
+          expect_agreement(out);
+        }
+      }
+    }
+  };
+  check(Type<float>{});
+  check(Type<double>{});
+}
+
 TEST_P(Reduce, MaximaAndTheirGradientsAgreeWithTheCpu) {
   for_each_float_type([]<typename T>(Type<T>) {
     for (const Case& c : kCases) {
