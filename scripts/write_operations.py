@@ -65,6 +65,7 @@ NOT_PARTS = {
     "gradient_check": "the check itself",
     "rand_like": "random; tests/core/random_test.cpp compares the distribution",
     "randn_like": "random; tests/core/random_test.cpp compares the distribution",
+    "to_string": "text of messages",
     "reduce_workspace": "a part of operations that reduce",
     "require_targets": "a check of arguments",
     "sum_of_rows": "a part of losses",

@@ -5,9 +5,9 @@ namespace ripieno::testing {
 std::vector<PartList> all_parts() {
   return {
       activations_parts(), convolution_parts(), core_parts(),        elementwise_parts(),
-      gpt_parts(),         image_model_parts(), initializer_parts(), loss_parts(),
-      optimizer_parts(),   rearrange_parts(),   recurrent_parts(),   reductions_parts(),
-      schedule_parts(),
+      gpt_parts(),         image_model_parts(), initializer_parts(), layer_parts(),
+      loss_parts(),        optimizer_parts(),   rearrange_parts(),   recurrent_parts(),
+      reductions_parts(),  schedule_parts(),
   };
 }
 
