@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 namespace ripieno::io {
