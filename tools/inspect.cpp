@@ -84,6 +84,14 @@ void add_data_options(CLI::App& command, Options& options) {
                   "field or column that has the text (default: text)")
       ->type_name("NAME");
   command
+      .add_option("--prompt-field", options.data.fields.prompt,
+                  "field or column that has the prompt (default: prompt)")
+      ->type_name("NAME");
+  command
+      .add_option("--completion-field", options.data.fields.completion,
+                  "field or column that has the completion (default: completion)")
+      ->type_name("NAME");
+  command
       .add_option("--on-error", options.on_error,
                   "of a data set: stop, or skip documents that cannot be read, and\n"
                   "count them (default: stop)")

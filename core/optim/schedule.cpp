@@ -131,8 +131,10 @@ double at_step_of_chain(const Schedule& chain, double peak, int64_t step) {
   return at_step(last, last.peak.value_or(peak), step);
 }
 
+// A loss that is not finite does not improve, nor does it become the best one, which no other would
+// improve.
 bool improves(double loss, const std::optional<double>& best, double threshold) {
-  return !best || loss < *best - threshold * std::abs(*best);
+  return std::isfinite(loss) && (!best || loss < *best - threshold * std::abs(*best));
 }
 
 }  // namespace

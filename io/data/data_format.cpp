@@ -79,11 +79,14 @@ DataFormat recognize_format(const std::string& path) {
   if (is_llmc(beginning)) return DataFormat::llmc;
   if (is_parquet(beginning)) return DataFormat::parquet;
   if (is_compressed(beginning)) return text_format(path);
-  if (const auto what = describe_non_text(beginning); !what.empty()) {
+  const DataFormat format = text_format(path);
+  const std::string_view checked =
+      format == DataFormat::jsonl ? beginning_of_lines(beginning) : std::string_view(beginning);
+  if (const auto what = describe_non_text(checked); !what.empty()) {
     require_no_pair(path);
     throw DataError(fmt::format("{} {}", path, what));
   }
-  return text_format(path);
+  return format;
 }
 
 }  // namespace ripieno::io

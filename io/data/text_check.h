@@ -11,4 +11,10 @@ namespace ripieno::io {
 // message. Empty for text.
 std::string describe_non_text(std::string_view bytes);
 
+// The part of a file of JSON lines that shows whether it is text. A NUL behind it makes one line
+// invalid, not the file.
+inline std::string_view beginning_of_lines(std::string_view bytes) {
+  return bytes.substr(0, 1 << 10);
+}
+
 }  // namespace ripieno::io

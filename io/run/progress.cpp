@@ -168,6 +168,7 @@ std::string rounded_with_thousands(double value) {
 }
 
 std::string loss_text(double loss) {
+  if (std::isnan(loss)) return "nan";  // whatever its sign
   return std::abs(loss) < 1e6 ? fmt::format("{:.4f}", loss) : fmt::format("{:.4g}", loss);
 }
 

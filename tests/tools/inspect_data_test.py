@@ -83,6 +83,9 @@ class InspectData(ProgramTest):
         self.assertEqual(found["columns"], ["id", "meta", "text", "tags"])
         prompts = self.inspect(FIXTURES / "parquet/prompts.parquet", "--content", "completion")
         self.assertIn("of which the loss counts ", prompts)
+        self.write("a.jsonl", '{"q": "one", "a": "two"}\n')
+        fields = ("--content", "completion", "--prompt-field", "q", "--completion-field", "a")
+        self.assertIn("onetwo", self.inspect("a.jsonl", *fields))
 
     def test_counts_what_it_leaves_out(self):
         self.write("a.jsonl", '{"text": "a"}\nno JSON\n')

@@ -176,6 +176,10 @@ class Prepare(ProgramTest):
             ended = self.prepare("a.jsonl", "--on-error", "skip", "--threads", threads)
             self.assertIn("2 documents were left out (--on-error skip); the first: a.jsonl: line 101 ", ended.stdout)
             self.assert_same(self.bytes_of(), expected)
+        self.write("nul.jsonl", "\n".join(good[:2000] + ['{"text": "\0"}'] + good[2000:]))
+        ended = self.prepare("nul.jsonl", "--on-error", "skip")
+        self.assertIn("1 documents were left out (--on-error skip); the first: nul.jsonl: line 2001 ", ended.stdout)
+        self.assert_same(self.bytes_of(), expected)
         self.write("cut.jsonl.gz", gzip.compress(json_lines(3000).encode())[:-100])
         self.assertIn("1 documents were left out", self.prepare("cut.jsonl.gz", "good.jsonl", "--on-error", "skip").stdout)
 

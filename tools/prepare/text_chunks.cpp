@@ -80,9 +80,11 @@ bool TextChunks::open_file(bool& has_more) {
     line_ = 1;
     has_more = read_more();
     if (rest_.empty()) continue;
-    if (inputs_[index_].format == io::DataFormat::jsonl && rest_.starts_with(io::kByteOrderMark))
+    const bool is_jsonl = inputs_[index_].format == io::DataFormat::jsonl;
+    if (is_jsonl && rest_.starts_with(io::kByteOrderMark))
       rest_.erase(0, io::kByteOrderMark.size());
-    if (const auto what = io::describe_non_text(rest_); !what.empty())
+    const auto checked = is_jsonl ? io::beginning_of_lines(rest_) : std::string_view(rest_);
+    if (const auto what = io::describe_non_text(checked); !what.empty())
       throw DataError(fmt::format("{} {}", path, what));
     return true;
   }

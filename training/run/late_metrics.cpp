@@ -90,7 +90,8 @@ void LateMetrics::fill(Numbers& numbers) {
   step.gradient_norm = scalars.gradient_norm;
   step.scale_is_least = scalars.loss_scale <= kernels::kSmallestLossScale;
   if (!step.is_logged) return;
-  step.line.set({io::metric::kLoss, step.loss});
+  if (count != 0)
+    step.line.set({io::metric::kLoss, step.loss});  // a batch without targets has none
   step.line.set({io::metric::kGradientNorm, scalars.gradient_norm});
   if (step.scales_loss) step.line.set({io::metric::kLossScale, scalars.loss_scale});
   if (step.skips_steps) step.line.set({io::metric::kSkippedSteps, scalars.skipped_steps});

@@ -623,8 +623,9 @@ std::string Run::closing_message(bool was_over) const {
                        step(), change);
   }
   if (was_over) {
-    return fmt::format("already finished at step {}; use a larger --steps to continue; report: {}",
-                       step(), paths_.report());
+    const char* larger = state_.is_out_of_patience() ? "train.early_stopping_patience" : "--steps";
+    return fmt::format("already finished at step {}; use a larger {} to continue; report: {}",
+                       step(), larger, paths_.report());
   }
   std::string remark;
   if (const int64_t skipped = metrics_->skipped(); skipped > 0)

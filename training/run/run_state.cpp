@@ -51,6 +51,11 @@ int64_t finished_steps(const nlohmann::json& state) {
   return found != state.end() && found->is_number_integer() ? found->get<int64_t>() : -1;
 }
 
+bool ended_early(const nlohmann::json& state) {
+  const nlohmann::json::json_pointer ended(fmt::format("/{}/ended", kPatience));
+  return state.contains(ended) && state[ended] == true;
+}
+
 std::optional<io::StepMetrics> measured_in(const nlohmann::json& state, int64_t step) {
   const auto found = state.find("measured");
   if (found == state.end() || !found->is_object()) return std::nullopt;
@@ -303,7 +308,8 @@ nlohmann::json RunState::training_state() const {
   if (plateau_) state[kPlateau] = to_json(plateau_->state());
   if (patience_.losses > 0)
     state[kPatience] = {{"best", to_json(patience_.best)},
-                        {"without_improvement", patience_.without_improvement}};
+                        {"without_improvement", patience_.without_improvement},
+                        {"ended", finished_steps_ >= 0 && patience_.is_exhausted()}};
   if (finished_steps_ >= 0) state[kFinished] = finished_steps_;
   if (auto configuration = configuration_of(options_); !configuration.empty())
     state["configuration"] = std::move(configuration);
@@ -348,7 +354,9 @@ std::vector<std::string> RunState::load(const io::Checkpoint& checkpoint,
     patience_.without_improvement = io::count_member(state[kPatience], "without_improvement");
   }
   validated_ = measured_in(state, step_);
-  finished_steps_ = finished_steps(state);
+  // What early stopping ended goes on if there is more patience now.
+  const bool goes_on = ended_early(state) && !patience_.is_exhausted();
+  finished_steps_ = goes_on ? -1 : finished_steps(state);
   *kept_ = kept_in(state);
   set_origin(checkpoint.path(), state);
   return differences(checkpoint, position.seed);

@@ -20,7 +20,7 @@ void require_room(const std::string& path, const MarkedText& text, std::size_t b
       path, kMostTextInMemory >> 30));
 }
 
-std::string read_all(const std::string& path, const MarkedText& text) {
+std::string read_all(const std::string& path, DataFormat format, const MarkedText& text) {
   constexpr std::size_t kPart = 1 << 22;
   TextStream stream(path);
   std::string bytes;
@@ -31,7 +31,11 @@ std::string read_all(const std::string& path, const MarkedText& text) {
     bytes.resize(before + got);
     require_room(path, text, bytes.size());
   }
-  if (const auto what = describe_non_text(bytes); !what.empty()) throw DataError(path + " " + what);
+  // A line of JSON is checked when it is parsed, so that it can be left out alone.
+  const std::string_view checked =
+      format == DataFormat::jsonl ? beginning_of_lines(bytes) : std::string_view(bytes);
+  if (const auto what = describe_non_text(checked); !what.empty())
+    throw DataError(path + " " + what);
   return bytes;
 }
 
@@ -97,7 +101,7 @@ void read(const std::string& path, DataFormat format, const TextReading& reading
           SkippedData& skipped) {
   Documents documents(path, reading, text, skipped);
   if (format == DataFormat::parquet) return documents.add_rows();
-  const std::string bytes = read_all(path, text);
+  const std::string bytes = read_all(path, format, text);
   if (format == DataFormat::jsonl)
     documents.add_lines(bytes);
   else

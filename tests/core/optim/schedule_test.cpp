@@ -110,6 +110,20 @@ TEST(Plateau, TakesNanForNoImprovement) {
   EXPECT_DOUBLE_EQ(plateau.scale(), 0.1);
 }
 
+TEST(Plateau, TakesNoLossThatIsNotFiniteForTheBest) {
+  for (const double first :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    Plateau plateau({.patience = 1});
+    Patience patience{.losses = 2};
+    for (const double loss : {first, 3.0, 2.0, 1.0}) {
+      plateau.note(loss);
+      patience.note(loss);
+    }
+    EXPECT_EQ(plateau.scale(), 1.0);
+    EXPECT_FALSE(patience.is_exhausted());
+  }
+}
+
 TEST(Plateau, RejectsOptionsOutsideTheirDomain) {
   for (const PlateauOptions& options :
        {PlateauOptions{.factor = 1.0}, PlateauOptions{.factor = 0.0},

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 namespace ripieno::io {
@@ -131,6 +132,7 @@ TEST(Numbers, AreFormattedWithSeparators) {
   EXPECT_EQ(rounded_with_thousands(1e308), "1e+308");
   EXPECT_EQ(loss_text(1.23456), "1.2346");
   EXPECT_EQ(loss_text(-1e308), "-1e+308");
+  EXPECT_EQ(loss_text(-std::numeric_limits<double>::quiet_NaN()), "nan");
   EXPECT_EQ(clock_time(8.2), "0:09");
   EXPECT_EQ(clock_time(754), "12:34");
   EXPECT_EQ(clock_time(3'723), "1:02:03");

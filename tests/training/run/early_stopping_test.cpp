@@ -57,6 +57,18 @@ TEST_F(PlateauRun, CountsThePatienceOfAnEarlierStart) {
   EXPECT_EQ(run.losses().size(), 6u);  // after the validations of steps 4, 5 (the end) and 6
 }
 
+TEST_F(PlateauRun, GoesOnAfterItsEndWithMorePatience) {
+  TinyRun run = constant("run");
+  run.options.early_stopping.patience = 2;
+  EXPECT_EQ(run.train_on(1), 0);
+  run.options.early_stopping.patience = 4;
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_EQ(run.losses().size(), 10u);
+  run.options.early_stopping.patience = 0;
+  EXPECT_EQ(run.train_on(1), 0);
+  EXPECT_EQ(run.losses().size(), 20u);
+}
+
 TEST_F(PlateauRun, GoesOnWhileTheLossImproves) {
   TinyRun run{.directory = directory / "run"};
   run.options.early_stopping.patience = 1;

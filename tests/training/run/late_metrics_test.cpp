@@ -42,5 +42,22 @@ TEST_F(LateMetricsOnAGpu, ReportIdsOutOfRangeWithTheLossOfTheirStep) {
   EXPECT_EQ(losses_.size(), 2u);
 }
 
+TEST(LateMetrics, HaveNoLossForAStepWithoutTargets) {
+  struct Model : nn::Module {
+    Tensor weight = add_parameter("weight", {1}, nn::Initial::constant(0.0));
+  } model;
+  const optim::Sgd optimizer(model.parameters(), {});
+  std::vector<bool> have_loss;
+  LateMetrics metrics(Device::cpu(), [&](const LateMetrics::Arrived& step) {
+    EXPECT_TRUE(step.loss_is_finite);
+    have_loss.push_back(step.line.find(io::metric::kLoss) != nullptr);
+  });
+  const Tensor logits = Tensor::zeros({1, 3});
+  for (const int32_t target : {1, kIgnoredTarget})
+    metrics.add({}, cross_entropy(logits, Tensor::of<int32_t>({1}, {target})), optimizer);
+  metrics.take_all();
+  EXPECT_EQ(have_loss, (std::vector<bool>{true, false}));
+}
+
 }  // namespace
 }  // namespace ripieno

@@ -252,6 +252,16 @@ TEST_F(Documents, InAWindowThatCannotBeReadAreIgnoredInItsPlaceOnly) {
   EXPECT_THAT(skipping.skipped()->first, HasSubstr("is 60000, outside"));
 }
 
+TEST_F(Documents, AreLeftOutAloneForANul) {
+  std::string lines;
+  for (int i = 0; i < 100; ++i) lines += "{\"text\": \"a line of text\"}\n";
+  lines += std::string("{\"text\": \"a\0b\"}\n", 16);
+  const auto data = load(lines, {.on_error = OnDataError::skip});
+  EXPECT_EQ(data.skipped().count, 1);
+  EXPECT_THAT(data.skipped().first, HasSubstr("line 101 is not valid JSON"));
+  EXPECT_EQ(data.size(), 100 * std::ssize(std::string("a line of text\n")));
+}
+
 TEST_F(Documents, OfMixturesMustHaveOneTokenizer) {
   const auto source = [](const std::string& text) {
     return WeightedTokens{TokenData::of(text, Tokenizer::characters_of(text), text.substr(0, 2))};
