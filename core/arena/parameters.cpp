@@ -23,6 +23,15 @@ Parameters::Parameters(std::shared_ptr<const ArenaLayout> layout, std::vector<Te
   }
 }
 
+// A leaf may outlive the model, in a graph or in a handle: without the arena its next gradient gets
+// memory of its own.
+Parameters::State::~State() {
+  if (gradients.has_memory()) return;
+  for (const Named& parameter : named) {
+    if (const auto& leaf = parameter.tensor.implementation().leaf) leaf->gradient = {};
+  }
+}
+
 Tensor Parameters::operator[](const std::string& name) const {
   const int index = layout().find(name);
   if (index < 0) fail("parameters: there is no parameter named '" + name + "'");

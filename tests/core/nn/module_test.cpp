@@ -144,6 +144,19 @@ TEST(Module, DropoutIsActiveOnlyInTrainingMode) {
   EXPECT_NE(whole.dropout(x).to_vector<float>(), x.to_vector<float>());
 }
 
+TEST(Module, MayBeDestroyedBeforeTheBackwardOfItsLoss) {
+  const Tensor x = Tensor::full({2, 4}, 1.0).set_requires_gradient();
+  Tensor weight, loss;
+  {
+    Mlp mlp({4, 3, 2});
+    weight = mlp.parameters()["layers.1.weight"];
+    loss = sum(square(mlp(x)));
+  }
+  loss.backward();
+  EXPECT_EQ(weight.gradient().shape(), (Shape{2, 3}));
+  EXPECT_EQ(x.gradient().shape(), (Shape{2, 4}));
+}
+
 TEST(Module, NamesItsParametersInALoop) {
   Mlp mlp({4, 3, 2});
   std::vector<std::string> names;
