@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/rearrange.h"
 
 namespace ripieno {
 namespace {
@@ -162,9 +163,24 @@ TEST(Tensor, CopiesBetweenViewsThatOverlap) {
   EXPECT_THAT(z.to_vector<float>(), ElementsAre(1, 2, 3, 3, 5, 6, 7, 7));
 }
 
+TEST(Tensor, AddsViewsThatOverlapAsIfTheyWereCopied) {
+  const Tensor x = counting({6});
+  x.slice(0, 1, 6) += x.slice(0, 0, 5);
+  EXPECT_THAT(x.to_vector<float>(), ElementsAre(0, 1, 3, 5, 7, 9));
+  Tensor y = counting({2, 2});
+  y += y.transpose(0, 1);
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 3, 3, 6));
+  y += y;
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 6, 6, 12));
+}
+
 TEST(Tensor, RejectsWritesToElementsThatShareMemory) {
   Tensor x = counting({3, 1}).expand({3, 2});
   EXPECT_THAT(message_of([&] { x.copy_from(counting({3, 2})); }), HasSubstr("axis 1"));
+  Tensor windows = unfold(counting({5}), 0, 3, 1);
+  EXPECT_THAT(message_of([&] { windows += 1.0; }), HasSubstr("windows that overlap"));
+  Tensor apart = unfold(counting({6}), 0, 3, 3).transpose(0, 1);
+  EXPECT_NO_THROW(apart += 1.0);
 }
 
 TEST(Tensor, RejectsSizesBeyond63Bits) {
