@@ -95,6 +95,7 @@ Tensor apply_pair(const char* name, const Tensor& a, double b, Pair pair) {
 }  // namespace
 
 Tensor abs(const Tensor& x) {
+  if (x.defined() && x.dtype() == DType::uint8) return x.clone();  // -x would wrap around
   if (are_integers(x)) return maximum(x, -x);
   return apply_function("abs", x, {Function::kAbs});
 }

@@ -12,6 +12,7 @@
 #include "ripieno/core/ops/attention.h"
 #include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/ops/embedding.h"
+#include "ripieno/core/ops/functions.h"
 #include "ripieno/core/ops/layer_norm.h"
 #include "ripieno/core/ops/linear.h"
 #include "ripieno/core/ops/matmul.h"
@@ -168,6 +169,34 @@ TEST(Operation, ReductionsOverAnyAxis) {
   EXPECT_THAT(mean(x, 1).to_vector<float>(), ElementsAre(3, 4));
   EXPECT_THAT(max(x, -1).to_vector<float>(), ElementsAre(5, 6));
   EXPECT_EQ(max(x, 0, true).shape(), (Shape{1, 3}));
+}
+
+TEST(Operation, AbsOfUnsignedIntegersIsThemselves) {
+  const Tensor x = Tensor::of<uint8_t>({3}, {0, 1, 200});
+  EXPECT_THAT(abs(x).to_vector<uint8_t>(), ElementsAre(0, 1, 200));
+}
+
+TEST(Operation, LinspaceEndsWithItsLastNumber) {
+  EXPECT_EQ(Tensor::linspace(0, 1, 50, DType::int64)[49].item(), 1.0);
+  EXPECT_EQ(Tensor::linspace(0, 1, 50, DType::float64)[49].item(), 1.0);
+  EXPECT_EQ(Tensor::linspace(3, 5, 1)[0].item(), 3.0);
+}
+
+TEST(Operation, ComparesLargeIntegersExactly) {
+  constexpr int64_t kLarge = int64_t{1} << 60;
+  const Tensor x = Tensor::of<int64_t>({3}, {kLarge - 1, kLarge, kLarge + 1});
+  const Tensor is_equal = (x == 0x1p60).to(DType::uint8), is_larger = (x > 0x1p60).to(DType::uint8);
+  EXPECT_THAT(is_equal.to_vector<uint8_t>(), ElementsAre(0, 1, 0));
+  EXPECT_THAT(is_larger.to_vector<uint8_t>(), ElementsAre(0, 0, 1));
+}
+
+TEST(Operation, GradientsOfRootsAreZeroAtZero) {
+  Tensor x = Tensor::full({2, 3}, 2.0).set_requires_gradient();
+  sum(standard_deviation(x, 1)).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), Each(0.0f));
+  Tensor y = Tensor::of<float>({3}, {0, 1, 4}).set_requires_gradient();
+  norm(y, 0, 0.5).backward();
+  EXPECT_THAT(y.gradient().to_vector<float>(), Pointwise(FloatNear(1e-5f), {0.0f, 3.0f, 1.5f}));
 }
 
 TEST(Operation, SumToRejectsAShapeThatDoesNotExpandToTheTensor) {
