@@ -21,7 +21,8 @@ int axis_of(const char* operation, const Tensor& x, int axis) {
   return Axes(axis).of(x.shape(), operation)[0];
 }
 
-// Checks that the tensors can be joined along `axis`; their number is not 0.
+// Checks that the tensors can be joined along `axis`, or along a new one if it is -1; their number
+// is not 0.
 void check_joined(const char* operation, const std::vector<Tensor>& tensors, int axis) {
   const Tensor& first = tensors[0];
   for (std::size_t i = 1; i < tensors.size(); ++i) {
@@ -32,10 +33,12 @@ void check_joined(const char* operation, const std::vector<Tensor>& tensors, int
       matches = a == axis || other.shape()[a] == first.shape()[a];
     }
     if (matches) continue;
+    const std::string shapes =
+        axis < 0 ? "the same shape" : fmt::format("shapes that differ at most along axis {}", axis);
     fail(
         fmt::format("{}: tensor 0 is {}, tensor {} is {}; they must have the same type and device, "
-                    "and shapes that differ at most along axis {}",
-                    operation, describe(first), i, describe(other), axis));
+                    "and {}",
+                    operation, describe(first), i, describe(other), shapes));
   }
 }
 

@@ -16,6 +16,8 @@
 #include "ripieno/core/ops/layer_norm.h"
 #include "ripieno/core/ops/linear.h"
 #include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/order.h"
+#include "ripieno/core/ops/rearrange.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/softmax.h"
 #include "ripieno/core/random.h"
@@ -197,6 +199,28 @@ TEST(Operation, GradientsOfRootsAreZeroAtZero) {
   Tensor y = Tensor::of<float>({3}, {0, 1, 4}).set_requires_gradient();
   norm(y, 0, 0.5).backward();
   EXPECT_THAT(y.gradient().to_vector<float>(), Pointwise(FloatNear(1e-5f), {0.0f, 3.0f, 1.5f}));
+}
+
+TEST(Operation, LongCumulativeSumsDoNotStop) {
+  constexpr int64_t kLength = (1 << 24) + 100;  // a float at 2^24 does not change by adding 1
+  EXPECT_EQ(cumsum(Tensor::ones({kLength}), 0)[-1].item(), static_cast<double>(kLength));
+}
+
+TEST(Operation, TheAngleOfTheOriginHasNoGradient) {
+  Tensor y = Tensor::of<float>({2}, {0, 0}), x = Tensor::of<float>({2}, {0, 2});
+  y.set_requires_gradient();
+  x.set_requires_gradient();
+  sum(atan2(y, x)).backward();
+  EXPECT_THAT(y.gradient().to_vector<float>(), ElementsAre(0.0f, 0.5f));
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(0.0f, 0.0f));
+}
+
+TEST(Operation, StackNamesShapesThatDiffer) {
+  EXPECT_THAT(
+      [] {
+        (void)stack({Tensor({2, 3}), Tensor({2, 4})});
+      },
+      ThrowsMessage<Error>(HasSubstr("and the same shape")));
 }
 
 TEST(Operation, SumToRejectsAShapeThatDoesNotExpandToTheTensor) {
