@@ -147,6 +147,23 @@ void Storage::count_as(MemoryKind kind) {
   kind_ = kind;
 }
 
+namespace {
+
+struct DestroyedMemory final : LazyMemory {
+  void materialize() override {
+    fail(
+        "tensor: the model or arena that it belongs to was destroyed before its memory was "
+        "allocated; keep the model as long as its tensors");
+  }
+};
+
+}  // namespace
+
+LazyMemory& destroyed_memory() {
+  static DestroyedMemory memory;
+  return memory;
+}
+
 std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,
                                           MemoryResource& resource) {
   return std::allocate_shared<Storage>(PoolAllocator<Storage>(), bytes, device, resource);

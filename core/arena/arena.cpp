@@ -15,15 +15,6 @@ namespace {
 // Small enough that the size in bytes, for any element type, fits 64 bits.
 constexpr int64_t kMaxElements = int64_t{1} << 59;
 
-// The memory of tensors whose arena was destroyed before they had any.
-struct DestroyedMemory final : LazyMemory {
-  void materialize() override {
-    fail(
-        "tensor: the model or arena that it belongs to was destroyed before its memory was "
-        "allocated; keep the model as long as its tensors");
-  }
-};
-
 }  // namespace
 
 void ArenaLayout::add(const std::string& name, const Shape& shape, const std::string& unit) {
@@ -60,10 +51,9 @@ Arena::Arena(std::shared_ptr<const ArenaLayout> layout, DType dtype, Device devi
 }
 
 Arena::~Arena() {
-  static DestroyedMemory destroyed;
   for (const Tensor& tensor : tensors_) {
     auto& lazy = tensor.implementation().lazy;
-    if (lazy == static_cast<LazyMemory*>(this)) lazy = &destroyed;
+    if (lazy == static_cast<LazyMemory*>(this)) lazy = &destroyed_memory();
   }
 }
 

@@ -10,6 +10,7 @@
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
 #include "ripieno/core/nn/buffer_updates.h"
+#include "ripieno/core/nn/linear.h"
 #include "ripieno/core/nn/sequential.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"
@@ -155,6 +156,12 @@ TEST(Module, MayBeDestroyedBeforeTheBackwardOfItsLoss) {
   loss.backward();
   EXPECT_EQ(weight.gradient().shape(), (Shape{2, 3}));
   EXPECT_EQ(x.gradient().shape(), (Shape{2, 4}));
+}
+
+TEST(Module, ItsUnusedParametersThrowAfterIt) {
+  const Tensor weight = Linear(3, 2).weight();
+  EXPECT_THAT([&] { (void)weight.to_vector<float>(); },
+              ThrowsMessage<Error>(HasSubstr("was destroyed before its memory was allocated")));
 }
 
 TEST(Module, NamesItsParametersInALoop) {
