@@ -27,8 +27,14 @@ Parameters::Parameters(std::shared_ptr<const ArenaLayout> layout, std::vector<Te
 // memory of its own.
 Parameters::State::~State() {
   if (gradients.has_memory()) return;
-  for (const Named& parameter : named) {
-    if (const auto& leaf = parameter.tensor.implementation().leaf) leaf->gradient = {};
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    autograd::Leaf& leaf = *named[i].tensor.implementation().leaf;
+    const Tensor& of_arena = gradients.tensors()[i];
+    const bool is_same =
+        leaf.gradient.defined() && &leaf.gradient.implementation() == &of_arena.implementation();
+    if (!is_same) continue;
+    leaf.gradient = {};
+    leaf.has_gradient = false;
   }
 }
 
