@@ -177,7 +177,7 @@ Tensor clamp(const Tensor& x, double low, double high) {
     fail(fmt::format("clamp: the bounds are {} and {}; they must not be NaN", low, high));
   }
   if (are_integers(x)) {
-    const Tensor raised = std::isinf(low) ? x : maximum(x, std::ceil(low));
+    const Tensor raised = std::isinf(low) ? x.clone() : maximum(x, std::ceil(low));
     return std::isinf(high) ? raised : minimum(raised, std::floor(high));
   }
   return apply_function("clamp", x, {Function::kClamp, low, high});

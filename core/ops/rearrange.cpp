@@ -221,7 +221,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, Padding padding,
     if (padded[axis] == size) continue;
     result = index_select(result, axis, reflected(size, before[axis], after, x.device()));
   }
-  return result;
+  return padded == x.shape() ? x.clone() : result;
 }
 
 Tensor flip(const Tensor& x, const Axes& axes_) {
@@ -255,9 +255,9 @@ Tensor roll(const Tensor& x, int64_t shift, int axis_) {
   require_defined("roll", {{"x", x}});
   const int axis = axis_of("roll", x, axis_);
   const int64_t size = x.shape()[axis];
-  if (size == 0) return x;
+  if (size == 0) return x.clone();
   const int64_t first = ((-shift) % size + size) % size;  // the element that comes first
-  if (first == 0) return x;
+  if (first == 0) return x.clone();
   return concat({x.slice(axis, first, size), x.slice(axis, 0, first)}, axis);
 }
 
@@ -283,7 +283,9 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts) {
     repeated[axis] *= count;
     result = result.reshape({outer, 1, inner}).expand({outer, count, inner}).reshape(repeated);
   }
-  return result;
+  const bool is_view =
+      std::all_of(counts.begin(), counts.end(), [](auto count) { return count == 1; });
+  return is_view ? result.clone() : result;
 }
 
 namespace {

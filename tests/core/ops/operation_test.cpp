@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/losses/linear_cross_entropy.h"
@@ -221,6 +222,15 @@ TEST(Operation, StackNamesShapesThatDiffer) {
         (void)stack({Tensor({2, 3}), Tensor({2, 4})});
       },
       ThrowsMessage<Error>(HasSubstr("and the same shape")));
+}
+
+TEST(Operation, CopiesAreCopiesAlsoWhereNothingMoves) {
+  const Tensor x = Tensor::of<int64_t>({2}, {1, 2});
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (Tensor copy : {roll(x, 2, 0), repeat(x, {1}), pad(x, {0, 0}, Padding::reflect),
+                      clamp(x, -kInfinity, kInfinity), abs(x), flip(x, Axes({}))})
+    copy += 1.0;
+  EXPECT_THAT(x.to_vector<int64_t>(), ElementsAre(1, 2));
 }
 
 TEST(Operation, SumToRejectsAShapeThatDoesNotExpandToTheTensor) {
