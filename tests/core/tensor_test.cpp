@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/ops/rearrange.h"
@@ -29,6 +30,10 @@ std::string message_of(const std::function<void()>& action) {
   }
   return "no error";
 }
+
+// x[0] = y and max(x, 0.5) would compile, and not do what they say.
+static_assert(std::is_assignable_v<Tensor&, Tensor> && !std::is_assignable_v<Tensor, Tensor>);
+static_assert(std::is_convertible_v<int, Axes> && !std::is_convertible_v<double, Axes>);
 
 TEST(Tensor, RefusesAGpuThatCannotExist) {
   for (const int index : {-1, 1 << 30})
