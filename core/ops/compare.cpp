@@ -213,7 +213,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
     fail(fmt::format("masked_fill: x is {}, the mask is {}; it must broadcast to the shape of x",
                      to_string(x.shape()), to_string(mask.shape())));
   }
-  return where(mask, value, x);
+  return where(mask, number_like("masked_fill", x, value).reshape({}), x);
 }
 
 }  // namespace ripieno

@@ -60,6 +60,12 @@ TEST(Tensor, SliceOfATransposeReadsTheRightNumbers) {
   EXPECT_THAT(y.to_vector<float>(), ElementsAre(6, 18, 10, 22));
 }
 
+TEST(Tensor, AStepBeyondTheAxisTakesTheFirst) {
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+  EXPECT_THAT(counting({4}).slice(0, 1, 4, kLargest).to_vector<float>(), ElementsAre(1));
+  EXPECT_THAT(unfold(counting({4}), 0, 3, kLargest).to_vector<float>(), ElementsAre(0, 1, 2));
+}
+
 TEST(Tensor, ExpandRepeatsWithoutCopying) {
   const Tensor x = counting({3, 1});
   const Tensor y = x.expand({2, 3, 2});

@@ -224,6 +224,13 @@ TEST(Operation, StackNamesShapesThatDiffer) {
       ThrowsMessage<Error>(HasSubstr("and the same shape")));
 }
 
+TEST(Operation, NamesTheOperationWhoseNumberDoesNotFit) {
+  const Tensor x = Tensor::of<uint8_t>({2}, {1, 2});
+  EXPECT_THAT([&] { (void)clamp(x, -5, 5); }, ThrowsMessage<Error>(StartsWith("clamp: -5 is not")));
+  EXPECT_THAT([&] { (void)masked_fill(x, x, -1.0); },
+              ThrowsMessage<Error>(StartsWith("masked_fill: -1 is not")));
+}
+
 TEST(Operation, CopiesAreCopiesAlsoWhereNothingMoves) {
   const Tensor x = Tensor::of<int64_t>({2}, {1, 2});
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
