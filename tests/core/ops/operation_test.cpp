@@ -216,14 +216,6 @@ TEST(Operation, TheAngleOfTheOriginHasNoGradient) {
   EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(0.0f, 0.0f));
 }
 
-TEST(Operation, StackNamesShapesThatDiffer) {
-  EXPECT_THAT(
-      [] {
-        (void)stack({Tensor({2, 3}), Tensor({2, 4})});
-      },
-      ThrowsMessage<Error>(HasSubstr("and the same shape")));
-}
-
 TEST(Operation, NamesTheOperationWhoseNumberDoesNotFit) {
   const Tensor x = Tensor::of<uint8_t>({2}, {1, 2});
   EXPECT_THAT([&] { (void)clamp(x, -5, 5); }, ThrowsMessage<Error>(StartsWith("clamp: -5 is not")));
