@@ -2,6 +2,7 @@
 // permute(x, {2, 0, 1}).
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -14,6 +15,9 @@ class Axes {
  public:
   // Negative axes count from the end. Throws Error for more than Shape::kMaxRank axes.
   Axes(int axis) : Axes({axis}) {}
+  // A number is not an axis: max(x, 0.5) is maximum(x, 0.5).
+  template <std::floating_point Number>
+  Axes(Number) = delete;
   Axes(std::initializer_list<int> axes);
   explicit Axes(std::span<const int> axes);
   // 0, 1, …, rank - 1.

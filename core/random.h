@@ -21,6 +21,11 @@ struct RandomContext {
   // If defined, random_key_on() reads seed and step from this memory (step_key_on) instead of the
   // members above, so that a step that is recorded and replayed draws new numbers each time.
   Tensor step_key = {};
+  // The number of calls of Tensor::rand() and randn() so far, with this seed in this step.
+  struct Draws {
+    uint64_t seed = 0, step = 0, count = 0;
+  };
+  Draws draws = {};
 };
 // This thread's context.
 RandomContext& random_context();

@@ -114,6 +114,7 @@ Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& i
   if (!function) fail("recomputed: the function is empty; pass one that can be called");
   if (!autograd::recording()) return function(input);
   auto node = std::allocate_shared<Recomputed>(PoolAllocator<Recomputed>());
+  node->context = random_context();
   Tensor result;
   autograd::Reached reached;
   {
@@ -129,7 +130,6 @@ Tensor recomputed(std::function<Tensor(const Tensor&)> function, const Tensor& i
   node->leaves = std::move(reached.leaves);
   node->function = std::move(function);
   node->input = autograd::Saved(input);
-  node->context = random_context();
   autograd::attach(result, std::move(node), "recomputed", {&input}, reached.earlier);
   return result;
 }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "ripieno/core/autograd.h"
 #include "ripieno/core/device/copy.h"
@@ -77,14 +79,31 @@ bool share_memory(const Tensor& a, const Tensor& b) {
   return a.device() == b.device() && begin(a) < end(b) && begin(b) < end(a);
 }
 
+// x is not empty.
 void require_distinct_elements(const Tensor& x) {
+  if (x.is_dense()) return;
+  std::pair<int64_t, int64_t> axes[Shape::kMaxRank];  // (stride, size)
+  int count = 0;
   for (int axis = 0; axis < x.rank(); ++axis) {
-    if (x.shape()[axis] > 1 && x.strides()[axis] == 0) {
+    if (x.shape()[axis] == 1) continue;
+    if (x.strides()[axis] == 0) {
       fail(
           fmt::format("copy_from: destination {} is expanded along axis {}, so its elements share "
                       "memory; copy to a clone() instead",
                       to_string(x.shape()), axis));
     }
+    axes[count++] = {x.strides()[axis], x.shape()[axis]};
+  }
+  std::sort(axes, axes + count);
+  int64_t extent = 1;  // of the axes with smaller strides
+  for (const auto& [stride, size] : std::span(axes, axes + count)) {
+    if (stride < extent) {
+      fail(
+          fmt::format("copy_from: destination {} consists of windows that overlap (unfold), so its "
+                      "elements share memory; copy to a clone() instead",
+                      to_string(x.shape())));
+    }
+    extent += (size - 1) * stride;
   }
 }
 
@@ -126,6 +145,23 @@ void Storage::count_as(MemoryKind kind) {
   count_memory(device, kind_, -static_cast<int64_t>(bytes));
   count_memory(device, kind, static_cast<int64_t>(bytes));
   kind_ = kind;
+}
+
+namespace {
+
+struct DestroyedMemory final : LazyMemory {
+  void materialize() override {
+    fail(
+        "tensor: the model or arena that it belongs to was destroyed before its memory was "
+        "allocated; keep the model as long as its tensors");
+  }
+};
+
+}  // namespace
+
+LazyMemory& destroyed_memory() {
+  static DestroyedMemory memory;
+  return memory;
 }
 
 std::shared_ptr<Storage> allocate_storage(std::size_t bytes, Device device,

@@ -43,6 +43,13 @@ class Tensor {
  public:
   // An undefined tensor.
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  // x[0] = y would set a handle that is dropped at once: use x[0].copy_from(y).
+  void operator=(const Tensor&) && = delete;
   // A dense tensor with uninitialized elements. Throws OutOfMemory if the device has too little
   // memory, and ConfigurationError if `device` is a GPU that cannot be used.
   explicit Tensor(const Shape& shape, DType dtype = DType::float32, Device device = Device::cpu());

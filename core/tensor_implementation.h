@@ -49,6 +49,9 @@ class LazyMemory {
   ~LazyMemory() = default;
 };
 
+// For tensors whose model or arena was destroyed before they had memory: throws Error.
+LazyMemory& destroyed_memory();
+
 namespace autograd {
 // Drops a handle to a graph. Nodes that are freed with it are freed iteratively, so the depth of
 // the graph does not matter.

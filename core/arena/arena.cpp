@@ -50,6 +50,13 @@ Arena::Arena(std::shared_ptr<const ArenaLayout> layout, DType dtype, Device devi
   bind();
 }
 
+Arena::~Arena() {
+  for (const Tensor& tensor : tensors_) {
+    auto& lazy = tensor.implementation().lazy;
+    if (lazy == static_cast<LazyMemory*>(this)) lazy = &destroyed_memory();
+  }
+}
+
 void Arena::adopt(std::vector<Tensor> tensors) {
   const auto& entries = layout_->entries();
   if (tensors.size() != entries.size()) {

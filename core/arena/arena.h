@@ -71,6 +71,9 @@ class Arena final : LazyMemory {
   // memory is allocated; null means the device's pool.
   Arena(std::shared_ptr<const ArenaLayout> layout, DType dtype, Device device,
         MemoryResource* resource = nullptr);
+  // The memory lives as long as handles on it. Handles of an arena that never allocated it throw
+  // Error when they are used afterwards.
+  ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 

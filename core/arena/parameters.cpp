@@ -23,6 +23,21 @@ Parameters::Parameters(std::shared_ptr<const ArenaLayout> layout, std::vector<Te
   }
 }
 
+// A leaf may outlive the model, in a graph or in a handle: without the arena its next gradient gets
+// memory of its own.
+Parameters::State::~State() {
+  if (gradients.has_memory()) return;
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    autograd::Leaf& leaf = *named[i].tensor.implementation().leaf;
+    const Tensor& of_arena = gradients.tensors()[i];
+    const bool is_same =
+        leaf.gradient.defined() && &leaf.gradient.implementation() == &of_arena.implementation();
+    if (!is_same) continue;
+    leaf.gradient = {};
+    leaf.has_gradient = false;
+  }
+}
+
 Tensor Parameters::operator[](const std::string& name) const {
   const int index = layout().find(name);
   if (index < 0) fail("parameters: there is no parameter named '" + name + "'");

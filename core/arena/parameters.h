@@ -1,6 +1,7 @@
 // Parameters: the parameters of a model, as one arena of values and one of gradients.
 //
-// A handle: the model, its optimizer and its DataParallel share one state.
+// A handle: the model, its optimizer and its DataParallel share one state. A graph that was
+// recorded from the parameters can be differentiated after that state is gone.
 #pragma once
 
 #include <memory>
@@ -72,6 +73,7 @@ class Parameters {
       values.count_as(MemoryKind::parameters);
       gradients.count_as(MemoryKind::gradients);
     }
+    ~State();
     std::shared_ptr<const ArenaLayout> layout;
     Arena values, gradients;
     std::vector<Named> named;

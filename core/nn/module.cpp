@@ -80,6 +80,15 @@ Module::Module(Module&& other) noexcept
   }
 }
 
+Module::~Module() {
+  for (const auto* tensors : {&direct_parameters_, &direct_buffers_}) {
+    for (const Parameter& parameter : *tensors) {
+      auto& lazy = parameter.tensor.implementation().lazy;
+      if (lazy == static_cast<LazyMemory*>(this)) lazy = &destroyed_memory();
+    }
+  }
+}
+
 Tensor Module::operator()(const Tensor& x) const {
   const Tensor result = forward(x);
   for (const ForwardHook& hook : hooks_) hook(x, result);

@@ -51,7 +51,7 @@ class Module : LazyMemory {
   Module(Module&& other) noexcept;
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
-  virtual ~Module() = default;
+  virtual ~Module();
 
   // Calls forward() and then the hooks. Modules with other inputs define operators of their own,
   // next to "using Module::operator();".

@@ -57,12 +57,19 @@ Tensor compare(const char* name, const Tensor& a, const Tensor& b, Comparison co
                        repeats_b ? b.dense() : expanded_dense(b, shape), comparison);
 }
 
+// Whether a tensor of this type can be filled with exactly this number. Larger than for arithmetic,
+// where integers beyond 2^53 may be rounded ones.
+bool can_compare(DType dtype, double number) {
+  const bool is_int64 = dtype == DType::int64 && number == std::floor(number);
+  return can_hold(dtype, number) || (is_int64 && number >= -0x1p63 && number < 0x1p63);
+}
+
 // A number that the type of x cannot hold exactly is compared in float64.
 Tensor compare(const char* name, const Tensor& x, double number, Comparison comparison) {
   require_defined(name, {{"x", x}});
   const NoGrad no_grad;
   const Tensor dense = x.dense();
-  if (can_hold(x.dtype(), number)) {
+  if (can_compare(x.dtype(), number)) {
     return compare_dense(name, dense, Tensor::full({1}, number, x.dtype(), x.device()), comparison);
   }
   return compare_dense(name, dense.to(DType::float64),
@@ -206,7 +213,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
     fail(fmt::format("masked_fill: x is {}, the mask is {}; it must broadcast to the shape of x",
                      to_string(x.shape()), to_string(mask.shape())));
   }
-  return where(mask, value, x);
+  return where(mask, number_like("masked_fill", x, value).reshape({}), x);
 }
 
 }  // namespace ripieno

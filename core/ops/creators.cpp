@@ -37,15 +37,11 @@ Tensor integer_sequence(int64_t count, int64_t begin, int64_t step, DType dtype,
 
 // The key of the next random tensor of this thread: successive calls within a step differ.
 kernels::RandomKey next_key() {
-  struct Calls {
-    uint64_t seed = 0, step = 0, count = 0;
-  };
-  thread_local Calls calls;
-  const RandomContext& context = random_context();
-  if (calls.seed != context.seed || calls.step != context.step) {
-    calls = {context.seed, context.step, 0};
+  RandomContext& context = random_context();
+  if (context.draws.seed != context.seed || context.draws.step != context.step) {
+    context.draws = {context.seed, context.step, 0};
   }
-  return {context.seed, random_stream("Tensor::randn") + calls.count++, context.step};
+  return {context.seed, random_stream("Tensor::randn") + context.draws.count++, context.step};
 }
 
 template <typename Fill>
@@ -97,7 +93,10 @@ Tensor Tensor::linspace(double first, double last, int64_t count, DType dtype, D
     fail(fmt::format("linspace: from {} to {}; both must be finite", first, last));
   }
   const double step = count > 1 ? (last - first) / static_cast<double>(count - 1) : 0.0;
-  return sequence("linspace", count, first, step, dtype, device);
+  Tensor result = sequence("linspace", count, first, step, dtype, device);
+  // first + (count - 1) * step is rounded, which matters for integers.
+  if (count > 1) result.slice(0, count - 1, count).fill(last);
+  return result;
 }
 
 Tensor Tensor::eye(int64_t rows, int64_t columns, DType dtype, Device device) {

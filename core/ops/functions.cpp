@@ -95,6 +95,7 @@ Tensor apply_pair(const char* name, const Tensor& a, double b, Pair pair) {
 }  // namespace
 
 Tensor abs(const Tensor& x) {
+  if (x.defined() && x.dtype() == DType::uint8) return x.clone();  // -x would wrap around
   if (are_integers(x)) return maximum(x, -x);
   return apply_function("abs", x, {Function::kAbs});
 }
@@ -176,8 +177,13 @@ Tensor clamp(const Tensor& x, double low, double high) {
     fail(fmt::format("clamp: the bounds are {} and {}; they must not be NaN", low, high));
   }
   if (are_integers(x)) {
-    const Tensor raised = std::isinf(low) ? x : maximum(x, std::ceil(low));
-    return std::isinf(high) ? raised : minimum(raised, std::floor(high));
+    const auto bounded = [](const Tensor& y, double bound, IntegerOperation operation) {
+      return integer_operation("clamp", y, bound, operation);
+    };
+    const Tensor raised =
+        std::isinf(low) ? x.clone() : bounded(x, std::ceil(low), IntegerOperation::kMaximum);
+    return std::isinf(high) ? raised
+                            : bounded(raised, std::floor(high), IntegerOperation::kMinimum);
   }
   return apply_function("clamp", x, {Function::kClamp, low, high});
 }

@@ -46,7 +46,7 @@ Tensor cosh(const Tensor& x);
 Tensor asinh(const Tensor& x);
 Tensor acosh(const Tensor& x);
 Tensor atanh(const Tensor& x);
-Tensor atan2(const Tensor& y, const Tensor& x);  // the angle of (x, y)
+Tensor atan2(const Tensor& y, const Tensor& x);  // the angle of (x, y); its gradient at (0, 0) is 0
 
 Tensor erf(const Tensor& x);
 Tensor erfc(const Tensor& x);  // 1 - erf(x)

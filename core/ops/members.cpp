@@ -58,6 +58,15 @@ void require_same_kind(const char* operation, const Tensor& x, const Tensor& res
                    operation, describe(x), describe(result)));
 }
 
+// Whether two dense tensors of one shape are the same elements, or share no memory. Others may
+// overlap, so that an element would be read after it was written.
+bool same_or_separate(const Tensor& x, const Tensor& other) {
+  TensorImplementation &a = x.implementation(), &b = other.implementation();
+  a.require_memory();
+  b.require_memory();
+  return a.storage != b.storage || a.offset == b.offset;
+}
+
 // x op= other, without recording.
 template <typename Other, typename Compute>
 void write(const char* operation, const Tensor& x, const Other& other, const Compute& compute) {
@@ -66,7 +75,8 @@ void write(const char* operation, const Tensor& x, const Other& other, const Com
   const bool adds = std::string_view(operation) == "+=";
   if (adds && tensor && tensor->defined() && x.is_dense() && tensor->is_dense() &&
       x.shape() == tensor->shape() && x.dtype() == tensor->dtype() &&
-      x.device() == tensor->device() && is_floating_point(x.dtype())) {
+      x.device() == tensor->device() && is_floating_point(x.dtype()) &&
+      same_or_separate(x, *tensor)) {
     return add_into(x, *tensor);
   }
   const Tensor result = compute();

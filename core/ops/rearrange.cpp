@@ -21,7 +21,8 @@ int axis_of(const char* operation, const Tensor& x, int axis) {
   return Axes(axis).of(x.shape(), operation)[0];
 }
 
-// Checks that the tensors can be joined along `axis`; their number is not 0.
+// Checks that the tensors can be joined along `axis`, or along a new one if it is -1; their number
+// is not 0.
 void check_joined(const char* operation, const std::vector<Tensor>& tensors, int axis) {
   const Tensor& first = tensors[0];
   for (std::size_t i = 1; i < tensors.size(); ++i) {
@@ -32,10 +33,12 @@ void check_joined(const char* operation, const std::vector<Tensor>& tensors, int
       matches = a == axis || other.shape()[a] == first.shape()[a];
     }
     if (matches) continue;
+    const std::string shapes =
+        axis < 0 ? "the same shape" : fmt::format("shapes that differ at most along axis {}", axis);
     fail(
         fmt::format("{}: tensor 0 is {}, tensor {} is {}; they must have the same type and device, "
-                    "and shapes that differ at most along axis {}",
-                    operation, describe(first), i, describe(other), axis));
+                    "and {}",
+                    operation, describe(first), i, describe(other), shapes));
   }
 }
 
@@ -218,7 +221,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, Padding padding,
     if (padded[axis] == size) continue;
     result = index_select(result, axis, reflected(size, before[axis], after, x.device()));
   }
-  return result;
+  return padded == x.shape() ? x.clone() : result;
 }
 
 Tensor flip(const Tensor& x, const Axes& axes_) {
@@ -252,9 +255,9 @@ Tensor roll(const Tensor& x, int64_t shift, int axis_) {
   require_defined("roll", {{"x", x}});
   const int axis = axis_of("roll", x, axis_);
   const int64_t size = x.shape()[axis];
-  if (size == 0) return x;
+  if (size == 0) return x.clone();
   const int64_t first = ((-shift) % size + size) % size;  // the element that comes first
-  if (first == 0) return x;
+  if (first == 0) return x.clone();
   return concat({x.slice(axis, first, size), x.slice(axis, 0, first)}, axis);
 }
 
@@ -280,7 +283,9 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts) {
     repeated[axis] *= count;
     result = result.reshape({outer, 1, inner}).expand({outer, count, inner}).reshape(repeated);
   }
-  return result;
+  const bool is_view =
+      std::all_of(counts.begin(), counts.end(), [](auto count) { return count == 1; });
+  return is_view ? result.clone() : result;
 }
 
 namespace {

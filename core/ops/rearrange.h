@@ -2,6 +2,7 @@
 //
 // Tensors that are joined must have the same element type and device, and shapes that differ at
 // most along the axis. Elements of any type are moved unchanged; all functions have gradients.
+// Results are copies, also where nothing is moved, except for the views that are named so.
 // Negative axes count from the end. Throws Error otherwise, naming the shapes.
 #pragma once
 

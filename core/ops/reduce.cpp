@@ -10,6 +10,7 @@
 #include "ripieno/core/operands.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/broadcasting.h"
+#include "ripieno/core/ops/compare.h"
 #include "ripieno/core/ops/functions.h"
 #include "ripieno/core/place.h"
 #include "ripieno/kernels/order.h"
@@ -240,8 +241,8 @@ Tensor variance(const char* name, const Tensor& x, const Axes& axes, double corr
       name, result, {&x},
       [x = Saved(x), center = Saved(center), out = Saved(result), kept = parts.kept, freedom, root](
           const Tensor& gradient, Gradients& gradients) {
-        // Of the root: half of the variance's, divided by the root.
-        const Tensor of_variance = root ? gradient / *out * 0.5 : gradient;
+        // Of the root: half of the variance's, divided by the root; 0 where the root is 0.
+        const Tensor of_variance = root ? where(*out == 0.0, 0.0, gradient / *out * 0.5) : gradient;
         gradients.add(0, (*x - *center) * (of_variance.reshape(kept) * (2.0 / freedom)));
       });
 }
@@ -338,7 +339,9 @@ Tensor norm(const Tensor& x, const Axes& axes, double p, bool keep) {
                             const Tensor length = out->reshape(kept);
                             const Tensor share = *x / where(length == 0.0, 1.0, length);
                             if (p == 2.0) return gradients.add(0, share * of_norm);
-                            gradients.add(0, sign(*x) * pow(abs(share), p - 1.0) * of_norm);
+                            // For p < 1 the power of 0 is infinite.
+                            const Tensor power = pow(abs(share), p - 1.0);
+                            gradients.add(0, where(share == 0.0, 0.0, sign(*x) * power) * of_norm);
                           });
 }
 

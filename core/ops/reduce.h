@@ -27,7 +27,7 @@ Tensor min(const Tensor& x);
 Tensor min(const Tensor& x, const Axes& axes, bool keep = false);
 
 // The sum of (x - mean)^2 divided by the number of elements minus `correction`, which is NaN or
-// infinite if there are too few; and its square root.
+// infinite if there are too few; and its square root, whose gradient at 0 is 0.
 Tensor var(const Tensor& x);
 Tensor var(const Tensor& x, const Axes& axes, double correction = 1.0, bool keep = false);
 Tensor standard_deviation(const Tensor& x);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "ripieno/core/autograd.h"
@@ -25,6 +26,8 @@ double rough_upper_quantile(double q) {
 double normal_quantile(double p) {
   const bool is_upper = p > 0.5;
   const double q = is_upper ? 1.0 - p : p;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (q == 0.0) return is_upper ? kInfinity : -kInfinity;
   double x = -rough_upper_quantile(q);
   for (int i = 0; i < 3; ++i) {  // Halley's method
     const double density = std::exp(-0.5 * x * x) / std::sqrt(2.0 * std::numbers::pi);

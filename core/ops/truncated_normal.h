@@ -13,7 +13,7 @@ namespace ripieno {
 void fill_truncated_normal(const Tensor& x, double deviation, double bound,
                            const kernels::RandomKey& key);
 
-// The number below which a share `p`, in (0, 1), of the standard normal distribution lies.
+// The number below which a share `p`, in [0, 1], of the standard normal distribution lies.
 double normal_quantile(double p);
 
 }  // namespace ripieno

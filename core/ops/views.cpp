@@ -65,8 +65,8 @@ Tensor Tensor::slice(int axis_, int64_t begin, int64_t end, int64_t step) const 
   }
   if (step < 1) fail(fmt::format("slice: the step is {}; it must be at least 1", step));
   Shape part = shape(), steps = strides();
-  part[axis] = (end - begin + step - 1) / step;
-  steps[axis] *= step;
+  part[axis] = begin == end ? 0 : (end - begin - 1) / step + 1;
+  if (part[axis] > 1) steps[axis] *= step;
   return autograd::record(
       "slice", view(*this, begin * strides()[axis], part, steps), {this},
       [whole = shape(), axis, begin, end, step](const Tensor& gradient, Gradients& gradients) {
@@ -196,7 +196,7 @@ Tensor unfold(const Tensor& x, int axis_, int64_t size, int64_t step) {
   Shape sizes = x.shape(), steps = x.strides();
   const int64_t windows = (length - size) / step + 1;
   sizes[axis] = windows;
-  steps[axis] *= step;
+  if (windows > 1) steps[axis] *= step;
   sizes.push_back(size);
   steps.push_back(x.strides()[axis]);
   return autograd::record(

@@ -19,9 +19,10 @@ auto number(T value) {
   }
 }
 
-// The type in which sums of T are computed; integers wrap around.
+// The type in which sums of T are computed: in float, a long sum would stop at 2^24 times an
+// element. Integers wrap around.
 template <typename T>
-using sum_t = std::conditional_t<std::is_integral_v<T>, uint64_t, accumulator_t<T>>;
+using sum_t = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
 
 }  // namespace
 
@@ -65,8 +66,13 @@ void cumulative_sum(OnCpu, T* out, const T* in, const ReduceShape& shape, bool r
     sum_t<T> sum = 0;
     for (int64_t k = 0; k < axis; ++k) {
       const int64_t at = first + (reverse ? axis - 1 - k : k) * inner;
-      sum += static_cast<sum_t<T>>(in[at]);
-      out[at] = static_cast<T>(sum);
+      if constexpr (std::is_integral_v<T>) {
+        sum += static_cast<uint64_t>(in[at]);
+        out[at] = static_cast<T>(sum);
+      } else {
+        sum += static_cast<accumulator_t<T>>(in[at]);
+        out[at] = T(static_cast<accumulator_t<T>>(sum));
+      }
     }
   });
 }

@@ -104,6 +104,11 @@ __device__ sum_t<T> as_sum(T value) {
   }
 }
 
+// The type in which those sums are added up: in float, a long sum would stop at 2^24 times an
+// element.
+template <typename T>
+using total_t = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
+
 // One warp per line: it adds up 32 elements at a time.
 template <typename T>
 __global__ void cumulative_sum_kernel(T* out, const T* in, int64_t lines, int64_t axis,
@@ -111,7 +116,7 @@ __global__ void cumulative_sum_kernel(T* out, const T* in, int64_t lines, int64_
   const int64_t line = cuda::global_warp();
   if (line >= lines) return;
   const int64_t first = line / inner * axis * inner + line % inner;
-  sum_t<T> before = 0;
+  total_t<T> before = 0;
   for (int64_t begin = 0; begin < axis; begin += cuda::kWarpSize) {
     const int64_t k = begin + cuda::lane();
     const int64_t at = first + (reverse ? axis - 1 - k : k) * inner;
@@ -120,13 +125,13 @@ __global__ void cumulative_sum_kernel(T* out, const T* in, int64_t lines, int64_
       const sum_t<T> left = __shfl_up_sync(cuda::kWholeWarp, sum, distance);
       if (cuda::lane() >= distance) sum += left;
     }
-    sum += before;
-    before = __shfl_sync(cuda::kWholeWarp, sum, cuda::kWarpSize - 1);
+    const total_t<T> total = before + static_cast<total_t<T>>(sum);
+    before = __shfl_sync(cuda::kWholeWarp, total, cuda::kWarpSize - 1);
     if (k >= axis) continue;
     if constexpr (std::is_integral_v<T>) {
-      out[at] = static_cast<T>(sum);
+      out[at] = static_cast<T>(total);
     } else {
-      out[at] = cuda::narrow<T>(sum);
+      out[at] = cuda::narrow<T>(static_cast<sum_t<T>>(total));
     }
   }
 }

@@ -58,7 +58,7 @@
     b < a ? A(1) : a == b ? A(0.5) : A(0))                                                        \
   F(Power, std::pow(a, b), b == A(0) ? A(0) : b * std::pow(a, b - A(1)),                          \
     a == A(0) && b >= A(0) ? A(0) : y * std::log(a))                                              \
-  F(Atan2, std::atan2(a, b), b / (a * a + b * b), -a / (a * a + b * b))                           \
+  F(Atan2, std::atan2(a, b), over_square(b, a, b), over_square(-a, a, b))                         \
   F(Remainder, floored_remainder(a, b), A(1), -std::floor(a / b))                                 \
   F(Fmod, std::fmod(a, b), A(1), -std::trunc(a / b))                                              \
   F(Lerp, a + p * (b - a), A(1) - p, p)                                                           \
@@ -121,6 +121,12 @@ template <typename Math, typename A>
 RIPIENO_FORMULA A glu_gate_derivative(A a, A b) {
   const A share = logistic<Math>(b);
   return a * share * (A(1) - share);
+}
+// x / (a² + b²), and 0 where that is 0.
+template <typename A>
+RIPIENO_FORMULA A over_square(A x, A a, A b) {
+  const A square = a * a + b * b;
+  return square == A(0) ? A(0) : x / square;
 }
 // As Python's %: with the sign of b.
 template <typename A>

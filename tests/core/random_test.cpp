@@ -62,5 +62,20 @@ TEST(Random, StreamsStepsAndSeedsDiffer) {
   EXPECT_NE(random_stream("blocks.0"), random_stream("blocks.1"));
 }
 
+TEST(Random, CallsContinueAfterAnotherContext) {
+  const ScopedRandomContext restored({.seed = 7});
+  const auto numbers = [] { return Tensor::randn({4}).to_vector<float>(); };
+  const auto first = numbers();
+  std::vector<float> of_another;
+  {
+    const ScopedRandomContext other({.seed = 8});
+    of_another = numbers();
+  }
+  EXPECT_NE(of_another, first);
+  EXPECT_NE(numbers(), first);
+  random_context() = {.seed = 7};
+  EXPECT_EQ(numbers(), first);
+}
+
 }  // namespace
 }  // namespace ripieno

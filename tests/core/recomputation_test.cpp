@@ -85,6 +85,25 @@ TEST(Recomputation, UsesTheRandomNumbersOfItsForwardAfterTheStepHasChanged) {
   EXPECT_EQ(recomputing.parameters().gradients().flat().to_vector<float>(), expected);
 }
 
+TEST(Recomputation, DrawsTheNoiseOfItsForwardAgain) {
+  Tensor x = leaf({1, 2});
+  std::vector<std::vector<float>> drawn;
+  const Tensor y = recomputed(
+      [&](const Tensor& input) {
+        const Tensor noise = Tensor::randn({2});
+        drawn.push_back(noise.to_vector<float>());
+        return input * noise;
+      },
+      x);
+  const Tensor next = Tensor::randn({2});
+  sum(y).backward();
+  ASSERT_EQ(drawn.size(), 2u);
+  EXPECT_EQ(drawn[1], drawn[0]);
+  EXPECT_EQ(x.gradient().to_vector<float>(), drawn[0]);
+  EXPECT_NE(next.to_vector<float>(), drawn[0]);
+  EXPECT_NE(Tensor::randn({2}).to_vector<float>(), next.to_vector<float>());
+}
+
 TEST(Recomputation, RunsEachHookOnceWithTheCompleteGradient) {
   Tensor x = leaf({1, 2}), shared = leaf({3, 4});
   std::vector<std::vector<float>> seen;

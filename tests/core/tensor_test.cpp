@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "ripieno/core/autograd.h"
+#include "ripieno/core/ops/rearrange.h"
 
 namespace ripieno {
 namespace {
@@ -28,6 +30,10 @@ std::string message_of(const std::function<void()>& action) {
   }
   return "no error";
 }
+
+// x[0] = y and max(x, 0.5) would compile, and not do what they say.
+static_assert(std::is_assignable_v<Tensor&, Tensor> && !std::is_assignable_v<Tensor, Tensor>);
+static_assert(std::is_convertible_v<int, Axes> && !std::is_convertible_v<double, Axes>);
 
 TEST(Tensor, RefusesAGpuThatCannotExist) {
   for (const int index : {-1, 1 << 30})
@@ -52,6 +58,12 @@ TEST(Tensor, TransposeReadsColumns) {
 TEST(Tensor, SliceOfATransposeReadsTheRightNumbers) {
   const Tensor y = counting({2, 3, 4}).transpose(0, 2).slice(1, 1, 3).slice(0, 2, 3);
   EXPECT_THAT(y.to_vector<float>(), ElementsAre(6, 18, 10, 22));
+}
+
+TEST(Tensor, AStepBeyondTheAxisTakesTheFirst) {
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+  EXPECT_THAT(counting({4}).slice(0, 1, 4, kLargest).to_vector<float>(), ElementsAre(1));
+  EXPECT_THAT(unfold(counting({4}), 0, 3, kLargest).to_vector<float>(), ElementsAre(0, 1, 2));
 }
 
 TEST(Tensor, ExpandRepeatsWithoutCopying) {
@@ -162,9 +174,24 @@ TEST(Tensor, CopiesBetweenViewsThatOverlap) {
   EXPECT_THAT(z.to_vector<float>(), ElementsAre(1, 2, 3, 3, 5, 6, 7, 7));
 }
 
+TEST(Tensor, AddsViewsThatOverlapAsIfTheyWereCopied) {
+  const Tensor x = counting({6});
+  x.slice(0, 1, 6) += x.slice(0, 0, 5);
+  EXPECT_THAT(x.to_vector<float>(), ElementsAre(0, 1, 3, 5, 7, 9));
+  Tensor y = counting({2, 2});
+  y += y.transpose(0, 1);
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 3, 3, 6));
+  y += y;
+  EXPECT_THAT(y.to_vector<float>(), ElementsAre(0, 6, 6, 12));
+}
+
 TEST(Tensor, RejectsWritesToElementsThatShareMemory) {
   Tensor x = counting({3, 1}).expand({3, 2});
   EXPECT_THAT(message_of([&] { x.copy_from(counting({3, 2})); }), HasSubstr("axis 1"));
+  Tensor windows = unfold(counting({5}), 0, 3, 1);
+  EXPECT_THAT(message_of([&] { windows += 1.0; }), HasSubstr("windows that overlap"));
+  Tensor apart = unfold(counting({6}), 0, 3, 3).transpose(0, 1);
+  EXPECT_NO_THROW(apart += 1.0);
 }
 
 TEST(Tensor, RejectsSizesBeyond63Bits) {

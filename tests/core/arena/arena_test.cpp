@@ -52,6 +52,22 @@ TEST(Arena, AllocatesAtFirstUse) {
   EXPECT_TRUE(arena.has_memory());
 }
 
+TEST(Arena, TensorsThatNeverHadMemoryThrowAfterIt) {
+  Tensor unused, used;
+  {
+    Arena arena(two_tensors(), DType::float32, Device::cpu());
+    unused = arena.tensors()[0];
+  }
+  {
+    Arena arena(two_tensors(), DType::float32, Device::cpu());
+    used = arena.tensors()[0];
+    arena.materialize();
+  }
+  EXPECT_THAT(used.to_vector<float>(), Each(0.0f));
+  EXPECT_THAT([&] { (void)unused.to_vector<float>(); },
+              ThrowsMessage<Error>(HasSubstr("was destroyed before its memory was allocated")));
+}
+
 TEST(Arena, TensorsAreViewsOfItsRanges) {
   Arena arena(two_tensors(), DType::float32, Device::cpu());
   arena.flat().fill(1.0);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "ripieno/core/ops/truncated_normal.h"
 #include "ripieno/core/random.h"
@@ -81,6 +82,13 @@ TEST(Initializers, DependOnTheSeedAndThePath) {
   };
   EXPECT_EQ(values(3), values(3));
   EXPECT_NE(values(3), values(4));
+}
+
+// With a wide bound, a uniform number of 1 is drawn about once in 2^24.
+TEST(Initializers, TheQuantilesOfTheEndsAreInfinite) {
+  EXPECT_EQ(normal_quantile(1.0), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(normal_quantile(0.0), -std::numeric_limits<double>::infinity());
+  EXPECT_NEAR(normal_quantile(0.5), 0.0, 1e-15);
 }
 
 class InitializersOnAGpu : public ripieno::testing::GpuTest {};

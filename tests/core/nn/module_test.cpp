@@ -10,6 +10,7 @@
 #include "ripieno/core/models/gpt.h"
 #include "ripieno/core/models/mlp.h"
 #include "ripieno/core/nn/buffer_updates.h"
+#include "ripieno/core/nn/linear.h"
 #include "ripieno/core/nn/sequential.h"
 #include "ripieno/core/ops/arithmetic.h"
 #include "ripieno/core/ops/reduce.h"
@@ -142,6 +143,25 @@ TEST(Module, DropoutIsActiveOnlyInTrainingMode) {
   EXPECT_EQ(whole.dropout(x).to_vector<float>(), x.to_vector<float>());
   whole.train();
   EXPECT_NE(whole.dropout(x).to_vector<float>(), x.to_vector<float>());
+}
+
+TEST(Module, MayBeDestroyedBeforeTheBackwardOfItsLoss) {
+  const Tensor x = Tensor::full({2, 4}, 1.0).set_requires_gradient();
+  Tensor weight, loss;
+  {
+    Mlp mlp({4, 3, 2});
+    weight = mlp.parameters()["layers.1.weight"];
+    loss = sum(square(mlp(x)));
+  }
+  loss.backward();
+  EXPECT_EQ(weight.gradient().shape(), (Shape{2, 3}));
+  EXPECT_EQ(x.gradient().shape(), (Shape{2, 4}));
+}
+
+TEST(Module, ItsUnusedParametersThrowAfterIt) {
+  const Tensor weight = Linear(3, 2).weight();
+  EXPECT_THAT([&] { (void)weight.to_vector<float>(); },
+              ThrowsMessage<Error>(HasSubstr("was destroyed before its memory was allocated")));
 }
 
 TEST(Module, NamesItsParametersInALoop) {

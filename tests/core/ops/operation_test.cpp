@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "ripieno/core/losses/cross_entropy.h"
 #include "ripieno/core/losses/linear_cross_entropy.h"
@@ -12,9 +13,12 @@
 #include "ripieno/core/ops/attention.h"
 #include "ripieno/core/ops/dropout.h"
 #include "ripieno/core/ops/embedding.h"
+#include "ripieno/core/ops/functions.h"
 #include "ripieno/core/ops/layer_norm.h"
 #include "ripieno/core/ops/linear.h"
 #include "ripieno/core/ops/matmul.h"
+#include "ripieno/core/ops/order.h"
+#include "ripieno/core/ops/rearrange.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/softmax.h"
 #include "ripieno/core/random.h"
@@ -168,6 +172,64 @@ TEST(Operation, ReductionsOverAnyAxis) {
   EXPECT_THAT(mean(x, 1).to_vector<float>(), ElementsAre(3, 4));
   EXPECT_THAT(max(x, -1).to_vector<float>(), ElementsAre(5, 6));
   EXPECT_EQ(max(x, 0, true).shape(), (Shape{1, 3}));
+}
+
+TEST(Operation, AbsOfUnsignedIntegersIsThemselves) {
+  const Tensor x = Tensor::of<uint8_t>({3}, {0, 1, 200});
+  EXPECT_THAT(abs(x).to_vector<uint8_t>(), ElementsAre(0, 1, 200));
+}
+
+TEST(Operation, LinspaceEndsWithItsLastNumber) {
+  EXPECT_EQ(Tensor::linspace(0, 1, 50, DType::int64)[49].item(), 1.0);
+  EXPECT_EQ(Tensor::linspace(0, 1, 50, DType::float64)[49].item(), 1.0);
+  EXPECT_EQ(Tensor::linspace(3, 5, 1)[0].item(), 3.0);
+}
+
+TEST(Operation, ComparesLargeIntegersExactly) {
+  constexpr int64_t kLarge = int64_t{1} << 60;
+  const Tensor x = Tensor::of<int64_t>({3}, {kLarge - 1, kLarge, kLarge + 1});
+  const Tensor is_equal = (x == 0x1p60).to(DType::uint8), is_larger = (x > 0x1p60).to(DType::uint8);
+  EXPECT_THAT(is_equal.to_vector<uint8_t>(), ElementsAre(0, 1, 0));
+  EXPECT_THAT(is_larger.to_vector<uint8_t>(), ElementsAre(0, 0, 1));
+}
+
+TEST(Operation, GradientsOfRootsAreZeroAtZero) {
+  Tensor x = Tensor::full({2, 3}, 2.0).set_requires_gradient();
+  sum(standard_deviation(x, 1)).backward();
+  EXPECT_THAT(x.gradient().to_vector<float>(), Each(0.0f));
+  Tensor y = Tensor::of<float>({3}, {0, 1, 4}).set_requires_gradient();
+  norm(y, 0, 0.5).backward();
+  EXPECT_THAT(y.gradient().to_vector<float>(), Pointwise(FloatNear(1e-5f), {0.0f, 3.0f, 1.5f}));
+}
+
+TEST(Operation, LongCumulativeSumsDoNotStop) {
+  constexpr int64_t kLength = (1 << 24) + 100;  // a float at 2^24 does not change by adding 1
+  EXPECT_EQ(cumsum(Tensor::ones({kLength}), 0)[-1].item(), static_cast<double>(kLength));
+}
+
+TEST(Operation, TheAngleOfTheOriginHasNoGradient) {
+  Tensor y = Tensor::of<float>({2}, {0, 0}), x = Tensor::of<float>({2}, {0, 2});
+  y.set_requires_gradient();
+  x.set_requires_gradient();
+  sum(atan2(y, x)).backward();
+  EXPECT_THAT(y.gradient().to_vector<float>(), ElementsAre(0.0f, 0.5f));
+  EXPECT_THAT(x.gradient().to_vector<float>(), ElementsAre(0.0f, 0.0f));
+}
+
+TEST(Operation, NamesTheOperationWhoseNumberDoesNotFit) {
+  const Tensor x = Tensor::of<uint8_t>({2}, {1, 2});
+  EXPECT_THAT([&] { (void)clamp(x, -5, 5); }, ThrowsMessage<Error>(StartsWith("clamp: -5 is not")));
+  EXPECT_THAT([&] { (void)masked_fill(x, x, -1.0); },
+              ThrowsMessage<Error>(StartsWith("masked_fill: -1 is not")));
+}
+
+TEST(Operation, CopiesAreCopiesAlsoWhereNothingMoves) {
+  const Tensor x = Tensor::of<int64_t>({2}, {1, 2});
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (Tensor copy : {roll(x, 2, 0), repeat(x, {1}), pad(x, {0, 0}, Padding::reflect),
+                      clamp(x, -kInfinity, kInfinity), abs(x), flip(x, Axes({}))})
+    copy += 1.0;
+  EXPECT_THAT(x.to_vector<int64_t>(), ElementsAre(1, 2));
 }
 
 TEST(Operation, SumToRejectsAShapeThatDoesNotExpandToTheTensor) {

@@ -93,7 +93,7 @@ TEST(RejectedArguments, OfShapeOperationsAreNamed) {
       {[&] {
          (void)stack({x, Tensor::ones({3, 3})});
        },
-       "stack:", "(3, 3)", "shapes"},
+       "stack:", "(3, 3)", "the same shape"},
       {[&] { (void)stack({x}, 4); }, "stack:", "axis 4", "from -3 to 2"},
       {[&] {
          (void)split(x, std::vector<int64_t>{1, 1}, 1);
