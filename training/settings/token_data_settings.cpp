@@ -41,12 +41,12 @@ void TokenDataSettings::bind(Settings& settings) {
                "name of the field or column with the prompt, for data.content=completion");
   settings.add("data.completion_field", &loader.data.completion_field,
                "name of the field or column with the completion, for data.content=completion");
-  settings.add(
-      "data.on_error",
-      choice(&loader.data.on_error,
-             {{"stop", io::OnDataError::stop}, {"skip", io::OnDataError::skip}}),
-      "what happens if a document cannot be parsed or a sequence cannot be read: stop ends "
-      "the run, skip leaves it out and counts it (skipped_data in metrics.jsonl)");
+  settings.add("data.on_error",
+               choice(&loader.data.on_error,
+                      {{"stop", io::OnDataError::stop}, {"skip", io::OnDataError::skip}}),
+               "what happens if a document cannot be parsed or a training sequence cannot be read: "
+               "stop ends the run, skip leaves it out and counts it (skipped_data in "
+               "metrics.jsonl)");
   settings.add("data.validation_path", &validation_paths,
                "files to validate with, instead of a fraction of data.path; [] uses the fraction");
   settings.add(
