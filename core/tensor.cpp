@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "ripieno/core/autograd.h"
@@ -317,12 +320,30 @@ Tensor Tensor::to(Device wanted, DType type) const {
   return size_of(type) < size_of(dtype()) ? to(type).to(wanted) : to(wanted).to(type);
 }
 
+namespace {
+
+// Whether the integer type holds the number without its fraction; no type holds NaN.
+template <typename T>
+bool holds(double value) {
+  const double whole = std::trunc(value);
+  return whole >= static_cast<double>(std::numeric_limits<T>::min()) &&
+         whole < std::ldexp(1.0, std::numeric_limits<T>::digits);
+}
+
+}  // namespace
+
 void Tensor::fill(double value) {
   require_not_recorded("fill", *this);
   if (!is_dense())
     fail("fill: requires a dense tensor, got a strided view of shape " + to_string(shape()));
-  mark_changed();
   run_any({"fill", {this}, 0}, *this, [&]<typename T>(auto on) {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      if (!holds<T>(value)) {
+        fail("fill: " + std::to_string(value) + " is outside the range of " +
+             std::string(name_of(dtype())));
+      }
+    }
+    mark_changed();
     T converted{};
     if constexpr (std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>) {
       converted = T(static_cast<float>(value));

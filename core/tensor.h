@@ -171,8 +171,8 @@ class Tensor {
   Tensor to(Device device, DType dtype) const;
 
   // Sets all elements to `value`, converted to the element type; in place and not recorded. The
-  // tensor must be dense. Throws Error if it requires a gradient, unless recording is disabled
-  // (NoGrad).
+  // tensor must be dense. Throws Error for a number outside the range of an integer type, and if
+  // the tensor requires a gradient, unless recording is disabled (NoGrad).
   void fill(double value);
   // Copies `other`, which must have the same shape, in place and not recorded, converting its
   // element type and device. The two may overlap: `other` is read as it was before. Throws Error if

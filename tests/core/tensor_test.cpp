@@ -238,6 +238,18 @@ TEST(Tensor, ThrowsIfItIsUndefined) {
   EXPECT_FALSE(Tensor().is_exclusive());
 }
 
+TEST(Tensor, IsNotFilledWithNumbersThatItsTypeCannotHold) {
+  for (const double value : {-1.0, 256.0, std::nan("")}) {
+    EXPECT_THAT(message_of([=] { (void)Tensor::full({2}, value, DType::uint8); }),
+                HasSubstr("outside the range of uint8"));
+  }
+  EXPECT_THAT(message_of([] { (void)Tensor::full({2}, 0x1p63, DType::int64); }),
+              HasSubstr("outside the range of int64"));
+  EXPECT_EQ(Tensor::full({1}, -0x1p63, DType::int64).to_vector<int64_t>()[0],
+            std::numeric_limits<int64_t>::min());
+  EXPECT_EQ(Tensor::full({1}, 255.9, DType::uint8).item(), 255.0);
+}
+
 TEST(Tensor, CountsInPlaceWrites) {
   Tensor x = counting({2, 2});
   const uint64_t before = x.version();
