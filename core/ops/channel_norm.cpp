@@ -118,7 +118,7 @@ Tensor forward(const Norm& norm, const Tensor& bias) {
 void compute_input_gradient(const Norm& norm, const Tensor& gradient, const Tensor& of_gradient,
                             const Tensor& of_product, Gradients& gradients) {
   Tensor mean_gradient, mean_product;
-  if (norm.per_statistic > 0.0) {
+  if (norm.per_statistic > 0.0 || norm.ranks) {  // a rank without rows joins the collectives
     const auto weighted = [&](const Tensor& planes) {
       return norm.weight.defined() ? planes * norm.weight->to(DType::float64) : planes;
     };

@@ -35,13 +35,13 @@ void check(const char* operation, int64_t gates, const Tensor& x, const Recurren
                                {"cell", cell}});
   const Shape &input = weights.input.shape(), &recurrent = weights.recurrent.shape();
   const bool fits = x.rank() == 3 && x.size(1) >= 1 && input.rank() == 2 && recurrent.rank() == 2 &&
-                    input[1] == x.size(2) && recurrent[0] == gates * recurrent[1] &&
-                    input[0] == recurrent[0];
+                    input[1] == x.size(2) && recurrent[1] >= 1 &&
+                    recurrent[0] == gates * recurrent[1] && input[0] == recurrent[0];
   if (!fits) {
     fail(fmt::format(
         "{}: x is {}, input is {}, recurrent is {}; they must be (batch, time, "
         "inputs), ({} x hidden, inputs) and ({} x hidden, hidden), with at least one "
-        "step of time",
+        "step of time and one of hidden",
         operation, to_string(x.shape()), to_string(input), to_string(recurrent), gates, gates));
   }
   const Shape state = {x.size(0), recurrent[1]}, bias = {recurrent[0]};

@@ -13,8 +13,10 @@
 #include "ripieno/core/nn/pooling.h"
 #include "ripieno/core/nn/sequential.h"
 #include "ripieno/core/nn/skip_connection.h"
+#include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/upsample.h"
 #include "ripieno/core/random.h"
+#include "ripieno/core/statistics_sum.h"
 
 namespace ripieno {
 namespace {
@@ -172,6 +174,24 @@ TEST(Modules, OfASkipConnectionMustKeepTheShape) {
         block(Tensor::zeros({4, 2}));
       },
       refuses_with("x is (4, 2), the branch returned (4, 3)"));
+}
+
+class CountedSums final : public StatisticsSum {
+ public:
+  void sum(const Tensor&) override { ++calls; }
+  int calls = 0;
+};
+
+TEST(BatchStatistics, ARankWithoutRowsCallsTheSameCollectives) {
+  for (const int64_t rows : {3, 0}) {
+    const auto ranks = std::make_shared<CountedSums>();
+    Tensor x = Tensor::zeros({rows, 2, 4});
+    x.set_requires_gradient();
+    const Tensor result = batch_norm(x, {}, {}, 1e-5, ranks).normalized;
+    EXPECT_EQ(ranks->calls, 2);
+    sum(result).backward();
+    EXPECT_EQ(ranks->calls, 3) << rows << " rows";
+  }
 }
 
 }  // namespace

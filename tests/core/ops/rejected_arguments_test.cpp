@@ -18,6 +18,7 @@
 #include "ripieno/core/ops/indexing.h"
 #include "ripieno/core/ops/order.h"
 #include "ripieno/core/ops/rearrange.h"
+#include "ripieno/core/ops/recurrent.h"
 #include "ripieno/core/ops/reduce.h"
 #include "ripieno/core/ops/swiglu.h"
 #include "ripieno/core/random.h"
@@ -294,6 +295,20 @@ TEST(RandomTensors, DifferBetweenCallsAndRepeatInARerunOfTheStep) {
     EXPECT_GT(number, 0.0f);
     EXPECT_LE(number, 1.0f);
   }
+}
+
+TEST(RejectedArguments, RecurrentLayersRequireAHiddenElement) {
+  const RecurrentWeights weights{.input = Tensor({0, 4}), .recurrent = Tensor({0, 0})};
+  EXPECT_THAT(
+      [&] {
+        lstm(Tensor({2, 3, 4}), weights);
+      },
+      ThrowsMessage<Error>(HasSubstr("recurrent is (0, 0)")));
+  EXPECT_THAT(
+      [&] {
+        gru(Tensor({2, 3, 4}), weights);
+      },
+      ThrowsMessage<Error>(HasSubstr("recurrent is (0, 0)")));
 }
 
 }  // namespace
