@@ -12,10 +12,10 @@ namespace ripieno {
 // Of one layer and direction; gates: 4 for an LSTM (input, forget, cell, output), 3 for a GRU
 // (reset, update, new).
 struct RecurrentWeights {
-  Tensor input;           // (gates * hidden, inputs)
-  Tensor recurrent;       // (gates * hidden, hidden)
-  Tensor input_bias;      // (gates * hidden), or undefined
-  Tensor recurrent_bias;  // (gates * hidden), or undefined
+  Tensor input = {};           // (gates * hidden, inputs)
+  Tensor recurrent = {};       // (gates * hidden, hidden)
+  Tensor input_bias = {};      // (gates * hidden), or undefined
+  Tensor recurrent_bias = {};  // (gates * hidden), or undefined
 };
 
 struct Recurrence {
