@@ -20,11 +20,11 @@ HEADER = """# Operations, layers, losses and optimizers
 
 <!-- Written by scripts/write_operations.py from tests/parts; do not edit. -->
 
-Each row is verified by `tests/parts`: forward and backward against values that PyTorch computed in
-float64, for each element type; with inputs that are not dense; against finite differences; and on a
-GPU, which is emulated on machines without one. *Reference* is the number of cases that are
-compared. [From PyTorch](from_pytorch.md) has the names beside PyTorch's, and the [API
-reference](reference/README.md) says what each does.
+Each row is verified by `tests/parts`: forward and backward against values that PyTorch (NumPy for
+LAMB and Lion) computed in float64, for each of its element types; with inputs that are not dense;
+against finite differences; and on a GPU, which is emulated on machines without one. *Reference* is
+the number of cases that are compared. [From PyTorch](from_pytorch.md) has the names beside
+PyTorch's, and the [API reference](reference/README.md) says what each does.
 
 | name | kind | element types | CPU | CUDA | reference | finite differences | emulator |
 |---|---|---|---|---|---|---|---|
@@ -50,6 +50,7 @@ NOT_PARTS = {
     "LanguageModel": "a base class",
     "Llama": "tests/tools/convert/llama_test.cpp compares logits of four models with transformers'",
     "LlamaBlock": "a part of Llama",
+    "MomentOptimizer": "the base class of Adam, AdamW and Lamb",
     "ModuleList": "a container, which computes nothing",
     "SegmentTable": "a part of optimizers",
     "StepScalarsOnDevice": "a part of optimizers",

@@ -2,7 +2,7 @@
 // 2015, arXiv 1412.6980). AdamW (adamw.h) decays weights separately.
 #pragma once
 
-#include "ripieno/core/optim/optimizer.h"
+#include "ripieno/core/optim/moment_optimizer.h"
 
 namespace ripieno::optim {
 
@@ -23,19 +23,13 @@ struct AdamOptions {
 // float.
 void check(const AdamOptions& options);
 
-class Adam final : public Optimizer {
+class Adam final : public MomentOptimizer {
  public:
   // Throws ConfigurationError as check() does, and for a negative learning rate, decay or norm.
   explicit Adam(Parameters parameters, const AdamOptions& options = {});
 
-  std::vector<Option> options() const override;
-
  private:
-  void prepare() override;
   void update(const Range& range) override;
-  std::pair<double, double> decays_of_moments() const override { return {beta1_, beta2_}; }
-
-  double beta1_, beta2_, epsilon_;
 };
 
 }  // namespace ripieno::optim

@@ -1,7 +1,7 @@
 // AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv 1711.05101).
 #pragma once
 
-#include "ripieno/core/optim/optimizer.h"
+#include "ripieno/core/optim/moment_optimizer.h"
 
 namespace ripieno::optim {
 
@@ -22,19 +22,13 @@ struct AdamWOptions {
 // float: with 0, a parameter without gradient would be divided by 0.
 void check(const AdamWOptions& options);
 
-class AdamW final : public Optimizer {
+class AdamW final : public MomentOptimizer {
  public:
   // Throws ConfigurationError as check() does, and for a negative learning rate, decay or norm.
   explicit AdamW(Parameters parameters, const AdamWOptions& options = {});
 
-  std::vector<Option> options() const override;
-
  private:
-  void prepare() override;
   void update(const Range& range) override;
-  std::pair<double, double> decays_of_moments() const override { return {beta1_, beta2_}; }
-
-  double beta1_, beta2_, epsilon_;
 };
 
 }  // namespace ripieno::optim

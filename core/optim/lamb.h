@@ -2,7 +2,7 @@
 // (You et al., 2020, arXiv 1904.00962).
 #pragma once
 
-#include "ripieno/core/optim/optimizer.h"
+#include "ripieno/core/optim/moment_optimizer.h"
 
 namespace ripieno::optim {
 
@@ -22,20 +22,15 @@ struct LambOptions {
 // float.
 void check(const LambOptions& options);
 
-class Lamb final : public Optimizer {
+class Lamb final : public MomentOptimizer {
  public:
   // Throws ConfigurationError as check() does, and for a negative learning rate, decay or norm.
   explicit Lamb(Parameters parameters, const LambOptions& options = {});
 
-  std::vector<Option> options() const override;
   bool needs_whole_tensors() const override { return true; }
 
  private:
-  void prepare() override;
   void update(const Range& range) override;
-  std::pair<double, double> decays_of_moments() const override { return {beta1_, beta2_}; }
-
-  double beta1_, beta2_, epsilon_;
 };
 
 }  // namespace ripieno::optim

@@ -32,9 +32,7 @@ double scale_of(MuonOptions::Scale scale, int64_t rows, int64_t columns) {
 
 void check(const MuonOptions& options) {
   require_decay("muon", "momentum", options.momentum);
-  require_decay("muon", "beta1", options.beta1);
-  require_decay("muon", "beta2", options.beta2);
-  require_epsilon("muon", "epsilon", options.epsilon);
+  require_moments("muon", options.beta1, options.beta2, options.epsilon);
   require_option(options.iterations >= 1 && options.iterations < 100, "muon", "iterations",
                  options.iterations, "in [1, 99]");
 }

@@ -31,4 +31,10 @@ void require_epsilon(std::string_view optimizer, std::string_view name, double v
   require_option(holds, optimizer, name, value, "a positive normal float");
 }
 
+void require_moments(std::string_view optimizer, double beta1, double beta2, double epsilon) {
+  require_decay(optimizer, "beta1", beta1);
+  require_decay(optimizer, "beta2", beta2);
+  require_epsilon(optimizer, "epsilon", epsilon);
+}
+
 }  // namespace ripieno::optim

@@ -15,5 +15,7 @@ void require_not_negative(std::string_view optimizer, std::string_view name, dou
 void require_decay(std::string_view optimizer, std::string_view name, double value);
 // Requires a positive normal float: with 0, a parameter without gradient would be divided by 0.
 void require_epsilon(std::string_view optimizer, std::string_view name, double value);
+// Both for the moments of Adam.
+void require_moments(std::string_view optimizer, double beta1, double beta2, double epsilon);
 
 }  // namespace ripieno::optim
