@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <locale>
 #include <sstream>
 #include <utility>
@@ -127,8 +128,9 @@ Schedule part_of_chain(const Schedule& base, const std::string& text) {
   part.parts.clear();
   part.peak.reset();
   part.warmup_steps = 0;
-  if (!(words >> kind >> part.steps) || part.steps < 1 || part.steps > kMostSteps)
-    reject("it has no number of steps");
+  if (!(words >> kind >> part.steps) || !(words.eof() || std::isspace(words.peek())) ||
+      part.steps < 1 || part.steps > kMostSteps)
+    reject("its second word is not a whole number of steps, at least 1");
   const auto& kinds = schedule_kinds();
   const auto found = std::ranges::find(kinds, kind, [](const auto& known) { return known.first; });
   if (found == kinds.end()) reject("its kind is unknown");
