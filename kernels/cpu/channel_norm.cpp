@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
 #include "ripieno/kernels/element_types.h"
@@ -73,7 +74,8 @@ void channel_norm_forward(OnCpu, T* out, const ChannelNormArguments<T>& norm) {
     const T* const x = norm.in + plane * size;
     T* const y = out + plane * size;
 #pragma omp simd
-    for (int64_t i = 0; i < size; ++i) y[i] = T(of.normalized(x[i]) * of.weight + of.bias);
+    for (int64_t i = 0; i < size; ++i)
+      y[i] = cpu::convert<T>(of.normalized(x[i]) * of.weight + of.bias);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "ripieno/kernels/cpu/gemm/convolution_library.h"
 #include "ripieno/kernels/cpu/gemm/gemm.h"
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/scratch.h"
 #include "ripieno/kernels/element_types.h"
@@ -100,10 +101,10 @@ void finish_row(T* out, const accumulator_t<T>* sums, int64_t size, accumulator_
   using A = accumulator_t<T>;
   if (accumulate) {
 #pragma omp simd
-    for (int64_t i = 0; i < size; ++i) out[i] = T(A(out[i]) + (sums[i] + bias));
+    for (int64_t i = 0; i < size; ++i) out[i] = cpu::convert<T>(A(out[i]) + (sums[i] + bias));
   } else {
 #pragma omp simd
-    for (int64_t i = 0; i < size; ++i) out[i] = T(sums[i] + bias);
+    for (int64_t i = 0; i < size; ++i) out[i] = cpu::convert<T>(sums[i] + bias);
   }
 }
 

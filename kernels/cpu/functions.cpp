@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/math.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/element_types.h"
@@ -73,7 +74,7 @@ void for_each_tile(T* out, int64_t size, const Body& body, const T* first, const
       (widen(tiles[next++], in + at, count), ...);
       body(tiles, count);
 #pragma omp simd
-      for (int64_t i = 0; i < count; ++i) out[at + i] = T(tiles[0][i]);
+      for (int64_t i = 0; i < count; ++i) out[at + i] = cpu::convert<T>(tiles[0][i]);
     }
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ripieno/kernels/cpu/support/convert.h"
 #include "ripieno/kernels/cpu/support/parallel.h"
 #include "ripieno/kernels/cpu/support/rows.h"
 
@@ -18,7 +19,7 @@ void forward_row(const RmsNormForwardArguments<T>& norm, int64_t r) {
     const T* branch = norm.branch + r * cols;
     T* sum = norm.sum + r * cols;
 #pragma omp simd
-    for (int64_t c = 0; c < cols; ++c) sum[c] = T(A(x[c]) + A(branch[c]));
+    for (int64_t c = 0; c < cols; ++c) sum[c] = cpu::convert<T>(A(x[c]) + A(branch[c]));
     x = sum;
   }
   const A squares = cpu::row_sum<A>(cols, [x](int64_t c) { return A(x[c]) * A(x[c]); });
